@@ -1,0 +1,41 @@
+"""Recordings and their labels, read from files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+from vad.audio import SAMPLE_RATE_HZ, Float32, s_to_samples
+
+__all__ = ["SHARED_AUDIO", "Turn", "read_recording", "read_rttm"]
+
+SHARED_AUDIO = Path(__file__).parents[2] / "shared" / "audio"
+"""Where the recordings lie when there are any; they are no part of the project."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Somebody speaks in `[start_sample, end_sample)`."""
+
+    start_sample: int
+    end_sample: int
+
+
+def read_recording(path: Path) -> Float32:
+    """Return a file of any format and rate as float32 mono at 16 kHz."""
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler("flt", "mono", SAMPLE_RATE_HZ)
+        frames = [*container.decode(audio=0), None]
+        return np.concatenate([part.to_ndarray()[0] for frame in frames for part in resampler.resample(frame)])
+
+
+def read_rttm(path: Path) -> dict[str, list[Turn]]:
+    """Return the speech turns of each recording of an RTTM file, by the recording's name without its suffix."""
+    turns: dict[str, list[Turn]] = {}
+    for line in path.read_text("utf-8").splitlines():
+        _, recording, _, start_s, duration_s, *_ = line.split()
+        start_sample = s_to_samples(float(start_s))
+        turn = Turn(start_sample, start_sample + s_to_samples(float(duration_s)))
+        turns.setdefault(recording, []).append(turn)
+    return turns

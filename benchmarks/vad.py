@@ -1,0 +1,224 @@
+"""How well, how soon and at what cost the detectors hear speech.
+
+On far-field meetings with labelled turns: precision, recall and F1 of the windows, delay of the onsets, processor time.
+On recordings without speech: false alarms. The detectors take turns in each repeat, so that a busy machine slows all.
+"""
+
+import argparse
+import json
+import os
+import platform
+import time
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.recordings import SHARED_AUDIO, Turn, read_recording, read_rttm
+from vad.audio import SAMPLE_RATE_HZ, Float32, ms_to_samples, s_to_samples
+from vad.detector import DETECTORS, SpeechDetector, create_detector
+from vad.events import SpeechStarted
+from vad.segmenter import Segmenter
+from vad.settings import SegmenterSettings
+
+SPEECHLESS = ("noise_*.flac", "sil_*.flac", "music_*.flac")
+SETTINGS = SegmenterSettings()
+ONSET_GAP_SAMPLES = s_to_samples(0.5)
+"""An onset counts when it follows as much silence: the segmenter's own rule for a new utterance."""
+
+ONSET_SEARCH_SAMPLES = s_to_samples(2.0)
+"""An onset not heard within two seconds is missed, not late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well a detector hears: of the windows, of the onsets, and where there is no speech."""
+
+    precision: float
+    recall: float
+    f1: float
+    onset_delay_p50_ms: float | None
+    onsets_heard: int
+    onsets: int
+    false_windows: float
+    false_utterances_per_min: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Processor time of a detector, in ms per second of sound, and relative to Silero's in the same repeat."""
+
+    cpu_ms_per_s: float
+    cpu_ms_per_s_least: float
+    cpu_ms_per_s_most: float
+    relative_to_silero: float
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--audio", type=Path, default=SHARED_AUDIO, help="folder with vad_ami/ and labels/ami.rttm")
+    parser.add_argument("--json", type=Path, help="file to write the figures to")
+    parser.add_argument("--repeats", type=int, default=7)
+    options = parser.parse_args()
+
+    labels = read_rttm(options.audio / "labels" / "ami.rttm")
+    meetings = {path.stem: read_recording(path) for path in sorted((options.audio / "vad_ami").glob("*.flac"))}
+    speechless = [read_recording(path) for pattern in SPEECHLESS for path in sorted(options.audio.glob(pattern))]
+    qualities = {name: measure_quality(name, meetings, labels, speechless) for name in DETECTORS}
+    costs = {frame_ms: measure_costs(list(meetings.values()), frame_ms, options.repeats) for frame_ms in (20, 100)}
+
+    print_tables(qualities, costs)
+    if options.json:
+        figures = {
+            "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
+            "quality": {name: asdict(quality) for name, quality in qualities.items()},
+            "cost": {f"{ms} ms": {name: asdict(cost) for name, cost in table.items()} for ms, table in costs.items()},
+        }
+        options.json.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+
+
+def measure_quality(
+    name: str, meetings: dict[str, Float32], labels: dict[str, list[Turn]], speechless: list[Float32]
+) -> Quality:
+    """Return how well a detector hears the meetings and how still it is elsewhere."""
+    heard, true, delays_ms, onset_count = [], [], [], 0
+    for meeting, sound in meetings.items():
+        speech = speech_samples(labels[meeting], len(sound))
+        windows, probabilities = judge(create_detector(name), sound)
+        heard.append(probabilities >= SETTINGS.onset_threshold)
+        true.append(speech[: windows.size].reshape(windows.shape).mean(axis=1) >= 0.5)
+        onsets = onset_samples(speech)
+        onset_count += len(onsets)
+        delays_ms += onset_delays_ms(onsets, utterance_starts(windows, probabilities))
+    precision, recall, f1 = scores(np.concatenate(heard), np.concatenate(true))
+    false_windows, false_utterances = false_alarms(name, speechless)
+    return Quality(
+        precision=precision,
+        recall=recall,
+        f1=f1,
+        onset_delay_p50_ms=median(delays_ms) if delays_ms else None,
+        onsets_heard=len(delays_ms),
+        onsets=onset_count,
+        false_windows=false_windows,
+        false_utterances_per_min=false_utterances,
+    )
+
+
+def judge(detector: SpeechDetector, sound: Float32) -> tuple[Float32, Float32]:
+    """Return the windows of a recording and their probabilities."""
+    count = len(sound) // detector.window_samples
+    windows = sound[: count * detector.window_samples].reshape(count, -1)
+    return windows, detector.probabilities(windows)
+
+
+def utterance_starts(windows: Float32, probabilities: Float32) -> list[int]:
+    """Return the samples at which the segmenter says that speech has started."""
+    segmenter = Segmenter(SETTINGS, windows.shape[1])
+    judged = zip(windows, probabilities.tolist(), strict=True)
+    events = [event for window, probability in judged for event in segmenter.push(window, probability)]
+    return [event.heard_sample for event in events if isinstance(event, SpeechStarted)]
+
+
+def speech_samples(turns: list[Turn], count: int) -> NDArray[np.bool_]:
+    """Return where somebody speaks, bool[count]."""
+    speech = np.zeros(count, bool)
+    for turn in turns:
+        speech[turn.start_sample : turn.end_sample] = True
+    return speech
+
+
+def onset_samples(speech: NDArray[np.bool_]) -> list[int]:
+    """Return the samples at which speech begins after a silence."""
+    edges = np.flatnonzero(np.diff(speech.astype(np.int8), prepend=0, append=0))
+    starts, ends = edges[0::2], edges[1::2]
+    gaps = starts - np.concatenate([[0], ends[:-1]])
+    return [int(start) for start, gap in zip(starts, gaps, strict=True) if gap >= ONSET_GAP_SAMPLES]
+
+
+def onset_delays_ms(onsets: list[int], starts: list[int]) -> list[float]:
+    """Return how long after its onset each speech was first said to have started, where it was at all."""
+    delays = []
+    for onset, limit in pairwise([*onsets, 2**62]):
+        found = [start for start in starts if onset <= start < min(onset + ONSET_SEARCH_SAMPLES, limit)]
+        delays += [(found[0] - onset) * 1000 / SAMPLE_RATE_HZ] if found else []
+    return delays
+
+
+def scores(heard: NDArray[np.bool_], true: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Return precision, recall and F1 of windows."""
+    hits = int(np.count_nonzero(heard & true))
+    precision = hits / max(1, int(np.count_nonzero(heard)))
+    recall = hits / max(1, int(np.count_nonzero(true)))
+    return precision, recall, 2 * precision * recall / max(1e-9, precision + recall)
+
+
+def false_alarms(name: str, speechless: list[Float32]) -> tuple[float, float]:
+    """Return the share of windows and the utterances per minute heard where nobody speaks."""
+    wrong, utterance_count, window_count = 0, 0, 0
+    for sound in speechless:
+        windows, probabilities = judge(create_detector(name), sound)
+        wrong += int(np.count_nonzero(probabilities >= SETTINGS.onset_threshold))
+        utterance_count += len(utterance_starts(windows, probabilities))
+        window_count += len(windows)
+    duration_s = sum(len(sound) for sound in speechless) / SAMPLE_RATE_HZ
+    return wrong / window_count, utterance_count / (duration_s / 60)
+
+
+def measure_costs(sounds: list[Float32], frame_ms: int, repeats: int) -> dict[str, Cost]:
+    """Return the cost of each detector when sound comes in frames of that length."""
+    rounds = [{name: cpu_ms_per_s(name, sounds, frame_ms) for name in DETECTORS} for _ in range(repeats)]
+    return {
+        name: Cost(
+            cpu_ms_per_s=median(times[name] for times in rounds),
+            cpu_ms_per_s_least=min(times[name] for times in rounds),
+            cpu_ms_per_s_most=max(times[name] for times in rounds),
+            relative_to_silero=median(times[name] / times["silero"] for times in rounds),
+        )
+        for name in DETECTORS
+    }
+
+
+def cpu_ms_per_s(name: str, sounds: list[Float32], frame_ms: int) -> float:
+    """Return the processor time of one pass over all sounds, frame by frame as a session would."""
+    spent_s = 0.0
+    for sound in sounds:
+        detector = create_detector(name)
+        windows = sound[: len(sound) // detector.window_samples * detector.window_samples]
+        windows = windows.reshape(-1, detector.window_samples)
+        ends = np.arange(0, len(sound), ms_to_samples(frame_ms)) // detector.window_samples
+        batches = [windows[start:end] for start, end in pairwise(ends) if end > start]
+        began_s = time.process_time()
+        for batch in batches:
+            detector.probabilities(batch)
+        spent_s += time.process_time() - began_s
+    return spent_s * 1000 / (sum(len(sound) for sound in sounds) / SAMPLE_RATE_HZ)
+
+
+def print_tables(qualities: dict[str, Quality], costs: dict[int, dict[str, Cost]]) -> None:
+    """Print what was measured."""
+    print(
+        f"{'detector':10}{'precision':>10}{'recall':>8}{'F1':>7}{'onset p50':>11}{'heard':>8}"
+        f"{'false windows':>15}{'false utterances':>18}"
+    )
+    for name, quality in qualities.items():
+        delay = "–" if quality.onset_delay_p50_ms is None else f"{quality.onset_delay_p50_ms:.0f} ms"
+        print(
+            f"{name:10}{quality.precision:10.3f}{quality.recall:8.3f}{quality.f1:7.3f}{delay:>11}"
+            f"{f'{quality.onsets_heard}/{quality.onsets}':>8}{quality.false_windows:15.2%}"
+            f"{quality.false_utterances_per_min:14.2f}/min"
+        )
+    for frame_ms, table in costs.items():
+        print(f"\n{f'{frame_ms} ms frames':14}{'CPU ms per s, median':>22}{'least':>8}{'most':>8}{'of silero':>11}")
+        for name, cost in table.items():
+            print(
+                f"{name:14}{cost.cpu_ms_per_s:22.2f}{cost.cpu_ms_per_s_least:8.2f}"
+                f"{cost.cpu_ms_per_s_most:8.2f}{cost.relative_to_silero:11.0%}"
+            )
+
+
+if __name__ == "__main__":
+    main()

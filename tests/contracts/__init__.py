@@ -1,0 +1,1 @@
+"""One suite a seam: what every detector, engine and codec promises."""

@@ -1,0 +1,23 @@
+"""Real recordings for tests. They are no part of the project: a test without them is skipped."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.recordings import SHARED_AUDIO, read_recording
+from vad.audio import Float32
+
+__all__ = ["recording", "recording_path"]
+
+
+def recording(name: str) -> Float32:
+    """Return a recording, float32 mono 16 kHz, or skip the test where there is none."""
+    return read_recording(recording_path(name))
+
+
+def recording_path(name: str) -> Path:
+    """Return where a recording lies, or skip the test where there is none."""
+    path = SHARED_AUDIO / name
+    if not path.exists():
+        pytest.skip(f"no recording {name}")
+    return path

@@ -1,0 +1,252 @@
+"""Sound as the core knows it: float32 mono at 16 kHz, counted in samples since the session began."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vad.errors import AudioError, AudioFormatError
+from vad.resample import Resampler
+
+__all__ = [
+    "SAMPLE_RATE_HZ",
+    "AudioFormat",
+    "AudioFrame",
+    "Encoding",
+    "Float32",
+    "PcmDecoder",
+    "ms_to_samples",
+    "s_to_samples",
+]
+
+SAMPLE_RATE_HZ = 16_000
+"""Whisper, Silero and pocketsphinx are all trained at this rate, so the core knows no other."""
+
+MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 48_000
+"""From the telephone to the browser: below, speech is lost; above, only bandwidth."""
+
+Float32 = NDArray[np.float32]
+
+
+def ms_to_samples(duration_ms: float) -> int:
+    """Return the samples of a duration in milliseconds, to the nearest one."""
+    return round(duration_ms * SAMPLE_RATE_HZ / 1000)
+
+
+def s_to_samples(duration_s: float) -> int:
+    """Return the samples of a duration in seconds, to the nearest one."""
+    return round(duration_s * SAMPLE_RATE_HZ)
+
+
+class Encoding(StrEnum):
+    """How one sample is written; all little-endian."""
+
+    PCM_S16LE = "pcm_s16le"
+    PCM_S24LE = "pcm_s24le"
+    PCM_F32LE = "pcm_f32le"
+    PCM_MULAW = "pcm_mulaw"
+    PCM_ALAW = "pcm_alaw"
+
+    @property
+    def bytes_per_sample(self) -> int:
+        """Bytes of one sample of one channel."""
+        match self:
+            case Encoding.PCM_MULAW | Encoding.PCM_ALAW:
+                return 1
+            case Encoding.PCM_S16LE:
+                return 2
+            case Encoding.PCM_S24LE:
+                return 3
+            case Encoding.PCM_F32LE:
+                return 4
+            case _:
+                assert_never(self)
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """What a client says its bytes are.
+
+    Attributes:
+        encoding: how a sample is written.
+        sample_rate_hz: 8 000 to 48 000.
+        channels: 1, or 2 interleaved.
+
+    Raises:
+        AudioFormatError: livecue does not read such a format.
+    """
+
+    encoding: Encoding = Encoding.PCM_S16LE
+    sample_rate_hz: int = SAMPLE_RATE_HZ
+    channels: int = 1
+
+    def __post_init__(self) -> None:
+        if self.encoding not in tuple(Encoding):
+            raise AudioFormatError(f"encoding {self.encoding!r}: allowed are {', '.join(Encoding)}")
+        if not MIN_RATE_HZ <= self.sample_rate_hz <= MAX_RATE_HZ:
+            raise AudioFormatError(f"sample rate {self.sample_rate_hz} Hz: allowed are {MIN_RATE_HZ} to {MAX_RATE_HZ}")
+        if self.channels not in (1, 2):
+            raise AudioFormatError(f"{self.channels} channels: allowed are 1 and 2")
+
+    @property
+    def bytes_per_sample_frame(self) -> int:
+        """Bytes of one sample of every channel."""
+        return self.encoding.bytes_per_sample * self.channels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AudioFrame:
+    """A piece of sound on the session's time line.
+
+    Attributes:
+        samples: float32[n] in [-1, 1], mono 16 kHz.
+        start_sample: index of the first sample since the session's first sample, ≥ 0.
+    """
+
+    samples: Float32
+    start_sample: int
+
+    @property
+    def end_sample(self) -> int:
+        """Index one past the last sample."""
+        return self.start_sample + len(self.samples)
+
+
+class PcmDecoder:
+    """Turns one stream's bytes, cut anywhere, into float32 mono at 16 kHz. The cuts do not change the sound."""
+
+    def __init__(self, audio_format: AudioFormat) -> None:
+        self._format = audio_format
+        self._resampler = Resampler(audio_format.sample_rate_hz, SAMPLE_RATE_HZ)
+        self._pending = b""
+        self._is_raw = False
+        self._received_samples = 0
+        self._repaired_samples = 0
+        self._next_sample = 0
+
+    @property
+    def received_samples(self) -> int:
+        """Whole sample frames read so far, at the rate of the input."""
+        return self._received_samples
+
+    @property
+    def repaired_samples(self) -> int:
+        """Floats that were not a number (now 0) or beyond ±1 (now clipped), each channel counted."""
+        return self._repaired_samples
+
+    @property
+    def leftover_bytes(self) -> int:
+        """Bytes that wait for the rest of their sample frame; after `finish`, bytes that never got it."""
+        return len(self._pending)
+
+    def push(self, data: bytes) -> AudioFrame:
+        """Return the sound that these bytes complete; it may be empty.
+
+        Args:
+            data: any number of bytes, cut anywhere.
+
+        Raises:
+            AudioError: the stream begins like a file (WAV, FLAC, Ogg, …) instead of raw samples.
+        """
+        data = self._pending + data
+        if not self._is_raw:
+            if len(data) < _MAGIC_BYTES:
+                self._pending = data
+                return self._frame(_NOTHING)
+            _refuse_container(data)
+            self._is_raw = True
+        return self._frame(self._resampler.push(self._mono(data)))
+
+    def finish(self) -> AudioFrame:
+        """Return the sound still held back by the resampler; the decoder is then spent.
+
+        Raises:
+            AudioError: a very short stream turns out to begin like a file.
+        """
+        _refuse_container(b"" if self._is_raw else self._pending)
+        last = self._resampler.push(self._mono(self._pending))
+        return self._frame(np.concatenate([last, self._resampler.finish()]))
+
+    def _frame(self, samples: Float32) -> AudioFrame:
+        # The resampler's filter may overshoot a full-scale input a little; the core is promised [-1, 1].
+        frame = AudioFrame(np.clip(samples, -1.0, 1.0), self._next_sample)
+        self._next_sample = frame.end_sample
+        return frame
+
+    def _mono(self, data: bytes) -> Float32:
+        whole = len(data) - len(data) % self._format.bytes_per_sample_frame
+        self._pending = data[whole:]
+        samples = self._samples(data[:whole])
+        if self._format.channels == 2:
+            samples = (samples[0::2] + samples[1::2]) * np.float32(0.5)
+        self._received_samples += len(samples)
+        return samples
+
+    def _samples(self, data: bytes) -> Float32:
+        match self._format.encoding:
+            case Encoding.PCM_S16LE:
+                return np.frombuffer(data, "<i2").astype(np.float32) * _S16_STEP
+            case Encoding.PCM_S24LE:
+                wide = np.zeros((len(data) // 3, 4), np.uint8)
+                wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
+                return wide.view("<i4")[:, 0].astype(np.float32) * _S32_STEP
+            case Encoding.PCM_F32LE:
+                return self._repaired(np.frombuffer(data, "<f4").astype(np.float32))
+            case Encoding.PCM_MULAW:
+                return _MULAW[np.frombuffer(data, np.uint8)]
+            case Encoding.PCM_ALAW:
+                return _ALAW[np.frombuffer(data, np.uint8)]
+            case encoding:
+                assert_never(encoding)
+
+    def _repaired(self, samples: Float32) -> Float32:
+        with np.errstate(invalid="ignore"):  # a signalling NaN is just what is looked for here
+            bad = ~(np.abs(samples) <= 1)
+            count = int(np.count_nonzero(bad))
+            if count == 0:
+                return samples
+            self._repaired_samples += count
+            return np.clip(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)
+
+
+_NOTHING = np.zeros(0, np.float32)
+_S16_STEP = np.float32(2**-15)
+_S32_STEP = np.float32(2**-31)
+
+_CONTAINERS = (
+    ("a RIFF/WAVE header", ((0, b"RIFF"), (8, b"WAVE"))),
+    ("a FLAC file", ((0, b"fLaC"),)),
+    ("an Ogg file", ((0, b"OggS"),)),
+    ("a WebM or Matroska file", ((0, b"\x1a\x45\xdf\xa3"),)),
+    ("an MP3 file with an ID3 tag", ((0, b"ID3"),)),
+    ("an MP4 file", ((4, b"ftyp"),)),
+)
+_MAGIC_BYTES = 12  # RIFF....WAVE, the longest of them
+
+
+def _refuse_container(head: bytes) -> None:
+    for name, marks in _CONTAINERS:
+        if all(head[at : at + len(mark)] == mark for at, mark in marks):
+            raise AudioError(f"the stream begins with {name}: raw PCM samples without a header are wanted")
+
+
+def _mulaw_table() -> Float32:
+    # ITU-T G.711 table 2a: inverted bits; sign, 3 bits of chord, 4 bits of step; bias 33 of 14 bits = 132 of 16 bits.
+    code = ~np.arange(256, dtype=np.int32) & 0xFF
+    magnitude = ((((code & 0x0F) << 3) + 132) << ((code >> 4) & 7)) - 132
+    return np.where(code & 0x80, -magnitude, magnitude).astype(np.float32) * _S16_STEP
+
+
+def _alaw_table() -> Float32:
+    # ITU-T G.711 table 1a: even bits inverted; chord 0 is linear, the others carry a leading one; sign bit set: plus.
+    code = np.arange(256, dtype=np.int32) ^ 0x55
+    chord = (code >> 4) & 7
+    step = ((code & 0x0F) << 4) + 8
+    magnitude = np.where(chord == 0, step, (step + 256) << np.maximum(chord - 1, 0))
+    return np.where(code & 0x80, magnitude, -magnitude).astype(np.float32) * _S16_STEP
+
+
+_MULAW = _mulaw_table()
+_ALAW = _alaw_table()

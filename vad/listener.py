@@ -1,0 +1,85 @@
+"""The ear of a session: bytes of sound in, speech events out."""
+
+import numpy as np
+
+from vad.audio import AudioFormat, Float32, PcmDecoder
+from vad.detector import SpeechDetector
+from vad.events import SpeechEvent
+from vad.segmenter import Segmenter
+from vad.settings import SegmenterSettings
+
+__all__ = ["Listener"]
+
+
+class Listener:
+    """Decodes, resamples, judges and segments one stream. The events depend on the sound alone, not on how it is cut.
+
+    Args:
+        audio_format: of the bytes.
+        detector: fresh, for this stream alone.
+        settings: of the segmenter.
+    """
+
+    def __init__(self, audio_format: AudioFormat, detector: SpeechDetector, settings: SegmenterSettings) -> None:
+        self._decoder = PcmDecoder(audio_format)
+        self._detector = detector
+        self._segmenter = Segmenter(settings, detector.window_samples)
+        self._rest: Float32 = np.zeros(0, np.float32)
+        """Sound that does not fill a window yet."""
+        self.heard_sample = 0
+        """One past the last sample decoded, at 16 kHz."""
+
+    @property
+    def received_samples(self) -> int:
+        """Sample frames received, at the rate they came."""
+        return self._decoder.received_samples
+
+    @property
+    def repaired_samples(self) -> int:
+        """Samples that were no number or out of range, and were mended."""
+        return self._decoder.repaired_samples
+
+    @property
+    def leftover_bytes(self) -> int:
+        """Bytes at the end that make no whole sample."""
+        return self._decoder.leftover_bytes
+
+    @property
+    def progress_interval_samples(self) -> int:
+        """New sound between two progress events; load may stretch it."""
+        return self._segmenter.progress_interval_samples
+
+    @progress_interval_samples.setter
+    def progress_interval_samples(self, samples: int) -> None:
+        self._segmenter.progress_interval_samples = samples
+
+    def push(self, data: bytes) -> list[SpeechEvent]:
+        """Hear the next bytes, cut anywhere.
+
+        Raises:
+            AudioError: they are not the sound that was announced.
+        """
+        return self._hear(self._decoder.push(data).samples)
+
+    def flush(self) -> list[SpeechEvent]:
+        """End the utterance that is open, here and now."""
+        rest, self._rest = self._rest, np.zeros(0, np.float32)
+        return self._segmenter.flush(rest)
+
+    def finish(self) -> list[SpeechEvent]:
+        """Hear what the resampler still holds, and end the utterance that is open."""
+        return [*self._hear(self._decoder.finish().samples), *self.flush()]
+
+    def _hear(self, samples: Float32) -> list[SpeechEvent]:
+        self.heard_sample += len(samples)
+        sound = np.concatenate([self._rest, samples]) if len(self._rest) else samples
+        count = len(sound) // self._detector.window_samples
+        split = count * self._detector.window_samples
+        self._rest = sound[split:]
+        if not count:
+            return []
+        windows = sound[:split].reshape(count, -1)
+        events: list[SpeechEvent] = []
+        for window, probability in zip(windows, self._detector.probabilities(windows).tolist(), strict=True):
+            events += self._segmenter.push(window, probability)
+        return events

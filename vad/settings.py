@@ -1,0 +1,98 @@
+"""When speech begins, pauses, ends and is split."""
+
+from dataclasses import dataclass
+
+from vad.audio import ms_to_samples, s_to_samples
+
+__all__ = ["SegmenterSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmenterSettings:
+    """Settings of the segmenter.
+
+    Attributes:
+        onset_threshold: a window this probable is speech. 0.5 is Silero's own default.
+        offset_threshold: inside speech this much is enough, so that weak endings stay. Silero's default: 0.15 less.
+        onset_ms: speech without a break that begins an utterance. Three windows: clicks and knocks are shorter.
+        pause_ms: silence at which a speculative final is worth its cost. As much sound is kept after the last speech,
+            so that this final is already the last one. Pauses within a phrase are mostly shorter than 200 ms.
+        silence_ms: silence that ends an utterance. Half a second, as common voice services have it. When pause_ms is
+            not shorter, no pause is said.
+        pad_before_ms: sound kept before the first speech, for soft beginnings are judged late.
+        max_utterance_s: longer speech is split. Whisper sees 30 s; 25 leave room for its time stamps.
+        split_search_s: a split is made at the quietest place of these last seconds, at most half of max_utterance_s.
+            Five hold a breath or a gap between words nearly always.
+        progress_interval_ms: new sound between two progress events: as often as a reader notices.
+
+    Raises:
+        ValueError: a value is not allowed.
+    """
+
+    onset_threshold: float = 0.5
+    offset_threshold: float = 0.35
+    onset_ms: int = 96
+    pause_ms: int = 200
+    silence_ms: int = 500
+    pad_before_ms: int = 300
+    max_utterance_s: float = 25.0
+    split_search_s: float = 5.0
+    progress_interval_ms: int = 500
+
+    def __post_init__(self) -> None:
+        _check("onset_threshold", self.onset_threshold, 0.01, 1)
+        _check("offset_threshold", self.offset_threshold, 0.01, self.onset_threshold)
+        _check("onset_ms", self.onset_ms, 1, 1_000)
+        _check("pause_ms", self.pause_ms, 1, 2_000)
+        _check("silence_ms", self.silence_ms, 1, 10_000)
+        _check("pad_before_ms", self.pad_before_ms, 0, 2_000)
+        pad_after_s = min(self.pause_ms, self.silence_ms) / 1000
+        # Twice the padding, so that a split always has half an utterance of speech to choose from.
+        _check("max_utterance_s", self.max_utterance_s, max(1.0, 2 * pad_after_s), 30)
+        _check("split_search_s", self.split_search_s, 0.2, 30)
+        _check("progress_interval_ms", self.progress_interval_ms, 50, 30_000)
+
+    @property
+    def onset_samples(self) -> int:
+        """Unbroken speech that begins an utterance."""
+        return ms_to_samples(self.onset_ms)
+
+    @property
+    def pause_samples(self) -> int:
+        """Silence that is a pause."""
+        return ms_to_samples(self.pause_ms)
+
+    @property
+    def silence_samples(self) -> int:
+        """Silence that ends an utterance."""
+        return ms_to_samples(self.silence_ms)
+
+    @property
+    def pad_before_samples(self) -> int:
+        """Sound kept before the first speech."""
+        return ms_to_samples(self.pad_before_ms)
+
+    @property
+    def pad_after_samples(self) -> int:
+        """Sound kept after the last speech."""
+        return min(self.pause_samples, self.silence_samples)
+
+    @property
+    def max_utterance_samples(self) -> int:
+        """Length at which an utterance is split."""
+        return s_to_samples(self.max_utterance_s)
+
+    @property
+    def split_search_samples(self) -> int:
+        """Sound in which the quietest place is looked for."""
+        return s_to_samples(min(self.split_search_s, self.max_utterance_s / 2))
+
+    @property
+    def progress_interval_samples(self) -> int:
+        """New sound between two progress events."""
+        return ms_to_samples(self.progress_interval_ms)
+
+
+def _check(field: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise ValueError(f"{field} {value}: allowed is {least} to {most}")

@@ -1,0 +1,79 @@
+"""Silero's speech detector, a small neural network; its ONNX file comes inside the faster-whisper package."""
+
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vad.audio import Float32
+from vad.detector import check_windows
+from vad.errors import DetectorUnavailable
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+__all__ = ["SileroDetector"]
+
+MODEL_FILE = "silero_vad_v6.onnx"
+CONTEXT_SAMPLES = 64  # the model wants the end of the window before
+STATE_SHAPE = (1, 1, 128)
+
+
+class SileroDetector:
+    """Judges windows with Silero VAD v6. The process shares the model; the recurrent state is the stream's own."""
+
+    window_samples = 512
+
+    def __init__(self) -> None:
+        """Start a stream.
+
+        Raises:
+            DetectorUnavailable: onnxruntime or the model file is not installed.
+        """
+        self._session = _shared_session()
+        self._hidden: Float32 = np.zeros(STATE_SHAPE, np.float32)
+        self._cell: Float32 = np.zeros(STATE_SHAPE, np.float32)
+        self._context: Float32 = np.zeros(CONTEXT_SAMPLES, np.float32)
+
+    def probabilities(self, windows: Float32) -> Float32:
+        """Judge the next windows, float32[k, 512], as float32[k] in 0..1. See `SpeechDetector`."""
+        check_windows(windows, self.window_samples)
+        if len(windows) == 0:
+            return np.zeros(0, np.float32)
+        inputs = np.empty((len(windows), CONTEXT_SAMPLES + self.window_samples), np.float32)
+        inputs[:, CONTEXT_SAMPLES:] = windows
+        inputs[1:, :CONTEXT_SAMPLES] = windows[:-1, -CONTEXT_SAMPLES:]
+        inputs[0, :CONTEXT_SAMPLES] = self._context
+        feeds = {"input": inputs, "h": self._hidden, "c": self._cell}
+        probabilities: Float32
+        probabilities, self._hidden, self._cell = self._session.run(["speech_probs", "hn", "cn"], feeds)
+        self.pass_over(windows)
+        return probabilities
+
+    def pass_over(self, windows: Float32) -> None:
+        """Take the next windows, float32[k, 512] with k ≥ 1, as heard but not judged; the state stays as it is."""
+        self._context = windows[-1, -CONTEXT_SAMPLES:].copy()
+
+
+@cache
+def _shared_session() -> "InferenceSession":
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise DetectorUnavailable("detector silero: needs the package onnxruntime") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # 0.1 ms of work a window: threads would cost more than they bring
+    options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(_model_path()), options, providers=["CPUExecutionProvider"])
+
+
+def _model_path() -> Path:
+    spec = find_spec("faster_whisper")  # looked up, not imported: importing it takes a second and CTranslate2
+    if spec is None or spec.origin is None:
+        raise DetectorUnavailable("detector silero: needs the package faster-whisper, which carries its model")
+    path = Path(spec.origin).parent / "assets" / MODEL_FILE
+    if not path.is_file():
+        raise DetectorUnavailable(f"detector silero: faster-whisper has no {MODEL_FILE}; 1.2.1 and later do")
+    return path
