@@ -5,9 +5,6 @@ On recordings without speech: false alarms. The detectors take turns in each rep
 """
 
 import argparse
-import json
-import os
-import platform
 import time
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -18,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.recordings import SHARED_AUDIO, Turn, read_recording, read_rttm
+from benchmarks.report import print_table, write_json
 from vad.audio import SAMPLE_RATE_HZ, Float32, ms_to_samples, s_to_samples
 from vad.detector import DETECTORS, SpeechDetector, create_detector
 from vad.events import SpeechStarted
@@ -72,13 +70,11 @@ def main() -> None:
     costs = {frame_ms: measure_costs(list(meetings.values()), frame_ms, options.repeats) for frame_ms in (20, 100)}
 
     print_tables(qualities, costs)
-    if options.json:
-        figures = {
-            "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
-            "quality": {name: asdict(quality) for name, quality in qualities.items()},
-            "cost": {f"{ms} ms": {name: asdict(cost) for name, cost in table.items()} for ms, table in costs.items()},
-        }
-        options.json.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    figures = {
+        "quality": {name: asdict(quality) for name, quality in qualities.items()},
+        "cost": {f"{ms} ms": {name: asdict(cost) for name, cost in table.items()} for ms, table in costs.items()},
+    }
+    write_json(options.json, "vad", figures)
 
 
 def measure_quality(
@@ -200,24 +196,37 @@ def cpu_ms_per_s(name: str, sounds: list[Float32], frame_ms: int) -> float:
 
 def print_tables(qualities: dict[str, Quality], costs: dict[int, dict[str, Cost]]) -> None:
     """Print what was measured."""
-    print(
-        f"{'detector':10}{'precision':>10}{'recall':>8}{'F1':>7}{'onset p50':>11}{'heard':>8}"
-        f"{'false windows':>15}{'false utterances':>18}"
-    )
-    for name, quality in qualities.items():
-        delay = "–" if quality.onset_delay_p50_ms is None else f"{quality.onset_delay_p50_ms:.0f} ms"
-        print(
-            f"{name:10}{quality.precision:10.3f}{quality.recall:8.3f}{quality.f1:7.3f}{delay:>11}"
-            f"{f'{quality.onsets_heard}/{quality.onsets}':>8}{quality.false_windows:15.2%}"
-            f"{quality.false_utterances_per_min:14.2f}/min"
-        )
+    columns = [
+        "detector",
+        "precision",
+        "recall",
+        "F1",
+        "onset p50 ms",
+        "heard",
+        "false windows",
+        "false utterances/min",
+    ]
+    rows = [
+        [
+            name,
+            f"{quality.precision:.3f}",
+            f"{quality.recall:.3f}",
+            f"{quality.f1:.3f}",
+            "–" if quality.onset_delay_p50_ms is None else f"{quality.onset_delay_p50_ms:.0f}",
+            f"{quality.onsets_heard}/{quality.onsets}",
+            f"{quality.false_windows:.2%}",
+            quality.false_utterances_per_min,
+        ]
+        for name, quality in qualities.items()
+    ]
+    print_table("what they hear", columns, rows)
     for frame_ms, table in costs.items():
-        print(f"\n{f'{frame_ms} ms frames':14}{'CPU ms per s, median':>22}{'least':>8}{'most':>8}{'of silero':>11}")
-        for name, cost in table.items():
-            print(
-                f"{name:14}{cost.cpu_ms_per_s:22.2f}{cost.cpu_ms_per_s_least:8.2f}"
-                f"{cost.cpu_ms_per_s_most:8.2f}{cost.relative_to_silero:11.0%}"
-            )
+        cost_rows = [
+            [name, c.cpu_ms_per_s, c.cpu_ms_per_s_least, c.cpu_ms_per_s_most, f"{c.relative_to_silero:.0%}"]
+            for name, c in table.items()
+        ]
+        title = f"what they cost, {frame_ms} ms frames: CPU ms per second of sound"
+        print_table(title, ["detector", "median", "least", "most", "of silero"], cost_rows)
 
 
 if __name__ == "__main__":

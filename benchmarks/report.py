@@ -1,0 +1,58 @@
+"""What every benchmark prints and writes: a table for people, JSON for machines, and what it ran on."""
+
+import json
+import platform
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["machine", "print_table", "write_json"]
+
+
+_FILE_WIDTH = 140
+"""Columns of a table that goes to a file, where nothing would wrap it."""
+
+
+def machine() -> dict[str, str]:
+    """Return what a figure is worth nothing without: processor, cores, Python and commit."""
+    return {
+        "processor": _processor(),
+        "cores": str(len(_processors())),
+        "python": platform.python_version(),
+        "commit": _commit(),
+    }
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows under a title."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="left" if column == columns[0] else "right")
+    for row in rows:
+        table.add_row(*(f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row))
+    console = Console()
+    console.print(table, width=None if console.is_terminal else _FILE_WIDTH, soft_wrap=not console.is_terminal)
+
+
+def write_json(path: Path | None, name: str, results: object) -> None:
+    """Write results with the machine they were measured on; nothing where no path is given."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"benchmark": name, "machine": machine(), "results": results}, indent=2) + "\n")
+
+
+def _processors() -> list[str]:
+    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").is_file() else ""
+    return [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
+
+
+def _processor() -> str:
+    return next(iter(_processors()), platform.processor() or "unknown")
+
+
+def _commit() -> str:
+    git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
+    return git.stdout.strip() or "unknown"

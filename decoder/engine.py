@@ -1,0 +1,68 @@
+"""The engine seam: what turns requests into words, and the table of the engines there are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from decoder.types import DecodeRequest, EngineError, Hypothesis
+
+__all__ = ["ENGINES", "Engine", "EngineInfo"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What an engine says of itself, for `Ready`, `/readyz` and the log.
+
+    Attributes:
+        engine: its name in `ENGINES`.
+        model: the model it has loaded, as a person would call it.
+        device: cpu, cuda …
+        languages: ISO-639-1 codes it can write; empty where it does not say.
+    """
+
+    engine: str
+    model: str
+    device: str
+    languages: tuple[str, ...] = ()
+
+
+class Engine(Protocol):
+    """Turns batches of requests into words. One per process, driven by one scheduler, one batch at a time.
+
+    Requests of a batch come from different utterances, in any mixture of sessions, lengths, languages and kinds.
+    `decode([a, b])` equals `decode([a]) + decode([b])`. A request that cannot be answered gets its own `EngineError`
+    in its place; `decode` itself raises only when the engine is broken. Cancelling `decode` leaves the engine fit for
+    the next batch. Empty sound has no words. Sound up to 30 s is always accepted.
+    """
+
+    info: EngineInfo
+    max_batch: int
+    """The most requests `decode` takes at once, ≥ 1."""
+
+    async def warm_up(self) -> None:
+        """Load the model and decode something, so that the first request is as fast as the next.
+
+        Raises:
+            ModelError: the model cannot be loaded.
+        """
+        ...
+
+    async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
+        """Return one answer a request, in the same order."""
+        ...
+
+    def forget(self, session_id: str) -> None:
+        """Drop whatever is kept for that session (language, streaming state); it will ask no more."""
+        ...
+
+    async def aclose(self) -> None:
+        """Free the model; `decode` is not called again."""
+        ...
+
+
+ENGINES: dict[str, str] = {
+    "scripted": "decoder.engines.scripted:create",
+    "sphinx": "decoder.engines.sphinx:create",
+    "whisper": "decoder.engines.whisper:create",
+}
+"""Name in the settings → factory taking `EngineSettings`. Imported on use: libraries nobody asks for stay out."""

@@ -1,0 +1,155 @@
+"""PURE: what of a batch the model may decode together, and within which limits."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from faster_whisper.feature_extractor import FeatureExtractor
+
+from decoder.types import DecodeRequest, EngineFailed, RequestKind
+from vad.audio import SAMPLE_RATE_HZ, Float32
+
+__all__ = [
+    "CONTEXT_TOKENS",
+    "FRAME_SAMPLES",
+    "LONGEST_SAMPLES",
+    "POSITION_SAMPLES",
+    "Plan",
+    "frame_count",
+    "padded_log_mel",
+    "refuse",
+    "runs",
+    "token_limit",
+    "window_frames",
+]
+
+LONGEST_S = 30
+LONGEST_SAMPLES = LONGEST_S * SAMPLE_RATE_HZ
+"""Whisper was trained on windows of 30 s."""
+
+FRAME_SAMPLES = 160
+"""10 ms, the hop of the log-mel spectrogram."""
+
+POSITION_SAMPLES = 2 * FRAME_SAMPLES
+"""20 ms, one position of the encoder: its second convolution halves the rate."""
+
+FULL_WINDOW_FRAMES = LONGEST_SAMPLES // FRAME_SAMPLES
+
+CONTEXT_TOKENS = 448
+"""Positions of Whisper's decoder; half may go to the text before, half to the text itself (openai/whisper)."""
+
+TOKENS_PER_SECOND = 15
+"""No speech is faster: English at 5 words a second takes 7 tokens, scripts of several tokens a letter about twice as
+many. What goes on beyond is a loop."""
+
+LIMIT_EDGES_S = (5, 10, 20, LONGEST_S)
+"""The planner's bucket edges, so that the limit splits no batch the planner has made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One request made ready for the model.
+
+    Attributes:
+        place: its index in the batch.
+        request: with sound of 1 sample to 30 s.
+        context: <|startofprev|> and the tokens of the text before, or empty.
+        prefix: the tokens of each committed word.
+        beam_size: 1 is greedy.
+    """
+
+    place: int
+    request: DecodeRequest
+    context: tuple[int, ...]
+    prefix: tuple[tuple[int, ...], ...]
+    beam_size: int
+
+    @property
+    def wants_times(self) -> bool:
+        """Whether its words are aligned with the sound: partials are not, they are gone in half a second."""
+        return self.request.kind is not RequestKind.PARTIAL
+
+    @property
+    def suppresses_blank(self) -> bool:
+        """Whether the text must not be empty.
+
+        Finals do as Whisper does. With a prefix CTranslate2 would force a word after it, whether one was said or not,
+        and a partial of silence had better show nothing.
+        """
+        return self.wants_times and not self.prefix
+
+    @property
+    def limit(self) -> int:
+        """Most tokens of its text, the prefix included."""
+        return token_limit(len(self.request.samples))
+
+    @property
+    def prefix_tokens(self) -> list[int]:
+        """Tokens of all committed words."""
+        return [token for word in self.prefix for token in word]
+
+    @property
+    def group(self) -> tuple[bool, int, bool, int, int]:
+        """What requests of one `generate` call have in common.
+
+        CTranslate2 wants <|startoftranscript|> at one position in a call and takes one beam, one limit and one rule for
+        blanks; language and prefix may differ. All of it follows from the request alone, so that its answer does not
+        depend on its neighbours.
+        """
+        return (self.wants_times, self.beam_size, self.suppresses_blank, len(self.context), self.limit)
+
+
+def runs(keys: Sequence[object]) -> Iterator[tuple[int, int]]:
+    """Return the half-open spans of equal neighbours, in order."""
+    first = 0
+    for _, same in groupby(keys):
+        end = first + sum(1 for _ in same)
+        yield first, end
+        first = end
+
+
+def refuse(request: DecodeRequest) -> EngineFailed | None:
+    """Return why the request's sound cannot be decoded, or None."""
+    samples = request.samples
+    if samples.ndim != 1:
+        return EngineFailed(f"sound of {samples.ndim} dimensions: mono has one")
+    if len(samples) > LONGEST_SAMPLES:
+        return EngineFailed(
+            f"sound of {len(samples) / SAMPLE_RATE_HZ:.1f} s: at most {LONGEST_S} s are decoded at once"
+        )
+    if not np.isfinite(samples).all():
+        return EngineFailed("sound with samples that are no numbers: -1 to 1 are allowed")
+    return None
+
+
+def token_limit(sound_samples: int) -> int:
+    """Return the most tokens that speech of that length is spelled with."""
+    seconds = next((edge_s for edge_s in LIMIT_EDGES_S if sound_samples <= edge_s * SAMPLE_RATE_HZ), LONGEST_S)
+    return min(seconds * TOKENS_PER_SECOND, CONTEXT_TOKENS // 2)
+
+
+def window_frames(plans: Sequence[Plan]) -> int:
+    """Return the frames that each sound of the batch is padded to: Whisper's full window."""
+    del plans
+    return FULL_WINDOW_FRAMES
+
+
+def frame_count(sound_samples: int) -> int:
+    """Return the frames that hold that much sound."""
+    return -(-sound_samples // FRAME_SAMPLES)
+
+
+def padded_log_mel(extractor: FeatureExtractor, samples: Float32, frames: int) -> Float32:
+    """Return the log-mel spectrogram of the sound followed by silence, float32[mels, frames].
+
+    It equals that of the sound padded with zeros up to the window, without transforming the zeros.
+    """
+    # Three frames still overlap the sound's end or reach past it; all after them hold silence only.
+    sounding = len(samples) // FRAME_SAMPLES + 3
+    log_mel = extractor(samples, padding=(sounding + 1) * FRAME_SAMPLES - len(samples))[:, :sounding]
+    # openai/whisper: log10 clamped to [-10, …] and to 8 below the loudest, then (x + 4) / 4.
+    silence = (max(-10.0, 4.0 * float(log_mel.max()) - 4.0 - 8.0) + 4.0) / 4.0
+    padded: Float32 = np.full((log_mel.shape[0], frames), silence, np.float32)
+    padded[:, :sounding] = log_mel[:, :frames]
+    return padded

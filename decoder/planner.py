@@ -1,0 +1,108 @@
+"""Which waiting requests are decoded next. PURE: time is an argument."""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from decoder.settings import PlannerSettings
+from decoder.types import DecodeRequest, RequestKind
+from vad.audio import SAMPLE_RATE_HZ
+
+__all__ = ["Planner"]
+
+_KIND_ORDER = {RequestKind.FINAL: 0, RequestKind.EAGER: 1, RequestKind.PARTIAL: 2}
+
+_UtteranceKey = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    request: DecodeRequest
+    arrived_s: float
+    turn: int
+    order: int
+
+
+class Planner:
+    """The queue of one engine: at most one request an utterance waits, the newest.
+
+    The next batch is led by the most urgent request and filled with others of its length bucket. Most urgent means, in
+    this order: finals before eager finals before partials; the session whose turn it is; the earliest deadline; first
+    come. Turns are start-time fair queueing (Goyal et al. 1996): a session with many requests gets one served for every
+    one of the others, and a session that was idle cannot save up turns.
+
+    Nobody starves: a request that has waited `max_wait_s` leads every second batch, so that finals keep at least half
+    of the engine and wait for at most one batch more. A partial that replaces another inherits its waiting time.
+    """
+
+    def __init__(self, settings: PlannerSettings, max_batch: int) -> None:
+        self._max_wait_s = settings.max_wait_s
+        self._bucket_edges = [round(edge_s * SAMPLE_RATE_HZ) for edge_s in settings.bucket_edges_s]
+        self._max_batch = max_batch
+        self._waiting: dict[_UtteranceKey, _Waiting] = {}
+        self._turns: dict[str, int] = {}
+        """The turn of each session's next request; kept while the session has been served ahead of the others."""
+        self._current_turn = 0
+        self._arrivals = 0
+        self._overdue_led_last = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, request: DecodeRequest, now_s: float) -> DecodeRequest | None:
+        """Let a request wait, and return the one that lost its place by it: an older one of its utterance, or itself.
+
+        A waiting final is never replaced.
+        """
+        key = (request.session_id, request.utterance_id)
+        older = self._waiting.get(key)
+        if older is None:
+            turn = max(self._turns.get(request.session_id, 0), self._current_turn)
+            self._turns[request.session_id] = turn + 1
+            self._arrivals += 1
+            self._waiting[key] = _Waiting(request, now_s, turn, self._arrivals)
+            return None
+        if older.request.kind is RequestKind.FINAL or older.request.revision > request.revision:
+            return request
+        self._waiting[key] = _Waiting(request, older.arrived_s, older.turn, older.order)
+        return older.request
+
+    def next_batch(self, now_s: float) -> tuple[DecodeRequest, ...]:
+        """Take the next batch out of the queue; empty only when nothing waits."""
+        if not self._waiting:
+            return ()
+        waiting = sorted(self._waiting.values(), key=_urgency)
+        leader = self._overdue(waiting, now_s)
+        self._overdue_led_last = leader is not None
+        leader = leader or waiting[0]
+        bucket = self._bucket(leader.request)
+        others = (w for w in waiting if w is not leader and self._bucket(w.request) == bucket)
+        batch = [leader, *others][: self._max_batch]
+        self._remove(w.request for w in batch)
+        self._current_turn = max(self._current_turn, min(w.turn for w in batch))
+        return tuple(w.request for w in batch)
+
+    def cancel(self, session_id: str) -> tuple[DecodeRequest, ...]:
+        """Take all requests of a session out of the queue and return them."""
+        gone = tuple(w.request for w in self._waiting.values() if w.request.session_id == session_id)
+        self._remove(gone)
+        self._turns.pop(session_id, None)
+        return gone
+
+    def _overdue(self, waiting: Iterable[_Waiting], now_s: float) -> _Waiting | None:
+        """Return the request that has waited longest, if too long and it is the overdue ones' turn to lead."""
+        oldest = min(waiting, key=lambda w: (w.arrived_s, w.order))
+        is_overdue = now_s - oldest.arrived_s >= self._max_wait_s
+        return oldest if is_overdue and not self._overdue_led_last else None
+
+    def _bucket(self, request: DecodeRequest) -> int:
+        return min(bisect_left(self._bucket_edges, len(request.samples)), len(self._bucket_edges) - 1)
+
+    def _remove(self, requests: Iterable[DecodeRequest]) -> None:
+        for request in requests:
+            del self._waiting[request.session_id, request.utterance_id]
+
+
+def _urgency(waiting: _Waiting) -> tuple[int, int, float, int]:
+    request = waiting.request
+    return _KIND_ORDER[request.kind], waiting.turn, request.deadline_s, waiting.order

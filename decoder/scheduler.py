@@ -1,0 +1,194 @@
+"""Keeps one engine busy: requests of all sessions in, exactly one answer to each out."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import anyio
+
+from decoder.engine import Engine
+from decoder.planner import Planner
+from decoder.settings import PlannerSettings, SchedulerSettings
+from decoder.types import (
+    DecodeRequest,
+    EngineBusy,
+    EngineError,
+    EngineFailed,
+    EngineTimeout,
+    Hypothesis,
+    RequestCancelled,
+    RequestReplaced,
+)
+
+__all__ = ["Answer", "Scheduler", "SchedulerStatistics"]
+
+logger = logging.getLogger("livecue.scheduler")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What became of a request.
+
+    Attributes:
+        request: the request.
+        outcome: the engine's words, or why there are none.
+        queue_s: how long it waited for its batch.
+        decode_s: how long its batch took.
+        answered_s: when the answer was there, on the scheduler's clock.
+    """
+
+    request: DecodeRequest
+    outcome: Hypothesis | EngineError
+    queue_s: float
+    decode_s: float
+    answered_s: float
+
+
+@dataclass(slots=True)
+class SchedulerStatistics:
+    """Counts since the start.
+
+    Attributes:
+        batches: batches decoded, the failed ones included.
+        requests: requests that were in them.
+        busy_s: time spent decoding.
+        outcomes: answers by kind and outcome (`ok` or the error's code).
+        failed_in_a_row: batches without a single hypothesis, up to now; those that only found no room do not count.
+    """
+
+    batches: int = 0
+    requests: int = 0
+    busy_s: float = 0.0
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failed_in_a_row: int = 0
+
+
+_Deliver = Callable[[Answer], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Submitted:
+    deliver: _Deliver
+    at_s: float
+
+
+class Scheduler:
+    """Owns the planner and drives the engine, one batch after the other; an idle engine never waits for company.
+
+    The queue holds at most one request an utterance (`Planner`), so its bound is the number of utterances in flight:
+    sessions times the finals a session may have outstanding, which the session's lag limit bounds.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        planner_settings: PlannerSettings,
+        settings: SchedulerSettings,
+        clock: Callable[[], float],
+    ) -> None:
+        self.statistics = SchedulerStatistics()
+        self._engine = engine
+        self._planner = Planner(planner_settings, engine.max_batch)
+        self._settings = settings
+        self._clock = clock
+        self._submitted: dict[DecodeRequest, _Submitted] = {}
+        self._work = anyio.Event()
+        self._running = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether batches are being decoded, and not all in vain."""
+        return self._running and self.statistics.failed_in_a_row < self._settings.failures_until_unready
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a batch."""
+        return len(self._planner)
+
+    def submit(self, request: DecodeRequest, deliver: _Deliver) -> None:
+        """Let a request wait for its batch.
+
+        Args:
+            request: the request; `deadline_s` is on this scheduler's clock.
+            deliver: called exactly once, with its answer, from the event loop; it must neither block nor raise.
+        """
+        now_s = self._clock()
+        self._submitted[request] = _Submitted(deliver, now_s)
+        replaced = self._planner.add(request, now_s)
+        if replaced is not None:
+            self._answer(replaced, RequestReplaced(f"revision {replaced.revision} gave way to a newer request"))
+        self._work.set()
+
+    def forget(self, session_id: str) -> None:
+        """Answer what waits of a session with `RequestCancelled`, and let the engine drop what it keeps for it."""
+        for request in self._planner.cancel(session_id):
+            self._answer(request, RequestCancelled("the session has ended"))
+        self._engine.forget(session_id)
+
+    async def run(self) -> None:
+        """Decode until cancelled; what is unanswered then is answered with `RequestCancelled`."""
+        self._running = True
+        try:
+            while True:
+                batch = self._planner.next_batch(self._clock())
+                if batch:
+                    await self._serve(batch)
+                else:
+                    self._work = anyio.Event()
+                    await self._work.wait()
+        finally:
+            self._running = False
+            for request in tuple(self._submitted):
+                self._answer(request, RequestCancelled("the gateway is closing"))
+
+    async def _serve(self, batch: Sequence[DecodeRequest]) -> None:
+        started_s = self._clock()
+        outcomes = await self._decode(batch)
+        decode_s = self._clock() - started_s
+        has_words = any(isinstance(outcome, Hypothesis) for outcome in outcomes)
+        statistics = self.statistics
+        statistics.batches += 1
+        statistics.requests += len(batch)
+        statistics.busy_s += decode_s
+        if has_words:
+            statistics.failed_in_a_row = 0
+        elif not all(isinstance(outcome, EngineBusy) for outcome in outcomes):
+            statistics.failed_in_a_row += 1
+        for request, outcome in zip(batch, outcomes, strict=True):
+            self._answer(request, outcome, decode_s)
+
+    async def _decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
+        timeout_s = self._settings.decode_timeout_s
+        try:
+            with anyio.fail_after(timeout_s):
+                outcomes = await self._engine.decode(batch)
+        except TimeoutError:
+            logger.error("engine timed out requests=%d timeout_s=%g", len(batch), timeout_s)
+            return [EngineTimeout(f"no answer within {timeout_s:g} s")] * len(batch)
+        except EngineError as error:
+            return [error] * len(batch)
+        except Exception as error:  # one engine failure must not end the loop that serves everybody
+            logger.exception("engine failed requests=%d", len(batch))
+            return [EngineFailed(f"the engine raised {type(error).__name__}")] * len(batch)
+        if len(outcomes) != len(batch):
+            logger.error("engine returned %d answers to %d requests", len(outcomes), len(batch))
+            return [EngineFailed(f"the engine returned {len(outcomes)} answers to {len(batch)} requests")] * len(batch)
+        return [_checked(request, outcome) for request, outcome in zip(batch, outcomes, strict=True)]
+
+    def _answer(self, request: DecodeRequest, outcome: Hypothesis | EngineError, decode_s: float = 0.0) -> None:
+        submitted = self._submitted.pop(request)
+        answered_s = self._clock()
+        self.statistics.outcomes[request.kind, outcome.code if isinstance(outcome, EngineError) else "ok"] += 1
+        queue_s = max(0.0, answered_s - submitted.at_s - decode_s)
+        submitted.deliver(Answer(request, outcome, queue_s, decode_s, answered_s))
+
+
+def _checked(request: DecodeRequest, outcome: Hypothesis | EngineError) -> Hypothesis | EngineError:
+    """Return the outcome if it belongs to the request: nobody may get another's words."""
+    if isinstance(outcome, EngineError):
+        return outcome
+    asked = (request.session_id, request.utterance_id, request.revision)
+    if (outcome.session_id, outcome.utterance_id, outcome.revision) == asked:
+        return outcome
+    return EngineFailed("the engine answered another request")

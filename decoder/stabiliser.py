@@ -1,0 +1,105 @@
+"""LocalAgreement-n: which words of an utterance will not change any more. PURE."""
+
+import unicodedata
+from dataclasses import replace
+
+from decoder.settings import StabiliserSettings
+from decoder.types import Transcript, Word
+
+__all__ = ["Stabiliser", "normalise_word"]
+
+
+class Stabiliser:
+    """Turns the hypotheses of one utterance into transcripts whose committed part only grows.
+
+    A word is committed once `agreement` hypotheses in a row have it, at the same place after the words already
+    committed (LocalAgreement-n: Liu et al. 2020; Macháček et al. 2023). Words are compared without case and punctuation
+    and committed in their newest spelling. A later hypothesis that contradicts committed words cannot take them back:
+    it is aligned with them, and only what it says after them counts.
+    """
+
+    def __init__(self, utterance_id: int, settings: StabiliserSettings) -> None:
+        self._utterance_id = utterance_id
+        self._agreement = settings.agreement
+        self._committed: tuple[Word, ...] = ()
+        self._recent: list[tuple[Word, ...]] = []
+        """What the last hypotheses said after the committed words, newest last; at most `agreement` of them."""
+
+    @property
+    def committed(self) -> tuple[Word, ...]:
+        """The words that will not change any more."""
+        return self._committed
+
+    def update(self, words: tuple[Word, ...], revision: int) -> Transcript:
+        """Take in a partial hypothesis.
+
+        Args:
+            words: all words of the utterance so far.
+            revision: of the hypothesis, greater than that of the one before.
+        """
+        rest = words[_split_after(self._committed, words) :]
+        self._recent = [*self._recent, rest][-self._agreement :]
+        agreed = _common_prefix(self._recent) if len(self._recent) == self._agreement else 0
+        self._committed += rest[:agreed]
+        self._recent = [earlier[agreed:] for earlier in self._recent]
+        return Transcript(self._utterance_id, revision, self._committed, rest[agreed:], is_final=False)
+
+    def finish(self, words: tuple[Word, ...], revision: int) -> Transcript:
+        """Take in the final hypothesis; all of it is committed.
+
+        Committed words keep their text, and take the final's times and probabilities where it has the same words.
+        """
+        split = _split_after(self._committed, words)
+        committed = self._committed
+        if split == len(committed):
+            committed = tuple(replace(new, text=old.text) for old, new in zip(committed, words[:split], strict=True))
+        return self._final(committed + words[split:], revision)
+
+    def abandon(self, revision: int) -> Transcript:
+        """Return as final what the last hypothesis left: all there is when the final decode failed."""
+        return self._final(self._committed + (self._recent[-1] if self._recent else ()), revision)
+
+    def _final(self, words: tuple[Word, ...], revision: int) -> Transcript:
+        self._committed, self._recent = words, []
+        return Transcript(self._utterance_id, revision, words, (), is_final=True)
+
+
+def normalise_word(text: str) -> str:
+    """Return a word as it is compared: NFKC, without case and punctuation; punctuation alone stays as it is."""
+    # Both folding and leaving out can decompose what was composed, or bring what can be composed together.
+    plain = _composed(_composed(text).casefold()).strip()
+    return _composed("".join(c for c in plain if not unicodedata.category(c).startswith("P")).strip()) or plain
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFKC", text)
+
+
+def _common_prefix(hypotheses: list[tuple[Word, ...]]) -> int:
+    """Return how many leading words all hypotheses share."""
+    count = 0
+    for words in zip(*hypotheses, strict=False):
+        if len({normalise_word(word.text) for word in words}) > 1:
+            break
+        count += 1
+    return count
+
+
+def _split_after(committed: tuple[Word, ...], words: tuple[Word, ...]) -> int:
+    """Return how many of `words` say again what is committed.
+
+    The prefix of `words` nearest to the committed ones in edit distance (Levenshtein over words); of equally near ones
+    the one that ends with the last committed word, so that it is not said twice, or else the one nearest in length.
+    """
+    old = [normalise_word(word.text) for word in committed]
+    new = [normalise_word(word.text) for word in words]
+    if new[: len(old)] == old:
+        return len(old)
+    distances = list(range(len(new) + 1))
+    for i, word in enumerate(old, start=1):
+        diagonal, distances[0] = distances[0], i
+        for j, other in enumerate(new, start=1):
+            replaced = diagonal + (word != other)
+            diagonal = distances[j]
+            distances[j] = min(replaced, distances[j] + 1, distances[j - 1] + 1)
+    return min(range(len(new) + 1), key=lambda j: (distances[j], new[j - 1 : j] != old[-1:], abs(j - len(old))))

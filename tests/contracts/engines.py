@@ -1,0 +1,138 @@
+"""What the engine contract is checked with: the engines, and the sound they are given."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from decoder.engine import Engine
+from decoder.engines import sphinx, whisper
+from decoder.settings import EngineSettings
+from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
+from tools.synthetic_whisper import SIZES, write_model
+from vad.audio import Float32
+
+LANGUAGES = ("en", "zh", "de", "es", "ru", "ko", "fr", "ja")
+SENTENCE = " one two three, four five six seven eight nine ten."
+
+_END_OF_TEXT = 50_257
+_OFFICIAL_LANGUAGES = 99
+_TIMES = 1501
+
+
+def digits_model() -> Path | None:
+    """Return the directory of a small trained Whisper that hears English digits, or None where there is none."""
+    found = Path(__file__).resolve().parents[2].parent / "shared" / "models" / "digits-ct2-int8"
+    return found if found.is_dir() else None
+
+
+def write_micro_whisper(directory: Path, sentence: str = SENTENCE) -> Path:
+    """Write a Whisper that says the sentence to every sound, and return its directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    tokenizer = _tokenizer()
+    described = directory / "described.json"
+    tokenizer.save(str(described))
+    write_model(SIZES["micro"], directory, described, tokenizer.encode(sentence).ids)
+    described.unlink()
+    return directory
+
+
+def request(samples: Float32, **fields: object) -> DecodeRequest:
+    """Return a request with defaults for what the test does not care about."""
+    defaults: dict[str, object] = {
+        "session_id": "session",
+        "utterance_id": 1,
+        "revision": 1,
+        "kind": RequestKind.PARTIAL,
+        "start_sample": 0,
+        "deadline_s": 0.0,
+        "language": "en",
+    }
+    build: Callable[..., DecodeRequest] = DecodeRequest
+    return build(samples=samples, **{**defaults, **fields})
+
+
+def same(one: Hypothesis | EngineError, other: Hypothesis | EngineError) -> bool:
+    """Whether two answers agree in all but the rounding of probabilities."""
+    if isinstance(one, EngineError) or isinstance(other, EngineError):
+        return type(one) is type(other) and str(one) == str(other)
+    return (
+        (one.session_id, one.utterance_id, one.revision, one.language)
+        == (other.session_id, other.utterance_id, other.revision, other.language)
+        and [(word.text, word.start_sample, word.end_sample) for word in one.words]
+        == [(word.text, word.start_sample, word.end_sample) for word in other.words]
+        and one.avg_logprob == pytest.approx(other.avg_logprob, abs=1e-3)
+    )
+
+
+def _tokenizer() -> Tokenizer:
+    """Return a byte-level tokenizer with Whisper's special tokens at their official places, and next to no words."""
+    trained = Tokenizer(models.BPE())
+    trained.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False)
+    trained.train_from_iterator([SENTENCE] * 8, trainer)
+    trained.decoder = decoders.ByteLevel()
+    described = json.loads(trained.to_str())
+    vocabulary = described["model"]["vocab"]
+    # The last is empty, as in the official multilingual vocabulary: CTranslate2 tells a multilingual model by it.
+    vocabulary |= {f"<|unused_{place}|>": place for place in range(len(vocabulary), _END_OF_TEXT - 1)}
+    vocabulary[""] = _END_OF_TEXT - 1
+    tokenizer = Tokenizer.from_str(json.dumps(described))
+    unused = [f"<|unused_language_{place}|>" for place in range(_OFFICIAL_LANGUAGES - len(LANGUAGES))]
+    tasks = ("translate", "transcribe", "startoflm", "startofprev", "nospeech", "notimestamps")
+    tokenizer.add_special_tokens(
+        [
+            "<|endoftext|>",
+            "<|startoftranscript|>",
+            *(f"<|{code}|>" for code in LANGUAGES),
+            *unused,
+            *(f"<|{task}|>" for task in tasks),
+            *(f"<|{step * 0.02:.2f}|>" for step in range(_TIMES)),
+        ]
+    )
+    return tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class EngineCase:
+    """One engine to be held to the contract.
+
+    Attributes:
+        name: shown in the test's name.
+        make: makes the engine, given an empty directory of its own; None where it is not to be had here.
+        languages: two it writes, or one twice.
+        refused_language: one it cannot write, or None where it takes any.
+    """
+
+    name: str
+    make: Callable[[Path], Engine | None]
+    languages: tuple[str, str]
+    refused_language: str | None
+
+
+def _micro_whisper(directory: Path) -> Engine:
+    return _whisper(write_micro_whisper(directory))
+
+
+def _digits_whisper(directory: Path) -> Engine | None:
+    model = digits_model()
+    return None if model is None else _whisper(model)
+
+
+def _whisper(model: Path) -> Engine:
+    return whisper.create(EngineSettings(model=str(model), device="cpu", cpu_threads=1))
+
+
+def _sphinx(_directory: Path) -> Engine:
+    return sphinx.create(EngineSettings(sphinx_streams=8))
+
+
+ENGINE_CASES = (
+    EngineCase("micro-whisper", _micro_whisper, ("en", "ja"), "xx"),
+    EngineCase("digits-whisper", _digits_whisper, ("en", "de"), "xx"),
+    EngineCase("sphinx", _sphinx, ("en", "en"), "de"),
+)

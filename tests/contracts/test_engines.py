@@ -1,0 +1,188 @@
+"""What every engine promises; `decoder.engine.Engine` says it in words."""
+
+from collections.abc import AsyncIterator, Sequence
+from itertools import pairwise
+
+import anyio
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from decoder.engine import Engine
+from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind, Word
+from tests.contracts.engines import ENGINE_CASES, EngineCase, request, same
+from tests.sounds import noise, silence, speechlike
+
+KINDS = tuple(RequestKind)
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module", params=ENGINE_CASES, ids=lambda case: case.name)
+def case(request: pytest.FixtureRequest) -> EngineCase:
+    chosen: EngineCase = request.param
+    return chosen
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(case: EngineCase, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
+    made = case.make(tmp_path_factory.mktemp(case.name))
+    if made is None:
+        pytest.skip(f"{case.name} is not to be had here")
+    await made.warm_up()
+    yield made
+    await made.aclose()
+
+
+def mixture(case: EngineCase) -> list[DecodeRequest]:
+    """Return requests of different sessions, kinds, lengths, languages, contexts and prefixes."""
+    first, second = case.languages
+    prefix = (Word(" one", 1_000, 5_000), Word(" two", 5_000, 9_000))
+    return [
+        request(speechlike(2.0), session_id="a", kind=RequestKind.FINAL, language=first, start_sample=32_000),
+        request(noise(4.0), session_id="b", language=second),
+        request(speechlike(6.5), session_id="c", prefix=prefix, start_sample=1_000),
+        request(noise(1.0), session_id="d", kind=RequestKind.FINAL, prompt=" seven eight nine", language=None),
+        request(speechlike(3.0), session_id="e", kind=RequestKind.EAGER, prefix=prefix, start_sample=1_000),
+        request(silence(0.5), session_id="f", language=None),
+    ]
+
+
+def heard(answer: Hypothesis | EngineError) -> Hypothesis:
+    assert isinstance(answer, Hypothesis), answer
+    return answer
+
+
+async def one_by_one(engine: Engine, batch: Sequence[DecodeRequest]) -> list[Hypothesis | EngineError]:
+    return [answer for item in batch for answer in await engine.decode([item])]
+
+
+async def test_answers_come_in_the_order_of_the_requests(engine: Engine, case: EngineCase) -> None:
+    batch = mixture(case)
+
+    answers = [heard(answer) for answer in await engine.decode(batch)]
+
+    assert [answer.session_id for answer in answers] == [item.session_id for item in batch]
+
+
+async def test_batch_of_many_equals_batches_of_one(engine: Engine, case: EngineCase) -> None:
+    batch = mixture(case)
+
+    together = await engine.decode(batch)
+
+    assert all(same(one, other) for one, other in zip(together, await one_by_one(engine, batch), strict=True))
+
+
+async def test_order_within_a_batch_changes_no_answer(engine: Engine, case: EngineCase) -> None:
+    batch = mixture(case)
+
+    forwards = await engine.decode(batch)
+    backwards = await engine.decode(batch[::-1])
+
+    assert all(same(one, other) for one, other in zip(forwards, list(backwards)[::-1], strict=True))
+
+
+async def test_bad_request_spoils_no_other(engine: Engine, case: EngineCase) -> None:
+    good = mixture(case)[:2]
+    too_long = request(noise(40.0), session_id="long")
+
+    first, bad, last = await engine.decode([good[0], too_long, good[1]])
+
+    alone = await one_by_one(engine, good)
+    assert same(first, alone[0])
+    assert same(last, alone[1])
+    assert isinstance(bad, EngineError) or bad.session_id == "long"
+
+
+async def test_refused_language_is_an_error_of_its_request(engine: Engine, case: EngineCase) -> None:
+    if case.refused_language is None:
+        pytest.skip("takes any language")
+
+    bad, good = await engine.decode([request(noise(1.0), language=case.refused_language), request(noise(1.0))])
+
+    assert isinstance(bad, EngineError)
+    assert case.refused_language in str(bad)
+    assert heard(good).language == "en"
+
+
+async def test_language_of_each_request_is_honoured(engine: Engine, case: EngineCase) -> None:
+    batch = [request(noise(1.0, seed=seed), language=code) for seed, code in enumerate(case.languages)]
+
+    answers = [heard(answer) for answer in await engine.decode(batch)]
+
+    assert [answer.language for answer in answers] == list(case.languages)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_empty_sound_has_no_words(engine: Engine, kind: RequestKind) -> None:
+    [answer] = await engine.decode([request(np.zeros(0, np.float32), kind=kind)])
+
+    assert heard(answer).words == ()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_thirty_seconds_are_accepted(engine: Engine, kind: RequestKind) -> None:
+    sound = request(speechlike(30.0), kind=kind)
+
+    [answer] = await engine.decode([sound])
+
+    assert heard(answer).session_id == sound.session_id
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_single_sample_is_accepted(engine: Engine, kind: RequestKind) -> None:
+    [answer] = await engine.decode([request(np.zeros(1, np.float32), kind=kind, start_sample=7)])
+
+    assert all(7 <= word.start_sample <= word.end_sample <= 8 for word in heard(answer).words)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_words_stay_in_order_within_the_sound(engine: Engine, kind: RequestKind) -> None:
+    sound = request(speechlike(4.0), kind=kind, start_sample=123_456)
+
+    [answer] = await engine.decode([sound])
+
+    words = heard(answer).words
+    assert all(sound.start_sample <= word.start_sample <= word.end_sample <= sound.end_sample for word in words)
+    assert all(before.end_sample <= after.start_sample for before, after in pairwise(words))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_committed_words_come_back_first(engine: Engine, kind: RequestKind) -> None:
+    committed = (Word(" three", 0, 4_000), Word(" one", 4_000, 8_000))
+
+    [answer] = await engine.decode([request(speechlike(2.0), kind=kind, prefix=committed)])
+
+    assert [word.text for word in heard(answer).words[:2]] == [" three", " one"]
+
+
+async def test_engine_is_fit_after_a_cancelled_decode(engine: Engine, case: EngineCase) -> None:
+    batch = mixture(case)
+    before = await engine.decode(batch)
+
+    for _ in range(3):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(engine.decode, batch)
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+
+    after = await engine.decode(batch)
+    assert all(same(one, other) for one, other in zip(before, after, strict=True))
+
+
+async def test_forgetting_changes_no_answer_of_others(engine: Engine, case: EngineCase) -> None:
+    batch = mixture(case)
+    before = await engine.decode(batch)
+
+    engine.forget("never seen")
+    engine.forget(batch[0].session_id)
+
+    after = await engine.decode(batch)
+    assert all(same(one, other) for one, other in zip(before, after, strict=True))
+
+
+async def test_engine_says_what_it_is(engine: Engine, case: EngineCase) -> None:
+    assert engine.max_batch >= 1
+    assert engine.info.device
+    assert not engine.info.languages or set(case.languages) <= set(engine.info.languages)

@@ -1,0 +1,244 @@
+"""Which words of an utterance will not change any more."""
+
+import unicodedata
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decoder.settings import StabiliserSettings
+from decoder.stabiliser import Stabiliser, normalise_word
+from decoder.types import Transcript, Word
+from tests.requests import said, text
+
+VOCABULARY = ("one", "One,", "two", "TWO.", "three", "…", "straße", "你")
+SENTENCES = st.lists(st.sampled_from(VOCABULARY), max_size=6).map(" ".join)
+TRUTH = "alpha bravo charlie delta echo foxtrot golf hotel"
+
+
+def stabiliser(agreement: int = 2) -> Stabiliser:
+    return Stabiliser(7, StabiliserSettings(agreement))
+
+
+def hear(made: Stabiliser, *sentences: str) -> Transcript:
+    """Take in partial hypotheses, and return the last transcript."""
+    *_, last = [made.update(said(sentence), revision) for revision, sentence in enumerate(sentences, start=1)]
+    return last
+
+
+def finish(made: Stabiliser, sentence: str) -> str:
+    return text(made.finish(said(sentence), 99).committed)
+
+
+def shown(transcript: Transcript) -> tuple[str, str]:
+    return text(transcript.committed), text(transcript.tail)
+
+
+def normalised(words: tuple[Word, ...]) -> list[str]:
+    return [normalise_word(word.text) for word in words]
+
+
+def test_a_word_is_committed_when_two_hypotheses_agree_on_it() -> None:
+    made = stabiliser()
+    assert shown(hear(made, "the cat")) == ("", "the cat")
+    assert shown(hear(made, "the cap sat")) == ("the", "cap sat")
+    assert shown(hear(made, "the cap sat down")) == ("the cap sat", "down")
+
+
+def test_three_must_agree_where_three_are_asked_for() -> None:
+    made = stabiliser(agreement=3)
+    assert shown(hear(made, "a b c", "a b d")) == ("", "a b d")
+    assert shown(hear(made, "a b d")) == ("a b", "d")
+
+
+def test_with_an_agreement_of_one_all_is_committed_at_once() -> None:
+    assert shown(hear(stabiliser(agreement=1), "the cat")) == ("the cat", "")
+
+
+def test_a_transcript_tells_its_utterance_and_revision() -> None:
+    made = stabiliser()
+    partial, final = made.update(said("one"), 3), made.finish(said("one"), 4)
+    assert (partial.utterance_id, partial.revision, partial.is_final) == (7, 3, False)
+    assert (final.utterance_id, final.revision, final.is_final) == (7, 4, True)
+
+
+def test_words_are_compared_without_case_and_punctuation_and_committed_as_spelt_last() -> None:
+    assert shown(hear(stabiliser(), "hello world", "Hello, World! so")) == ("Hello, World!", "so")
+
+
+def test_committed_words_keep_their_spelling() -> None:
+    assert shown(hear(stabiliser(), "hello", "hello", "HELLO! you")) == ("hello", "you")
+
+
+def test_an_empty_hypothesis_takes_nothing_back() -> None:
+    made = stabiliser()
+    assert shown(hear(made, "one two", "one two", "")) == ("one two", "")
+    assert finish(made, "") == "one two"
+
+
+def test_nothing_heard_is_an_empty_final() -> None:
+    assert stabiliser().finish((), 1) == Transcript(7, 1, (), (), is_final=True)
+    assert stabiliser().abandon(1) == Transcript(7, 1, (), (), is_final=True)
+
+
+@pytest.mark.parametrize(
+    "contradiction",
+    [
+        "bravo charlie delta echo",
+        "alpha charlie delta echo",
+        "ALPHA, beta charlie delta echo",
+        "well alpha bravo charlie delta echo",
+        "alpha bravo bravo charlie delta echo",
+        "alpha bravo Charlotte delta echo",
+    ],
+)
+def test_a_contradiction_changes_no_committed_word_and_repeats_none(contradiction: str) -> None:
+    made = stabiliser()
+    hear(made, "alpha bravo charlie", "alpha bravo charlie")
+    assert shown(hear(made, contradiction)) == ("alpha bravo charlie", "delta echo")
+    assert finish(made, contradiction) == "alpha bravo charlie delta echo"
+
+
+def test_words_said_twice_stay_said_twice() -> None:
+    made = stabiliser()
+    hear(made, "no no", "no no no")
+    assert finish(made, "no no no no") == "no no no no"
+
+
+def test_the_final_gives_committed_words_its_times_and_probabilities() -> None:
+    made = stabiliser()
+    hear(made, "one two", "one two")
+    better = said("One, two three", start_sample=800, probability=0.9)
+    words = made.finish(better, 3).committed
+    assert words == tuple(replace(word, text=old) for word, old in zip(better, (" one", " two", " three"), strict=True))
+
+
+def test_a_final_that_lost_committed_words_leaves_them_where_they_were() -> None:
+    made = stabiliser()
+    hear(made, "alpha bravo charlie", "alpha bravo charlie")
+    words = made.finish(said("bravo charlie delta", start_sample=4_000), 3).committed
+    assert words[:3] == said("alpha bravo charlie")
+    assert text(words[3:]) == "delta"
+
+
+def test_an_abandoned_utterance_keeps_the_words_of_its_last_partial() -> None:
+    made = stabiliser()
+    hear(made, "the cat", "the cap sat")
+    assert shown(made.abandon(3)) == ("the cap sat", "")
+
+
+def test_an_abandoned_utterance_keeps_a_single_partial() -> None:
+    made = stabiliser(agreement=3)
+    hear(made, "the cat")
+    abandoned = made.abandon(2)
+    assert shown(abandoned) == ("the cat", "")
+    assert abandoned.is_final
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Straße", "STRASSE"),
+        ("İstanbul", "i\u0307stanbul"),
+        ("café", "cafe\u0301"),
+        ("ΠΡΑΫ\u0301ΝΩ", "πραΰνω"),
+        ("ＡＢＣ", "abc"),
+        ("don't", "Don’t"),
+        ("«hello»", "hello"),
+        ("¿qué?", "Qué"),
+        ("你好。", "你好"),
+        ("…", "..."),
+    ],
+)
+def test_two_spellings_of_one_word_are_the_same(one: str, other: str) -> None:
+    assert normalise_word(one) == normalise_word(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("?", "!"), ("cafe", "café"), ("5", "$5"), ("-", ""), ("か", "が"), ("で", "て")]
+)
+def test_different_words_differ(one: str, other: str) -> None:
+    assert normalise_word(one) != normalise_word(other)
+
+
+def test_words_without_spaces_are_committed_one_by_one() -> None:
+    made = stabiliser()
+    words = [tuple(Word(character, 0, 1) for character in sentence) for sentence in ("你好", "你好吗", "你好吗?")]
+    transcripts = [made.update(heard, revision) for revision, heard in enumerate(words, start=1)]
+    assert [shown(transcript) for transcript in transcripts] == [("", "你好"), ("你好", "吗"), ("你好吗", "?")]
+
+
+def test_punctuation_on_its_own_is_a_word() -> None:
+    assert shown(hear(stabiliser(), "well …", "Well … then")) == ("Well …", "then")
+
+
+@given(st.text())
+def test_normalising_is_stable_whatever_the_word(word: str) -> None:
+    plain = normalise_word(word)
+    assert normalise_word(plain) == plain
+    assert normalise_word(f" {word} ") == plain
+    assert normalise_word(unicodedata.normalize("NFD", word)) == plain
+
+
+@given(st.lists(SENTENCES, max_size=8), SENTENCES, st.integers(1, 4), st.booleans())
+def test_committed_text_only_grows_whatever_comes(
+    sentences: list[str], last: str, agreement: int, is_abandoned: bool
+) -> None:
+    made = stabiliser(agreement)
+    committed: tuple[Word, ...] = ()
+    for revision, sentence in enumerate(sentences):
+        transcript = made.update(said(sentence), revision)
+        assert transcript.committed[: len(committed)] == committed
+        assert made.committed == transcript.committed
+        assert said(sentence)[len(said(sentence)) - len(transcript.tail) :] == transcript.tail
+        committed = transcript.committed
+    final = made.abandon(99) if is_abandoned else made.finish(said(last), 99)
+    assert [word.text for word in final.committed[: len(committed)]] == [word.text for word in committed]
+    assert final.is_final
+    assert final.tail == ()
+    assert made.committed == final.committed
+
+
+@given(st.lists(SENTENCES, max_size=8), st.integers(1, 4))
+def test_nothing_is_committed_that_fewer_hypotheses_agree_on(sentences: list[str], agreement: int) -> None:
+    made = stabiliser(agreement)
+    before = 0
+    for revision, sentence in enumerate(sentences):
+        transcript = made.update(said(sentence), revision)
+        new = normalised(transcript.committed[before:])
+        recent = [normalised(said(heard)) for heard in sentences[max(0, revision - agreement + 1) : revision + 1]]
+        assert not new or len(recent) == agreement
+        assert all(" ".join(new) in " ".join(heard) for heard in recent)
+        before = len(transcript.committed)
+
+
+@given(st.lists(st.integers(0, 8), min_size=1), st.integers(1, 4))
+def test_hypotheses_that_only_grow_and_shrink_commit_what_all_the_last_ones_have(
+    lengths: list[int], agreement: int
+) -> None:
+    made = stabiliser(agreement)
+    truth = said(TRUTH)
+    committed = 0
+    for number, length in enumerate(lengths):
+        recent = lengths[max(0, number - agreement + 1) : number + 1]
+        committed = max(committed, min(recent) if len(recent) == agreement else 0)
+        transcript = made.update(truth[:length], number)
+        assert transcript.committed == truth[:committed]
+        assert transcript.tail == truth[committed:length]
+    assert made.finish(truth, 99).committed == truth
+
+
+@given(data=st.data(), committed=st.integers(2, 8), kind=st.sampled_from(("drop", "replace", "insert")))
+def test_one_word_misheard_among_the_committed_neither_repeats_nor_loses_another(
+    data: st.DataObject, committed: int, kind: str
+) -> None:
+    made = stabiliser()
+    words = TRUTH.split()
+    hear(made, *[" ".join(words[:committed])] * 2)
+    # A committed last word that is missing looks like one that is spelt otherwise.
+    place = data.draw(st.integers(0, committed - 2 if kind == "drop" else committed - 1))
+    misheard = {"drop": [], "replace": ["zulu"], "insert": ["zulu", words[place]]}[kind]
+    sentence = " ".join([*words[:place], *misheard, *words[place + 1 :]])
+    assert shown(hear(made, sentence)) == (" ".join(words[:committed]), " ".join(words[committed:]))
+    assert finish(made, sentence) == TRUTH

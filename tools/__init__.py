@@ -1,0 +1,1 @@
+"""Scripts of the project itself; nothing of it is installed."""
