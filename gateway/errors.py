@@ -1,0 +1,126 @@
+"""The gateway's branch of the error tree, and the one table from an error to what the peer is told.
+
+LivecueError
+├── AudioError …              the sound cannot be read (`vad.errors`)
+├── EngineError …             a request got no words (`decoder.types`)
+├── ProtocolError             the peer broke its dialect's rules (`gateway.wire`)
+└── GatewayError
+    ├── ConfigurationError    a setting is wrong; exit code 2
+    ├── Unauthorized          no key, or a wrong one
+    ├── Overloaded            no room for another session
+    ├── Lagging               sound comes faster than it can be decoded
+    ├── SlowReader            the peer does not read what it is sent
+    ├── StartTimeout          connected, and never said start
+    ├── IdleTimeout           started, and fell silent
+    └── Disconnected          the peer is gone; there is nobody to tell
+"""
+
+from dataclasses import dataclass
+
+from decoder.types import EngineError
+from gateway.wire import ProtocolError
+from vad.errors import AudioError, LivecueError
+
+__all__ = [
+    "ConfigurationError",
+    "Disconnected",
+    "GatewayError",
+    "IdleTimeout",
+    "Lagging",
+    "Overloaded",
+    "Reply",
+    "SlowReader",
+    "StartTimeout",
+    "Unauthorized",
+    "error_body",
+    "reply_to",
+]
+
+
+class GatewayError(LivecueError):
+    """The gateway refuses, or gives up."""
+
+
+class ConfigurationError(GatewayError):
+    """A setting is wrong; the message names it, its value and what is allowed."""
+
+    code = "configuration_error"
+
+
+class Unauthorized(GatewayError):
+    """No API key, or one that is not known."""
+
+    code = "unauthorized"
+
+
+class Overloaded(GatewayError):
+    """There is no room for another session now."""
+
+    code = "overloaded"
+
+
+class Lagging(GatewayError):
+    """Sound comes faster than it can be decoded, and has for too long."""
+
+    code = "lagging"
+
+
+class SlowReader(GatewayError):
+    """The peer does not read what it is sent."""
+
+    code = "slow_reader"
+
+
+class StartTimeout(GatewayError):
+    """The peer connected and never said start."""
+
+    code = "start_timeout"
+
+
+class IdleTimeout(GatewayError):
+    """The peer started a session and fell silent."""
+
+    code = "idle_timeout"
+
+
+class Disconnected(GatewayError):
+    """The peer is gone."""
+
+    code = "disconnected"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a peer is told.
+
+    Attributes:
+        http_status: where there was no upgrade yet.
+        close_code: of the WebSocket, RFC 6455 §7.4.1.
+    """
+
+    http_status: int
+    close_code: int
+
+
+_REPLIES: dict[type[LivecueError], Reply] = {
+    LivecueError: Reply(500, 1011),
+    AudioError: Reply(400, 1007),
+    EngineError: Reply(503, 1011),
+    ProtocolError: Reply(400, 1008),
+    Unauthorized: Reply(401, 1008),
+    Overloaded: Reply(503, 1013),
+    Lagging: Reply(503, 1013),
+    SlowReader: Reply(408, 1013),
+    StartTimeout: Reply(408, 1008),
+    IdleTimeout: Reply(408, 1008),
+}
+
+
+def reply_to(error: LivecueError) -> Reply:
+    """Return what the peer is told of an error: the entry of its nearest ancestor in the table."""
+    return next(_REPLIES[kind] for kind in type(error).__mro__ if kind in _REPLIES)
+
+
+def error_body(error: LivecueError) -> dict[str, dict[str, str]]:
+    """Return the JSON body of an HTTP refusal."""
+    return {"error": {"code": error.code, "message": str(error)}}

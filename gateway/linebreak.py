@@ -1,0 +1,312 @@
+"""Where a line of text may be broken, and how well.
+
+Guidelines (Netflix, BBC) break after punctuation, before conjunctions and prepositions, and never between a word and
+what belongs to it. Short closed word lists stand in for grammar. Text without spaces is broken by width.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from decoder.types import Word
+
+__all__ = [
+    "Lexicon",
+    "LineAim",
+    "Piece",
+    "best_break",
+    "join_lines",
+    "lexicon_of",
+    "line_width",
+    "pieces_of",
+    "text_width",
+]
+
+# Without Hangul, which is written with spaces.
+_CJK = "\u2e80-\u312f\u3190-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff01-\uffef\U00020000-\U0003ffff"
+_CJK_CHARACTER = re.compile(f"[{_CJK}]")
+_UNSPACED_CHARACTER = re.compile(f"[{_CJK}\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")  # and Thai, Lao, Burmese, Khmer
+# What stands between white space and control characters; a no-break space (French has it before "?") is no gap.
+_TOKEN = re.compile(r"(?:[^\s\x00-\x1f\x7f-\x9f]|[\u00a0\u2007\u202f])+")
+_NO_LINE_START = frozenset(
+    "!%),.:;?]}»”’…、。，．：；？！）］｝〉》」』】〕ー々ゝゞぁぃぅぇぉっゃゅょァィゥェォッャュョ"
+)
+_NO_LINE_END = frozenset("([{«“„‘¿¡（［｛〈《「『【〔")
+_CLOSING_QUOTES = "\"'”’»)]」』）"
+_SENTENCE_END = frozenset(".!?…。！？")
+_CLAUSE_END = frozenset(",;:—–、，；：")
+
+# Scores are ranks: what forbids outweighs a short line, which outweighs any liking, which outweighs balance.
+_FORBIDDEN = -20.0
+_SHORT_LINE = -10.0
+_IMBALANCE = -3.0
+_AFTER_SENTENCE = 4.0
+_AFTER_CLAUSE = 3.0
+_BEFORE_CONJUNCTION = 2.0
+_BEFORE_PREPOSITION = 1.5
+_AFTER_BINDING = -3.0
+_AFTER_LINK = -2.0
+_INSIDE_WORD = -2.0
+_AFTER_NUMBER = -1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Words of one language that say where a line is broken well.
+
+    Attributes:
+        binding: words that belong to the next one: articles, pronouns, auxiliaries, negations, titles.
+        conjunctions: words a break comes before.
+        prepositions: words a break comes before, a little less gladly.
+    """
+
+    binding: frozenset[str] = frozenset()
+    conjunctions: frozenset[str] = frozenset()
+    prepositions: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of text that is never broken.
+
+    Attributes:
+        text: without white space at its ends, never empty.
+        width: columns it takes.
+        spaced: a space stands before it, unless it begins a line.
+        inside_word: it goes on with the word of the piece before.
+        start_sample: when it begins to be said, at 16 kHz; never before the start of the piece before.
+        end_sample: when it is said, ≥ `start_sample`.
+    """
+
+    text: str
+    width: int
+    spaced: bool
+    inside_word: bool
+    start_sample: int
+    end_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineAim:
+    """What a broken line should look like.
+
+    Attributes:
+        ideal_width: columns; the further off, the worse.
+        least_width: columns; less is much worse.
+    """
+
+    ideal_width: float
+    least_width: float
+
+
+def text_width(text: str) -> int:
+    """Return the columns of a text: two for East Asian wide characters, none for combining and format characters.
+
+    Args:
+        text: any text, counted as one line.
+    """
+    return sum(_character_width(character) for character in text)
+
+
+def join_lines(lines: Iterable[str]) -> str:
+    """Return the lines as one: joined with a space, or with nothing where a script without spaces meets the break.
+
+    Args:
+        lines: lines without white space at their ends, none empty.
+    """
+    joined = ""
+    for line in lines:
+        separator = " " if joined and not _is_unspaced(joined[-1], line[0]) else ""
+        joined += separator + line
+    return joined
+
+
+def pieces_of(words: Iterable[Word], max_width: int) -> tuple[Piece, ...]:
+    """Return the words as pieces; those of the first words are the same whatever words follow.
+
+    A piece is what stands between two spaces of one word; within it, one CJK character with the punctuation that stays
+    with it; and of what is wider than a line, as much as fits. Times inside a word are interpolated.
+
+    Args:
+        words: in order; times out of order are moved on.
+        max_width: widest piece, in columns, ≥ 2.
+    """
+    pieces: list[Piece] = []
+    spaced = False
+    earliest_sample = 0
+    for word in words:
+        start_sample = earliest_sample = max(word.start_sample, earliest_sample)
+        duration_samples = max(0, word.end_sample - start_sample)
+        parts, spaced_after = _parts_of_word(word.text, max_width)
+        length = sum(len(text) for text, _ in parts)
+        said = 0
+        for index, (text, spaced_before) in enumerate(parts):
+            begins_sample = start_sample + duration_samples * said // length
+            said += len(text)
+            ends_sample = start_sample + duration_samples * said // length
+            is_spaced = spaced_before or (spaced and index == 0)
+            pieces.append(Piece(text, text_width(text), is_spaced, index > 0, begins_sample, ends_sample))
+        spaced = spaced_after or (spaced and not parts)
+    return tuple(pieces)
+
+
+def line_width(pieces: Sequence[Piece]) -> int:
+    """Return the columns the pieces take as one line.
+
+    Args:
+        pieces: in order; may be empty.
+    """
+    return sum(piece.width + (piece.spaced and index > 0) for index, piece in enumerate(pieces))
+
+
+def best_break(pieces: Sequence[Piece], positions: range, aim: LineAim, lexicon: Lexicon) -> int:
+    """Return the position where the line is broken best; of equals, the last.
+
+    Args:
+        pieces: from the beginning of the line to the piece after the last position, at least.
+        positions: those allowed, each ≥ 1 and < `len(pieces)`; position `p` leaves `pieces[:p]` on the line.
+        aim: what the line should look like.
+        lexicon: of the language spoken.
+    """
+
+    def score(position: int) -> tuple[float, int]:
+        width = line_width(pieces[:position])
+        liking = _gap_score(pieces[position - 1], pieces[position], lexicon)
+        liking += _IMBALANCE * abs(width - aim.ideal_width) / aim.ideal_width
+        liking += _SHORT_LINE if width < aim.least_width else 0.0
+        return liking, position
+
+    return max(positions, key=score)
+
+
+def lexicon_of(language: str | None) -> Lexicon:
+    """Return the word lists of a language, empty where there are none.
+
+    Args:
+        language: ISO-639-1, or None where it is unknown.
+    """
+    return _LEXICONS.get(language or "", _NO_WORDS)
+
+
+def _gap_score(before: Piece, after: Piece, lexicon: Lexicon) -> float:
+    last, first = before.text[-1], after.text[0]
+    if first in _NO_LINE_START or last in _NO_LINE_END:
+        return _FORBIDDEN
+    if not after.spaced and not (last == "-" or _is_unspaced(last, first)):
+        return _FORBIDDEN
+    word, following = _bare(before.text), _bare(after.text)
+    end = before.text.rstrip(_CLOSING_QUOTES)[-1:]
+    abbreviated = end == "." and (word in lexicon.binding or (len(word) == 1 and word.isalpha()))
+    if end in _SENTENCE_END and not abbreviated:
+        return _AFTER_SENTENCE
+    if end in _CLAUSE_END:
+        return _AFTER_CLAUSE
+    score = _INSIDE_WORD if after.inside_word and not after.spaced else 0.0
+    if word in lexicon.binding or abbreviated:
+        score += _AFTER_BINDING
+    elif word in lexicon.conjunctions or word in lexicon.prepositions:
+        score += _AFTER_LINK
+    elif word.isdigit():
+        score += _AFTER_NUMBER
+    if following in lexicon.conjunctions:
+        return score + _BEFORE_CONJUNCTION
+    return score + (_BEFORE_PREPOSITION if following in lexicon.prepositions else 0.0)
+
+
+def _parts_of_word(word: str, max_width: int) -> tuple[list[tuple[str, bool]], bool]:
+    """Return the texts of a word's pieces, each with whether a space stands before it, and whether one comes after."""
+    parts: list[tuple[str, bool]] = []
+    spaced = False
+    end = 0
+    for token in _TOKEN.finditer(word):
+        spaced = spaced or token.start() > end
+        for part in _parts_of_token(token.group(), max_width):
+            # A no-break space at a piece's end is one that may be broken after all.
+            spaced = spaced or part[0].isspace()
+            if text := part.strip():
+                parts.append((text, spaced))
+                spaced = part[-1].isspace()
+        end = token.end()
+    return parts, spaced or end < len(word)
+
+
+def _parts_of_token(token: str, max_width: int) -> list[str]:
+    parts: list[str] = []
+    start = width = 0
+    for index, character in enumerate(token):
+        character_width = _character_width(character)
+        if index > start and (width + character_width > max_width or _may_part(token[index - 1], character)):
+            parts.append(token[start:index])
+            start, width = index, 0
+        width += character_width
+    return [*parts, token[start:]]
+
+
+def _may_part(before: str, after: str) -> bool:
+    is_cjk = _CJK_CHARACTER.match(before) or _CJK_CHARACTER.match(after)
+    return bool(is_cjk) and after not in _NO_LINE_START and before not in _NO_LINE_END and _character_width(after) > 0
+
+
+def _is_unspaced(before: str, after: str) -> bool:
+    return bool(_UNSPACED_CHARACTER.match(before) or _UNSPACED_CHARACTER.match(after))
+
+
+def _character_width(character: str) -> int:
+    if character.isascii():
+        return 1
+    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+
+
+def _bare(text: str) -> str:
+    return text.casefold().strip(".,;:!?…\"'“”‘’«»()[]¿¡")
+
+
+def _lexicon(binding: str, conjunctions: str, prepositions: str) -> Lexicon:
+    return Lexicon(frozenset(binding.split()), frozenset(conjunctions.split()), frozenset(prepositions.split()))
+
+
+_NO_WORDS = Lexicon()
+
+_LEXICONS: Mapping[str, Lexicon] = {
+    "en": _lexicon(
+        "a an the my your his her its our their this these those i you he she it we they am is are was were be has "
+        "have had do does did will would can could shall should may might must not very mr mrs ms dr prof st",
+        "and but or nor so yet because although though while when where if unless until since that which who than as",
+        "about above across after against along among around at before behind below between beyond by despite during "
+        "for from in inside into near of off on onto over through to towards under upon with within without",
+    ),
+    "de": _lexicon(
+        "der die das den dem des ein eine einen einem einer eines kein keine mein meine sein seine ihr ihre ich du "
+        "er sie es wir man bin ist sind war waren habe hat haben hatte wird werden kann muss soll nicht herr frau dr",
+        "und oder aber denn sondern doch dass weil wenn als ob obwohl während damit bevor nachdem wie",
+        "an am auf aus bei beim bis durch für gegen in im ins mit nach neben ohne seit über um unter von vom vor "
+        "wegen zu zum zur zwischen",
+    ),
+    "fr": _lexicon(
+        "le la les un une des du au aux mon ma mes ton ta tes son sa ses notre nos votre vos leur ce cet cette ces "
+        "je tu il elle on nous vous ils elles me te se ne suis es est sont ai as a avons avez ont était très m mme dr",
+        "et ou mais donc or ni car que qui quand lorsque puisque parce si comme dont où",
+        "à après avant avec chez contre dans de depuis en entre par parmi pendant pour sans selon sous sur vers",
+    ),
+    "es": _lexicon(
+        "el la los las un una unos unas al del mi mis tu tus su sus este esta ese esa yo tú él ella ellos me te se "
+        "lo le nos no soy es son era eran fue está están he has ha hemos han había muy sr sra dr",
+        "y e o u pero sino ni porque aunque mientras cuando donde si pues que quien como",
+        "a ante bajo con contra de desde durante en entre hacia hasta para por según sin sobre tras",
+    ),
+    "it": _lexicon(
+        "il lo la i gli le un uno una al alla ai alle del della dei delle dal dalla nel nella sul sulla mio mia suo "
+        "sua questo questa io tu lui lei noi voi loro mi ti si ci vi non sono sei è siamo era ho hai ha hanno sig",
+        "e ed o oppure ma però né perché mentre quando dove se che chi come anche quindi",
+        "a ad con contro da di dopo durante fino fra in per prima senza sopra sotto su tra verso",
+    ),
+    "pt": _lexicon(
+        "o os as um uma ao aos à às do da dos das no na nos nas pelo pela meu minha seu sua este esta esse eu tu ele "
+        "ela nós eles elas você me te se não sou é são era eram foi está estão tenho tem têm tinha muito sr sra dr",
+        "e ou mas porém nem porque embora enquanto quando onde se pois que quem como",
+        "a ante após até com contra de desde durante em entre para por sem sob sobre",
+    ),
+}

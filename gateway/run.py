@@ -1,0 +1,82 @@
+"""Runs the server: engine, application and uvicorn, until a signal says stop."""
+
+import logging
+import signal
+from collections.abc import Callable
+from ipaddress import ip_address
+from socket import AF_INET, AF_INET6, create_server, socket
+
+import uvicorn
+
+from decoder.choice import create_engine
+from gateway.errors import ConfigurationError
+from gateway.server import create_app
+from gateway.service import open_gateway
+from gateway.settings import ServerSettings, Settings
+
+__all__ = ["serve"]
+
+logger = logging.getLogger("livecue.server")
+
+_BACKLOG = 2048
+"""Connections waiting to be accepted; uvicorn's own figure."""
+
+_SHUTDOWN_S = 10
+"""After a signal, connections get so long to come to an end."""
+
+
+async def serve(settings: Settings, on_listening: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        settings: all of them.
+        on_listening: called with the base URL once connections are accepted.
+
+    Raises:
+        ConfigurationError: the address is taken, or may not be served without keys.
+        ModelError: the engine's model cannot be loaded.
+    """
+    _refuse_open_door(settings.server)
+    listener = _bind(settings.server)
+    with listener:
+        async with open_gateway(settings, create_engine(settings.engine)) as gateway:
+            config = uvicorn.Config(
+                create_app(gateway),
+                ws="websockets-sansio",
+                ws_max_size=settings.server.max_message_bytes,
+                ws_per_message_deflate=False,  # sound does not compress; the contexts cost 64 KiB a connection
+                log_config=None,
+                access_log=False,  # sessions write their own two lines
+                timeout_graceful_shutdown=_SHUTDOWN_S,
+            )
+            host, port = listener.getsockname()[:2]
+            on_listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+            # uvicorn sends the signal that stopped it once more; the first was enough
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda *_: None)
+            await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def _refuse_open_door(server: ServerSettings) -> None:
+    if server.api_keys or server.insecure or _is_loopback(server.host):
+        return
+    raise ConfigurationError(
+        f"server.host = {server.host!r} without an API key: anybody there could use this gateway; set server.api_keys, "
+        "or say --insecure"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _bind(server: ServerSettings) -> socket:
+    family = AF_INET6 if ":" in server.host else AF_INET
+    try:
+        return create_server((server.host, server.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        where = f"server.host = {server.host!r}, server.port = {server.port}"
+        raise ConfigurationError(f"{where}: {error.strerror or error}") from error

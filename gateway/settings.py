@@ -1,0 +1,189 @@
+"""The settings tree: command line > environment `LIVECUE_*` > TOML file > default.
+
+Each package owns its own settings class; here they are put together. `LIVECUE_SESSION__IDLE_TIMEOUT_S=10` sets
+`session.idle_timeout_s`; a TOML file has a table a group. Unknown keys are refused.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from decoder.settings import EngineSettings, PlannerSettings, SchedulerSettings, StabiliserSettings
+from gateway.errors import ConfigurationError
+from vad.settings import SegmenterSettings
+
+__all__ = ["ServerSettings", "SessionSettings", "Settings", "load_settings"]
+
+_ENV_PREFIX = "LIVECUE_"
+
+_Timeout = Annotated[float, Field(gt=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """What holds for every session.
+
+    Attributes:
+        detector: name in `vad.detector.DETECTORS`.
+        cue_profile: name in `gateway.cues.PROFILES`.
+        final_deadline_s: when a final is wanted. 0.3 s: what voice agents allow beyond the endpoint wait.
+        partial_deadline_s: when a partial is wanted; after the default interval the next one is due.
+        ack_interval_s: sound between two acks.
+        start_timeout_s: a peer that has not said start by then is not going to (OpenAI's clients wait as long).
+        idle_timeout_s: a peer that sends nothing at all for so long is gone; clients send keepalives more often.
+        send_timeout_s: a peer that takes no byte for so long does not read.
+        outbox_max_events: events a slow reader may leave unread. 1000: partials replace each other, so this is several
+            minutes of speech.
+        lag_shed_s: behind by this much, partials pause so that finals catch up.
+        lag_limit_s: behind by this much, the session ends: it will not catch up. More than a client's send-ahead
+            window (30 s) and the longest utterance together.
+    """
+
+    detector: str = "hybrid"
+    cue_profile: str = "web"
+    final_deadline_s: float = 0.3
+    partial_deadline_s: float = 0.5
+    ack_interval_s: float = 1.0
+    start_timeout_s: _Timeout = 10.0
+    idle_timeout_s: _Timeout = 60.0
+    send_timeout_s: _Timeout = 20.0
+    outbox_max_events: Annotated[int, Field(ge=1)] = 1_000
+    lag_shed_s: float = 10.0
+    lag_limit_s: float = 90.0
+
+
+def _split_commas(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _split_bucket_edges(group: object) -> object:
+    # Here and not at the field, for the decoder's settings know nothing of the environment.
+    if isinstance(group, dict) and "bucket_edges_s" in group:
+        return {**group, "bucket_edges_s": _split_commas(group["bucket_edges_s"])}
+    return group
+
+
+_ApiKey = Annotated[SecretStr, Field(min_length=1)]
+"""An empty key would let in whoever sends none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where and for whom the gateway serves.
+
+    Attributes:
+        host: address to bind.
+        port: 0 takes a free one.
+        api_keys: who may connect; empty: anybody, on loopback only. In the environment separated by commas.
+        insecure: serve on any address without keys.
+        max_sessions: sessions at once; one more is refused with 503. 200: about half of what one core's gateway work
+            allows (`benchmarks/gateway.py`); how many the engine keeps up with depends on its model.
+        max_message_bytes: largest WebSocket message. 1 MiB is 5 s of the fattest format, and websockets' own default.
+        log_level: of the stdlib's logging.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    api_keys: Annotated[tuple[_ApiKey, ...], BeforeValidator(_split_commas)] = ()
+    insecure: bool = False
+    max_sessions: Annotated[int, Field(ge=1)] = 200
+    max_message_bytes: Annotated[int, Field(ge=1024)] = 2**20
+    log_level: str = "info"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_ENV_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        validate_default=False,
+        hide_input_in_errors=True,  # it may be an API key, and a traceback shows it
+    )
+
+    server: ServerSettings = ServerSettings()
+    session: SessionSettings = SessionSettings()
+    engine: EngineSettings = EngineSettings()
+    planner: Annotated[PlannerSettings, BeforeValidator(_split_bucket_edges)] = PlannerSettings()
+    scheduler: SchedulerSettings = SchedulerSettings()
+    stabiliser: StabiliserSettings = StabiliserSettings()
+    segmenter: SegmenterSettings = SegmenterSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources, the strongest first."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(overrides: Mapping[str, Mapping[str, object]] | None = None, file: Path | None = None) -> Settings:
+    """Read all sources.
+
+    Args:
+        overrides: group → key → value, as given on the command line.
+        file: a TOML file.
+
+    Raises:
+        ConfigurationError: a key is unknown or a value not allowed; the message names key, value and what is allowed.
+    """
+    _refuse_unknown_environment(os.environ)
+    if file is not None and not file.is_file():
+        raise ConfigurationError(f"config {file}: there is no such file")
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    try:
+        return FromFile(**(overrides or {}))  # type: ignore[arg-type]  # pydantic turns mappings into the classes
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_explain(e["loc"], e["input"], e["msg"]) for e in error.errors())) from error
+    except (SettingsError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"config {file or _ENV_PREFIX + '*'}: {error}") from error
+
+
+def _groups() -> dict[str, tuple[str, ...]]:
+    """Return the settings there are: group → keys."""
+    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    return {name: tuple(field.name for field in fields(default)) for name, default in defaults.items()}
+
+
+def _refuse_unknown_environment(environment: Mapping[str, str]) -> None:
+    for variable in environment:
+        if variable.upper().startswith(_ENV_PREFIX):
+            group = variable[len(_ENV_PREFIX) :].lower().partition("__")[0]
+            if group not in _groups():
+                allowed = ", ".join(f"{_ENV_PREFIX}{name.upper()}__…" for name in _groups())
+                raise ConfigurationError(f"{variable}: no such setting; there are {allowed}")
+
+
+def _explain(location: tuple[int | str, ...], value: object, message: str) -> str:
+    key = ".".join(str(part) for part in location)
+    groups = _groups()
+    group = str(location[0]) if location else ""
+    if group not in groups:
+        return f"{key}: no such group; there are {', '.join(groups)}"
+    if len(location) > 1 and location[1] not in groups[group]:
+        return f"{key}: no such setting; {group} has {', '.join(groups[group])}"
+    # A whole group may hold API keys.
+    given = "" if len(location) < 2 or isinstance(value, dict) or "key" in key else f" = {value!r}"
+    return f"{key}{given}: {message.removeprefix('Value error, ')}"

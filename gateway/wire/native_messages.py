@@ -1,0 +1,176 @@
+"""The JSON messages of the native dialect, as they stand on the wire; `docs/protocol.md` describes them."""
+
+import msgspec
+
+from gateway.wire import SAMPLE_RATE_HZ, CueState, Encoding
+
+PROTOCOL_VERSION = 1
+
+
+class _Strict(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A JSON object whose unknown fields are refused."""
+
+
+class _Message(_Strict, tag_field="type"):
+    """A message of the client, told apart by its `type`."""
+
+
+class _Open(msgspec.Struct, omit_defaults=True):
+    """A JSON object whose unknown fields are skipped: a newer gateway may say more."""
+
+
+class _Reply(_Open, tag_field="type"):
+    """A message of the gateway, told apart by its `type`."""
+
+
+class AudioFormatObject(_Strict):
+    encoding: Encoding = Encoding.PCM_S16LE
+    sample_rate_hz: int = SAMPLE_RATE_HZ
+    channels: int = 1
+
+
+class EngineOptionsObject(_Strict):
+    prompt: str = ""
+
+
+class EndpointingObject(_Strict):
+    detector: str | None = None
+    silence_ms: int | None = None
+    pause_ms: int | None = None
+    max_utterance_s: float | None = None
+    partial_interval_ms: int | None = None
+
+
+class CuesObject(_Strict):
+    profile: str | None = None
+
+
+class StartMessage(_Message, tag="start"):
+    version: int = PROTOCOL_VERSION
+    audio: AudioFormatObject = msgspec.field(default_factory=AudioFormatObject)
+    language: str | None = None
+    engine: EngineOptionsObject = msgspec.field(default_factory=EngineOptionsObject)
+    endpointing: EndpointingObject = msgspec.field(default_factory=EndpointingObject)
+    cues: CuesObject = msgspec.field(default_factory=CuesObject)
+    partials: bool = True
+    words: bool = False
+
+
+class FlushMessage(_Message, tag="flush"):
+    id: str
+
+
+class StopMessage(_Message, tag="stop"):
+    pass
+
+
+class KeepAliveMessage(_Message, tag="keepalive"):
+    pass
+
+
+class ReadyMessage(_Reply, tag="ready", omit_defaults=False):
+    seq: int
+    session_id: str
+    engine: str
+    model: str
+    device: str
+    language: str | None = None
+    version: int = PROTOCOL_VERSION
+
+
+class SpeechStartedMessage(_Reply, tag="speech_started"):
+    seq: int
+    utterance_id: int
+    start_s: float
+
+
+class SpeechEndedMessage(_Reply, tag="speech_ended"):
+    seq: int
+    utterance_id: int
+    start_s: float
+    end_s: float
+    reason: str
+
+
+class CueMessage(_Reply, tag="cue"):
+    seq: int
+    id: str
+    utterance_id: int
+    revision: int
+    start_s: float
+    end_s: float
+    lines: tuple[str, ...]
+    stable_chars: int
+    state: CueState
+
+
+class LatencyObject(_Open):
+    endpoint: float
+    queue: float
+    decode: float
+    delivery: float
+
+
+class WordObject(_Open, omit_defaults=False):
+    text: str
+    start_s: float
+    end_s: float
+    probability: float | None = None
+
+
+class FinalMessage(_Reply, tag="final"):
+    seq: int
+    utterance_id: int
+    start_s: float
+    end_s: float
+    text: str
+    latency_ms: LatencyObject
+    language: str | None = None
+    words: tuple[WordObject, ...] = ()
+    error: str | None = None
+
+
+class FlushedMessage(_Reply, tag="flushed"):
+    seq: int
+    id: str
+
+
+class AckMessage(_Reply, tag="ack"):
+    seq: int
+    received_samples: int
+    processed_samples: int
+
+
+class WarningMessage(_Reply, tag="warning"):
+    seq: int
+    code: str
+    message: str
+
+
+class ErrorMessage(_Reply, tag="error", omit_defaults=False):
+    seq: int
+    code: str
+    message: str
+    fatal: bool
+    field: str | None = None
+
+
+class FinishedMessage(_Reply, tag="finished"):
+    seq: int
+    audio_s: float
+    utterances: int
+
+
+ClientMessage = StartMessage | FlushMessage | StopMessage | KeepAliveMessage
+ServerMessage = (
+    ReadyMessage
+    | SpeechStartedMessage
+    | SpeechEndedMessage
+    | CueMessage
+    | FinalMessage
+    | FlushedMessage
+    | AckMessage
+    | WarningMessage
+    | ErrorMessage
+    | FinishedMessage
+)

@@ -1,0 +1,80 @@
+"""What a peer is told of each error."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from decoder.types import EngineBusy, EngineError, ModelError, RequestCancelled
+from gateway.errors import (
+    ConfigurationError,
+    GatewayError,
+    IdleTimeout,
+    Lagging,
+    Overloaded,
+    Reply,
+    SlowReader,
+    StartTimeout,
+    Unauthorized,
+    error_body,
+    reply_to,
+)
+from gateway.wire import ProtocolError
+from vad.errors import AudioFormatError, DetectorUnavailable, LivecueError
+
+INTERNAL_ERROR_CLOSE = 1011
+
+
+def tree(root: type[LivecueError] = LivecueError) -> Iterator[type[LivecueError]]:
+    yield root
+    for branch in root.__subclasses__():
+        yield from tree(branch)
+
+
+# The package of clients hangs errors of its own under the root; no peer is told of them.
+GATEWAY_TREE = sorted({kind for kind in tree() if kind.__module__.split(".")[0] != "clients"}, key=lambda k: k.__name__)
+
+
+def is_close_code_of_a_server(code: int) -> bool:
+    """RFC 6455 §7.4: 1005, 1006 and 1015 are never sent, 1010 is the client's."""
+    return code in {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1011, 1012, 1013, 1014}
+
+
+@pytest.mark.parametrize("kind", GATEWAY_TREE)
+def test_every_error_of_the_tree_has_a_reply(kind: type[LivecueError]) -> None:
+    reply = reply_to(kind("what went wrong"))
+    assert 400 <= reply.http_status < 600
+    assert is_close_code_of_a_server(reply.close_code)
+
+
+@pytest.mark.parametrize("kind", GATEWAY_TREE)
+def test_every_error_has_a_body_with_its_code_and_message(kind: type[LivecueError]) -> None:
+    assert error_body(kind("what went wrong")) == {"error": {"code": kind.code, "message": "what went wrong"}}
+
+
+def test_every_error_that_is_raised_has_a_code_of_its_own() -> None:
+    codes = [kind.code for kind in GATEWAY_TREE if kind is not GatewayError]
+    assert len(set(codes)) == len(codes)
+
+
+@pytest.mark.parametrize(
+    ("error", "reply"),
+    [
+        (LivecueError(), Reply(500, INTERNAL_ERROR_CLOSE)),
+        (DetectorUnavailable(), Reply(500, INTERNAL_ERROR_CLOSE)),
+        (ConfigurationError(), Reply(500, INTERNAL_ERROR_CLOSE)),
+        (AudioFormatError(), Reply(400, 1007)),
+        (EngineError(), Reply(503, INTERNAL_ERROR_CLOSE)),
+        (EngineBusy(), Reply(503, INTERNAL_ERROR_CLOSE)),
+        (ModelError(), Reply(503, INTERNAL_ERROR_CLOSE)),
+        (RequestCancelled(), Reply(503, INTERNAL_ERROR_CLOSE)),
+        (ProtocolError("no"), Reply(400, 1008)),
+        (Unauthorized(), Reply(401, 1008)),
+        (Overloaded(), Reply(503, 1013)),
+        (Lagging(), Reply(503, 1013)),
+        (SlowReader(), Reply(408, 1013)),
+        (StartTimeout(), Reply(408, 1008)),
+        (IdleTimeout(), Reply(408, 1008)),
+    ],
+)
+def test_the_reply_is_that_of_the_nearest_ancestor(error: LivecueError, reply: Reply) -> None:
+    assert reply_to(error) == reply

@@ -1,0 +1,81 @@
+"""A gateway on a free loopback port, inside the test's own event loop."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from socket import create_server
+
+import anyio
+import uvicorn
+from anyio import to_thread
+
+from decoder.engine import Engine
+from gateway.server import create_app
+from gateway.service import Gateway, open_gateway
+from gateway.settings import Settings, load_settings
+
+__all__ = ["Reply", "Served", "get", "serving"]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A gateway that serves.
+
+    Attributes:
+        url: its base URL, `http://127.0.0.1:PORT`.
+    """
+
+    url: str
+    gateway: Gateway
+
+    @property
+    def stream_url(self) -> str:
+        return self.url.replace("http", "ws", 1) + "/v1/stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP response."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def json(self) -> dict[str, object]:
+        parsed = json.loads(self.body)
+        assert isinstance(parsed, dict)
+        return parsed
+
+
+@asynccontextmanager
+async def serving(engine: Engine, settings: Settings | None = None) -> AsyncIterator[Served]:
+    settings = settings or load_settings()
+    with create_server(("127.0.0.1", 0)) as listener:
+        async with open_gateway(settings, engine) as gateway, anyio.create_task_group() as tasks:
+            config = uvicorn.Config(
+                create_app(gateway),
+                ws="websockets-sansio",
+                ws_max_size=settings.server.max_message_bytes,
+                ws_per_message_deflate=False,
+                log_config=None,
+                timeout_graceful_shutdown=1,
+            )
+            server = uvicorn.Server(config)
+            tasks.start_soon(server.serve, [listener])
+            yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", gateway)
+            server.should_exit = True
+
+
+async def get(url: str) -> Reply:
+    def fetch() -> Reply:
+        try:
+            with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310  # loopback
+                return Reply(response.status, response.read(), dict(response.headers))
+        except urllib.error.HTTPError as error:
+            with error:
+                return Reply(error.code, error.read(), dict(error.headers))
+
+    return await to_thread.run_sync(fetch)

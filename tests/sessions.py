@@ -1,0 +1,218 @@
+"""Whole sessions in memory: a real `Session` over `memory_pair`, a scripted engine and a detector that hears loudness.
+
+The clock stands still, so that latencies are the same at every run; `settled` lets everybody do what can be done now.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from unittest.mock import patch
+
+import anyio
+import numpy as np
+from anyio.abc import ObjectStream
+from anyio.lowlevel import checkpoint
+
+from decoder.engine import Engine
+from decoder.engines.scripted import ScriptedEngine, spoken_count
+from decoder.scheduler import Scheduler
+from decoder.settings import PlannerSettings, SchedulerSettings, StabiliserSettings
+from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind
+from gateway.metrics import Metrics
+from gateway.pipeline import PipelineSettings
+from gateway.session import Session, SessionContext
+from gateway.settings import SessionSettings
+from gateway.transport import MemoryTransport, memory_pair
+from gateway.wire.native import NativeCodec
+from tests.sounds import silence, tone
+from vad.audio import Float32
+from vad.detector import DETECTORS
+from vad.settings import SegmenterSettings
+
+__all__ = [
+    "SETTINGS",
+    "Message",
+    "Peer",
+    "ShortEngine",
+    "call",
+    "failing_finals",
+    "hush",
+    "open_context",
+    "pcm",
+    "sessions_open",
+    "settled",
+    "speech",
+    "stuck_on_finals",
+]
+
+Message = dict[str, object]
+"""What the gateway says, as JSON."""
+
+SETTINGS = SessionSettings(detector="loudness")
+
+_LOUD = 0.05
+
+_TURNS = 32
+"""Turns of the event loop within which a message has gone all its way; then `wait_all_tasks_blocked` need not sleep."""
+
+
+class LoudnessDetector:
+    """Takes for speech what is loud, window by window."""
+
+    window_samples = 512
+
+    def probabilities(self, windows: Float32) -> Float32:
+        """Return 1 for each loud window, 0 for the others."""
+        peaks: Float32 = np.max(np.abs(windows), axis=1, initial=0.0)
+        return (peaks > _LOUD).astype(np.float32)
+
+
+class ShortEngine(ScriptedEngine):
+    """Answers one request less than it was asked."""
+
+    async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
+        """Return all answers but the last."""
+        return (await super().decode(batch))[:-1]
+
+
+def failing_finals(request: DecodeRequest) -> Hypothesis | EngineError:
+    """Count aloud in partials, and fail in finals."""
+    return EngineFailed("the script says so") if request.kind is RequestKind.FINAL else spoken_count(request)
+
+
+def stuck_on_finals() -> ScriptedEngine:
+    """Return an engine that decodes partials at once and finals never."""
+
+    class Stuck(ScriptedEngine):
+        async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
+            if any(request.kind is RequestKind.FINAL for request in batch):
+                await anyio.sleep_forever()
+            return await super().decode(batch)
+
+    return Stuck()
+
+
+def pcm(sound: Float32) -> bytes:
+    """Return sound as the native dialect's default format: 16 bits, little-endian."""
+    return np.round(sound * 32767).astype("<i2").tobytes()
+
+
+def speech(duration_s: float) -> bytes:
+    """Return what the loudness detector takes for speech, in the default format."""
+    return pcm(tone(duration_s))
+
+
+def hush(duration_s: float) -> bytes:
+    """Return silence, in the default format."""
+    return pcm(silence(duration_s))
+
+
+@asynccontextmanager
+async def open_context(
+    engine: Engine | None = None,
+    session: SessionSettings = SETTINGS,
+    scheduler: SchedulerSettings | None = None,
+    clock: Callable[[], float] = lambda: 0.0,
+) -> AsyncIterator[SessionContext]:
+    """Run an engine's scheduler while the block lasts, and yield what sessions share.
+
+    Args:
+        engine: default: counts aloud, at no cost.
+        session: default: those of a gateway, with the loudness detector.
+        scheduler: default: those of a gateway.
+        clock: default: stands still.
+    """
+    engine = engine or ScriptedEngine()
+    driver = Scheduler(engine, PlannerSettings(), scheduler or SchedulerSettings(), clock)
+    settings = PipelineSettings(SegmenterSettings(), StabiliserSettings(), session)
+    with patch.dict(DETECTORS, loudness="tests.sessions:LoudnessDetector"):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(driver.run)
+            yield SessionContext(driver, engine.info, settings, Metrics(driver), clock)
+            tasks.cancel_scope.cancel()
+
+
+@dataclass
+class Peer:
+    """The client's end of one session.
+
+    Attributes:
+        session: at the other end.
+        transport: the gateway's end of the connection.
+        is_over: whether `Session.run` has returned.
+    """
+
+    session: Session
+    transport: MemoryTransport
+    stream: ObjectStream[str | bytes]
+    is_over: anyio.Event = field(default_factory=anyio.Event)
+
+    async def say(self, *messages: Mapping[str, object] | str | bytes) -> None:
+        """Send messages; a mapping as JSON, bytes as sound."""
+        for message in messages:
+            await self.stream.send(message if isinstance(message, str | bytes) else json.dumps(message))
+
+    async def hear(self) -> Message:
+        """Return the gateway's next message."""
+        text = await self.stream.receive()
+        message: Message = json.loads(text)
+        return message
+
+    async def hear_until(self, kind: str) -> list[Message]:
+        """Return the gateway's messages up to the first of a kind."""
+        messages = [await self.hear()]
+        while messages[-1]["type"] != kind:
+            messages.append(await self.hear())
+        return messages
+
+    async def hear_all(self) -> list[Message]:
+        """Return the gateway's messages up to its goodbye."""
+        messages: list[Message] = []
+        with anyio.move_on_after(10) as scope:
+            while True:
+                try:
+                    messages.append(await self.hear())
+                except anyio.EndOfStream:
+                    break
+        assert not scope.cancelled_caught, f"no goodbye after {messages}"
+        await self.is_over.wait()
+        return messages
+
+    async def hang_up(self) -> None:
+        """Cut the connection, and wait until the session has noticed."""
+        await self.stream.aclose()
+        await self.is_over.wait()
+
+
+@asynccontextmanager
+async def call(context: SessionContext) -> AsyncIterator[Peer]:
+    """Run a session while the block lasts; at its end the connection is cut if it is still there."""
+    transport, stream = memory_pair()
+    peer = Peer(Session(transport, NativeCodec(), context), transport, stream)
+
+    async def run() -> None:
+        await peer.session.run()
+        peer.is_over.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        try:
+            yield peer
+        finally:
+            await stream.aclose()
+
+
+async def settled() -> None:
+    """Return when every other task waits for something."""
+    for _ in range(_TURNS):
+        await checkpoint()
+    await anyio.wait_all_tasks_blocked()
+
+
+def sessions_open(context: SessionContext) -> int:
+    """Return how many sessions the metrics say are open."""
+    gauge = next(
+        line for line in context.metrics.exposition().decode().splitlines() if line.startswith("livecue_sessions ")
+    )
+    return round(float(gauge.split()[1]))
