@@ -1,0 +1,1 @@
+"""What talks to a gateway. May import `gateway.wire` and `gateway.subtitles` only."""

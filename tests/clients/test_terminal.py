@@ -1,0 +1,42 @@
+"""Live captions in a terminal."""
+
+from io import StringIO
+
+from rich.console import Console
+
+from clients.terminal import CaptionView, styled_cue
+from gateway.wire import Cue, CueEvent, CueState, Final, Latency, Warning
+
+
+def cue(text: str, stable_chars: int, state: CueState = CueState.PARTIAL) -> Cue:
+    return Cue("0.1", 0, 1, 0, 16_000, (text,), stable_chars, state)
+
+
+def final(text: str, start_sample: int = 0) -> Final:
+    return Final(9, 0, start_sample, start_sample + 16_000, text, "en", Latency(0.5, 0.0, 0.1, 0.0))
+
+
+def test_only_what_may_still_change_is_dimmed() -> None:
+    text = styled_cue(cue("good morning every", stable_chars=12))
+    assert [(span.start, span.end, span.style) for span in text.spans] == [(12, 18, "dim")]
+
+
+def test_a_final_cue_is_not_dimmed_at_all() -> None:
+    assert not styled_cue(cue("good morning", 12, CueState.FINAL)).spans
+
+
+def test_a_pipe_gets_one_line_a_final_with_its_time_and_no_partials() -> None:
+    output = StringIO()
+    with CaptionView(Console(file=output, width=80)) as view:
+        view.event(CueEvent(1, cue("good morn", 4)))
+        view.event(final("good morning [everyone]", start_sample=75 * 16_000))
+        view.event(Warning(3, "lagging", "20 s behind"))
+    assert output.getvalue() == "01:15  good morning [everyone]\n! 20 s behind\n"
+
+
+def test_a_terminal_shows_partials_while_they_last() -> None:
+    output = StringIO()
+    with CaptionView(Console(file=output, force_terminal=True, width=80)) as view:
+        view.event(CueEvent(1, cue("good morn", 4)))
+        view.event(final("good morning"))
+    assert "good morning" in output.getvalue()
