@@ -14,8 +14,9 @@ from gateway.wire.native import NativeClientCodec
 
 __all__ = ["CaptionStream", "SessionFailed", "stream"]
 
-_SEND_AHEAD_S = 30.0
-"""Sound that may be unanswered: more than the longest utterance, less than half of what a gateway takes for lag."""
+_SEND_AHEAD_S = 45.0
+"""Sound that may be unanswered. An utterance is, until its final: the longest one that can be set and the longest
+endpoint silence take 40 s. Half of what a gateway takes for lag."""
 
 
 class SessionFailed(LivecueError):
@@ -56,7 +57,7 @@ class CaptionStream:
         await self._send(self._start)
 
     async def send(self, data: bytes) -> None:
-        """Send the next bytes of sound, waiting while 30 s of it are unanswered.
+        """Send the next bytes of sound, waiting while 45 s of it are unanswered.
 
         Raises:
             ConnectionFailed: the gateway is gone.

@@ -1,12 +1,17 @@
-"""Who may connect: static API keys, compared in constant time."""
+"""Who may connect: static API keys, compared in constant time, and pages of allowed origins."""
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from hashlib import sha256
+from urllib.parse import urlsplit
 
-from gateway.errors import Unauthorized
+from gateway.errors import ForbiddenOrigin, Unauthorized
 
-__all__ = ["KeyRing"]
+__all__ = ["KeyRing", "check_origin"]
+
+
+_MAX_SHOWN_CHARS = 100
+"""Of an origin, in the refusal of it."""
 
 
 class KeyRing:
@@ -38,6 +43,22 @@ class KeyRing:
         matches = [hmac.compare_digest(digest, known) for known in self._digests]
         if True not in matches:
             raise Unauthorized("this API key is not known here")
+
+
+def check_origin(origin: str | None, host: str | None, allowed: Collection[str]) -> None:
+    """Accept a WebSocket by the page that opens it; CORS does not protect WebSockets, so any page could try.
+
+    Args:
+        origin: the Origin header, which every browser sends; None where it is missing, which no page can bring about.
+        host: the Host header: the gateway as the client knows it, whose own pages are welcome.
+        allowed: other origins, `https://HOST[:PORT]`, or `*` for all.
+
+    Raises:
+        ForbiddenOrigin: it is a page of somebody else.
+    """
+    if origin is None or "*" in allowed or origin in allowed or urlsplit(origin).netloc == host:
+        return
+    raise ForbiddenOrigin(f"pages of {origin[:_MAX_SHOWN_CHARS]} may not connect: server.allowed_origins lists who may")
 
 
 def _digest(key: str) -> bytes:

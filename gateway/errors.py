@@ -7,6 +7,7 @@ LivecueError
 └── GatewayError
     ├── ConfigurationError    a setting is wrong; exit code 2
     ├── Unauthorized          no key, or a wrong one
+    ├── ForbiddenOrigin       a page of somebody else
     ├── Overloaded            no room for another session
     ├── Lagging               sound comes faster than it can be decoded
     ├── SlowReader            the peer does not read what it is sent
@@ -24,6 +25,7 @@ from vad.errors import AudioError, LivecueError
 __all__ = [
     "ConfigurationError",
     "Disconnected",
+    "ForbiddenOrigin",
     "GatewayError",
     "IdleTimeout",
     "Lagging",
@@ -51,6 +53,12 @@ class Unauthorized(GatewayError):
     """No API key, or one that is not known."""
 
     code = "unauthorized"
+
+
+class ForbiddenOrigin(GatewayError):
+    """A page of an origin that is not allowed opens a WebSocket."""
+
+    code = "forbidden_origin"
 
 
 class Overloaded(GatewayError):
@@ -108,6 +116,7 @@ _REPLIES: dict[type[LivecueError], Reply] = {
     EngineError: Reply(503, 1011),
     ProtocolError: Reply(400, 1008),
     Unauthorized: Reply(401, 1008),
+    ForbiddenOrigin: Reply(403, 1008),
     Overloaded: Reply(503, 1013),
     Lagging: Reply(503, 1013),
     SlowReader: Reply(408, 1013),

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from starlette.websockets import WebSocket
 
-from gateway.auth import KeyRing
+from gateway.auth import KeyRing, check_origin
 from gateway.errors import GatewayError, Overloaded, error_body, reply_to
 from gateway.limits import Admission
 from gateway.service import Gateway
@@ -58,6 +58,7 @@ def create_app(gateway: Gateway) -> FastAPI:
     @app.websocket("/v1/stream")
     async def stream(websocket: WebSocket) -> None:
         try:
+            check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), settings.allowed_origins)
             keys.check(websocket.headers.get("authorization"))
             with admission.enter():
                 await websocket.accept()

@@ -126,7 +126,7 @@ class Session:
         except Exception:  # a fault of ours ends this session and no other
             logger.exception("session failed session=%s", self.session_id)
             self._error = LivecueError("the gateway failed")
-            await self._close()
+            await self._close(self._error_event(self._error, fatal=True))
         finally:
             self._context.scheduler.forget(self.session_id)
             outcome = self._error.code if self._error else "finished"
@@ -277,10 +277,12 @@ class Session:
         await self._close()
         self._scope.cancel()
 
-    async def _close(self) -> None:
+    async def _close(self, last: Error | None = None) -> None:
         self._has_said_goodbye = True
         code = reply_to(self._error).close_code if self._error else _NORMAL_CLOSURE
         with anyio.move_on_after(_CLOSE_TIMEOUT_S, shield=True), suppress(Disconnected):
+            for message in self._codec.send(last) if last else ():
+                await self._transport.send(message)
             await self._transport.close(code, self._error.code if self._error else "")
 
 

@@ -47,8 +47,8 @@ class SessionSettings:
         outbox_max_events: events a slow reader may leave unread. 1000: partials replace each other, so this is several
             minutes of speech.
         lag_shed_s: behind by this much, partials pause so that finals catch up.
-        lag_limit_s: behind by this much, the session ends: it will not catch up. More than a client's send-ahead
-            window (30 s) and the longest utterance together.
+        lag_limit_s: behind by this much, the session ends: it will not catch up. Twice the send-ahead window
+            of clients.
     """
 
     detector: str = "hybrid"
@@ -87,16 +87,19 @@ class ServerSettings:
         host: address to bind.
         port: 0 takes a free one.
         api_keys: who may connect; empty: anybody, on loopback only. In the environment separated by commas.
+        allowed_origins: origins whose pages may open WebSockets, besides the gateway's own; `*` allows all.
         insecure: serve on any address without keys.
         max_sessions: sessions at once; one more is refused with 503. 200: about half of what one core's gateway work
             allows (`benchmarks/gateway.py`); how many the engine keeps up with depends on its model.
-        max_message_bytes: largest WebSocket message. 1 MiB is 5 s of the fattest format, and websockets' own default.
+        max_message_bytes: largest WebSocket message. 1 MiB is 33 s of 16 kHz in 16 bits, 2.7 s of stereo
+            floats at 48 kHz, and websockets' own default.
         log_level: of the stdlib's logging.
     """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     api_keys: Annotated[tuple[_ApiKey, ...], BeforeValidator(_split_commas)] = ()
+    allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = ()
     insecure: bool = False
     max_sessions: Annotated[int, Field(ge=1)] = 200
     max_message_bytes: Annotated[int, Field(ge=1024)] = 2**20

@@ -9,6 +9,7 @@ import anyio
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
 
 from decoder.engines.scripted import ScriptedEngine
 from decoder.scheduler import Answer
@@ -113,6 +114,23 @@ async def test_with_the_key_the_session_opens() -> None:
         connect(served.stream_url, additional_headers={"Authorization": "Bearer secret"}) as websocket,
     ):
         assert isinstance(await open_session(websocket), Ready)
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1.evil.example"])
+async def test_a_page_of_somebody_else_may_not_connect(origin: str) -> None:
+    async with serving(ScriptedEngine()) as served:
+        with pytest.raises(InvalidStatus) as refusal:
+            await connect(served.stream_url, origin=Origin(origin)).__aenter__()
+    assert refusal.value.response.status_code == 403
+    assert b'"code":"forbidden_origin"' in (refusal.value.response.body or b"")
+
+
+async def test_the_gateways_own_pages_and_allowed_ones_may_connect() -> None:
+    settings = load_settings({"server": {"allowed_origins": ["https://captions.example"]}})
+    async with serving(ScriptedEngine(), settings) as served:
+        for origin in (served.url, "https://captions.example"):
+            async with connect(served.stream_url, origin=Origin(origin)) as websocket:
+                assert isinstance(await open_session(websocket), Ready)
 
 
 async def test_a_full_gateway_refuses_with_503_and_takes_the_next_when_one_has_left() -> None:
