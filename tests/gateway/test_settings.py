@@ -63,10 +63,10 @@ def test_the_command_line_beats_the_environment_which_beats_the_file(
 
 def test_each_source_may_set_another_key_of_another_group(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
     file.write_text("[segmenter]\nsilence_ms = 700\n")
-    monkeypatch.setenv("LIVECUE_STABILISER__AGREEMENT", "3")
+    monkeypatch.setenv("LIVECUE_STABILISER__AGREEMENT", "4")
     settings = load_settings({"session": {"idle_timeout_s": 10}}, file)
     assert settings.segmenter.silence_ms == 700
-    assert settings.stabiliser.agreement == 3
+    assert settings.stabiliser.agreement == 4
     assert settings.session.idle_timeout_s == 10.0
 
 
