@@ -1,0 +1,144 @@
+"""Runs the demo: gateway, recording, live captions, subtitle files, latency, word errors."""
+
+import argparse
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import quantiles
+
+import anyio
+import jiwer
+from rich.console import Console
+from rich.table import Table
+
+from clients.connection import connect
+from clients.media import MEDIA_FORMAT, MediaFile, paced
+from clients.stream import stream
+from clients.terminal import CaptionView
+from gateway.subtitles import to_srt, to_vtt
+from gateway.wire import Cue, CueEvent, CueState, Final, LivecueError, ServerEvent, SpeechEnded, Start
+
+_RECORDING = Path(__file__).with_name("meeting.flac")
+_SCRIPT = Path(__file__).with_name("meeting.txt")
+
+_MAX_WORD_ERROR_RATE = 0.05
+
+_LISTENING = "livecue listens on "
+
+
+@dataclass(slots=True)
+class _Notes:
+    """What the demo keeps of a session."""
+
+    view: CaptionView
+    finals: list[Final] = field(default_factory=list)
+    cues: list[Cue] = field(default_factory=list)
+    seen_s: list[float] = field(default_factory=list)
+    """From the word that an utterance has ended to its final, as this client saw it."""
+    _ended_at_s: dict[int, float] = field(default_factory=dict)
+
+    def event(self, event: ServerEvent) -> None:
+        match event:
+            case SpeechEnded(utterance_id=utterance_id):
+                self._ended_at_s[utterance_id] = time.monotonic()
+            case Final(utterance_id=utterance_id):
+                self.finals.append(event)
+                self.seen_s.append(time.monotonic() - self._ended_at_s[utterance_id])
+            case CueEvent(cue=cue) if cue.state is CueState.FINAL and cue.lines:
+                self.cues.append(cue)
+            case _:
+                pass
+        self.view.event(event)
+
+
+def main() -> int:
+    """Run the demo and return its exit code: 0, or 1 when more than 5 % of the words are wrong."""
+    arguments = _arguments()
+    console = Console()
+    try:
+        with _gateway(arguments.engine) as url, CaptionView(console) as view:
+            console.print(f"gateway at {url}, engine {arguments.engine}; one meeting, in real time\n", style="dim")
+            notes = _Notes(view)
+            anyio.run(_caption, url, notes)
+    except LivecueError as error:
+        console.print(f"demo: {error}", style="red", markup=False)
+        return 1
+    _write_subtitles(notes.cues, arguments.out, console)
+    _print_latency(notes, console)
+    return 0 if _word_error_rate(notes.finals, console) <= _MAX_WORD_ERROR_RATE else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m clients.demo", description="Caption a recorded meeting, live.")
+    parser.add_argument("--engine", default="sphinx", help="engine of the gateway (default: the embedded one)")
+    parser.add_argument("--out", type=Path, default=Path("build/demo"), help="folder for meeting.srt and meeting.vtt")
+    return parser.parse_args()
+
+
+@contextmanager
+def _gateway(engine: str) -> Iterator[str]:
+    """Run a gateway on a free port and yield its URL."""
+    command = [sys.executable, "-m", "gateway", "serve", "--port", "0", "--engine", engine, "--log-level", "warning"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own command
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line.startswith(_LISTENING):
+                raise LivecueError("the gateway did not start")
+            yield line.removeprefix(_LISTENING).strip()
+        finally:
+            process.terminate()
+
+
+async def _caption(url: str, notes: _Notes) -> None:
+    async with connect(url) as connection:
+        with MediaFile(str(_RECORDING)) as media:
+            await stream(connection, Start(MEDIA_FORMAT), paced(media.frames(), speed=1.0), notes.event)
+
+
+def _write_subtitles(cues: list[Cue], folder: Path, console: Console) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix, text in (("srt", to_srt(cues)), ("vtt", to_vtt(cues))):
+        path = folder / f"meeting.{suffix}"
+        path.write_text(text, encoding="utf-8")
+        console.print(f"wrote {path}", style="dim")
+
+
+def _print_latency(notes: _Notes, console: Console) -> None:
+    splits = [final.latency for final in notes.finals]
+    rows = {
+        "endpoint wait": [split.endpoint_s for split in splits],
+        "queue": [split.queue_s for split in splits],
+        "decode": [split.decode_s for split in splits],
+        "delivery": [split.delivery_s for split in splits],
+        "beyond the endpoint wait": [split.queue_s + split.decode_s + split.delivery_s for split in splits],
+        "the same, as the client saw it": notes.seen_s,
+    }
+    table = Table("end of speech → final", "p50 ms", "p95 ms", box=None, pad_edge=False)
+    for name, times_s in rows.items():
+        cuts = quantiles(times_s, n=20, method="inclusive")
+        table.add_row(name, f"{cuts[9] * 1000:.0f}", f"{cuts[18] * 1000:.0f}")
+    console.print()
+    console.print(table)
+
+
+def _word_error_rate(finals: list[Final], console: Console) -> float:
+    said = " ".join(line.partition("\t")[2] for line in _SCRIPT.read_text(encoding="utf-8").splitlines())
+    heard = " ".join(final.text for final in finals)
+    measured = jiwer.process_words(_plain(said), _plain(heard))
+    words = measured.hits + measured.substitutions + measured.deletions
+    console.print(f"\n{words} words, {measured.wer:.1%} wrong")
+    return measured.wer
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"[a-z']+", text.lower()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""The main job: speech in, the right words out as cues, on the embedded engine."""
+
+from pathlib import Path
+
+import jiwer
+import pytest
+import webvtt
+
+from clients.media import MEDIA_FORMAT, MediaFile, paced
+from clients.stream import stream
+from gateway.local import local_connection
+from gateway.settings import load_settings
+from gateway.subtitles import to_srt, to_vtt
+from gateway.wire import Cue, CueEvent, CueState, Final, ServerEvent, Start
+from tests.demo import RECORDING, said_words, words
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def events() -> list[ServerEvent]:
+    """What the gateway says of the whole recording, sent as fast as it is taken."""
+    import anyio
+
+    heard: list[ServerEvent] = []
+
+    async def run() -> None:
+        settings = load_settings({"engine": {"name": "sphinx"}})
+        async with local_connection(settings) as connection:
+            with MediaFile(str(RECORDING)) as media:
+                await stream(connection, Start(MEDIA_FORMAT, words=True), paced(media.frames(), None), heard.append)
+
+    anyio.run(run)
+    return heard
+
+
+def finals(events: list[ServerEvent]) -> list[Final]:
+    return [event for event in events if isinstance(event, Final)]
+
+
+def final_cues(events: list[ServerEvent]) -> list[Cue]:
+    cues = [event.cue for event in events if isinstance(event, CueEvent)]
+    return [cue for cue in cues if cue.state is CueState.FINAL]
+
+
+def test_the_words_are_right(events: list[ServerEvent]) -> None:
+    heard = words(" ".join(final.text for final in finals(events)))
+    assert jiwer.wer(" ".join(said_words()), " ".join(heard)) <= 0.05
+
+
+def test_every_sentence_is_an_utterance_with_word_times(events: list[ServerEvent]) -> None:
+    for final in finals(events):
+        assert [word.text for word in final.words] == final.text.split()
+        starts = [word.start_sample for word in final.words]
+        assert starts == sorted(starts)
+        assert final.start_sample <= starts[0] <= final.words[-1].end_sample <= final.end_sample
+
+
+def test_cues_hold_exactly_the_words_of_the_finals(events: list[ServerEvent]) -> None:
+    shown = " ".join(line for cue in final_cues(events) for line in cue.lines)
+    assert shown.split() == " ".join(final.text for final in finals(events)).split()
+
+
+def test_partials_come_before_their_finals_and_stable_text_stays(events: list[ServerEvent]) -> None:
+    stable: dict[str, str] = {}
+    partials = 0
+    for event in events:
+        if isinstance(event, CueEvent):
+            text = "\n".join(event.cue.lines)
+            assert text.startswith(stable.get(event.cue.cue_id, ""))
+            stable[event.cue.cue_id] = text[: event.cue.stable_chars]
+            partials += event.cue.state is CueState.PARTIAL
+    assert partials
+
+
+def test_subtitle_files_are_read_back_by_others(events: list[ServerEvent], tmp_path: Path) -> None:
+    cues = final_cues(events)
+    (tmp_path / "meeting.srt").write_text(to_srt(cues))
+    (tmp_path / "meeting.vtt").write_text(to_vtt(cues))
+    read = [webvtt.from_srt(str(tmp_path / "meeting.srt")), webvtt.read(str(tmp_path / "meeting.vtt"))]
+    for captions in read:
+        assert [caption.lines for caption in captions.captions] == [list(cue.lines) for cue in cues]
