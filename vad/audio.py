@@ -120,6 +120,7 @@ class PcmDecoder:
     def __init__(self, audio_format: AudioFormat) -> None:
         self._format = audio_format
         self._resampler = Resampler(audio_format.sample_rate_hz, SAMPLE_RATE_HZ)
+        self._is_resampled = audio_format.sample_rate_hz != SAMPLE_RATE_HZ
         self._pending = b""
         self._is_raw = False
         self._received_samples = 0
@@ -170,8 +171,9 @@ class PcmDecoder:
         return self._frame(np.concatenate([last, self._resampler.finish()]))
 
     def _frame(self, samples: Float32) -> AudioFrame:
-        # The resampler's filter may overshoot a full-scale input a little; the core is promised [-1, 1].
-        frame = AudioFrame(np.clip(samples, -1.0, 1.0), self._next_sample)
+        if self._is_resampled:  # its filter may overshoot a full-scale input a little; the core is promised [-1, 1]
+            samples = np.clip(samples, -1.0, 1.0)
+        frame = AudioFrame(samples, self._next_sample)
         self._next_sample = frame.end_sample
         return frame
 

@@ -16,7 +16,7 @@ from tests.sounds import noise, silence, speechlike
 KINDS = tuple(RequestKind)
 
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]  # real models on slow machines
 
 
 @pytest.fixture(scope="module", params=ENGINE_CASES, ids=lambda case: case.name)
