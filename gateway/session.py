@@ -188,7 +188,8 @@ class Session:
         counted, quiet_looks = 0, 0
         while quiet_looks < _IDLE_LOOKS:
             await anyio.sleep(limit_s / _IDLE_LOOKS)
-            quiet_looks = quiet_looks + 1 if counted == self._messages else 0
+            is_quiet = self._pipeline is not None and counted == self._messages
+            quiet_looks = quiet_looks + 1 if is_quiet else 0
             counted = self._messages
         # After stop it is the gateway's turn: a peer that waits for the last finals is not idle.
         if self._pipeline is not None and not self._has_stopped:
