@@ -6,7 +6,7 @@ from typing import Protocol
 
 from decoder.types import DecodeRequest, EngineError, Hypothesis
 
-__all__ = ["ENGINES", "Engine", "EngineInfo"]
+__all__ = ["ENGINES", "Engine", "EngineInfo", "EngineWork"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +18,32 @@ class EngineInfo:
         model: the model it has loaded, as a person would call it.
         device: cpu, cuda …
         languages: ISO-639-1 codes it can write; empty where it does not say.
+        eager_is_final: whether the answer to an eager request is as good as the final's would be.
     """
 
     engine: str
     model: str
     device: str
     languages: tuple[str, ...] = ()
+    eager_is_final: bool = True
+
+
+@dataclass(slots=True)
+class EngineWork:
+    """What an engine has done since it was made: counts that do not depend on how fast the machine is.
+
+    Attributes:
+        encoder_s: sound encoded, padding included, in seconds.
+        decoder_steps: tokens that went through the decoder one after the other, over all requests; forced ones count,
+            for CTranslate2 takes a step for each of them too.
+        features_s: CPU time spent on features, in seconds.
+        redecoded: requests decoded once more because the first answer was no speech a person could have said.
+    """
+
+    encoder_s: float = 0.0
+    decoder_steps: int = 0
+    features_s: float = 0.0
+    redecoded: int = 0
 
 
 class Engine(Protocol):
@@ -36,6 +56,7 @@ class Engine(Protocol):
     """
 
     info: EngineInfo
+    work: EngineWork
     max_batch: int
     """The most requests `decode` takes at once, ≥ 1."""
 

@@ -1,8 +1,9 @@
 """What can be set of the decoder; every default has its reason."""
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-__all__ = ["EngineSettings", "PlannerSettings", "SchedulerSettings", "StabiliserSettings"]
+__all__ = ["EngineSettings", "GuardMode", "GuardSettings", "PlannerSettings", "SchedulerSettings", "StabiliserSettings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +17,13 @@ class EngineSettings:
         compute_type: CTranslate2's type: default, auto, int8, int8_float16, float16, float32 …
         cpu_threads: threads of one CPU decode; 0 leaves it to the library.
         max_batch: most requests of one batch. 16: on a CPU more gains nothing, on a GPU a full 30 s window of a large
-            model saturates it there (reference: CTranslate2 batch sweeps).
+            model saturates it there.
+        partial_window: how much silence Whisper's encoder gets behind a partial's sound: full pads to the 30 s it was
+            trained on; trimmed stops after a margin, for a fraction of the work.
+        final_window: the same for finals, eager ones included.
         final_beam_size: beam of finals; 5 is Whisper's own default. Partials are greedy.
+        final_temperatures: a final whose words are doubtful or repeat themselves is decoded once more at each of these
+            until it is not, from 0, where nothing is left to chance. Whisper's own. One alone never tries again.
         offline: never ask the model hub.
         sphinx_streams: utterances pocketsphinx follows at once, about 90 MB each.
 
@@ -31,7 +37,10 @@ class EngineSettings:
     compute_type: str = "default"
     cpu_threads: int = 0
     max_batch: int = 16
+    partial_window: Literal["trimmed", "full"] = "trimmed"
+    final_window: Literal["trimmed", "full"] = "full"
     final_beam_size: int = 5
+    final_temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     offline: bool = False
     sphinx_streams: int = 4
 
@@ -39,6 +48,10 @@ class EngineSettings:
         _check_least("cpu_threads", self.cpu_threads, 0)
         _check_least("max_batch", self.max_batch, 1)
         _check_least("final_beam_size", self.final_beam_size, 1)
+        if self.final_temperatures[:1] != (0.0,) or list(self.final_temperatures) != sorted(
+            set(self.final_temperatures)
+        ):
+            raise ValueError(f"final_temperatures {self.final_temperatures}: allowed is an ascending order from 0")
         _check_least("sphinx_streams", self.sphinx_streams, 1)
 
 
@@ -105,6 +118,64 @@ class StabiliserSettings:
         _check_least("agreement", self.agreement, 1)
 
 
+GuardMode = Literal["off", "flag", "drop"]
+"""What becomes of words for one reason: nothing, a mark, or they are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """What counts as words that nobody said, and what becomes of them.
+
+    Attributes:
+        loop: text that repeats itself on and on. Dropped: readers cannot follow it, and it is never right.
+        no_speech: the engine says that nobody spoke, and doubts its words; or there was no sound at all.
+        too_fast: more than a voice can say in the time.
+        silence_phrase: a phrase that Whisper learnt from subtitle files, where something else speaks against it too.
+        low_confidence: the engine doubts its words. Flagged only: somebody spoke, perhaps indistinctly, and half-right
+            words are better than none.
+        no_speech_probability: above this the engine says so. 0.6 is openai/whisper's, as are the next two.
+        least_avg_logprob: below this it doubts its words, nats per token.
+        compression_ratio: beyond this repeated text is a loop, UTF-8 bytes to zlib's.
+        loop_bytes: text that repeats for less is none: people say no ten times in a row, but not twenty.
+        syllables_per_s: no voice is faster. Languages have five to eight on average (Pellegrino et al. 2019); the
+            fastest English on record has eleven words a second.
+        quiet_dbfs: sound that stays below is a reason for doubt: telephony's nominal speech level is -26 (ITU-T P.56),
+            and 24 dB less is a voice from the next room.
+
+    Raises:
+        ValueError: a value is not allowed.
+    """
+
+    loop: GuardMode = "drop"
+    no_speech: GuardMode = "drop"
+    too_fast: GuardMode = "drop"
+    silence_phrase: GuardMode = "drop"
+    low_confidence: GuardMode = "flag"
+    no_speech_probability: float = 0.6
+    least_avg_logprob: float = -1.0
+    compression_ratio: float = 2.4
+    loop_bytes: int = 60
+    syllables_per_s: float = 12.0
+    quiet_dbfs: float = -50.0
+
+    def __post_init__(self) -> None:
+        for reason in ("loop", "no_speech", "too_fast", "silence_phrase", "low_confidence"):
+            if getattr(self, reason) not in get_args(GuardMode):
+                raise ValueError(f"{reason} {getattr(self, reason)!r}: allowed are {', '.join(get_args(GuardMode))}")
+        _check_least("no_speech_probability", self.no_speech_probability, 0)
+        _check_most("no_speech_probability", self.no_speech_probability, 1)
+        _check_most("least_avg_logprob", self.least_avg_logprob, 0)
+        _check_least("compression_ratio", self.compression_ratio, 1)
+        _check_least("loop_bytes", self.loop_bytes, 1)
+        _check_least("syllables_per_s", self.syllables_per_s, 1)
+        _check_most("quiet_dbfs", self.quiet_dbfs, 0)
+
+
 def _check_least(field: str, value: float, least: int) -> None:
     if not value >= least:
         raise ValueError(f"{field} {value}: allowed is at least {least}")
+
+
+def _check_most(field: str, value: float, most: float) -> None:
+    if not value <= most:
+        raise ValueError(f"{field} {value}: allowed is at most {most}")

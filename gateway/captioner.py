@@ -1,19 +1,29 @@
 """From answers to captions: utterances speak one after the other, each until its final. PURE."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from decoder.guard import Verdict, judge
 from decoder.scheduler import Answer
-from decoder.settings import StabiliserSettings
+from decoder.settings import GuardSettings, StabiliserSettings
 from decoder.stabiliser import Stabiliser
-from decoder.types import EngineError, Hypothesis, RequestKind, Transcript, Word
+from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind, Transcript, Word
 from gateway.cues import CueBuilder, CueState
-from gateway.wire import CueEvent, Final, Finished, Flushed, Latency, ServerEvent, WordSpan
+from gateway.wire import CueEvent, Eager, Final, Finished, Flushed, Latency, Resumed, ServerEvent, Start, WordSpan
 from vad.audio import SAMPLE_RATE_HZ
 from vad.events import SpeechEnded
 
 __all__ = ["Captioner"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """The end of an utterance, when it was known, and the revision of the request that answers it."""
+
+    event: SpeechEnded
+    at_s: float
+    revision: int
 
 
 @dataclass(slots=True)
@@ -25,7 +35,10 @@ class _Utterance:
     stabiliser: Stabiliser
     partial: Answer | None = None
     """The newest partial; it waits here while an earlier utterance still speaks."""
-    ended: SpeechEnded | None = None
+    eager: Answer | None = None
+    """Of the pause the speaker is in."""
+    eager_is_told: bool = False
+    ended: _Ended | None = None
     final: Answer | None = None
 
 
@@ -44,28 +57,31 @@ class Captioner:
     transcript, and cues never go back in time.
 
     Args:
+        start: what the client wants to be told.
         cues: the session's cue builder.
-        settings: of the stabilisers.
+        stabiliser: settings of each utterance's.
+        guard: settings of the hallucination guard.
         next_seq: gives each event its number.
-        words: whether finals list their words.
-        partials: whether cues are sent before they are final.
     """
 
     def __init__(
         self,
+        start: Start,
         cues: CueBuilder,
-        settings: StabiliserSettings,
+        stabiliser: StabiliserSettings,
+        guard: GuardSettings,
         next_seq: Callable[[], int],
-        *,
-        words: bool,
-        partials: bool,
     ) -> None:
         self.finals = 0
+        self.eager_finals = 0
+        """Of these, those that an eager request has answered."""
+        self.guarded: Counter[tuple[str, str]] = Counter()
+        """What the guard found: (partial or final, reason) → times."""
+        self._start = start
         self._cues = cues
-        self._settings = settings
+        self._stabiliser = stabiliser
+        self._guard = guard
         self._next_seq = next_seq
-        self._with_words = words
-        self._with_partials = partials
         self._queue: deque[_Utterance | _Mark] = deque()
         self._utterances: dict[int, _Utterance] = {}
         """The utterances in the queue, by id."""
@@ -78,7 +94,7 @@ class Captioner:
     @property
     def oldest_ended(self) -> SpeechEnded | None:
         """The oldest utterance that has ended and has no final; None when there is none."""
-        return next((u.ended for u in self._utterances.values() if u.ended is not None), None)
+        return next((u.ended.event for u in self._utterances.values() if u.ended is not None), None)
 
     def committed(self, utterance_id: int) -> tuple[Word, ...]:
         """Return the words of an unfinished utterance that will not change any more."""
@@ -86,13 +102,40 @@ class Captioner:
 
     def begin(self, utterance_id: int, start_sample: int) -> None:
         """Let an utterance take its place in the queue."""
-        utterance = _Utterance(utterance_id, start_sample, Stabiliser(utterance_id, self._settings))
+        utterance = _Utterance(utterance_id, start_sample, Stabiliser(utterance_id, self._stabiliser))
         self._utterances[utterance_id] = utterance
         self._queue.append(utterance)
 
-    def end(self, ended: SpeechEnded) -> None:
-        """Note that an utterance is complete and its final request on the way."""
-        self._utterances[ended.utterance_id].ended = ended
+    def end(self, event: SpeechEnded, revision: int, now_s: float) -> list[ServerEvent]:
+        """Note that an utterance is complete.
+
+        Args:
+            event: its end.
+            revision: of the request whose answer is its final, an eager one that may be answered already included.
+            now_s: when that was known.
+        """
+        utterance = self._utterances[event.utterance_id]
+        utterance.ended = _Ended(event, now_s, revision)
+        if utterance.eager is not None and utterance.eager.request.revision == revision:
+            utterance.final = utterance.eager
+        return self._speak(now_s)
+
+    def waits_for(self, utterance_id: int, revision: int) -> bool:
+        """Return whether an ended utterance waits for the answer to the request of that revision."""
+        utterance = self._utterances.get(utterance_id)
+        return utterance is not None and utterance.ended is not None and utterance.ended.revision == revision
+
+    def ask_again(self, utterance_id: int, revision: int) -> None:
+        """Note that another request answers an ended utterance, for the eager one has failed."""
+        utterance = self._utterances[utterance_id]
+        assert utterance.ended is not None, "an open utterance is not answered yet"
+        utterance.ended = replace(utterance.ended, revision=revision)
+
+    def resume(self, utterance_id: int) -> list[ServerEvent]:
+        """Note that the speaker goes on after a pause; say so if an eager final was told."""
+        utterance = self._utterances[utterance_id]
+        was_told, utterance.eager_is_told, utterance.eager = utterance.eager_is_told, False, None
+        return [Resumed(self._next_seq(), utterance_id)] if was_told else []
 
     def mark(self, event: Flushed | Finished, now_s: float) -> list[ServerEvent]:
         """Say an event when everything before it has been said."""
@@ -107,11 +150,21 @@ class Captioner:
         utterance = self._utterances.get(answer.request.utterance_id)
         if utterance is None:
             return []
-        if answer.request.kind is RequestKind.FINAL:
+        if utterance.ended is not None and utterance.ended.revision == answer.request.revision:
             utterance.final = answer
         elif isinstance(answer.outcome, Hypothesis):
             utterance.partial = answer
+            utterance.eager = answer if answer.request.kind is RequestKind.EAGER else utterance.eager
         return self._speak(now_s)
+
+    def _judged(self, request: DecodeRequest, heard: Hypothesis, *, is_final: bool) -> Verdict:
+        """Return what the guard leaves of a hypothesis.
+
+        A partial is judged as the final will be: words that are going to be dropped must not be committed before.
+        """
+        verdict = judge(replace(request, kind=RequestKind.FINAL), heard, self._guard)
+        self.guarded.update(("final" if is_final else "partial", reason) for reason in verdict.reasons)
+        return verdict
 
     def _speak(self, now_s: float) -> list[ServerEvent]:
         events: list[ServerEvent] = []
@@ -119,7 +172,7 @@ class Captioner:
             head = self._queue[0]
             if isinstance(head, _Mark):
                 events.append(self._numbered(head.event))
-            elif head.final is not None and head.ended is not None:
+            elif head.ended is not None and head.final is not None:
                 events += self._final(head, head.ended, head.final, now_s)
                 del self._utterances[head.utterance_id]
             else:
@@ -136,39 +189,61 @@ class Captioner:
         answer, utterance.partial = utterance.partial, None
         if answer is None or not isinstance(answer.outcome, Hypothesis):
             return []
-        transcript = utterance.stabiliser.update(answer.outcome.words, answer.request.revision)
-        return self._cue_events(transcript, answer.outcome.language, answer.request.end_sample)
+        outcome = answer.outcome
+        words = self._judged(answer.request, outcome, is_final=False).words
+        transcript = utterance.stabiliser.update(words, answer.request.revision)
+        events = self._cue_events(transcript, outcome.language, answer.request.end_sample)
+        if self._start.eager and answer is utterance.eager:
+            utterance.eager_is_told = True
+            text = _text(transcript.committed + transcript.tail)
+            events.append(Eager(self._next_seq(), utterance.utterance_id, text, outcome.language))
+        return events
 
-    def _final(self, utterance: _Utterance, ended: SpeechEnded, answer: Answer, now_s: float) -> list[ServerEvent]:
+    def _final(self, utterance: _Utterance, ended: _Ended, answer: Answer, now_s: float) -> list[ServerEvent]:
         outcome, revision = answer.outcome, answer.request.revision
         events: list[ServerEvent] = []
+        reasons: tuple[str, ...] = ()
         if isinstance(outcome, EngineError):
             events += self._partial(utterance)  # one that waited for its turn has words the stabiliser has not seen
             transcript, language, error = utterance.stabiliser.abandon(revision), None, outcome.code
         else:
-            transcript = utterance.stabiliser.finish(outcome.words, revision)
-            language, error = outcome.language, None
+            verdict = self._judged(answer.request, outcome, is_final=True)
+            transcript = utterance.stabiliser.finish(verdict.words, revision)
+            language, error, reasons = outcome.language, None, verdict.reasons
         self.finals += 1
-        events += self._cue_events(transcript, language, ended.heard_sample)
-        endpoint_s = (ended.heard_sample - ended.voiced_end_sample) / SAMPLE_RATE_HZ
-        delivery_s = max(0.0, now_s - answer.answered_s)
+        self.eager_finals += answer.request.kind is RequestKind.EAGER
+        events += self._cue_events(transcript, language, ended.event.heard_sample)
         final = Final(
             seq=self._next_seq(),
             utterance_id=utterance.utterance_id,
             start_sample=utterance.start_sample,
-            end_sample=ended.end_sample,
-            text="".join(word.text for word in transcript.committed).strip(),
+            end_sample=ended.event.end_sample,
+            text=_text(transcript.committed),
             language=language,
-            latency=Latency(endpoint_s, answer.queue_s, answer.decode_s, delivery_s),
-            words=_spans(transcript.committed) if self._with_words else (),
+            latency=_latency(ended, answer, now_s),
+            words=_spans(transcript.committed) if self._start.words else (),
             error=error,
+            guard=reasons if self._start.guard else (),
         )
         return [*events, final]
 
     def _cue_events(self, transcript: Transcript, language: str | None, heard_sample: int) -> list[ServerEvent]:
         cues = self._cues.update(transcript, heard_sample, language)
-        shown = [cue for cue in cues if self._with_partials or cue.state is CueState.FINAL]
+        shown = [cue for cue in cues if self._start.partials or cue.state is CueState.FINAL]
         return [CueEvent(self._next_seq(), cue) for cue in shown]
+
+
+def _latency(ended: _Ended, answer: Answer, now_s: float) -> Latency:
+    """Split the time from the end of speech to now; what an eager answer took before the end was known is free."""
+    endpoint_s = (ended.event.heard_sample - ended.event.voiced_end_sample) / SAMPLE_RATE_HZ
+    beyond_s = max(0.0, answer.answered_s - ended.at_s)
+    decode_s = min(answer.decode_s, beyond_s)
+    queue_s = min(answer.queue_s, beyond_s - decode_s)
+    return Latency(endpoint_s, queue_s, decode_s, max(0.0, now_s - max(answer.answered_s, ended.at_s)))
+
+
+def _text(words: Sequence[Word]) -> str:
+    return "".join(word.text for word in words).strip()
 
 
 def _spans(words: Sequence[Word]) -> tuple[WordSpan, ...]:

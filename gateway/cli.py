@@ -53,6 +53,8 @@ _Model = Annotated[str | None, typer.Option("--model", help="Whisper model: a hu
 _Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
 _ComputeType = Annotated[str | None, typer.Option("--compute-type", help="CTranslate2's: int8, float16 …")]
 _Offline = Annotated[bool | None, typer.Option("--offline", help="Never ask the model hub.")]
+_PartialWindow = Annotated[str | None, typer.Option(help="Whisper's window for partials: trimmed or full.")]
+_FinalWindow = Annotated[str | None, typer.Option(help="Whisper's window for finals: full or trimmed.")]
 _Url = Annotated[str | None, typer.Option("--url", help="A gateway, ws://HOST:PORT; without it one runs in-process.")]
 _ApiKey = Annotated[str | None, typer.Option("--api-key", envvar="LIVECUE_API_KEY", help="Key for that gateway.")]
 _Language = Annotated[str | None, typer.Option("--language", help="ISO 639-1; without it the engine finds out.")]
@@ -69,6 +71,8 @@ def serve(
     device: _Device = None,
     compute_type: _ComputeType = None,
     offline: _Offline = None,
+    partial_window: _PartialWindow = None,
+    final_window: _FinalWindow = None,
     insecure: Annotated[bool | None, typer.Option("--insecure", help="Any address, no keys.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     config: _Config = None,
@@ -81,6 +85,8 @@ def serve(
         "server.port": port,
         "server.insecure": insecure,
         "server.log_level": log_level,
+        "engine.partial_window": partial_window,
+        "engine.final_window": final_window,
         **_engine_flags(engine, model, device, compute_type, offline),
     }
     settings = _settings(flags, config, settings_list)
@@ -111,7 +117,11 @@ def transcribe(
     settings_list: _Set = None,
 ) -> None:
     """Turn a recording into captions."""
-    settings = _settings(_engine_flags(engine, model, device, compute_type, offline), config, settings_list)
+    settings = _settings(
+        _engine_flags(engine, model, device, compute_type, offline),
+        config,
+        settings_list,
+    )
     times = _speed(speed)
     _set_up_logging("warning")
     is_log = output_format is OutputFormat.JSONL
@@ -151,7 +161,11 @@ def listen(
     settings_list: _Set = None,
 ) -> None:
     """Caption what the microphone hears, live in the terminal; Ctrl-C ends it."""
-    settings = _settings(_engine_flags(engine, model, device, compute_type, offline), config, settings_list)
+    settings = _settings(
+        _engine_flags(engine, model, device, compute_type, offline),
+        config,
+        settings_list,
+    )
     _set_up_logging("warning")
 
     async def run() -> None:
@@ -189,16 +203,9 @@ def main() -> None:
     app()
 
 
-def _engine_flags(
-    engine: str | None, model: str | None, device: str | None, compute_type: str | None, offline: bool | None
-) -> dict[str, object]:
-    return {
-        "engine.name": engine,
-        "engine.model": model,
-        "engine.device": device,
-        "engine.compute_type": compute_type,
-        "engine.offline": offline,
-    }
+def _engine_flags(*values: object) -> dict[str, object]:
+    names = ("name", "model", "device", "compute_type", "offline")
+    return {f"engine.{name}": value for name, value in zip(names, values, strict=True)}
 
 
 def _settings(flags: dict[str, object], config: Path | None, settings_list: list[str] | None) -> Settings:

@@ -36,6 +36,12 @@ class Metrics:
         self.cues_replaced = Counter(
             "livecue_partial_cues_replaced_total", "Partial cues a slow reader never got", registry=registry
         )
+        self.eager = Counter(
+            "livecue_eager_finals_total", "Finals decoded at a pause: used, or dropped", ["outcome"], registry=registry
+        )
+        self.guarded = Counter(
+            "livecue_guarded_total", "Hypotheses the hallucination guard doubted", ["kind", "reason"], registry=registry
+        )
         self._finals = Counter("livecue_finals_total", "Finals sent, by outcome", ["outcome"], registry=registry)
         self._latency_s = Histogram(
             "livecue_final_latency_seconds",

@@ -1,6 +1,6 @@
 """One session's path of the data, without I/O: sound in, decode requests and events out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from reprlib import repr as shortened
@@ -8,15 +8,18 @@ from typing import TypeVar
 
 from decoder.engine import EngineInfo
 from decoder.scheduler import Answer
-from decoder.settings import StabiliserSettings
+from decoder.settings import GuardSettings, StabiliserSettings
 from decoder.types import DecodeRequest, EngineError, RequestCancelled, RequestKind, RequestReplaced
+from gateway.cadence import Cadence
 from gateway.captioner import Captioner
 from gateway.cues import PROFILES, CueBuilder
 from gateway.errors import Lagging
 from gateway.settings import SessionSettings
 from gateway.wire import (
     Ack,
+    CadenceChanged,
     Endpointing,
+    Final,
     Finished,
     Flushed,
     ProtocolError,
@@ -47,6 +50,7 @@ class PipelineSettings:
 
     segmenter: SegmenterSettings
     stabiliser: StabiliserSettings
+    guard: GuardSettings
     session: SessionSettings
 
 
@@ -76,15 +80,16 @@ class Pipeline:
         self._info = info
         self._next_seq = count(1).__next__
         self._listener = _listener(start, settings)
-        self._captioner = Captioner(
-            CueBuilder(PROFILES[profile]),
-            settings.stabiliser,
-            self._next_seq,
-            words=start.words,
-            partials=start.partials,
-        )
-        self._revisions: dict[int, int] = {}
-        """Revision of the last request of each utterance that is still being spoken."""
+        cues = CueBuilder(PROFILES[profile])
+        self._captioner = Captioner(start, cues, settings.stabiliser, settings.guard, self._next_seq)
+        self._cadence = Cadence(self._listener.progress_interval_samples, self._settings.max_partial_stretch)
+        self._has_eager_finals = self._settings.eager_finals and info.eager_is_final
+        self.eager_dropped = 0
+        """Eager requests in vain, for the speaker went on."""
+        self._revision = 0
+        """Of the last request of the utterance being spoken."""
+        self._eager: DecodeRequest | None = None
+        """The eager request of the pause the speaker is in."""
         self._acked_s = 0.0
         self._warned: set[str] = set()
         """Codes of the conditions that hold and have been announced."""
@@ -98,6 +103,16 @@ class Pipeline:
     def finals(self) -> int:
         """How many finals have been said."""
         return self._captioner.finals
+
+    @property
+    def guarded(self) -> Mapping[tuple[str, str], int]:
+        """What the hallucination guard found: (partial or final, reason) → times."""
+        return self._captioner.guarded
+
+    @property
+    def eager_used(self) -> int:
+        """Finals whose words an eager request had already brought, or was about to, when the utterance ended."""
+        return self._captioner.eager_finals
 
     @property
     def lag_s(self) -> float:
@@ -151,11 +166,10 @@ class Pipeline:
 
     def answer(self, answer: Answer, now_s: float) -> list[Effect]:
         """Take in the engine's answer to one of this session's requests."""
-        effects: list[Effect] = list(self._failure(answer))
-        effects += self._captioner.answer(answer, now_s)
-        if answer.request.kind is RequestKind.FINAL:
-            effects.append(self._ack())
-        return effects
+        effects: list[Effect] = [*self._failure(answer), *self._paced(answer)]
+        if answer.request.kind is RequestKind.EAGER and isinstance(answer.outcome, EngineError):
+            return effects + self._without_eager(answer.request, now_s)
+        return [*effects, *self._said(self._captioner.answer(answer, now_s))]
 
     def _follow(self, events: list[speech.SpeechEvent], now_s: float) -> list[Effect]:
         """Turn what the listener heard into requests, and into events for the client."""
@@ -163,34 +177,75 @@ class Pipeline:
         for event in events:
             match event:
                 case speech.SpeechStarted():
-                    self._revisions[event.utterance_id] = 0
+                    self._revision = 0
                     self._captioner.begin(event.utterance_id, event.start_sample)
                     effects.append(SpeechStarted(self._next_seq(), event.utterance_id, event.start_sample))
                 case speech.SpeechEnded():
-                    self._captioner.end(event)
-                    effects.append(
-                        SpeechEnded(
-                            self._next_seq(), event.utterance_id, event.start_sample, event.end_sample, event.reason
-                        )
-                    )
-                    effects.append(self._request(event, RequestKind.FINAL, now_s + self._settings.final_deadline_s))
-                    del self._revisions[event.utterance_id]
-                case speech.SpeechProgress() | speech.SpeechPaused() if self._wants_partials:
+                    effects += self._end(event, now_s)
+                case speech.SpeechResumed():
+                    effects += self._resume(event)
+                case speech.SpeechPaused() if self._has_eager_finals and not self._is_behind:
+                    self._eager = self._request(event, RequestKind.EAGER, now_s + self._settings.final_deadline_s)
+                    effects.append(self._eager)
+                case speech.SpeechProgress() | speech.SpeechPaused() if self._start.partials and not self._is_behind:
                     effects.append(self._request(event, RequestKind.PARTIAL, now_s + self._settings.partial_deadline_s))
                 case _:
                     pass
         return effects
 
+    def _end(self, event: speech.SpeechEnded, now_s: float) -> list[Effect]:
+        """Let the eager request answer the utterance if it heard all of it, else a final one."""
+        eager, self._eager = self._eager, None
+        effects: list[Effect] = [
+            SpeechEnded(self._next_seq(), event.utterance_id, event.start_sample, event.end_sample, event.reason)
+        ]
+        if eager is None or eager.end_sample != event.end_sample:
+            self.eager_dropped += eager is not None
+            effects.append(self._request(event, RequestKind.FINAL, now_s + self._settings.final_deadline_s))
+        return [*effects, *self._said(self._captioner.end(event, self._revision, now_s))]
+
+    def _said(self, events: list[ServerEvent]) -> list[ServerEvent]:
+        """Add an ack to events that hold a final: there is less outstanding now."""
+        return [*events, self._ack()] if any(isinstance(event, Final) for event in events) else events
+
+    def _resume(self, event: speech.SpeechResumed) -> list[ServerEvent]:
+        self.eager_dropped += self._eager is not None
+        self._eager = None
+        return self._captioner.resume(event.utterance_id)
+
+    def _without_eager(self, request: DecodeRequest, now_s: float) -> list[Effect]:
+        """Ask for a final where the eager request that was to answer an utterance has failed."""
+        if request is self._eager:
+            self._eager = None
+        if self._captioner.waits_for(request.utterance_id, request.revision):
+            deadline_s = now_s + self._settings.final_deadline_s
+            final = replace(request, kind=RequestKind.FINAL, revision=request.revision + 1, deadline_s=deadline_s)
+            self._captioner.ask_again(request.utterance_id, final.revision)
+            return [final]
+        return []
+
+    def _paced(self, answer: Answer) -> list[ServerEvent]:
+        """Stretch or shrink the partial interval by how a partial fared, and announce it."""
+        if answer.request.kind is not RequestKind.PARTIAL:
+            return []
+        if isinstance(answer.outcome, RequestReplaced):
+            self._cadence.replaced()
+        else:
+            self._cadence.took((answer.queue_s + answer.decode_s) * SAMPLE_RATE_HZ)
+        self._listener.progress_interval_samples = self._cadence.interval_samples
+        announced = self._cadence.announcement()
+        return [] if announced is None else [CadenceChanged(self._next_seq(), announced)]
+
     @property
-    def _wants_partials(self) -> bool:
-        return self._start.partials and "partials_paused" not in self._warned
+    def _is_behind(self) -> bool:
+        return "partials_paused" in self._warned
 
     def _request(self, event: speech.SpeechEvent, kind: RequestKind, deadline_s: float) -> DecodeRequest:
-        self._revisions[event.utterance_id] += 1
+        self._revision += 1
         return DecodeRequest(
             session_id=self._session_id,
             utterance_id=event.utterance_id,
-            revision=self._revisions[event.utterance_id],
+            revision=self._revision,
             kind=kind,
             samples=event.samples,
             start_sample=event.start_sample,
@@ -226,7 +281,7 @@ class Pipeline:
     def _failure(self, answer: Answer) -> Iterator[Warning]:
         """Announce that partials fail, once until one succeeds; a failed final says so itself."""
         outcome = answer.outcome
-        if answer.request.kind is RequestKind.FINAL or isinstance(outcome, RequestReplaced | RequestCancelled):
+        if answer.request.kind is not RequestKind.PARTIAL or isinstance(outcome, RequestReplaced | RequestCancelled):
             return
         if isinstance(outcome, EngineError):
             yield from self._announce("partials_failing", f"{outcome.code}: {outcome}")

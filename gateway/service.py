@@ -41,7 +41,7 @@ async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gate
     info = engine.info
     logger.info("engine ready engine=%s model=%s device=%s", info.engine, info.model, info.device)
     scheduler = Scheduler(engine, settings.planner, settings.scheduler, time.monotonic)
-    pipeline = PipelineSettings(settings.segmenter, settings.stabiliser, settings.session)
+    pipeline = PipelineSettings(settings.segmenter, settings.stabiliser, settings.guard, settings.session)
     context = SessionContext(scheduler, info, pipeline, Metrics(scheduler), time.monotonic)
     try:
         async with anyio.create_task_group() as tasks:

@@ -1,7 +1,7 @@
 """One connection, one task group: bytes between a transport and a pipeline. All waiting of a session is here."""
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -116,6 +116,8 @@ class Session:
         self._has_stopped = False
         self._has_said_goodbye = False
         self._messages = 0
+        self._eager_counted: Counter[str] = Counter()
+        self._guarded_counted: Counter[tuple[str, str]] = Counter()
         self._scope = anyio.CancelScope()
         self._reading = anyio.CancelScope()
 
@@ -289,8 +291,21 @@ class Session:
                     await self._transport.send(message)
             if isinstance(event, Final):
                 self._context.metrics.final(event)
+                self._count()
         await self._close()
         self._scope.cancel()
+
+    def _count(self) -> None:
+        """Bring the metrics up to what the pipeline has counted since the last final."""
+        assert self._pipeline is not None, "only a pipeline makes finals"
+        pipeline, metrics = self._pipeline, self._context.metrics
+        eager = Counter(used=pipeline.eager_used, dropped=pipeline.eager_dropped)
+        guarded = Counter(pipeline.guarded)
+        for outcome, count in (eager - self._eager_counted).items():
+            metrics.eager.labels(outcome).inc(count)
+        for (kind, reason), count in (guarded - self._guarded_counted).items():
+            metrics.guarded.labels(kind, reason).inc(count)
+        self._eager_counted, self._guarded_counted = eager, guarded
 
     async def _close(self, last: Error | None = None) -> None:
         self._has_said_goodbye = True

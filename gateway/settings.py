@@ -20,7 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from decoder.settings import EngineSettings, PlannerSettings, SchedulerSettings, StabiliserSettings
+from decoder.settings import EngineSettings, GuardSettings, PlannerSettings, SchedulerSettings, StabiliserSettings
 from gateway.errors import ConfigurationError
 from vad.settings import SegmenterSettings
 
@@ -40,6 +40,9 @@ class SessionSettings:
         cue_profile: name in `gateway.cues.PROFILES`.
         final_deadline_s: when a final is wanted. 0.3 s: what voice agents allow beyond the endpoint wait.
         partial_deadline_s: when a partial is wanted; after the default interval the next one is due.
+        eager_finals: whether a final is decoded at the first short pause, so that it is there when the pause turns out
+            to be the end. Costs a decode for each pause that is none.
+        max_partial_stretch: partials come at most this many times less often while the engine is behind.
         ack_interval_s: sound between two acks.
         start_timeout_s: a peer that has not said start by then is not going to (OpenAI's clients wait as long).
         idle_timeout_s: a peer that sends nothing at all for so long is gone; clients send keepalives more often.
@@ -55,6 +58,8 @@ class SessionSettings:
     cue_profile: str = "web"
     final_deadline_s: float = 0.3
     partial_deadline_s: float = 0.5
+    eager_finals: bool = True
+    max_partial_stretch: Annotated[float, Field(ge=1)] = 4.0
     ack_interval_s: float = 1.0
     start_timeout_s: _Timeout = 10.0
     idle_timeout_s: _Timeout = 60.0
@@ -124,6 +129,7 @@ class Settings(BaseSettings):
     planner: Annotated[PlannerSettings, BeforeValidator(_split_bucket_edges)] = PlannerSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     stabiliser: StabiliserSettings = StabiliserSettings()
+    guard: GuardSettings = GuardSettings()
     segmenter: SegmenterSettings = SegmenterSettings()
 
     @classmethod

@@ -17,7 +17,7 @@ from anyio.lowlevel import checkpoint
 from decoder.engine import Engine
 from decoder.engines.scripted import ScriptedEngine, spoken_count
 from decoder.scheduler import Scheduler
-from decoder.settings import PlannerSettings, SchedulerSettings, StabiliserSettings
+from decoder.settings import GuardSettings, PlannerSettings, SchedulerSettings, StabiliserSettings
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind
 from gateway.metrics import Metrics
 from gateway.pipeline import PipelineSettings
@@ -77,8 +77,8 @@ class ShortEngine(ScriptedEngine):
 
 
 def failing_finals(request: DecodeRequest) -> Hypothesis | EngineError:
-    """Count aloud in partials, and fail in finals."""
-    return EngineFailed("the script says so") if request.kind is RequestKind.FINAL else spoken_count(request)
+    """Count aloud in partials, and fail in finals, eager ones included."""
+    return EngineFailed("the script says so") if request.kind is not RequestKind.PARTIAL else spoken_count(request)
 
 
 def stuck_on_finals() -> ScriptedEngine:
@@ -86,7 +86,7 @@ def stuck_on_finals() -> ScriptedEngine:
 
     class Stuck(ScriptedEngine):
         async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
-            if any(request.kind is RequestKind.FINAL for request in batch):
+            if any(request.kind is not RequestKind.PARTIAL for request in batch):
                 await anyio.sleep_forever()
             return await super().decode(batch)
 
@@ -125,7 +125,7 @@ async def open_context(
     """
     engine = engine or ScriptedEngine()
     driver = Scheduler(engine, PlannerSettings(), scheduler or SchedulerSettings(), clock)
-    settings = PipelineSettings(SegmenterSettings(), StabiliserSettings(), session)
+    settings = PipelineSettings(SegmenterSettings(), StabiliserSettings(), GuardSettings(), session)
     with patch.dict(DETECTORS, loudness="tests.sessions:LoudnessDetector"):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(driver.run)

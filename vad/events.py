@@ -5,7 +5,15 @@ from enum import StrEnum
 
 from vad.audio import Float32
 
-__all__ = ["EndReason", "SpeechEnded", "SpeechEvent", "SpeechPaused", "SpeechProgress", "SpeechStarted"]
+__all__ = [
+    "EndReason",
+    "SpeechEnded",
+    "SpeechEvent",
+    "SpeechPaused",
+    "SpeechProgress",
+    "SpeechResumed",
+    "SpeechStarted",
+]
 
 
 class EndReason(StrEnum):
@@ -53,6 +61,11 @@ class SpeechProgress(SpeechEvent):
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeechPaused(SpeechEvent):
     """The speaker has paused: said once a pause. `samples` ends where it will end if the pause ends the utterance."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeechResumed(SpeechEvent):
+    """The pause was none: the speaker goes on. Said once for each `SpeechPaused` that no `SpeechEnded` follows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,15 @@ from typing import TypeVar
 import numpy as np
 
 from vad.audio import Float32
-from vad.events import EndReason, SpeechEnded, SpeechEvent, SpeechPaused, SpeechProgress, SpeechStarted
+from vad.events import (
+    EndReason,
+    SpeechEnded,
+    SpeechEvent,
+    SpeechPaused,
+    SpeechProgress,
+    SpeechResumed,
+    SpeechStarted,
+)
 from vad.settings import SegmenterSettings
 from vad.tape import Tape
 
@@ -19,7 +27,7 @@ QUIET_HOPS = 10
 """Its loudness is that of 100 ms: a gap between words is as long, the closure of a consonant is shorter."""
 
 
-_Open = TypeVar("_Open", SpeechStarted, SpeechPaused, SpeechProgress)
+_Open = TypeVar("_Open", SpeechStarted, SpeechPaused, SpeechProgress, SpeechResumed)
 
 
 class _State(Enum):
@@ -39,7 +47,8 @@ class Segmenter:
     | speaking        | … and no room for it and the padding      | speaking | SpeechEnded(max_length), SpeechStarted |
     | speaking        | p < offset_threshold                      | hushed   | SpeechProgress, each interval          |
     | hushed          | silent for pause_ms                       | paused   | SpeechPaused                           |
-    | hushed or paused| p ≥ onset_threshold                       | speaking | as speaking with p ≥ offset_threshold  |
+    | hushed          | p ≥ onset_threshold                       | speaking | as speaking with p ≥ offset_threshold  |
+    | paused          | p ≥ onset_threshold                       | speaking | SpeechResumed, then as above           |
     | hushed or paused| silent for silence_ms                     | idle     | SpeechEnded(silence)                   |
     | all but idle    | flush                                     | idle     | SpeechEnded(flush)                     |
 
@@ -135,9 +144,10 @@ class Segmenter:
         return [self._open(start), *self._split_overlong(self._settings.pad_after_samples)]
 
     def _continue_speech(self) -> list[SpeechEvent]:
+        resumed = [self._tell(SpeechResumed)] if self._state is _State.PAUSED else []
         self._state = _State.SPEAKING
         self._voiced_end = self._tape.end_sample
-        return self._split_overlong(self._settings.pad_after_samples) or self._progress()
+        return [*resumed, *(self._split_overlong(self._settings.pad_after_samples) or self._progress())]
 
     def _continue_silence(self) -> list[SpeechEvent]:
         if self._state is _State.SPEAKING:

@@ -3,21 +3,24 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Literal
 
 import numpy as np
-from faster_whisper.feature_extractor import FeatureExtractor
 
-from decoder.types import DecodeRequest, EngineFailed, RequestKind
-from vad.audio import SAMPLE_RATE_HZ, Float32
+from decoder.features import FRAME_SAMPLES
+from decoder.types import DecodeRequest, EngineFailed, RequestKind, Word
+from vad.audio import SAMPLE_RATE_HZ
 
 __all__ = [
     "CONTEXT_TOKENS",
-    "FRAME_SAMPLES",
+    "FRAMES_PER_SECOND",
+    "FULL_WINDOW_FRAMES",
     "LONGEST_SAMPLES",
     "POSITION_SAMPLES",
+    "TOKENS_PER_SECOND",
     "Plan",
+    "Window",
     "frame_count",
-    "padded_log_mel",
     "refuse",
     "runs",
     "token_limit",
@@ -28,13 +31,20 @@ LONGEST_S = 30
 LONGEST_SAMPLES = LONGEST_S * SAMPLE_RATE_HZ
 """Whisper was trained on windows of 30 s."""
 
-FRAME_SAMPLES = 160
-"""10 ms, the hop of the log-mel spectrogram."""
-
 POSITION_SAMPLES = 2 * FRAME_SAMPLES
 """20 ms, one position of the encoder: its second convolution halves the rate."""
 
+FRAMES_PER_SECOND = SAMPLE_RATE_HZ // FRAME_SAMPLES
+
 FULL_WINDOW_FRAMES = LONGEST_SAMPLES // FRAME_SAMPLES
+
+MARGIN_FRAMES = 2 * 128
+"""2.56 s of silence behind the sound in a trimmed window. With less, weights trained on full windows do not find the
+end of the text and fall into loops (whisper.cpp and FUTO's whisper-acft found 64 to 128 positions to be enough)."""
+
+WINDOW_EDGES_S = (2.5, 5, 7.5, 10, 15, 20, LONGEST_S)
+"""Sound is rounded up to one of these, then comes the margin. They divide the planner's buckets, so that a batch has
+two windows at most: shorter steps would encode a little less and generate in smaller groups."""
 
 CONTEXT_TOKENS = 448
 """Positions of Whisper's decoder; half may go to the text before, half to the text itself (openai/whisper)."""
@@ -47,23 +57,30 @@ LIMIT_EDGES_S = (5, 10, 20, LONGEST_S)
 """The planner's bucket edges, so that the limit splits no batch the planner has made."""
 
 
+Window = Literal["trimmed", "full"]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One request made ready for the model.
 
     Attributes:
         place: its index in the batch.
-        request: with sound of 1 sample to 30 s.
+        request: with sound of 1 sample to 30 s; what comes after the cut where its utterance was cut.
+        before: committed words before the cut.
         context: <|startofprev|> and the tokens of the text before, or empty.
         prefix: the tokens of each committed word.
         beam_size: 1 is greedy.
+        frames: of the window that its sound is padded to.
     """
 
     place: int
     request: DecodeRequest
+    before: tuple[Word, ...]
     context: tuple[int, ...]
     prefix: tuple[tuple[int, ...], ...]
     beam_size: int
+    frames: int
 
     @property
     def wants_times(self) -> bool:
@@ -90,14 +107,14 @@ class Plan:
         return [token for word in self.prefix for token in word]
 
     @property
-    def group(self) -> tuple[bool, int, bool, int, int]:
+    def group(self) -> tuple[int, bool, int, bool, int, int]:
         """What requests of one `generate` call have in common.
 
-        CTranslate2 wants <|startoftranscript|> at one position in a call and takes one beam, one limit and one rule for
-        blanks; language and prefix may differ. All of it follows from the request alone, so that its answer does not
-        depend on its neighbours.
+        CTranslate2 wants windows of one length and <|startoftranscript|> at one position in a call and takes one beam,
+        one limit and one rule for blanks; language and prefix may differ. All of it follows from the request alone, so
+        that its answer does not depend on its neighbours.
         """
-        return (self.wants_times, self.beam_size, self.suppresses_blank, len(self.context), self.limit)
+        return (self.frames, self.wants_times, self.beam_size, self.suppresses_blank, len(self.context), self.limit)
 
 
 def runs(keys: Sequence[object]) -> Iterator[tuple[int, int]]:
@@ -129,27 +146,14 @@ def token_limit(sound_samples: int) -> int:
     return min(seconds * TOKENS_PER_SECOND, CONTEXT_TOKENS // 2)
 
 
-def window_frames(plans: Sequence[Plan]) -> int:
-    """Return the frames that each sound of the batch is padded to: Whisper's full window."""
-    del plans
-    return FULL_WINDOW_FRAMES
+def window_frames(sound_samples: int, window: Window) -> int:
+    """Return the frames that a sound of that length is padded to. It follows from the sound alone, not the batch."""
+    if window == "full":
+        return FULL_WINDOW_FRAMES
+    edge_s = next((edge_s for edge_s in WINDOW_EDGES_S if sound_samples <= edge_s * SAMPLE_RATE_HZ), LONGEST_S)
+    return min(round(edge_s * FRAMES_PER_SECOND) + MARGIN_FRAMES, FULL_WINDOW_FRAMES)
 
 
 def frame_count(sound_samples: int) -> int:
     """Return the frames that hold that much sound."""
     return -(-sound_samples // FRAME_SAMPLES)
-
-
-def padded_log_mel(extractor: FeatureExtractor, samples: Float32, frames: int) -> Float32:
-    """Return the log-mel spectrogram of the sound followed by silence, float32[mels, frames].
-
-    It equals that of the sound padded with zeros up to the window, without transforming the zeros.
-    """
-    # Three frames still overlap the sound's end or reach past it; all after them hold silence only.
-    sounding = len(samples) // FRAME_SAMPLES + 3
-    log_mel = extractor(samples, padding=(sounding + 1) * FRAME_SAMPLES - len(samples))[:, :sounding]
-    # openai/whisper: log10 clamped to [-10, …] and to 8 below the loudest, then (x + 4) / 4.
-    silence = (max(-10.0, 4.0 * float(log_mel.max()) - 4.0 - 8.0) + 4.0) / 4.0
-    padded: Float32 = np.full((log_mel.shape[0], frames), silence, np.float32)
-    padded[:, :sounding] = log_mel[:, :frames]
-    return padded

@@ -6,7 +6,7 @@ from itertools import count, takewhile
 
 import anyio
 
-from decoder.engine import EngineInfo
+from decoder.engine import EngineInfo, EngineWork
 from decoder.settings import EngineSettings
 from decoder.types import DecodeRequest, EngineError, Hypothesis, Word
 from vad.audio import SAMPLE_RATE_HZ
@@ -71,6 +71,7 @@ class ScriptedEngine:
         max_batch: int = 16,
     ) -> None:
         self.info = EngineInfo("scripted", "script", "none")
+        self.work = EngineWork()
         self.max_batch = max_batch
         self.batches: list[int] = []
         """Sizes of the batches decoded."""

@@ -14,7 +14,7 @@ import numpy as np
 from anyio import CapacityLimiter, to_thread
 from pocketsphinx import Decoder, Segment
 
-from decoder.engine import Engine, EngineInfo
+from decoder.engine import Engine, EngineInfo, EngineWork
 from decoder.settings import EngineSettings
 from decoder.types import (
     DecodeRequest,
@@ -191,7 +191,7 @@ class SphinxEngine:
     no probabilities of tokens, so that `avg_logprob` is None; a final's words have posteriors of their own.
     """
 
-    info = EngineInfo("sphinx", "en-us (pocketsphinx)", "cpu", (_LANGUAGE,))
+    info = EngineInfo("sphinx", "en-us (pocketsphinx)", "cpu", (_LANGUAGE,), eager_is_final=False)
 
     def __init__(self, settings: EngineSettings) -> None:
         """Make an engine that has loaded nothing yet.
@@ -199,6 +199,7 @@ class SphinxEngine:
         Args:
             settings: `sphinx_streams` and `max_batch` count here.
         """
+        self.work = EngineWork()
         self.max_batch = settings.max_batch
         self._max_streams = settings.sphinx_streams
         self._streams: dict[tuple[str, int], _Stream] = {}

@@ -11,8 +11,9 @@ import anyio.to_thread
 import ctranslate2
 import numpy as np
 
-from decoder.engine import Engine, EngineInfo
+from decoder.engine import Engine, EngineInfo, EngineWork
 from decoder.engines._whisper_model import BatchDecoder, Decoded
+from decoder.engines._whisper_utterances import UtteranceStore
 from decoder.models import resolve_model
 from decoder.settings import EngineSettings
 from decoder.types import DecodeRequest, EngineError, Hypothesis, ModelError, RequestKind
@@ -22,14 +23,15 @@ __all__ = ["WhisperEngine", "create"]
 
 DEVICES = ("cpu", "cuda")
 
-DEFAULT_MODEL = "small"
-"""The largest whose int8 decode keeps up with live speech on an ordinary processor (reference: performance.md §4)."""
-
 WARM_UP_SESSION = ""
 
 
 def create(settings: EngineSettings) -> Engine:
-    """Return an engine that loads its model in `warm_up`."""
+    """Return an engine that loads its model in `warm_up`.
+
+    Raises:
+        ModelError: no model is named.
+    """
     return WhisperEngine(settings)
 
 
@@ -41,14 +43,22 @@ class WhisperEngine:
     """
 
     def __init__(self, settings: EngineSettings) -> None:
-        """Remember what to load."""
+        """Remember what to load.
+
+        Raises:
+            ModelError: no model is named.
+        """
+        if settings.model is None:
+            raise ModelError("whisper needs a model: a name as `livecue pull` takes, or a directory")
         self._settings = settings
-        self._name = settings.model or DEFAULT_MODEL
+        self._name = settings.model
+        self._utterances = UtteranceStore()
         self._languages: dict[str, str | None] = {}  # session → its language; None: not known yet
         self._decoder: BatchDecoder | None = None
         self._limiter: anyio.CapacityLimiter | None = None
         # The limiter alone is not enough: cancelling frees its token while the abandoned thread still runs.
         self._model_in_use = threading.Lock()
+        self.work = EngineWork()
         self.max_batch = settings.max_batch
         self.info = EngineInfo("whisper", _spoken_name(self._name), _chosen_device(settings.device))
 
@@ -71,6 +81,7 @@ class WhisperEngine:
         Raises:
             ModelError: the model cannot be found, fetched, loaded or run as set.
         """
+        self._utterances.admit(request.session_id for request in batch)
         for request in batch:
             if request.language is None:
                 self._languages.setdefault(request.session_id, None)
@@ -90,8 +101,9 @@ class WhisperEngine:
         return decoded.answers
 
     def forget(self, session_id: str) -> None:
-        """Drop the session's language."""
+        """Drop the session's language and the spectrogram of its utterance."""
         self._languages.pop(session_id, None)
+        self._utterances.forget(session_id)
 
     async def aclose(self) -> None:
         """Free the model, once a decode that was cancelled is out of it."""
@@ -116,7 +128,7 @@ class WhisperEngine:
     def _load(self) -> BatchDecoder:
         _check_device(self.info.device, self._settings.compute_type)
         directory = resolve_model(self._name, offline=self._settings.offline)
-        decoder = BatchDecoder(directory, self._settings, self.info.device)
+        decoder = BatchDecoder(directory, self._settings, self.info.device, self._utterances, self.work)
         self.info = replace(self.info, languages=decoder.languages)
         return decoder
 

@@ -17,11 +17,13 @@ __all__ = [
     "Ack",
     "Audio",
     "AudioFormat",
+    "CadenceChanged",
     "ClientEvent",
     "Codec",
     "Cue",
     "CueEvent",
     "CueState",
+    "Eager",
     "Encoding",
     "Endpointing",
     "Error",
@@ -34,6 +36,7 @@ __all__ = [
     "LivecueError",
     "ProtocolError",
     "Ready",
+    "Resumed",
     "ServerEvent",
     "SpeechEnded",
     "SpeechStarted",
@@ -92,6 +95,8 @@ class Start:
         cue_profile: name in `gateway.cues.PROFILES`, or None: the gateway's.
         partials: whether cues are sent before they are final.
         words: whether finals list their words with times.
+        eager: whether finals are told early, at the first short pause, and taken back when speech goes on.
+        guard: whether finals say what the hallucination guard had against their words.
     """
 
     audio: AudioFormat = field(default_factory=lambda: AudioFormat(Encoding.PCM_S16LE, SAMPLE_RATE_HZ, 1))
@@ -101,6 +106,8 @@ class Start:
     cue_profile: str | None = None
     partials: bool = True
     words: bool = False
+    eager: bool = False
+    guard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +225,7 @@ class Final:
         text: the words, without space at either end; may be empty.
         words: each word with its time, when asked for; else empty.
         error: why the text is missing or unfinished (an error code), else None.
+        guard: what the hallucination guard had against the words, when asked for; those it dropped are gone.
     """
 
     seq: int
@@ -229,6 +237,40 @@ class Final:
     latency: Latency
     words: tuple[WordSpan, ...] = ()
     error: str | None = None
+    guard: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Eager:
+    """What the final will be if the pause just heard ends the utterance; a voice agent may begin to think.
+
+    Either the `Final` with this text follows, or `Resumed`.
+    """
+
+    seq: int
+    utterance_id: int
+    text: str
+    language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The pause was none: the utterance goes on, and what `Eager` said is void."""
+
+    seq: int
+    utterance_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CadenceChanged:
+    """How often partials come has changed, for the engine is behind, or is so no more.
+
+    Attributes:
+        partial_interval_samples: new speech between two partials.
+    """
+
+    seq: int
+    partial_interval_samples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +329,21 @@ class Finished:
     utterances: int
 
 
-ServerEvent = Ready | SpeechStarted | SpeechEnded | CueEvent | Final | Flushed | Ack | Warning | Error | Finished
+ServerEvent = (
+    Ready
+    | SpeechStarted
+    | SpeechEnded
+    | CueEvent
+    | Eager
+    | Resumed
+    | Final
+    | Flushed
+    | Ack
+    | CadenceChanged
+    | Warning
+    | Error
+    | Finished
+)
 
 
 class Codec(Protocol):

@@ -12,9 +12,11 @@ from gateway.wire import (
     Ack,
     Audio,
     AudioFormat,
+    CadenceChanged,
     ClientEvent,
     Cue,
     CueEvent,
+    Eager,
     Endpointing,
     Error,
     Final,
@@ -25,6 +27,7 @@ from gateway.wire import (
     Latency,
     ProtocolError,
     Ready,
+    Resumed,
     ServerEvent,
     SpeechEnded,
     SpeechStarted,
@@ -37,9 +40,11 @@ from gateway.wire.native_messages import (
     PROTOCOL_VERSION,
     AckMessage,
     AudioFormatObject,
+    CadenceMessage,
     ClientMessage,
     CueMessage,
     CuesObject,
+    EagerMessage,
     EndpointingObject,
     EngineOptionsObject,
     ErrorMessage,
@@ -50,6 +55,7 @@ from gateway.wire.native_messages import (
     KeepAliveMessage,
     LatencyObject,
     ReadyMessage,
+    ResumedMessage,
     ServerMessage,
     SpeechEndedMessage,
     SpeechStartedMessage,
@@ -195,6 +201,8 @@ def _start_event(message: StartMessage) -> Start:
         cue_profile=message.cues.profile,
         partials=message.partials,
         words=message.words,
+        eager=message.eager,
+        guard=message.guard,
     )
 
 
@@ -214,6 +222,8 @@ def _start_message(event: Start) -> StartMessage:
         cues=CuesObject(event.cue_profile),
         partials=event.partials,
         words=event.words,
+        eager=event.eager,
+        guard=event.guard,
     )
 
 
@@ -229,6 +239,12 @@ def _server_message(event: ServerEvent) -> ServerMessage:
             return _cue_message(seq, cue)
         case Final():
             return _final_message(event)
+        case Eager(seq, utterance_id, text, language):
+            return EagerMessage(seq, utterance_id, text, language)
+        case Resumed(seq, utterance_id):
+            return ResumedMessage(seq, utterance_id)
+        case CadenceChanged(seq, interval):
+            return CadenceMessage(seq, _ms(_seconds(interval)))
         case Flushed(seq, flush_id):
             return FlushedMessage(seq, flush_id)
         case Ack(seq, received, processed):
@@ -265,6 +281,7 @@ def _final_message(event: Final) -> FinalMessage:
             WordObject(w.text, _seconds(w.start_sample), _seconds(w.end_sample), w.probability) for w in event.words
         ),
         error=event.error,
+        guard=event.guard,
     )
 
 
@@ -281,6 +298,12 @@ def _server_event(message: ServerMessage) -> ServerEvent:
             return CueEvent(message.seq, _cue(message))
         case FinalMessage():
             return _final_event(message)
+        case EagerMessage(seq=seq, utterance_id=utterance_id, text=text, language=language):
+            return Eager(seq, utterance_id, text, language)
+        case ResumedMessage(seq=seq, utterance_id=utterance_id):
+            return Resumed(seq, utterance_id)
+        case CadenceMessage(seq=seq, partial_interval_ms=interval_ms):
+            return CadenceChanged(seq, _samples(interval_ms / 1000))
         case FlushedMessage(seq=seq, id=flush_id):
             return Flushed(seq, flush_id)
         case AckMessage(seq=seq, received_samples=received, processed_samples=processed):
@@ -311,4 +334,5 @@ def _final_event(m: FinalMessage) -> Final:
         latency=Latency(ms.endpoint / 1000, ms.queue / 1000, ms.decode / 1000, ms.delivery / 1000),
         words=tuple(WordSpan(w.text, _samples(w.start_s), _samples(w.end_s), w.probability) for w in m.words),
         error=m.error,
+        guard=m.guard,
     )

@@ -54,6 +54,8 @@ class StartMessage(_Message, tag="start"):
     cues: CuesObject = msgspec.field(default_factory=CuesObject)
     partials: bool = True
     words: bool = False
+    eager: bool = False
+    guard: bool = False
 
 
 class FlushMessage(_Message, tag="flush"):
@@ -128,6 +130,24 @@ class FinalMessage(_Reply, tag="final"):
     language: str | None = None
     words: tuple[WordObject, ...] = ()
     error: str | None = None
+    guard: tuple[str, ...] = ()
+
+
+class EagerMessage(_Reply, tag="eager"):
+    seq: int
+    utterance_id: int
+    text: str
+    language: str | None = None
+
+
+class ResumedMessage(_Reply, tag="resumed"):
+    seq: int
+    utterance_id: int
+
+
+class CadenceMessage(_Reply, tag="cadence"):
+    seq: int
+    partial_interval_ms: float
 
 
 class FlushedMessage(_Reply, tag="flushed"):
@@ -167,9 +187,12 @@ ServerMessage = (
     | SpeechStartedMessage
     | SpeechEndedMessage
     | CueMessage
+    | EagerMessage
+    | ResumedMessage
     | FinalMessage
     | FlushedMessage
     | AckMessage
+    | CadenceMessage
     | WarningMessage
     | ErrorMessage
     | FinishedMessage

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -123,8 +124,13 @@ def _digits_whisper(directory: Path) -> Engine | None:
     return None if model is None else _whisper(model)
 
 
-def _whisper(model: Path) -> Engine:
-    return whisper.create(EngineSettings(model=str(model), device="cpu", cpu_threads=1))
+def _trimmed_whisper(directory: Path) -> Engine | None:
+    model = digits_model()
+    return None if model is None else _whisper(model, final_window="trimmed")
+
+
+def _whisper(model: Path, final_window: Literal["trimmed", "full"] = "full") -> Engine:
+    return whisper.create(EngineSettings(model=str(model), device="cpu", cpu_threads=1, final_window=final_window))
 
 
 def _sphinx(_directory: Path) -> Engine:
@@ -134,5 +140,6 @@ def _sphinx(_directory: Path) -> Engine:
 ENGINE_CASES = (
     EngineCase("micro-whisper", _micro_whisper, ("en", "ja"), "xx"),
     EngineCase("digits-whisper", _digits_whisper, ("en", "de"), "xx"),
+    EngineCase("trimmed-whisper", _trimmed_whisper, ("en", "de"), "xx"),
     EngineCase("sphinx", _sphinx, ("en", "en"), "de"),
 )

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from shutil import copytree
 
@@ -11,9 +12,12 @@ import pytest
 import pytest_asyncio
 from jiwer import wer
 
+from decoder.engine import EngineWork
 from decoder.engines._whisper_model import BatchDecoder
-from decoder.engines.whisper import WhisperEngine
-from decoder.settings import EngineSettings
+from decoder.engines._whisper_utterances import UtteranceStore
+from decoder.engines.whisper import WhisperEngine, create
+from decoder.settings import EngineSettings, StabiliserSettings
+from decoder.stabiliser import Stabiliser
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, ModelError, RequestKind, Word
 from tests.contracts.engines import SENTENCE, digits_model, request, same, write_micro_whisper
 from tests.recordings import recording, recording_path
@@ -120,8 +124,83 @@ async def test_loop_is_cut_where_no_speech_is_that_fast(tmp_path: Path) -> None:
     await looping.aclose()
 
 
+async def test_loop_of_a_trimmed_window_is_decoded_again_with_the_full_one(tmp_path: Path) -> None:
+    looping = WhisperEngine(
+        EngineSettings(model=str(write_micro_whisper(tmp_path, " one" * 440)), device="cpu", cpu_threads=1)
+    )
+
+    await looping.decode([request(noise(4.0)), request(noise(1.0))])
+
+    assert looping.work.redecoded == 2
+    assert looping.work.encoder_s == pytest.approx(7.56 + 5.06 + 2 * 30.0)
+    assert looping.work.decoder_steps == 4 * 75
+    await looping.aclose()
+
+
+async def test_final_that_repeats_itself_is_tried_at_every_temperature(tmp_path: Path) -> None:
+    model = write_micro_whisper(tmp_path, " one" * 440)
+    settings = EngineSettings(model=str(model), device="cpu", cpu_threads=1, final_temperatures=(0.0, 0.2, 0.4))
+    looping = WhisperEngine(settings)
+    sounds = [request(noise(4.0), session_id=kind, kind=kind) for kind in RequestKind]
+
+    answers = await looping.decode(sounds)
+
+    assert [len(text(answer).split()) for answer in answers] == [75, 75, 75]
+    assert looping.work.redecoded == 1 + 2 + 2  # a partial has its full window, finals two temperatures
+    await looping.aclose()
+
+
+async def test_work_is_counted(micro: Path) -> None:
+    made = WhisperEngine(EngineSettings(model=str(micro), device="cpu", cpu_threads=1))
+    [whole] = await made.decode([request(noise(9.0))])
+    steps = made.work.decoder_steps
+    assert isinstance(whole, Hypothesis)
+
+    await made.decode([request(noise(9.0), prefix=whole.words[:8])])
+
+    assert made.work.encoder_s == pytest.approx(2 * (10.0 + 2.56))
+    assert made.work.decoder_steps == 2 * steps > 0  # a forced token takes a step like any other
+    assert made.work.features_s > 0
+    assert made.work.redecoded == 0
+
+    await made.decode([request(noise(9.0), kind=RequestKind.FINAL)])
+
+    assert made.work.encoder_s == pytest.approx(2 * (10.0 + 2.56) + 30.0)
+    await made.aclose()
+
+
+async def test_growing_utterance_is_heard_as_if_it_came_at_once(engine: WhisperEngine) -> None:
+    sound = speechlike(8.0)
+    growing = [request(sound[:end], session_id="growing") for end in range(8_000, len(sound) + 1, 8_000)]
+
+    answers = [answer for item in growing for answer in await engine.decode([item])]
+
+    fresh = [answer for item in growing for answer in await engine.decode([replace(item, session_id="fresh")])]
+    assert [text(answer) for answer in answers] == [text(answer) for answer in fresh]
+    engine.forget("growing")
+    engine.forget("fresh")
+
+
+async def test_answers_do_not_depend_on_the_lengths_of_their_neighbours(digits: WhisperEngine) -> None:
+    sound = recordings()[0][0]
+    batch = [
+        request(sound[: round(seconds * SAMPLE_RATE_HZ)], session_id=str(seconds))
+        for seconds in (12.0, 1.5, 4.8, 2.6, 9.0, 7.0, 3.0)
+    ]
+
+    together = await digits.decode(batch)
+
+    alone = [answer for item in batch for answer in await digits.decode([item])]
+    assert all(same(one, other) for one, other in zip(together, alone, strict=True))
+
+
+async def test_whisper_without_a_model_says_so() -> None:
+    with pytest.raises(ModelError, match="needs a model"):
+        create(EngineSettings(name="whisper"))
+
+
 async def test_failing_model_answers_every_request_and_raises_nothing(micro: Path) -> None:
-    decoder = BatchDecoder(micro, EngineSettings(), "cpu")
+    decoder = BatchDecoder(micro, EngineSettings(), "cpu", UtteranceStore(), EngineWork())
     decoder.close()
 
     decoded = decoder.decode([request(noise(1.0)), request(silence(0.0)), request(noise(2.0))], {}, lambda: None)
@@ -230,9 +309,13 @@ async def test_words_are_timed_near_where_they_are_spoken(digits: WhisperEngine)
     [answer] = await digits.decode(digit_requests([spoken]))
 
     assert isinstance(answer, Hypothesis)
-    # " zero four five" ends at 1.126, 1.747 and 2.451 s in the recording's labels.
-    ends_s = [word.end_sample / SAMPLE_RATE_HZ for word in answer.words[:3]]
-    assert ends_s == pytest.approx([1.126, 1.747, 2.451], abs=0.3)
+    # " zero four five" in the recording's labels.
+    starts_s, ends_s = (
+        [sample / SAMPLE_RATE_HZ for sample in samples]
+        for samples in zip(*((word.start_sample, word.end_sample) for word in answer.words[:3]), strict=True)
+    )
+    assert starts_s == pytest.approx([0.500, 1.261, 1.951], abs=0.1)
+    assert ends_s == pytest.approx([1.126, 1.747, 2.451], abs=0.1)
 
 
 async def test_eight_at_once_are_heard_as_one_by_one(digits: WhisperEngine) -> None:
@@ -259,3 +342,53 @@ async def test_language_is_remembered_until_the_session_ends(digits: WhisperEngi
     assert isinstance(after, Hypothesis)
     assert learned.language == after.language == "en"
     assert same(fresh, forgotten)
+
+
+def long_utterance() -> tuple[Float32, str]:
+    """Return a speaker's groups of digits one after the other, about 14 s, with what is said."""
+    listed = json.loads(recording_path("manifest.json").read_text(encoding="utf-8"))
+    [entry] = [entry for entry in listed if entry["file"] == "digits/george_1.flac"]
+    return recording(entry["file"]), entry["text"]
+
+
+def partials_of(sound: Float32, session_id: str) -> list[DecodeRequest]:
+    """Return a partial for every half a second."""
+    step = SAMPLE_RATE_HZ // 2
+    return [
+        request(sound[:end], session_id=session_id, revision=end // step) for end in range(step, len(sound) + 1, step)
+    ]
+
+
+async def test_long_partial_is_carried_on_from_a_committed_word(digits: WhisperEngine) -> None:
+    stabiliser = Stabiliser(1, StabiliserSettings())
+    spent_s = []
+    for item in partials_of(long_utterance()[0], "long"):
+        before_s = digits.work.encoder_s
+        [answer] = await digits.decode([replace(item, prefix=stabiliser.committed)])
+        spent_s.append(digits.work.encoder_s - before_s)
+        assert isinstance(answer, Hypothesis)
+        assert answer.words[: len(stabiliser.committed)] == stabiliser.committed
+        assert all(one.end_sample <= other.start_sample for one, other in pairwise(answer.words))
+        assert all(word.end_sample <= item.end_sample for word in answer.words)
+        stabiliser.update(answer.words, item.revision)
+
+    digits.forget("long")
+    assert max(spent_s) <= 15 + 2.56
+    assert spent_s[-1] < max(spent_s)
+
+
+async def test_final_of_a_cut_utterance_hears_all_of_it(digits: WhisperEngine) -> None:
+    sound, said = long_utterance()
+    stabiliser = Stabiliser(1, StabiliserSettings())
+    for item in partials_of(sound, "cut"):
+        [answer] = await digits.decode([replace(item, prefix=stabiliser.committed)])
+        assert isinstance(answer, Hypothesis)
+        stabiliser.update(answer.words, item.revision)
+    before_s = digits.work.encoder_s
+
+    final = request(sound, session_id="cut", kind=RequestKind.FINAL, prefix=stabiliser.committed)
+    [answer] = await digits.decode([final])
+
+    digits.forget("cut")
+    assert digits.work.encoder_s - before_s == pytest.approx(30.0)
+    assert wer(said, text(answer).strip()) < 0.25

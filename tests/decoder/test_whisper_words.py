@@ -1,10 +1,17 @@
 """Tokens made into words, and words put on the time line."""
 
-import numpy as np
-import pytest
-from faster_whisper.feature_extractor import FeatureExtractor
+from itertools import pairwise
 
-from decoder.engines._whisper_plan import FULL_WINDOW_FRAMES, padded_log_mel, runs, token_limit
+import pytest
+
+from decoder.engines._whisper_plan import (
+    FULL_WINDOW_FRAMES,
+    LONGEST_SAMPLES,
+    POSITION_SAMPLES,
+    runs,
+    token_limit,
+    window_frames,
+)
 from decoder.engines._whisper_words import (
     Spelling,
     align_words,
@@ -13,9 +20,10 @@ from decoder.engines._whisper_words import (
     spread_words,
     token_starts,
 )
+from decoder.features import FRAME_SAMPLES
+from decoder.settings import PlannerSettings
 from decoder.types import Word
-from tests.sounds import silence, speechlike
-from vad.audio import SAMPLE_RATE_HZ, Float32
+from vad.audio import SAMPLE_RATE_HZ
 
 
 def spelled(*texts: str) -> list[Spelling]:
@@ -89,13 +97,23 @@ def test_limit_grows_with_the_sound_up_to_what_whisper_can_say() -> None:
     assert limits == [75, 75, 150, 150, 224, 224]
 
 
-@pytest.mark.parametrize(
-    "sound", [speechlike(2.0), speechlike(3.0)[:-77], silence(1.0), speechlike(30.0), np.ones(1, np.float32)]
-)
-def test_padded_log_mel_equals_that_of_padded_sound(sound: Float32) -> None:
-    extractor = FeatureExtractor()
-    whole = extractor(np.pad(sound, (0, 30 * SAMPLE_RATE_HZ)), padding=0)[:, :FULL_WINDOW_FRAMES]
+def test_trimmed_window_leaves_a_margin_of_128_positions() -> None:
+    for sound_samples in range(1, 20 * SAMPLE_RATE_HZ, 1_000):
+        silent_samples = window_frames(sound_samples, "trimmed") * FRAME_SAMPLES - sound_samples
+        assert silent_samples >= 128 * POSITION_SAMPLES
 
-    padded = padded_log_mel(extractor, sound, FULL_WINDOW_FRAMES)
 
-    np.testing.assert_allclose(padded, whole, atol=1e-6)
+def test_trimmed_windows_have_few_lengths_and_never_more_than_the_full_one() -> None:
+    windows = {window_frames(sound_samples, "trimmed") for sound_samples in range(0, LONGEST_SAMPLES + 1, 1_000)}
+
+    assert len(windows) == 7
+    assert max(windows) == FULL_WINDOW_FRAMES == window_frames(1, "full")
+    assert all(frames % 2 == 0 for frames in windows)
+
+
+def test_requests_of_one_planner_bucket_have_two_windows_at_most() -> None:
+    edges_s = (0.0, *PlannerSettings().bucket_edges_s)
+
+    for least_s, most_s in pairwise(edges_s):
+        lengths = range(int(least_s * SAMPLE_RATE_HZ) + 1, int(most_s * SAMPLE_RATE_HZ) + 1, 500)
+        assert len({window_frames(sound_samples, "trimmed") for sound_samples in lengths}) <= 2

@@ -1,6 +1,7 @@
 """From answers to captions: utterances speak one after the other, each until its final."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -9,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decoder.scheduler import Answer
-from decoder.settings import StabiliserSettings
+from decoder.settings import GuardSettings, StabiliserSettings
 from decoder.types import DecodeRequest, EngineBusy, EngineError, EngineTimeout, Hypothesis, RequestKind
 from gateway.captioner import Captioner
 from gateway.cues import DEFAULT_PROFILE, PROFILES, Cue, CueBuilder, CueState
-from gateway.wire import CueEvent, Final, Finished, Flushed, ServerEvent, WordSpan
+from gateway.wire import CueEvent, Eager, Final, Finished, Flushed, Resumed, ServerEvent, Start, WordSpan
 from tests.requests import WORD_SAMPLES, said
 from vad.audio import SAMPLE_RATE_HZ
 from vad.events import EndReason, SpeechEnded
@@ -22,13 +23,28 @@ UTTERANCE_SAMPLES = 10 * SAMPLE_RATE_HZ
 PAUSE_SAMPLES = SAMPLE_RATE_HZ // 2
 SILENCE = np.zeros(UTTERANCE_SAMPLES, np.float32)
 ANSWERED_S, NOW_S = 50.0, 50.25
+ENDED_S = ANSWERED_S - 0.5 - 1.5  # the final waits for half a second, and takes one and a half
 
-PARTIAL, FINAL = RequestKind.PARTIAL, RequestKind.FINAL
+UNGUARDED = GuardSettings(loop="off", no_speech="off", too_fast="off", silence_phrase="off", low_confidence="off")
+"""The sound of these tests is silence, in which the guard believes nothing."""
+
+LAST_REVISION = 99
+"""Of the request that answers an utterance."""
+
+PARTIAL, EAGER, FINAL = RequestKind.PARTIAL, RequestKind.EAGER, RequestKind.FINAL
 
 
-def captioner(*, words: bool = False, partials: bool = True, agreement: int = 2) -> Captioner:
-    builder, settings = CueBuilder(PROFILES[DEFAULT_PROFILE]), StabiliserSettings(agreement)
-    return Captioner(builder, settings, count(1).__next__, words=words, partials=partials)
+def captioner(
+    *,
+    words: bool = False,
+    partials: bool = True,
+    eager: bool = False,
+    agreement: int = 2,
+    guard: GuardSettings | None = None,
+) -> Captioner:
+    start = Start(words=words, partials=partials, eager=eager, guard=True)
+    builder = CueBuilder(PROFILES[DEFAULT_PROFILE])
+    return Captioner(start, builder, StabiliserSettings(agreement), guard or UNGUARDED, count(1).__next__)
 
 
 def start_of(utterance: int) -> int:
@@ -39,7 +55,7 @@ def speak(made: Captioner, *utterances: int) -> None:
     """Let utterances begin and end."""
     for utterance in utterances:
         made.begin(utterance, start_of(utterance))
-        made.end(ended(utterance))
+        assert made.end(ended(utterance), LAST_REVISION, ENDED_S) == []
 
 
 def ended(utterance: int) -> SpeechEnded:
@@ -50,6 +66,7 @@ def ended(utterance: int) -> SpeechEnded:
 
 
 def answer(utterance: int, kind: RequestKind, heard: str | EngineError, revision: int = 1) -> Answer:
+    revision = LAST_REVISION if kind is FINAL else revision
     asked = DecodeRequest("a", utterance, revision, kind, SILENCE, start_of(utterance), 0.0)
     if isinstance(heard, EngineError):
         return Answer(asked, heard, 0.5, 1.5, ANSWERED_S)
@@ -61,8 +78,8 @@ def partial(made: Captioner, utterance: int, heard: str | EngineError, revision:
     return made.answer(answer(utterance, PARTIAL, heard, revision), NOW_S)
 
 
-def final(made: Captioner, utterance: int, heard: str | EngineError, revision: int = 99) -> list[ServerEvent]:
-    return made.answer(answer(utterance, FINAL, heard, revision), NOW_S)
+def final(made: Captioner, utterance: int, heard: str | EngineError) -> list[ServerEvent]:
+    return made.answer(answer(utterance, FINAL, heard), NOW_S)
 
 
 def outstanding(made: Captioner) -> tuple[int | None, int | None]:
@@ -91,7 +108,7 @@ def test_a_partial_is_shown_at_once_and_a_final_comes_with_its_final_cue() -> No
     made = captioner()
     made.begin(0, 0)
     assert captions(partial(made, 0, "hello")) == ["hello"]
-    made.end(ended(0))
+    made.end(ended(0), LAST_REVISION, ENDED_S)
     events = final(made, 0, "hello world")
     assert names(events) == ["CueEvent", "Final"]
     assert captions(events, CueState.FINAL) == ["hello world"]
@@ -158,7 +175,7 @@ def test_a_failed_partial_shows_nothing_and_takes_nothing_away() -> None:
     made.begin(0, 0)
     assert captions(partial(made, 0, "hello", revision=1)) == ["hello"]
     assert partial(made, 0, EngineBusy("no room"), revision=2) == []
-    made.end(ended(0))
+    made.end(ended(0), LAST_REVISION, ENDED_S)
     assert finals(final(made, 0, EngineTimeout("late")))[0].text == "hello"
 
 
@@ -202,9 +219,78 @@ def test_the_parts_of_the_latency_add_up_to_the_time_since_the_end_of_speech() -
     (event,) = finals(final(made, 0, "words"))
     latency = event.latency
     assert (latency.endpoint_s, latency.queue_s, latency.decode_s) == (PAUSE_SAMPLES / SAMPLE_RATE_HZ, 0.5, 1.5)
-    submitted_s = ANSWERED_S - 0.5 - 1.5
-    spoken_s = submitted_s - latency.endpoint_s
+    spoken_s = ENDED_S - latency.endpoint_s
     assert sum((latency.endpoint_s, latency.queue_s, latency.decode_s, latency.delivery_s)) == NOW_S - spoken_s
+
+
+def test_an_eager_answer_that_was_there_before_the_end_costs_nothing() -> None:
+    made = captioner()
+    made.begin(0, 0)
+    made.answer(answer(0, EAGER, "hello world", revision=7), ANSWERED_S)
+    events = made.end(ended(0), 7, ANSWERED_S + 0.3)
+    (event,) = finals(events)
+    assert event.text == "hello world"
+    assert (event.latency.queue_s, event.latency.decode_s, event.latency.delivery_s) == (0.0, 0.0, 0.0)
+
+
+def test_an_eager_answer_that_comes_after_the_end_costs_what_was_waited_for_it() -> None:
+    made = captioner()
+    made.begin(0, 0)
+    assert made.end(ended(0), 7, ANSWERED_S - 1.0) == []
+    (event,) = finals(made.answer(answer(0, EAGER, "hello world", revision=7), ANSWERED_S))
+    assert (event.latency.queue_s, event.latency.decode_s, event.latency.delivery_s) == (0.0, 1.0, 0.0)
+
+
+def test_the_eager_answer_of_an_earlier_pause_is_no_final() -> None:
+    made = captioner()
+    made.begin(0, 0)
+    made.answer(answer(0, EAGER, "hello", revision=3), NOW_S)
+    made.resume(0)
+    assert made.end(ended(0), LAST_REVISION, ENDED_S) == []
+    assert finals(final(made, 0, "hello world"))[0].text == "hello world"
+
+
+def test_eager_and_resumed_are_told_when_asked_for() -> None:
+    made = captioner(eager=True)
+    made.begin(0, 0)
+    told = made.answer(answer(0, EAGER, "hello world", revision=3), NOW_S)
+    assert told[-1] == Eager(2, 0, "hello world", "en")
+    assert made.resume(0) == [Resumed(3, 0)]
+    assert made.resume(0) == []
+
+
+def test_eager_and_resumed_are_not_told_when_not_asked_for() -> None:
+    made = captioner()
+    made.begin(0, 0)
+    assert names(made.answer(answer(0, EAGER, "hello world", revision=3), NOW_S)) == ["CueEvent"]
+    assert made.resume(0) == []
+
+
+def test_a_failed_eager_answer_leaves_the_utterance_to_the_request_that_is_made_instead() -> None:
+    made = captioner()
+    made.begin(0, 0)
+    made.end(ended(0), 7, ENDED_S)
+    assert made.waits_for(0, 7)
+    made.ask_again(0, LAST_REVISION)
+    assert not made.waits_for(0, 7)
+    assert finals(final(made, 0, "hello"))[0].text == "hello"
+
+
+def test_words_that_nobody_said_are_dropped_and_the_final_says_why() -> None:
+    made = captioner(guard=GuardSettings())
+    made.begin(0, 0)
+    assert partial(made, 0, "thank you") == []
+    made.end(ended(0), LAST_REVISION, ENDED_S)
+    (event,) = finals(final(made, 0, "thank you"))
+    assert (event.text, event.error, event.guard) == ("", None, ("no_speech", "silence_phrase"))
+    assert made.guarded["final", "no_speech"] == made.guarded["partial", "no_speech"] == 1
+
+
+def test_flagged_words_stay() -> None:
+    made = captioner(guard=replace(UNGUARDED, no_speech="flag"))
+    speak(made, 0)
+    (event,) = finals(final(made, 0, "thank you"))
+    assert (event.text, event.guard) == ("thank you", ("no_speech",))
 
 
 def test_waiting_for_an_earlier_final_counts_as_delivery() -> None:
@@ -258,7 +344,7 @@ def test_without_partials_cues_are_sent_when_they_are_final() -> None:
     sentence = " ".join(f"word{number:02}" for number in range(30))
     events = partial(made, 0, sentence)
     assert {cue.state for cue in cues(events)} == {CueState.FINAL}
-    made.end(ended(0))
+    made.end(ended(0), LAST_REVISION, ENDED_S)
     events += final(made, 0, sentence)
     assert " ".join(captions(events)) == sentence
 
@@ -277,7 +363,7 @@ def test_an_utterance_counts_as_outstanding_until_its_final_is_said() -> None:
     assert outstanding(made) == (None, None)
     made.begin(0, start_of(0))
     assert outstanding(made) == (0, None)
-    made.end(ended(0))
+    made.end(ended(0), LAST_REVISION, ENDED_S)
     speak(made, 1)
     final(made, 1, "two")
     assert outstanding(made) == (0, 0)

@@ -220,7 +220,7 @@ def test_controls_are_read() -> None:
 # --- what is wrong, and what is allowed ------------------------------------------------------------------------------
 
 TYPES = "start, flush, stop, keepalive"
-FIELDS = "type, version, audio, language, engine, endpointing, cues, partials, words"
+FIELDS = "type, version, audio, language, engine, endpointing, cues, partials, words, eager, guard"
 ENCODINGS = "pcm_s16le, pcm_s24le, pcm_f32le, pcm_mulaw, pcm_alaw"
 WISHES = "detector, silence_ms, pause_ms, max_utterance_s, partial_interval_ms"
 

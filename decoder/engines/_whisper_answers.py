@@ -1,0 +1,59 @@
+"""The words of an answer: what was generated, spelled, and put on the session's time line."""
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+from faster_whisper.tokenizer import Tokenizer
+
+from decoder.engines._whisper_network import Heard
+from decoder.engines._whisper_pauses import without_pauses
+from decoder.engines._whisper_words import (
+    Spelling,
+    align_words,
+    join_punctuation,
+    keep_order,
+    spread_words,
+    token_starts,
+)
+from decoder.types import Word
+
+__all__ = ["final_words", "partial_words"]
+
+
+def partial_words(heard: Heard, tokenizer: Tokenizer) -> tuple[Word, ...]:
+    """Return the committed words, and the new ones spread over the sound after them."""
+    request = heard.plan.request
+    committed = len(request.prefix)
+    start_sample = request.prefix[-1].end_sample if committed else request.start_sample
+    new_words = _spell(heard, tokenizer)[committed:]
+    return request.prefix + spread_words(new_words, min(start_sample, request.end_sample), request.end_sample)
+
+
+def final_words(
+    heard: Heard, tokenizer: Tokenizer, path: Sequence[tuple[int, int]], probabilities: Sequence[float]
+) -> tuple[Word, ...]:
+    """Return the words where they were spoken.
+
+    Args:
+        heard: with the committed words in front.
+        tokenizer: of its language.
+        path: (token, encoder position) along the path of dynamic time warping.
+        probabilities: float[tokens], 0..1.
+    """
+    request = heard.plan.request
+    timed = align_words(_spell(heard, tokenizer), token_starts(path, request.start_sample), probabilities)
+    ordered = keep_order(timed, request.start_sample, request.end_sample)
+    return without_pauses(ordered, request.samples, request.start_sample)
+
+
+def _spell(heard: Heard, tokenizer: Tokenizer) -> list[Spelling]:
+    """Return the committed words as they are, then the new ones."""
+    request = heard.plan.request
+    ends = list(accumulate((len(tokens) for tokens in heard.plan.prefix), initial=0))
+    committed = [
+        Spelling(word.text, first, end) for word, first, end in zip(request.prefix, ends[:-1], ends[1:], strict=True)
+    ]
+    texts, tokens = tokenizer.split_to_word_tokens(list(heard.tokens))
+    ends = list(accumulate((len(piece) for piece in tokens), initial=ends[-1]))
+    pieces = (Spelling(text, first, end) for text, first, end in zip(texts, ends[:-1], ends[1:], strict=True))
+    return committed + join_punctuation(pieces)

@@ -1,0 +1,234 @@
+"""Whisper's network on CTranslate2: encode, generate and align, each for many sounds in one call."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import ctranslate2
+import numpy as np
+from ctranslate2.models import WhisperGenerationResult
+from faster_whisper import WhisperModel
+from faster_whisper.tokenizer import Tokenizer
+
+from decoder.engine import EngineWork
+from decoder.engines._whisper_plan import CONTEXT_TOKENS, FRAMES_PER_SECOND, Plan, frame_count
+from decoder.settings import EngineSettings
+from decoder.types import ModelError
+from vad.audio import Float32
+
+__all__ = ["Encoded", "Heard", "Network"]
+
+TIMED_FRAMES_LEAST = 2
+"""One position of the encoder."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """Where a sound lies in the encoder's output.
+
+    Attributes:
+        output: float[sounds, positions, width].
+        row: which of its sounds.
+    """
+
+    output: ctranslate2.StorageView
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was generated for one plan.
+
+    Attributes:
+        plan: what was asked.
+        encoded: its sound.
+        language: ISO-639-1.
+        tokens: of the text, those after the prefix.
+        avg_logprob: nats a token, ≤ 0; None where there is no token.
+        no_speech_probability: 0..1.
+    """
+
+    plan: Plan
+    encoded: Encoded
+    language: str
+    tokens: tuple[int, ...]
+    avg_logprob: float | None
+    no_speech_probability: float
+
+
+class _Rows:
+    """Rows of an encoder output, sharing its memory on CPU and GPU, as `StorageView.from_array` takes them."""
+
+    def __init__(self, encoded: ctranslate2.StorageView, first: int, end: int) -> None:
+        self._owner = encoded  # frees the memory
+        on_gpu = encoded.device == "cuda"
+        interface = dict(encoded.__cuda_array_interface__ if on_gpu else encoded.__array_interface__)
+        address, read_only = interface["data"]
+        row_bytes = int(np.prod(encoded.shape[1:])) * np.dtype(interface["typestr"]).itemsize
+        interface |= {"data": (address + first * row_bytes, read_only), "shape": (end - first, *encoded.shape[1:])}
+        if on_gpu:
+            self.__cuda_array_interface__ = interface
+        else:
+            self.__array_interface__ = interface
+
+
+class Network:
+    """A loaded model. Not thread-safe: one call at a time."""
+
+    def __init__(self, directory: Path, settings: EngineSettings, device: str, work: EngineWork) -> None:
+        """Load the model.
+
+        Args:
+            directory: of the model.
+            settings: how it computes.
+            device: cpu or cuda.
+            work: where what is done is counted.
+
+        Raises:
+            ModelError: the files are no Whisper model, or there is no room for it.
+        """
+        try:
+            # tokenizers raises a bare Exception at a broken file; this raises ValueError.
+            json.loads((directory / "tokenizer.json").read_text(encoding="utf-8"))
+            loaded = WhisperModel(
+                str(directory), device=device, compute_type=settings.compute_type, cpu_threads=settings.cpu_threads
+            )
+        except (RuntimeError, ValueError, OSError, MemoryError) as error:
+            raise ModelError(f"model {directory} cannot be loaded: {error}") from error
+        self._model = loaded.model
+        self._vocabulary = loaded.hf_tokenizer
+        self._work = work
+        self.mel_filters: Float32 = loaded.feature_extractor.mel_filters
+        self.is_multilingual: bool = self._model.is_multilingual
+        languages = tuple(
+            code
+            for code in loaded.supported_languages
+            if not self.is_multilingual or self._vocabulary.token_to_id(f"<|{code}|>") is not None
+        )
+        self.tokenizers = {
+            code: Tokenizer(self._vocabulary, self.is_multilingual, task="transcribe", language=code)
+            for code in languages
+        }
+        any_tokenizer = self.tokenizers[languages[0]]
+        self._eot: int = any_tokenizer.eot
+        self.sot_prev: int = any_tokenizer.sot_prev
+        # As in faster-whisper, and the other special tokens but the times: one of them in a text is never right.
+        self._suppressed = sorted(
+            {*any_tokenizer.non_speech_tokens, *range(self._eot + 1, any_tokenizer.no_timestamps + 1)}
+        )
+
+    def close(self) -> None:
+        """Free the weights."""
+        self._model.unload_model()
+
+    def tokens(self, text: str) -> tuple[int, ...]:
+        """Return the tokens of a text.
+
+        Raises:
+            TypeError, ValueError: it has lone surrogates.
+        """
+        # Special tokens spelled out in a text would be taken for the real ones and upset the whole batch.
+        return tuple(
+            token for token in self._vocabulary.encode(text, add_special_tokens=False).ids if token < self._eot
+        )
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens."""
+        written: str = self._vocabulary.decode(list(tokens))
+        return written
+
+    def encode(self, log_mels: Sequence[Float32]) -> list[Encoded]:
+        """Return each sound encoded.
+
+        Args:
+            log_mels: float32[mels, frames] each, all of one length.
+        """
+        features = np.stack(log_mels)
+        self._work.encoder_s += len(log_mels) * features.shape[-1] / FRAMES_PER_SECOND
+        output = self._model.encode(ctranslate2.StorageView.from_array(features))
+        return [Encoded(output, row) for row in range(len(log_mels))]
+
+    def detect_language(self, sounds: Sequence[Encoded]) -> list[tuple[str, float]]:
+        """Return the language of each sound with its probability, 0..1; they are neighbours in one output."""
+        likeliest = []
+        for detected in self._model.detect_language(_rows(sounds)):
+            token, probability = next(item for item in detected if item[0][2:-2] in self.tokenizers)
+            likeliest.append((token[2:-2], probability))
+        return likeliest
+
+    def generate(
+        self, plans: Sequence[Plan], sounds: Sequence[Encoded], languages: Sequence[str], temperature: float = 0.0
+    ) -> list[Heard]:
+        """Return what is said in each sound.
+
+        Args:
+            plans: of one group.
+            sounds: theirs; they are neighbours in one output.
+            languages: ISO-639-1, theirs.
+            temperature: at 0 the likeliest text, above it a random one.
+        """
+        prompts = [
+            [*plan.context, *tokenizer.sot_sequence, tokenizer.no_timestamps, *plan.prefix_tokens]
+            for plan, tokenizer in zip(plans, (self.tokenizers[code] for code in languages), strict=True)
+        ]
+        plan = plans[0]
+        # CTranslate2 counts text, prefix included, from the last task token, and cuts it at the less of half of
+        # max_length and what the task tokens leave of it.
+        task_tokens = len(prompts[0]) - len(plan.prefix_tokens) - 1
+        limit = min(plan.limit, CONTEXT_TOKENS - task_tokens)
+        chance = {"sampling_topk": 0, "sampling_temperature": temperature} if temperature else {}
+        generated = self._model.generate(
+            _rows(sounds),
+            prompts,
+            beam_size=1 if temperature else plan.beam_size,
+            max_length=max(2 * limit, limit + task_tokens),
+            suppress_blank=plan.suppresses_blank,
+            suppress_tokens=self._suppressed,
+            return_scores=True,
+            return_no_speech_prob=True,
+            **chance,
+        )
+        return [self._heard(*each, limit) for each in zip(plans, sounds, languages, generated, strict=True)]
+
+    def align(self, heard: Sequence[Heard]) -> list[tuple[list[tuple[int, int]], list[float]]]:
+        """Return for each text the path (token, encoder position) and the probability of each token, 0..1.
+
+        Args:
+            heard: of one language; their sounds are neighbours in one output.
+        """
+        aligned = self._model.align(
+            _rows([item.encoded for item in heard]),
+            self.tokenizers[heard[0].language].sot_sequence,
+            [[*item.plan.prefix_tokens, *item.tokens] for item in heard],
+            [max(TIMED_FRAMES_LEAST, frame_count(len(item.plan.request.samples))) for item in heard],
+        )
+        return [(item.alignments, item.text_token_probs) for item in aligned]
+
+    def _heard(
+        self, plan: Plan, sound: Encoded, language: str, generated: WhisperGenerationResult, limit: int
+    ) -> Heard:
+        tokens = generated.sequences_ids[0]
+        new_tokens = tokens[len(plan.prefix_tokens) :]
+        self._work.decoder_steps += min(len(tokens) + 1, limit)  # CTranslate2 takes a step for each forced token too
+        # The score is the sum over the new tokens and the end of text, divided by all tokens, forced ones included;
+        # it is minus infinity where there is no token at all.
+        total = generated.scores[0] * len(tokens) if tokens else None
+        return Heard(
+            plan,
+            sound,
+            language,
+            tuple(token for token in new_tokens if token < self._eot),
+            None if total is None else min(total / (len(new_tokens) + 1), 0.0),
+            generated.no_speech_prob,
+        )
+
+
+def _rows(sounds: Sequence[Encoded]) -> ctranslate2.StorageView:
+    output, first, end = sounds[0].output, sounds[0].row, sounds[-1].row + 1
+    assert end - first == len(sounds)
+    if (first, end) == (0, output.shape[0]):
+        return output
+    if output.dtype == ctranslate2.DataType.bfloat16:  # the array interface has no name for it
+        output = output.to(ctranslate2.DataType.float32)
+    return ctranslate2.StorageView.from_array(_Rows(output, first, end))

@@ -1,0 +1,166 @@
+"""The pipeline's requests: when partials, eager finals and finals are asked for, without any engine."""
+
+from collections.abc import Iterator, Sequence
+from unittest.mock import patch
+
+import pytest
+
+from decoder.engine import EngineInfo
+from decoder.engines.scripted import spoken_count
+from decoder.scheduler import Answer
+from decoder.settings import GuardSettings, StabiliserSettings
+from decoder.types import DecodeRequest, EngineBusy, EngineError, Hypothesis, RequestKind, RequestReplaced
+from gateway.pipeline import Effect, Pipeline, PipelineSettings
+from gateway.settings import SessionSettings
+from gateway.wire import CadenceChanged, Final, Flushed, Resumed, Start
+from tests.sessions import LoudnessDetector, hush, speech
+from vad.detector import DETECTORS
+from vad.settings import SegmenterSettings
+
+PARTIAL, EAGER, FINAL = RequestKind.PARTIAL, RequestKind.EAGER, RequestKind.FINAL
+
+
+@pytest.fixture(autouse=True)
+def loudness() -> Iterator[None]:
+    with patch.dict(DETECTORS, {"loudness": f"{LoudnessDetector.__module__}:LoudnessDetector"}):
+        yield
+
+
+def pipeline(start: Start | None = None, *, eager_is_final: bool = True, eager_finals: bool = True) -> Pipeline:
+    session = SessionSettings(detector="loudness", eager_finals=eager_finals)
+    settings = PipelineSettings(SegmenterSettings(), StabiliserSettings(), GuardSettings(), session)
+    info = EngineInfo("scripted", "script", "none", eager_is_final=eager_is_final)
+    return Pipeline("a", start or Start(), settings, info)
+
+
+def hear(made: Pipeline, *sounds: bytes) -> list[Effect]:
+    return [effect for sound in sounds for effect in made.hear(sound, 0.0)]
+
+
+def requests(effects: Sequence[Effect]) -> list[DecodeRequest]:
+    return [effect for effect in effects if isinstance(effect, DecodeRequest)]
+
+
+def kinds(effects: Sequence[Effect]) -> list[RequestKind]:
+    return [request.kind for request in requests(effects)]
+
+
+def finals(effects: Sequence[Effect]) -> list[Final]:
+    return [effect for effect in effects if isinstance(effect, Final)]
+
+
+def answer(
+    made: Pipeline, request: DecodeRequest, error: EngineError | None = None, took_s: float = 0.0
+) -> list[Effect]:
+    outcome: Hypothesis | EngineError = error or spoken_count(request)
+    return made.answer(Answer(request, outcome, 0.0, took_s, 0.0), 0.0)
+
+
+def test_a_pause_that_becomes_the_end_needs_no_further_request() -> None:
+    made = pipeline()
+    effects = hear(made, hush(0.5), speech(1.2), hush(0.3))
+    assert kinds(effects) == [PARTIAL, PARTIAL, EAGER]
+    eager = requests(effects)[-1]
+    answer(made, eager)
+    ending = hear(made, hush(0.5))
+    assert kinds(ending) == []
+    assert finals(ending)[0].text == "two three four"
+    assert (made.eager_used, made.eager_dropped) == (1, 0)
+
+
+def test_an_eager_request_still_at_work_at_the_end_answers_the_utterance() -> None:
+    made = pipeline()
+    eager = requests(hear(made, hush(0.5), speech(1.2), hush(0.3)))[-1]
+    assert kinds(hear(made, hush(0.5))) == []
+    assert finals(answer(made, eager))[0].text == "two three four"
+    assert made.eager_used == 1
+
+
+def test_an_eager_request_is_dropped_when_speech_goes_on() -> None:
+    made = pipeline(Start(eager=True))
+    eager = requests(hear(made, hush(0.5), speech(1.2), hush(0.3)))[-1]
+    answer(made, eager)
+    effects = hear(made, speech(0.4))
+    assert any(isinstance(effect, Resumed) for effect in effects)
+    assert kinds(hear(made, hush(0.3)))[-1] is EAGER
+    assert (made.eager_used, made.eager_dropped) == (0, 1)
+
+
+def test_an_eager_request_that_failed_before_the_end_is_followed_by_a_final_one() -> None:
+    made = pipeline()
+    eager = requests(hear(made, hush(0.5), speech(1.2), hush(0.3)))[-1]
+    assert answer(made, eager, EngineBusy("no room")) == []
+    assert kinds(hear(made, hush(0.5))) == [FINAL]
+
+
+def test_an_eager_request_that_fails_after_the_end_is_followed_by_a_final_one_of_the_same_sound() -> None:
+    made = pipeline()
+    eager = requests(hear(made, hush(0.5), speech(1.2), hush(0.3)))[-1]
+    assert kinds(hear(made, hush(0.5))) == []
+    (instead,) = requests(answer(made, eager, EngineBusy("no room")))
+    assert instead.kind is FINAL
+    assert instead.revision > eager.revision
+    assert instead.samples is eager.samples
+    assert finals(answer(made, instead))[0].error is None
+    assert made.eager_used == 0
+
+
+def test_a_final_that_fails_is_said_with_its_error() -> None:
+    made = pipeline(eager_finals=False)
+    effects = hear(made, hush(0.5), speech(1.2), hush(0.8))
+    assert kinds(effects) == [PARTIAL, PARTIAL, PARTIAL, FINAL]
+    assert finals(answer(made, requests(effects)[-1], EngineBusy("no room")))[0].error == "engine_busy"
+
+
+def test_engines_whose_eager_answer_is_not_final_get_a_partial_at_the_pause() -> None:
+    made = pipeline(eager_is_final=False)
+    assert kinds(hear(made, hush(0.5), speech(1.2), hush(0.8))) == [PARTIAL, PARTIAL, PARTIAL, FINAL]
+
+
+def test_a_flush_in_a_pause_is_answered_by_the_eager_request() -> None:
+    made = pipeline()
+    eager = requests(hear(made, hush(0.5), speech(1.2), hush(0.3)))[-1]
+    assert kinds(made.flush("now", 0.0)) == []
+    effects = answer(made, eager)
+    assert isinstance(effects[-1], Flushed) or any(isinstance(effect, Flushed) for effect in effects)
+    assert len(finals(effects)) == 1
+
+
+def test_a_flush_while_somebody_speaks_asks_for_a_final() -> None:
+    made = pipeline()
+    hear(made, hush(0.5), speech(1.2))
+    assert kinds(made.flush("now", 0.0)) == [FINAL]
+
+
+def test_without_partials_only_eager_finals_are_asked_for() -> None:
+    made = pipeline(Start(partials=False))
+    assert kinds(hear(made, hush(0.5), speech(3.0), hush(0.8))) == [EAGER]
+
+
+def test_partials_come_less_often_while_they_take_longer_than_their_interval() -> None:
+    made = pipeline(eager_finals=False)
+    announced = []
+    for request in requests(hear(made, hush(0.5), speech(6.0))):
+        announced += [e for e in answer(made, request, took_s=2.0) if isinstance(e, CadenceChanged)]
+    slow = len(requests(hear(made, speech(6.0))))
+    assert slow <= 4 < 12
+    assert announced
+    assert announced[-1].partial_interval_samples > 16_000
+
+
+def test_a_partial_that_was_replaced_in_the_queue_stretches_the_interval() -> None:
+    made = pipeline(eager_finals=False)
+    first, *_ = requests(hear(made, hush(0.5), speech(1.0)))
+    (event,) = answer(made, first, RequestReplaced("a newer one came"))
+    assert isinstance(event, CadenceChanged)
+    assert event.partial_interval_samples == 10_000
+
+
+def test_the_same_sound_asks_for_the_same_whatever_the_cuts() -> None:
+    sound = hush(0.5) + speech(1.2) + hush(0.3) + speech(1.0) + hush(0.8)
+    whole = [(r.kind, r.end_sample) for r in requests(hear(pipeline(), sound))]
+    cut = [
+        (r.kind, r.end_sample)
+        for r in requests(hear(pipeline(), *(sound[i : i + 333] for i in range(0, len(sound), 333))))
+    ]
+    assert whole == cut
