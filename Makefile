@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+AUDIO ?= ../shared/audio
 
 .PHONY: demo serve test check format bench clean
 
@@ -34,8 +35,14 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix
 
 bench: $(STAMP)
-	$(BIN)/python -m benchmarks.vad
 	$(BIN)/python -m benchmarks.gateway
+	@if [ -d "$(AUDIO)" ]; then \
+		$(BIN)/python -m benchmarks.vad --audio "$(AUDIO)" && \
+		$(BIN)/python -m benchmarks.quality --audio "$(AUDIO)" --cost-ms 150 && \
+		$(BIN)/python -m benchmarks.work --shapes tiny --sessions 1 4 --seconds 20; \
+	else \
+		echo "the other benchmarks need recordings: none in $(AUDIO) (docs/performance.md)"; \
+	fi
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

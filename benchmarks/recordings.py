@@ -1,5 +1,6 @@
 """Recordings and their labels, read from files."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from vad.audio import SAMPLE_RATE_HZ, Float32, s_to_samples
 
-__all__ = ["SHARED_AUDIO", "Turn", "read_recording", "read_rttm"]
+__all__ = ["SHARED_AUDIO", "SpokenWord", "Turn", "read_recording", "read_rttm", "read_spoken_words"]
 
 SHARED_AUDIO = Path(__file__).parents[2] / "shared" / "audio"
 """Where the recordings lie when there are any; they are no part of the project."""
@@ -20,6 +21,15 @@ class Turn:
 
     start_sample: int
     end_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenWord:
+    """A word where it was spoken, in seconds of the recording."""
+
+    text: str
+    start_s: float
+    end_s: float
 
 
 def read_recording(path: Path) -> Float32:
@@ -39,3 +49,17 @@ def read_rttm(path: Path) -> dict[str, list[Turn]]:
         turn = Turn(start_sample, start_sample + s_to_samples(float(duration_s)))
         turns.setdefault(recording, []).append(turn)
     return turns
+
+
+def read_spoken_words(manifest: Path) -> dict[str, list[SpokenWord]]:
+    """Return the words of each recording whose manifest has their times, by the recording's file."""
+    entries = json.loads(manifest.read_text("utf-8"))
+    words = {
+        entry["file"]: [
+            SpokenWord(text, start_s, end_s)
+            for segment in entry.get("segments", ())
+            for text, start_s, end_s in segment.get("words", ())
+        ]
+        for entry in entries
+    }
+    return {file: spoken for file, spoken in words.items() if spoken}

@@ -3,6 +3,7 @@
 import json
 import platform
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from rich.table import Table
 __all__ = ["machine", "print_table", "write_json"]
 
 
-_FILE_WIDTH = 140
+_FILE_WIDTH = 200
 """Columns of a table that goes to a file, where nothing would wrap it."""
 
 
@@ -33,8 +34,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
         table.add_column(column, justify="left" if column == columns[0] else "right")
     for row in rows:
         table.add_row(*(f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row))
-    console = Console()
-    console.print(table, width=None if console.is_terminal else _FILE_WIDTH, soft_wrap=not console.is_terminal)
+    console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
+    console.print(table)
 
 
 def write_json(path: Path | None, name: str, results: object) -> None:

@@ -1,0 +1,176 @@
+"""Sessions on a virtual clock: sound arrives frame by frame, a decode takes what a cost model says, and nobody waits.
+
+The pipelines, the planner and the engine are the real ones; only time is not. So the same sound gives the same batches,
+requests and captions in every run, however busy the machine is.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import inf
+
+from decoder.engine import Engine
+from decoder.engines.scripted import CostModel
+from decoder.planner import Planner
+from decoder.scheduler import Answer
+from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind, RequestReplaced
+from gateway.pipeline import Effect, Pipeline, PipelineSettings
+from gateway.settings import Settings
+from gateway.wire import ServerEvent, Start
+
+__all__ = ["Said", "VirtualGateway"]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a session said at one moment: the events that one frame or one answer caused.
+
+    Attributes:
+        at_s: after the first sample of the session's sound was spoken.
+        events: oldest first.
+    """
+
+    at_s: float
+    events: tuple[ServerEvent, ...]
+
+
+@dataclass(slots=True)
+class _Session:
+    pipeline: Pipeline
+    sound: bytes
+    said: list[Said] = field(default_factory=list)
+    is_open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """A batch being decoded: its answers are there already, and will be known at `done_s`."""
+
+    started_s: float
+    done_s: float
+    outcomes: tuple[tuple[DecodeRequest, Hypothesis], ...]
+
+
+class VirtualGateway:
+    """Serves sessions that begin together and hear a frame each at every step.
+
+    A frame arrives when its last sample has been spoken. The engine decodes one batch at a time and takes as long as
+    the cost model says; at no cost every request is answered before the next frame.
+
+    Args:
+        engine: warm.
+        settings: of the gateway.
+        start: what every client wants.
+        sounds: of each session, in the format of `start`.
+        frame_s: sound in a frame.
+        cost: what a batch takes.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        start: Start,
+        sounds: Sequence[bytes],
+        *,
+        frame_s: float = 0.1,
+        cost: CostModel | None = None,
+    ) -> None:
+        self.cpu_s = 0.0
+        """CPU time of this process while the engine decoded."""
+        self.requests: Counter[RequestKind] = Counter()
+        """Requests decoded."""
+        self._engine = engine
+        self._planner = Planner(settings.planner, engine.max_batch)
+        self._cost = cost or CostModel()
+        self._frame_s = frame_s
+        self._frame_bytes = round(start.audio.sample_rate_hz * frame_s) * start.audio.bytes_per_sample_frame
+        self._now_s = 0.0
+        self._frames = 0
+        self._batch: _Batch | None = None
+        self._submitted_s: dict[DecodeRequest, float] = {}
+        pipeline = PipelineSettings(settings.segmenter, settings.stabiliser, settings.guard, settings.session)
+        self._sessions = {
+            name: _Session(Pipeline(name, start, pipeline, engine.info), sound)
+            for name, sound in ((f"session-{number}", sound) for number, sound in enumerate(sounds))
+        }
+
+    @property
+    def said(self) -> list[list[Said]]:
+        """What each session has said so far."""
+        return [session.said for session in self._sessions.values()]
+
+    async def run(self) -> list[list[Said]]:
+        """Play all of the sound, and return what each session said."""
+        while await self.step():
+            pass
+        return self.said
+
+    async def step(self) -> bool:
+        """Let one frame of each session arrive; return whether there are more. After the last all is answered."""
+        start, end = self._frames * self._frame_bytes, (self._frames + 1) * self._frame_bytes
+        self._frames += 1
+        due_s = self._frames * self._frame_s
+        await self._decode_until(due_s)
+        self._now_s = due_s
+        for session in self._sessions.values():
+            if session.is_open:
+                self._apply(session, session.pipeline.hear(session.sound[start:end], due_s))
+                if end >= len(session.sound):
+                    session.is_open = False
+                    self._apply(session, session.pipeline.stop(due_s))
+        goes_on = any(session.is_open for session in self._sessions.values())
+        await self._decode_until(due_s if goes_on else inf)
+        if not goes_on:
+            for name in self._sessions:
+                self._engine.forget(name)
+        return goes_on
+
+    async def _decode_until(self, limit_s: float) -> None:
+        while True:
+            self._batch = self._batch or await self._next_batch()
+            if self._batch is None or self._batch.done_s > limit_s:
+                return
+            batch, self._batch = self._batch, None
+            self._now_s = batch.done_s
+            decode_s = batch.done_s - batch.started_s
+            for request, outcome in batch.outcomes:
+                queue_s = batch.started_s - self._submitted_s.pop(request)
+                self._answer(Answer(request, outcome, queue_s, decode_s, self._now_s))
+
+    async def _next_batch(self) -> _Batch | None:
+        requests = self._planner.next_batch(self._now_s)
+        if not requests:
+            return None
+        began_s = time.process_time()
+        outcomes = await self._engine.decode(requests)
+        self.cpu_s += time.process_time() - began_s
+        self.requests.update(request.kind for request in requests)
+        answered = tuple(zip(requests, map(_words, outcomes), strict=True))
+        return _Batch(self._now_s, self._now_s + self._cost.seconds(requests), answered)
+
+    def _answer(self, answer: Answer) -> None:
+        session = self._sessions[answer.request.session_id]
+        self._apply(session, session.pipeline.answer(answer, self._now_s))
+
+    def _apply(self, session: _Session, effects: Sequence[Effect]) -> None:
+        events = tuple(effect for effect in effects if not isinstance(effect, DecodeRequest))
+        if events:
+            session.said.append(Said(self._now_s, events))
+        for effect in effects:
+            if isinstance(effect, DecodeRequest):
+                self._submit(effect)
+
+    def _submit(self, request: DecodeRequest) -> None:
+        self._submitted_s[request] = self._now_s
+        replaced = self._planner.add(request, self._now_s)
+        if replaced is not None:
+            queue_s = self._now_s - self._submitted_s.pop(replaced)
+            self._answer(Answer(replaced, RequestReplaced("a newer request came"), queue_s, 0.0, self._now_s))
+
+
+def _words(outcome: Hypothesis | EngineError) -> Hypothesis:
+    if isinstance(outcome, EngineError):  # a benchmark of failures would be worth nothing
+        raise outcome
+    return outcome

@@ -1,0 +1,262 @@
+"""How much the engine has to do for a stream, against the way open peers do it; and how many streams keep up.
+
+Modes: `naive` encodes a full 30 s window and decodes the whole text anew at every interval, with no committed prefix
+and no eager final, as open peers do with Whisper; `livecue` is this gateway as it is set by default. Sound,
+segmentation, model, beams and intervals are the same. `trimmed-finals`, on request, is livecue with finals trimmed too.
+
+Work (default): sessions on a virtual clock, each at another place of one recording, all answered before the next
+frame. Encoder seconds, decoder steps and final tokens are counts, the same in every run. CPU seconds are this process'
+while the engine decodes, one thread; the modes take turns at every frame, so that a busy machine slows both.
+
+Paced (`--paced`): streams in real time against a gateway in this process, each frame due at an absolute time. Lags
+count from the moment the sound was spoken. A stream keeps up when 95 % of its words are shown within 2.5 s and the lag
+does not grow. CPU seconds are the whole process': gateway, voice activity detection, engine and the streams' own.
+
+The model is synthetic: the arithmetic of the real shape, an oracle's words (`benchmarks.following`).
+"""
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import anyio
+
+from benchmarks.following import ALL_WORDS, NEW_WORDS, FollowingEngine, write_following_model
+from benchmarks.gateway import decoded
+from benchmarks.paced import Paced, measure_paced
+from benchmarks.recordings import SHARED_AUDIO
+from benchmarks.report import print_table, write_json
+from benchmarks.virtual import VirtualGateway
+from clients.media import MEDIA_FORMAT
+from decoder.choice import create_engine
+from decoder.types import RequestKind
+from gateway.settings import Settings, load_settings
+from gateway.wire import SAMPLE_RATE_HZ, Endpointing, Final, Start
+
+MODES: dict[str, dict[str, dict[str, object]]] = {
+    "naive": {"engine": {"partial_window": "full", "final_window": "full"}, "session": {"eager_finals": False}},
+    "livecue": {},
+    "trimmed-finals": {"engine": {"final_window": "trimmed"}},
+}
+"""Mode → what is set otherwise than by default; naive also commits nothing to the decoder's prefix."""
+
+COMPARED = ("naive", "livecue")
+
+RECORDING = SHARED_AUDIO / "long_lj_contiguous.flac"
+TOKENIZER = SHARED_AUDIO.parent / "models" / "tokenizer-multilingual" / "tokenizer.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one mode did for a second of sound.
+
+    Attributes:
+        shape: of the model.
+        interval_s: new speech between two partials.
+        sessions: at once.
+        mode: in `MODES`.
+        partials_per_s: requests decoded.
+        finals_per_s: the same of finals, eager ones included.
+        encoder_s_per_s: sound encoded, padding included, seconds.
+        steps_per_final_token: decoder steps of all requests, forced ones included, for each token of a final.
+        features_ms_per_s: CPU time of the features.
+        cpu_s_per_s: CPU time of the decode, features included.
+        redecoded: requests that the engine decoded twice.
+    """
+
+    shape: str
+    interval_s: float
+    sessions: int
+    mode: str
+    partials_per_s: float
+    finals_per_s: float
+    encoder_s_per_s: float
+    steps_per_final_token: float
+    features_ms_per_s: float
+    cpu_s_per_s: float
+    redecoded: int
+
+    def counts(self) -> "Work":
+        """Return it without what depends on the machine."""
+        return replace(self, features_ms_per_s=0.0, cpu_s_per_s=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A synthetic model on disk, once with each ruler, and the words it says."""
+
+    shape: str
+    directory: Path
+    words: tuple[str, ...]
+
+    @classmethod
+    def write(cls, shape: str, directory: Path, tokenizer: Path) -> "Model":
+        """Write both."""
+        words: tuple[str, ...] = ()
+        for ruler in (NEW_WORDS, ALL_WORDS):  # the words of the longer one last
+            words = write_following_model(shape, directory / str(ruler[-1]), tokenizer, ruler)
+        return cls(shape, directory, words)
+
+
+def settings_of(mode: str, model: Model) -> Settings:
+    """Return the gateway's settings in that mode, with one thread for the engine."""
+    wanted = MODES[mode]
+    directory = model.directory / str(_ruler(mode)[-1])
+    engine = {"name": "whisper", "model": str(directory), "device": "cpu", "cpu_threads": 1, "offline": True}
+    return load_settings({**wanted, "engine": {**engine, **wanted.get("engine", {})}})
+
+
+def engine_of(mode: str, model: Model) -> FollowingEngine:
+    """Return an engine for that mode that has loaded nothing yet."""
+    return FollowingEngine(create_engine(settings_of(mode, model).engine), model.words, _ruler(mode))
+
+
+def _ruler(mode: str) -> tuple[int, ...]:
+    return ALL_WORDS if mode == "naive" else NEW_WORDS
+
+
+def rotated(sound: bytes, count: int, seconds: float) -> list[bytes]:
+    """Return that many pieces of a sound, begun at places evenly spread over it and going round at its end."""
+    width = MEDIA_FORMAT.bytes_per_sample_frame
+    length = round(seconds * SAMPLE_RATE_HZ) * width
+    starts = [len(sound) * number // count // width * width for number in range(count)]
+    repeats = 2 + length // len(sound)
+    return [(sound * repeats)[start : start + length] for start in starts]
+
+
+async def measure_work(
+    model: Model, engines: dict[str, FollowingEngine], sounds: Sequence[bytes], interval_s: float
+) -> list[Work]:
+    """Play the sounds in all modes at once, taking turns, and return what each did."""
+    start = Start(MEDIA_FORMAT, language="en", endpointing=Endpointing(partial_interval_ms=round(1000 * interval_s)))
+    before = {mode: work_of(engine) for mode, engine in engines.items()}
+    gateways = {
+        mode: VirtualGateway(engine, settings_of(mode, model), start, sounds) for mode, engine in engines.items()
+    }
+    goes_on = True
+    while goes_on:
+        goes_on = any([await gateway.step() for gateway in gateways.values()])
+    audio_s = sum(map(len, sounds)) / MEDIA_FORMAT.bytes_per_sample_frame / SAMPLE_RATE_HZ
+    results = []
+    for mode, gateway in gateways.items():
+        work = {name: after - before[mode][name] for name, after in work_of(engines[mode]).items()}
+        results.append(
+            Work(
+                shape=model.shape,
+                interval_s=interval_s,
+                sessions=len(sounds),
+                mode=mode,
+                partials_per_s=gateway.requests[RequestKind.PARTIAL] / audio_s,
+                finals_per_s=(gateway.requests[RequestKind.FINAL] + gateway.requests[RequestKind.EAGER]) / audio_s,
+                encoder_s_per_s=work["encoder_s"] / audio_s,
+                steps_per_final_token=work["decoder_steps"] / max(1, final_tokens(gateway)),
+                features_ms_per_s=1000 * work["features_s"] / audio_s,
+                cpu_s_per_s=gateway.cpu_s / audio_s,
+                redecoded=round(work["redecoded"]),
+            )
+        )
+    return results
+
+
+def work_of(engine: FollowingEngine) -> dict[str, float]:
+    """Return what the engine has done so far, without the steps that only the ruler needed."""
+    work = asdict(engine.work)
+    return {**work, "decoder_steps": work["decoder_steps"] - engine.surplus_steps}
+
+
+def final_tokens(gateway: VirtualGateway) -> int:
+    """Return how many tokens the finals have: as many as words, for each of these is one token."""
+    events = (event for session in gateway.said for said in session for event in said.events)
+    return sum(len(event.text.split()) for event in events if isinstance(event, Final))
+
+
+async def run_work(options: argparse.Namespace, models: Sequence[Model], sound: bytes) -> list[Work]:
+    """Measure all arms of the first part."""
+    results: list[Work] = []
+    for model in models:
+        engines = {mode: engine_of(mode, model) for mode in options.modes}
+        for engine in engines.values():
+            await engine.warm_up()
+        for interval_s in options.intervals:
+            for count in options.sessions:
+                sounds = rotated(sound, count, options.seconds)
+                results += await measure_work(model, engines, sounds, interval_s)
+        for engine in engines.values():
+            await engine.aclose()
+    return results
+
+
+async def run_paced(options: argparse.Namespace, model: Model, sound: bytes) -> list[Paced]:
+    """Measure all arms of the second part; a mode that cannot keep up is not given more streams."""
+    results: list[Paced] = []
+    start = Start(
+        MEDIA_FORMAT, language="en", endpointing=Endpointing(partial_interval_ms=round(1000 * options.intervals[0]))
+    )
+    for mode in options.modes:
+        for count in options.streams:
+            sounds = rotated(sound, count, options.seconds)
+            engine, settings = engine_of(mode, model), settings_of(mode, model)
+            results.append(await measure_paced(mode, engine, settings, start, sounds))
+            if not results[-1].keeps_up:
+                break
+    return results
+
+
+def print_work(results: Sequence[Work]) -> None:
+    """Print the first part."""
+    columns = [
+        "shape",
+        "interval s",
+        "sessions",
+        "mode",
+        "partials / s",
+        "finals / s",
+        "encoder s / s",
+        "steps / final token",
+    ]
+    columns += ["features ms / s", "CPU s / s", "redecoded"]
+    print_table("work for a second of sound", columns, [list(asdict(result).values()) for result in results])
+
+
+def print_paced(results: Sequence[Paced]) -> None:
+    """Print the second part."""
+    columns = ["mode", "streams", "final p50 s", "p95", "finals", "word shown p50 s", "p95", "newest word p50 s", "p95"]
+    columns += ["grown s", "interval s", "CPU s / s", "late s", "failed", "others' cores", "keeps up"]
+    rows = [[*asdict(result).values(), "yes" if result.keeps_up else "no"] for result in results]
+    print_table("paced streams: seconds after the sound was spoken", columns, rows)
+
+
+def main() -> None:
+    """Measure, print the tables and write the JSON."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.work", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--recording", type=Path, default=RECORDING, help="what the sessions say")
+    parser.add_argument("--tokenizer", type=Path, default=TOKENIZER, help="Whisper's tokenizer.json")
+    parser.add_argument("--shapes", nargs="+", help="of the models; default: tiny base, tiny with --paced")
+    parser.add_argument("--seconds", type=float, default=30.0, help="sound of each session")
+    parser.add_argument("--intervals", type=float, nargs="+", default=[0.5, 1.0], help="speech between partials, s")
+    parser.add_argument("--sessions", type=int, nargs="+", default=[1, 4, 8, 16], help="sessions at once")
+    parser.add_argument("--paced", action="store_true", help="measure real-time streams instead of work")
+    parser.add_argument("--streams", type=int, nargs="+", default=[1, 2, 4, 8, 12, 16], help="streams with --paced")
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=COMPARED, help="of the engine")
+    parser.add_argument("--json", type=Path, help="file for the results")
+    options = parser.parse_args()
+    sound = decoded(options.recording)
+    with tempfile.TemporaryDirectory() as folder:
+        shapes = options.shapes or (["tiny"] if options.paced else ["tiny", "base"])
+        models = [Model.write(shape, Path(folder) / shape, options.tokenizer) for shape in shapes]
+        if options.paced:
+            streams = anyio.run(run_paced, options, models[0], sound)
+            print_paced(streams)
+            write_json(options.json, "work-paced", [{**asdict(s), "keeps_up": s.keeps_up} for s in streams])
+        else:
+            work = anyio.run(run_work, options, models, sound)
+            print_work(work)
+            write_json(options.json, "work", [asdict(result) for result in work])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""The deterministic part of the work benchmark, with the smallest model; and how its figures are counted."""
+
+import numpy as np
+import pytest
+
+from benchmarks.following import WORD_SAMPLES, first_word_sample
+from benchmarks.paced import WordClock, growth_s, percentile
+from benchmarks.virtual import Said, VirtualGateway
+from benchmarks.work import COMPARED, MODES, Model, Work, engine_of, measure_work, rotated
+from decoder.engines.scripted import CostModel, ScriptedEngine
+from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
+from gateway.settings import Settings
+from gateway.wire import SAMPLE_RATE_HZ, Cue, CueEvent, CueState, Final, Latency, SpeechEnded, SpeechStarted, Start
+from tests.contracts.engines import write_micro_whisper
+from tests.requests import request
+from tests.sounds import silence, speechlike
+from vad.audio import Float32
+
+
+def pcm(*parts: Float32) -> bytes:
+    return (np.concatenate(parts) * 32_767).astype("<i2").tobytes()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    folder = tmp_path_factory.mktemp("models")
+    tokenizer = write_micro_whisper(folder / "micro") / "tokenizer.json"
+    return Model.write("micro", folder / "following", tokenizer)
+
+
+def words_of(answer: Hypothesis | EngineError) -> int:
+    assert isinstance(answer, Hypothesis), answer
+    return len(answer.words)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_words_follow_the_sound_whatever_was_committed(mode: str, model: Model) -> None:
+    engine = engine_of(mode, model)
+    await engine.warm_up()
+
+    def of(seconds: float, kind: RequestKind, committed: int = 0) -> DecodeRequest:
+        made = request(kind=kind, seconds=seconds)
+        prefix = engine.spoken(made)[:committed]
+        return DecodeRequest("a", 0, 1, kind, made.samples, 0, 0.0, language="en", prefix=prefix)
+
+    for kind in RequestKind:
+        batch = [of(0.1, kind), of(3.0, kind, 4), of(3.0, kind, 10), of(12.0, kind), of(25.0, kind, 80)]
+        assert [words_of(answer) for answer in await engine.decode(batch)] == [0, 10, 10, 40, 84]
+    await engine.aclose()
+
+
+async def test_work_is_the_same_in_every_run_and_less_than_that_of_peers(model: Model) -> None:
+    speech = pcm(silence(0.5), speechlike(3.0), silence(1.0), speechlike(2.0))
+
+    async def counts() -> list[Work]:
+        engines = {mode: engine_of(mode, model) for mode in COMPARED}
+        for engine in engines.values():
+            await engine.warm_up()
+        measured = await measure_work(model, engines, rotated(speech, count=2, seconds=6.0), interval_s=0.5)
+        for engine in engines.values():
+            await engine.aclose()
+        return [work.counts() for work in measured]
+
+    naive, livecue = first = await counts()
+
+    assert first == await counts()
+    assert naive.partials_per_s > 1.0
+    assert livecue.encoder_s_per_s < naive.encoder_s_per_s
+    assert livecue.steps_per_final_token < naive.steps_per_final_token
+
+
+async def test_a_decode_on_the_virtual_clock_takes_what_the_cost_model_says() -> None:
+    sound = pcm(silence(0.5), speechlike(2.0), silence(1.0))
+
+    async def finals(cost_s: float) -> list[tuple[float, Final]]:
+        cost = CostModel(batch_s=cost_s)
+        [said] = await VirtualGateway(ScriptedEngine(), Settings(), Start(), [sound], cost=cost).run()
+        return [(moment.at_s, event) for moment in said for event in moment.events if isinstance(event, Final)]
+
+    [(free_s, free)], [(slow_s, slow)] = await finals(0.0), await finals(2.0)
+
+    assert free.text == slow.text != ""
+    assert free_s + 1.0 < slow_s < free_s + 4.0
+
+
+async def test_sessions_on_the_virtual_clock_hear_their_own_sound() -> None:
+    sounds = [pcm(speechlike(2.0), silence(1.0)), pcm(silence(3.0))]
+
+    spoken, still = await VirtualGateway(ScriptedEngine(), Settings(), Start(), sounds).run()
+
+    def finals(said: list[Said]) -> int:
+        return sum(isinstance(event, Final) for moment in said for event in moment.events)
+
+    assert (finals(spoken), finals(still)) == (1, 0)
+
+
+def test_streams_begin_at_different_places_of_the_recording() -> None:
+    sound = np.arange(SAMPLE_RATE_HZ, dtype="<i2").tobytes()
+
+    first, second = rotated(sound, count=2, seconds=0.75)
+
+    assert len(first) == len(second) == len(sound) * 3 // 4
+    assert first == sound[: len(first)]
+    assert second == sound[len(sound) // 2 :] + sound[: len(sound) // 4]
+
+
+def test_words_are_late_by_the_time_since_they_ended() -> None:
+    clock = WordClock(pad_samples=0)
+    word_s = WORD_SAMPLES / SAMPLE_RATE_HZ
+    end_sample = 3 * WORD_SAMPLES
+
+    def cue(*lines: str, state: CueState = CueState.PARTIAL) -> CueEvent:
+        return CueEvent(0, Cue("0.1", 0, 1, 0, end_sample, lines, 0, state))
+
+    clock.note(SpeechStarted(0, 0, 0), 0.1)
+    clock.note(cue("one two"), 2 * word_s + 0.5)
+    clock.note(SpeechEnded(0, 0, 0, end_sample, "silence"), 1.0)
+    clock.note(cue("one two three", state=CueState.FINAL), 2.0)
+    clock.note(Final(0, 0, 0, end_sample, "one two three", "en", Latency(0, 0, 0, 0)), 2.0)
+
+    lags_s = [lag_s for _, lag_s in clock.shown]
+    assert lags_s == pytest.approx([word_s + 0.5, 0.5, 2.0 - 3 * word_s])
+    assert clock.newest_s == pytest.approx([0.5])
+    assert clock.finals_s == pytest.approx([2.0 - 3 * word_s])
+
+
+def test_a_final_after_a_split_is_no_end_of_speech() -> None:
+    clock = WordClock(pad_samples=0)
+
+    clock.note(SpeechEnded(0, 0, 0, 100, "max_length"), 1.0)
+    clock.note(Final(0, 0, 0, 100, "", "en", Latency(0, 0, 0, 0)), 2.0)
+
+    assert clock.finals_s == []
+
+
+def test_growth_compares_the_ends_of_a_run() -> None:
+    assert growth_s([(1.0, 0.5), (5.0, 9.0), (9.0, 2.0)], length_s=9.0) == 1.5
+    assert growth_s([(1.0, 0.5)], length_s=9.0) == 0.0
+
+
+def test_percentile_of_nothing_is_none() -> None:
+    assert percentile([], 50) is None
+    assert percentile([1.0, 2.0, 3.0], 50) == 2.0
+
+
+def test_the_first_word_begins_on_the_grid() -> None:
+    assert first_word_sample(0) == 0
+    assert first_word_sample(1) == WORD_SAMPLES
+    assert first_word_sample(WORD_SAMPLES) == WORD_SAMPLES
