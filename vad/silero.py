@@ -33,8 +33,9 @@ class SileroDetector:
             DetectorUnavailable: onnxruntime or the model file is not installed.
         """
         self._session = _shared_session()
-        self._hidden: Float32 = np.zeros(STATE_SHAPE, np.float32)
-        self._cell: Float32 = np.zeros(STATE_SHAPE, np.float32)
+        self._hidden: Float32
+        self._cell: Float32
+        self.forget()
         self._context: Float32 = np.zeros(CONTEXT_SAMPLES, np.float32)
 
     def probabilities(self, windows: Float32) -> Float32:
@@ -51,6 +52,11 @@ class SileroDetector:
         probabilities, self._hidden, self._cell = self._session.run(["speech_probs", "hn", "cn"], feeds)
         self.pass_over(windows)
         return probabilities
+
+    def forget(self) -> None:
+        """Go on as at the beginning of a stream; a state from long ago makes the model deaf for seconds."""
+        self._hidden = np.zeros(STATE_SHAPE, np.float32)
+        self._cell = np.zeros(STATE_SHAPE, np.float32)
 
     def pass_over(self, windows: Float32) -> None:
         """Take the next windows, float32[k, 512] with k ≥ 1, as heard but not judged; the state stays as it is."""

@@ -5,7 +5,8 @@ import pytest
 
 from tests.recordings import recording
 from tests.sounds import noise, silence, speechlike
-from vad.audio import Float32
+from vad.audio import Float32, s_to_samples
+from vad.detector import create_detector
 from vad.events import SpeechEnded
 from vad.hybrid import SURE_PROBABILITY, HybridDetector
 from vad.segmenter import Segmenter
@@ -63,3 +64,11 @@ def test_what_silero_calls_speech_is_in_an_utterance() -> None:
             kept[event.start_sample : event.end_sample] = True
     speech = SileroDetector().probabilities(windows) >= 0.5
     assert np.mean(kept.reshape(windows.shape)[speech]) > 0.99
+
+
+def test_words_after_long_pauses_are_heard_as_silero_hears_them() -> None:
+    sound = recording("long_digits_15min.flac")[: s_to_samples(240)]
+    windows = sound[: len(sound) // 512 * 512].reshape(-1, 512)
+    heard = {name: create_detector(name).probabilities(windows) >= 0.5 for name in ("silero", "hybrid")}
+    both = np.count_nonzero(heard["silero"] & heard["hybrid"])
+    assert both >= 0.95 * np.count_nonzero(heard["silero"])
