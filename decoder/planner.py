@@ -1,7 +1,7 @@
 """Which waiting requests are decoded next. PURE: time is an argument."""
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from decoder.settings import PlannerSettings
@@ -26,13 +26,15 @@ class _Waiting:
 class Planner:
     """The queue of one engine: at most one request an utterance waits, the newest.
 
-    The next batch is led by the most urgent request and filled with others of its length bucket. Most urgent means, in
-    this order: finals before eager finals before partials; the session whose turn it is; the earliest deadline; first
-    come. Turns are start-time fair queueing (Goyal et al. 1996): a session with many requests gets one served for every
-    one of the others, and a session that was idle cannot save up turns.
+    The next batch is led by the most urgent request and filled with others of its bucket. Finals, eager ones included,
+    are bucketed by length; partials form one bucket: beside a final they would wait for its answer, and share nothing
+    with it. Most urgent means, in this order: finals before eager finals before partials; the session whose turn it is;
+    the earliest deadline; first come. Turns are start-time fair queueing (Goyal et al. 1996): a session with many
+    requests gets one served for every one of the others, and a session that was idle cannot save up turns.
 
     Nobody starves: a request that has waited `max_wait_s` leads every second batch, so that finals keep at least half
-    of the engine and wait for at most one batch more. A partial that replaces another inherits its waiting time.
+    of the engine and wait for at most one batch more. Requests of a session that is being decoded for stay where they
+    are, and hold back no other. A partial that replaces another inherits its waiting time.
     """
 
     def __init__(self, settings: PlannerSettings, max_batch: int) -> None:
@@ -67,11 +69,17 @@ class Planner:
         self._waiting[key] = _Waiting(request, older.arrived_s, older.turn, older.order)
         return older.request
 
-    def next_batch(self, now_s: float) -> tuple[DecodeRequest, ...]:
-        """Take the next batch out of the queue; empty only when nothing waits."""
-        if not self._waiting:
+    def next_batch(self, now_s: float, busy_sessions: Set[str] = frozenset()) -> tuple[DecodeRequest, ...]:
+        """Take the next batch out of the queue; empty only when nothing waits but requests of busy sessions.
+
+        Args:
+            now_s: on the clock of `add`.
+            busy_sessions: those with a request in a batch that is not answered yet; none of theirs is taken.
+        """
+        ready = (w for w in self._waiting.values() if w.request.session_id not in busy_sessions)
+        waiting = sorted(ready, key=_urgency)
+        if not waiting:
             return ()
-        waiting = sorted(self._waiting.values(), key=_urgency)
         leader = self._overdue(waiting, now_s)
         self._overdue_led_last = leader is not None
         leader = leader or waiting[0]
@@ -95,7 +103,9 @@ class Planner:
         is_overdue = now_s - oldest.arrived_s >= self._max_wait_s
         return oldest if is_overdue and not self._overdue_led_last else None
 
-    def _bucket(self, request: DecodeRequest) -> int:
+    def _bucket(self, request: DecodeRequest) -> int | None:
+        if request.kind is RequestKind.PARTIAL:
+            return None
         return min(bisect_left(self._bucket_edges, len(request.samples)), len(self._bucket_edges) - 1)
 
     def _remove(self, requests: Iterable[DecodeRequest]) -> None:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from decoder.engine import EngineWork
 from decoder.engines._whisper_answers import final_words, partial_words
@@ -14,6 +13,7 @@ from decoder.engines._whisper_plan import (
     CONTEXT_TOKENS,
     FULL_WINDOW_FRAMES,
     Plan,
+    carried_tokens,
     refuse,
     runs,
     token_limit,
@@ -50,28 +50,24 @@ class BatchDecoder:
     """A loaded model that answers requests. Not thread-safe: one call at a time."""
 
     def __init__(
-        self, directory: Path, settings: EngineSettings, device: str, utterances: UtteranceStore, work: EngineWork
+        self, network: Network, settings: EngineSettings, utterances: UtteranceStore, work: EngineWork
     ) -> None:
-        """Load the model.
+        """Get ready.
 
         Args:
-            directory: of the model.
+            network: its own; other decoders may share the model.
             settings: how it decodes.
-            device: cpu or cuda.
-            utterances: what is kept of those that still grow.
+            utterances: what is kept of those that still grow; other decoders may share it.
             work: where what is done is counted.
-
-        Raises:
-            ModelError: the files are no Whisper model, or there is no room for it.
         """
-        self._network = Network(directory, settings, device, work)
+        self._network = network
         self._settings = settings
         self._utterances = utterances
         self._work = work
         self.languages = tuple(self._network.tokenizers)
 
     def close(self) -> None:
-        """Free the weights."""
+        """Free the weights, for all that share them; none of them may be at work."""
         self._network.close()
 
     def decode(self, batch: Sequence[DecodeRequest], known: Mapping[str, str], proceed: Callable[[], None]) -> Decoded:
@@ -117,12 +113,14 @@ class BatchDecoder:
         cuts = is_partial and window == "trimmed"
         said, request = carried_on(request, self._utterances.cut(request) if cuts else None)
         try:
-            before = self._network.tokens(f" {request.prompt.strip()}" if request.prompt.strip() else "")
+            prompt = self._network.tokens(f" {request.prompt.strip()}" if request.prompt.strip() else "")
+            before = tuple(token for word in said for token in self._network.tokens(word.text))
             prefix = tuple(self._network.tokens(word.text) for word in request.prefix)
         except (TypeError, ValueError) as text_error:  # lone surrogates
             return EngineFailed(f"prompt or prefix is no text: {text_error}")
         if sum(map(len, prefix)) >= token_limit(len(request.samples)):  # no room for another word
             return _hypothesis(request, words=said + request.prefix, language=language)
+        before = prompt + before[len(before) - carried_tokens(len(before)) :]
         before = before[-(CONTEXT_TOKENS // 2 - 1) :]
         context = (self._network.sot_prev, *before) if before else ()
         beam_size = 1 if is_partial else self._settings.final_beam_size
@@ -241,7 +239,7 @@ class BatchDecoder:
 
     def _cut(self, heard: Heard, words: tuple[Word, ...]) -> None:
         request = heard.plan.request
-        found = find_cut(words[: len(request.prefix)], request.samples, request.start_sample)
+        found = find_cut(words, len(request.prefix), request.samples, request.start_sample)
         if found is not None:
             count, sample = found
             said = (*heard.plan.before, *request.prefix[:count])

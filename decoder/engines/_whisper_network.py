@@ -17,7 +17,7 @@ from decoder.settings import EngineSettings
 from decoder.types import ModelError
 from vad.audio import Float32
 
-__all__ = ["Encoded", "Heard", "Network"]
+__all__ = ["Encoded", "Heard", "Network", "load_model"]
 
 TIMED_FRAMES_LEAST = 2
 """One position of the encoder."""
@@ -73,29 +73,41 @@ class _Rows:
             self.__array_interface__ = interface
 
 
-class Network:
-    """A loaded model. Not thread-safe: one call at a time."""
+def load_model(directory: Path, settings: EngineSettings, device: str) -> WhisperModel:
+    """Return the model, ready for as many networks at work at the same time as `settings.workers` says.
 
-    def __init__(self, directory: Path, settings: EngineSettings, device: str, work: EngineWork) -> None:
-        """Load the model.
+    Args:
+        directory: of the model.
+        settings: how it computes; `workers` ≥ 1.
+        device: cpu or cuda.
+
+    Raises:
+        ModelError: the files are no Whisper model, or there is no room for it.
+    """
+    try:
+        # tokenizers raises a bare Exception at a broken file; this raises ValueError.
+        json.loads((directory / "tokenizer.json").read_text(encoding="utf-8"))
+        return WhisperModel(
+            str(directory),
+            device=device,
+            compute_type=settings.compute_type,
+            cpu_threads=settings.cpu_threads,
+            num_workers=settings.workers,
+        )
+    except (RuntimeError, ValueError, OSError, MemoryError) as error:
+        raise ModelError(f"model {directory} cannot be loaded: {error}") from error
+
+
+class Network:
+    """A loaded model. Not thread-safe: one call at a time, but several networks may share a model."""
+
+    def __init__(self, loaded: WhisperModel, work: EngineWork) -> None:
+        """Get ready.
 
         Args:
-            directory: of the model.
-            settings: how it computes.
-            device: cpu or cuda.
+            loaded: of `load_model`.
             work: where what is done is counted.
-
-        Raises:
-            ModelError: the files are no Whisper model, or there is no room for it.
         """
-        try:
-            # tokenizers raises a bare Exception at a broken file; this raises ValueError.
-            json.loads((directory / "tokenizer.json").read_text(encoding="utf-8"))
-            loaded = WhisperModel(
-                str(directory), device=device, compute_type=settings.compute_type, cpu_threads=settings.cpu_threads
-            )
-        except (RuntimeError, ValueError, OSError, MemoryError) as error:
-            raise ModelError(f"model {directory} cannot be loaded: {error}") from error
         self._model = loaded.model
         self._vocabulary = loaded.hf_tokenizer
         self._work = work
@@ -119,7 +131,7 @@ class Network:
         )
 
     def close(self) -> None:
-        """Free the weights."""
+        """Free the weights, for all that share them; none of them may be at work."""
         self._model.unload_model()
 
     def tokens(self, text: str) -> tuple[int, ...]:
@@ -172,11 +184,11 @@ class Network:
             [*plan.context, *tokenizer.sot_sequence, tokenizer.no_timestamps, *plan.prefix_tokens]
             for plan, tokenizer in zip(plans, (self.tokenizers[code] for code in languages), strict=True)
         ]
-        plan = plans[0]
         # CTranslate2 counts text, prefix included, from the last task token, and cuts it at the less of half of
         # max_length and what the task tokens leave of it.
+        plan = plans[0]
         task_tokens = len(prompts[0]) - len(plan.prefix_tokens) - 1
-        limit = min(plan.limit, CONTEXT_TOKENS - task_tokens)
+        limit = min(self._limit(plans), CONTEXT_TOKENS - task_tokens)
         chance = {"sampling_topk": 0, "sampling_temperature": temperature} if temperature else {}
         generated = self._model.generate(
             _rows(sounds),
@@ -204,6 +216,10 @@ class Network:
             [max(TIMED_FRAMES_LEAST, frame_count(len(item.plan.request.samples))) for item in heard],
         )
         return [(item.alignments, item.text_token_probs) for item in aligned]
+
+    def _limit(self, plans: Sequence[Plan]) -> int:
+        """Return the most tokens of a text; plans of one group have one limit."""
+        return plans[0].limit
 
     def _heard(
         self, plan: Plan, sound: Encoded, language: str, generated: WhisperGenerationResult, limit: int

@@ -20,6 +20,7 @@ __all__ = [
     "TOKENS_PER_SECOND",
     "Plan",
     "Window",
+    "carried_tokens",
     "frame_count",
     "refuse",
     "runs",
@@ -48,6 +49,10 @@ two windows at most: shorter steps would encode a little less and generate in sm
 
 CONTEXT_TOKENS = 448
 """Positions of Whisper's decoder; half may go to the text before, half to the text itself (openai/whisper)."""
+
+CARRIED_TOKENS = (16, 8, 4)
+"""So many tokens of what was said before a cut are context for what comes after it: 5 s of English at most. They are
+few lengths, for CTranslate2 generates together only where <|startoftranscript|> stands at one position."""
 
 TOKENS_PER_SECOND = 15
 """No speech is faster: English at 5 words a second takes 7 tokens, scripts of several tokens a letter about twice as
@@ -138,6 +143,11 @@ def refuse(request: DecodeRequest) -> EngineFailed | None:
     if not np.isfinite(samples).all():
         return EngineFailed("sound with samples that are no numbers: -1 to 1 are allowed")
     return None
+
+
+def carried_tokens(count: int) -> int:
+    """Return how many of the tokens before a cut are context for what comes after it."""
+    return next((length for length in CARRIED_TOKENS if length <= count), 0)
 
 
 def token_limit(sound_samples: int) -> int:

@@ -201,6 +201,7 @@ class SphinxEngine:
         """
         self.work = EngineWork()
         self.max_batch = settings.max_batch
+        self.parallel = 1  # a second would only wait: see the worker thread
         self._max_streams = settings.sphinx_streams
         self._streams: dict[tuple[str, int], _Stream] = {}
         # Whose request is being answered; None once `forget` came for that session meanwhile.
