@@ -19,6 +19,7 @@ class EngineInfo:
         device: cpu, cuda …
         languages: ISO-639-1 codes it can write; empty where it does not say.
         eager_is_final: whether the answer to an eager request is as good as the final's would be.
+        translates: whether it does `Task.TRANSLATE`.
     """
 
     engine: str
@@ -26,6 +27,7 @@ class EngineInfo:
     device: str
     languages: tuple[str, ...] = ()
     eager_is_final: bool = True
+    translates: bool = False
 
 
 @dataclass(slots=True)

@@ -27,6 +27,7 @@ __all__ = [
     "RequestCancelled",
     "RequestKind",
     "RequestReplaced",
+    "Task",
     "Transcript",
     "Word",
 ]
@@ -80,6 +81,14 @@ class RequestKind(StrEnum):
     PARTIAL = "partial"
     EAGER = "eager"
     FINAL = "final"
+    FILE = "file"
+
+
+class Task(StrEnum):
+    """What is to be written: what was said, or what it means in English."""
+
+    TRANSCRIBE = "transcribe"
+    TRANSLATE = "translate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +117,16 @@ class DecodeRequest:
         session_id: who asks.
         utterance_id: which utterance of that session.
         revision: 1, 2 … within the utterance; a later request has a greater one.
-        kind: partial, eager (a final made before it is sure that the utterance ended) or final.
+        kind: partial, eager (a final made before it is sure that the utterance ended), final, or file (the final of an
+            utterance nobody waits for, decoded after everything live).
         samples: float32[n] mono 16 kHz, the whole utterance so far; a later request of the utterance extends it.
         start_sample: where `samples` begins on the session's time line.
         deadline_s: when the answer is wanted, on the scheduler's clock.
         language: ISO-639-1, or None: the engine finds out.
         prompt: text said before, as context; may be empty.
         prefix: words already committed, from which the hypothesis must go on.
+        task: what to write.
+        temperature: 0..1; above 0 words are drawn by chance, the less likely ones more often the higher it is.
     """
 
     session_id: str
@@ -127,6 +139,8 @@ class DecodeRequest:
     language: str | None = None
     prompt: str = ""
     prefix: tuple[Word, ...] = ()
+    task: Task = Task.TRANSCRIBE
+    temperature: float = 0.0
 
     @property
     def end_sample(self) -> int:

@@ -7,7 +7,13 @@ LivecueError
 └── GatewayError
     ├── ConfigurationError    a setting is wrong; exit code 2
     ├── Unauthorized          no key, or a wrong one
+    ├── InsufficientCredits   the key's sound is used up
+    ├── RateLimited           the key asks too often
     ├── ForbiddenOrigin       a page of somebody else
+    ├── InvalidRequest        a field is missing or has a value that is not allowed
+    ├── NotFound              there is nothing by that name
+    ├── PayloadTooLarge       more bytes, or more sound, than is taken at once
+    ├── UnsupportedMedia      no sound of a kind that can be decoded
     ├── Overloaded            no room for another session
     ├── Lagging               sound comes faster than it can be decoded
     ├── SlowReader            the peer does not read what it is sent
@@ -28,12 +34,18 @@ __all__ = [
     "ForbiddenOrigin",
     "GatewayError",
     "IdleTimeout",
+    "InsufficientCredits",
+    "InvalidRequest",
     "Lagging",
+    "NotFound",
     "Overloaded",
+    "PayloadTooLarge",
+    "RateLimited",
     "Reply",
     "SlowReader",
     "StartTimeout",
     "Unauthorized",
+    "UnsupportedMedia",
     "error_body",
     "reply_to",
 ]
@@ -55,10 +67,62 @@ class Unauthorized(GatewayError):
     code = "unauthorized"
 
 
+class InsufficientCredits(GatewayError):
+    """The sound that this API key may still have transcribed is used up."""
+
+    code = "insufficient_credits"
+
+
+class RateLimited(GatewayError):
+    """This API key asks too often.
+
+    Attributes:
+        retry_after_s: when it may ask again, in seconds from now.
+    """
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class ForbiddenOrigin(GatewayError):
     """A page of an origin that is not allowed opens a WebSocket."""
 
     code = "forbidden_origin"
+
+
+class InvalidRequest(GatewayError):
+    """A field of an HTTP request is missing or has a value that is not allowed.
+
+    Attributes:
+        field: its name, or None where it is the whole request.
+    """
+
+    code = "validation_error"
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NotFound(GatewayError):
+    """There is nothing by that name."""
+
+    code = "not_found"
+
+
+class PayloadTooLarge(GatewayError):
+    """More bytes, or more sound, than is taken at once."""
+
+    code = "payload_too_large"
+
+
+class UnsupportedMedia(GatewayError):
+    """What was sent holds no sound of a kind that can be decoded."""
+
+    code = "unsupported_media"
 
 
 class Overloaded(GatewayError):
@@ -116,7 +180,13 @@ _REPLIES: dict[type[LivecueError], Reply] = {
     EngineError: Reply(503, 1011),
     ProtocolError: Reply(400, 1008),
     Unauthorized: Reply(401, 1008),
+    InsufficientCredits: Reply(402, 1008),
+    RateLimited: Reply(429, 1013),
     ForbiddenOrigin: Reply(403, 1008),
+    InvalidRequest: Reply(400, 1008),
+    NotFound: Reply(404, 1008),
+    PayloadTooLarge: Reply(413, 1009),
+    UnsupportedMedia: Reply(415, 1007),
     Overloaded: Reply(503, 1013),
     Lagging: Reply(503, 1013),
     SlowReader: Reply(408, 1013),
