@@ -19,6 +19,7 @@ from decoder.types import (
     EngineTimeout,
     Hypothesis,
     RequestCancelled,
+    RequestKind,
     RequestReplaced,
 )
 
@@ -152,11 +153,17 @@ class Scheduler:
     def _start_batches(self, tasks: TaskGroup) -> None:
         while len(self._decoding) < self._engine.parallel:
             busy_sessions = {request.session_id for batch in self._decoding for request in batch}
-            batch = self._planner.next_batch(self._clock(), busy_sessions)
+            batch = self._planner.next_batch(self._clock(), busy_sessions, files=self._has_room_for_files)
             if not batch:
                 return
             self._decoding.add(batch)
             tasks.start_soon(self._serve, batch)
+
+    @property
+    def _has_room_for_files(self) -> bool:
+        """Whether a live request that comes next would still find a free place, where there is more than one."""
+        of_files = sum(batch[0].kind is RequestKind.FILE for batch in self._decoding)
+        return of_files < max(1, self._engine.parallel - 1)
 
     async def _serve(self, batch: _Batch) -> None:
         started_s = self._clock()

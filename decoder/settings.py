@@ -67,7 +67,9 @@ class PlannerSettings:
         bucket_edges_s: a final falls into the first bucket its sound fits, so that one batch has one padded length.
             Ascending; longer sound falls into the last; without any there is one bucket. Partials have one of their
             own, for an engine need not hear all of a long one again.
-        max_wait_s: a request that has waited this long goes before all that have not, whatever its kind.
+        max_wait_s: a live request that has waited this long goes before all that have not, whatever its kind.
+        max_file_batch: most requests of files in one batch. 2: where one batch is decoded at a time, a live final waits
+            for no more than these; a GPU has time for 16.
 
     Raises:
         ValueError: a value is not allowed.
@@ -75,9 +77,11 @@ class PlannerSettings:
 
     bucket_edges_s: tuple[float, ...] = (5.0, 10.0, 20.0, 30.0)
     max_wait_s: float = 2.0
+    max_file_batch: int = 2
 
     def __post_init__(self) -> None:
         _check_least("max_wait_s", self.max_wait_s, 0)
+        _check_least("max_file_batch", self.max_file_batch, 1)
         if list(self.bucket_edges_s) != sorted(set(self.bucket_edges_s)):
             raise ValueError(f"bucket_edges_s {self.bucket_edges_s}: allowed is an ascending order")
 

@@ -14,10 +14,13 @@ from faster_whisper.tokenizer import Tokenizer
 from decoder.engine import EngineWork
 from decoder.engines._whisper_plan import CONTEXT_TOKENS, FRAMES_PER_SECOND, Plan, frame_count
 from decoder.settings import EngineSettings
-from decoder.types import ModelError
+from decoder.types import ModelError, Task
 from vad.audio import Float32
 
 __all__ = ["Encoded", "Heard", "Network", "load_model"]
+
+TRANSLATED_INTO = "en"
+"""Whisper learnt to translate into nothing else."""
 
 TIMED_FRAMES_LEAST = 2
 """One position of the encoder."""
@@ -118,11 +121,13 @@ class Network:
             for code in loaded.supported_languages
             if not self.is_multilingual or self._vocabulary.token_to_id(f"<|{code}|>") is not None
         )
-        self.tokenizers = {
-            code: Tokenizer(self._vocabulary, self.is_multilingual, task="transcribe", language=code)
+        self.languages = languages
+        self._tokenizers = {
+            (code, task): Tokenizer(self._vocabulary, self.is_multilingual, task=task, language=code)
             for code in languages
+            for task in Task
         }
-        any_tokenizer = self.tokenizers[languages[0]]
+        any_tokenizer = self._tokenizers[languages[0], Task.TRANSCRIBE]
         self._eot: int = any_tokenizer.eot
         self.sot_prev: int = any_tokenizer.sot_prev
         # As in faster-whisper, and the other special tokens but the times: one of them in a text is never right.
@@ -165,7 +170,7 @@ class Network:
         """Return the language of each sound with its probability, 0..1; they are neighbours in one output."""
         likeliest = []
         for detected in self._model.detect_language(_rows(sounds)):
-            token, probability = next(item for item in detected if item[0][2:-2] in self.tokenizers)
+            token, probability = next(item for item in detected if item[0][2:-2] in self.languages)
             likeliest.append((token[2:-2], probability))
         return likeliest
 
@@ -182,7 +187,7 @@ class Network:
         """
         prompts = [
             [*plan.context, *tokenizer.sot_sequence, tokenizer.no_timestamps, *plan.prefix_tokens]
-            for plan, tokenizer in zip(plans, (self.tokenizers[code] for code in languages), strict=True)
+            for plan, tokenizer in zip(plans, map(self._tokenizer, plans, languages), strict=True)
         ]
         # CTranslate2 counts text, prefix included, from the last task token, and cuts it at the less of half of
         # max_length and what the task tokens leave of it.
@@ -203,19 +208,27 @@ class Network:
         )
         return [self._heard(*each, limit) for each in zip(plans, sounds, languages, generated, strict=True)]
 
+    def speller(self, heard: Heard) -> Tokenizer:
+        """Return what splits the text into words: by the language that it is written in."""
+        is_translated = heard.plan.request.task is Task.TRANSLATE and TRANSLATED_INTO in self.languages
+        return self._tokenizers[TRANSLATED_INTO if is_translated else heard.language, Task.TRANSCRIBE]
+
     def align(self, heard: Sequence[Heard]) -> list[tuple[list[tuple[int, int]], list[float]]]:
         """Return for each text the path (token, encoder position) and the probability of each token, 0..1.
 
         Args:
-            heard: of one language; their sounds are neighbours in one output.
+            heard: of one language and task; their sounds are neighbours in one output.
         """
         aligned = self._model.align(
             _rows([item.encoded for item in heard]),
-            self.tokenizers[heard[0].language].sot_sequence,
+            self._tokenizer(heard[0].plan, heard[0].language).sot_sequence,
             [[*item.plan.prefix_tokens, *item.tokens] for item in heard],
             [max(TIMED_FRAMES_LEAST, frame_count(len(item.plan.request.samples))) for item in heard],
         )
         return [(item.alignments, item.text_token_probs) for item in aligned]
+
+    def _tokenizer(self, plan: Plan, language: str) -> Tokenizer:
+        return self._tokenizers[language, plan.request.task]
 
     def _limit(self, plans: Sequence[Plan]) -> int:
         """Return the most tokens of a text; plans of one group have one limit."""

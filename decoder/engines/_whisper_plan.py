@@ -112,14 +112,22 @@ class Plan:
         return [token for word in self.prefix for token in word]
 
     @property
-    def group(self) -> tuple[int, bool, int, bool, int, int]:
+    def group(self) -> tuple[int, bool, int, float, bool, int, int]:
         """What requests of one `generate` call have in common.
 
         CTranslate2 wants windows of one length and <|startoftranscript|> at one position in a call and takes one beam,
-        one limit and one rule for blanks; language and prefix may differ. All of it follows from the request alone, so
-        that its answer does not depend on its neighbours.
+        one temperature, one limit and one rule for blanks; language, task and prefix may differ. All of it follows from
+        the request alone, so that its answer does not depend on its neighbours.
         """
-        return (self.frames, self.wants_times, self.beam_size, self.suppresses_blank, len(self.context), self.limit)
+        return (
+            self.frames,
+            self.wants_times,
+            self.beam_size,
+            self.request.temperature,
+            self.suppresses_blank,
+            len(self.context),
+            self.limit,
+        )
 
 
 def runs(keys: Sequence[object]) -> Iterator[tuple[int, int]]:

@@ -162,7 +162,7 @@ class WhisperEngine:
         decoders = [
             BatchDecoder(self._network(loaded, work), self._settings, self._utterances, work) for work in self._works
         ]
-        self.info = replace(self.info, languages=decoders[0].languages)
+        self.info = replace(self.info, languages=decoders[0].languages, translates=decoders[0].translates)
         for decoder in decoders:
             self._idle.put(decoder)
         self._is_loaded = True

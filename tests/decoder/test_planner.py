@@ -15,7 +15,7 @@ from decoder.settings import PlannerSettings
 from decoder.types import DecodeRequest, RequestKind
 from tests.requests import request
 
-PARTIAL, EAGER, FINAL = RequestKind.PARTIAL, RequestKind.EAGER, RequestKind.FINAL
+PARTIAL, EAGER, FINAL, FILE = RequestKind.PARTIAL, RequestKind.EAGER, RequestKind.FINAL, RequestKind.FILE
 MOST_URGENT_FIRST = (FINAL, EAGER, PARTIAL)
 SETTINGS = PlannerSettings(bucket_edges_s=(5.0, 10.0), max_wait_s=2.0)
 LENGTHS_S = (1.0, 5.0, 7.0, 30.0)
@@ -53,6 +53,51 @@ def test_an_empty_queue_gives_an_empty_batch() -> None:
 def test_a_final_goes_before_an_eager_final_and_that_before_a_partial() -> None:
     partial, eager, final = (request(kind, 0, kind=kind) for kind in (PARTIAL, EAGER, FINAL))
     assert drained(planner(waiting=[partial, eager, final])) == [(final, eager), (partial,)]
+
+
+def test_files_come_when_nothing_live_waits_and_a_few_at_a_time() -> None:
+    files = [request("file", utterance, kind=FILE) for utterance in range(5)]
+    partial, final = request("a"), request("b", kind=FINAL)
+    assert drained(planner(waiting=[*files, partial, final])) == [
+        (final,),
+        (partial,),
+        tuple(files[:2]),
+        tuple(files[2:4]),
+        tuple(files[4:]),
+    ]
+
+
+def test_files_stay_where_they_are_while_there_is_no_room_for_them() -> None:
+    file, partial = request("file", kind=FILE), request("a")
+    queue = planner(waiting=[file, partial])
+    assert queue.next_batch(0.0, files=False) == (partial,)
+    assert queue.next_batch(0.0, files=False) == ()
+    assert queue.next_batch(0.0) == (file,)
+
+
+def test_a_file_that_has_waited_long_goes_before_nothing_live() -> None:
+    file = request("file", kind=FILE)
+    queue = planner(waiting=[file])
+    late = request("a")
+    queue.add(late, 99.0)
+    assert drained(queue, now_s=100.0) == [(late,), (file,)]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.sampled_from(RequestKind)), max_size=20),
+    st.integers(1, 5),
+)
+def test_files_never_share_a_batch_nor_come_before_anything_live(
+    asked: list[tuple[str, int, RequestKind]], max_batch: int
+) -> None:
+    queue = planner(max_batch)
+    for revision, (session, utterance, kind) in enumerate(asked):
+        queue.add(request(session, utterance, revision, kind), 0.0)
+    batches = drained(queue, now_s=50.0)
+    of_files = [[one.kind is FILE for one in batch] for batch in batches]
+    assert all(all(batch) or not any(batch) for batch in of_files)
+    assert of_files == sorted(of_files, key=lambda batch: batch[0])
+    assert all(len(batch) <= 2 for batch in of_files if batch[0])
 
 
 def test_a_newer_partial_takes_the_place_of_the_older_one() -> None:
@@ -244,7 +289,7 @@ class PlannerMachine(RuleBasedStateMachine):
     @rule(
         session=st.sampled_from("abc"),
         utterance=st.integers(0, 3),
-        kind=st.sampled_from(RequestKind),
+        kind=st.sampled_from(MOST_URGENT_FIRST),
         seconds=st.sampled_from(LENGTHS_S),
         wanted_s=st.floats(0, 3),
         is_late=st.booleans(),

@@ -25,7 +25,7 @@ from decoder.types import (
 )
 from tests.requests import hypothesis, request, text
 
-FINAL = RequestKind.FINAL
+FILE, FINAL = RequestKind.FILE, RequestKind.FINAL
 SETTINGS = SchedulerSettings(failures_until_unready=3)
 
 
@@ -239,6 +239,30 @@ async def test_a_free_place_takes_a_partial_while_a_final_is_at_work() -> None:
         engine.gates["other"].open()
         [answer] = await ask(made, inbox, request("other"))
     assert answer.request.session_id == "other"
+
+
+async def test_files_leave_a_place_free_for_what_is_live() -> None:
+    engine = GatedEngine(parallel=2)
+    made = scheduler(engine)
+    async with running(made) as inbox:
+        made.submit(request("a", kind=FILE), inbox.deliver)
+        made.submit(request("b", kind=FILE), inbox.deliver)
+        await anyio.wait_all_tasks_blocked()
+        assert engine.sessions == "a"
+        made.submit(request("c"), inbox.deliver)
+        await anyio.wait_all_tasks_blocked()
+        assert engine.sessions == "ac"
+        for session in "abc":
+            engine.gates[session].open()
+        assert codes(await inbox.receive(3)) == ["ok"] * 3
+
+
+async def test_an_engine_that_takes_one_batch_takes_files_too() -> None:
+    engine = GatedEngine(parallel=1)
+    made = scheduler(engine)
+    async with running(made) as inbox:
+        engine.gates["a"].open()
+        assert codes(await ask(made, inbox, request("a", kind=FILE))) == ["ok"]
 
 
 async def test_a_session_is_never_in_two_batches_at_once() -> None:

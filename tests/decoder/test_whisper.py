@@ -150,8 +150,8 @@ async def test_final_that_repeats_itself_is_tried_at_every_temperature(tmp_path:
 
     answers = await looping.decode(sounds)
 
-    assert [len(text(answer).split()) for answer in answers] == [75, 75, 75]
-    assert looping.work.redecoded == 1 + 2 + 2  # a partial has its full window, finals two temperatures
+    assert [len(text(answer).split()) for answer in answers] == [75] * len(RequestKind)
+    assert looping.work.redecoded == 1 + 2 * 3  # a partial has its full window, finals two temperatures
     await looping.aclose()
 
 
