@@ -31,7 +31,7 @@ from gateway.wire import (
     Warning,
 )
 from vad import events as speech
-from vad.audio import SAMPLE_RATE_HZ
+from vad.audio import SAMPLE_RATE_HZ, s_to_samples
 from vad.detector import DETECTORS, create_detector
 from vad.listener import Listener
 from vad.settings import SegmenterSettings
@@ -80,6 +80,10 @@ class Pipeline:
         self._info = info
         self._next_seq = count(1).__next__
         self._listener = _listener(start, settings)
+        self._has_partials = start.partials and info.partial_interval_s is not None
+        self._listener.progress_interval_samples = max(
+            self._listener.progress_interval_samples, s_to_samples(info.partial_interval_s or 0.0)
+        )
         cues = CueBuilder(PROFILES[profile])
         self._captioner = Captioner(start, cues, settings.stabiliser, settings.guard, self._next_seq)
         self._cadence = Cadence(self._listener.progress_interval_samples, self._settings.max_partial_stretch)
@@ -187,7 +191,7 @@ class Pipeline:
                 case speech.SpeechPaused() if self._has_eager_finals and not self._is_behind:
                     self._eager = self._request(event, RequestKind.EAGER, now_s + self._settings.final_deadline_s)
                     effects.append(self._eager)
-                case speech.SpeechProgress() | speech.SpeechPaused() if self._start.partials and not self._is_behind:
+                case speech.SpeechProgress() | speech.SpeechPaused() if self._has_partials and not self._is_behind:
                     effects.append(self._request(event, RequestKind.PARTIAL, now_s + self._settings.partial_deadline_s))
                 case _:
                     pass
