@@ -1,57 +1,55 @@
 """Whisper's real work for a text that follows the sound, without trained weights.
 
-A synthetic Whisper (`tools.synthetic_whisper`) says the token that its position tells it, whatever it hears. Its text
-here is a ruler: words, and an end of text at some marks. Given a prefix that ends n words before a mark, it generates
-exactly n tokens. So each request generates as many tokens as its sound would cost a trained model, and its words are
-then replaced by those that were spoken: 3.4 a second, one token each. That is an oracle, the best case for any policy:
-speed and work can be measured with it, word errors cannot.
+A synthetic Whisper (`tools.synthetic_whisper`) hears nothing. Here it goes on for as many tokens as a trained one would
+write for the sound it is given, and what it wrote is replaced by what was spoken: 3.4 words a second, one token each,
+aligned with its time. That is an oracle, the best case for any policy: speed and work can be measured with it, word
+errors cannot.
 
-The price is a prefix longer than the real one, by 10 words on average. Each costs a decoder step, so the CPU time of
-every decode is some per cent too high, more so where decodes are short.
+In a batch all texts are generated to the length of the longest, so the CPU time of mixed batches is somewhat too high;
+the steps that are counted are each text's own.
 """
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import cycle, islice, pairwise
+from itertools import cycle, islice
 from pathlib import Path
 
-from decoder.engine import Engine
-from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, Word
+from faster_whisper import WhisperModel
+
+from decoder.engine import EngineWork
+from decoder.engines._whisper_network import Encoded, Heard, Network
+from decoder.engines._whisper_plan import POSITION_SAMPLES, Plan
+from decoder.engines.whisper import WhisperEngine
+from decoder.settings import EngineSettings
+from decoder.types import DecodeRequest, EngineError, Hypothesis
 from tools.synthetic_whisper import SIZES, write_model
 from vad.audio import SAMPLE_RATE_HZ
 
-__all__ = ["ALL_WORDS", "NEW_WORDS", "WORD_SAMPLES", "FollowingEngine", "first_word_sample", "write_following_model"]
+__all__ = ["WORD_SAMPLES", "FollowingEngine", "first_word_sample", "write_following_model"]
 
 WORD_SAMPLES = round(SAMPLE_RATE_HZ / 3.4)
 """English is spoken at about 2.5 words a second, and Whisper writes them in 3.4 tokens."""
 
-ALL_WORDS = (-1, 8, 29, 70, 161)
-"""A ruler for an engine that generates the whole text each time: 8, 20, 40 or 90 words, as 2, 5, 10 and 25 s of speech
-have, each within the engine's token limit for that much sound."""
+_LONGEST_TEXT = 440
+"""Tokens; Whisper's decoder has 448 positions, and the text does not end before the limit it is given."""
 
-NEW_WORDS = (-1, 20, 41, 62, 83, 104, 145)
-"""A ruler for an engine that generates what comes after the committed words: up to 20 of them wherever these end."""
+_LIKELY = -0.1
+"""Nats a token: nothing is decoded again."""
 
 
-def write_following_model(size: str, directory: Path, tokenizer: Path, ruler: Sequence[int]) -> tuple[str, ...]:
-    """Write a model whose text is the ruler, int8, and return the words it says, each a token with its space.
+def write_following_model(size: str, directory: Path, tokenizer: Path) -> None:
+    """Write a model, int8, whose text goes on and on.
 
     Args:
         size: in `tools.synthetic_whisper.SIZES`.
         directory: to write.
         tokenizer: Hugging Face's tokenizer.json of Whisper.
-        ruler: `ALL_WORDS` or `NEW_WORDS`.
     """
-    described = json.loads(tokenizer.read_text("utf-8"))
-    vocabulary: dict[str, int] = described["model"]["vocab"]
-    whole = sorted((token_id, token) for token, token_id in vocabulary.items() if re.fullmatch("Ġ[a-z]{3,}", token))
-    words = list(islice(cycle(whole), ruler[-1]))  # all different with the official vocabulary
-    end = next(token["id"] for token in described["added_tokens"] if token["content"] == "<|endoftext|>")
-    text = [end if position in ruler else token_id for position, (token_id, _) in enumerate(words)]
-    write_model(SIZES[size], directory, tokenizer, text, quantization="int8")
-    return tuple(token.replace("Ġ", " ") for _, token in words)
+    vocabulary: dict[str, int] = json.loads(tokenizer.read_text("utf-8"))["model"]["vocab"]
+    tokens = list(islice(cycle(_whole_words(vocabulary)), _LONGEST_TEXT))
+    write_model(SIZES[size], directory, tokenizer, tokens, quantization="int8")
 
 
 def first_word_sample(start_sample: int) -> int:
@@ -59,84 +57,85 @@ def first_word_sample(start_sample: int) -> int:
     return start_sample + -start_sample % WORD_SAMPLES
 
 
-class FollowingEngine:
-    """An engine with a model of `write_following_model`, whose words follow the sound.
+def _whole_words(vocabulary: Mapping[str, int]) -> list[int]:
+    return sorted(token_id for token, token_id in vocabulary.items() if re.fullmatch("Ġ[a-z]{3,}", token))
+
+
+class FollowingEngine(WhisperEngine):
+    """Whisper with a model of `write_following_model`, whose words follow the sound.
 
     Args:
-        engine: with that model.
-        words: what the model says.
-        ruler: of the model: `NEW_WORDS` forces committed words, `ALL_WORDS` generates all of them each time.
+        settings: with that model.
+        forces_prefix: whether committed words are given to the decoder; if not, it writes all of them each time.
     """
 
-    def __init__(self, engine: Engine, words: Sequence[str], ruler: Sequence[int]) -> None:
-        self.info = engine.info
-        self.work = engine.work
-        self.max_batch = engine.max_batch
-        self.surplus_steps = 0
-        """Steps that only the ruler needed, less those that a request with a context was spared by it.
-
-        How many forced words the engine left out of such a request is not known; there its steps are an upper bound.
-        """
-        self._engine = engine
-        self._words = tuple(words)
-        self._ruler = tuple(ruler)
-        self._forces_prefix = tuple(ruler) == NEW_WORDS
-
-    async def warm_up(self) -> None:
-        """Load the model."""
-        await self._engine.warm_up()
-        self.info = self._engine.info
+    def __init__(self, settings: EngineSettings, *, forces_prefix: bool) -> None:
+        super().__init__(settings, _FollowingNetwork)
+        self._forces_prefix = forces_prefix
 
     async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
-        """Return the words that were spoken, after generating as many tokens, one at least."""
-        spoken = [self.spoken(request) for request in batch]
-        forced = [len(request.prefix) if self._forces_prefix else 0 for request in batch]
-        new = [max(0, len(words) - count) for words, count in zip(spoken, forced, strict=True)]
-        asked = [self._asked(*each) for each in zip(batch, forced, new, strict=True)]
-        outcomes = await self._engine.decode(asked)
-        return [self._answer(*each) for each in zip(outcomes, asked, forced, new, spoken, strict=True)]
+        """Return the words that were spoken, after generating as many tokens."""
+        return await super().decode(batch if self._forces_prefix else [replace(one, prefix=()) for one in batch])
 
-    def spoken(self, request: DecodeRequest) -> tuple[Word, ...]:
-        """Return the words that have been said by the end of the request's sound."""
-        starts = range(first_word_sample(request.start_sample), request.end_sample - WORD_SAMPLES + 1, WORD_SAMPLES)
-        return tuple(
-            Word(self._words[start // WORD_SAMPLES % len(self._words)], start, start + WORD_SAMPLES) for start in starts
-        )
 
-    def forget(self, session_id: str) -> None:
-        """Drop what is kept of a session."""
-        self._engine.forget(session_id)
+class _FollowingNetwork(Network):
+    """The model's real work; of what comes out, the texts and their times are the oracle's."""
 
-    async def aclose(self) -> None:
-        """Free the model."""
-        await self._engine.aclose()
+    def __init__(self, loaded: WhisperModel, work: EngineWork) -> None:
+        super().__init__(loaded, work)
+        self._words = _whole_words(loaded.hf_tokenizer.get_vocab())
 
-    def _asked(self, request: DecodeRequest, forced: int, new: int) -> DecodeRequest:
-        """Return the request that generates so many tokens, reading a prefix no shorter than the real one."""
-        # An engine far behind has more to say than lies between two marks; it is charged that much.
-        generated = min(max(1, new), max(end - before - 1 for before, end in pairwise(self._ruler)))
-        mark = next(
-            end
-            for before, end in pairwise(self._ruler)
-            if end - before - 1 >= generated and end >= min(forced + generated, self._ruler[-1])
-        )
-        texts = self._words[: mark - generated]
-        return replace(request, prefix=tuple(Word(t, request.start_sample, request.start_sample) for t in texts))
+    def generate(
+        self, plans: Sequence[Plan], sounds: Sequence[Encoded], languages: Sequence[str], temperature: float = 0.0
+    ) -> list[Heard]:
+        """Return the words that were spoken, after generating as many tokens."""
+        steps = self._work.decoder_steps + sum(map(self._steps, plans))
+        heard = super().generate(plans, sounds, languages, temperature)
+        self._work.decoder_steps = steps
+        return [
+            replace(item, tokens=self._tokens(item.plan), avg_logprob=_LIKELY, no_speech_probability=0.0)
+            for item in heard
+        ]
 
-    def _answer(
-        self,
-        outcome: Hypothesis | EngineError,
-        asked: DecodeRequest,
-        forced: int,
-        new: int,
-        words: tuple[Word, ...],
-    ) -> Hypothesis | EngineError:
-        if isinstance(outcome, EngineError):
-            return outcome
-        generated, prefix = max(1, new), len(asked.prefix)
-        # <|startofprev|> before a context moves the text by one position, so that it ends one word sooner.
-        spared = prefix + generated - len(outcome.words)
-        if spared not in (0, 1):
-            return EngineFailed(f"the ruler was read wrongly: {len(outcome.words)} words for {prefix} + {generated}")
-        self.surplus_steps += generated - new - spared + (0 if spared else prefix - forced)
-        return replace(outcome, words=words)
+    def align(self, heard: Sequence[Heard]) -> list[tuple[list[tuple[int, int]], list[float]]]:
+        """Return the times at which the words were spoken, after aligning them."""
+        super().align(heard)
+        return [self._path(item) for item in heard]
+
+    def _limit(self, plans: Sequence[Plan]) -> int:
+        return max(map(self._steps, plans))
+
+    def _steps(self, plan: Plan) -> int:
+        """Return how many steps a plan takes: its prefix, the words spoken since, and the end of text."""
+        return len(plan.prefix_tokens) + len(self._spoken(plan)) + 1
+
+    def _tokens(self, plan: Plan) -> tuple[int, ...]:
+        return tuple(self._token(number) for number in self._spoken(plan))
+
+    def _path(self, heard: Heard) -> tuple[list[tuple[int, int]], list[float]]:
+        start_sample, committed = heard.plan.request.start_sample, len(heard.plan.prefix)
+        spoken = self._spoken(heard.plan)
+        first = spoken.start - committed
+        count = committed + len(heard.tokens)
+        positions = [
+            max(0, (first + place) * WORD_SAMPLES - start_sample) // POSITION_SAMPLES for place in range(count + 1)
+        ]
+        return list(enumerate(positions)), [1.0] * count
+
+    def _spoken(self, plan: Plan) -> range:
+        """Return the numbers of the words to be generated: those after the prefix that have been said by its end."""
+        request = plan.request
+        first = first_word_sample(request.start_sample) // WORD_SAMPLES
+        if plan.before:  # the words before a cut say which comes next; the place of the cut is near
+            near = round(request.start_sample / WORD_SAMPLES)
+            said = plan.before[-1].text
+            after = (number + 1 for number in range(near - 4, near + 4) if self._text(number) == said)
+            first = min(after, key=lambda number: abs(number - near), default=near)
+        first += len(request.prefix)
+        return range(first, max(first, request.end_sample // WORD_SAMPLES))
+
+    def _token(self, number: int) -> int:
+        return self._words[number % len(self._words)]
+
+    def _text(self, number: int) -> str:
+        return self.text([self._token(number)])

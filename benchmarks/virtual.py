@@ -6,7 +6,7 @@ requests and captions in every run, however busy the machine is.
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
@@ -65,6 +65,7 @@ class VirtualGateway:
         sounds: of each session, in the format of `start`.
         frame_s: sound in a frame.
         cost: what a batch takes.
+        tell: takes what any session says at a moment; nothing is kept then, so that a long run needs no more memory.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class VirtualGateway:
         *,
         frame_s: float = 0.1,
         cost: CostModel | None = None,
+        tell: Callable[[Said], None] | None = None,
     ) -> None:
         self.cpu_s = 0.0
         """CPU time of this process while the engine decoded."""
@@ -84,6 +86,7 @@ class VirtualGateway:
         self._engine = engine
         self._planner = Planner(settings.planner, engine.max_batch)
         self._cost = cost or CostModel()
+        self._tell = tell
         self._frame_s = frame_s
         self._frame_bytes = round(start.audio.sample_rate_hz * frame_s) * start.audio.bytes_per_sample_frame
         self._now_s = 0.0
@@ -157,7 +160,8 @@ class VirtualGateway:
     def _apply(self, session: _Session, effects: Sequence[Effect]) -> None:
         events = tuple(effect for effect in effects if not isinstance(effect, DecodeRequest))
         if events:
-            session.said.append(Said(self._now_s, events))
+            tell = self._tell or session.said.append
+            tell(Said(self._now_s, events))
         for effect in effects:
             if isinstance(effect, DecodeRequest):
                 self._submit(effect)

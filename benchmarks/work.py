@@ -2,7 +2,8 @@
 
 Modes: `naive` encodes a full 30 s window and decodes the whole text anew at every interval, with no committed prefix
 and no eager final, as open peers do with Whisper; `livecue` is this gateway as it is set by default. Sound,
-segmentation, model, beams and intervals are the same. `trimmed-finals`, on request, is livecue with finals trimmed too.
+segmentation, model, beams and intervals are the same. On request, `not-eager` is livecue without eager finals, and
+`trimmed-finals` with the windows of finals trimmed too.
 
 Work (default): sessions on a virtual clock, each at another place of one recording, all answered before the next
 frame. Encoder seconds, decoder steps and final tokens are counts, the same in every run. CPU seconds are this process'
@@ -23,14 +24,13 @@ from pathlib import Path
 
 import anyio
 
-from benchmarks.following import ALL_WORDS, NEW_WORDS, FollowingEngine, write_following_model
+from benchmarks.following import FollowingEngine, write_following_model
 from benchmarks.gateway import decoded
 from benchmarks.paced import Paced, measure_paced
 from benchmarks.recordings import SHARED_AUDIO
 from benchmarks.report import print_table, write_json
 from benchmarks.virtual import VirtualGateway
 from clients.media import MEDIA_FORMAT
-from decoder.choice import create_engine
 from decoder.types import RequestKind
 from gateway.settings import Settings, load_settings
 from gateway.wire import SAMPLE_RATE_HZ, Endpointing, Final, Start
@@ -38,6 +38,7 @@ from gateway.wire import SAMPLE_RATE_HZ, Endpointing, Final, Start
 MODES: dict[str, dict[str, dict[str, object]]] = {
     "naive": {"engine": {"partial_window": "full", "final_window": "full"}, "session": {"eager_finals": False}},
     "livecue": {},
+    "not-eager": {"session": {"eager_finals": False}},
     "trimmed-finals": {"engine": {"final_window": "trimmed"}},
 }
 """Mode → what is set otherwise than by default; naive also commits nothing to the decoder's prefix."""
@@ -85,36 +86,28 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A synthetic model on disk, once with each ruler, and the words it says."""
+    """A synthetic model on disk."""
 
     shape: str
     directory: Path
-    words: tuple[str, ...]
 
     @classmethod
     def write(cls, shape: str, directory: Path, tokenizer: Path) -> "Model":
-        """Write both."""
-        words: tuple[str, ...] = ()
-        for ruler in (NEW_WORDS, ALL_WORDS):  # the words of the longer one last
-            words = write_following_model(shape, directory / str(ruler[-1]), tokenizer, ruler)
-        return cls(shape, directory, words)
+        """Write it."""
+        write_following_model(shape, directory, tokenizer)
+        return cls(shape, directory)
 
 
-def settings_of(mode: str, model: Model) -> Settings:
-    """Return the gateway's settings in that mode, with one thread for the engine."""
+def settings_of(mode: str, model: Model, workers: int = 1) -> Settings:
+    """Return the gateway's settings in that mode, with one thread for each worker of the engine; 0: as by default."""
     wanted = MODES[mode]
-    directory = model.directory / str(_ruler(mode)[-1])
-    engine = {"name": "whisper", "model": str(directory), "device": "cpu", "cpu_threads": 1, "offline": True}
-    return load_settings({**wanted, "engine": {**engine, **wanted.get("engine", {})}})
+    engine = {"name": "whisper", "model": str(model.directory), "device": "cpu", "cpu_threads": 1, "offline": True}
+    return load_settings({**wanted, "engine": {**engine, "workers": workers, **wanted.get("engine", {})}})
 
 
-def engine_of(mode: str, model: Model) -> FollowingEngine:
+def engine_of(mode: str, model: Model, workers: int = 1) -> FollowingEngine:
     """Return an engine for that mode that has loaded nothing yet."""
-    return FollowingEngine(create_engine(settings_of(mode, model).engine), model.words, _ruler(mode))
-
-
-def _ruler(mode: str) -> tuple[int, ...]:
-    return ALL_WORDS if mode == "naive" else NEW_WORDS
+    return FollowingEngine(settings_of(mode, model, workers).engine, forces_prefix=mode != "naive")
 
 
 def rotated(sound: bytes, count: int, seconds: float) -> list[bytes]:
@@ -131,7 +124,7 @@ async def measure_work(
 ) -> list[Work]:
     """Play the sounds in all modes at once, taking turns, and return what each did."""
     start = Start(MEDIA_FORMAT, language="en", endpointing=Endpointing(partial_interval_ms=round(1000 * interval_s)))
-    before = {mode: work_of(engine) for mode, engine in engines.items()}
+    before = {mode: asdict(engine.work) for mode, engine in engines.items()}
     gateways = {
         mode: VirtualGateway(engine, settings_of(mode, model), start, sounds) for mode, engine in engines.items()
     }
@@ -141,7 +134,7 @@ async def measure_work(
     audio_s = sum(map(len, sounds)) / MEDIA_FORMAT.bytes_per_sample_frame / SAMPLE_RATE_HZ
     results = []
     for mode, gateway in gateways.items():
-        work = {name: after - before[mode][name] for name, after in work_of(engines[mode]).items()}
+        work = {name: after - before[mode][name] for name, after in asdict(engines[mode].work).items()}
         results.append(
             Work(
                 shape=model.shape,
@@ -158,12 +151,6 @@ async def measure_work(
             )
         )
     return results
-
-
-def work_of(engine: FollowingEngine) -> dict[str, float]:
-    """Return what the engine has done so far, without the steps that only the ruler needed."""
-    work = asdict(engine.work)
-    return {**work, "decoder_steps": work["decoder_steps"] - engine.surplus_steps}
 
 
 def final_tokens(gateway: VirtualGateway) -> int:
@@ -197,7 +184,7 @@ async def run_paced(options: argparse.Namespace, model: Model, sound: bytes) -> 
     for mode in options.modes:
         for count in options.streams:
             sounds = rotated(sound, count, options.seconds)
-            engine, settings = engine_of(mode, model), settings_of(mode, model)
+            engine, settings = engine_of(mode, model, workers=0), settings_of(mode, model, workers=0)
             results.append(await measure_paced(mode, engine, settings, start, sounds))
             if not results[-1].keeps_up:
                 break

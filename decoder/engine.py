@@ -108,20 +108,36 @@ class EngineWork:
     features_s: float = 0.0
     redecoded: int = 0
 
+    def __add__(self, other: "EngineWork") -> "EngineWork":
+        """Return what both have done together."""
+        return EngineWork(
+            self.encoder_s + other.encoder_s,
+            self.decoder_steps + other.decoder_steps,
+            self.features_s + other.features_s,
+            self.redecoded + other.redecoded,
+        )
+
 
 class Engine(Protocol):
-    """Turns batches of requests into words. One per process, driven by one scheduler, one batch at a time.
+    """Turns batches of requests into words. One per process, driven by one scheduler.
 
     Requests of a batch come from different utterances, in any mixture of sessions, lengths, languages and kinds.
-    `decode([a, b])` equals `decode([a]) + decode([b])`. A request that cannot be answered gets its own `EngineError`
-    in its place; `decode` itself raises only when the engine is broken. Cancelling `decode` leaves the engine fit for
-    the next batch. Empty sound has no words. Sound up to 30 s is always accepted.
+    `decode([a, b])` equals `decode([a]) + decode([b])`, one after the other or at the same time. A request that cannot
+    be answered gets its own `EngineError` in its place; `decode` itself raises only when the engine is broken.
+    Cancelling `decode` leaves the engine fit for the next batch, whosever requests it holds. Empty sound has no words.
+    Sound up to 30 s is always accepted.
     """
 
     info: EngineInfo
-    work: EngineWork
     max_batch: int
     """The most requests `decode` takes at once, ≥ 1."""
+    parallel: int
+    """The most batches `decode` is given at the same time, ≥ 1; never two that hold requests of one session."""
+
+    @property
+    def work(self) -> EngineWork:
+        """What it has done up to now."""
+        ...
 
     async def warm_up(self) -> None:
         """Load the model and decode something, so that the first request is as fast as the next.

@@ -1,7 +1,7 @@
 """Which waiting requests are decoded next. PURE: time is an argument."""
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from decoder.settings import PlannerSettings
@@ -10,7 +10,7 @@ from vad.audio import SAMPLE_RATE_HZ
 
 __all__ = ["Planner"]
 
-_KIND_ORDER = {RequestKind.FINAL: 0, RequestKind.EAGER: 1, RequestKind.PARTIAL: 2}
+_KIND_ORDER = {RequestKind.FINAL: 0, RequestKind.EAGER: 1, RequestKind.PARTIAL: 2, RequestKind.FILE: 3}
 
 _UtteranceKey = tuple[str, int]
 
@@ -26,19 +26,25 @@ class _Waiting:
 class Planner:
     """The queue of one engine: at most one request an utterance waits, the newest.
 
-    The next batch is led by the most urgent request and filled with others of its length bucket. Most urgent means, in
-    this order: finals before eager finals before partials; the session whose turn it is; the earliest deadline; first
-    come. Turns are start-time fair queueing (Goyal et al. 1996): a session with many requests gets one served for every
-    one of the others, and a session that was idle cannot save up turns.
+    The next batch is led by the most urgent request and filled with others of its bucket. Finals, eager ones included,
+    are bucketed by length; partials form one bucket: beside a final they would wait for its answer, and share nothing
+    with it. Most urgent means, in this order: finals before eager finals before partials before files; the session
+    whose turn it is; the earliest deadline; first come. Turns are start-time fair queueing (Goyal et al. 1996): a
+    session with many requests gets one served for every one of the others, and a session that was idle cannot save up
+    turns.
 
     Nobody starves: a request that has waited `max_wait_s` leads every second batch, so that finals keep at least half
-    of the engine and wait for at most one batch more. A partial that replaces another inherits its waiting time.
+    of the engine and wait for at most one batch more. Files alone have what time is left: they come when nothing live
+    waits, a few at a time, in batches of their own, and not at all where the caller says so. Requests of a session that
+    is being decoded for stay where they are, and hold back no other. A partial that replaces another inherits its
+    waiting time.
     """
 
     def __init__(self, settings: PlannerSettings, max_batch: int) -> None:
         self._max_wait_s = settings.max_wait_s
         self._bucket_edges = [round(edge_s * SAMPLE_RATE_HZ) for edge_s in settings.bucket_edges_s]
         self._max_batch = max_batch
+        self._max_file_batch = min(settings.max_file_batch, max_batch)
         self._waiting: dict[_UtteranceKey, _Waiting] = {}
         self._turns: dict[str, int] = {}
         """The turn of each session's next request; kept while the session has been served ahead of the others."""
@@ -62,22 +68,35 @@ class Planner:
             self._arrivals += 1
             self._waiting[key] = _Waiting(request, now_s, turn, self._arrivals)
             return None
-        if older.request.kind is RequestKind.FINAL or older.request.revision > request.revision:
+        if older.request.kind.ends_utterance or older.request.revision > request.revision:
             return request
         self._waiting[key] = _Waiting(request, older.arrived_s, older.turn, older.order)
         return older.request
 
-    def next_batch(self, now_s: float) -> tuple[DecodeRequest, ...]:
-        """Take the next batch out of the queue; empty only when nothing waits."""
-        if not self._waiting:
+    def next_batch(
+        self, now_s: float, busy_sessions: Set[str] = frozenset(), *, files: bool = True
+    ) -> tuple[DecodeRequest, ...]:
+        """Take the next batch out of the queue; empty only when nothing waits but what may not be taken now.
+
+        Args:
+            now_s: on the clock of `add`.
+            busy_sessions: those with a request in a batch that is not answered yet; none of theirs is taken.
+            files: whether requests of files may be taken.
+        """
+        ready = (
+            w
+            for w in self._waiting.values()
+            if w.request.session_id not in busy_sessions and (files or not _is_of_file(w))
+        )
+        waiting = sorted(ready, key=_urgency)
+        if not waiting:
             return ()
-        waiting = sorted(self._waiting.values(), key=_urgency)
         leader = self._overdue(waiting, now_s)
         self._overdue_led_last = leader is not None
         leader = leader or waiting[0]
         bucket = self._bucket(leader.request)
         others = (w for w in waiting if w is not leader and self._bucket(w.request) == bucket)
-        batch = [leader, *others][: self._max_batch]
+        batch = [leader, *others][: self._max_file_batch if _is_of_file(leader) else self._max_batch]
         self._remove(w.request for w in batch)
         self._current_turn = max(self._current_turn, min(w.turn for w in batch))
         return tuple(w.request for w in batch)
@@ -91,16 +110,26 @@ class Planner:
 
     def _overdue(self, waiting: Iterable[_Waiting], now_s: float) -> _Waiting | None:
         """Return the request that has waited longest, if too long and it is the overdue ones' turn to lead."""
-        oldest = min(waiting, key=lambda w: (w.arrived_s, w.order))
+        live = (w for w in waiting if not _is_of_file(w))
+        oldest = min(live, key=lambda w: (w.arrived_s, w.order), default=None)
+        if oldest is None:
+            return None
         is_overdue = now_s - oldest.arrived_s >= self._max_wait_s
         return oldest if is_overdue and not self._overdue_led_last else None
 
-    def _bucket(self, request: DecodeRequest) -> int:
-        return min(bisect_left(self._bucket_edges, len(request.samples)), len(self._bucket_edges) - 1)
+    def _bucket(self, request: DecodeRequest) -> tuple[bool, int | None]:
+        if request.kind is RequestKind.PARTIAL:
+            return False, None
+        length = min(bisect_left(self._bucket_edges, len(request.samples)), len(self._bucket_edges) - 1)
+        return request.kind is RequestKind.FILE, length
 
     def _remove(self, requests: Iterable[DecodeRequest]) -> None:
         for request in requests:
             del self._waiting[request.session_id, request.utterance_id]
+
+
+def _is_of_file(waiting: _Waiting) -> bool:
+    return waiting.request.kind is RequestKind.FILE
 
 
 def _urgency(waiting: _Waiting) -> tuple[int, int, float, int]:

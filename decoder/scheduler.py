@@ -1,4 +1,4 @@
-"""Keeps one engine busy: requests of all sessions in, exactly one answer to each out."""
+"""Keeps an engine busy: requests of all sessions in, exactly one answer to each out."""
 
 import logging
 from collections import Counter
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import anyio
+from anyio.abc import TaskGroup
 
 from decoder.engine import Engine
 from decoder.planner import Planner
@@ -18,6 +19,7 @@ from decoder.types import (
     EngineTimeout,
     Hypothesis,
     RequestCancelled,
+    RequestKind,
     RequestReplaced,
 )
 
@@ -52,7 +54,7 @@ class SchedulerStatistics:
     Attributes:
         batches: batches decoded, the failed ones included.
         requests: requests that were in them.
-        busy_s: time spent decoding.
+        busy_s: time spent decoding, summed over the batches: two at once count twice.
         outcomes: answers by kind and outcome (`ok` or the error's code).
         failed_in_a_row: batches without a single hypothesis, up to now; those that only found no room do not count.
     """
@@ -64,6 +66,7 @@ class SchedulerStatistics:
     failed_in_a_row: int = 0
 
 
+_Batch = tuple[DecodeRequest, ...]
 _Deliver = Callable[[Answer], None]
 
 
@@ -74,7 +77,10 @@ class _Submitted:
 
 
 class Scheduler:
-    """Owns the planner and drives the engine, one batch after the other; an idle engine never waits for company.
+    """Owns the planner and keeps up to `Engine.parallel` batches at work; none of them waits for company.
+
+    A session's requests are decoded one batch after the other: the later may go on from what the engine keeps of the
+    earlier, and its answers come in order.
 
     The queue holds at most one request an utterance (`Planner`), so its bound is the number of utterances in flight:
     sessions times the finals a session may have outstanding, which the session's lag limit bounds.
@@ -93,7 +99,8 @@ class Scheduler:
         self._settings = settings
         self._clock = clock
         self._submitted: dict[DecodeRequest, _Submitted] = {}
-        self._work = anyio.Event()
+        self._decoding: set[_Batch] = set()
+        self._changed = anyio.Event()
         self._running = False
 
     @property
@@ -118,7 +125,7 @@ class Scheduler:
         replaced = self._planner.add(request, now_s)
         if replaced is not None:
             self._answer(replaced, RequestReplaced(f"revision {replaced.revision} gave way to a newer request"))
-        self._work.set()
+        self._changed.set()
 
     def forget(self, session_id: str) -> None:
         """Answer what waits of a session with `RequestCancelled`, and let the engine drop what it keeps for it."""
@@ -130,22 +137,40 @@ class Scheduler:
         """Decode until cancelled; what is unanswered then is answered with `RequestCancelled`."""
         self._running = True
         try:
-            while True:
-                batch = self._planner.next_batch(self._clock())
-                if batch:
-                    await self._serve(batch)
-                else:
-                    self._work = anyio.Event()
-                    await self._work.wait()
+            async with anyio.create_task_group() as tasks:
+                while True:
+                    self._start_batches(tasks)
+                    self._changed = anyio.Event()
+                    await self._changed.wait()
+        except BaseExceptionGroup as group:  # a batch raises only by a fault of ours, and then ends the others
+            raise group.exceptions[0] from None
         finally:
             self._running = False
+            self._decoding.clear()
             for request in tuple(self._submitted):
                 self._answer(request, RequestCancelled("the gateway is closing"))
 
-    async def _serve(self, batch: Sequence[DecodeRequest]) -> None:
+    def _start_batches(self, tasks: TaskGroup) -> None:
+        while len(self._decoding) < self._engine.parallel:
+            busy_sessions = {request.session_id for batch in self._decoding for request in batch}
+            batch = self._planner.next_batch(self._clock(), busy_sessions, files=self._has_room_for_files)
+            if not batch:
+                return
+            self._decoding.add(batch)
+            tasks.start_soon(self._serve, batch)
+
+    @property
+    def _has_room_for_files(self) -> bool:
+        """Whether a live request that comes next would still find a free place, where there is more than one."""
+        of_files = sum(batch[0].kind is RequestKind.FILE for batch in self._decoding)
+        return of_files < max(1, self._engine.parallel - 1)
+
+    async def _serve(self, batch: _Batch) -> None:
         started_s = self._clock()
         outcomes = await self._decode(batch)
         decode_s = self._clock() - started_s
+        self._decoding.remove(batch)
+        self._changed.set()
         has_words = any(isinstance(outcome, Hypothesis) for outcome in outcomes)
         statistics = self.statistics
         statistics.batches += 1
@@ -158,7 +183,7 @@ class Scheduler:
         for request, outcome in zip(batch, outcomes, strict=True):
             self._answer(request, outcome, decode_s)
 
-    async def _decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
+    async def _decode(self, batch: _Batch) -> Sequence[Hypothesis | EngineError]:
         timeout_s = self._settings.decode_timeout_s
         try:
             with anyio.fail_after(timeout_s):

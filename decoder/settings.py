@@ -125,7 +125,9 @@ class EngineSettings:
         model: a hub name (`small`, `large-v3-turbo`, `owner/name`) or a local directory; None: the engine's default.
         device: auto, cpu or cuda.
         compute_type: CTranslate2's type: default, auto, int8, int8_float16, float16, float32 …
-        cpu_threads: threads of one CPU decode; 0 leaves it to the library.
+        workers: batches decoded at once; 0: two on a CPU with two cores or more, so that a partial need not wait for a
+            final; else one.
+        cpu_threads: threads of one CPU decode; 0: the cores shared out among the workers.
         max_batch: most requests of one batch. 16: on a CPU more gains nothing, on a GPU a full 30 s window of a large
             model saturates it there.
         partial_window: how much silence Whisper's encoder gets behind a partial's sound: full pads to the 30 s it was
@@ -147,6 +149,7 @@ class EngineSettings:
     model: str | None = None
     device: str = "auto"
     compute_type: str = "default"
+    workers: int = 0
     cpu_threads: int = 0
     max_batch: int = 16
     partial_window: Literal["trimmed", "full"] = "trimmed"
@@ -159,6 +162,7 @@ class EngineSettings:
     pool: PoolSettings = field(default_factory=PoolSettings)
 
     def __post_init__(self) -> None:
+        _check_least("workers", self.workers, 0)
         _check_least("cpu_threads", self.cpu_threads, 0)
         _check_least("max_batch", self.max_batch, 1)
         _check_least("final_beam_size", self.final_beam_size, 1)
@@ -174,9 +178,12 @@ class PlannerSettings:
     """How waiting requests become batches.
 
     Attributes:
-        bucket_edges_s: a request falls into the first bucket its sound fits, so that one batch has one padded length.
-            Ascending; longer sound falls into the last; without any there is one bucket.
-        max_wait_s: a request that has waited this long goes before all that have not, whatever its kind.
+        bucket_edges_s: a final falls into the first bucket its sound fits, so that one batch has one padded length.
+            Ascending; longer sound falls into the last; without any there is one bucket. Partials have one of their
+            own, for an engine need not hear all of a long one again.
+        max_wait_s: a live request that has waited this long goes before all that have not, whatever its kind.
+        max_file_batch: most requests of files in one batch. 2: where one batch is decoded at a time, a live final waits
+            for no more than these; a GPU has time for 16.
 
     Raises:
         ValueError: a value is not allowed.
@@ -184,9 +191,11 @@ class PlannerSettings:
 
     bucket_edges_s: tuple[float, ...] = (5.0, 10.0, 20.0, 30.0)
     max_wait_s: float = 2.0
+    max_file_batch: int = 2
 
     def __post_init__(self) -> None:
         _check_least("max_wait_s", self.max_wait_s, 0)
+        _check_least("max_file_batch", self.max_file_batch, 1)
         if list(self.bucket_edges_s) != sorted(set(self.bucket_edges_s)):
             raise ValueError(f"bucket_edges_s {self.bucket_edges_s}: allowed is an ascending order")
 
@@ -220,16 +229,20 @@ class StabiliserSettings:
     Attributes:
         agreement: hypotheses in a row that must agree, LocalAgreement-n (Liu et al. 2020, Macháček et al. 2023).
             They use 2, a second apart. At half a second 3 are as much evidence; with 2, committed words that later
-            prove wrong cost pocketsphinx another point of word errors.
+            prove wrong cost pocketsphinx another point of word errors, Whisper three of spoken digits.
+        agreement_s: two are enough when one has heard so much more sound than the other: a second, as theirs, less
+            what the detector's windows take from an interval.
 
     Raises:
         ValueError: a value is not allowed.
     """
 
     agreement: int = 3
+    agreement_s: float = 0.9
 
     def __post_init__(self) -> None:
         _check_least("agreement", self.agreement, 1)
+        _check_least("agreement_s", self.agreement_s, 0)
 
 
 GuardMode = Literal["off", "flag", "drop"]

@@ -83,6 +83,11 @@ class RequestKind(StrEnum):
     FINAL = "final"
     FILE = "file"
 
+    @property
+    def ends_utterance(self) -> bool:
+        """Whether it is certain that nothing more comes of the utterance."""
+        return self in (RequestKind.FINAL, RequestKind.FILE)
+
 
 class Task(StrEnum):
     """What is to be written: what was said, or what it means in English."""

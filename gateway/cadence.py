@@ -32,6 +32,11 @@ class Cadence:
         """New speech between two partials, at 16 kHz."""
         return round(self._interval)
 
+    @property
+    def is_stretched(self) -> bool:
+        """Whether the engine is behind."""
+        return self._interval > self._least
+
     def took(self, samples: float) -> None:
         """Note that a partial was answered after that much time, in samples at 16 kHz."""
         if samples > self._interval:

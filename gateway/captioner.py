@@ -191,7 +191,7 @@ class Captioner:
             return []
         outcome = answer.outcome
         words = self._judged(answer.request, outcome, is_final=False).words
-        transcript = utterance.stabiliser.update(words, answer.request.revision)
+        transcript = utterance.stabiliser.update(words, answer.request.revision, answer.request.end_sample)
         events = self._cue_events(transcript, outcome.language, answer.request.end_sample)
         if self._start.eager and answer is utterance.eager:
             utterance.eager_is_told = True

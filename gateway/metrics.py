@@ -116,7 +116,8 @@ class _SchedulerCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         statistics = self._scheduler.statistics
         yield CounterMetricFamily("livecue_engine_batches", "Batches decoded", statistics.batches)
-        yield CounterMetricFamily("livecue_engine_busy_seconds", "Time spent decoding", statistics.busy_s)
+        busy_s = statistics.busy_s
+        yield CounterMetricFamily("livecue_engine_busy_seconds", "Time spent decoding, summed over batches", busy_s)
         yield GaugeMetricFamily("livecue_engine_waiting", "Requests waiting for a batch", self._scheduler.waiting)
         yield GaugeMetricFamily("livecue_engine_ready", "1 while batches succeed", int(self._scheduler.is_ready))
         answers = CounterMetricFamily("livecue_engine_answers", "Requests answered", labels=["kind", "outcome"])

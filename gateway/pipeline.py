@@ -13,6 +13,7 @@ from decoder.types import DecodeRequest, EngineError, RequestCancelled, RequestK
 from gateway.cadence import Cadence
 from gateway.captioner import Captioner
 from gateway.cues import PROFILES, CueBuilder
+from gateway.eagerness import Eagerness
 from gateway.errors import Lagging
 from gateway.settings import SessionSettings
 from gateway.wire import (
@@ -87,6 +88,7 @@ class Pipeline:
         cues = CueBuilder(PROFILES[profile])
         self._captioner = Captioner(start, cues, settings.stabiliser, settings.guard, self._next_seq)
         self._cadence = Cadence(self._listener.progress_interval_samples, self._settings.max_partial_stretch)
+        self._eagerness = Eagerness()
         self._has_eager_finals = self._settings.eager_finals and info.eager_is_final
         self.eager_dropped = 0
         """Eager requests in vain, for the speaker went on."""
@@ -188,7 +190,7 @@ class Pipeline:
                     effects += self._end(event, now_s)
                 case speech.SpeechResumed():
                     effects += self._resume(event)
-                case speech.SpeechPaused() if self._has_eager_finals and not self._is_behind:
+                case speech.SpeechPaused() if self._wants_eager_final:
                     self._eager = self._request(event, RequestKind.EAGER, now_s + self._settings.final_deadline_s)
                     effects.append(self._eager)
                 case speech.SpeechProgress() | speech.SpeechPaused() if self._has_partials and not self._is_behind:
@@ -200,6 +202,8 @@ class Pipeline:
     def _end(self, event: speech.SpeechEnded, now_s: float) -> list[Effect]:
         """Let the eager request answer the utterance if it heard all of it, else a final one."""
         eager, self._eager = self._eager, None
+        if event.reason is speech.EndReason.SILENCE:
+            self._eagerness.paused(was_end=True)
         effects: list[Effect] = [
             SpeechEnded(self._next_seq(), event.utterance_id, event.start_sample, event.end_sample, event.reason)
         ]
@@ -213,6 +217,7 @@ class Pipeline:
         return [*events, self._ack()] if any(isinstance(event, Final) for event in events) else events
 
     def _resume(self, event: speech.SpeechResumed) -> list[ServerEvent]:
+        self._eagerness.paused(was_end=False)
         self.eager_dropped += self._eager is not None
         self._eager = None
         return self._captioner.resume(event.utterance_id)
@@ -239,6 +244,13 @@ class Pipeline:
         self._listener.progress_interval_samples = self._cadence.interval_samples
         announced = self._cadence.announcement()
         return [] if announced is None else [CadenceChanged(self._next_seq(), announced)]
+
+    @property
+    def _wants_eager_final(self) -> bool:
+        """Whether the pause that has just begun gets a final: always for a client that asks, else where it pays."""
+        if not self._has_eager_finals or self._is_behind:
+            return False
+        return self._start.eager or (self._eagerness.pays and not self._cadence.is_stretched)
 
     @property
     def _is_behind(self) -> bool:

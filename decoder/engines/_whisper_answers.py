@@ -24,7 +24,9 @@ def partial_words(heard: Heard, tokenizer: Tokenizer) -> tuple[Word, ...]:
     """Return the committed words, and the new ones spread over the sound after them."""
     request = heard.plan.request
     committed = len(request.prefix)
-    start_sample = request.prefix[-1].end_sample if committed else request.start_sample
+    before = heard.plan.before + request.prefix
+    # Where a committed word was guessed to end may lie after the place where it was cut off.
+    start_sample = max(request.start_sample, before[-1].end_sample) if before else request.start_sample
     new_words = _spell(heard, tokenizer)[committed:]
     return request.prefix + spread_words(new_words, min(start_sample, request.end_sample), request.end_sample)
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from decoder.engine import EngineWork
 from decoder.engines._whisper_answers import final_words, partial_words
@@ -14,6 +13,7 @@ from decoder.engines._whisper_plan import (
     CONTEXT_TOKENS,
     FULL_WINDOW_FRAMES,
     Plan,
+    carried_tokens,
     refuse,
     runs,
     token_limit,
@@ -21,7 +21,7 @@ from decoder.engines._whisper_plan import (
 )
 from decoder.engines._whisper_utterances import UtteranceStore
 from decoder.settings import EngineSettings
-from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind, Word
+from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind, Task, Word
 from vad.audio import SAMPLE_RATE_HZ
 
 __all__ = ["BatchDecoder", "Decoded"]
@@ -50,28 +50,25 @@ class BatchDecoder:
     """A loaded model that answers requests. Not thread-safe: one call at a time."""
 
     def __init__(
-        self, directory: Path, settings: EngineSettings, device: str, utterances: UtteranceStore, work: EngineWork
+        self, network: Network, settings: EngineSettings, utterances: UtteranceStore, work: EngineWork
     ) -> None:
-        """Load the model.
+        """Get ready.
 
         Args:
-            directory: of the model.
+            network: its own; other decoders may share the model.
             settings: how it decodes.
-            device: cpu or cuda.
-            utterances: what is kept of those that still grow.
+            utterances: what is kept of those that still grow; other decoders may share it.
             work: where what is done is counted.
-
-        Raises:
-            ModelError: the files are no Whisper model, or there is no room for it.
         """
-        self._network = Network(directory, settings, device, work)
+        self._network = network
         self._settings = settings
         self._utterances = utterances
         self._work = work
-        self.languages = tuple(self._network.tokenizers)
+        self.translates = network.is_multilingual
+        self.languages = self._network.languages
 
     def close(self) -> None:
-        """Free the weights."""
+        """Free the weights, for all that share them; none of them may be at work."""
         self._network.close()
 
     def decode(self, batch: Sequence[DecodeRequest], known: Mapping[str, str], proceed: Callable[[], None]) -> Decoded:
@@ -99,7 +96,7 @@ class BatchDecoder:
         except (RuntimeError, ValueError, MemoryError) as error:
             answers |= {plan.place: _failed(error) for plan in plans}
         for request in batch:
-            if request.kind is RequestKind.FINAL:
+            if request.kind.ends_utterance:
                 self._utterances.drop(request)
         return Decoded(tuple(answers[place] for place in range(len(batch))), learned)
 
@@ -107,6 +104,8 @@ class BatchDecoder:
         error = refuse(request)
         if error is not None:
             return error
+        if request.task is Task.TRANSLATE and not self.translates:
+            return EngineFailed("task translate: this model knows one language, and writes what was said")
         language = request.language
         if language is not None and language not in self.languages:
             return EngineFailed(f"language {language!r}: the model writes {', '.join(self.languages)}")
@@ -117,12 +116,14 @@ class BatchDecoder:
         cuts = is_partial and window == "trimmed"
         said, request = carried_on(request, self._utterances.cut(request) if cuts else None)
         try:
-            before = self._network.tokens(f" {request.prompt.strip()}" if request.prompt.strip() else "")
+            prompt = self._network.tokens(f" {request.prompt.strip()}" if request.prompt.strip() else "")
+            before = tuple(token for word in said for token in self._network.tokens(word.text))
             prefix = tuple(self._network.tokens(word.text) for word in request.prefix)
         except (TypeError, ValueError) as text_error:  # lone surrogates
             return EngineFailed(f"prompt or prefix is no text: {text_error}")
         if sum(map(len, prefix)) >= token_limit(len(request.samples)):  # no room for another word
             return _hypothesis(request, words=said + request.prefix, language=language)
+        before = prompt + before[len(before) - carried_tokens(len(before)) :]
         before = before[-(CONTEXT_TOKENS // 2 - 1) :]
         context = (self._network.sot_prev, *before) if before else ()
         beam_size = 1 if is_partial else self._settings.final_beam_size
@@ -174,7 +175,8 @@ class BatchDecoder:
         heard: list[Heard] = []
         for first, end in runs([plan.group for plan in plans]):
             proceed()
-            heard += self._network.generate(plans[first:end], sounds[first:end], languages[first:end])
+            temperature = plans[first].request.temperature
+            heard += self._network.generate(plans[first:end], sounds[first:end], languages[first:end], temperature)
         return heard
 
     def _widened(self, heard: list[Heard], proceed: Callable[[], None]) -> list[Heard]:
@@ -200,7 +202,8 @@ class BatchDecoder:
 
     def _least_doubtful(self, heard: Heard, proceed: Callable[[], None]) -> Heard:
         tried = [heard]
-        for temperature in self._settings.final_temperatures[1:]:
+        asked = heard.plan.request.temperature
+        for temperature in (t for t in self._settings.final_temperatures if t > asked):
             if not self._is_doubtful(tried[-1]):
                 break
             proceed()
@@ -222,26 +225,28 @@ class BatchDecoder:
             answers[item.plan.place] = _answer(item, words)
         partials = [item for item in heard if not item.plan.wants_times]
         for item in partials:
-            answers[item.plan.place] = _answer(item, partial_words(item, self._network.tokenizers[item.language]))
+            answers[item.plan.place] = _answer(item, partial_words(item, self._network.speller(item)))
         if self._settings.partial_window == "trimmed":
             for item, words in self._timed([item for item in partials if wants_cut(item.plan.request)], proceed):
                 self._cut(item, words)
         return answers
 
     def _timed(self, heard: list[Heard], proceed: Callable[[], None]) -> Iterator[tuple[Heard, tuple[Word, ...]]]:
-        # `align` takes one start sequence a call, and that names the language; and neighbours of one encode.
-        heard = sorted(heard, key=lambda item: (id(item.encoded.output), item.language, item.encoded.row))
-        keys = [(id(item.encoded.output), item.language, item.encoded.row - n) for n, item in enumerate(heard)]
+        # `align` takes one start sequence a call, which names language and task; and neighbours of one encode.
+        asked = [(id(item.encoded.output), item.language, item.plan.request.task) for item in heard]
+        order = sorted(range(len(heard)), key=lambda n: (*asked[n], heard[n].encoded.row))
+        heard, asked = [heard[n] for n in order], [asked[n] for n in order]
+        keys = [(*asked[n], item.encoded.row - n) for n, item in enumerate(heard)]
         for first, end in runs(keys):
             proceed()
             for item, (path, probabilities) in zip(
                 heard[first:end], self._network.align(heard[first:end]), strict=True
             ):
-                yield item, final_words(item, self._network.tokenizers[item.language], path, probabilities)
+                yield item, final_words(item, self._network.speller(item), path, probabilities)
 
     def _cut(self, heard: Heard, words: tuple[Word, ...]) -> None:
         request = heard.plan.request
-        found = find_cut(words[: len(request.prefix)], request.samples, request.start_sample)
+        found = find_cut(words, len(request.prefix), request.samples, request.start_sample)
         if found is not None:
             count, sample = found
             said = (*heard.plan.before, *request.prefix[:count])

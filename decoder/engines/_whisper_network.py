@@ -14,10 +14,13 @@ from faster_whisper.tokenizer import Tokenizer
 from decoder.engine import EngineWork
 from decoder.engines._whisper_plan import CONTEXT_TOKENS, FRAMES_PER_SECOND, Plan, frame_count
 from decoder.settings import EngineSettings
-from decoder.types import ModelError
+from decoder.types import ModelError, Task
 from vad.audio import Float32
 
-__all__ = ["Encoded", "Heard", "Network"]
+__all__ = ["Encoded", "Heard", "Network", "load_model"]
+
+TRANSLATED_INTO = "en"
+"""Whisper learnt to translate into nothing else."""
 
 TIMED_FRAMES_LEAST = 2
 """One position of the encoder."""
@@ -73,29 +76,41 @@ class _Rows:
             self.__array_interface__ = interface
 
 
-class Network:
-    """A loaded model. Not thread-safe: one call at a time."""
+def load_model(directory: Path, settings: EngineSettings, device: str) -> WhisperModel:
+    """Return the model, ready for as many networks at work at the same time as `settings.workers` says.
 
-    def __init__(self, directory: Path, settings: EngineSettings, device: str, work: EngineWork) -> None:
-        """Load the model.
+    Args:
+        directory: of the model.
+        settings: how it computes; `workers` ≥ 1.
+        device: cpu or cuda.
+
+    Raises:
+        ModelError: the files are no Whisper model, or there is no room for it.
+    """
+    try:
+        # tokenizers raises a bare Exception at a broken file; this raises ValueError.
+        json.loads((directory / "tokenizer.json").read_text(encoding="utf-8"))
+        return WhisperModel(
+            str(directory),
+            device=device,
+            compute_type=settings.compute_type,
+            cpu_threads=settings.cpu_threads,
+            num_workers=settings.workers,
+        )
+    except (RuntimeError, ValueError, OSError, MemoryError) as error:
+        raise ModelError(f"model {directory} cannot be loaded: {error}") from error
+
+
+class Network:
+    """A loaded model. Not thread-safe: one call at a time, but several networks may share a model."""
+
+    def __init__(self, loaded: WhisperModel, work: EngineWork) -> None:
+        """Get ready.
 
         Args:
-            directory: of the model.
-            settings: how it computes.
-            device: cpu or cuda.
+            loaded: of `load_model`.
             work: where what is done is counted.
-
-        Raises:
-            ModelError: the files are no Whisper model, or there is no room for it.
         """
-        try:
-            # tokenizers raises a bare Exception at a broken file; this raises ValueError.
-            json.loads((directory / "tokenizer.json").read_text(encoding="utf-8"))
-            loaded = WhisperModel(
-                str(directory), device=device, compute_type=settings.compute_type, cpu_threads=settings.cpu_threads
-            )
-        except (RuntimeError, ValueError, OSError, MemoryError) as error:
-            raise ModelError(f"model {directory} cannot be loaded: {error}") from error
         self._model = loaded.model
         self._vocabulary = loaded.hf_tokenizer
         self._work = work
@@ -106,11 +121,13 @@ class Network:
             for code in loaded.supported_languages
             if not self.is_multilingual or self._vocabulary.token_to_id(f"<|{code}|>") is not None
         )
-        self.tokenizers = {
-            code: Tokenizer(self._vocabulary, self.is_multilingual, task="transcribe", language=code)
+        self.languages = languages
+        self._tokenizers = {
+            (code, task): Tokenizer(self._vocabulary, self.is_multilingual, task=task, language=code)
             for code in languages
+            for task in Task
         }
-        any_tokenizer = self.tokenizers[languages[0]]
+        any_tokenizer = self._tokenizers[languages[0], Task.TRANSCRIBE]
         self._eot: int = any_tokenizer.eot
         self.sot_prev: int = any_tokenizer.sot_prev
         # As in faster-whisper, and the other special tokens but the times: one of them in a text is never right.
@@ -119,7 +136,7 @@ class Network:
         )
 
     def close(self) -> None:
-        """Free the weights."""
+        """Free the weights, for all that share them; none of them may be at work."""
         self._model.unload_model()
 
     def tokens(self, text: str) -> tuple[int, ...]:
@@ -153,7 +170,7 @@ class Network:
         """Return the language of each sound with its probability, 0..1; they are neighbours in one output."""
         likeliest = []
         for detected in self._model.detect_language(_rows(sounds)):
-            token, probability = next(item for item in detected if item[0][2:-2] in self.tokenizers)
+            token, probability = next(item for item in detected if item[0][2:-2] in self.languages)
             likeliest.append((token[2:-2], probability))
         return likeliest
 
@@ -170,13 +187,13 @@ class Network:
         """
         prompts = [
             [*plan.context, *tokenizer.sot_sequence, tokenizer.no_timestamps, *plan.prefix_tokens]
-            for plan, tokenizer in zip(plans, (self.tokenizers[code] for code in languages), strict=True)
+            for plan, tokenizer in zip(plans, map(self._tokenizer, plans, languages), strict=True)
         ]
-        plan = plans[0]
         # CTranslate2 counts text, prefix included, from the last task token, and cuts it at the less of half of
         # max_length and what the task tokens leave of it.
+        plan = plans[0]
         task_tokens = len(prompts[0]) - len(plan.prefix_tokens) - 1
-        limit = min(plan.limit, CONTEXT_TOKENS - task_tokens)
+        limit = min(self._limit(plans), CONTEXT_TOKENS - task_tokens)
         chance = {"sampling_topk": 0, "sampling_temperature": temperature} if temperature else {}
         generated = self._model.generate(
             _rows(sounds),
@@ -191,19 +208,31 @@ class Network:
         )
         return [self._heard(*each, limit) for each in zip(plans, sounds, languages, generated, strict=True)]
 
+    def speller(self, heard: Heard) -> Tokenizer:
+        """Return what splits the text into words: by the language that it is written in."""
+        is_translated = heard.plan.request.task is Task.TRANSLATE and TRANSLATED_INTO in self.languages
+        return self._tokenizers[TRANSLATED_INTO if is_translated else heard.language, Task.TRANSCRIBE]
+
     def align(self, heard: Sequence[Heard]) -> list[tuple[list[tuple[int, int]], list[float]]]:
         """Return for each text the path (token, encoder position) and the probability of each token, 0..1.
 
         Args:
-            heard: of one language; their sounds are neighbours in one output.
+            heard: of one language and task; their sounds are neighbours in one output.
         """
         aligned = self._model.align(
             _rows([item.encoded for item in heard]),
-            self.tokenizers[heard[0].language].sot_sequence,
+            self._tokenizer(heard[0].plan, heard[0].language).sot_sequence,
             [[*item.plan.prefix_tokens, *item.tokens] for item in heard],
             [max(TIMED_FRAMES_LEAST, frame_count(len(item.plan.request.samples))) for item in heard],
         )
         return [(item.alignments, item.text_token_probs) for item in aligned]
+
+    def _tokenizer(self, plan: Plan, language: str) -> Tokenizer:
+        return self._tokenizers[language, plan.request.task]
+
+    def _limit(self, plans: Sequence[Plan]) -> int:
+        """Return the most tokens of a text; plans of one group have one limit."""
+        return plans[0].limit
 
     def _heard(
         self, plan: Plan, sound: Encoded, language: str, generated: WhisperGenerationResult, limit: int

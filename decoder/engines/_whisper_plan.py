@@ -20,6 +20,7 @@ __all__ = [
     "TOKENS_PER_SECOND",
     "Plan",
     "Window",
+    "carried_tokens",
     "frame_count",
     "refuse",
     "runs",
@@ -48,6 +49,10 @@ two windows at most: shorter steps would encode a little less and generate in sm
 
 CONTEXT_TOKENS = 448
 """Positions of Whisper's decoder; half may go to the text before, half to the text itself (openai/whisper)."""
+
+CARRIED_TOKENS = (16, 8, 4)
+"""So many tokens of what was said before a cut are context for what comes after it: 5 s of English at most. They are
+few lengths, for CTranslate2 generates together only where <|startoftranscript|> stands at one position."""
 
 TOKENS_PER_SECOND = 15
 """No speech is faster: English at 5 words a second takes 7 tokens, scripts of several tokens a letter about twice as
@@ -107,14 +112,22 @@ class Plan:
         return [token for word in self.prefix for token in word]
 
     @property
-    def group(self) -> tuple[int, bool, int, bool, int, int]:
+    def group(self) -> tuple[int, bool, int, float, bool, int, int]:
         """What requests of one `generate` call have in common.
 
         CTranslate2 wants windows of one length and <|startoftranscript|> at one position in a call and takes one beam,
-        one limit and one rule for blanks; language and prefix may differ. All of it follows from the request alone, so
-        that its answer does not depend on its neighbours.
+        one temperature, one limit and one rule for blanks; language, task and prefix may differ. All of it follows from
+        the request alone, so that its answer does not depend on its neighbours.
         """
-        return (self.frames, self.wants_times, self.beam_size, self.suppresses_blank, len(self.context), self.limit)
+        return (
+            self.frames,
+            self.wants_times,
+            self.beam_size,
+            self.request.temperature,
+            self.suppresses_blank,
+            len(self.context),
+            self.limit,
+        )
 
 
 def runs(keys: Sequence[object]) -> Iterator[tuple[int, int]]:
@@ -138,6 +151,11 @@ def refuse(request: DecodeRequest) -> EngineFailed | None:
     if not np.isfinite(samples).all():
         return EngineFailed("sound with samples that are no numbers: -1 to 1 are allowed")
     return None
+
+
+def carried_tokens(count: int) -> int:
+    """Return how many of the tokens before a cut are context for what comes after it."""
+    return next((length for length in CARRIED_TOKENS if length <= count), 0)
 
 
 def token_limit(sound_samples: int) -> int:

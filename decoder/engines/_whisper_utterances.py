@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from decoder.engines._whisper_cut import Cut
 from decoder.features import IncrementalLogMel
@@ -18,6 +18,7 @@ class _Kept:
     cut: Cut | None = None
     start_sample: int | None = None  # of the sound that the spectrogram is of
     log_mel: IncrementalLogMel | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)  # a cancelled decode may still be at the spectrogram
 
 
 class UtteranceStore:
@@ -30,7 +31,7 @@ class UtteranceStore:
     def __init__(self) -> None:
         """Keep nothing yet."""
         self._kept: dict[str, _Kept | None] = {}  # a key: the session is admitted
-        self._lock = threading.Lock()  # sessions come and go on the event loop, spectrograms are made in a thread
+        self._lock = threading.Lock()  # sessions come and go on the event loop, spectrograms are made in threads
 
     @property
     def kept_samples(self) -> int:
@@ -57,11 +58,12 @@ class UtteranceStore:
             frames: of 10 ms.
         """
         kept = self._utterance(request)
-        if kept.log_mel is None or kept.start_sample != request.start_sample:
-            kept.start_sample = request.start_sample
-            kept.log_mel = IncrementalLogMel(filters)
-        kept.log_mel.extend(request.samples)
-        return kept.log_mel.window(frames)
+        with kept.lock:
+            if kept.log_mel is None or kept.start_sample != request.start_sample:
+                kept.start_sample = request.start_sample
+                kept.log_mel = IncrementalLogMel(filters)
+            kept.log_mel.extend(request.samples)
+            return kept.log_mel.window(frames)
 
     def cut(self, request: DecodeRequest) -> Cut | None:
         """Return where the request's utterance was cut, or None."""

@@ -11,7 +11,7 @@ from decoder.settings import EngineSettings
 from decoder.types import DecodeRequest, EngineError, Hypothesis, Word
 from vad.audio import SAMPLE_RATE_HZ
 
-__all__ = ["CostModel", "ScriptedEngine", "create", "spoken_count"]
+__all__ = ["CostModel", "Script", "ScriptedEngine", "create", "spoken_count"]
 
 _WORD_SAMPLES = SAMPLE_RATE_HZ * 2 // 5
 """One word each 0.4 s: 150 words a minute, a usual speaking rate."""
@@ -19,6 +19,7 @@ _WORD_SAMPLES = SAMPLE_RATE_HZ * 2 // 5
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 Script = Callable[[DecodeRequest], Hypothesis | EngineError]
+"""What an engine answers to a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class ScriptedEngine:
         script: request → hypothesis or error.
         cost: how long a batch takes.
         sleep: waits that long; a test passes its own clock's.
-        max_batch: as of every engine.
+        max_batch, parallel: as of every engine.
     """
 
     def __init__(
@@ -69,10 +70,12 @@ class ScriptedEngine:
         cost: CostModel | None = None,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         max_batch: int = 16,
+        parallel: int = 1,
     ) -> None:
         self.info = EngineInfo("scripted", "script", "none")
         self.work = EngineWork()
         self.max_batch = max_batch
+        self.parallel = parallel
         self.batches: list[int] = []
         """Sizes of the batches decoded."""
         self._script = script

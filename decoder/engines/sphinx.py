@@ -201,6 +201,7 @@ class SphinxEngine:
         """
         self.work = EngineWork()
         self.max_batch = settings.max_batch
+        self.parallel = 1  # a second would only wait: see the worker thread
         self._max_streams = settings.sphinx_streams
         self._streams: dict[tuple[str, int], _Stream] = {}
         # Whose request is being answered; None once `forget` came for that session meanwhile.
@@ -254,13 +255,13 @@ class SphinxEngine:
                 words = await self._follow(request)
             except (RuntimeError, ValueError) as error:
                 return EngineFailed(f"pocketsphinx failed: {error}")
-        elif request.kind is RequestKind.FINAL:
+        elif request.kind.ends_utterance:
             self._close((request.session_id, request.utterance_id))
         return Hypothesis(request.session_id, request.utterance_id, request.revision, words, _LANGUAGE)
 
     def _has_room_for(self, request: DecodeRequest) -> bool:
         key = (request.session_id, request.utterance_id)
-        if request.kind is RequestKind.FINAL or key in self._streams or len(self._streams) < self._max_streams:
+        if request.kind.ends_utterance or key in self._streams or len(self._streams) < self._max_streams:
             return True
         for other, stream in self._streams.items():
             is_earlier = other[0] == request.session_id and other[1] < request.utterance_id
@@ -285,7 +286,7 @@ class SphinxEngine:
         finally:
             if stream is not None:
                 stream.is_paused = request.kind is RequestKind.EAGER
-                if request.kind is RequestKind.FINAL or self._serving is None:
+                if request.kind.ends_utterance or self._serving is None:
                     self._idle.append(stream.recogniser)
                 else:
                     self._streams[key] = stream
@@ -301,7 +302,7 @@ class SphinxEngine:
         return _Stream(recogniser, request.start_sample, level_samples=len(opening))
 
     async def _listen(self, recogniser: _Recogniser, request: DecodeRequest) -> tuple[Word, ...]:
-        is_final = request.kind is RequestKind.FINAL
+        is_final = request.kind.ends_utterance
         length = len(request.samples)
         end = length if is_final else length - length % _PIECE_SAMPLES
         for stop in range(recogniser.fed_samples + _STEP_SAMPLES, end, _STEP_SAMPLES):

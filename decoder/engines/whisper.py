@@ -1,10 +1,13 @@
-"""Whisper as an engine: the model in one thread off the event loop, languages remembered by session."""
+"""Whisper as an engine: the model in threads off the event loop, languages remembered by session."""
 
+import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 
 import anyio
 import anyio.to_thread
@@ -13,6 +16,7 @@ import numpy as np
 
 from decoder.engine import Engine, EngineInfo, EngineWork
 from decoder.engines._whisper_model import BatchDecoder, Decoded
+from decoder.engines._whisper_network import Network, load_model
 from decoder.engines._whisper_utterances import UtteranceStore
 from decoder.models import resolve_model
 from decoder.settings import EngineSettings
@@ -22,6 +26,9 @@ from vad.audio import SAMPLE_RATE_HZ
 __all__ = ["WhisperEngine", "create"]
 
 DEVICES = ("cpu", "cuda")
+
+CPU_WORKERS = 2
+"""A partial need not wait for a final then; more would leave each of them fewer cores."""
 
 WARM_UP_SESSION = ""
 
@@ -38,29 +45,42 @@ def create(settings: EngineSettings) -> Engine:
 class WhisperEngine:
     """Whisper on CTranslate2, on CPU or CUDA. The contract is `decoder.engine.Engine`'s.
 
-    A cancelled `decode` returns at once. Its thread ends after the step it is in; the next decode waits for it, so
-    the model never does two things at a time.
+    The weights are loaded once, and shared by a decoder for each batch that may be decoded at the same time. A
+    cancelled `decode` returns at once. Its thread ends after the step it is in, and has its decoder until then, so that
+    no decoder ever does two things at a time.
     """
 
-    def __init__(self, settings: EngineSettings) -> None:
+    def __init__(self, settings: EngineSettings, network: type[Network] = Network) -> None:
         """Remember what to load.
+
+        Args:
+            settings: what is loaded, and how it computes.
+            network: what each worker makes of the loaded model.
 
         Raises:
             ModelError: no model is named.
         """
         if settings.model is None:
             raise ModelError("whisper needs a model: a name as `livecue pull` takes, or a directory")
-        self._settings = settings
         self._name = settings.model
+        self.info = EngineInfo("whisper", _spoken_name(self._name), _chosen_device(settings.device))
+        self._network = network
+        self._settings = _shared_out(settings, self.info.device)
         self._utterances = UtteranceStore()
         self._languages: dict[str, str | None] = {}  # session → its language; None: not known yet
-        self._decoder: BatchDecoder | None = None
+        self.max_batch = settings.max_batch
+        self.parallel = self._settings.workers
+        self._works = tuple(EngineWork() for _ in range(self.parallel))
         self._limiter: anyio.CapacityLimiter | None = None
         # The limiter alone is not enough: cancelling frees its token while the abandoned thread still runs.
-        self._model_in_use = threading.Lock()
-        self.work = EngineWork()
-        self.max_batch = settings.max_batch
-        self.info = EngineInfo("whisper", _spoken_name(self._name), _chosen_device(settings.device))
+        self._idle: SimpleQueue[BatchDecoder] = SimpleQueue()
+        self._loading = threading.Lock()
+        self._is_loaded = False
+
+    @property
+    def work(self) -> EngineWork:
+        """What all decoders have done up to now."""
+        return sum(self._works, EngineWork())
 
     async def warm_up(self) -> None:
         """Load the model and decode a second of silence.
@@ -91,7 +111,7 @@ class WhisperEngine:
             decoded = await anyio.to_thread.run_sync(
                 partial(self._decode, tuple(batch), known, abandoned),
                 abandon_on_cancel=True,
-                limiter=self._one_at_a_time(),
+                limiter=self._threads(),
             )
         finally:
             abandoned.set()
@@ -106,12 +126,12 @@ class WhisperEngine:
         self._utterances.forget(session_id)
 
     async def aclose(self) -> None:
-        """Free the model, once a decode that was cancelled is out of it."""
-        await anyio.to_thread.run_sync(self._close, limiter=self._one_at_a_time())
+        """Free the model, once all decodes that were cancelled are out of it."""
+        await anyio.to_thread.run_sync(self._close, limiter=self._threads())
 
-    def _one_at_a_time(self) -> anyio.CapacityLimiter:
+    def _threads(self) -> anyio.CapacityLimiter:
         if self._limiter is None:  # made on use: it belongs to an event loop
-            self._limiter = anyio.CapacityLimiter(1)
+            self._limiter = anyio.CapacityLimiter(self.parallel)
         return self._limiter
 
     def _decode(self, batch: tuple[DecodeRequest, ...], known: dict[str, str], abandoned: threading.Event) -> Decoded:
@@ -119,24 +139,39 @@ class WhisperEngine:
             if abandoned.is_set():
                 raise _AbandonedError
 
-        with self._model_in_use:
+        with self._loading:
             proceed()
-            if self._decoder is None:
-                self._decoder = self._load()
-            return self._decoder.decode(batch, known, proceed)
+            if not self._is_loaded:
+                self._load()
+        with self._decoder() as decoder:
+            proceed()
+            return decoder.decode(batch, known, proceed)
 
-    def _load(self) -> BatchDecoder:
+    @contextmanager
+    def _decoder(self) -> Iterator[BatchDecoder]:
+        decoder = self._idle.get()
+        try:
+            yield decoder
+        finally:
+            self._idle.put(decoder)
+
+    def _load(self) -> None:
         _check_device(self.info.device, self._settings.compute_type)
         directory = resolve_model(self._name, offline=self._settings.offline)
-        decoder = BatchDecoder(directory, self._settings, self.info.device, self._utterances, self.work)
-        self.info = replace(self.info, languages=decoder.languages)
-        return decoder
+        loaded = load_model(directory, self._settings, self.info.device)
+        decoders = [
+            BatchDecoder(self._network(loaded, work), self._settings, self._utterances, work) for work in self._works
+        ]
+        self.info = replace(self.info, languages=decoders[0].languages, translates=decoders[0].translates)
+        for decoder in decoders:
+            self._idle.put(decoder)
+        self._is_loaded = True
 
     def _close(self) -> None:
-        with self._model_in_use:
-            decoder, self._decoder = self._decoder, None
-            if decoder is not None:
-                decoder.close()
+        with self._loading, ExitStack() as all_idle:
+            if self._is_loaded:
+                for decoder in [all_idle.enter_context(self._decoder()) for _ in self._works]:
+                    decoder.close()
 
 
 class _AbandonedError(Exception):
@@ -157,6 +192,21 @@ def _chosen_device(device: str) -> str:
     if device != "auto":
         return device
     return "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
+
+
+def _shared_out(settings: EngineSettings, device: str) -> EngineSettings:
+    """Return the settings with the workers there are, and the cores shared out among them."""
+    if device != "cpu":
+        return replace(settings, workers=settings.workers or 1)
+    cores = _core_count()
+    workers = settings.workers or min(CPU_WORKERS, cores)
+    return replace(settings, workers=workers, cpu_threads=settings.cpu_threads or max(1, cores // workers))
+
+
+def _core_count() -> int:
+    if hasattr(os, "sched_getaffinity"):  # not on macOS, nor on Windows; a container may be given fewer than there are
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _spoken_name(model: str) -> str:

@@ -1,5 +1,7 @@
 """The deterministic part of the work benchmark, with the smallest model; and how its figures are counted."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from benchmarks.paced import WordClock, growth_s, percentile
 from benchmarks.virtual import Said, VirtualGateway
 from benchmarks.work import COMPARED, MODES, Model, Work, engine_of, measure_work, rotated
 from decoder.engines.scripted import CostModel, ScriptedEngine
-from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
+from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind, Word
 from gateway.settings import Settings
 from gateway.wire import SAMPLE_RATE_HZ, Cue, CueEvent, CueState, Final, Latency, SpeechEnded, SpeechStarted, Start
 from tests.contracts.engines import write_micro_whisper
@@ -28,9 +30,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return Model.write("micro", folder / "following", tokenizer)
 
 
-def words_of(answer: Hypothesis | EngineError) -> int:
+def words_of(answer: Hypothesis | EngineError) -> tuple[Word, ...]:
     assert isinstance(answer, Hypothesis), answer
-    return len(answer.words)
+    return answer.words
+
+
+def texts(words: Sequence[Word]) -> list[str]:
+    return [word.text for word in words]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -38,14 +44,18 @@ async def test_words_follow_the_sound_whatever_was_committed(mode: str, model: M
     engine = engine_of(mode, model)
     await engine.warm_up()
 
-    def of(seconds: float, kind: RequestKind, committed: int = 0) -> DecodeRequest:
-        made = request(kind=kind, seconds=seconds)
-        prefix = engine.spoken(made)[:committed]
-        return DecodeRequest("a", 0, 1, kind, made.samples, 0, 0.0, language="en", prefix=prefix)
+    def of(seconds: float, kind: RequestKind, said: Sequence[Word] = ()) -> DecodeRequest:
+        samples = request(kind=kind, seconds=seconds).samples
+        return DecodeRequest("a", 0, 1, kind, samples, 0, 0.0, language="en", prefix=tuple(said))
 
     for kind in RequestKind:
-        batch = [of(0.1, kind), of(3.0, kind, 4), of(3.0, kind, 10), of(12.0, kind), of(25.0, kind, 80)]
-        assert [words_of(answer) for answer in await engine.decode(batch)] == [0, 10, 10, 40, 84]
+        [whole] = await engine.decode([of(25.0, kind)])
+        said = words_of(whole)
+        engine.forget("a")
+        batch = [of(0.1, kind), of(3.0, kind, said[:4]), of(3.0, kind, said[:10]), of(12.0, kind)]
+        answers = [texts(words_of(answer)) for answer in await engine.decode(batch)]
+        assert answers == [texts(said[:count]) for count in (0, 10, 10, 40)]
+        assert len(said) == 84
     await engine.aclose()
 
 

@@ -1,5 +1,6 @@
 """What every engine promises; `decoder.engine.Engine` says it in words."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from itertools import pairwise
 
@@ -54,8 +55,15 @@ def heard(answer: Hypothesis | EngineError) -> Hypothesis:
     return answer
 
 
+async def decode_afresh(engine: Engine, batch: Sequence[DecodeRequest]) -> list[Hypothesis | EngineError]:
+    """Return the answers of an engine that knows nothing of the sessions yet: else it may go on from what it has."""
+    for item in batch:
+        engine.forget(item.session_id)
+    return list(await engine.decode(batch))
+
+
 async def one_by_one(engine: Engine, batch: Sequence[DecodeRequest]) -> list[Hypothesis | EngineError]:
-    return [answer for item in batch for answer in await engine.decode([item])]
+    return [answer for item in batch for answer in await decode_afresh(engine, [item])]
 
 
 async def test_answers_come_in_the_order_of_the_requests(engine: Engine, case: EngineCase) -> None:
@@ -69,16 +77,26 @@ async def test_answers_come_in_the_order_of_the_requests(engine: Engine, case: E
 async def test_batch_of_many_equals_batches_of_one(engine: Engine, case: EngineCase) -> None:
     batch = mixture(case)
 
-    together = await engine.decode(batch)
+    together = await decode_afresh(engine, batch)
 
     assert all(same(one, other) for one, other in zip(together, await one_by_one(engine, batch), strict=True))
+
+
+async def test_batches_at_the_same_time_equal_one_after_the_other(engine: Engine, case: EngineCase) -> None:
+    requests = mixture(case)
+    batches = [requests[place :: engine.parallel] for place in range(engine.parallel)]
+
+    together = await asyncio.gather(*(decode_afresh(engine, batch) for batch in batches))
+
+    for answers, batch in zip(together, batches, strict=True):
+        assert all(same(one, other) for one, other in zip(answers, await decode_afresh(engine, batch), strict=True))
 
 
 async def test_order_within_a_batch_changes_no_answer(engine: Engine, case: EngineCase) -> None:
     batch = mixture(case)
 
-    forwards = await engine.decode(batch)
-    backwards = await engine.decode(batch[::-1])
+    forwards = await decode_afresh(engine, batch)
+    backwards = await decode_afresh(engine, batch[::-1])
 
     assert all(same(one, other) for one, other in zip(forwards, list(backwards)[::-1], strict=True))
 
@@ -159,7 +177,7 @@ async def test_committed_words_come_back_first(engine: Engine, kind: RequestKind
 
 async def test_engine_is_fit_after_a_cancelled_decode(engine: Engine, case: EngineCase) -> None:
     batch = mixture(case)
-    before = await engine.decode(batch)
+    before = await decode_afresh(engine, batch)
 
     for _ in range(3):
         async with anyio.create_task_group() as tasks:
@@ -167,22 +185,25 @@ async def test_engine_is_fit_after_a_cancelled_decode(engine: Engine, case: Engi
             await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
 
-    after = await engine.decode(batch)
+    after = await decode_afresh(engine, batch)
     assert all(same(one, other) for one, other in zip(before, after, strict=True))
 
 
 async def test_forgetting_changes_no_answer_of_others(engine: Engine, case: EngineCase) -> None:
     batch = mixture(case)
-    before = await engine.decode(batch)
+    await decode_afresh(engine, batch)
+    _, *remembered = await engine.decode(batch)
 
+    await decode_afresh(engine, batch)
     engine.forget("never seen")
     engine.forget(batch[0].session_id)
 
-    after = await engine.decode(batch)
-    assert all(same(one, other) for one, other in zip(before, after, strict=True))
+    _, *others = await engine.decode(batch)
+    assert all(same(one, other) for one, other in zip(remembered, others, strict=True))
 
 
 async def test_engine_says_what_it_is(engine: Engine, case: EngineCase) -> None:
     assert engine.max_batch >= 1
+    assert engine.parallel >= 1
     assert engine.info.device
     assert not engine.info.languages or set(case.languages) <= set(engine.info.languages)

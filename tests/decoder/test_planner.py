@@ -1,6 +1,6 @@
 """Which waiting requests are decoded next."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from itertools import count
 from math import ceil
@@ -15,13 +15,15 @@ from decoder.settings import PlannerSettings
 from decoder.types import DecodeRequest, RequestKind
 from tests.requests import request
 
-PARTIAL, EAGER, FINAL = RequestKind.PARTIAL, RequestKind.EAGER, RequestKind.FINAL
+PARTIAL, EAGER, FINAL, FILE = RequestKind.PARTIAL, RequestKind.EAGER, RequestKind.FINAL, RequestKind.FILE
 MOST_URGENT_FIRST = (FINAL, EAGER, PARTIAL)
 SETTINGS = PlannerSettings(bucket_edges_s=(5.0, 10.0), max_wait_s=2.0)
 LENGTHS_S = (1.0, 5.0, 7.0, 30.0)
 
 
-def bucket(asked: DecodeRequest) -> int:
+def bucket(asked: DecodeRequest) -> int | None:
+    if asked.kind is PARTIAL:
+        return None
     return sum(len(asked.samples) > edge_s * 16_000 for edge_s in SETTINGS.bucket_edges_s[:-1])
 
 
@@ -50,7 +52,52 @@ def test_an_empty_queue_gives_an_empty_batch() -> None:
 
 def test_a_final_goes_before_an_eager_final_and_that_before_a_partial() -> None:
     partial, eager, final = (request(kind, 0, kind=kind) for kind in (PARTIAL, EAGER, FINAL))
-    assert planner(waiting=[partial, eager, final]).next_batch(0.0) == (final, eager, partial)
+    assert drained(planner(waiting=[partial, eager, final])) == [(final, eager), (partial,)]
+
+
+def test_files_come_when_nothing_live_waits_and_a_few_at_a_time() -> None:
+    files = [request("file", utterance, kind=FILE) for utterance in range(5)]
+    partial, final = request("a"), request("b", kind=FINAL)
+    assert drained(planner(waiting=[*files, partial, final])) == [
+        (final,),
+        (partial,),
+        tuple(files[:2]),
+        tuple(files[2:4]),
+        tuple(files[4:]),
+    ]
+
+
+def test_files_stay_where_they_are_while_there_is_no_room_for_them() -> None:
+    file, partial = request("file", kind=FILE), request("a")
+    queue = planner(waiting=[file, partial])
+    assert queue.next_batch(0.0, files=False) == (partial,)
+    assert queue.next_batch(0.0, files=False) == ()
+    assert queue.next_batch(0.0) == (file,)
+
+
+def test_a_file_that_has_waited_long_goes_before_nothing_live() -> None:
+    file = request("file", kind=FILE)
+    queue = planner(waiting=[file])
+    late = request("a")
+    queue.add(late, 99.0)
+    assert drained(queue, now_s=100.0) == [(late,), (file,)]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.sampled_from(RequestKind)), max_size=20),
+    st.integers(1, 5),
+)
+def test_files_never_share_a_batch_nor_come_before_anything_live(
+    asked: list[tuple[str, int, RequestKind]], max_batch: int
+) -> None:
+    queue = planner(max_batch)
+    for revision, (session, utterance, kind) in enumerate(asked):
+        queue.add(request(session, utterance, revision, kind), 0.0)
+    batches = drained(queue, now_s=50.0)
+    of_files = [[one.kind is FILE for one in batch] for batch in batches]
+    assert all(all(batch) or not any(batch) for batch in of_files)
+    assert of_files == sorted(of_files, key=lambda batch: batch[0])
+    assert all(len(batch) <= 2 for batch in of_files if batch[0])
 
 
 def test_a_newer_partial_takes_the_place_of_the_older_one() -> None:
@@ -121,20 +168,46 @@ def test_a_session_that_was_idle_has_not_saved_up_turns() -> None:
 
 
 def test_a_batch_is_of_one_bucket_and_the_rest_waits() -> None:
-    short, long, exact = request("a", seconds=1.0), request("b", seconds=6.0), request("c", seconds=5.0)
+    lengths_s = {"a": 1.0, "b": 6.0, "c": 5.0}
+    short, long, exact = (request(session, kind=FINAL, seconds=seconds) for session, seconds in lengths_s.items())
     assert drained(planner(waiting=[short, long, exact])) == [(short, exact), (long,)]
 
 
 def test_sound_beyond_the_last_bucket_falls_into_it() -> None:
-    long, longer = request("a", seconds=9.0), request("b", seconds=31.0)
+    long, longer = request("a", kind=FINAL, seconds=9.0), request("b", kind=FINAL, seconds=31.0)
     assert planner(waiting=[long, longer]).next_batch(0.0) == (long, longer)
 
 
-def test_without_bucket_edges_everything_fits_one_batch() -> None:
+def test_without_bucket_edges_finals_of_all_lengths_fit_one_batch() -> None:
     queue = Planner(PlannerSettings(bucket_edges_s=()), 16)
     for session, seconds in (("a", 1.0), ("b", 29.0)):
-        queue.add(request(session, seconds=seconds), 0.0)
+        queue.add(request(session, kind=FINAL, seconds=seconds), 0.0)
     assert len(queue.next_batch(0.0)) == 2
+
+
+def test_partials_of_all_lengths_fit_one_batch() -> None:
+    partials = tuple(request(f"{seconds} s", seconds=seconds) for seconds in LENGTHS_S)
+    assert drained(planner(waiting=partials)) == [partials]
+
+
+def test_a_busy_session_waits_and_holds_back_nobody() -> None:
+    final, partial = request("busy", kind=FINAL), request("free")
+    queue = planner(waiting=[final, partial])
+    assert queue.next_batch(0.0, {"busy"}) == (partial,)
+    assert queue.next_batch(0.0, {"busy"}) == ()
+    assert queue.next_batch(0.0) == (final,)
+
+
+def test_an_overdue_request_of_a_busy_session_leaves_the_lead_to_the_next() -> None:
+    queue = planner(max_batch=1, waiting=[request("busy"), request("patient")])
+    queue.add(request("new", kind=FINAL), 2.0)
+    assert sessions_of([queue.next_batch(2.0, {"busy"})]) == "patient"
+
+
+def test_a_batch_without_a_busy_session_costs_it_no_turn() -> None:
+    queue = planner(max_batch=1, waiting=[*finals("a", 2), *finals("b", 2)])
+    assert sessions_of([queue.next_batch(0.0, {"a"})]) == "b"
+    assert sessions_of(drained(queue)) == "aab"
 
 
 def test_cancel_takes_out_the_session_and_leaves_the_others() -> None:
@@ -216,7 +289,7 @@ class PlannerMachine(RuleBasedStateMachine):
     @rule(
         session=st.sampled_from("abc"),
         utterance=st.integers(0, 3),
-        kind=st.sampled_from(RequestKind),
+        kind=st.sampled_from(MOST_URGENT_FIRST),
         seconds=st.sampled_from(LENGTHS_S),
         wanted_s=st.floats(0, 3),
         is_late=st.booleans(),
@@ -246,11 +319,14 @@ class PlannerMachine(RuleBasedStateMachine):
     def wait(self, duration_s: float) -> None:
         self.now_s += duration_s
 
-    @rule()
+    @rule(busy_sessions=st.frozensets(st.sampled_from("abc")))
     @precondition(lambda self: self.places)
-    def take_batch(self) -> None:
-        waiting = list(self.places.values())
-        batch = self.take()
+    def take_batch(self, busy_sessions: Set[str]) -> None:
+        waiting = [place for place in self.places.values() if place.asked.session_id not in busy_sessions]
+        batch = self.take(busy_sessions)
+        assert all(place in waiting for place in batch)
+        if not waiting:
+            return
         assert 0 < len(batch) <= self.max_batch
         assert len({bucket(place.asked) for place in batch}) == 1
         left = [place for place in waiting if place not in batch and bucket(place.asked) == bucket(batch[0].asked)]
@@ -279,9 +355,9 @@ class PlannerMachine(RuleBasedStateMachine):
         assert len(self.queue) == len(self.places)
         assert len(self.returned) + len(self.places) == len(self.submitted)
 
-    def take(self) -> list[Place]:
-        batch = self.queue.next_batch(self.now_s)
-        assert self.twin.next_batch(self.now_s) == batch
+    def take(self, busy_sessions: Set[str] = frozenset()) -> list[Place]:
+        batch = self.queue.next_batch(self.now_s, busy_sessions)
+        assert self.twin.next_batch(self.now_s, busy_sessions) == batch
         return self.leave(batch)
 
     def leave(self, gone: Iterable[DecodeRequest]) -> list[Place]:

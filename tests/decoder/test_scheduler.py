@@ -1,6 +1,7 @@
 """Requests of all sessions in, exactly one answer to each out."""
 
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -8,7 +9,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from decoder.engines.scripted import CostModel, ScriptedEngine
+from decoder.engines.scripted import CostModel, Script, ScriptedEngine, spoken_count
 from decoder.scheduler import Answer, Scheduler
 from decoder.settings import PlannerSettings, SchedulerSettings
 from decoder.types import (
@@ -24,7 +25,7 @@ from decoder.types import (
 )
 from tests.requests import hypothesis, request, text
 
-FINAL = RequestKind.FINAL
+FILE, FINAL = RequestKind.FILE, RequestKind.FINAL
 SETTINGS = SchedulerSettings(failures_until_unready=3)
 
 
@@ -74,6 +75,28 @@ class Inbox:
             self._arrived = anyio.Event()
             await self._arrived.wait()
         return self.answers
+
+
+class GatedEngine(ScriptedEngine):
+    """Holds each batch at work until its gate is opened, that of its first request's session."""
+
+    def __init__(self, parallel: int = 2, script: Script = spoken_count, max_batch: int = 1) -> None:
+        super().__init__(script, max_batch=max_batch, parallel=parallel)
+        self.gates: defaultdict[str, Gate] = defaultdict(Gate)
+        self.at_work: list[Sequence[DecodeRequest]] = []
+
+    @property
+    def sessions(self) -> str:
+        """Whose requests are at work, oldest batch first."""
+        return "".join(asked.session_id for batch in self.at_work for asked in batch)
+
+    async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
+        self.at_work.append(batch)
+        try:
+            await self.gates[batch[0].session_id].sleep(0.0)
+            return await super().decode(batch)
+        finally:
+            self.at_work.remove(batch)
 
 
 class ForgetfulEngine(ScriptedEngine):
@@ -175,6 +198,92 @@ async def test_batches_form_across_sessions_while_the_engine_is_busy() -> None:
     assert engine.batches == [1, 3, 2]
 
 
+async def test_as_many_batches_are_at_work_as_the_engine_takes() -> None:
+    engine = GatedEngine(parallel=2)
+    made = scheduler(engine)
+    async with running(made) as inbox:
+        for session in "abc":
+            made.submit(request(session), inbox.deliver)
+        await anyio.wait_all_tasks_blocked()
+        assert engine.sessions == "ab"
+        engine.gates["b"].open()
+        await inbox.receive(1)
+        await anyio.wait_all_tasks_blocked()
+        assert engine.sessions == "ac"
+        engine.gates["a"].open()
+        engine.gates["c"].open()
+        answers = await inbox.receive(3)
+    assert [answer.request.session_id for answer in answers] == ["b", "a", "c"]
+    assert codes(answers) == ["ok"] * 3
+
+
+async def test_an_engine_that_takes_one_batch_is_given_one_after_the_other() -> None:
+    engine = GatedEngine(parallel=1)
+    made = scheduler(engine)
+    async with running(made) as inbox:
+        for session in "abc":
+            made.submit(request(session), inbox.deliver)
+        for session in "abc":
+            await engine.gates[session].reached.wait()
+            assert engine.sessions == session
+            engine.gates[session].open()
+        assert codes(await inbox.receive(3)) == ["ok"] * 3
+
+
+async def test_a_free_place_takes_a_partial_while_a_final_is_at_work() -> None:
+    engine = GatedEngine(max_batch=16)
+    made = scheduler(engine)
+    async with running(made) as inbox:
+        made.submit(request("speaker", kind=FINAL), inbox.deliver)
+        await engine.gates["speaker"].reached.wait()
+        engine.gates["other"].open()
+        [answer] = await ask(made, inbox, request("other"))
+    assert answer.request.session_id == "other"
+
+
+async def test_files_leave_a_place_free_for_what_is_live() -> None:
+    engine = GatedEngine(parallel=2)
+    made = scheduler(engine)
+    async with running(made) as inbox:
+        made.submit(request("a", kind=FILE), inbox.deliver)
+        made.submit(request("b", kind=FILE), inbox.deliver)
+        await anyio.wait_all_tasks_blocked()
+        assert engine.sessions == "a"
+        made.submit(request("c"), inbox.deliver)
+        await anyio.wait_all_tasks_blocked()
+        assert engine.sessions == "ac"
+        for session in "abc":
+            engine.gates[session].open()
+        assert codes(await inbox.receive(3)) == ["ok"] * 3
+
+
+async def test_an_engine_that_takes_one_batch_takes_files_too() -> None:
+    engine = GatedEngine(parallel=1)
+    made = scheduler(engine)
+    async with running(made) as inbox:
+        engine.gates["a"].open()
+        assert codes(await ask(made, inbox, request("a", kind=FILE))) == ["ok"]
+
+
+async def test_a_session_is_never_in_two_batches_at_once() -> None:
+    engine = GatedEngine()
+    made = scheduler(engine)
+    async with running(made) as inbox:
+        made.submit(request("a"), inbox.deliver)
+        await engine.gates["a"].reached.wait()
+        made.submit(request("a", revision=2, kind=FINAL), inbox.deliver)
+        made.submit(request("b"), inbox.deliver)
+        await engine.gates["b"].reached.wait()
+        assert engine.sessions == "ab"
+        engine.gates["b"].open()
+        await inbox.receive(1)
+        await anyio.wait_all_tasks_blocked()
+        assert engine.sessions == "a"
+        engine.gates["a"].open()
+        answers = await inbox.receive(3)
+    assert [answer.request.kind for answer in answers[1:]] == [RequestKind.PARTIAL, FINAL]
+
+
 async def test_a_replaced_request_is_answered_at_once() -> None:
     gate = Gate()
     made = scheduler(ScriptedEngine(sleep=gate.sleep))
@@ -235,6 +344,31 @@ async def test_what_waits_when_the_scheduler_ends_is_answered() -> None:
     assert [type(answer.outcome) for answer in inbox.answers] == [RequestCancelled] * 2
 
 
+async def test_what_is_at_work_when_the_scheduler_ends_is_answered() -> None:
+    engine = GatedEngine()
+    made = scheduler(engine)
+    async with running(made) as inbox:
+        for session in "abc":
+            made.submit(request(session), inbox.deliver)
+        await anyio.wait_all_tasks_blocked()
+    assert engine.at_work == []
+    assert [type(answer.outcome) for answer in inbox.answers] == [RequestCancelled] * 3
+
+
+async def test_a_receiver_that_raises_ends_the_scheduler_with_its_own_error() -> None:
+    def refuse_it(_answer: Answer) -> None:
+        raise KeyError("nobody here")
+
+    engine = GatedEngine()
+    made, inbox = scheduler(engine), Inbox()
+    made.submit(request("a"), inbox.deliver)
+    made.submit(request("b"), refuse_it)
+    engine.gates["b"].open()
+    with pytest.raises(KeyError):
+        await made.run()
+    assert [type(answer.outcome) for answer in inbox.answers] == [RequestCancelled]
+
+
 async def test_an_error_of_one_request_leaves_the_others_their_words() -> None:
     def script(asked: DecodeRequest) -> Hypothesis | EngineError:
         return refuse(asked) if asked.session_id == "b" else hypothesis(asked, "words")
@@ -274,6 +408,37 @@ async def test_an_engine_that_hangs_is_answered_for_and_goes_on() -> None:
     assert [type(answer.outcome) for answer in hung] == [EngineTimeout] * 2
     assert str(hung[0].outcome) == "no answer within 0.01 s"
     assert codes(after) == ["ok"]
+
+
+async def test_a_batch_that_hangs_holds_no_place_but_its_own() -> None:
+    engine = GatedEngine()
+    made = scheduler(engine, SchedulerSettings(decode_timeout_s=0.01))
+    engine.gates["quick"].open()
+    async with running(made) as inbox:
+        answers = await ask(made, inbox, request("hung"), request("quick"))
+        again = await ask(made, inbox, request("quick", revision=2))
+    assert [(answer.request.session_id, code) for answer, code in zip(answers, codes(answers), strict=True)] == [
+        ("quick", "ok"),
+        ("hung", "engine_timeout"),
+    ]
+    assert codes(again) == ["ok"]
+
+
+async def test_a_batch_that_fails_leaves_the_other_its_words(caplog: pytest.LogCaptureFixture) -> None:
+    engine = GatedEngine(script=Faults(ValueError("broken")))
+    made = scheduler(engine)
+    async with running(made) as inbox:
+        for session in ("bad", "good"):
+            made.submit(request(session), inbox.deliver)
+            await engine.gates[session].reached.wait()
+        with caplog.at_level(logging.CRITICAL, "livecue.scheduler"):
+            engine.gates["bad"].open()
+            await inbox.receive(1)
+        assert engine.sessions == "good"
+        engine.gates["good"].open()
+        answers = await inbox.receive(2)
+    assert codes(answers) == ["engine_failed", "ok"]
+    assert made.statistics.failed_in_a_row == 0
 
 
 async def test_too_few_answers_are_no_answer_to_anybody() -> None:
@@ -370,7 +535,7 @@ async def test_statistics_count_batches_requests_time_and_outcomes() -> None:
         await ask(made, inbox, request("a"), request("b", kind=FINAL), request("bad"))
         await ask(made, inbox, request("a", revision=2), request("a", revision=3))
     statistics = made.statistics
-    assert (statistics.batches, statistics.requests, statistics.busy_s) == (2, 4, 1.0)
+    assert (statistics.batches, statistics.requests, statistics.busy_s) == (3, 4, 1.0)
     assert statistics.outcomes == {
         (RequestKind.PARTIAL, "ok"): 2,
         (RequestKind.FINAL, "ok"): 1,
@@ -379,12 +544,30 @@ async def test_statistics_count_batches_requests_time_and_outcomes() -> None:
     }
 
 
-async def test_each_of_many_requests_is_answered_once() -> None:
+async def test_batches_at_work_together_are_counted_with_their_own_time() -> None:
+    clock = Clock()
+    engine = GatedEngine()
+    made = scheduler(engine, clock=clock)
+    async with running(made) as inbox:
+        for session in "ab":
+            made.submit(request(session), inbox.deliver)
+            await engine.gates[session].reached.wait()
+        for number, session in enumerate("ab", start=1):
+            clock.now_s += 1.0
+            engine.gates[session].open()
+            await inbox.receive(number)
+    assert [answer.decode_s for answer in inbox.answers] == [1.0, 2.0]
+    assert (made.statistics.batches, made.statistics.busy_s) == (2, 3.0)
+
+
+@pytest.mark.parametrize("parallel", [1, 2, 3])
+async def test_each_of_many_requests_is_answered_once(parallel: int) -> None:
     def script(asked: DecodeRequest) -> Hypothesis | EngineError:
         return refuse(asked) if asked.revision % 3 == 0 else hypothesis(asked, "words")
 
     clock = Clock()
-    made = scheduler(ScriptedEngine(script, CostModel(batch_s=0.1), clock.sleep, max_batch=4), clock=clock)
+    engine = ScriptedEngine(script, CostModel(batch_s=0.1), clock.sleep, max_batch=4, parallel=parallel)
+    made = scheduler(engine, clock=clock)
     requests = [
         request(f"session {number % 7}", number % 3, number, FINAL if number % 5 == 0 else RequestKind.EAGER)
         for number in range(1, 200)

@@ -23,7 +23,7 @@ def stabiliser(agreement: int = 2) -> Stabiliser:
 
 def hear(made: Stabiliser, *sentences: str) -> Transcript:
     """Take in partial hypotheses, and return the last transcript."""
-    *_, last = [made.update(said(sentence), revision) for revision, sentence in enumerate(sentences, start=1)]
+    *_, last = [made.update(said(sentence), revision, 0) for revision, sentence in enumerate(sentences, start=1)]
     return last
 
 
@@ -35,6 +35,10 @@ def shown(transcript: Transcript) -> tuple[str, str]:
     return text(transcript.committed), text(transcript.tail)
 
 
+def all_of(transcript: Transcript) -> str:
+    return text(transcript.committed + transcript.tail)
+
+
 def normalised(words: tuple[Word, ...]) -> list[str]:
     return [normalise_word(word.text) for word in words]
 
@@ -42,14 +46,46 @@ def normalised(words: tuple[Word, ...]) -> list[str]:
 def test_a_word_is_committed_when_two_hypotheses_agree_on_it() -> None:
     made = stabiliser()
     assert shown(hear(made, "the cat")) == ("", "the cat")
-    assert shown(hear(made, "the cap sat")) == ("the", "cap sat")
-    assert shown(hear(made, "the cap sat down")) == ("the cap sat", "down")
+    assert shown(hear(made, "the cat sat")) == ("the cat", "sat")
+    assert shown(hear(made, "the cat sat down")) == ("the cat sat", "down")
 
 
 def test_three_must_agree_where_three_are_asked_for() -> None:
     made = stabiliser(agreement=3)
-    assert shown(hear(made, "a b c", "a b d")) == ("", "a b d")
+    assert shown(hear(made, "a b c", "a b d")) == ("", "a b c")
     assert shown(hear(made, "a b d")) == ("a b", "d")
+
+
+@pytest.mark.parametrize("slip", ["alpha gravel charlie", "alpha", "", "gravel"])
+def test_a_shown_word_survives_one_hypothesis_that_disagrees(slip: str) -> None:
+    made = stabiliser(agreement=3)
+    assert all_of(hear(made, "alpha bravo", slip)) == "alpha bravo"
+    assert all_of(hear(made, "alpha bravo charlie")) == "alpha bravo charlie"
+
+
+@pytest.mark.parametrize("correction", ["alpha gravel charlie", "alpha", "", "gravel"])
+def test_a_shown_word_gives_way_when_two_hypotheses_in_a_row_agree_what_is_there(correction: str) -> None:
+    made = stabiliser(agreement=3)
+    assert all_of(hear(made, "alpha bravo", correction, correction)) == correction
+
+
+def test_a_word_that_stays_shown_starts_no_sooner_than_the_committed_ones_end() -> None:
+    made = stabiliser()
+    hear(made, "alpha bravo")
+    later = said("alpha", start_sample=90_000)
+    transcript = made.update(later, 9, 0)
+    assert shown(transcript) == ("alpha", "bravo")
+    assert transcript.tail[0].start_sample >= transcript.committed[-1].end_sample
+
+
+@pytest.mark.parametrize(
+    ("heard_s", "committed"),
+    [((0.5, 1.0), ""), ((0.5, 1.5), "a b"), ((0.5, 1.0, 1.5), "a b"), ((0.5, 1.0, 1.2), "a b")],
+)
+def test_two_are_enough_when_they_are_a_second_apart(heard_s: tuple[float, ...], committed: str) -> None:
+    made = stabiliser(agreement=3)
+    last = [made.update(said("a b"), 1 + place, round(heard * 16_000)) for place, heard in enumerate(heard_s)][-1]
+    assert shown(last)[0] == committed
 
 
 def test_with_an_agreement_of_one_all_is_committed_at_once() -> None:
@@ -58,7 +94,7 @@ def test_with_an_agreement_of_one_all_is_committed_at_once() -> None:
 
 def test_a_transcript_tells_its_utterance_and_revision() -> None:
     made = stabiliser()
-    partial, final = made.update(said("one"), 3), made.finish(said("one"), 4)
+    partial, final = made.update(said("one"), 3, 0), made.finish(said("one"), 4)
     assert (partial.utterance_id, partial.revision, partial.is_final) == (7, 3, False)
     assert (final.utterance_id, final.revision, final.is_final) == (7, 4, True)
 
@@ -165,7 +201,7 @@ def test_different_words_differ(one: str, other: str) -> None:
 def test_words_without_spaces_are_committed_one_by_one() -> None:
     made = stabiliser()
     words = [tuple(Word(character, 0, 1) for character in sentence) for sentence in ("你好", "你好吗", "你好吗?")]
-    transcripts = [made.update(heard, revision) for revision, heard in enumerate(words, start=1)]
+    transcripts = [made.update(heard, revision, 0) for revision, heard in enumerate(words, start=1)]
     assert [shown(transcript) for transcript in transcripts] == [("", "你好"), ("你好", "吗"), ("你好吗", "?")]
 
 
@@ -187,11 +223,16 @@ def test_committed_text_only_grows_whatever_comes(
 ) -> None:
     made = stabiliser(agreement)
     committed: tuple[Word, ...] = ()
+    heard: list[tuple[Word, ...]] = []
     for revision, sentence in enumerate(sentences):
-        transcript = made.update(said(sentence), revision)
+        transcript = made.update(said(sentence), revision, 0)
         assert transcript.committed[: len(committed)] == committed
         assert made.committed == transcript.committed
-        assert said(sentence)[len(said(sentence)) - len(transcript.tail) :] == transcript.tail
+        heard.append(said(sentence))
+        assert any(
+            [word.text for word in words[len(words) - len(transcript.tail) :]] == [w.text for w in transcript.tail]
+            for words in heard
+        )
         committed = transcript.committed
     final = made.abandon(99) if is_abandoned else made.finish(said(last), 99)
     assert [word.text for word in final.committed[: len(committed)]] == [word.text for word in committed]
@@ -205,7 +246,7 @@ def test_nothing_is_committed_that_fewer_hypotheses_agree_on(sentences: list[str
     made = stabiliser(agreement)
     before = 0
     for revision, sentence in enumerate(sentences):
-        transcript = made.update(said(sentence), revision)
+        transcript = made.update(said(sentence), revision, 0)
         new = normalised(transcript.committed[before:])
         recent = [normalised(said(heard)) for heard in sentences[max(0, revision - agreement + 1) : revision + 1]]
         assert not new or len(recent) == agreement
@@ -219,13 +260,16 @@ def test_hypotheses_that_only_grow_and_shrink_commit_what_all_the_last_ones_have
 ) -> None:
     made = stabiliser(agreement)
     truth = said(TRUTH)
-    committed = 0
+    committed = shown = 0
     for number, length in enumerate(lengths):
         recent = lengths[max(0, number - agreement + 1) : number + 1]
         committed = max(committed, min(recent) if len(recent) == agreement else 0)
-        transcript = made.update(truth[:length], number)
+        transcript = made.update(truth[:length], number, 0)
         assert transcript.committed == truth[:committed]
-        assert transcript.tail == truth[committed:length]
+        seen = max(committed, length)
+        is_repeated = number > 0 and max(committed, lengths[number - 1]) == seen
+        shown = seen if seen >= shown or is_repeated else shown
+        assert transcript.tail == truth[committed:shown]
     assert made.finish(truth, 99).committed == truth
 
 

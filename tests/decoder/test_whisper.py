@@ -1,19 +1,24 @@
 """Whisper beyond the contract: words, times, languages, prefixes and limits."""
 
+import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from shutil import copytree
 
+import anyio
 import numpy as np
 import pytest
 import pytest_asyncio
+from faster_whisper import WhisperModel
 from jiwer import wer
 
 from decoder.engine import EngineWork
 from decoder.engines._whisper_model import BatchDecoder
+from decoder.engines._whisper_network import Network, load_model
 from decoder.engines._whisper_utterances import UtteranceStore
 from decoder.engines.whisper import WhisperEngine, create
 from decoder.settings import EngineSettings, StabiliserSettings
@@ -145,8 +150,8 @@ async def test_final_that_repeats_itself_is_tried_at_every_temperature(tmp_path:
 
     answers = await looping.decode(sounds)
 
-    assert [len(text(answer).split()) for answer in answers] == [75, 75, 75]
-    assert looping.work.redecoded == 1 + 2 + 2  # a partial has its full window, finals two temperatures
+    assert [len(text(answer).split()) for answer in answers] == [75] * len(RequestKind)
+    assert looping.work.redecoded == 1 + 2 * 3  # a partial has its full window, finals two temperatures
     await looping.aclose()
 
 
@@ -194,13 +199,72 @@ async def test_answers_do_not_depend_on_the_lengths_of_their_neighbours(digits: 
     assert all(same(one, other) for one, other in zip(together, alone, strict=True))
 
 
+async def at_once(engine: WhisperEngine, *batches: list[DecodeRequest]) -> list[Hypothesis | EngineError]:
+    """Return the answers to batches that are given to the engine at the same time."""
+    return [answer for answers in await asyncio.gather(*map(engine.decode, batches)) for answer in answers]
+
+
+async def test_batches_at_once_are_answered_as_one_after_the_other(digits: WhisperEngine) -> None:
+    spoken = digit_requests(recordings()[:4])
+    finals, partials = spoken[:2], [replace(item, kind=RequestKind.PARTIAL) for item in spoken[2:]]
+
+    together = await at_once(digits, finals, partials)
+
+    alone = [*await digits.decode(finals), *await digits.decode(partials)]
+    assert all(same(one, other) for one, other in zip(together, alone, strict=True))
+
+
+async def test_workers_share_one_model_and_their_work_is_summed(micro: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    def load_counted(directory: str, **options: object) -> WhisperModel:
+        loaded.append(directory)
+        return WhisperModel(directory, **options)
+
+    monkeypatch.setattr("decoder.engines._whisper_network.WhisperModel", load_counted)
+    made = WhisperEngine(EngineSettings(model=str(micro), device="cpu", cpu_threads=1, workers=2))
+
+    answers = await at_once(made, *([request(noise(4.0), session_id=name)] for name in "ab"))
+
+    assert made.parallel == 2
+    assert loaded == [str(micro)]
+    assert [text(answer) for answer in answers] == [SENTENCE] * 2
+    assert made.work.encoder_s == pytest.approx(2 * (5.0 + 2.56))
+    await made.aclose()
+
+
+async def test_closing_waits_for_cancelled_decodes(micro: Path) -> None:
+    made = WhisperEngine(EngineSettings(model=str(micro), device="cpu", cpu_threads=1, workers=2))
+    async with anyio.create_task_group() as tasks:
+        for name in "ab":
+            tasks.start_soon(made.decode, [request(noise(20.0), session_id=name, kind=RequestKind.FINAL)])
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+
+    await made.aclose()
+    await made.aclose()
+
+
+@pytest.mark.parametrize(
+    ("cores", "device", "workers", "parallel"),
+    [(8, "cpu", 0, 2), (1, "cpu", 0, 1), (1, "cpu", 3, 3), (8, "cuda", 0, 1), (8, "cuda", 2, 2)],
+)
+async def test_a_cpu_of_two_cores_or_more_has_two_workers_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, cores: int, device: str, workers: int, parallel: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(cores)), raising=False)
+
+    assert WhisperEngine(EngineSettings(model="tiny", device=device, workers=workers)).parallel == parallel
+
+
 async def test_whisper_without_a_model_says_so() -> None:
     with pytest.raises(ModelError, match="needs a model"):
         create(EngineSettings(name="whisper"))
 
 
 async def test_failing_model_answers_every_request_and_raises_nothing(micro: Path) -> None:
-    decoder = BatchDecoder(micro, EngineSettings(), "cpu", UtteranceStore(), EngineWork())
+    settings, work = EngineSettings(workers=1), EngineWork()
+    decoder = BatchDecoder(Network(load_model(micro, settings, "cpu"), work), settings, UtteranceStore(), work)
     decoder.close()
 
     decoded = decoder.decode([request(noise(1.0)), request(silence(0.0)), request(noise(2.0))], {}, lambda: None)
@@ -276,7 +340,7 @@ async def digits() -> AsyncIterator[WhisperEngine]:
     model = digits_model()
     if model is None:
         pytest.skip("the digits model is not to be had here")
-    made = WhisperEngine(EngineSettings(model=str(model), device="cpu", cpu_threads=1))
+    made = WhisperEngine(EngineSettings(model=str(model), device="cpu", cpu_threads=1, workers=2))
     await made.warm_up()
     yield made
     await made.aclose()
@@ -370,7 +434,7 @@ async def test_long_partial_is_carried_on_from_a_committed_word(digits: WhisperE
         assert answer.words[: len(stabiliser.committed)] == stabiliser.committed
         assert all(one.end_sample <= other.start_sample for one, other in pairwise(answer.words))
         assert all(word.end_sample <= item.end_sample for word in answer.words)
-        stabiliser.update(answer.words, item.revision)
+        stabiliser.update(answer.words, item.revision, item.end_sample)
 
     digits.forget("long")
     assert max(spent_s) <= 15 + 2.56
@@ -383,7 +447,7 @@ async def test_final_of_a_cut_utterance_hears_all_of_it(digits: WhisperEngine) -
     for item in partials_of(sound, "cut"):
         [answer] = await digits.decode([replace(item, prefix=stabiliser.committed)])
         assert isinstance(answer, Hypothesis)
-        stabiliser.update(answer.words, item.revision)
+        stabiliser.update(answer.words, item.revision, item.end_sample)
     before_s = digits.work.encoder_s
 
     final = request(sound, session_id="cut", kind=RequestKind.FINAL, prefix=stabiliser.committed)

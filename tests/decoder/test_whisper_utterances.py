@@ -1,5 +1,6 @@
 """Spectrograms kept for utterances that grow; whether one is kept shows in no answer."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -49,6 +50,14 @@ def test_two_utterances_in_turn_have_their_own_spectrograms() -> None:
     first, second = request(SPOKEN), request(noise(3.0), utterance_id=2)
 
     assert all(is_as_fresh(kept, asked) for asked in (first, second, first, second))
+
+
+def test_threads_at_one_utterance_do_not_disturb_each_other() -> None:
+    kept = store("session")
+    growing = [request(SPOKEN[:end]) for end in range(4_000, len(SPOKEN), 4_000)]
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(lambda asked: is_as_fresh(kept, asked), growing * 4))
 
 
 def test_ended_utterances_and_sessions_leave_nothing() -> None:

@@ -86,6 +86,34 @@ def test_an_eager_request_is_dropped_when_speech_goes_on() -> None:
     assert (made.eager_used, made.eager_dropped) == (0, 1)
 
 
+def pauses(made: Pipeline, count: int) -> list[RequestKind]:
+    """Hear speech that goes on after each of so many pauses, and return what the pauses were answered with."""
+    return [kinds(hear(made, speech(0.2), hush(0.3)))[-1] for _ in range(count)]
+
+
+def test_a_speaker_who_pauses_in_mid_sentence_gets_partials_there_until_he_takes_turns() -> None:
+    made = pipeline()
+    hear(made, hush(0.5), speech(1.2))
+    assert pauses(made, 3) == [EAGER, PARTIAL, PARTIAL]
+    for _ in range(4):
+        for request in requests(hear(made, hush(0.5), speech(1.2), hush(0.8))):
+            answer(made, request)
+    assert kinds(hear(made, speech(1.2), hush(0.3)))[-1] is EAGER
+
+
+def test_a_client_that_asks_for_eager_finals_gets_one_at_each_pause() -> None:
+    made = pipeline(Start(eager=True))
+    hear(made, hush(0.5), speech(1.2))
+    assert pauses(made, 8) == [EAGER] * 8
+
+
+def test_an_engine_that_is_behind_gets_no_eager_requests() -> None:
+    made = pipeline()
+    for request in requests(hear(made, hush(0.5), speech(3.0))):
+        answer(made, request, took_s=2.0)
+    assert pauses(made, 1) == [PARTIAL]
+
+
 def test_an_eager_request_that_failed_before_the_end_is_followed_by_a_final_one() -> None:
     made = pipeline()
     eager = requests(hear(made, hush(0.5), speech(1.2), hush(0.3)))[-1]

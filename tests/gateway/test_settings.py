@@ -152,6 +152,7 @@ def test_a_variable_with_a_single_underscore_is_not_taken_for_a_setting(monkeypa
         ("session", "outbox_max_events", 0, "1"),
         ("engine", "max_batch", 0, "at least 1"),
         ("engine", "final_beam_size", 0, "at least 1"),
+        ("engine", "workers", -1, "at least 0"),
         ("engine", "cpu_threads", -1, "at least 0"),
         ("engine", "sphinx_streams", 0, "at least 1"),
         ("planner", "max_wait_s", -1, "at least 0"),

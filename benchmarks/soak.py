@@ -1,0 +1,418 @@
+"""Whether a long session stays as it began: memory, what an update costs, and every final.
+
+One session hears `--minutes` of recordings, one after the other and round again, in frames of 100 ms, with partials.
+The pipeline, the planner and the engine are the real ones; the clock is virtual, and a decode takes what `--cost-ms`
+says.
+
+- Memory: what is resident at each minute of sound. The sound itself is there, once and as 16-bit samples, before the
+  first frame; of what the session says nothing is kept but counts.
+- Cost of an update: CPU time of this process while the engine decodes a partial, and in the pipeline, voice activity
+  detection included, for a frame; decoder steps and encoder seconds a partial, which are counts and the same in every
+  run. Utterances differ from recording to recording, so compare quarters that hear the same (`--recordings`).
+- Finals: each utterance that ended has one, in order and without an error; utterances neither overlap nor lie outside
+  the sound; `Finished` counts them. If not, the exit status is 1.
+"""
+
+import argparse
+import os
+import sys
+import time
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain, pairwise
+from pathlib import Path
+
+import anyio
+
+from benchmarks.paced import percentile
+from benchmarks.quality import MODEL, START, settings_of
+from benchmarks.recordings import SHARED_AUDIO
+from benchmarks.report import print_table, write_json
+from benchmarks.virtual import Said, VirtualGateway
+from clients.media import MEDIA_FORMAT, MediaFile
+from decoder.choice import create_engine
+from decoder.engine import Engine, EngineWork
+from decoder.engines.scripted import CostModel
+from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
+from gateway.settings import Settings
+from gateway.wire import SAMPLE_RATE_HZ, Error, Final, Finished, ServerEvent, SpeechEnded, SpeechStarted, Warning
+
+RECORDINGS = ("long_digits_15min.flac", "long_lj_contiguous.flac")
+FRAME_S = 0.1
+QUARTERS = 4
+MINUTE_S = 60
+PROBLEMS_SHOWN = 10
+"""One fault can make a problem of every utterance; the first ones say what it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quarter:
+    """A quarter of the run.
+
+    Attributes:
+        end_s: where it ends, in seconds of sound.
+        partials: decoded.
+        finals, words: said.
+        resident_mib, peak_mib: at its end, and the most of its samples.
+        engine_p50_ms, engine_p95_ms: CPU time of a partial in the engine; None: there was none.
+        pipeline_p50_ms, pipeline_p95_ms: CPU time of a frame in all the rest.
+        steps_per_partial: decoder steps.
+        encoder_s_per_partial: sound encoded, padding included.
+        sound_s_per_partial: length of the utterance so far.
+    """
+
+    end_s: float
+    partials: int
+    finals: int
+    words: int
+    resident_mib: float
+    peak_mib: float
+    engine_p50_ms: float | None
+    engine_p95_ms: float | None
+    pipeline_p50_ms: float | None
+    pipeline_p95_ms: float | None
+    steps_per_partial: float | None
+    encoder_s_per_partial: float | None
+    sound_s_per_partial: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Soak:
+    """What a run showed.
+
+    Attributes:
+        resident_mib: at each minute of sound, and at the end of each quarter.
+        warnings: said by the session.
+        problems: why the finals are not complete; none if they are.
+    """
+
+    quarters: tuple[Quarter, ...]
+    resident_mib: tuple[float, ...]
+    warnings: int
+    problems: tuple[str, ...]
+
+    @property
+    def growth_mib(self) -> float:
+        """Growth of the resident memory from the first quarter's end to the last's."""
+        return self.quarters[-1].resident_mib - self.quarters[0].resident_mib
+
+
+class FinalsCheck:
+    """Follows the events of one session, and keeps what is wrong with its finals.
+
+    Args:
+        sound_samples: length of the session's sound, at 16 kHz.
+    """
+
+    def __init__(self, sound_samples: int) -> None:
+        self.finals = 0
+        self.warnings = 0
+        self._sound_samples = sound_samples
+        self._problems: list[str] = []
+        self._speaking: int | None = None
+        """The utterance that has begun and not ended."""
+        self._ended: dict[int, SpeechEnded] = {}
+        """Utterances without a final, by id."""
+        self._ended_sample = 0
+        self._last_final: int | None = None
+        self._is_finished = False
+
+    def note(self, event: ServerEvent) -> None:
+        """Take in the session's next event."""
+        if self._is_finished:
+            self._problems.append(f"{type(event).__name__} came after Finished")
+        match event:
+            case SpeechStarted():
+                self._expect(self._speaking is None, f"utterance {event.utterance_id} began before the last had ended")
+                self._speaking = event.utterance_id
+            case SpeechEnded():
+                self._end(event)
+            case Final():
+                self._final(event)
+            case Finished():
+                self._finish(event)
+            case Error():
+                self._problems.append(f"error {event.code}: {event.message}")
+            case Warning():
+                self.warnings += 1
+            case _:
+                pass
+
+    def problems(self) -> tuple[str, ...]:
+        """Return all that is wrong, now that the session is over."""
+        missing = [f"utterance {utterance_id} ended and has no final" for utterance_id in self._ended]
+        unended = [] if self._speaking is None else [f"utterance {self._speaking} began and never ended"]
+        unfinished = [] if self._is_finished else ["Finished never came"]
+        return (*self._problems, *missing, *unended, *unfinished)
+
+    def _expect(self, holds: bool, problem: str) -> None:
+        if not holds:
+            self._problems.append(problem)
+
+    def _end(self, event: SpeechEnded) -> None:
+        name, span = f"utterance {event.utterance_id}", f"[{event.start_sample}, {event.end_sample})"
+        self._expect(event.utterance_id == self._speaking, f"{name} ended and had not begun")
+        self._expect(event.start_sample < event.end_sample, f"{name} has no sound: {span}")
+        self._expect(event.start_sample >= self._ended_sample, f"{name} overlaps the one before: {span}")
+        self._expect(event.end_sample <= self._sound_samples, f"{name} left the sound: {span}")
+        self._speaking = None
+        self._ended_sample = event.end_sample
+        self._ended[event.utterance_id] = event
+
+    def _final(self, event: Final) -> None:
+        name = f"final of utterance {event.utterance_id}"
+        ended = self._ended.pop(event.utterance_id, None)
+        if ended is None:
+            self._problems.append(f"{name}, which has not ended or has one already")
+        else:
+            is_same = (event.start_sample, event.end_sample) == (ended.start_sample, ended.end_sample)
+            self._expect(is_same, f"{name} has another span than its end")
+        is_in_order = self._last_final is None or event.utterance_id > self._last_final
+        self._expect(is_in_order, f"{name} came after that of {self._last_final}")
+        self._expect(event.error is None, f"{name} has the error {event.error}")
+        self._last_final = event.utterance_id
+        self.finals += 1
+
+    def _finish(self, event: Finished) -> None:
+        self._is_finished = True
+        self._expect(event.utterances == self.finals, f"Finished counts {event.utterances} finals of {self.finals}")
+        heard = f"Finished counts {event.audio_samples} samples of {self._sound_samples}"
+        self._expect(event.audio_samples == self._sound_samples, heard)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums over a quarter; times as bare numbers, for lists of them would show in the memory measured."""
+
+    partials: int = 0
+    finals: int = 0
+    words: int = 0
+    decoder_steps: int = 0
+    encoder_s: float = 0.0
+    sound_s: float = 0.0
+    engine_ms: "array[float]" = field(default_factory=lambda: array("d"))
+    pipeline_ms: "array[float]" = field(default_factory=lambda: array("d"))
+    resident_mib: list[float] = field(default_factory=list)
+
+    def quarter(self, end_s: float) -> Quarter:
+        """Return its figures."""
+
+        def a_partial(total: float) -> float | None:
+            return total / self.partials if self.partials else None
+
+        return Quarter(
+            end_s=end_s,
+            partials=self.partials,
+            finals=self.finals,
+            words=self.words,
+            resident_mib=self.resident_mib[-1],
+            peak_mib=max(self.resident_mib),
+            engine_p50_ms=percentile(self.engine_ms, 50),
+            engine_p95_ms=percentile(self.engine_ms, 95),
+            pipeline_p50_ms=percentile(self.pipeline_ms, 50),
+            pipeline_p95_ms=percentile(self.pipeline_ms, 95),
+            steps_per_partial=a_partial(self.decoder_steps),
+            encoder_s_per_partial=a_partial(self.encoder_s),
+            sound_s_per_partial=a_partial(self.sound_s),
+        )
+
+
+class MeteredEngine:
+    """An engine whose partials are counted.
+
+    Args:
+        engine: warm, and nobody else's meanwhile.
+        tally: takes the counts.
+    """
+
+    def __init__(self, engine: Engine, tally: Tally) -> None:
+        self.info = engine.info
+        self.max_batch = engine.max_batch
+        self.parallel = engine.parallel
+        self.warm_up = engine.warm_up
+        self.forget = engine.forget
+        self.aclose = engine.aclose
+        self.tally = tally
+        self._engine = engine
+
+    @property
+    def work(self) -> EngineWork:
+        """The engine's."""
+        return self._engine.work
+
+    async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
+        """Return the engine's answers."""
+        before = replace(self.work)
+        began_s = time.process_time()
+        answers = await self._engine.decode(batch)
+        cpu_s = time.process_time() - began_s
+        if all(request.kind is RequestKind.PARTIAL for request in batch):  # the planner never mixes them with finals
+            self.tally.partials += len(batch)
+            self.tally.engine_ms.append(1000 * cpu_s / len(batch))
+            self.tally.decoder_steps += self.work.decoder_steps - before.decoder_steps
+            self.tally.encoder_s += self.work.encoder_s - before.encoder_s
+            self.tally.sound_s += sum(len(request.samples) for request in batch) / SAMPLE_RATE_HZ
+        return answers
+
+
+class SoakRun:
+    """One long session.
+
+    Args:
+        engine: warm.
+        settings: of the gateway.
+        sound: in the clients' media format.
+        cost: what a batch takes on the virtual clock.
+
+    Raises:
+        ValueError: the sound has fewer frames than there are quarters.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings, sound: bytes, cost: CostModel | None = None) -> None:
+        samples = len(sound) // MEDIA_FORMAT.bytes_per_sample_frame
+        self._sound_s = samples / SAMPLE_RATE_HZ
+        self._frames = -(-samples // round(FRAME_S * SAMPLE_RATE_HZ))
+        if self._frames < QUARTERS:
+            raise ValueError(f"sound of {self._frames} frames: at least {QUARTERS} are needed")
+        self._check = FinalsCheck(samples)
+        self._tallies = [Tally() for _ in range(QUARTERS)]
+        self._engine = MeteredEngine(engine, self._tallies[0])
+        self._gateway = VirtualGateway(
+            self._engine, settings, START, [sound], frame_s=FRAME_S, cost=cost, tell=self._note_said
+        )
+
+    async def run(self) -> Soak:
+        """Play all of the sound, and return what it showed."""
+        frames_a_minute = round(MINUTE_S / FRAME_S)
+        quarters = [number * QUARTERS // self._frames for number in range(self._frames + 1)]
+        for heard, (quarter, following) in enumerate(pairwise(quarters), start=1):
+            self._engine.tally = tally = self._tallies[quarter]
+            tally.pipeline_ms.append(1000 * await self._step())
+            if heard % frames_a_minute == 0 or following != quarter:
+                tally.resident_mib.append(resident_mib())
+        ends_s = [self._sound_s * (number + 1) / QUARTERS for number in range(QUARTERS)]
+        return Soak(
+            quarters=tuple(tally.quarter(end_s) for tally, end_s in zip(self._tallies, ends_s, strict=True)),
+            resident_mib=tuple(chain.from_iterable(tally.resident_mib for tally in self._tallies)),
+            warnings=self._check.warnings,
+            problems=self._check.problems(),
+        )
+
+    async def _step(self) -> float:
+        began_s, engine_began_s = time.process_time(), self._gateway.cpu_s
+        await self._gateway.step()
+        return time.process_time() - began_s - (self._gateway.cpu_s - engine_began_s)
+
+    def _note_said(self, said: Said) -> None:
+        for event in said.events:
+            self._check.note(event)
+            if isinstance(event, Final):
+                self._engine.tally.finals += 1
+                self._engine.tally.words += len(event.text.split())
+
+
+def resident_mib() -> float:
+    """Return the memory of this process that is resident; where the system does not say, the most that ever was."""
+    statm = Path("/proc/self/statm")
+    if statm.is_file():
+        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    import resource  # not on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB elsewhere: getrusage(2)
+
+
+def going_round(recordings: Sequence[Path], duration_s: float) -> bytes:
+    """Return that much sound of the recordings, one after the other and round again, in the clients' media format.
+
+    Raises:
+        ValueError: there is no sound in them.
+    """
+    length = round(duration_s * SAMPLE_RATE_HZ) * MEDIA_FORMAT.bytes_per_sample_frame
+    sound = bytearray()  # grows in one place: many small pieces, once freed, would hide what leaks later
+    while len(sound) < length:
+        before = len(sound)
+        for frame in chain.from_iterable(map(_frames, recordings)):
+            sound += frame
+            if len(sound) >= length:
+                break
+        if len(sound) == before:
+            raise ValueError(f"no sound in {', '.join(map(str, recordings))}")
+    return bytes(memoryview(sound)[:length])
+
+
+async def measure(options: argparse.Namespace) -> Soak:
+    """Run the session."""
+    sound = going_round([options.audio / name for name in options.recordings], options.minutes * MINUTE_S)
+    settings = settings_of(options.model, {})
+    engine = create_engine(settings.engine)
+    await engine.warm_up()
+    soak = await SoakRun(engine, settings, sound, CostModel(batch_s=options.cost_ms / 1000)).run()
+    await engine.aclose()
+    return soak
+
+
+def print_soak(soak: Soak) -> None:
+    """Print the quarters, and what the whole run showed."""
+    columns = [
+        "until min",
+        "partials",
+        "finals",
+        "words",
+        "MiB",
+        "peak",
+        "engine ms p50",
+        "p95",
+        "pipeline ms p50",
+        "p95",
+    ]
+    columns += ["steps / partial", "encoder s / partial", "sound s / partial"]
+    rows = []
+    for quarter in soak.quarters:
+        figures = ["–" if figure is None else figure for figure in asdict(quarter).values()]
+        rows.append([quarter.end_s / MINUTE_S, *figures[1:]])
+    print_table("quarters: CPU ms of the engine for a partial, of the pipeline for a frame of 100 ms", columns, rows)
+    print(f"memory grew by {soak.growth_mib:.1f} MiB from the first quarter's end to the last's")
+    finals, words = sum(q.finals for q in soak.quarters), sum(q.words for q in soak.quarters)
+    print(f"{finals} finals, {words} words, {soak.warnings} warnings")
+
+
+def require_complete(soak: Soak) -> None:
+    """Return if the finals are complete.
+
+    Raises:
+        SystemExit: they are not, with status 1; the message says why.
+    """
+    if soak.problems:
+        more = len(soak.problems) - PROBLEMS_SHOWN
+        shown = [*soak.problems[:PROBLEMS_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+        raise SystemExit("\n  ".join(["the finals are not complete:", *shown]))
+    print("finals complete: one for each utterance, in order, without an error")
+
+
+def main() -> None:
+    """Measure, print the table and write the JSON."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--audio", type=Path, default=SHARED_AUDIO, help="folder of the recordings")
+    parser.add_argument("--recordings", nargs="+", default=RECORDINGS, help="files in it, in the order they are heard")
+    parser.add_argument("--model", type=Path, default=MODEL, help="directory of a CTranslate2 Whisper")
+    parser.add_argument("--minutes", type=float, default=20.0, help="sound of the session")
+    parser.add_argument("--cost-ms", type=float, default=150.0, help="of a decode")
+    parser.add_argument("--json", type=Path, help="file for the results")
+    options = parser.parse_args()
+    soak = anyio.run(measure, options)
+    print_soak(soak)
+    write_json(options.json, "soak", {**asdict(soak), "growth_mib": soak.growth_mib})
+    require_complete(soak)
+
+
+def _frames(recording: Path) -> Iterator[bytes]:
+    with MediaFile(str(recording)) as media:
+        yield from media.frames()
+
+
+if __name__ == "__main__":
+    main()
