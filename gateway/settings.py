@@ -37,6 +37,9 @@ __all__ = [
 
 _ENV_PREFIX = "LIVECUE_"
 
+_CLIENTS_VARIABLES = frozenset({"LIVECUE_API_KEY"})
+"""Of the commands that connect to a gateway: the key they send is no setting of this one."""
+
 _Timeout = Annotated[float, Field(gt=0)]
 
 
@@ -258,7 +261,7 @@ def _groups() -> dict[str, tuple[str, ...]]:
 
 def _refuse_unknown_environment(environment: Mapping[str, str]) -> None:
     for variable in environment:
-        if variable.upper().startswith(_ENV_PREFIX):
+        if variable.upper().startswith(_ENV_PREFIX) and variable.upper() not in _CLIENTS_VARIABLES:
             group = variable[len(_ENV_PREFIX) :].lower().partition("__")[0]
             if group not in _groups():
                 allowed = ", ".join(f"{_ENV_PREFIX}{name.upper()}__…" for name in _groups())

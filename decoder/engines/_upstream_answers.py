@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from decoder.engines._upstream_languages import language_code
+from decoder.languages import language_code
 from decoder.settings import ResponseFormat
 
 __all__ = ["Heard", "RefusalBody", "Spoken", "read_answer", "read_refusal"]

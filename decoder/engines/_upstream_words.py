@@ -70,7 +70,7 @@ def going_on_from(known: tuple[Word, ...], expected: int, heard: tuple[Word, ...
     """
     repeated = known[len(known) - expected :]
     stabiliser = Stabiliser(0, StabiliserSettings(agreement=1))
-    stabiliser.update(repeated, 1)
+    stabiliser.update(repeated, 1, known[-1].end_sample if known else 0)
     new = stabiliser.finish(heard, 2).committed[len(repeated) :]
     earliest = known[-1].end_sample if known else 0
     later = tuple(

@@ -9,11 +9,11 @@ from typing import Literal, assert_never
 
 from pydantic import BaseModel
 
+from decoder.languages import LANGUAGE_NAMES
 from decoder.types import Task
 from gateway.cues import Cue
 from gateway.linebreak import join_lines
 from gateway.rest.fields import Granularity, Order, ResponseFormat
-from gateway.rest.languages import LANGUAGE_NAMES
 from gateway.subtitles import to_srt, to_vtt
 from gateway.transcription import Passage
 from gateway.wire import WordSpan

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decoder.engines._upstream_answers import Heard, RefusalBody, Spoken, read_answer, read_refusal
-from decoder.engines._upstream_languages import language_code
+from decoder.languages import language_code
 from decoder.settings import ResponseFormat
 
 FORMATS: tuple[ResponseFormat, ...] = ("verbose_json", "json", "text", "srt", "vtt")

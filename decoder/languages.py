@@ -1,9 +1,9 @@
-"""Languages as OpenAI's `verbose_json` names them: in English, lower case. PURE."""
+"""Whisper's languages: their codes, and the English names that OpenAI's services call them by. PURE."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-__all__ = ["LANGUAGE_NAMES"]
+__all__ = ["LANGUAGE_NAMES", "language_code"]
 
 # Whisper's languages and its names for them (openai/whisper, tokenizer.py).
 _NAMES = """
@@ -20,7 +20,31 @@ te telugu, tg tajik, th thai, tk turkmen, tl tagalog, tr turkish, tt tatar, uk u
 vi vietnamese, yi yiddish, yo yoruba, yue cantonese, zh chinese
 """
 
-LANGUAGE_NAMES: Mapping[str, str] = MappingProxyType(
-    {code: name for code, _, name in (entry.strip().partition(" ") for entry in _NAMES.replace("\n", " ").split(","))}
-)
-"""ISO-639 code → name."""
+# Its other names for some.
+_ALIASES = """
+my burmese, ca valencian, nl flemish, ht haitian, lb letzeburgesch, ps pushto, pa panjabi, ro moldavian, ro moldovan,
+si sinhalese, es castilian, zh mandarin
+"""
+
+
+def _entries(listed: str) -> list[tuple[str, str]]:
+    """Return pairs of code and name."""
+    pairs = (entry.strip().partition(" ") for entry in listed.replace("\n", " ").split(","))
+    return [(code, name) for code, _, name in pairs]
+
+
+LANGUAGE_NAMES: Mapping[str, str] = MappingProxyType(dict(_entries(_NAMES)))
+"""ISO-639 code → name, lower case."""
+
+_CODES = {name: code for code, name in (*_entries(_NAMES), *_entries(_ALIASES))}
+
+
+def language_code(name: str) -> str | None:
+    """Return the code of a language, as Whisper has it, or None where it is not known.
+
+    Args:
+        name: in English, or a code already, with a region or without: `english`, `en`, `en-GB`.
+    """
+    plain = name.strip().lower()
+    code = plain.replace("_", "-").partition("-")[0]
+    return code if code in LANGUAGE_NAMES else _CODES.get(plain)
