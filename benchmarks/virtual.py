@@ -14,7 +14,7 @@ from decoder.engine import Engine
 from decoder.engines.scripted import CostModel
 from decoder.planner import Planner
 from decoder.scheduler import Answer
-from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind, RequestReplaced
+from decoder.types import DecodeRequest, EngineBusy, EngineError, Hypothesis, RequestKind, RequestReplaced
 from gateway.pipeline import Effect, Pipeline, PipelineSettings
 from gateway.settings import Settings
 from gateway.wire import ServerEvent, Start
@@ -49,7 +49,7 @@ class _Batch:
 
     started_s: float
     done_s: float
-    outcomes: tuple[tuple[DecodeRequest, Hypothesis], ...]
+    outcomes: tuple[tuple[DecodeRequest, Hypothesis | EngineBusy], ...]
 
 
 class VirtualGateway:
@@ -174,7 +174,7 @@ class VirtualGateway:
             self._answer(Answer(replaced, RequestReplaced("a newer request came"), queue_s, 0.0, self._now_s))
 
 
-def _words(outcome: Hypothesis | EngineError) -> Hypothesis:
-    if isinstance(outcome, EngineError):  # a benchmark of failures would be worth nothing
-        raise outcome
-    return outcome
+def _words(outcome: Hypothesis | EngineError) -> Hypothesis | EngineBusy:
+    if isinstance(outcome, Hypothesis | EngineBusy):  # an engine may have reasons to leave out a partial
+        return outcome
+    raise outcome  # a benchmark of failures would be worth nothing

@@ -1,12 +1,69 @@
 """The engine seam: what turns requests into words, and the table of the engines there are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from decoder.types import DecodeRequest, EngineError, Hypothesis
 
-__all__ = ["ENGINES", "Engine", "EngineInfo", "EngineWork"]
+__all__ = ["ENGINES", "Engine", "EngineInfo", "EngineWork", "PoolReport", "UpstreamReport"]
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamReport:
+    """How one upstream fares now, and what it has done since the start.
+
+    Attributes:
+        name: host and port.
+        model: as it is asked for.
+        circuit: closed, open (it is not asked) or probing.
+        failure: the last one, until a success.
+        in_flight: requests under way.
+        limit: most of them now.
+        answers: requests by outcome: `ok`, or the failure.
+        retries: requests that it had failed at before.
+        audio_s: sound sent.
+        cost: of it, in the currency of the settings.
+    """
+
+    name: str
+    model: str
+    circuit: str
+    failure: str | None
+    in_flight: int
+    limit: int
+    answers: Mapping[str, int]
+    retries: int
+    audio_s: float
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class PoolReport:
+    """How the upstreams of an engine fare together.
+
+    Attributes:
+        upstreams: each of them, the preferred one first.
+        is_usable: whether a final asked now would be tried.
+        speech_s: speech that was asked for, each second once.
+        cost_last_hour: of the sound sent in the last hour.
+        allowance: what the caps leave: everything, finals or nothing.
+        hedges: finals asked for twice.
+        fallbacks: finals the local engine made.
+    """
+
+    upstreams: tuple[UpstreamReport, ...]
+    is_usable: bool
+    speech_s: float
+    cost_last_hour: float
+    allowance: str
+    hedges: int
+    fallbacks: int
+
+    @property
+    def audio_per_speech(self) -> float | None:
+        """Return the sound sent for a second of speech since the start; None before there was any."""
+        return sum(upstream.audio_s for upstream in self.upstreams) / self.speech_s if self.speech_s else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +77,8 @@ class EngineInfo:
         languages: ISO-639-1 codes it can write; empty where it does not say.
         eager_is_final: whether the answer to an eager request is as good as the final's would be.
         translates: whether it does `Task.TRANSLATE`.
+        partial_interval_s: least new speech between two partials; None: it wants to be asked for none.
+        pool: says how its upstreams fare; None where it has none.
     """
 
     engine: str
@@ -28,6 +87,8 @@ class EngineInfo:
     languages: tuple[str, ...] = ()
     eager_is_final: bool = True
     translates: bool = False
+    partial_interval_s: float | None = 0.0
+    pool: Callable[[], PoolReport] | None = None
 
 
 @dataclass(slots=True)
@@ -102,6 +163,7 @@ class Engine(Protocol):
 ENGINES: dict[str, str] = {
     "scripted": "decoder.engines.scripted:create",
     "sphinx": "decoder.engines.sphinx:create",
+    "upstream": "decoder.engines.upstream:create",
     "whisper": "decoder.engines.whisper:create",
 }
 """Name in the settings → factory taking `EngineSettings`. Imported on use: libraries nobody asks for stay out."""

@@ -1,9 +1,119 @@
 """What can be set of the decoder; every default has its reason."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, get_args
 
-__all__ = ["EngineSettings", "GuardMode", "GuardSettings", "PlannerSettings", "SchedulerSettings", "StabiliserSettings"]
+__all__ = [
+    "EngineSettings",
+    "GuardMode",
+    "GuardSettings",
+    "PlannerSettings",
+    "PoolSettings",
+    "ResponseFormat",
+    "SchedulerSettings",
+    "StabiliserSettings",
+    "UpstreamSettings",
+]
+
+ResponseFormat = Literal["verbose_json", "json", "text", "srt", "vtt"]
+"""What `POST /audio/transcriptions` answers in."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamSettings:
+    """One service that offers `POST {base_url}/audio/transcriptions`.
+
+    Attributes:
+        base_url: up to and with the version: `https://api.example.com/v1`. Sound goes to loopback as WAV, elsewhere as
+            FLAC, which is half as large and holds the same.
+        model: as the service calls it.
+        key_env: environment variable that holds the API key; read again when the service has refused it.
+        key_file: file that holds it, instead.
+        formats: what to ask for, the best first. One that the service refuses the first time is not asked for again.
+            verbose_json has the times of words, srt and vtt those of phrases; json is what every service answers.
+        concurrency: most requests at once. 8: a talk needs one, and hosted services allow some hundred a minute.
+        price_per_minute: of sound sent, in any currency.
+        translates: whether it has `/audio/translations` too.
+
+    Raises:
+        ValueError: a value is not allowed.
+    """
+
+    base_url: str
+    model: str
+    key_env: str | None = None
+    key_file: Path | None = None
+    formats: tuple[ResponseFormat, ...] = ("verbose_json", "json")
+    concurrency: int = 8
+    price_per_minute: float = 0.0
+    translates: bool = False
+
+    def __post_init__(self) -> None:
+        scheme, separator, rest = self.base_url.partition("://")
+        if scheme not in ("http", "https") or not separator or not rest or "@" in rest.partition("/")[0]:
+            # it may hold a password, so it is not repeated
+            raise ValueError("base_url: allowed is http://HOST… or https://HOST… without user and password")
+        if self.key_env is not None and self.key_file is not None:
+            raise ValueError(f"key_env {self.key_env!r} and key_file '{self.key_file}': allowed is one of them")
+        if not self.formats:
+            raise ValueError("formats: allowed is at least one")
+        _check_least("concurrency", self.concurrency, 1)
+        _check_least("price_per_minute", self.price_per_minute, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """How upstreams are used together.
+
+    Attributes:
+        partials: where partials come from: nowhere, the upstreams, or a local engine. off: the cheapest, and a service
+            that answers in a second is no faster than the end of most utterances.
+        local_engine: name of the engine for local partials and for `fallback`; its model and device are the engine's.
+        fallback: whether the local engine makes the finals that no upstream could.
+        final_patience_s: after that a final is given up, retries included. 25 s: below the scheduler's 30 s.
+        partial_window_s: most sound of one upstream partial. 8 s: three times what a sentence's newest words need.
+        partial_interval_s: least new speech between two upstream partials.
+        partial_share: sound that upstream partials may send for each second of speech, beside its final.
+        eager_share: sound that eager finals may send in vain for each second of speech; 0: none are asked for.
+        retry_share: retries for each request, so that they never become the load a service breaks down under.
+        failures_until_open: failures in a row after which a service is left alone for a while. 3: a listener waits for
+            every one of them.
+        hedge: whether a final that is later than 95 % of the others is asked for once more elsewhere. Costs up to 5 %.
+        max_audio_per_speech: most sound sent for a second of speech, over the last hour; above 1, or None.
+        max_cost_per_hour: most that the last hour may cost, or None. Partials stop at 80 % of either.
+
+    Raises:
+        ValueError: a value is not allowed.
+    """
+
+    partials: Literal["off", "upstream", "local"] = "off"
+    local_engine: str = "auto"
+    fallback: bool = False
+    final_patience_s: float = 25.0
+    partial_window_s: float = 8.0
+    partial_interval_s: float = 1.0
+    partial_share: float = 1.35
+    eager_share: float = 0.1
+    retry_share: float = 0.1
+    failures_until_open: int = 3
+    hedge: bool = False
+    max_audio_per_speech: float | None = None
+    max_cost_per_hour: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.local_engine == "upstream":
+            raise ValueError("local_engine 'upstream': allowed is auto, or an engine of this machine")
+        for name in ("final_patience_s", "partial_window_s"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} {getattr(self, name)}: allowed is above 0")
+        for name in ("partial_interval_s", "partial_share", "eager_share", "retry_share"):
+            _check_least(name, getattr(self, name), 0)
+        _check_least("failures_until_open", self.failures_until_open, 1)
+        if self.max_audio_per_speech is not None and not self.max_audio_per_speech > 1:
+            raise ValueError(f"max_audio_per_speech {self.max_audio_per_speech}: allowed is above 1")
+        if self.max_cost_per_hour is not None and not self.max_cost_per_hour > 0:
+            raise ValueError(f"max_cost_per_hour {self.max_cost_per_hour}: allowed is above 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +138,8 @@ class EngineSettings:
             until it is not, from 0, where nothing is left to chance. Whisper's own. One alone never tries again.
         offline: never ask the model hub.
         sphinx_streams: utterances pocketsphinx follows at once, about 90 MB each.
+        upstreams: services of the engine `upstream`, the preferred one first.
+        pool: how these are used together.
 
     Raises:
         ValueError: a value is not allowed.
@@ -46,6 +158,8 @@ class EngineSettings:
     final_temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     offline: bool = False
     sphinx_streams: int = 4
+    upstreams: tuple[UpstreamSettings, ...] = ()
+    pool: PoolSettings = field(default_factory=PoolSettings)
 
     def __post_init__(self) -> None:
         _check_least("workers", self.workers, 0)

@@ -1,48 +1,239 @@
-"""Who may connect: static API keys, compared in constant time, and pages of allowed origins."""
+"""Who may connect, how often, and for how much sound: API keys, and pages of allowed origins."""
 
 import hmac
-from collections.abc import Collection, Iterable
-from hashlib import sha256
+import logging
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from gateway.errors import ForbiddenOrigin, Unauthorized
+import anyio
 
-__all__ = ["KeyRing", "check_origin"]
+from gateway.errors import ConfigurationError, ForbiddenOrigin, GatewayError, RateLimited, Unauthorized
+from gateway.key_store import KEYS_SCHEMA, STATIC_PREFIX, KeyStore, StoredKey
+from gateway.keys import Account, Key, TokenBucket, digest_of
+from gateway.settings import ServerSettings, Settings
+from gateway.state import StateDatabase, StateUnavailable, state_path
 
+__all__ = ["Caller", "Doorkeeper", "check_origin", "open_doorkeeper"]
+
+logger = logging.getLogger("livecue.auth")
 
 _MAX_SHOWN_CHARS = 100
 """Of an origin, in the refusal of it."""
 
+_LOOKS_PER_MINUTE = 60
+"""Extra looks into the database for keys that are not known here, so that who guesses keys cannot keep it busy."""
 
-class KeyRing:
-    """The API keys a gateway knows. Without any, everybody may connect (and the gateway binds loopback only).
 
-    Args:
-        keys: the keys in clear; only their digests are kept.
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who has been let in.
+
+    Attributes:
+        name: of the key; None: anybody, for there are no keys.
     """
 
-    def __init__(self, keys: Iterable[str]) -> None:
-        self._digests = [_digest(key) for key in keys]
+    name: str | None
 
-    def check(self, authorization: str | None) -> None:
-        """Accept a request by its Authorization header.
+
+class Doorkeeper:
+    """Knows every key, lets in who has one, and counts what each uses.
+
+    Without any key everybody may come in, and the gateway binds loopback only. Once there has been a key that is over,
+    even when the last one is revoked. What is spent is counted in memory; `run` writes it down and reads what others
+    have changed. While the database cannot be reached, the keys stay as they were last read and nothing is forgotten.
+
+    Args:
+        static_keys: the keys of the settings, in clear; they allow everything.
+        database: where the others are.
+        clock: seconds that do not go back.
+    """
+
+    def __init__(self, static_keys: Iterable[str], database: StateDatabase, clock: Callable[[], float]) -> None:
+        self.spent_s: defaultdict[str, float] = defaultdict(float)
+        """Sound spent since the start, by name of the key."""
+        self.refusals: Counter[str] = Counter()
+        """Requests refused, by error code."""
+        self.failures = 0
+        """Times the database could not be reached."""
+        self._database = database
+        self._store = KeyStore(database)
+        self._clock = clock
+        keys = [Key(f"{STATIC_PREFIX}{number}", digest_of(key)) for number, key in enumerate(static_keys, 1)]
+        self._static = {key.name: Account(key, clock()) for key in keys}
+        self._stored: dict[str, Account] = {}
+        self._looks = TokenBucket(_LOOKS_PER_MINUTE, clock())
+        self._syncing = anyio.Lock()
+        self._is_failing = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody may come in, for there has never been a key."""
+        return not self._static and not self._stored
+
+    async def admit(self, authorization: str | None) -> Caller:
+        """Let one request in, and count it.
 
         Args:
-            authorization: the header's value, or None where it is missing.
+            authorization: its Authorization header, or None where it is missing.
 
         Raises:
-            Unauthorized: keys are configured and this is none of them.
+            Unauthorized: there are keys, and this is none of them, or revoked.
+            RateLimited: the key asks too often.
+            InsufficientCredits: the key's sound is used up.
         """
-        if not self._digests:
-            return
-        scheme, _, key = (authorization or "").partition(" ")
+        try:
+            return await self._admit(authorization)
+        except GatewayError as error:
+            self.refusals[error.code] += 1
+            raise
+
+    def spend(self, caller: Caller, audio_s: float) -> None:
+        """Count sound that has been heard for a caller, in seconds."""
+        account = self._account(caller)
+        if account is not None:
+            account.spend(audio_s)
+            self.spent_s[account.key.name] += audio_s
+
+    def charge(self, caller: Caller, audio_s: float) -> None:
+        """Count sound that has been heard for a caller, in seconds, and see that more may be.
+
+        Raises:
+            Unauthorized: the key has been revoked meanwhile.
+            InsufficientCredits: its sound is used up.
+        """
+        self.spend(caller, audio_s)
+        account = self._account(caller)
+        if account is not None:
+            account.check()
+
+    def left_s(self, caller: Caller) -> float | None:
+        """Return how much sound may still be heard for a caller, in seconds; None: any amount."""
+        account = self._account(caller)
+        return None if account is None else account.left_s
+
+    async def run(self, interval_s: float) -> None:
+        """Write down what is spent and read what others have changed, again and again, until cancelled.
+
+        Args:
+            interval_s: between two times.
+        """
+        while True:
+            await anyio.sleep(interval_s)
+            with suppress(StateUnavailable):
+                await self.sync()
+
+    async def sync(self) -> None:
+        """Write down what is spent, and read what others have changed.
+
+        Raises:
+            StateUnavailable: the database cannot be reached; nothing is forgotten.
+        """
+        async with self._syncing:
+            accounts = self._stored.values()
+            spent = {account.key.digest: account.unwritten_s for account in accounts if account.unwritten_s}
+            try:
+                stored = await self._database.run(lambda: self._store.charge(spent) if spent else self._store.changed())
+            except StateUnavailable as error:
+                self.failures += 1
+                if not self._is_failing:
+                    logger.warning("keys and credits are kept in memory until this is over: %s", error)
+                self._is_failing = True
+                raise
+            self._is_failing = False
+            for key in stored or ():
+                self._take_over(key, spent.get(key.key.digest, 0.0))
+
+    def _take_over(self, stored: StoredKey, written_s: float) -> None:
+        key, now_s = stored.key, self._clock()
+        account = self._stored.get(key.name)
+        if account is None:
+            self._stored[key.name] = Account(key, now_s)
+        else:
+            account.read(key, now_s, written_s)
+
+    async def _admit(self, authorization: str | None) -> Caller:
+        if self.is_open:
+            return Caller(None)
+        scheme, _, secret = (authorization or "").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthorized("no API key: send the header 'Authorization: Bearer KEY'")
-        digest = _digest(key.strip())
-        # every key is compared, so that the time taken does not tell which one was near
-        matches = [hmac.compare_digest(digest, known) for known in self._digests]
-        if True not in matches:
+        digest = digest_of(secret.strip())
+        account = self._owner(digest)
+        if account is None or account.left_s == 0:  # it may just have been made, or granted more
+            await self._look_again()
+            account = self._owner(digest)
+        if account is None:
             raise Unauthorized("this API key is not known here")
+        account.admit(self._clock())
+        return Caller(account.key.name)
+
+    async def _look_again(self) -> None:
+        if self._is_failing:  # `run` finds out when that is over, and nobody has to wait for it
+            return
+        with suppress(RateLimited, StateUnavailable):
+            self._looks.take(self._clock())
+            await self.sync()
+
+    def _owner(self, digest: bytes) -> Account | None:
+        # every key is compared, so that the time taken does not tell which one was near
+        accounts = (*self._static.values(), *self._stored.values())
+        owners = [account for account in accounts if hmac.compare_digest(digest, account.key.digest)]
+        return owners[0] if owners else None
+
+    def _account(self, caller: Caller) -> Account | None:
+        return None if caller.name is None else self._static.get(caller.name) or self._stored[caller.name]
+
+
+@asynccontextmanager
+async def open_doorkeeper(settings: Settings) -> AsyncIterator[Doorkeeper]:
+    """Read the keys, and keep them and what they have used up to date while the block lasts and once at its end.
+
+    Raises:
+        ConfigurationError: there is no key, and the address may not be served without.
+        StateUnavailable: there is a state database, and it cannot be read and written.
+    """
+    static_keys = (key.get_secret_value() for key in settings.server.api_keys)
+    with closing(StateDatabase(state_path(settings.state), (KEYS_SCHEMA,))) as database:
+        doorkeeper = Doorkeeper(static_keys, database, time.monotonic)
+        await doorkeeper.sync()
+        if doorkeeper.is_open:
+            _refuse_open_door(settings.server)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(doorkeeper.run, settings.state.write_interval_s)
+                yield doorkeeper
+                tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await _write_down_the_last(doorkeeper)
+
+
+async def _write_down_the_last(doorkeeper: Doorkeeper) -> None:
+    try:
+        await doorkeeper.sync()
+    except StateUnavailable as error:
+        logger.error("what keys have spent since it was last written down is forgotten: %s", error)
+
+
+def _refuse_open_door(server: ServerSettings) -> None:
+    if server.insecure or _is_loopback(server.host):
+        return
+    raise ConfigurationError(
+        f"server.host = {server.host!r} without an API key: anybody there could use this gateway; make one with "
+        "'livecue keys create', or set server.api_keys, or say --insecure"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def check_origin(origin: str | None, host: str | None, allowed: Collection[str]) -> None:
@@ -59,7 +250,3 @@ def check_origin(origin: str | None, host: str | None, allowed: Collection[str])
     if origin is None or "*" in allowed or origin in allowed or urlsplit(origin).netloc == host:
         return
     raise ForbiddenOrigin(f"pages of {origin[:_MAX_SHOWN_CHARS]} may not connect: server.allowed_origins lists who may")
-
-
-def _digest(key: str) -> bytes:
-    return sha256(key.encode()).digest()

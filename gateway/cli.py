@@ -25,6 +25,7 @@ from decoder.models import pull_model
 from decoder.types import ModelError
 from gateway.doctor import print_report
 from gateway.errors import ConfigurationError
+from gateway.keys_cli import app as keys_app
 from gateway.local import local_connection
 from gateway.run import serve as run_server
 from gateway.settings import Settings, load_settings
@@ -44,17 +45,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(keys_app, name="keys")
 _notices = Console(stderr=True)
 
 _Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
 _Set = Annotated[list[str] | None, typer.Option("--set", metavar="GROUP.KEY=VALUE", help="Any other setting.")]
-_Engine = Annotated[str | None, typer.Option("--engine", help="auto, whisper or sphinx.")]
+_Engine = Annotated[str | None, typer.Option("--engine", help="auto, whisper, sphinx or upstream.")]
 _Model = Annotated[str | None, typer.Option("--model", help="Whisper model: a hub name or a directory.")]
 _Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
 _ComputeType = Annotated[str | None, typer.Option("--compute-type", help="CTranslate2's: int8, float16 …")]
 _Offline = Annotated[bool | None, typer.Option("--offline", help="Never ask the model hub.")]
 _PartialWindow = Annotated[str | None, typer.Option(help="Whisper's window for partials: trimmed or full.")]
 _FinalWindow = Annotated[str | None, typer.Option(help="Whisper's window for finals: full or trimmed.")]
+_Partials = Annotated[str | None, typer.Option(help="Of the engine upstream: off, upstream or local.")]
+_UpstreamUrl = Annotated[str | None, typer.Option(metavar="URL", help="An OpenAI-compatible API, https://HOST/v1.")]
+_UpstreamModel = Annotated[str, typer.Option(help="Model to ask that for.")]
+_UpstreamKeyFile = Annotated[Path | None, typer.Option(help="File with its API key.")]
 _Url = Annotated[str | None, typer.Option("--url", help="A gateway, ws://HOST:PORT; without it one runs in-process.")]
 _ApiKey = Annotated[str | None, typer.Option("--api-key", envvar="LIVECUE_API_KEY", help="Key for that gateway.")]
 _Language = Annotated[str | None, typer.Option("--language", help="ISO 639-1; without it the engine finds out.")]
@@ -73,13 +79,17 @@ def serve(
     offline: _Offline = None,
     partial_window: _PartialWindow = None,
     final_window: _FinalWindow = None,
+    partials: _Partials = None,
+    upstream_url: _UpstreamUrl = None,
+    upstream_model: _UpstreamModel = "whisper-1",
+    upstream_key_file: _UpstreamKeyFile = None,
     insecure: Annotated[bool | None, typer.Option("--insecure", help="Any address, no keys.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     config: _Config = None,
     settings_list: _Set = None,
     print_config: Annotated[bool, typer.Option("--print-config", help="Print all settings and exit.")] = False,
 ) -> None:
-    """Serve captions over WebSockets. API keys: LIVECUE_SERVER__API_KEYS, separated by commas, or the config file."""
+    """Serve captions over WebSockets. API keys: `livecue keys`, or LIVECUE_SERVER__API_KEYS, separated by commas."""
     flags: dict[str, object] = {
         "server.host": host,
         "server.port": port,
@@ -88,6 +98,7 @@ def serve(
         "engine.partial_window": partial_window,
         "engine.final_window": final_window,
         **_engine_flags(engine, model, device, compute_type, offline),
+        **_upstream_flags(engine, upstream_url, upstream_model, upstream_key_file, partials),
     }
     settings = _settings(flags, config, settings_list)
     if print_config:
@@ -206,6 +217,17 @@ def main() -> None:
 def _engine_flags(*values: object) -> dict[str, object]:
     names = ("name", "model", "device", "compute_type", "offline")
     return {f"engine.{name}": value for name, value in zip(names, values, strict=True)}
+
+
+def _upstream_flags(
+    engine: str | None, url: str | None, model: str, key_file: Path | None, partials: str | None
+) -> dict[str, object]:
+    """Return the settings of one upstream; naming it names the engine."""
+    flags: dict[str, object] = {"engine.pool": None if partials is None else {"partials": partials}}
+    if url is None:
+        return flags
+    upstream = {"base_url": url, "model": model, **({} if key_file is None else {"key_file": key_file})}
+    return {**flags, "engine.name": engine or "upstream", "engine.upstreams": [upstream]}
 
 
 def _settings(flags: dict[str, object], config: Path | None, settings_list: list[str] | None) -> Settings:

@@ -12,6 +12,7 @@ LivecueError
     ├── ForbiddenOrigin       a page of somebody else
     ├── InvalidRequest        a field is missing or has a value that is not allowed
     ├── NotFound              there is nothing by that name
+    ├── MethodNotAllowed      the route is there, but not for that method
     ├── PayloadTooLarge       more bytes, or more sound, than is taken at once
     ├── UnsupportedMedia      no sound of a kind that can be decoded
     ├── Overloaded            no room for another session
@@ -23,6 +24,7 @@ LivecueError
 """
 
 from dataclasses import dataclass
+from math import ceil
 
 from decoder.types import EngineError
 from gateway.wire import ProtocolError
@@ -37,6 +39,7 @@ __all__ = [
     "InsufficientCredits",
     "InvalidRequest",
     "Lagging",
+    "MethodNotAllowed",
     "NotFound",
     "Overloaded",
     "PayloadTooLarge",
@@ -47,6 +50,7 @@ __all__ = [
     "Unauthorized",
     "UnsupportedMedia",
     "error_body",
+    "error_headers",
     "reply_to",
 ]
 
@@ -108,9 +112,23 @@ class InvalidRequest(GatewayError):
 
 
 class NotFound(GatewayError):
-    """There is nothing by that name."""
+    """There is nothing by that name.
+
+    Attributes:
+        field: of the request, that has the name; None where it is the route itself.
+    """
 
     code = "not_found"
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class MethodNotAllowed(GatewayError):
+    """The route does not know that method."""
+
+    code = "method_not_allowed"
 
 
 class PayloadTooLarge(GatewayError):
@@ -185,6 +203,7 @@ _REPLIES: dict[type[LivecueError], Reply] = {
     ForbiddenOrigin: Reply(403, 1008),
     InvalidRequest: Reply(400, 1008),
     NotFound: Reply(404, 1008),
+    MethodNotAllowed: Reply(405, 1008),
     PayloadTooLarge: Reply(413, 1009),
     UnsupportedMedia: Reply(415, 1007),
     Overloaded: Reply(503, 1013),
@@ -195,11 +214,56 @@ _REPLIES: dict[type[LivecueError], Reply] = {
 }
 
 
+_FIRST_SERVER_ERROR = 500
+
+_ERROR_TYPES = {
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    429: "rate_limit_error",
+}
+"""OpenAI's names; other refusals are `invalid_request_error`."""
+
+_OVERLOADED_RETRY_S = 5
+"""Sessions and files last minutes; asking more often is of no use."""
+
+
 def reply_to(error: LivecueError) -> Reply:
     """Return what the peer is told of an error: the entry of its nearest ancestor in the table."""
     return next(_REPLIES[kind] for kind in type(error).__mro__ if kind in _REPLIES)
 
 
-def error_body(error: LivecueError) -> dict[str, dict[str, str]]:
-    """Return the JSON body of an HTTP refusal."""
-    return {"error": {"code": error.code, "message": str(error)}}
+def error_body(error: LivecueError) -> dict[str, dict[str, object]]:
+    """Return the JSON body of an HTTP refusal, in the one shape there is.
+
+    `type` and `param` are what OpenAI's clients read beside `code` and `message`; `details` is an object or null.
+    """
+    field = error.field if isinstance(error, InvalidRequest | NotFound | ProtocolError) else None
+    retry_after_s = _retry_after_s(error)
+    return {
+        "error": {
+            "code": error.code,
+            "message": str(error),
+            "type": _type_of(reply_to(error).http_status),
+            "param": field,
+            "details": None if retry_after_s is None else {"retry_after_s": retry_after_s},
+        }
+    }
+
+
+def error_headers(error: LivecueError) -> dict[str, str]:
+    """Return the headers of an HTTP refusal: when to ask again, where asking again is of use."""
+    retry_after_s = _retry_after_s(error)
+    return {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+
+
+def _retry_after_s(error: LivecueError) -> int | None:
+    if isinstance(error, RateLimited):
+        return max(1, ceil(error.retry_after_s))
+    return _OVERLOADED_RETRY_S if isinstance(error, Overloaded) else None
+
+
+def _type_of(http_status: int) -> str:
+    if http_status >= _FIRST_SERVER_ERROR:
+        return "server_error"
+    return _ERROR_TYPES.get(http_status, "invalid_request_error")

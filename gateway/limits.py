@@ -1,4 +1,4 @@
-"""How many sessions there is room for."""
+"""How many sessions, or files, there is room for."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,15 +9,17 @@ __all__ = ["Admission"]
 
 
 class Admission:
-    """Lets in as many sessions as there is room for.
+    """Lets in as many as there is room for.
 
     Args:
-        max_sessions: at once.
+        most: at once.
+        what: they are called, in the refusal of one more.
     """
 
-    def __init__(self, max_sessions: int) -> None:
+    def __init__(self, most: int, what: str = "sessions") -> None:
         self.open = 0
-        self._max_sessions = max_sessions
+        self._most = most
+        self._what = what
 
     @contextmanager
     def enter(self) -> Iterator[None]:
@@ -26,8 +28,8 @@ class Admission:
         Raises:
             Overloaded: there is none.
         """
-        if self.open >= self._max_sessions:
-            raise Overloaded(f"{self.open} sessions are open: there is room for no more")
+        if self.open >= self._most:
+            raise Overloaded(f"{self.open} {self._what} are open: there is room for no more")
         self.open += 1
         try:
             yield

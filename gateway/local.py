@@ -7,7 +7,7 @@ import anyio
 from anyio.streams.stapled import StapledObjectStream
 
 from decoder.choice import create_engine
-from gateway.service import open_gateway
+from gateway.service import open_sessions
 from gateway.session import Session
 from gateway.settings import Settings
 from gateway.transport import memory_pair
@@ -23,9 +23,9 @@ async def local_connection(settings: Settings) -> AsyncIterator[StapledObjectStr
     Raises:
         ModelError: the engine or its model cannot be loaded.
     """
-    async with open_gateway(settings, create_engine(settings.engine)) as gateway, anyio.create_task_group() as tasks:
+    async with open_sessions(settings, create_engine(settings.engine)) as sessions, anyio.create_task_group() as tasks:
         transport, peer = memory_pair()
-        tasks.start_soon(Session(transport, NativeCodec(), gateway.sessions).run)
+        tasks.start_soon(Session(transport, NativeCodec(), sessions).run)
         async with peer:
             yield peer
         tasks.cancel_scope.cancel()

@@ -1,12 +1,14 @@
 """What Prometheus may know: counts and times, never words."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from decoder.engine import PoolReport
 from decoder.scheduler import Scheduler
+from gateway.auth import Doorkeeper
 from gateway.wire import Final
 
 __all__ = ["Metrics"]
@@ -31,6 +33,10 @@ class Metrics:
             ["code"],
             registry=registry,
         )
+        self.files = Gauge("livecue_files", "Uploaded files in work now", registry=registry)
+        self.files_ended = Counter(
+            "livecue_files_ended_total", "Uploaded files that ended, by outcome", ["outcome"], registry=registry
+        )
         self.audio_s = Counter("livecue_audio_seconds_total", "Sound heard", registry=registry)
         self.warnings = Counter("livecue_warnings_total", "Warnings sent, by code", ["code"], registry=registry)
         self.cues_replaced = Counter(
@@ -52,6 +58,15 @@ class Metrics:
         )
         registry.register(_SchedulerCollector(scheduler))
 
+    def watch(self, doorkeeper: Doorkeeper) -> None:
+        """Tell also what keys have spent, and whom the doorkeeper has refused."""
+        self._registry.register(_DoorkeeperCollector(doorkeeper))
+
+    def watch_upstreams(self, report: Callable[[], PoolReport] | None) -> None:
+        """Tell also how the engine's upstreams fare, where it has some."""
+        if report is not None:
+            self._registry.register(_UpstreamCollector(report))
+
     def final(self, event: Final) -> None:
         """Count a final that has been sent."""
         self._finals.labels(event.error or "ok").inc()
@@ -71,6 +86,27 @@ class Metrics:
         return generate_latest(self._registry)
 
 
+class _DoorkeeperCollector(Collector):
+    """Reads the doorkeeper's counts when asked."""
+
+    def __init__(self, doorkeeper: Doorkeeper) -> None:
+        self._doorkeeper = doorkeeper
+
+    def collect(self) -> Iterator[Metric]:
+        doorkeeper = self._doorkeeper
+        spent = CounterMetricFamily("livecue_key_audio_seconds", "Sound spent, by name of the key", labels=["key"])
+        for name, audio_s in doorkeeper.spent_s.items():
+            spent.add_metric([name], audio_s)
+        yield spent
+        refusals = CounterMetricFamily("livecue_key_refusals", "Requests refused at the door, by code", labels=["code"])
+        for code, count in doorkeeper.refusals.items():
+            refusals.add_metric([code], count)
+        yield refusals
+        yield CounterMetricFamily(
+            "livecue_state_failures", "Times the state database could not be reached", doorkeeper.failures
+        )
+
+
 class _SchedulerCollector(Collector):
     """Reads the scheduler's counts when asked, so that decoding does no counting twice."""
 
@@ -88,3 +124,38 @@ class _SchedulerCollector(Collector):
         for (kind, outcome), count in statistics.outcomes.items():
             answers.add_metric([kind, outcome], count)
         yield answers
+
+
+class _UpstreamCollector(Collector):
+    """Reads the counts of the engine's upstreams when asked."""
+
+    def __init__(self, report: Callable[[], PoolReport]) -> None:
+        self._report = report
+
+    def collect(self) -> Iterator[Metric]:
+        pool = self._report()
+        labels = ["upstream", "model"]
+        answers = CounterMetricFamily("livecue_upstream_answers", "Requests, by outcome", labels=[*labels, "outcome"])
+        retries = CounterMetricFamily("livecue_upstream_retries", "Requests that were made again", labels=labels)
+        audio_s = CounterMetricFamily("livecue_upstream_audio_seconds", "Sound sent", labels=labels)
+        cost = CounterMetricFamily("livecue_upstream_cost", "What it costs, as priced in the settings", labels=labels)
+        in_flight = GaugeMetricFamily("livecue_upstream_in_flight", "Requests under way", labels=labels)
+        limit = GaugeMetricFamily("livecue_upstream_limit", "Most requests at once, now", labels=labels)
+        closed = GaugeMetricFamily("livecue_upstream_closed", "1 while its circuit is closed", labels=labels)
+        for each in pool.upstreams:
+            names = [each.name, each.model]
+            for outcome, count in each.answers.items():
+                answers.add_metric([*names, outcome], count)
+            retries.add_metric(names, each.retries)
+            audio_s.add_metric(names, each.audio_s)
+            cost.add_metric(names, each.cost)
+            in_flight.add_metric(names, each.in_flight)
+            limit.add_metric(names, each.limit)
+            closed.add_metric(names, int(each.circuit == "closed"))
+        yield from (answers, retries, audio_s, cost, in_flight, limit, closed)
+        yield CounterMetricFamily(
+            "livecue_upstreams_speech_seconds", "Speech asked for, each second once", pool.speech_s
+        )
+        yield GaugeMetricFamily("livecue_upstreams_cost_last_hour", "Cost of the last hour", pool.cost_last_hour)
+        yield CounterMetricFamily("livecue_upstreams_hedges", "Finals asked for twice", pool.hedges)
+        yield CounterMetricFamily("livecue_upstreams_fallbacks", "Finals the local engine made", pool.fallbacks)

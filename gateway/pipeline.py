@@ -9,12 +9,12 @@ from typing import TypeVar
 from decoder.engine import EngineInfo
 from decoder.scheduler import Answer
 from decoder.settings import GuardSettings, StabiliserSettings
-from decoder.types import DecodeRequest, EngineError, RequestCancelled, RequestKind, RequestReplaced
+from decoder.types import DecodeRequest, EngineError, RequestKind, RequestReplaced
 from gateway.cadence import Cadence
 from gateway.captioner import Captioner
+from gateway.conditions import Conditions
 from gateway.cues import PROFILES, CueBuilder
 from gateway.eagerness import Eagerness
-from gateway.errors import Lagging
 from gateway.settings import SessionSettings
 from gateway.wire import (
     Ack,
@@ -32,7 +32,7 @@ from gateway.wire import (
     Warning,
 )
 from vad import events as speech
-from vad.audio import SAMPLE_RATE_HZ
+from vad.audio import SAMPLE_RATE_HZ, s_to_samples
 from vad.detector import DETECTORS, create_detector
 from vad.listener import Listener
 from vad.settings import SegmenterSettings
@@ -81,6 +81,10 @@ class Pipeline:
         self._info = info
         self._next_seq = count(1).__next__
         self._listener = _listener(start, settings)
+        self._has_partials = start.partials and info.partial_interval_s is not None
+        self._listener.progress_interval_samples = max(
+            self._listener.progress_interval_samples, s_to_samples(info.partial_interval_s or 0.0)
+        )
         cues = CueBuilder(PROFILES[profile])
         self._captioner = Captioner(start, cues, settings.stabiliser, settings.guard, self._next_seq)
         self._cadence = Cadence(self._listener.progress_interval_samples, self._settings.max_partial_stretch)
@@ -93,8 +97,7 @@ class Pipeline:
         self._eager: DecodeRequest | None = None
         """The eager request of the pause the speaker is in."""
         self._acked_s = 0.0
-        self._warned: set[str] = set()
-        """Codes of the conditions that hold and have been announced."""
+        self._conditions = Conditions(settings.session, self._next_seq)
 
     @property
     def heard_sample(self) -> int:
@@ -143,7 +146,7 @@ class Pipeline:
             Lagging: the engine has been too slow for too long.
         """
         effects = self._follow(self._listener.push(data), now_s)
-        effects += self._conditions()
+        effects += self._conditions_now()
         if self._listener.received_samples / self._start.audio.sample_rate_hz - self._acked_s >= (
             self._settings.ack_interval_s
         ):
@@ -158,7 +161,7 @@ class Pipeline:
     def stop(self, now_s: float) -> list[Effect]:
         """End the stream, and say `Finished` when everything has been answered."""
         effects = self._follow(self._listener.finish(), now_s)
-        effects += self._conditions()
+        effects += self._conditions_now()
         if self._listener.leftover_bytes:
             got, whole = self._listener.leftover_bytes, self._start.audio.bytes_per_sample_frame
             message = f"the sound ended {got} bytes into a sample frame: a whole one has {whole}"
@@ -168,7 +171,7 @@ class Pipeline:
 
     def answer(self, answer: Answer, now_s: float) -> list[Effect]:
         """Take in the engine's answer to one of this session's requests."""
-        effects: list[Effect] = [*self._failure(answer), *self._paced(answer)]
+        effects: list[Effect] = [*self._conditions.answered(answer), *self._paced(answer)]
         if answer.request.kind is RequestKind.EAGER and isinstance(answer.outcome, EngineError):
             return effects + self._without_eager(answer.request, now_s)
         return [*effects, *self._said(self._captioner.answer(answer, now_s))]
@@ -189,7 +192,9 @@ class Pipeline:
                 case speech.SpeechPaused() if self._wants_eager_final:
                     self._eager = self._request(event, RequestKind.EAGER, now_s + self._settings.final_deadline_s)
                     effects.append(self._eager)
-                case speech.SpeechProgress() | speech.SpeechPaused() if self._start.partials and not self._is_behind:
+                case speech.SpeechProgress() | speech.SpeechPaused() if (
+                    self._has_partials and not self._conditions.is_behind
+                ):
                     effects.append(self._request(event, RequestKind.PARTIAL, now_s + self._settings.partial_deadline_s))
                 case _:
                     pass
@@ -244,13 +249,9 @@ class Pipeline:
     @property
     def _wants_eager_final(self) -> bool:
         """Whether the pause that has just begun gets a final: always for a client that asks, else where it pays."""
-        if not self._has_eager_finals or self._is_behind:
+        if not self._has_eager_finals or self._conditions.is_behind:
             return False
         return self._start.eager or (self._eagerness.pays and not self._cadence.is_stretched)
-
-    @property
-    def _is_behind(self) -> bool:
-        return "partials_paused" in self._warned
 
     def _request(self, event: speech.SpeechEvent, kind: RequestKind, deadline_s: float) -> DecodeRequest:
         self._revision += 1
@@ -274,36 +275,10 @@ class Pipeline:
         processed = received if answered_until is None else answered_until * rate_hz // SAMPLE_RATE_HZ
         return Ack(self._next_seq(), received, min(received, processed))
 
-    def _conditions(self) -> Iterator[Warning]:
-        """Announce each condition when it begins; the overload ladder's last step raises."""
-        settings, lag_s = self._settings, self.lag_s
-        if lag_s >= settings.lag_limit_s:
-            raise Lagging(f"{lag_s:.1f} s of sound wait for their words: at most {settings.lag_limit_s:g} s may")
+    def _conditions_now(self) -> Iterator[Warning]:
+        yield from self._conditions.lag(self.lag_s)
         if self._listener.repaired_samples:
-            yield from self._announce("repaired_samples", "samples that are no number or beyond ±1 were mended")
-        if lag_s >= settings.lag_shed_s:
-            yield from self._announce("partials_paused", f"{lag_s:.1f} s behind: only finals until that has passed")
-        elif lag_s <= settings.lag_shed_s / 2:
-            self._warned.discard("partials_paused")
-        if lag_s >= settings.lag_limit_s / 2:
-            yield from self._announce("lagging", f"{lag_s:.1f} s behind: at {settings.lag_limit_s:g} s this ends")
-        elif lag_s <= settings.lag_limit_s / 4:
-            self._warned.discard("lagging")
-
-    def _failure(self, answer: Answer) -> Iterator[Warning]:
-        """Announce that partials fail, once until one succeeds; a failed final says so itself."""
-        outcome = answer.outcome
-        if answer.request.kind is not RequestKind.PARTIAL or isinstance(outcome, RequestReplaced | RequestCancelled):
-            return
-        if isinstance(outcome, EngineError):
-            yield from self._announce("partials_failing", f"{outcome.code}: {outcome}")
-        else:
-            self._warned.discard("partials_failing")
-
-    def _announce(self, code: str, message: str) -> Iterator[Warning]:
-        if code not in self._warned:
-            self._warned.add(code)
-            yield Warning(self._next_seq(), code, message)
+            yield from self._conditions.repaired()
 
 
 def _listener(start: Start, settings: PipelineSettings) -> Listener:

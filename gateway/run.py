@@ -3,12 +3,12 @@
 import logging
 import signal
 from collections.abc import Callable
-from ipaddress import ip_address
 from socket import AF_INET, AF_INET6, create_server, socket
 
 import uvicorn
 
 from decoder.choice import create_engine
+from gateway.auth import open_doorkeeper
 from gateway.errors import ConfigurationError
 from gateway.server import create_app
 from gateway.service import open_gateway
@@ -35,8 +35,10 @@ async def serve(settings: Settings, on_listening: Callable[[str], None]) -> None
     Raises:
         ConfigurationError: the address is taken, or may not be served without keys.
         ModelError: the engine's model cannot be loaded.
+        StateUnavailable: there is a state database, and it cannot be read and written.
     """
-    _refuse_open_door(settings.server)
+    async with open_doorkeeper(settings):
+        pass  # an open door and a broken database are refused before a model is loaded
     listener = _bind(settings.server)
     with listener:
         async with open_gateway(settings, create_engine(settings.engine)) as gateway:
@@ -55,22 +57,6 @@ async def serve(settings: Settings, on_listening: Callable[[str], None]) -> None
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: None)
             await uvicorn.Server(config).serve(sockets=[listener])
-
-
-def _refuse_open_door(server: ServerSettings) -> None:
-    if server.api_keys or server.insecure or _is_loopback(server.host):
-        return
-    raise ConfigurationError(
-        f"server.host = {server.host!r} without an API key: anybody there could use this gateway; set server.api_keys, "
-        "or say --insecure"
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _bind(server: ServerSettings) -> socket:

@@ -1,24 +1,24 @@
 """The routes: WebSocket, health, metrics and documentation. Connections in, sessions run."""
 
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import PlainTextResponse
 from fastapi_offline import FastAPIOffline
 from starlette.websockets import WebSocket
 
-from gateway.auth import KeyRing, check_origin
-from gateway.errors import GatewayError, Overloaded, error_body, reply_to
+from gateway.auth import check_origin
+from gateway.errors import GatewayError
 from gateway.limits import Admission
+from gateway.rest.errors import RequestIds, error_response, shape_errors
+from gateway.rest.routes import rest_router
 from gateway.service import Gateway
-from gateway.session import Session
+from gateway.session import Session, SessionContext
 from gateway.transport import WebSocketTransport
 from gateway.wire.native import NativeCodec
 
 __all__ = ["create_app"]
-
-_RETRY_AFTER_S = 5
-"""Sessions last minutes; asking more often is of no use."""
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -31,11 +31,14 @@ def create_app(gateway: Gateway) -> FastAPI:
         version=version("livecue"),
         redoc_url=None,
     )
+    app.add_middleware(RequestIds)
+    shape_errors(app)
+    app.include_router(rest_router(gateway))
     settings = gateway.settings.server
     context = gateway.sessions
-    keys = KeyRing(key.get_secret_value() for key in settings.api_keys)
+    doorkeeper = gateway.doorkeeper
     admission = Admission(settings.max_sessions)
-    info = context.engine
+    context.metrics.watch_upstreams(context.engine.pool)
 
     @app.get("/healthz", tags=["health"])
     async def healthz() -> dict[str, str]:
@@ -43,14 +46,13 @@ def create_app(gateway: Gateway) -> FastAPI:
         return {"status": "ok"}
 
     @app.get("/readyz", tags=["health"])
-    async def readyz(response: Response) -> dict[str, str]:
+    async def readyz(response: Response) -> dict[str, object]:
         """Say whether speech sent now would become words: 200, or 503 while the engine fails."""
-        is_ready = context.scheduler.is_ready
-        response.status_code = 200 if is_ready else 503
-        status = "ready" if is_ready else "engine_failing"
-        return {"status": status, "engine": info.engine, "model": info.model, "device": info.device}
+        body = _readiness(context)
+        response.status_code = 200 if body["status"] == "ready" else 503
+        return body
 
-    @app.get("/metrics", tags=["health"])
+    @app.get("/metrics", tags=["health"], response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Return the metrics in Prometheus' text format."""
         return Response(context.metrics.exposition(), media_type=_METRICS_TYPE)
@@ -59,18 +61,35 @@ def create_app(gateway: Gateway) -> FastAPI:
     async def stream(websocket: WebSocket) -> None:
         try:
             check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), settings.allowed_origins)
-            keys.check(websocket.headers.get("authorization"))
+            caller = await doorkeeper.admit(websocket.headers.get("authorization"))
             with admission.enter():
                 await websocket.accept()
-                await Session(WebSocketTransport(websocket), NativeCodec(), context).run()
+                charge = partial(doorkeeper.charge, caller)
+                await Session(WebSocketTransport(websocket), NativeCodec(), context, charge).run()
         except GatewayError as error:
             context.metrics.refused.labels(error.code).inc()
-            await _refuse(websocket, error)
+            await websocket.send_denial_response(error_response(error))
 
     return app
 
 
-async def _refuse(websocket: WebSocket, error: GatewayError) -> None:
-    """Answer an upgrade with an HTTP status instead."""
-    headers = {"Retry-After": str(_RETRY_AFTER_S)} if isinstance(error, Overloaded) else {}
-    await websocket.send_denial_response(JSONResponse(error_body(error), reply_to(error).http_status, headers))
+def _readiness(context: SessionContext) -> dict[str, object]:
+    """Return what `/readyz` says; how its upstreams fare, where the engine has some."""
+    info = context.engine
+    described = {"engine": info.engine, "model": info.model, "device": info.device}
+    status = "ready" if context.scheduler.is_ready else "engine_failing"
+    if info.pool is None:
+        return {"status": status, **described}
+    pool = info.pool()
+    upstreams = [
+        {"name": each.name, "model": each.model, "circuit": each.circuit, "failure": each.failure, "cost": each.cost}
+        for each in pool.upstreams
+    ]
+    return {
+        "status": status if pool.is_usable else "upstreams_failing",
+        **described,
+        "upstreams": upstreams,
+        "allowance": pool.allowance,
+        "audio_per_speech": pool.audio_per_speech,
+        "cost_last_hour": pool.cost_last_hour,
+    }

@@ -10,27 +10,44 @@ import anyio
 
 from decoder.engine import Engine
 from decoder.scheduler import Scheduler
+from gateway.auth import Doorkeeper, open_doorkeeper
 from gateway.metrics import Metrics
 from gateway.pipeline import PipelineSettings
 from gateway.session import SessionContext
 from gateway.settings import Settings
 from vad.detector import create_detector
 
-__all__ = ["Gateway", "open_gateway"]
+__all__ = ["Gateway", "open_gateway", "open_sessions"]
 
 logger = logging.getLogger("livecue.gateway")
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A gateway at work: its settings, and what its sessions share."""
+    """A gateway at work: its settings, what its sessions share, and who lets callers in."""
 
     settings: Settings
     sessions: SessionContext
+    doorkeeper: Doorkeeper
 
 
 @asynccontextmanager
 async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gateway]:
+    """Keep an engine and a door while the block lasts.
+
+    Raises:
+        ConfigurationError: there is no key, and the address may not be served without.
+        StateUnavailable: there is a state database, and it cannot be read and written.
+        ModelError: the engine's model cannot be loaded.
+    """
+    # the doorkeeper leaves last: what the last sessions have spent is still written down
+    async with open_doorkeeper(settings) as doorkeeper, open_sessions(settings, engine) as sessions:
+        sessions.metrics.watch(doorkeeper)
+        yield Gateway(settings, sessions, doorkeeper)
+
+
+@asynccontextmanager
+async def open_sessions(settings: Settings, engine: Engine) -> AsyncIterator[SessionContext]:
     """Warm the engine up and keep it busy while the block lasts; then close it.
 
     Raises:
@@ -46,7 +63,7 @@ async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gate
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(scheduler.run)
-            yield Gateway(settings, context)
+            yield context
             tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):

@@ -14,7 +14,15 @@ from anyio.lowlevel import checkpoint
 from decoder.engine import EngineInfo
 from decoder.scheduler import Answer, Scheduler
 from decoder.types import DecodeRequest
-from gateway.errors import Disconnected, IdleTimeout, SlowReader, StartTimeout, reply_to
+from gateway.errors import (
+    Disconnected,
+    IdleTimeout,
+    InsufficientCredits,
+    SlowReader,
+    StartTimeout,
+    Unauthorized,
+    reply_to,
+)
 from gateway.metrics import Metrics
 from gateway.outbox import Outbox
 from gateway.pipeline import Effect, Pipeline, PipelineSettings
@@ -98,13 +106,22 @@ class Session:
         transport: the open connection.
         codec: its dialect.
         context: what is shared with other sessions.
+        charge: called with the seconds of sound just heard; it raises `Unauthorized` or `InsufficientCredits` where no
+            more may be heard.
     """
 
-    def __init__(self, transport: Transport, codec: Codec, context: SessionContext) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        codec: Codec,
+        context: SessionContext,
+        charge: Callable[[float], None] = lambda audio_s: None,
+    ) -> None:
         self.session_id = uuid4().hex
         self._transport = transport
         self._codec = codec
         self._context = context
+        self._charge = charge
         self._settings = context.settings.session
         self._outbox = Outbox(self._settings.outbox_max_events)
         self._answers: deque[Answer] = deque()
@@ -119,7 +136,6 @@ class Session:
         self._eager_counted: Counter[str] = Counter()
         self._guarded_counted: Counter[tuple[str, str]] = Counter()
         self._scope = anyio.CancelScope()
-        self._reading = anyio.CancelScope()
 
     async def run(self) -> None:
         """Serve until the session is over. Raises nothing but cancellation."""
@@ -178,10 +194,10 @@ class Session:
         with _within(settings.start_timeout_s, StartTimeout(f"no start message within {settings.start_timeout_s:g} s")):
             while self._pipeline is None:
                 await self._handle_message(await self._transport.receive())
-        with self._reading:
-            while True:
-                message = await self._transport.receive()
-                self._messages += 1
+        while True:
+            message = await self._transport.receive()
+            self._messages += 1
+            if self._error is None:  # after a fatal error only the peer's goodbye is of interest
                 await self._handle_message(message)
 
     async def _watch_idle(self) -> None:
@@ -195,9 +211,13 @@ class Session:
             counted = self._messages
         # After stop it is the gateway's turn: a peer that waits for the last finals is not idle.
         if self._pipeline is not None and not self._has_stopped:
-            self._reading.cancel()
-            self._fail(IdleTimeout(f"no message within {limit_s:g} s"))
-            self._apply(self._pipeline.stop(self._context.clock()))  # what was heard is still answered
+            self._end_early(self._pipeline, IdleTimeout(f"no message within {limit_s:g} s"))
+
+    def _end_early(self, pipeline: Pipeline, error: LivecueError) -> None:
+        """Hear nothing more; what was heard is still answered."""
+        self._has_stopped = True
+        self._fail(error)
+        self._apply(pipeline.stop(self._context.clock()))
 
     async def _handle_message(self, message: str | bytes) -> None:
         try:
@@ -208,7 +228,8 @@ class Session:
             self._emit(self._error_event(error, fatal=False))
             return
         for event in events:
-            await self._handle(event)
+            if self._error is None:
+                await self._handle(event)
 
     async def _handle(self, event: ClientEvent) -> None:
         if isinstance(event, Start):
@@ -246,12 +267,18 @@ class Session:
 
     async def _hear(self, pipeline: Pipeline, data: bytes) -> None:
         """Hear a message of sound slice by slice, so that a large one delays no other session."""
-        before = pipeline.heard_sample
         for start in range(0, len(data), self._slice_bytes):
+            before = pipeline.heard_sample
             self._apply(pipeline.hear(data[start : start + self._slice_bytes], self._context.clock()))
+            heard_s = (pipeline.heard_sample - before) / SAMPLE_RATE_HZ
+            self._context.metrics.audio_s.inc(heard_s)
+            try:
+                self._charge(heard_s)
+            except (InsufficientCredits, Unauthorized) as error:
+                self._end_early(pipeline, error)
+                return
             if start + self._slice_bytes < len(data):
                 await checkpoint()
-        self._context.metrics.audio_s.inc((pipeline.heard_sample - before) / SAMPLE_RATE_HZ)
 
     # --- the engine's answers ------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ Each package owns its own settings class; here they are put together. `LIVECUE_S
 `session.idle_timeout_s`; a TOML file has a table a group. Unknown keys are refused.
 """
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -24,9 +25,20 @@ from decoder.settings import EngineSettings, GuardSettings, PlannerSettings, Sch
 from gateway.errors import ConfigurationError
 from vad.settings import SegmenterSettings
 
-__all__ = ["ServerSettings", "SessionSettings", "Settings", "load_settings"]
+__all__ = [
+    "FileSettings",
+    "ServerSettings",
+    "SessionSettings",
+    "Settings",
+    "StateSettings",
+    "UploadSettings",
+    "load_settings",
+]
 
 _ENV_PREFIX = "LIVECUE_"
+
+_CLIENTS_VARIABLES = frozenset({"LIVECUE_API_KEY"})
+"""Of the commands that connect to a gateway: the key they send is no setting of this one."""
 
 _Timeout = Annotated[float, Field(gt=0)]
 
@@ -80,6 +92,16 @@ def _split_bucket_edges(group: object) -> object:
     return group
 
 
+def _parse_upstreams(group: object) -> object:
+    """Read the list of upstreams that a variable of the environment holds as JSON."""
+    if isinstance(group, dict) and isinstance(group.get("upstreams"), str):
+        try:
+            return {**group, "upstreams": json.loads(group["upstreams"])}
+        except ValueError as error:
+            raise ValueError(f"upstreams: expected a JSON list of objects: {error}") from error
+    return group
+
+
 _ApiKey = Annotated[SecretStr, Field(min_length=1)]
 """An empty key would let in whoever sends none."""
 
@@ -111,6 +133,64 @@ class ServerSettings:
     log_level: str = "info"
 
 
+@dataclass(frozen=True, slots=True)
+class FileSettings:
+    """How files are worked on, beside what is live.
+
+    Attributes:
+        max_files: files in work at once; one more is refused with 503. 8: each holds its upload on disk, a decoder
+            process, and the sound of its utterances outstanding in memory.
+        max_outstanding: utterances of one file that wait for their words at once. 32: one batch of 16 is decoded while
+            the next waits, and of the longest utterances they are 51 MB.
+    """
+
+    max_files: Annotated[int, Field(ge=1)] = 8
+    max_outstanding: Annotated[int, Field(ge=1)] = 32
+
+
+@dataclass(frozen=True, slots=True)
+class UploadSettings:
+    """What an upload may be, and what decoding it may cost.
+
+    Attributes:
+        max_body_bytes: largest request: the 25 MiB of OpenAI's API, which its clients know.
+        max_field_bytes: all fields but the file together. 1 MiB: what Starlette allows for a single one.
+        max_fields: parts of a form. 1000: Starlette's own limit.
+        max_header_bytes: one header line of a part. 4 KiB: a name of a file is at most 255 bytes.
+        receive_timeout_s: when the whole request must have come. The largest one at 1 Mbit/s takes 210 s.
+        max_duration_s: sound decoded of one file. Four hours: silence in FLAC packs 276 hours into 25 MiB.
+        decode_wait_s: how long the decoder is waited for, in all; the time sound waits to be taken does not count.
+            Four hours of Opus take 30 s of a core.
+        decode_cpu_s: processor time of the decoder, for when nobody waits; as long.
+        decode_memory_bytes: address space of the decoder. The libraries take 140 MiB, 25 MiB of MP3, MP4, Ogg or FLAC
+            at most 10 more.
+    """
+
+    max_body_bytes: Annotated[int, Field(ge=1)] = 26_214_400
+    max_field_bytes: Annotated[int, Field(ge=1)] = 2**20
+    max_fields: Annotated[int, Field(ge=1)] = 1_000
+    max_header_bytes: Annotated[int, Field(ge=256)] = 4_096
+    receive_timeout_s: _Timeout = 300.0
+    max_duration_s: Annotated[float, Field(gt=0)] = 4 * 3_600.0
+    decode_wait_s: _Timeout = 300.0
+    decode_cpu_s: Annotated[int, Field(ge=1)] = 300
+    decode_memory_bytes: Annotated[int, Field(ge=2**28)] = 2**29
+
+
+@dataclass(frozen=True, slots=True)
+class StateSettings:
+    """What a gateway remembers when it is started again.
+
+    Attributes:
+        database: SQLite file; None: `livecue/state.db` in the user's data directory. It is made when the first key is.
+        write_interval_s: credit spent is written down, and keys that commands have changed are read, so often. A crash
+            forgets no more than that. 1 s: soon enough for who revokes a key; a look that finds no news takes 0.1 ms.
+    """
+
+    database: Path | None = None
+    write_interval_s: Annotated[float, Field(gt=0, le=2)] = 1.0
+
+
 class Settings(BaseSettings):
     """Everything that can be set."""
 
@@ -125,12 +205,15 @@ class Settings(BaseSettings):
 
     server: ServerSettings = ServerSettings()
     session: SessionSettings = SessionSettings()
-    engine: EngineSettings = EngineSettings()
+    engine: Annotated[EngineSettings, BeforeValidator(_parse_upstreams)] = EngineSettings()
     planner: Annotated[PlannerSettings, BeforeValidator(_split_bucket_edges)] = PlannerSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     stabiliser: StabiliserSettings = StabiliserSettings()
     guard: GuardSettings = GuardSettings()
     segmenter: SegmenterSettings = SegmenterSettings()
+    files: FileSettings = FileSettings()
+    uploads: UploadSettings = UploadSettings()
+    state: StateSettings = StateSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -178,7 +261,7 @@ def _groups() -> dict[str, tuple[str, ...]]:
 
 def _refuse_unknown_environment(environment: Mapping[str, str]) -> None:
     for variable in environment:
-        if variable.upper().startswith(_ENV_PREFIX):
+        if variable.upper().startswith(_ENV_PREFIX) and variable.upper() not in _CLIENTS_VARIABLES:
             group = variable[len(_ENV_PREFIX) :].lower().partition("__")[0]
             if group not in _groups():
                 allowed = ", ".join(f"{_ENV_PREFIX}{name.upper()}__…" for name in _groups())

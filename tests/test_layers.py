@@ -14,7 +14,7 @@ ALLOWED_IMPORTS = {
     "vad": (),
     "decoder": ("vad.audio", "vad.errors"),
     "gateway": ("vad", "decoder"),
-    "clients": ("gateway.wire", "gateway.subtitles"),
+    "clients": ("gateway.wire", "gateway.subtitles", "vad.media"),
 }
 """Package → what it may import of the others; a name stands for everything below it."""
 
@@ -30,13 +30,24 @@ PURE_MODULES = (
     "decoder/planner.py",
     "decoder/stabiliser.py",
     "decoder/guard.py",
+    "decoder/languages.py",
     "decoder/_silence_phrases.py",
+    "decoder/engines/_upstream_answers.py",
+    "decoder/engines/_upstream_failures.py",
+    "decoder/engines/_upstream_health.py",
+    "decoder/engines/_upstream_spending.py",
+    "decoder/engines/_upstream_words.py",
     "gateway/cadence.py",
+    "gateway/conditions.py",
     "gateway/cues.py",
     "gateway/eagerness.py",
     "gateway/linebreak.py",
     "gateway/profiles.py",
     "gateway/captioner.py",
+    "gateway/keys.py",
+    "gateway/rest/answers.py",
+    "gateway/rest/fields.py",
+    "gateway/rest/openapi.py",
     "gateway/subtitles.py",
     "gateway/wire/__init__.py",
     "gateway/wire/native.py",
@@ -139,7 +150,7 @@ def test_heavy_libraries_stay_in_their_adapters(path: Path) -> None:
         library = imported.partition(".")[0]
         if library in HEAVY_LIBRARIES:
             assert name.startswith("decoder/engines/"), f"{library} belongs in an engine"
-        assert ADAPTERS.get(library, name) == name, f"{library} belongs in {ADAPTERS.get(library)}"
+        assert name in ADAPTERS.get(library, (name,)), f"{library} belongs in {ADAPTERS.get(library)}"
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)

@@ -11,8 +11,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from decoder.engine import Engine
 from decoder.engines import sphinx, whisper
-from decoder.settings import EngineSettings
+from decoder.settings import EngineSettings, PoolSettings
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
+from tests.upstreams import ServedEngine
 from tools.synthetic_whisper import SIZES, write_model
 from vad.audio import Float32
 
@@ -137,9 +138,19 @@ def _sphinx(_directory: Path) -> Engine:
     return sphinx.create(EngineSettings(sphinx_streams=8))
 
 
+def _upstream(_directory: Path) -> Engine:
+    return ServedEngine(PoolSettings(partial_share=100.0, eager_share=100.0), formats=("verbose_json", "json"))
+
+
+def _upstream_with_partials(_directory: Path) -> Engine:
+    return ServedEngine(PoolSettings(partials="upstream", partial_share=100.0, eager_share=100.0))
+
+
 ENGINE_CASES = (
     EngineCase("micro-whisper", _micro_whisper, ("en", "ja"), "xx"),
     EngineCase("digits-whisper", _digits_whisper, ("en", "de"), "xx"),
     EngineCase("trimmed-whisper", _trimmed_whisper, ("en", "de"), "xx"),
     EngineCase("sphinx", _sphinx, ("en", "en"), "de"),
+    EngineCase("upstream", _upstream, ("en", "de"), None),
+    EngineCase("upstream-partials", _upstream_with_partials, ("en", "de"), None),
 )

@@ -15,7 +15,17 @@ import yaml
 from decoder.engines.scripted import ScriptedEngine
 from decoder.types import EngineError, EngineFailed, EngineTimeout
 from gateway.cues import PROFILES
-from gateway.errors import IdleTimeout, Lagging, Overloaded, SlowReader, StartTimeout, Unauthorized, reply_to
+from gateway.errors import (
+    IdleTimeout,
+    InsufficientCredits,
+    Lagging,
+    Overloaded,
+    RateLimited,
+    SlowReader,
+    StartTimeout,
+    Unauthorized,
+    reply_to,
+)
 from gateway.settings import ServerSettings, SessionSettings
 from gateway.wire import Encoding, ProtocolError, Start
 from gateway.wire.native import NativeClientCodec, NativeCodec
@@ -219,6 +229,8 @@ def test_the_page_has_every_profile() -> None:
         AudioError("m"),
         StartTimeout("m"),
         IdleTimeout("m"),
+        InsufficientCredits("m"),
+        Unauthorized("m"),
         Lagging("m"),
         SlowReader("m"),
         DetectorUnavailable("m"),
@@ -238,6 +250,8 @@ def test_the_page_has_no_other_errors() -> None:
         AudioError,
         StartTimeout,
         IdleTimeout,
+        InsufficientCredits,
+        Unauthorized,
         Lagging,
         SlowReader,
         DetectorUnavailable,
@@ -248,7 +262,11 @@ def test_the_page_has_no_other_errors() -> None:
     assert AudioFormatError.code not in PAGE  # in this dialect it is a protocol error
 
 
-@pytest.mark.parametrize("error", [Unauthorized("m"), Overloaded("m")], ids=lambda error: error.code)
+@pytest.mark.parametrize(
+    "error",
+    [Unauthorized("m"), InsufficientCredits("m"), RateLimited("m", 1.0), Overloaded("m")],
+    ids=lambda error: error.code,
+)
 def test_the_page_has_the_status_of_every_refusal(error: LivecueError) -> None:
     assert re.search(rf"\| {reply_to(error).http_status} +\| `{error.code}`", PAGE)
 

@@ -9,13 +9,18 @@ from gateway.errors import (
     ConfigurationError,
     GatewayError,
     IdleTimeout,
+    InsufficientCredits,
+    InvalidRequest,
     Lagging,
+    NotFound,
     Overloaded,
+    RateLimited,
     Reply,
     SlowReader,
     StartTimeout,
     Unauthorized,
     error_body,
+    error_headers,
     reply_to,
 )
 from gateway.wire import ProtocolError
@@ -34,6 +39,10 @@ def tree(root: type[LivecueError] = LivecueError) -> Iterator[type[LivecueError]
 GATEWAY_TREE = sorted({kind for kind in tree() if kind.__module__.split(".")[0] != "clients"}, key=lambda k: k.__name__)
 
 
+def made(kind: type[LivecueError]) -> LivecueError:
+    return RateLimited("what went wrong", 1.5) if kind is RateLimited else kind("what went wrong")
+
+
 def is_close_code_of_a_server(code: int) -> bool:
     """RFC 6455 §7.4: 1005, 1006 and 1015 are never sent, 1010 is the client's."""
     return code in {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1011, 1012, 1013, 1014}
@@ -41,14 +50,44 @@ def is_close_code_of_a_server(code: int) -> bool:
 
 @pytest.mark.parametrize("kind", GATEWAY_TREE)
 def test_every_error_of_the_tree_has_a_reply(kind: type[LivecueError]) -> None:
-    reply = reply_to(kind("what went wrong"))
+    reply = reply_to(made(kind))
     assert 400 <= reply.http_status < 600
     assert is_close_code_of_a_server(reply.close_code)
 
 
 @pytest.mark.parametrize("kind", GATEWAY_TREE)
 def test_every_error_has_a_body_with_its_code_and_message(kind: type[LivecueError]) -> None:
-    assert error_body(kind("what went wrong")) == {"error": {"code": kind.code, "message": "what went wrong"}}
+    error = error_body(made(kind))["error"]
+    assert (error["code"], error["message"]) == (kind.code, "what went wrong")
+    assert error.keys() == {"code", "message", "type", "param", "details"}
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "param"),
+    [
+        (InvalidRequest("no", "language"), "invalid_request_error", "language"),
+        (ProtocolError("no", "audio"), "invalid_request_error", "audio"),
+        (NotFound("no", "model"), "invalid_request_error", "model"),
+        (Unauthorized("no"), "authentication_error", None),
+        (InsufficientCredits("no"), "insufficient_quota", None),
+        (RateLimited("no", 1.5), "rate_limit_error", None),
+        (EngineError("no"), "server_error", None),
+        (LivecueError("no"), "server_error", None),
+    ],
+)
+def test_a_body_has_the_type_and_the_field_that_openais_clients_read(
+    error: LivecueError, kind: str, param: str | None
+) -> None:
+    body = error_body(error)["error"]
+    assert (body["type"], body["param"]) == (kind, param)
+
+
+def test_who_may_ask_again_is_told_when_in_whole_seconds() -> None:
+    assert error_headers(RateLimited("slower", 1.5)) == {"Retry-After": "2"}
+    assert error_headers(RateLimited("slower", 0.0)) == {"Retry-After": "1"}
+    assert error_headers(Overloaded("full")) == {"Retry-After": "5"}
+    assert error_body(RateLimited("slower", 1.5))["error"]["details"] == {"retry_after_s": 2}
+    assert error_headers(Unauthorized("who?")) == {}
 
 
 def test_every_error_that_is_raised_has_a_code_of_its_own() -> None:

@@ -264,6 +264,11 @@ def test_no_refused_variable_shows_an_api_key(monkeypatch: pytest.MonkeyPatch, v
     assert SECRET not in "".join(traceback.format_exception(refused.value))
 
 
+def test_the_key_a_client_sends_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVECUE_API_KEY", SECRET)
+    assert load_settings().server.api_keys == ()
+
+
 def test_an_empty_api_key_is_refused_for_it_would_let_everybody_in(file: Path) -> None:
     file.write_text('[server]\napi_keys = [""]\n')
     assert refusal(file).startswith("server.api_keys.0: ")

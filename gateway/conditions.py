@@ -1,0 +1,67 @@
+"""Conditions of a session that its client should know of, each announced when it begins. PURE."""
+
+from collections.abc import Callable, Iterator
+
+from decoder.scheduler import Answer
+from decoder.types import EngineError, RequestCancelled, RequestKind, RequestReplaced
+from gateway.errors import Lagging
+from gateway.settings import SessionSettings
+from gateway.wire import Warning
+
+__all__ = ["Conditions"]
+
+
+class Conditions:
+    """Which conditions hold. One is announced again only after it has passed, at half of what made it begin.
+
+    Args:
+        settings: what counts as lagging.
+        next_seq: gives each event its number.
+    """
+
+    def __init__(self, settings: SessionSettings, next_seq: Callable[[], int]) -> None:
+        self._settings = settings
+        self._next_seq = next_seq
+        self._codes: set[str] = set()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether partials pause so that finals catch up."""
+        return "partials_paused" in self._codes
+
+    def lag(self, lag_s: float) -> Iterator[Warning]:
+        """Note how far the session is behind.
+
+        Raises:
+            Lagging: too far, the last step of the overload ladder.
+        """
+        settings = self._settings
+        if lag_s >= settings.lag_limit_s:
+            raise Lagging(f"{lag_s:.1f} s of sound wait for their words: at most {settings.lag_limit_s:g} s may")
+        if lag_s >= settings.lag_shed_s:
+            yield from self._begin("partials_paused", f"{lag_s:.1f} s behind: only finals until that has passed")
+        elif lag_s <= settings.lag_shed_s / 2:
+            self._codes.discard("partials_paused")
+        if lag_s >= settings.lag_limit_s / 2:
+            yield from self._begin("lagging", f"{lag_s:.1f} s behind: at {settings.lag_limit_s:g} s this ends")
+        elif lag_s <= settings.lag_limit_s / 4:
+            self._codes.discard("lagging")
+
+    def repaired(self) -> Iterator[Warning]:
+        """Note that samples were mended."""
+        yield from self._begin("repaired_samples", "samples that are no number or beyond ±1 were mended")
+
+    def answered(self, answer: Answer) -> Iterator[Warning]:
+        """Note whether partials fail; a failed final says so itself."""
+        outcome = answer.outcome
+        if answer.request.kind is not RequestKind.PARTIAL or isinstance(outcome, RequestReplaced | RequestCancelled):
+            return
+        if isinstance(outcome, EngineError):
+            yield from self._begin("partials_failing", f"{outcome.code}: {outcome}")
+        else:
+            self._codes.discard("partials_failing")
+
+    def _begin(self, code: str, message: str) -> Iterator[Warning]:
+        if code not in self._codes:
+            self._codes.add(code)
+            yield Warning(self._next_seq(), code, message)

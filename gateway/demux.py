@@ -1,0 +1,171 @@
+"""Decodes a file that somebody sent, in a process that can do no harm.
+
+FFmpeg reads hundreds of formats, and an upload may have been made to break it. So it runs apart: its process gets the
+open file and no name, an empty directory, no environment, and limits on memory, time and files.
+`gateway.demux_process` is what runs there.
+"""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import anyio
+import msgspec
+from anyio import CancelScope, to_thread
+from anyio.abc import ByteReceiveStream, Process
+
+from gateway.demux_process import BLOCK_S, Outcome, Report
+from gateway.errors import GatewayError, InvalidRequest, PayloadTooLarge, UnsupportedMedia
+from gateway.settings import UploadSettings
+from vad.media import MEDIA_BYTES_PER_SAMPLE, MEDIA_RATE_HZ
+
+__all__ = ["DecodedSound", "decoded"]
+
+_log = logging.getLogger(__name__)
+
+_BYTES_PER_S = MEDIA_RATE_HZ * MEDIA_BYTES_PER_SAMPLE
+
+_BLOCK_BYTES = round(BLOCK_S * _BYTES_PER_S)
+
+_MIN_DURATION_S = 0.1
+"""OpenAI's own limit, code `audio_too_short`."""
+
+_REPORT_BYTES = 65_536
+"""What a pipe holds: who writes more is not reporting."""
+
+_ROOT = Path(__file__).parent.parent
+"""Where the packages are."""
+
+
+@asynccontextmanager
+async def decoded(path: Path, settings: UploadSettings) -> AsyncIterator["DecodedSound"]:
+    """Decode a file's first sound track. When the context begins, there is sound; when it ends, the process is gone.
+
+    Args:
+        path: the file; it need not be there any more once the context has begun.
+        settings: what decoding may cost.
+
+    Raises:
+        InvalidRequest: it is empty, or shorter than 0.1 s; the field is `file`.
+        UnsupportedMedia: it holds no sound that can be decoded.
+        PayloadTooLarge: it says that it is longer than allowed, or takes too long.
+        GatewayError: the process could not do its work.
+    """
+    async with anyio.TemporaryDirectory(prefix="livecue-") as nowhere:
+        with await to_thread.run_sync(partial(path.open, "rb")) as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                raise InvalidRequest("file: it is empty", "file")
+            process = await anyio.open_process(
+                _command(settings), stdin=file, cwd=nowhere, env=_environment(), start_new_session=True
+            )
+        try:
+            sound = DecodedSound(process, settings)
+            await sound.begin()
+            yield sound
+        finally:
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    process.kill()
+            with CancelScope(shield=True):
+                await process.aclose()
+
+
+class DecodedSound:
+    """The sound of a file: an iterator over s16le mono 16 kHz, 0.5 s a block; the last may be shorter.
+
+    Iterating raises:
+        PayloadTooLarge: it goes on beyond what is allowed, or takes too long to decode.
+        UnsupportedMedia: it cannot be read on.
+        GatewayError: the process could not do its work.
+    """
+
+    def __init__(self, process: Process, settings: UploadSettings) -> None:
+        self.broken_packets = 0
+        """Pieces that could not be decoded and were left out; known once the sound has ended."""
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._process = process
+        self._sound: ByteReceiveStream = process.stdout
+        self._report: ByteReceiveStream = process.stderr
+        self._settings = settings
+        self._waited_s = 0.0
+        self._pending = bytearray()
+        self._has_ended = False
+
+    async def begin(self) -> None:
+        """Wait for the first sound; `decoded` does."""
+        min_bytes = _MIN_DURATION_S * _BYTES_PER_S
+        while len(self._pending) < min_bytes and not self._has_ended:
+            await self._wait()
+        if len(self._pending) < min_bytes:
+            duration_s = len(self._pending) / _BYTES_PER_S
+            raise InvalidRequest(f"file: {duration_s:.3f} s of sound; allowed are {_MIN_DURATION_S} s and more", "file")
+
+    def __aiter__(self) -> "DecodedSound":
+        return self
+
+    async def __anext__(self) -> bytes:
+        while len(self._pending) < _BLOCK_BYTES and not self._has_ended:
+            await self._wait()
+        if not self._pending:
+            raise StopAsyncIteration
+        block = bytes(self._pending[:_BLOCK_BYTES])
+        del self._pending[:_BLOCK_BYTES]
+        return block
+
+    async def _wait(self) -> None:
+        begin_s = anyio.current_time()
+        with anyio.move_on_after(self._settings.decode_wait_s - self._waited_s) as patience:
+            try:
+                self._pending += await self._sound.receive()
+            except anyio.EndOfStream:
+                await self._end()
+        if patience.cancelled_caught:
+            raise PayloadTooLarge(f"file: decoding it takes more than {self._settings.decode_wait_s:g} s")
+        self._waited_s += anyio.current_time() - begin_s
+
+    async def _end(self) -> None:
+        text = bytearray()
+        with suppress(anyio.EndOfStream):
+            while len(text) < _REPORT_BYTES:
+                text += await self._report.receive()
+        status = await self._process.wait()
+        try:
+            # Libraries may have complained before.
+            report = msgspec.json.decode(text.rstrip().rpartition(b"\n")[2], type=Report)
+        except msgspec.MsgspecError as error:
+            raise self._without_report(status, bytes(text)) from error
+        self.broken_packets = report.broken_packets
+        match report.outcome:
+            case Outcome.ENDED:
+                self._has_ended = True
+            case Outcome.TOO_LONG:
+                raise PayloadTooLarge(report.message)
+            case Outcome.UNDECODABLE | Outcome.OUT_OF_MEMORY:
+                raise UnsupportedMedia(report.message)
+
+    def _without_report(self, status: int, text: bytes) -> GatewayError:
+        if status < 0:
+            name = signal.Signals(-status).name
+            if name == "SIGXCPU":
+                allowed = f"{self._settings.decode_cpu_s} s of processor time"
+                return PayloadTooLarge(f"file: decoding it takes more than {allowed}")
+            return UnsupportedMedia(f"file: its decoder broke off ({name})")
+        _log.error("decoder failed status=%s stderr=%r", status, text)
+        return GatewayError(f"the decoder failed with status {status}")
+
+
+def _command(settings: UploadSettings) -> list[str]:
+    limits = (settings.max_duration_s, settings.decode_cpu_s, settings.decode_memory_bytes)
+    return [sys.executable, "-P", "-m", "gateway.demux_process", *map(str, limits)]
+
+
+def _environment() -> dict[str, str]:
+    # Windows starts nothing without its root.
+    kept = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
+    return {"PYTHONPATH": str(_ROOT), **kept}

@@ -1,0 +1,214 @@
+"""The form of a transcription request: fields in, what is wanted out. PURE."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from reprlib import repr as shortened
+
+from decoder.engine import EngineInfo
+from decoder.types import Task
+from gateway.errors import InvalidRequest
+
+__all__ = ["Granularity", "Order", "ResponseFormat", "read_order"]
+
+Fields = Mapping[str, tuple[str, ...]]
+
+_MAX_PROMPT_CHARS = 1_000
+"""Of the end of a prompt: Whisper reads its last 223 tokens, which is about this many characters."""
+
+_MAX_SILENCE_MS = 10_000
+"""The native dialect's limit."""
+
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
+
+
+class ResponseFormat(StrEnum):
+    """How the transcript is written."""
+
+    JSON = "json"
+    TEXT = "text"
+    SRT = "srt"
+    VTT = "vtt"
+    VERBOSE_JSON = "verbose_json"
+
+
+class Granularity(StrEnum):
+    """What has times in `verbose_json`."""
+
+    WORD = "word"
+    SEGMENT = "segment"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a client wants of a file.
+
+    Attributes:
+        task: what is to be written.
+        response_format: how.
+        language: ISO-639-1, or None: the engine finds out.
+        prompt: keywords and text that help the engine, at most what it reads.
+        temperature: 0..1.
+        granularities: what has times; empty unless `response_format` is verbose_json.
+        logprobs: whether words come with their log probabilities.
+        stream: whether the answer is sent utterance by utterance.
+        silence_ms: silence that ends an utterance; None: the gateway's.
+    """
+
+    task: Task
+    response_format: ResponseFormat
+    language: str | None
+    prompt: str
+    temperature: float
+    granularities: frozenset[Granularity]
+    logprobs: bool
+    stream: bool
+    silence_ms: int | None
+
+
+def read_order(fields: Fields, task: Task, info: EngineInfo) -> Order:
+    """Read the fields of a form; those with names that are not known are ignored, as clients send many.
+
+    Args:
+        fields: name → values as they were sent. Fields with several values are called `name[]` or `name`. An empty
+            value of an optional field is none.
+        task: what the route is for.
+        info: the engine that will have to do it.
+
+    Raises:
+        InvalidRequest: a field is missing or has a value that is not allowed; the message says what is.
+    """
+    if task is Task.TRANSLATE and not info.translates:
+        raise InvalidRequest(f"the model {info.model} of this gateway does not translate: it only transcribes")
+    _read_model(fields)
+    response_format = _read_format(fields)
+    is_verbose = response_format is ResponseFormat.VERBOSE_JSON
+    granularities = frozenset(Granularity(name) for name in _choices(fields, "timestamp_granularities", Granularity))
+    if granularities and not is_verbose:
+        raise InvalidRequest(
+            f"timestamp_granularities: only with response_format verbose_json, not {response_format}",
+            "timestamp_granularities",
+        )
+    include = _choices(fields, "include", ("logprobs",))
+    if include and response_format is not ResponseFormat.JSON:
+        raise InvalidRequest(f"include: only with response_format json, not {response_format}", "include")
+    stream = _read_choice(fields, "stream", ("true", "false"), "false") == "true"
+    if stream and response_format not in (ResponseFormat.JSON, ResponseFormat.TEXT):
+        raise InvalidRequest(f"stream: only with response_format json or text, not {response_format}", "stream")
+    return Order(
+        task=task,
+        response_format=response_format,
+        language=_read_language(fields, info),
+        prompt=_read_prompt(fields),
+        temperature=_read_number(fields, "temperature", 0.0, 1.0) or 0.0,
+        granularities=granularities or (frozenset({Granularity.SEGMENT}) if is_verbose else frozenset()),
+        logprobs=bool(include),
+        stream=stream,
+        silence_ms=_read_silence_ms(fields),
+    )
+
+
+def _read_model(fields: Fields) -> None:
+    """See that a model is named. Any will do: there is one engine, and clients name what they name elsewhere."""
+    values = fields.get("model", ())
+    if len(values) != 1 or not values[0].strip():
+        got = "missing" if not values else "empty" if len(values) == 1 else f"given {len(values)} times"
+        raise InvalidRequest(f"model: {got}; allowed is any name, for this gateway has one model", "model")
+
+
+def _read_format(fields: Fields) -> ResponseFormat:
+    if _single(fields, "response_format") == "diarized_json":
+        allowed = ", ".join(ResponseFormat)
+        message = f"response_format diarized_json: this gateway does not tell speakers apart; allowed are {allowed}"
+        raise InvalidRequest(message, "response_format")
+    return ResponseFormat(_read_choice(fields, "response_format", ResponseFormat, ResponseFormat.JSON))
+
+
+def _read_language(fields: Fields, info: EngineInfo) -> str | None:
+    """Return the language, or the only one of several that the engine writes; among more it finds out itself."""
+    language = _single(fields, "language")
+    if language is not None:
+        code = _language_code(language, "language")
+        if info.languages and code not in info.languages:
+            raise _unwritable(language, "language", info)
+        return code
+    codes = dict.fromkeys(_language_code(value, "languages") for value in _several(fields, "languages"))
+    written = [code for code in codes if not info.languages or code in info.languages]
+    if codes and not written:
+        raise _unwritable(", ".join(codes), "languages", info)
+    return written[0] if len(written) == 1 else None
+
+
+def _language_code(language: str, field: str) -> str:
+    """Return the code of a language tag: browsers send `en-GB` where `en` is asked for."""
+    code = language.strip().lower().replace("_", "-").partition("-")[0]
+    if not _LANGUAGE.fullmatch(code):
+        raise InvalidRequest(f"{field} {shortened(language)}: allowed is an ISO-639-1 code such as en", field)
+    return code
+
+
+def _unwritable(language: str, field: str, info: EngineInfo) -> InvalidRequest:
+    allowed = ", ".join(sorted(info.languages))
+    return InvalidRequest(f"{field} {shortened(language)}: the model {info.model} writes {allowed}", field)
+
+
+def _read_prompt(fields: Fields) -> str:
+    """Return keywords and prompt as one text; the prompt last, for where there is too much the engine reads the end."""
+    keywords = ", ".join(keyword.strip() for keyword in _several(fields, "keywords"))
+    prompt = (_single(fields, "prompt") or "").strip()
+    return " ".join(part for part in (keywords and f"{keywords}.", prompt) if part)[-_MAX_PROMPT_CHARS:]
+
+
+def _read_silence_ms(fields: Fields) -> int | None:
+    strategy = _single(fields, "chunking_strategy")
+    kind = _single(fields, "chunking_strategy[type]")
+    if (strategy or "auto") != "auto" or (kind or "server_vad") != "server_vad":
+        raise InvalidRequest(
+            f"chunking_strategy {shortened(strategy or kind)}: allowed are auto, and an object of type server_vad "
+            "with its fields as chunking_strategy[…]",
+            "chunking_strategy",
+        )
+    silence_ms = _read_number(fields, "chunking_strategy[silence_duration_ms]", 1, _MAX_SILENCE_MS)
+    return None if silence_ms is None else round(silence_ms)
+
+
+def _read_number(fields: Fields, name: str, least: float, most: float) -> float | None:
+    text = _single(fields, name)
+    if text is None:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not least <= number <= most:
+        raise InvalidRequest(f"{name} {shortened(text)}: allowed is a number from {least:g} to {most:g}", name)
+    return number
+
+
+def _read_choice(fields: Fields, name: str, allowed: type[StrEnum] | tuple[str, ...], default: str) -> str:
+    value = _single(fields, name)
+    return default if value is None else _checked(value.strip().lower(), name, allowed)
+
+
+def _choices(fields: Fields, name: str, allowed: type[StrEnum] | tuple[str, ...]) -> list[str]:
+    return [_checked(value, name, allowed) for value in _several(fields, name)]
+
+
+def _checked(value: str, name: str, allowed: type[StrEnum] | tuple[str, ...]) -> str:
+    names = [str(choice) for choice in allowed]
+    if value not in names:
+        wanted = f"allowed are {', '.join(names)}" if len(names) > 1 else f"allowed is {names[0]}"
+        raise InvalidRequest(f"{name} {shortened(value)}: {wanted}", name)
+    return value
+
+
+def _single(fields: Fields, name: str) -> str | None:
+    values = fields.get(name, ())
+    if len(values) > 1:
+        raise InvalidRequest(f"{name}: given {len(values)} times, allowed is once", name)
+    return values[0] if values and values[0].strip() else None
+
+
+def _several(fields: Fields, name: str) -> list[str]:
+    return [value for value in (*fields.get(f"{name}[]", ()), *fields.get(name, ())) if value.strip()]

@@ -1,0 +1,182 @@
+"""The state database: one SQLite file for what a gateway must remember. Who keeps something in it brings its tables."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from anyio import CapacityLimiter, to_thread
+
+from gateway.errors import GatewayError
+from gateway.settings import StateSettings
+
+__all__ = ["Schema", "StateDatabase", "StateUnavailable", "state_path"]
+
+_Result = TypeVar("_Result")
+
+_BUSY_S = 2.0
+"""Another process may hold the file for so long: our own transactions take milliseconds."""
+
+_CAUSES = {
+    sqlite3.SQLITE_BUSY: f"another process has kept it locked for {_BUSY_S:g} s",
+    sqlite3.SQLITE_READONLY: "it cannot be written to",
+    sqlite3.SQLITE_NOTADB: "it is no SQLite database",
+    sqlite3.SQLITE_CORRUPT: "it is damaged; restore it from a copy",
+    sqlite3.SQLITE_FULL: "the disk is full",
+}
+
+_PRIMARY_CODE = 0xFF
+"""The low byte of SQLite's extended error codes."""
+
+
+class StateUnavailable(GatewayError):
+    """The state database cannot be read or written; the message names the file and says why."""
+
+    code = "state_unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The tables of one part of livecue.
+
+    Attributes:
+        name: of that part, unique in the database.
+        steps: SQL statements, in groups; each group leads from one version to the next, and is never changed.
+    """
+
+    name: str
+    steps: tuple[tuple[str, ...], ...]
+
+
+def state_path(settings: StateSettings) -> Path:
+    """Return where the state database is, whether or not it is there yet."""
+    if settings.database is not None:
+        return settings.database
+    # XDG base directory specification 0.8: a path that is not absolute is ignored
+    data_home = os.environ.get("XDG_DATA_HOME", "")
+    folder = data_home if os.path.isabs(data_home) else os.path.expanduser("~/.local/share")
+    return Path(folder, "livecue", "state.db")
+
+
+class StateDatabase:
+    """One connection to the state database, opened when it is first needed.
+
+    `read` and `write` block; on an event loop they go through `run`. Several processes may have the file open.
+
+    Args:
+        path: of the file. The first `write` makes it, readable by its owner only.
+        schemas: the tables that are needed in it.
+    """
+
+    def __init__(self, path: Path, schemas: Sequence[Schema]) -> None:
+        self._path = path
+        self._schemas = schemas
+        self._connection: sqlite3.Connection | None = None
+        self._one_at_a_time = CapacityLimiter(1)
+
+    def exists(self) -> bool:
+        """Return whether there is a file.
+
+        Raises:
+            StateUnavailable: that cannot be found out.
+        """
+        try:
+            self._path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise self._unavailable(error.strerror or str(error)) from error
+        return True
+
+    def read(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Return the outcome of queries; each sees the database at one moment.
+
+        Raises:
+            StateUnavailable: it cannot be read.
+        """
+        with self._explained():
+            return work(self._open())
+
+    def write(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Return the outcome of statements that happen all or not at all; they are on the disk when this returns.
+
+        Raises:
+            StateUnavailable: it cannot be written.
+        """
+        with self._explained(), _transaction(self._open()) as connection:
+            return work(connection)
+
+    async def run(self, work: Callable[[], _Result]) -> _Result:
+        """Do in a thread what reads or writes; one such work runs at a time."""
+        return await to_thread.run_sync(work, limiter=self._one_at_a_time)
+
+    def close(self) -> None:
+        """Close the connection, if there is one; the next `read` or `write` opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._make_file()
+            # transactions are opened by hand; whichever thread runs is the only one
+            connection = sqlite3.connect(self._path, _BUSY_S, isolation_level=None, check_same_thread=False)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for each other
+                with _transaction(connection):
+                    self._migrate(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _make_file(self) -> None:
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise self._unavailable(error.strerror or str(error)) from error
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        connection.execute("CREATE TABLE IF NOT EXISTS migrations (part TEXT PRIMARY KEY, version INTEGER NOT NULL)")
+        versions = dict(connection.execute("SELECT part, version FROM migrations"))
+        for schema in self._schemas:
+            version, newest = versions.get(schema.name, 0), len(schema.steps)
+            if version > newest:
+                raise self._unavailable(
+                    f"its {schema.name} are of version {version}, and this livecue knows {newest}: use a newer livecue"
+                )
+            for step in schema.steps[version:]:
+                for statement in step:
+                    connection.execute(statement)
+            connection.execute("INSERT OR REPLACE INTO migrations VALUES (?, ?)", (schema.name, newest))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.IntegrityError:  # a matter between the caller and its tables
+            raise
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", None)
+            cause = None if code is None else _CAUSES.get(code & _PRIMARY_CODE)
+            raise self._unavailable(cause or str(error)) from error
+
+    def _unavailable(self, cause: str) -> StateUnavailable:
+        return StateUnavailable(f"state.database = {str(self._path)!r}: {cause}")
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    connection.execute("BEGIN IMMEDIATE")  # takes the write lock now, so that no later statement can fail for it
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

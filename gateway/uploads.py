@@ -1,0 +1,264 @@
+"""Receives a multipart form (RFC 7578), its file streamed to a spool that is gone afterwards.
+
+Nothing that comes is believed: sizes are counted, time is limited, and whatever is not a plain form is refused.
+"""
+
+import logging
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from io import BufferedWriter
+from pathlib import Path, PureWindowsPath
+
+import anyio
+from anyio import to_thread
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from gateway.errors import IdleTimeout, InvalidRequest, Overloaded, PayloadTooLarge, UnsupportedMedia
+from gateway.settings import UploadSettings
+
+__all__ = ["SpooledFile", "Upload", "receive_upload"]
+
+_FILE_FIELD = "file"
+"""The one part that is a file, as in OpenAI's API."""
+
+_SPOOL_BYTES = 2**18
+"""Written at once: a file of 25 MiB changes threads a hundred times."""
+
+_TRANSFER_ENCODINGS = {"", "7bit", "8bit", "binary"}
+"""Those that change nothing. RFC 7578 §4.7 deprecates the others."""
+
+# It warns of every malformed form and quotes it; whoever sent it is told.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledFile:
+    """The file of a form, on disk.
+
+    Attributes:
+        path: where it lies until the context ends.
+        filename: as the client calls it, without folders; `file` where it does not. Never a place on this machine.
+        size_bytes: its size; 0 is possible.
+    """
+
+    path: Path
+    filename: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A form that was received whole.
+
+    Attributes:
+        fields: name → its values in the order they came, names as they were sent (`name[]` is not `name`).
+        file: the part called `file`; None where there is none.
+    """
+
+    fields: dict[str, tuple[str, ...]]
+    file: SpooledFile | None
+
+
+@asynccontextmanager
+async def receive_upload(
+    content_type: str | None, content_length: int | None, body: AsyncIterable[bytes], settings: UploadSettings
+) -> AsyncIterator[Upload]:
+    """Receive a multipart form; its file is there as long as the context lasts, however that ends.
+
+    Args:
+        content_type: the request's header; None where it has none.
+        content_length: the request's header in bytes; None where it has none.
+        body: the request's body, in pieces of any size. What it raises is passed on.
+        settings: how much is taken.
+
+    Raises:
+        UnsupportedMedia: it is not multipart/form-data.
+        InvalidRequest: it is not a well-formed form, or holds a second file.
+        PayloadTooLarge: it is larger, or has more fields, than allowed.
+        IdleTimeout: it has not come in time.
+        Overloaded: there is no room for it on the disk.
+    """
+    if content_length is not None and content_length > settings.max_body_bytes:
+        raise PayloadTooLarge(f"body of {content_length} bytes: allowed are {settings.max_body_bytes}")
+    form = _Form(_boundary_of(content_type), settings)
+    async with anyio.TemporaryDirectory(prefix="livecue-") as directory:
+        path = Path(directory) / _FILE_FIELD
+        with anyio.move_on_after(settings.receive_timeout_s) as patience:
+            with await to_thread.run_sync(_open_spool, path) as spool:
+                size_bytes = await _receive(form, body, spool, settings)
+        if patience.cancelled_caught:
+            raise IdleTimeout(f"the body has not come within {settings.receive_timeout_s:g} s")
+        file = None if form.filename is None else SpooledFile(path, form.filename, size_bytes)
+        yield Upload({name: tuple(values) for name, values in form.fields.items()}, file)
+
+
+async def _receive(form: "_Form", body: AsyncIterable[bytes], spool: BufferedWriter, settings: UploadSettings) -> int:
+    """Return the size of the file in bytes."""
+    received_bytes = spooled_bytes = 0
+    async for piece in body:
+        received_bytes += len(piece)
+        if received_bytes > settings.max_body_bytes:
+            raise PayloadTooLarge(f"body of more than {settings.max_body_bytes} bytes: that is the most allowed")
+        form.push(piece)
+        if len(form.unspooled) >= _SPOOL_BYTES:
+            spooled_bytes += await _spool(form, spool)
+    form.finish()
+    return spooled_bytes + await _spool(form, spool)
+
+
+async def _spool(form: "_Form", spool: BufferedWriter) -> int:
+    piece = bytes(form.unspooled)
+    form.unspooled.clear()
+    try:
+        return await to_thread.run_sync(_write, spool, piece)
+    except OSError as error:
+        raise Overloaded(f"the file cannot be kept until it is decoded ({error.strerror})") from error
+
+
+def _open_spool(path: Path) -> BufferedWriter:
+    return path.open("xb")
+
+
+def _write(spool: BufferedWriter, piece: bytes) -> int:
+    spool.write(piece)
+    spool.flush()  # here and not when it is closed, where a full disk would go unnoticed
+    return len(piece)
+
+
+def _boundary_of(content_type: str | None) -> bytes:
+    kind, options = parse_options_header(_latin_1(content_type or ""))
+    if kind != b"multipart/form-data":
+        raise UnsupportedMedia(f"content type {content_type or 'none'}: allowed is multipart/form-data")
+    if not (boundary := options.get(b"boundary")):
+        raise InvalidRequest(f"content type {content_type}: it names no boundary")
+    return boundary
+
+
+class _Form:
+    """A form being read: bytes in, cut anywhere; fields, and what of the file is not yet on disk."""
+
+    def __init__(self, boundary: bytes, settings: UploadSettings) -> None:
+        self.fields: dict[str, list[str]] = {}
+        self.filename: str | None = None
+        self.unspooled = bytearray()
+        self._settings = settings
+        self._is_complete = False
+        self._parts = 0
+        self._field_bytes = 0
+        self._headers: dict[str, str] = {}
+        self._header_name = bytearray()
+        self._header_value = bytearray()
+        self._name: str | None = None
+        self._value = bytearray()
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._on_part_begin,
+                    "on_header_field": self._on_header_name,
+                    "on_header_value": self._on_header_value,
+                    "on_header_end": self._on_header_end,
+                    "on_headers_finished": self._on_headers_finished,
+                    "on_part_data": self._on_part_data,
+                    "on_part_end": self._on_part_end,
+                    "on_end": self._on_end,
+                },
+                max_header_size=settings.max_header_bytes,
+            )
+        except FormParserError as error:
+            raise InvalidRequest(f"malformed form: {error}") from error
+
+    def push(self, piece: bytes) -> None:
+        try:
+            self._parser.write(piece)
+        except FormParserError as error:
+            raise InvalidRequest(f"malformed form: {error}") from error
+
+    def finish(self) -> None:
+        if not self._is_complete:
+            raise InvalidRequest("the body ends before the form does")
+
+    def _on_part_begin(self) -> None:
+        self._parts += 1
+        if self._parts > self._settings.max_fields:
+            raise PayloadTooLarge(f"form of more than {self._settings.max_fields} fields: that is the most allowed")
+        self._headers.clear()
+
+    def _on_header_name(self, piece: bytes, start: int, end: int) -> None:
+        self._header_name += piece[start:end]
+
+    def _on_header_value(self, piece: bytes, start: int, end: int) -> None:
+        self._header_value += piece[start:end]
+
+    def _on_header_end(self) -> None:
+        self._headers[self._header_name.decode("latin-1").lower()] = self._header_value.decode("latin-1")
+        self._header_name.clear()
+        self._header_value.clear()
+
+    def _on_headers_finished(self) -> None:
+        kind, options = parse_options_header(self._headers.get("content-disposition"))
+        if kind != b"form-data" or not options.get(b"name"):
+            raise InvalidRequest('a part has no name: Content-Disposition: form-data; name="…" is missing')
+        name = _text(options[b"name"], "the name of a field", None)
+        self._refuse_encoded(name)
+        filename = options.get(b"filename")
+        if name == _FILE_FIELD:
+            if self.filename is not None:
+                raise InvalidRequest("file: more than one; allowed is one", _FILE_FIELD)
+            self.filename = _bare_filename(filename or b"")
+        elif filename is not None:
+            raise InvalidRequest(f"{name}: a file; the only field that may be one is {_FILE_FIELD}", name)
+        self._name = name
+        self._count_field_bytes(len(name))
+
+    def _refuse_encoded(self, name: str) -> None:
+        if self._headers.get("content-type", "").strip().lower().startswith("multipart/"):
+            raise InvalidRequest(f"{name}: a form within the form; allowed are plain values and one file", name)
+        encoding = self._headers.get("content-transfer-encoding", "").strip().lower()
+        if encoding not in _TRANSFER_ENCODINGS:
+            raise InvalidRequest(f"{name}: Content-Transfer-Encoding {encoding}; allowed is binary", name)
+
+    def _on_part_data(self, piece: bytes, start: int, end: int) -> None:
+        if self._name == _FILE_FIELD:
+            self.unspooled += memoryview(piece)[start:end]
+        else:
+            self._count_field_bytes(end - start)
+            self._value += piece[start:end]
+
+    def _on_part_end(self) -> None:
+        assert self._name is not None, "a part ends after its headers"
+        if self._name != _FILE_FIELD:
+            self.fields.setdefault(self._name, []).append(_text(bytes(self._value), self._name, self._name))
+        self._name = None
+        self._value.clear()
+
+    def _on_end(self) -> None:
+        self._is_complete = True
+
+    def _count_field_bytes(self, count: int) -> None:
+        self._field_bytes += count
+        if self._field_bytes > self._settings.max_field_bytes:
+            allowed = self._settings.max_field_bytes
+            raise PayloadTooLarge(
+                f"fields of more than {allowed} bytes together, besides the file: allowed are {allowed}"
+            )
+
+
+def _text(raw: bytes, what: str, field: str | None) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{what}: not UTF-8 ({error.reason} at byte {error.start})", field) from error
+
+
+def _bare_filename(raw: bytes) -> str:
+    # A Windows path knows both kinds of slashes.
+    name = PureWindowsPath(raw.decode(errors="replace")).name
+    return "".join(character for character in name if character.isprintable()).lstrip(".") or _FILE_FIELD
+
+
+def _latin_1(header: str) -> str:
+    # As HTTP has it; anything else would not get through the parser.
+    return header.encode("latin-1", "replace").decode("latin-1")

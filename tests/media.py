@@ -1,0 +1,124 @@
+"""Files of sound in every usual container, and files made to do harm."""
+
+import io
+import zipfile
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from tests.sounds import tone
+from vad.audio import SAMPLE_RATE_HZ, Float32
+
+__all__ = ["CODECS", "attacks", "encoded", "video", "without_length"]
+
+CODECS = {
+    "wav": "pcm_s16le",
+    "flac": "flac",
+    "ogg": "libopus",
+    "webm": "libopus",
+    "mp4": "aac",
+    "m4a": "aac",
+    "mp3": "libmp3lame",
+    "aiff": "pcm_s16be",
+}
+"""Name of a kind of file → a codec that is usual in it."""
+
+_MUXERS = {"m4a": "mp4"}
+
+_RATE_HZ = 48_000
+
+
+def encoded(kind: str, sound: Float32 | float = 1.0, codec: str | None = None, rate_hz: int = _RATE_HZ) -> bytes:
+    """Return a file.
+
+    Args:
+        kind: its container, a key of `CODECS` or a muxer's name.
+        sound: float32[n], mono 16 kHz, or how many seconds of a tone of 440 Hz.
+        codec: other than the usual one.
+        rate_hz: a multiple of 16 000, or 8 000.
+    """
+    samples = tone(sound) if isinstance(sound, float | int) else sound
+    file = io.BytesIO()
+    with av.open(file, "w", format=_MUXERS.get(kind, kind)) as container:
+        stream = container.add_stream(codec or CODECS[kind], rate=rate_hz)
+        assert isinstance(stream, av.AudioStream)
+        stream.layout = "mono"
+        for frame in _frames(samples, rate_hz):
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def video(sound_s: float | None) -> bytes:
+    """Return an MP4 with a moving picture, and so many seconds of sound or no sound track."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        picture = container.add_stream("mpeg4", rate=10)
+        assert isinstance(picture, av.VideoStream)
+        picture.width, picture.height, picture.pix_fmt = 16, 16, "yuv420p"
+        stream = container.add_stream("aac", rate=_RATE_HZ, layout="mono") if sound_s else None
+        for _ in range(10):
+            container.mux(picture.encode(av.VideoFrame(16, 16, "yuv420p")))
+        container.mux(picture.encode(None))
+        if sound_s and stream:
+            for frame in _frames(tone(sound_s), _RATE_HZ):
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def without_length(flac: bytes) -> bytes:
+    """Return a FLAC file that does not say how long it is, as recorders write it."""
+    # 36 bits of STREAMINFO, RFC 9639 §8.2.
+    return flac[:21] + bytes([flac[21] & 0xF0]) + bytes(4) + flac[26:]
+
+
+def attacks(folder: Path, port: int) -> dict[str, bytes]:
+    """Return files that ask whoever opens them to open something else.
+
+    Args:
+        folder: where `secret.wav` and `secret.ts` lie, which they are after.
+        port: of loopback, where nothing should arrive.
+    """
+    return {
+        "concat script": b"ffconcat version 1.0\nfile secret.wav\n",
+        "concat script with an absolute path": f"ffconcat version 1.0\nfile {folder}/secret.wav\n".encode(),
+        "playlist of a relative path": _playlist("secret.ts"),
+        "playlist of an absolute path": _playlist(f"{folder}/secret.ts"),
+        "playlist of a file URL": _playlist(f"file://{folder}/secret.ts"),
+        "playlist of an address": _playlist(f"http://127.0.0.1:{port}/secret.ts"),
+        "playlist of data": _playlist("data:audio/wav;base64,UklGRg=="),
+        "playlist of a part of a file": _playlist(f"subfile,,start,0,end,0,,:{folder}/secret.ts"),
+        "playlist of playlists": _playlist(f"concat:{folder}/secret.ts|{folder}/secret.ts"),
+        "DASH manifest": f"""<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period>
+            <AdaptationSet mimeType="audio/mp4"><Representation id="a" bandwidth="1">
+            <BaseURL>{folder}/secret.wav</BaseURL></Representation></AdaptationSet></Period></MPD>""".encode(),
+        "session description": f"v=0\ns=a\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio {port} RTP/AVP 0\n".encode(),
+        "list of pictures": f"{folder}/secret%d.png".encode(),
+        "zip of zeros": _zip_of_zeros(),
+        "noise": np.random.default_rng(1).bytes(200_000),
+        "text": b"The quick brown fox. " * 1_000,
+        "page": b"<!doctype html><html><body>not sound</body></html>",
+    }
+
+
+def _playlist(uri: str) -> bytes:
+    return f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{uri}\n#EXT-X-ENDLIST\n".encode()
+
+
+def _zip_of_zeros() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("sound.wav", bytes(10_000_000))
+    return file.getvalue()
+
+
+def _frames(samples: Float32, rate_hz: int) -> Iterator[av.AudioFrame]:
+    at_rate = samples[::2].copy() if rate_hz < SAMPLE_RATE_HZ else np.repeat(samples, rate_hz // SAMPLE_RATE_HZ)
+    for start in range(0, len(at_rate), 1_024):
+        frame = av.AudioFrame.from_ndarray(at_rate[start : start + 1_024].reshape(1, -1), format="fltp", layout="mono")
+        frame.rate, frame.pts, frame.time_base = rate_hz, start, Fraction(1, rate_hz)
+        yield frame

@@ -1,0 +1,190 @@
+"""Sound out of files that nobody vouches for: the one place where a container is opened and decoded.
+
+A process that decodes an upload is started for each of them, so this imports PyAV and nothing else that is slow.
+What PyAV would import itself when it first meets a stream is imported here: that process opens no file by then.
+"""
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import BinaryIO
+
+import av
+import av.subtitles.codeccontext
+import av.subtitles.stream
+import av.video.codeccontext
+import av.video.stream
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.codec import Codec, codecs_available
+from av.error import FFmpegError, InvalidDataError
+from av.packet import Packet
+
+from vad.errors import LivecueError
+
+__all__ = ["MEDIA_BYTES_PER_SAMPLE", "MEDIA_RATE_HZ", "Media", "MediaError", "MediaTooLong"]
+
+MEDIA_RATE_HZ = 16_000
+"""What media are decoded to. `vad.audio.SAMPLE_RATE_HZ` is the same, but brings numpy."""
+
+MEDIA_BYTES_PER_SAMPLE = 2
+
+_DEMUXERS = "aac,aiff,amr,asf,au,avi,caf,flac,matroska,mov,mp3,mpegts,ogg,w64,wav"
+"""Containers that hold sound themselves. Playlists and scripts (`hls`, `concat`) open other files: they stay out."""
+
+_MIN_RATE_HZ, _MAX_RATE_HZ = 4_000, 768_000
+"""Nobody records speech below; a second at 1 Hz would become 16 000 samples from one."""
+
+
+class MediaError(LivecueError):
+    """The file holds no sound that can be decoded."""
+
+    code = "invalid_media"
+
+
+class MediaTooLong(MediaError):
+    """The file holds more sound than is taken."""
+
+    code = "media_too_long"
+
+
+class Media:
+    """The first sound track of a file, whose kind is known by its content and not by its name.
+
+    Nothing but the file itself is ever opened, and no decoder runs but those of sound.
+
+    Args:
+        file: open for reading; the caller closes it. It need not be seekable where its kind does not ask for it.
+        name: what messages call it.
+        max_duration_s: most sound that is taken; None: any.
+
+    Raises:
+        MediaError: it cannot be opened, or has no sound.
+        MediaTooLong: it says itself that it lasts longer than `max_duration_s`.
+    """
+
+    def __init__(self, file: BinaryIO, name: str, max_duration_s: float | None = None) -> None:
+        self.broken_packets = 0
+        """Pieces that could not be decoded and were left out."""
+        self._name = name
+        self._max_duration_s = max_duration_s
+        try:
+            # A file object has no protocol, and the empty list keeps a container from naming another file by one.
+            options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "", "codec_whitelist": _sound_decoders()}
+            self._container = av.open(file, "r", options=options, metadata_errors="replace")
+        except (FFmpegError, ValueError) as error:
+            raise MediaError(f"{name}: not a sound or video file that can be read ({_reason(error)})") from error
+        try:
+            if not self._container.streams.audio:
+                raise MediaError(f"{name}: it has no sound track")
+            self._refuse_beyond_cap(self.duration_s or 0.0, "says that it lasts")
+        except MediaError:
+            self._container.close()
+            raise
+
+    @property
+    def duration_s(self) -> float | None:
+        """Length in seconds as the container claims it; None where it does not say."""
+        duration = self._container.duration
+        return duration / av.time_base if duration and duration > 0 else None
+
+    def __enter__(self) -> "Media":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._container.close()
+
+    def blocks(self, block_s: float) -> Iterator[bytes]:
+        """Yield the sound as s16le mono at `MEDIA_RATE_HZ`, in equal blocks; the last may be shorter.
+
+        What is broken in between is left out and counted in `broken_packets`.
+
+        Args:
+            block_s: length of a block in seconds.
+
+        Raises:
+            MediaError: all of it is broken, or it cannot be read on.
+            MediaTooLong: the sound goes on beyond `max_duration_s`; what lies before it has been yielded.
+        """
+        block_bytes = round(MEDIA_RATE_HZ * block_s) * MEDIA_BYTES_PER_SAMPLE
+        pending = bytearray()
+        yielded_bytes = 0
+        for piece in self._pieces():
+            pending += piece
+            while len(pending) >= block_bytes:
+                yielded_bytes += block_bytes
+                self._refuse_beyond_cap(yielded_bytes / MEDIA_BYTES_PER_SAMPLE / MEDIA_RATE_HZ, "lasts at least")
+                yield bytes(pending[:block_bytes])
+                del pending[:block_bytes]
+        if pending:
+            yield bytes(pending)
+
+    def _pieces(self) -> Iterator[bytes]:
+        resampler: AudioResampler | None = None
+        described = None
+        for frame in self._frames():
+            # Not every stream keeps its rate and layout: AAC may say the true ones only after its first frames.
+            if described != (description := (frame.format.name, frame.layout.name, frame.sample_rate)):
+                yield from self._resampled(resampler, None)
+                resampler, described = self._resampler(frame), description
+            yield from self._resampled(resampler, frame)
+        if described is None and self.broken_packets:
+            raise MediaError(f"{self._name}: its sound is broken, all {self.broken_packets} packets of it")
+        yield from self._resampled(resampler, None)
+
+    def _frames(self) -> Iterator[AudioFrame]:
+        for packet in self._packets():
+            try:
+                yield from packet.decode()
+            except MemoryError:
+                raise
+            except FFmpegError:
+                self.broken_packets += 1
+
+    def _packets(self) -> "Iterator[Packet[AudioStream]]":
+        try:
+            yield from self._container.demux(self._container.streams.audio[0])
+        except InvalidDataError:
+            self.broken_packets += 1
+        except FFmpegError as error:
+            raise MediaError(f"{self._name}: it cannot be read on ({_reason(error)})") from error
+
+    def _resampler(self, frame: AudioFrame) -> AudioResampler:
+        if not _MIN_RATE_HZ <= frame.sample_rate <= _MAX_RATE_HZ:
+            allowed = f"allowed are {_MIN_RATE_HZ} to {_MAX_RATE_HZ}"
+            raise MediaError(f"{self._name}: its sample rate is {frame.sample_rate} Hz; {allowed}")
+        return AudioResampler(format="s16", layout="mono", rate=MEDIA_RATE_HZ)
+
+    def _resampled(self, resampler: AudioResampler | None, frame: AudioFrame | None) -> Iterator[bytes]:
+        if resampler is None:
+            return
+        try:
+            resampled = resampler.resample(frame)
+        except (FFmpegError, ValueError) as error:
+            raise MediaError(f"{self._name}: its sound cannot be resampled ({_reason(error)})") from error
+        for mono in resampled:
+            # Not `to_ndarray`, which imports numpy; the plane is padded beyond its samples.
+            yield bytes(mono.planes[0])[: mono.samples * MEDIA_BYTES_PER_SAMPLE]
+
+    def _refuse_beyond_cap(self, duration_s: float, claim: str) -> None:
+        if self._max_duration_s is not None and duration_s > self._max_duration_s:
+            allowed = f"allowed are {self._max_duration_s:g} s"
+            raise MediaTooLong(f"{self._name}: it {claim} {duration_s:.1f} s; {allowed}")
+
+
+def _reason(error: FFmpegError | ValueError) -> str:
+    return (error.strerror if isinstance(error, FFmpegError) else None) or str(error)
+
+
+def _sound_decoders() -> str:
+    # Video is never decoded, not even a picture to see how large it is.
+    return ",".join(name for name in codecs_available if _is_sound_decoder(name))
+
+
+def _is_sound_decoder(name: str) -> bool:
+    try:
+        return Codec(name, "r").type == "audio"
+    except ValueError:  # it only encodes
+        return False
