@@ -34,14 +34,18 @@ __all__ = [
     "KeepAlive",
     "Latency",
     "LivecueError",
+    "OfChannel",
     "ProtocolError",
     "Ready",
     "Resumed",
+    "Said",
+    "Say",
     "ServerEvent",
     "SpeechEnded",
     "SpeechStarted",
     "Start",
     "Stop",
+    "Update",
     "Warning",
     "WordSpan",
 ]
@@ -74,6 +78,7 @@ class Endpointing:
         pause_ms: silence at which the words so far are decoded at once.
         max_utterance_s: longer speech is split.
         partial_interval_ms: new speech between two partials.
+        manual: whether all sound is speech, which ends where the client flushes it, or after the longest utterance.
     """
 
     detector: str | None = None
@@ -81,6 +86,7 @@ class Endpointing:
     pause_ms: int | None = None
     max_utterance_s: float | None = None
     partial_interval_ms: int | None = None
+    manual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,7 @@ class Start:
     """The first event of a session: what is coming, and what is wanted.
 
     Attributes:
-        audio: format of the sound.
+        audio: format of the sound, of one channel where there are several.
         language: ISO-639-1, or None: the engine finds out.
         prompt: text that helps the engine with names and context.
         endpointing: when an utterance begins, pauses and ends.
@@ -97,6 +103,8 @@ class Start:
         words: whether finals list their words with times.
         eager: whether finals are told early, at the first short pause, and taken back when speech goes on.
         guard: whether finals say what the hallucination guard had against their words.
+        channels: channels transcribed each by itself; `Audio` says which one it belongs to. With more than one, what is
+            said of a channel comes as `OfChannel`.
     """
 
     audio: AudioFormat = field(default_factory=lambda: AudioFormat(Encoding.PCM_S16LE, SAMPLE_RATE_HZ, 1))
@@ -108,13 +116,22 @@ class Start:
     words: bool = False
     eager: bool = False
     guard: bool = False
+    channels: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What is wanted from here on. Format, channels and cue profile stay those of the session's start."""
+
+    start: Start
 
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """The next bytes of sound, cut anywhere."""
+    """The next bytes of sound, cut anywhere, of channel 0, 1 …"""
 
     data: bytes
+    channel: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +151,14 @@ class KeepAlive:
     """Still here, though there is no sound to send."""
 
 
-ClientEvent = Start | Audio | Flush | Stop | KeepAlive
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Something that the dialect itself answers; it is said in its turn, as `Said`."""
+
+    message: str | bytes
+
+
+ClientEvent = Start | Update | Audio | Flush | Stop | KeepAlive | Say
 
 
 # --- what a session says -----------------------------------------------------------------------------------------
@@ -329,6 +353,21 @@ class Finished:
     utterances: int
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the codec gave as `Say`, to be sent as it is."""
+
+    message: str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OfChannel:
+    """What is said of one of several channels."""
+
+    channel: int
+    event: "ServerEvent"
+
+
 ServerEvent = (
     Ready
     | SpeechStarted
@@ -343,11 +382,21 @@ ServerEvent = (
     | Warning
     | Error
     | Finished
+    | Said
+    | OfChannel
 )
 
 
 class Codec(Protocol):
     """One dialect on one connection. Sans-IO: messages in, events out, and the other way round."""
+
+    def open(self) -> list[ClientEvent]:
+        """Return what the connection says before its first message: the start, where its address holds it.
+
+        Raises:
+            ProtocolError: the address asks for what the dialect does not allow.
+        """
+        ...
 
     def receive(self, message: str | bytes) -> list[ClientEvent]:
         """Read one message of the client.
