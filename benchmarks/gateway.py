@@ -7,16 +7,14 @@ the gateway's user and system time while all streams run, so they do not depend 
 
 import argparse
 import os
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import anyio
 
+from benchmarks.processes import GatewayProcess
 from benchmarks.report import print_table, write_json
 from clients.connection import connect
 from clients.media import MEDIA_FORMAT, MediaFile
@@ -24,8 +22,6 @@ from clients.stream import stream
 from gateway.wire import SAMPLE_RATE_HZ, Final, ServerEvent, Start
 
 RECORDING = Path("clients/demo/meeting.flac")
-
-LISTENING = "livecue listens on "
 
 SETTLE_S = 2.0
 """After the last stream has started, before the clock runs: the first utterances are under way by then."""
@@ -133,9 +129,9 @@ class Usage:
 
 def measure(sound: bytes, streams: int, frame_ms: int, seconds: float) -> Result:
     """Run one arm against a fresh gateway."""
-    with gateway() as (url, pid):
-        usage = Usage(pid)
-        load = Load(url, sound, streams, frame_ms, seconds)
+    with GatewayProcess("--engine", "scripted") as gateway:
+        usage = Usage(gateway.pid)
+        load = Load(gateway.url, sound, streams, frame_ms, seconds)
         anyio.run(load.run, usage, backend_options={"use_uvloop": True})
     return Result(
         streams=streams,
@@ -145,29 +141,6 @@ def measure(sound: bytes, streams: int, frame_ms: int, seconds: float) -> Result
         late_ms=1000 * load.late_s,
         finals=load.finals,
     )
-
-
-@contextmanager
-def gateway() -> Iterator[tuple[str, int]]:
-    """Run a gateway with the scripted engine on a free port; yield its URL and process id."""
-    command = [
-        sys.executable,
-        "-m",
-        "gateway",
-        "serve",
-        "--port",
-        "0",
-        "--engine",
-        "scripted",
-        "--log-level",
-        "warning",
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own command
-        try:
-            assert process.stdout is not None
-            yield process.stdout.readline().removeprefix(LISTENING).strip(), process.pid
-        finally:
-            process.terminate()
 
 
 def decoded(path: Path) -> bytes:

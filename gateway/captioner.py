@@ -10,7 +10,19 @@ from decoder.settings import GuardSettings, StabiliserSettings
 from decoder.stabiliser import Stabiliser
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind, Transcript, Word
 from gateway.cues import CueBuilder, CueState
-from gateway.wire import CueEvent, Eager, Final, Finished, Flushed, Latency, Resumed, ServerEvent, Start, WordSpan
+from gateway.wire import (
+    CueEvent,
+    Eager,
+    Final,
+    Finished,
+    Flushed,
+    Latency,
+    Partial,
+    Resumed,
+    ServerEvent,
+    Start,
+    WordSpan,
+)
 from vad.audio import SAMPLE_RATE_HZ
 from vad.events import SpeechEnded
 
@@ -99,6 +111,10 @@ class Captioner:
     def committed(self, utterance_id: int) -> tuple[Word, ...]:
         """Return the words of an unfinished utterance that will not change any more."""
         return self._utterances[utterance_id].stabiliser.committed
+
+    def update(self, start: Start) -> None:
+        """Tell from here on what another start asks for."""
+        self._start = start
 
     def begin(self, utterance_id: int, start_sample: int) -> None:
         """Let an utterance take its place in the queue."""
@@ -192,7 +208,12 @@ class Captioner:
         outcome = answer.outcome
         words = self._judged(answer.request, outcome, is_final=False).words
         transcript = utterance.stabiliser.update(words, answer.request.revision, answer.request.end_sample)
-        events = self._cue_events(transcript, outcome.language, answer.request.end_sample)
+        heard_sample = answer.request.end_sample
+        events = self._cue_events(transcript, outcome.language, heard_sample)
+        if self._start.transcripts:
+            spans = _spans(transcript.committed), _spans(transcript.tail)
+            told = utterance.utterance_id, utterance.start_sample, heard_sample
+            events.append(Partial(self._next_seq(), *told, *spans, outcome.language))
         if self._start.eager and answer is utterance.eager:
             utterance.eager_is_told = True
             text = _text(transcript.committed + transcript.tail)

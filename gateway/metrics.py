@@ -1,6 +1,7 @@
 """What Prometheus may know: counts and times, never words."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter as Counted
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -11,7 +12,7 @@ from decoder.scheduler import Scheduler
 from gateway.auth import Doorkeeper
 from gateway.wire import Final
 
-__all__ = ["Metrics"]
+__all__ = ["Metrics", "SessionCounts"]
 
 _LATENCY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Finest about 0.15–0.3 s, where the best services' end of speech → final lies."""
@@ -159,3 +160,25 @@ class _UpstreamCollector(Collector):
         yield GaugeMetricFamily("livecue_upstreams_cost_last_hour", "Cost of the last hour", pool.cost_last_hour)
         yield CounterMetricFamily("livecue_upstreams_hedges", "Finals asked for twice", pool.hedges)
         yield CounterMetricFamily("livecue_upstreams_fallbacks", "Finals the local engine made", pool.fallbacks)
+
+
+class SessionCounts:
+    """What one session has counted, added to the metrics as it grows."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._eager: Counted[str] = Counted()
+        self._guarded: Counted[tuple[str, str]] = Counted()
+
+    def bring_up(self, eager: Mapping[str, int], guarded: Mapping[tuple[str, str], int]) -> None:
+        """Bring the metrics up to what the session has counted by now.
+
+        Args:
+            eager: outcome → eager finals.
+            guarded: (partial or final, reason) → what the hallucination guard found.
+        """
+        for outcome, count in (Counted(eager) - self._eager).items():
+            self._metrics.eager.labels(outcome).inc(count)
+        for (kind, reason), count in (Counted(guarded) - self._guarded).items():
+            self._metrics.guarded.labels(kind, reason).inc(count)
+        self._eager, self._guarded = Counted(eager), Counted(guarded)

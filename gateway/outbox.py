@@ -1,4 +1,4 @@
-"""What a session still has to send: bounded, and never more than the newest revision of a partial cue."""
+"""What a session still has to send: bounded, and never more than the newest revision of what is partial."""
 
 from collections import deque
 
@@ -6,7 +6,7 @@ import anyio
 
 from gateway.cues import CueState
 from gateway.errors import SlowReader
-from gateway.wire import CueEvent, ServerEvent
+from gateway.wire import CueEvent, OfChannel, Partial, ServerEvent
 
 __all__ = ["Outbox"]
 
@@ -14,9 +14,9 @@ __all__ = ["Outbox"]
 class Outbox:
     """A queue of events for one reader.
 
-    A new revision of a cue takes out the partial one that still waits, so a slow reader gets fewer partials, each the
-    newest; finals and all other events are kept. What remains grows only with what was said, and a reader that has not
-    taken `max_events` of it has stopped reading.
+    A new revision of a cue, or of an utterance's words, takes out the partial one that still waits, so a slow reader
+    gets fewer partials, each the newest; finals and all other events are kept. What remains grows only with what was
+    said, and a reader that has not taken `max_events` of it has stopped reading.
 
     Args:
         max_events: the bound.
@@ -38,8 +38,7 @@ class Outbox:
         """
         if self._is_closed:
             return
-        if isinstance(event, CueEvent):
-            self._take_out_older(event)
+        self._take_out_older(event)
         if len(self._events) >= self._max_events:
             raise SlowReader(f"{len(self._events)} events wait to be read: at most {self._max_events} may")
         self._events.append(event)
@@ -59,13 +58,27 @@ class Outbox:
             await self._changed.wait()
         return self._events.popleft()
 
-    def _take_out_older(self, newer: CueEvent) -> None:
-        for event in self._events:
-            if (
-                isinstance(event, CueEvent)
-                and event.cue.cue_id == newer.cue.cue_id
-                and event.cue.state is CueState.PARTIAL
-            ):
+    def _take_out_older(self, newer: ServerEvent) -> None:
+        name = _replaces(newer)
+        for event in self._events if name is not None else ():
+            if _replaces(event) == name and not _is_final(event):
                 self._events.remove(event)
                 self.replaced += 1
                 return
+
+
+def _replaces(event: ServerEvent) -> tuple[int, str | int] | None:
+    """Return what a newer event of the same name replaces it in: channel and cue, or channel and utterance."""
+    channel, inner = (event.channel, event.event) if isinstance(event, OfChannel) else (0, event)
+    match inner:
+        case CueEvent(_, cue):
+            return channel, cue.cue_id
+        case Partial(_, utterance_id):
+            return channel, utterance_id
+        case _:
+            return None
+
+
+def _is_final(event: ServerEvent) -> bool:
+    inner = event.event if isinstance(event, OfChannel) else event
+    return isinstance(inner, CueEvent) and inner.cue.state is CueState.FINAL

@@ -1,6 +1,6 @@
 """One session's path of the data, without I/O: sound in, decode requests and events out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from reprlib import repr as shortened
@@ -63,31 +63,34 @@ class Pipeline:
         start: what the client wants.
         settings: what it gets where it has no wish.
         info: the engine, for `Ready`.
+        next_seq: gives each event its number; channels of one session share it.
 
     Raises:
         ProtocolError: a wish that cannot be met.
     """
 
-    def __init__(self, session_id: str, start: Start, settings: PipelineSettings, info: EngineInfo) -> None:
+    def __init__(
+        self,
+        session_id: str,
+        start: Start,
+        settings: PipelineSettings,
+        info: EngineInfo,
+        next_seq: Callable[[], int] | None = None,
+    ) -> None:
         profile = settings.session.cue_profile if start.cue_profile is None else start.cue_profile
         if profile not in PROFILES:
             raise ProtocolError(f"no cue profile {shortened(profile)}: there are {', '.join(PROFILES)}", "cues.profile")
-        if start.language is not None and info.languages and start.language not in info.languages:
-            allowed = ", ".join(sorted(info.languages))
-            raise ProtocolError(f"language {shortened(start.language)}: {info.engine} writes {allowed}", "language")
+        _check_language(start, info)
         self._session_id = session_id
         self._start = start
+        self._all_settings = settings
         self._settings = settings.session
         self._info = info
-        self._next_seq = count(1).__next__
+        self._next_seq = next_seq or count(1).__next__
         self._listener = _listener(start, settings)
-        self._has_partials = start.partials and info.partial_interval_s is not None
-        self._listener.progress_interval_samples = max(
-            self._listener.progress_interval_samples, s_to_samples(info.partial_interval_s or 0.0)
-        )
+        self._set_partials(start)
         cues = CueBuilder(PROFILES[profile])
         self._captioner = Captioner(start, cues, settings.stabiliser, settings.guard, self._next_seq)
-        self._cadence = Cadence(self._listener.progress_interval_samples, self._settings.max_partial_stretch)
         self._eagerness = Eagerness()
         self._has_eager_finals = self._settings.eager_finals and info.eager_is_final
         self.eager_dropped = 0
@@ -153,6 +156,18 @@ class Pipeline:
             effects.append(self._ack())
         return effects
 
+    def update(self, start: Start) -> None:
+        """Go on with other wishes: language, prompt, endpointing, and what is told.
+
+        Raises:
+            ProtocolError: one that cannot be met; then all stays as it was.
+        """
+        _check_language(start, self._info)
+        self._listener.update(_segmenter_settings(start.endpointing, self._all_settings.segmenter))
+        self._start = start
+        self._captioner.update(start)
+        self._set_partials(start)
+
     def flush(self, flush_id: str, now_s: float) -> list[Effect]:
         """End the open utterance, and say `Flushed` when everything so far has been answered."""
         effects = self._follow(self._listener.flush(), now_s)
@@ -175,6 +190,13 @@ class Pipeline:
         if answer.request.kind is RequestKind.EAGER and isinstance(answer.outcome, EngineError):
             return effects + self._without_eager(answer.request, now_s)
         return [*effects, *self._said(self._captioner.answer(answer, now_s))]
+
+    def _set_partials(self, start: Start) -> None:
+        interval_s = self._info.partial_interval_s
+        self._has_partials = start.partials and interval_s is not None
+        interval_samples = max(self._listener.progress_interval_samples, s_to_samples(interval_s or 0.0))
+        self._listener.progress_interval_samples = interval_samples
+        self._cadence = Cadence(interval_samples, self._settings.max_partial_stretch)
 
     def _follow(self, events: list[speech.SpeechEvent], now_s: float) -> list[Effect]:
         """Turn what the listener heard into requests, and into events for the client."""
@@ -281,6 +303,12 @@ class Pipeline:
             yield from self._conditions.repaired()
 
 
+def _check_language(start: Start, info: EngineInfo) -> None:
+    if start.language is not None and info.languages and start.language not in info.languages:
+        allowed = ", ".join(sorted(info.languages))
+        raise ProtocolError(f"language {shortened(start.language)}: {info.engine} writes {allowed}", "language")
+
+
 def _listener(start: Start, settings: PipelineSettings) -> Listener:
     wishes = start.endpointing
     detector = settings.session.detector if wishes.detector is None else wishes.detector
@@ -302,6 +330,7 @@ def _segmenter_settings(wishes: Endpointing, settings: SegmenterSettings) -> Seg
             pause_ms=wish(wishes.pause_ms, settings.pause_ms),
             max_utterance_s=wish(wishes.max_utterance_s, settings.max_utterance_s),
             progress_interval_ms=wish(wishes.partial_interval_ms, settings.progress_interval_ms),
+            manual=wishes.manual or settings.manual,
         )
     except ValueError as error:
         # the segmenter's name for it is not the client's

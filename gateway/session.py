@@ -1,8 +1,8 @@
 """One connection, one task group: bytes between a transport and a pipeline. All waiting of a session is here."""
 
 import logging
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol, assert_never
@@ -14,6 +14,7 @@ from anyio.lowlevel import checkpoint
 from decoder.engine import EngineInfo
 from decoder.scheduler import Answer, Scheduler
 from decoder.types import DecodeRequest
+from gateway.channels import ChannelPipelines
 from gateway.errors import (
     Disconnected,
     IdleTimeout,
@@ -23,9 +24,9 @@ from gateway.errors import (
     Unauthorized,
     reply_to,
 )
-from gateway.metrics import Metrics
+from gateway.metrics import Metrics, SessionCounts
 from gateway.outbox import Outbox
-from gateway.pipeline import Effect, Pipeline, PipelineSettings
+from gateway.pipeline import Effect, PipelineSettings
 from gateway.wire import (
     Audio,
     ClientEvent,
@@ -35,10 +36,14 @@ from gateway.wire import (
     Finished,
     Flush,
     KeepAlive,
+    OfChannel,
     ProtocolError,
+    Said,
+    Say,
     ServerEvent,
     Start,
     Stop,
+    Update,
     Warning,
 )
 from vad.audio import SAMPLE_RATE_HZ
@@ -127,14 +132,13 @@ class Session:
         self._answers: deque[Answer] = deque()
         """One for each request outstanding, at most."""
         self._answered = anyio.Event()
-        self._pipeline: Pipeline | None = None
+        self._pipeline: ChannelPipelines | None = None
         self._slice_bytes = 0
         self._error: LivecueError | None = None
         self._has_stopped = False
         self._has_said_goodbye = False
         self._messages = 0
-        self._eager_counted: Counter[str] = Counter()
-        self._guarded_counted: Counter[tuple[str, str]] = Counter()
+        self._counts = SessionCounts(context.metrics)
         self._scope = anyio.CancelScope()
 
     async def run(self) -> None:
@@ -151,7 +155,8 @@ class Session:
             self._error = LivecueError("the gateway failed")
             await self._close(self._error_event(self._error, fatal=True))
         finally:
-            self._context.scheduler.forget(self.session_id)
+            for engine_session in self._pipeline.engine_sessions if self._pipeline else ():
+                self._context.scheduler.forget(engine_session)
             outcome = self._error.code if self._error else "finished"
             metrics.sessions.dec()
             metrics.sessions_ended.labels(outcome).inc()
@@ -192,6 +197,7 @@ class Session:
     async def _read(self) -> None:
         settings = self._settings
         with _within(settings.start_timeout_s, StartTimeout(f"no start message within {settings.start_timeout_s:g} s")):
+            await self._handle_all(self._codec.open())
             while self._pipeline is None:
                 await self._handle_message(await self._transport.receive())
         while True:
@@ -213,7 +219,7 @@ class Session:
         if self._pipeline is not None and not self._has_stopped:
             self._end_early(self._pipeline, IdleTimeout(f"no message within {limit_s:g} s"))
 
-    def _end_early(self, pipeline: Pipeline, error: LivecueError) -> None:
+    def _end_early(self, pipeline: ChannelPipelines, error: LivecueError) -> None:
         """Hear nothing more; what was heard is still answered."""
         self._has_stopped = True
         self._fail(error)
@@ -227,6 +233,9 @@ class Session:
                 raise
             self._emit(self._error_event(error, fatal=False))
             return
+        await self._handle_all(events)
+
+    async def _handle_all(self, events: Sequence[ClientEvent]) -> None:
         for event in events:
             if self._error is None:
                 await self._handle(event)
@@ -235,11 +244,16 @@ class Session:
         if isinstance(event, Start):
             self._open(event)
             return
+        if isinstance(event, Say):
+            self._emit(Said(event.message))
+            return
         pipeline, now_s = self._pipeline, self._context.clock()
         assert pipeline is not None, "a codec lets nothing through before start"
         match event:
-            case Audio(data):
-                await self._hear(pipeline, data)
+            case Audio(data, channel):
+                await self._hear(pipeline, data, channel)
+            case Update(start):
+                pipeline.update(start)
             case Flush(flush_id):
                 self._apply(pipeline.flush(flush_id, now_s))
             case Stop():
@@ -253,7 +267,7 @@ class Session:
     def _open(self, start: Start) -> None:
         context = self._context
         self._slice_bytes = round(start.audio.sample_rate_hz * _SLICE_S) * start.audio.bytes_per_sample_frame
-        self._pipeline = Pipeline(self.session_id, start, context.settings, context.engine)
+        self._pipeline = ChannelPipelines(self.session_id, start, context.settings, context.engine)
         audio = start.audio
         logger.info(
             "session opened session=%s encoding=%s rate_hz=%d channels=%d language=%s",
@@ -265,12 +279,12 @@ class Session:
         )
         self._apply([self._pipeline.ready()])
 
-    async def _hear(self, pipeline: Pipeline, data: bytes) -> None:
+    async def _hear(self, pipeline: ChannelPipelines, data: bytes, channel: int) -> None:
         """Hear a message of sound slice by slice, so that a large one delays no other session."""
         for start in range(0, len(data), self._slice_bytes):
-            before = pipeline.heard_sample
-            self._apply(pipeline.hear(data[start : start + self._slice_bytes], self._context.clock()))
-            heard_s = (pipeline.heard_sample - before) / SAMPLE_RATE_HZ
+            before = pipeline.heard_samples
+            self._apply(pipeline.hear(data[start : start + self._slice_bytes], self._context.clock(), channel))
+            heard_s = (pipeline.heard_samples - before) / SAMPLE_RATE_HZ
             self._context.metrics.audio_s.inc(heard_s)
             try:
                 self._charge(heard_s)
@@ -304,8 +318,9 @@ class Session:
                 self._emit(effect)
 
     def _emit(self, event: ServerEvent) -> None:
-        if isinstance(event, Warning):
-            self._context.metrics.warnings.labels(event.code).inc()
+        told = event.event if isinstance(event, OfChannel) else event
+        if isinstance(told, Warning):
+            self._context.metrics.warnings.labels(told.code).inc()
         self._outbox.put(event)
         if isinstance(event, Finished):
             self._outbox.close()
@@ -316,23 +331,13 @@ class Session:
             for message in self._codec.send(event):
                 with _within(timeout_s, SlowReader(f"nothing was read for {timeout_s:g} s")):
                     await self._transport.send(message)
-            if isinstance(event, Final):
-                self._context.metrics.final(event)
-                self._count()
+            told = event.event if isinstance(event, OfChannel) else event
+            if isinstance(told, Final):
+                assert self._pipeline is not None, "only a pipeline makes finals"
+                self._context.metrics.final(told)
+                self._counts.bring_up(self._pipeline.eager, self._pipeline.guarded)
         await self._close()
         self._scope.cancel()
-
-    def _count(self) -> None:
-        """Bring the metrics up to what the pipeline has counted since the last final."""
-        assert self._pipeline is not None, "only a pipeline makes finals"
-        pipeline, metrics = self._pipeline, self._context.metrics
-        eager = Counter(used=pipeline.eager_used, dropped=pipeline.eager_dropped)
-        guarded = Counter(pipeline.guarded)
-        for outcome, count in (eager - self._eager_counted).items():
-            metrics.eager.labels(outcome).inc(count)
-        for (kind, reason), count in (guarded - self._guarded_counted).items():
-            metrics.guarded.labels(kind, reason).inc(count)
-        self._eager_counted, self._guarded_counted = eager, guarded
 
     async def _close(self, last: Error | None = None) -> None:
         self._has_said_goodbye = True

@@ -22,6 +22,7 @@ class Listener:
 
     def __init__(self, audio_format: AudioFormat, detector: SpeechDetector, settings: SegmenterSettings) -> None:
         self._decoder = PcmDecoder(audio_format)
+        self._settings = settings
         self._detector = detector
         self._segmenter = Segmenter(settings, detector.window_samples)
         self._rest: Float32 = np.zeros(0, np.float32)
@@ -53,6 +54,11 @@ class Listener:
     def progress_interval_samples(self, samples: int) -> None:
         self._segmenter.progress_interval_samples = samples
 
+    def update(self, settings: SegmenterSettings) -> None:
+        """Go on with other settings, from the next window on."""
+        self._settings = settings
+        self._segmenter.update(settings)
+
     def push(self, data: bytes) -> list[SpeechEvent]:
         """Hear the next bytes, cut anywhere.
 
@@ -80,6 +86,11 @@ class Listener:
             return []
         windows = sound[:split].reshape(count, -1)
         events: list[SpeechEvent] = []
-        for window, probability in zip(windows, self._detector.probabilities(windows).tolist(), strict=True):
+        for window, probability in zip(windows, self._probabilities(windows), strict=True):
             events += self._segmenter.push(window, probability)
         return events
+
+    def _probabilities(self, windows: Float32) -> list[float]:
+        # The detector hears it all the same: its state follows the sound.
+        heard: list[float] = self._detector.probabilities(windows).tolist()
+        return [1.0] * len(heard) if self._settings.manual else heard

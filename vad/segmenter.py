@@ -76,6 +76,11 @@ class Segmenter:
         """Where the utterance ended in the last event that carried it."""
         self._previous_end = 0
 
+    def update(self, settings: SegmenterSettings) -> None:
+        """Go on with other settings, from the next window on."""
+        self._settings = settings
+        self._progress_interval_samples = settings.progress_interval_samples
+
     @property
     def progress_interval_samples(self) -> int:
         """New sound between two progress events, > 0; load may stretch it at any time."""

@@ -24,6 +24,7 @@ class SegmenterSettings:
         split_search_s: a split is made at the quietest place of these last seconds, at most half of max_utterance_s.
             Five hold a breath or a gap between words nearly always.
         progress_interval_ms: new sound between two progress events: as often as a reader notices.
+        manual: whether all sound is taken for speech, so that an utterance ends only where it is flushed or too long.
 
     Raises:
         ValueError: a value is not allowed.
@@ -38,6 +39,7 @@ class SegmenterSettings:
     max_utterance_s: float = 25.0
     split_search_s: float = 5.0
     progress_interval_ms: int = 500
+    manual: bool = False
 
     def __post_init__(self) -> None:
         _check("onset_threshold", self.onset_threshold, 0.01, 1)

@@ -25,14 +25,19 @@ from gateway.wire import (
     Flushed,
     KeepAlive,
     Latency,
+    OfChannel,
+    Partial,
     ProtocolError,
     Ready,
     Resumed,
+    Said,
+    Say,
     ServerEvent,
     SpeechEnded,
     SpeechStarted,
     Start,
     Stop,
+    Update,
     Warning,
     WordSpan,
 )
@@ -87,6 +92,10 @@ class NativeCodec:
         self._has_started = False
         self._has_stopped = False
 
+    def open(self) -> list[ClientEvent]:
+        """Return nothing: the start is a message."""
+        return []
+
     def receive(self, message: str | bytes) -> list[ClientEvent]:
         """Read one message of the client.
 
@@ -110,7 +119,13 @@ class NativeCodec:
 
     def send(self, event: ServerEvent) -> list[str | bytes]:
         """Write one event as one text message."""
-        return [_encode(_server_message(event)).decode()]
+        match event:
+            case Said(message):
+                return [message]
+            case OfChannel() | Partial():
+                return []  # the dialect has one channel, and cues
+            case _:
+                return [_encode(_server_message(event)).decode()]
 
 
 class NativeClientCodec:
@@ -140,6 +155,8 @@ class NativeClientCodec:
                 message = KeepAliveMessage()
             case Start():
                 message = _start_message(event)
+            case Update() | Say():
+                return []  # the dialect has no word for it
             case _:
                 assert_never(event)
         return [_encode(message).decode()]
@@ -227,7 +244,24 @@ def _start_message(event: Start) -> StartMessage:
     )
 
 
-def _server_message(event: ServerEvent) -> ServerMessage:
+_OwnEvent = (
+    Ready
+    | SpeechStarted
+    | SpeechEnded
+    | CueEvent
+    | Eager
+    | Resumed
+    | Final
+    | Flushed
+    | Ack
+    | CadenceChanged
+    | Warning
+    | Error
+    | Finished
+)
+
+
+def _server_message(event: _OwnEvent) -> ServerMessage:
     match event:
         case Ready(seq, session_id, engine, model, device, language):
             return ReadyMessage(seq, session_id, engine, model, device, language)

@@ -17,7 +17,8 @@ from decoder.engines._upstream_sound import flac, wav
 from decoder.settings import UpstreamSettings
 from decoder.types import ModelError, RequestKind, Task
 from tests.sounds import noise, speechlike
-from tests.upstreams import FaultServer, Reply, refusal, said, serving_upstream, upstream_settings
+from tests.upstreams import upstream_settings
+from tools.fault_server import FaultServer, Reply, refusal, said, serving_upstream
 from vad.audio import Float32
 
 SECRET = "sk-hush-4711"

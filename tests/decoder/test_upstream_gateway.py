@@ -20,7 +20,8 @@ from gateway.wire import Start
 from tests.requests import request
 from tests.servers import get, serving
 from tests.sessions import LoudnessDetector, Message, call, hush, open_context, speech
-from tests.upstreams import FaultServer, Reply, refusal, said, serving_upstream, upstream_settings
+from tests.upstreams import upstream_settings
+from tools.fault_server import FaultServer, Reply, refusal, said, serving_upstream
 from vad.detector import DETECTORS
 from vad.settings import SegmenterSettings
 

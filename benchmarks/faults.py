@@ -1,0 +1,327 @@
+"""A live stream through upstreams that fail.
+
+First the words of one livecue behind another (`benchmarks.relay`). Then upstreams fail in the middle of live sessions,
+each in its own way, for a few seconds, with and without a second one that is well. The upstreams are scripted and
+answer at once, but for the one that is killed: that is a livecue in a process, with the scripted engine. The gateways
+that use them are in this process, one a row, and all rows run at the same time and in real time: patience and pauses
+are of the clock, so faster sound would measure something else.
+
+- *Finals, with words, errors*: of all streams of a row; errors by their code.
+- *Lost*: utterances without exactly one final. If there are any, the exit status is 1.
+- *Slowest*: from the word that an utterance has ended to its final, as the viewer saw it.
+- *Last error*: from the end of the fault to the last final with an error, 0 if it came before that.
+- *Used again*: from the end of the fault until the upstream that failed has answered a request made since.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Protocol
+
+import anyio
+from anyio import to_thread
+
+from benchmarks.gateway import decoded
+from benchmarks.listening import Listener, listen
+from benchmarks.processes import GatewayProcess
+from benchmarks.relay import RECORDING, print_relayed, relayed
+from benchmarks.report import print_table, write_json
+from clients.media import MEDIA_FORMAT
+from decoder.engines._upstream_answers import Heard
+from decoder.engines._upstream_client import Ask, HttpUpstream
+from decoder.engines.upstream import UpstreamEngine
+from decoder.settings import PoolSettings, UpstreamSettings
+from gateway.service import open_gateway
+from gateway.session import Session
+from gateway.settings import load_settings
+from gateway.transport import memory_pair
+from gateway.wire import SAMPLE_RATE_HZ
+from gateway.wire.native import NativeCodec
+from tools.fault_server import FaultServer, Reply, Script, counting, refusal, serving_upstream
+
+FRAME_BYTES = SAMPLE_RATE_HZ // 10 * MEDIA_FORMAT.bytes_per_sample_frame
+FRAME_S = 0.1
+
+KILLED = "killed"
+
+FAULTS: Mapping[str, Script] = {
+    "none": counting,
+    "hangs": lambda _: Reply(fault="hang"),
+    "slow, 3 s": lambda asked: replace(counting(asked), delay_s=3.0),
+    "401": lambda _: refusal(401),
+    "402": lambda _: refusal(402),
+    "413": lambda _: refusal(413),
+    "429, Retry-After 2": lambda _: refusal(429, retry_after="2"),
+    "500": lambda _: refusal(500),
+    "garbage": lambda _: Reply(body=b"<html>Welcome</html>", media_type="text/html"),
+    "breaks off": lambda asked: replace(counting(asked), fault="cut"),
+}
+"""What a scripted upstream does instead of answering; 3 s are below what a final waits for one answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When the fault lasted."""
+
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the viewers of one row saw.
+
+    Attributes:
+        upstreams: 1, or 2 of which the second is well.
+        errors: finals with an error, by its code.
+        slowest_s: None if there was no final.
+        last_error_s: after the fault; None if there was no error.
+        used_again_s: after the fault; None if it was not asked again.
+    """
+
+    fault: str
+    upstreams: int
+    utterances: int
+    finals: int
+    with_words: int
+    errors: dict[str, int]
+    lost: int
+    slowest_s: float | None
+    last_error_s: float | None
+    used_again_s: float | None
+
+
+def outcome_of(
+    fault: str, upstreams: int, listeners: Sequence[Listener], span: Span, answers: Sequence[tuple[float, float]]
+) -> Outcome:
+    """Return what a row comes to. PURE.
+
+    Args:
+        fault: its name.
+        upstreams: there were.
+        listeners: one a stream.
+        span: of the fault.
+        answers: of the upstream that failed: when each was asked for, and when it came.
+    """
+    finals = [final for listener in listeners for final in listener.finals]
+    failed = [final for final in finals if final.error is not None]
+    since = [came_s for asked_s, came_s in answers if asked_s >= span.end_s]
+    return Outcome(
+        fault=fault,
+        upstreams=upstreams,
+        utterances=sum(listener.utterances for listener in listeners),
+        finals=len(finals),
+        with_words=sum(final.error is None and bool(final.text) for final in finals),
+        errors=dict(Counter(str(final.error) for final in failed)),
+        lost=sum(listener.lost for listener in listeners),
+        slowest_s=max((final.late_s for final in finals), default=None),
+        last_error_s=max((max(0.0, final.at_s - span.end_s) for final in failed), default=None),
+        used_again_s=min(since) - span.end_s if since else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What happens in a row; everything is in seconds of the clock.
+
+    Attributes:
+        sound: what is said, again and again, each stream beginning elsewhere.
+    """
+
+    sound: bytes
+    streams: int
+    before_s: float
+    fault_s: float
+    after_s: float
+
+    def frames(self, stream_number: int) -> Iterator[bytes]:
+        """Yield what one stream says."""
+        sound_frames = len(self.sound) // FRAME_BYTES
+        first = stream_number * sound_frames // self.streams
+        count = round((self.before_s + self.fault_s + self.after_s) / FRAME_S)
+        for place in islice(cycle(range(sound_frames)), first, first + count):
+            yield self.sound[place * FRAME_BYTES : (place + 1) * FRAME_BYTES]
+
+
+class Failing(Protocol):
+    """An upstream that can be made to fail."""
+
+    @property
+    def base_url(self) -> str:
+        """Of its API."""
+        ...
+
+    async def fail(self) -> None:
+        """Begin to."""
+        ...
+
+    async def mend(self) -> None:
+        """Be well again when this returns."""
+        ...
+
+
+class KilledUpstream:
+    """A livecue whose process is killed, and begun again."""
+
+    def __init__(self, process: GatewayProcess) -> None:
+        self.base_url = f"{process.url}/v1"
+        self._process = process
+
+    async def fail(self) -> None:
+        """Kill it."""
+        await to_thread.run_sync(self._process.kill)
+
+    async def mend(self) -> None:
+        """Begin it again, on the same port."""
+        await to_thread.run_sync(self._process.begin)
+
+
+class ScriptedUpstream:
+    """Counts aloud, or does something else."""
+
+    def __init__(self, fault: Script) -> None:
+        self.server = FaultServer(lambda asked: self._script(asked))
+        self.base_url = self.server.base_url
+        self._fault = fault
+        self._script: Script = counting
+
+    async def fail(self) -> None:
+        """Do something else."""
+        self._script = self._fault
+
+    async def mend(self) -> None:
+        """Count again."""
+        self._script = counting
+
+
+class WatchedUpstream(HttpUpstream):
+    """Notes its answers: when each was asked for, and when it came."""
+
+    def __init__(self, settings: UpstreamSettings) -> None:
+        super().__init__(settings)
+        self.answers: list[tuple[float, float]] = []
+
+    async def post(self, ask: Ask, *, on_new_connection: bool) -> Heard:
+        """Ask once, and note when."""
+        asked_s = time.monotonic()
+        heard = await super().post(ask, on_new_connection=on_new_connection)
+        self.answers.append((asked_s, time.monotonic()))
+        return heard
+
+
+@asynccontextmanager
+async def failing_upstream(fault: str) -> AsyncIterator[Failing]:
+    """Run an upstream that can be made to fail in that way."""
+    if fault == KILLED:
+        process = GatewayProcess("--engine", "scripted")
+        await to_thread.run_sync(process.begin)
+        try:
+            yield KilledUpstream(process)
+        finally:
+            process.kill()
+        return
+    upstream = ScriptedUpstream(FAULTS[fault])
+    await upstream.server.start()
+    try:
+        yield upstream
+    finally:
+        await upstream.server.stop()
+
+
+async def measure(fault: str, upstreams: int, plan: Plan) -> Outcome:
+    """Return what viewers see when an upstream fails.
+
+    Args:
+        fault: `KILLED`, or in `FAULTS`.
+        upstreams: 1 or 2; the second is always well.
+        plan: what happens.
+    """
+    listeners = [Listener() for _ in range(plan.streams)]
+    async with failing_upstream(fault) as failing, serving_upstream() as well:
+        urls = (failing.base_url, well.base_url)[:upstreams]
+        clients = [WatchedUpstream(UpstreamSettings(url, "whisper-1")) for url in urls]
+        async with (
+            open_gateway(load_settings(), UpstreamEngine(clients, PoolSettings())) as gateway,
+            anyio.create_task_group() as tasks,
+        ):
+            async with anyio.create_task_group() as streams:
+                for number, listener in enumerate(listeners):
+                    transport, peer = memory_pair()
+                    tasks.start_soon(Session(transport, NativeCodec(), gateway.sessions).run)
+                    streams.start_soon(listen, peer, plan.frames(number), listener)
+                span = await _fault(failing, plan)
+            tasks.cancel_scope.cancel()
+    return outcome_of(fault, upstreams, listeners, span, clients[0].answers)
+
+
+async def _fault(failing: Failing, plan: Plan) -> Span:
+    await anyio.sleep(plan.before_s)
+    start_s = time.monotonic()
+    await failing.fail()
+    await anyio.sleep(plan.fault_s)
+    await failing.mend()
+    return Span(start_s, time.monotonic())
+
+
+async def measure_all(faults: Sequence[str], plan: Plan) -> list[Outcome]:
+    """Measure each fault with one upstream and with two, all at the same time."""
+    rows = [(fault, upstreams) for fault in faults for upstreams in (1, 2)]
+    outcomes: dict[tuple[str, int], Outcome] = {}
+
+    async def row(fault: str, upstreams: int) -> None:
+        outcomes[fault, upstreams] = await measure(fault, upstreams, plan)
+
+    async with anyio.create_task_group() as tasks:
+        for fault, upstreams in rows:
+            tasks.start_soon(row, fault, upstreams)
+    return [outcomes[place] for place in rows]
+
+
+def main() -> int:
+    """Measure, print the tables, write the JSON, and return the exit code: 1 if an utterance was lost."""
+    options = _options()
+    relay = anyio.run(relayed, options.speed) if options.relay else []
+    if relay:
+        print_relayed(relay)
+    plan = Plan(decoded(RECORDING), options.streams, options.before_s, options.fault_s, options.after_s)
+    outcomes = anyio.run(measure_all, options.faults, plan)
+    columns = ["fault", "upstreams", "utterances", "finals", "with words", "errors", "lost"]
+    columns += ["slowest s", "last error s", "used again s"]
+    print_table(f"upstreams that fail for {plan.fault_s:g} s", columns, [_row(outcome) for outcome in outcomes])
+    results = {"relay": [asdict(route) for route in relay], "faults": [asdict(outcome) for outcome in outcomes]}
+    write_json(options.json, "faults", results)
+    return int(any(outcome.lost for outcome in outcomes))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.faults", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    every = (*FAULTS, KILLED)
+    parser.add_argument("--faults", nargs="+", choices=every, default=every, metavar="FAULT", help=", ".join(every))
+    parser.add_argument("--fault-s", type=float, default=5.0, help="how long the upstream fails")
+    parser.add_argument("--before-s", type=float, default=10.0, help="how long it is well before")
+    parser.add_argument(
+        "--after-s", type=float, default=70.0, help="and after; a refused key is tried again after 60 s"
+    )
+    parser.add_argument("--streams", type=int, default=4, help="live streams of each row")
+    parser.add_argument("--speed", type=float, default=1.0, help="of the meeting, times real time")
+    parser.add_argument("--no-relay", dest="relay", action="store_false", help="upstreams that fail alone")
+    parser.add_argument("--json", type=Path, help="file for the results")
+    return parser.parse_args()
+
+
+def _row(outcome: Outcome) -> list[object]:
+    errors = ", ".join(f"{count} {code}" for code, count in outcome.errors.items())
+    cells = asdict(outcome) | {"errors": errors}
+    return ["–" if cell is None or cell == "" else cell for cell in cells.values()]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""A gateway in a process of its own, on a free port of loopback."""
+
+import subprocess
+import sys
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from vad.errors import LivecueError
+
+__all__ = ["GatewayProcess"]
+
+_LISTENING = "livecue listens on "
+
+
+class GatewayProcess:
+    """Runs `livecue serve` while the block lasts.
+
+    Args:
+        options: of the command, its port left out.
+    """
+
+    def __init__(self, *options: str) -> None:
+        self.url = ""
+        """`http://127.0.0.1:PORT`, the same when it is begun again."""
+        self._options = options
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        assert self._process is not None, "only within the block"
+        return self._process.pid
+
+    def __enter__(self) -> Self:
+        self.begin()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._wait(self._process)
+
+    def begin(self) -> None:
+        """Start the process, and wait until it listens: where it did before, if it was killed.
+
+        Raises:
+            LivecueError: it does not.
+        """
+        port = urlsplit(self.url).port or 0
+        command = [
+            sys.executable,
+            "-m",
+            "gateway",
+            "serve",
+            "--port",
+            str(port),
+            "--log-level",
+            "error",
+            *self._options,
+        ]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own command
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line.startswith(_LISTENING):
+            raise LivecueError("the gateway did not start")
+        self.url = line.removeprefix(_LISTENING).strip()
+
+    def kill(self) -> None:
+        """End the process, if there is one, as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._wait(self._process)
+            self._process = None
+
+    def _wait(self, process: "subprocess.Popen[str]") -> None:
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
