@@ -4,9 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+COMPAT_VENV := .venv-compat
+COMPAT_STAMP := $(COMPAT_VENV)/.installed
 AUDIO ?= ../shared/audio
 
-.PHONY: demo serve test check format bench clean
+.PHONY: demo serve test test-compat check format bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "livecue needs Python 3.11 or later")'
@@ -23,6 +25,18 @@ serve: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+# The frameworks' own requirements may conflict with ours, and weigh a gigabyte, so they get an environment of their own.
+$(COMPAT_STAMP): pyproject.toml
+	$(PYTHON) -m venv $(COMPAT_VENV)
+	$(COMPAT_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(COMPAT_VENV)/bin/python -m pip install --quiet --group compat --editable .
+	@if command -v npm > /dev/null; then npm install --silent --prefix $(COMPAT_VENV) @deepgram/sdk@5; \
+	else echo "no npm: Deepgram's client in JavaScript is left out"; fi
+	touch $@
+
+test-compat: $(COMPAT_STAMP)
+	$(COMPAT_VENV)/bin/python -m pytest -W default tests/compat # their warnings are not ours
 
 check: $(STAMP)
 	$(BIN)/ruff format --check
@@ -45,5 +59,5 @@ bench: $(STAMP)
 	fi
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(COMPAT_VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

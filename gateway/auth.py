@@ -18,7 +18,7 @@ from gateway.keys import Account, Key, TokenBucket, digest_of
 from gateway.settings import ServerSettings, Settings
 from gateway.state import StateDatabase, StateUnavailable, state_path
 
-__all__ = ["Caller", "Doorkeeper", "check_origin", "open_doorkeeper"]
+__all__ = ["Caller", "Doorkeeper", "check_origin", "is_loopback", "open_doorkeeper"]
 
 logger = logging.getLogger("livecue.auth")
 
@@ -110,6 +110,10 @@ class Doorkeeper:
         account = self._account(caller)
         if account is not None:
             account.check()
+
+    def allows_everything(self, caller: Caller) -> bool:
+        """Return whether a caller may see what others do: one with a key of the settings, or anybody without keys."""
+        return caller.name is None or caller.name in self._static
 
     def left_s(self, caller: Caller) -> float | None:
         """Return how much sound may still be heard for a caller, in seconds; None: any amount."""
@@ -221,7 +225,7 @@ async def _write_down_the_last(doorkeeper: Doorkeeper) -> None:
 
 
 def _refuse_open_door(server: ServerSettings) -> None:
-    if server.insecure or _is_loopback(server.host):
+    if server.insecure or is_loopback(server.host):
         return
     raise ConfigurationError(
         f"server.host = {server.host!r} without an API key: anybody there could use this gateway; make one with "
@@ -229,7 +233,8 @@ def _refuse_open_door(server: ServerSettings) -> None:
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches that address."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

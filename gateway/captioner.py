@@ -213,7 +213,8 @@ class Captioner:
         if self._start.transcripts:
             spans = _spans(transcript.committed), _spans(transcript.tail)
             told = utterance.utterance_id, utterance.start_sample, heard_sample
-            events.append(Partial(self._next_seq(), *told, *spans, outcome.language))
+            committed_text = _text(transcript.committed)
+            events.append(Partial(self._next_seq(), *told, *spans, outcome.language, committed_text))
         if self._start.eager and answer is utterance.eager:
             utterance.eager_is_told = True
             text = _text(transcript.committed + transcript.tail)

@@ -8,11 +8,12 @@ open file and no name, an empty directory, no environment, and limits on memory,
 import logging
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from functools import partial
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import anyio
 import msgspec
@@ -24,7 +25,7 @@ from gateway.errors import GatewayError, InvalidRequest, PayloadTooLarge, Unsupp
 from gateway.settings import UploadSettings
 from vad.media import MEDIA_BYTES_PER_SAMPLE, MEDIA_RATE_HZ
 
-__all__ = ["DecodedSound", "decoded"]
+__all__ = ["DecodedSound", "decoded", "decoding_live", "report_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -56,23 +57,65 @@ async def decoded(path: Path, settings: UploadSettings) -> AsyncIterator["Decode
         PayloadTooLarge: it says that it is longer than allowed, or takes too long.
         GatewayError: the process could not do its work.
     """
-    async with anyio.TemporaryDirectory(prefix="livecue-") as nowhere:
-        with await to_thread.run_sync(partial(path.open, "rb")) as file:
+    async with AsyncExitStack() as stack:
+        with await to_thread.run_sync(_open, path) as file:
             if os.fstat(file.fileno()).st_size == 0:
                 raise InvalidRequest("file: it is empty", "file")
-            process = await anyio.open_process(
-                _command(settings), stdin=file, cwd=nowhere, env=_environment(), start_new_session=True
-            )
+            process = await stack.enter_async_context(_decoder(file, _command(settings)))
+        sound = DecodedSound(process, settings)
+        await sound.begin()
+        yield sound
+
+
+@asynccontextmanager
+async def decoding_live(settings: UploadSettings) -> AsyncIterator[Process]:
+    """Start what decodes a stream on its stdin to pieces on its stdout; when the context ends, the process is gone."""
+    async with _decoder(subprocess.PIPE, [*_command(settings), "live"]) as process:
+        yield process
+
+
+@asynccontextmanager
+async def _decoder(stdin: IO[bytes] | int, command: list[str]) -> AsyncIterator[Process]:
+    async with anyio.TemporaryDirectory(prefix="livecue-") as nowhere:
+        process = await anyio.open_process(
+            command, stdin=stdin, cwd=nowhere, env=_environment(), start_new_session=True
+        )
         try:
-            sound = DecodedSound(process, settings)
-            await sound.begin()
-            yield sound
+            yield process
         finally:
             if process.returncode is None:
                 with suppress(ProcessLookupError):
                     process.kill()
             with CancelScope(shield=True):
                 await process.aclose()
+
+
+async def report_of(process: Process, settings: UploadSettings) -> Report:
+    """Return what the process reports once its sound has ended.
+
+    Raises:
+        PayloadTooLarge: there is more than allowed, or it takes too long to decode.
+        UnsupportedMedia: it cannot be read, or not on.
+        GatewayError: the process could not do its work.
+    """
+    assert process.stderr is not None
+    text = bytearray()
+    with suppress(anyio.EndOfStream):
+        while len(text) < _REPORT_BYTES:
+            text += await process.stderr.receive()
+    status = await process.wait()
+    try:
+        # Libraries may have complained before.
+        report = msgspec.json.decode(text.rstrip().rpartition(b"\n")[2], type=Report)
+    except msgspec.MsgspecError as error:
+        raise _without_report(status, bytes(text), settings) from error
+    match report.outcome:
+        case Outcome.TOO_LONG:
+            raise PayloadTooLarge(report.message)
+        case Outcome.UNDECODABLE | Outcome.OUT_OF_MEMORY:
+            raise UnsupportedMedia(report.message)
+        case Outcome.ENDED:
+            return report
 
 
 class DecodedSound:
@@ -88,10 +131,8 @@ class DecodedSound:
         self.broken_packets = 0
         """Pieces that could not be decoded and were left out; known once the sound has ended."""
         assert process.stdout is not None
-        assert process.stderr is not None
         self._process = process
         self._sound: ByteReceiveStream = process.stdout
-        self._report: ByteReceiveStream = process.stderr
         self._settings = settings
         self._waited_s = 0.0
         self._pending = bytearray()
@@ -130,34 +171,24 @@ class DecodedSound:
         self._waited_s += anyio.current_time() - begin_s
 
     async def _end(self) -> None:
-        text = bytearray()
-        with suppress(anyio.EndOfStream):
-            while len(text) < _REPORT_BYTES:
-                text += await self._report.receive()
-        status = await self._process.wait()
-        try:
-            # Libraries may have complained before.
-            report = msgspec.json.decode(text.rstrip().rpartition(b"\n")[2], type=Report)
-        except msgspec.MsgspecError as error:
-            raise self._without_report(status, bytes(text)) from error
+        report = await report_of(self._process, self._settings)
         self.broken_packets = report.broken_packets
-        match report.outcome:
-            case Outcome.ENDED:
-                self._has_ended = True
-            case Outcome.TOO_LONG:
-                raise PayloadTooLarge(report.message)
-            case Outcome.UNDECODABLE | Outcome.OUT_OF_MEMORY:
-                raise UnsupportedMedia(report.message)
+        self._has_ended = True
 
-    def _without_report(self, status: int, text: bytes) -> GatewayError:
-        if status < 0:
-            name = signal.Signals(-status).name
-            if name == "SIGXCPU":
-                allowed = f"{self._settings.decode_cpu_s} s of processor time"
-                return PayloadTooLarge(f"file: decoding it takes more than {allowed}")
-            return UnsupportedMedia(f"file: its decoder broke off ({name})")
-        _log.error("decoder failed status=%s stderr=%r", status, text)
-        return GatewayError(f"the decoder failed with status {status}")
+
+def _without_report(status: int, text: bytes, settings: UploadSettings) -> GatewayError:
+    if status < 0:
+        name = signal.Signals(-status).name
+        if name == "SIGXCPU":
+            allowed = f"{settings.decode_cpu_s} s of processor time"
+            return PayloadTooLarge(f"file: decoding it takes more than {allowed}")
+        return UnsupportedMedia(f"file: its decoder broke off ({name})")
+    _log.error("decoder failed status=%s stderr=%r", status, text)
+    return GatewayError(f"the decoder failed with status {status}")
+
+
+def _open(path: Path) -> IO[bytes]:
+    return path.open("rb")
 
 
 def _command(settings: UploadSettings) -> list[str]:

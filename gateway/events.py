@@ -139,6 +139,7 @@ class Partial:
         heard_sample: one past the last sample of the sound that the words are of.
         committed: words that never change again.
         tail: words that may.
+        committed_text: the committed words as they are written, with what is between them.
     """
 
     seq: int
@@ -148,6 +149,7 @@ class Partial:
     committed: tuple[WordSpan, ...]
     tail: tuple[WordSpan, ...]
     language: str | None
+    committed_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What Prometheus may know: counts and times, never words."""
 
 from collections import Counter as Counted
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from decoder.engine import PoolReport
 from decoder.scheduler import Scheduler
 from gateway.auth import Doorkeeper
+from gateway.watching import Watching
 from gateway.wire import Final
 
 __all__ = ["Metrics", "SessionCounts"]
@@ -49,6 +50,15 @@ class Metrics:
         self.guarded = Counter(
             "livecue_guarded_total", "Hypotheses the hallucination guard doubted", ["kind", "reason"], registry=registry
         )
+        self.call_frames = Counter(
+            "livecue_call_frames_total",
+            "Frames of telephone calls, by what became of them",
+            ["fate"],
+            registry=registry,
+        )
+        self.call_silence_s = Counter(
+            "livecue_call_silence_seconds_total", "Silence put in for frames that never came", registry=registry
+        )
         self._finals = Counter("livecue_finals_total", "Finals sent, by outcome", ["outcome"], registry=registry)
         self._latency_s = Histogram(
             "livecue_final_latency_seconds",
@@ -67,6 +77,16 @@ class Metrics:
         """Tell also how the engine's upstreams fare, where it has some."""
         if report is not None:
             self._registry.register(_UpstreamCollector(report))
+
+    def watch_viewers(self, watching: Watching) -> None:
+        """Tell also how many watch, and what they do not get."""
+        self._registry.register(_WatchingCollector(watching))
+
+    def call(self, fates: Iterable[tuple[str, int]], filled_ms: int) -> None:
+        """Count the frames of a telephone call that is over."""
+        for fate, count in fates:
+            self.call_frames.labels(fate).inc(count)
+        self.call_silence_s.inc(filled_ms / 1_000)
 
     def final(self, event: Final) -> None:
         """Count a final that has been sent."""
@@ -106,6 +126,20 @@ class _DoorkeeperCollector(Collector):
         yield CounterMetricFamily(
             "livecue_state_failures", "Times the state database could not be reached", doorkeeper.failures
         )
+
+
+class _WatchingCollector(Collector):
+    """Counts viewers when asked."""
+
+    def __init__(self, watching: Watching) -> None:
+        self._watching = watching
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("livecue_viewers", "Viewers of all sessions now", self._watching.viewers)
+        lost = CounterMetricFamily("livecue_viewing_losses", "What did not reach viewers, by kind", labels=["kind"])
+        for kind, count in self._watching.losses.items():
+            lost.add_metric([kind], count)
+        yield lost
 
 
 class _SchedulerCollector(Collector):

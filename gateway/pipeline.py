@@ -35,7 +35,7 @@ from vad import events as speech
 from vad.audio import SAMPLE_RATE_HZ, s_to_samples
 from vad.detector import DETECTORS, create_detector
 from vad.listener import Listener
-from vad.settings import SegmenterSettings
+from vad.settings import MIN_THRESHOLD, SegmenterSettings
 
 __all__ = ["Effect", "Pipeline", "PipelineSettings"]
 
@@ -323,9 +323,14 @@ def _segmenter_settings(wishes: Endpointing, settings: SegmenterSettings) -> Seg
     def wish(wanted: _Number | None, default: _Number) -> _Number:
         return default if wanted is None else wanted
 
+    onset = wish(wishes.threshold, settings.onset_threshold)
+    offset = onset * settings.offset_threshold / settings.onset_threshold
     try:
         return replace(
             settings,
+            onset_threshold=onset,
+            offset_threshold=min(onset, max(offset, MIN_THRESHOLD)),
+            pad_before_ms=wish(wishes.pad_before_ms, settings.pad_before_ms),
             silence_ms=wish(wishes.silence_ms, settings.silence_ms),
             pause_ms=wish(wishes.pause_ms, settings.pause_ms),
             max_utterance_s=wish(wishes.max_utterance_s, settings.max_utterance_s),

@@ -3,6 +3,7 @@
 import logging
 import signal
 from collections.abc import Callable
+from contextlib import nullcontext
 from socket import AF_INET, AF_INET6, create_server, socket
 
 import uvicorn
@@ -13,6 +14,7 @@ from gateway.errors import ConfigurationError
 from gateway.server import create_app
 from gateway.service import open_gateway
 from gateway.settings import ServerSettings, Settings
+from gateway.wyoming_server import bind_wyoming, serve_wyoming, wyoming_url
 
 __all__ = ["serve"]
 
@@ -30,7 +32,7 @@ async def serve(settings: Settings, on_listening: Callable[[str], None]) -> None
 
     Args:
         settings: all of them.
-        on_listening: called with the base URL once connections are accepted.
+        on_listening: called with the base URL once connections are accepted; then with Wyoming's, where there is one.
 
     Raises:
         ConfigurationError: the address is taken, or may not be served without keys.
@@ -40,19 +42,23 @@ async def serve(settings: Settings, on_listening: Callable[[str], None]) -> None
     async with open_doorkeeper(settings):
         pass  # an open door and a broken database are refused before a model is loaded
     listener = _bind(settings.server)
-    with listener:
-        async with open_gateway(settings, create_engine(settings.engine)) as gateway:
+    with listener, bind_wyoming(settings.server) or nullcontext() as wyoming:
+        engine = create_engine(settings.engine)
+        async with open_gateway(settings, engine) as gateway, serve_wyoming(gateway, wyoming):
             config = uvicorn.Config(
                 create_app(gateway),
                 ws="websockets-sansio",
                 ws_max_size=settings.server.max_message_bytes,
                 ws_per_message_deflate=False,  # sound does not compress; the contexts cost 64 KiB a connection
                 log_config=None,
+                log_level="warning",  # at debug it would write down headers, and with them keys
                 access_log=False,  # sessions write their own two lines
                 timeout_graceful_shutdown=_SHUTDOWN_S,
             )
             host, port = listener.getsockname()[:2]
             on_listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+            if wyoming is not None:
+                on_listening(wyoming_url(wyoming))
             # uvicorn sends the signal that stopped it once more; the first was enough
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: None)

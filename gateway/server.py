@@ -1,6 +1,5 @@
 """The routes: WebSocket, health, metrics and documentation. Connections in, sessions run."""
 
-from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI, Response
@@ -9,18 +8,26 @@ from fastapi_offline import FastAPIOffline
 from starlette.websockets import WebSocket
 
 from gateway.auth import check_origin
+from gateway.connections import serve
 from gateway.errors import GatewayError
-from gateway.limits import Admission
 from gateway.rest.errors import RequestIds, error_response, shape_errors
 from gateway.rest.routes import rest_router
+from gateway.routes.deepgram import deepgram_router
+from gateway.routes.openai_realtime import realtime_router
+from gateway.routes.sessions import sessions_router
+from gateway.routes.twilio import twilio_router
+from gateway.routes.vosk import vosk_router
 from gateway.service import Gateway
-from gateway.session import Session, SessionContext
+from gateway.session import SessionContext
 from gateway.transport import WebSocketTransport
 from gateway.wire.native import NativeCodec
 
 __all__ = ["create_app"]
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_ROUTERS = (rest_router, realtime_router, deepgram_router, sessions_router, twilio_router, vosk_router)
+"""Beside those of this module, a module each."""
 
 
 def create_app(gateway: Gateway) -> FastAPI:
@@ -33,12 +40,14 @@ def create_app(gateway: Gateway) -> FastAPI:
     )
     app.add_middleware(RequestIds)
     shape_errors(app)
-    app.include_router(rest_router(gateway))
+    for router in _ROUTERS:
+        app.include_router(router(gateway))
     settings = gateway.settings.server
     context = gateway.sessions
     doorkeeper = gateway.doorkeeper
-    admission = Admission(settings.max_sessions)
+    admission = gateway.admission
     context.metrics.watch_upstreams(context.engine.pool)
+    context.metrics.watch_viewers(context.watching)
 
     @app.get("/healthz", tags=["health"])
     async def healthz() -> dict[str, str]:
@@ -64,8 +73,7 @@ def create_app(gateway: Gateway) -> FastAPI:
             caller = await doorkeeper.admit(websocket.headers.get("authorization"))
             with admission.enter():
                 await websocket.accept()
-                charge = partial(doorkeeper.charge, caller)
-                await Session(WebSocketTransport(websocket), NativeCodec(), context, charge).run()
+                await serve(gateway, WebSocketTransport(websocket), NativeCodec(), "native", caller)
         except GatewayError as error:
             context.metrics.refused.labels(error.code).inc()
             await websocket.send_denial_response(error_response(error))

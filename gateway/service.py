@@ -11,6 +11,7 @@ import anyio
 from decoder.engine import Engine
 from decoder.scheduler import Scheduler
 from gateway.auth import Doorkeeper, open_doorkeeper
+from gateway.limits import Admission
 from gateway.metrics import Metrics
 from gateway.pipeline import PipelineSettings
 from gateway.session import SessionContext
@@ -24,11 +25,13 @@ logger = logging.getLogger("livecue.gateway")
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A gateway at work: its settings, what its sessions share, and who lets callers in."""
+    """A gateway at work: its settings, what its sessions share, who lets callers in, and for how many there is room."""
 
     settings: Settings
     sessions: SessionContext
     doorkeeper: Doorkeeper
+    admission: Admission
+    file_admission: Admission
 
 
 @asynccontextmanager
@@ -43,7 +46,8 @@ async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gate
     # the doorkeeper leaves last: what the last sessions have spent is still written down
     async with open_doorkeeper(settings) as doorkeeper, open_sessions(settings, engine) as sessions:
         sessions.metrics.watch(doorkeeper)
-        yield Gateway(settings, sessions, doorkeeper)
+        live, files = Admission(settings.server.max_sessions), Admission(settings.files.max_files, "files")
+        yield Gateway(settings, sessions, doorkeeper, live, files)
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, assert_never
 from uuid import uuid4
 
@@ -27,6 +27,7 @@ from gateway.errors import (
 from gateway.metrics import Metrics, SessionCounts
 from gateway.outbox import Outbox
 from gateway.pipeline import Effect, PipelineSettings
+from gateway.watching import Watching
 from gateway.wire import (
     Audio,
     ClientEvent,
@@ -91,13 +92,18 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SessionContext:
-    """What a session shares with the others: the engine behind its scheduler, the settings, the metrics, the clock."""
+    """What a session shares with the others: the engine behind its scheduler, the settings, the metrics, the clock.
+
+    Attributes:
+        watching: is told each event as it happens, for those who watch the session.
+    """
 
     scheduler: Scheduler
     engine: EngineInfo
     settings: PipelineSettings
     metrics: Metrics
     clock: Callable[[], float]
+    watching: Watching = field(default_factory=Watching)
 
 
 class Session:
@@ -321,6 +327,7 @@ class Session:
         told = event.event if isinstance(event, OfChannel) else event
         if isinstance(told, Warning):
             self._context.metrics.warnings.labels(told.code).inc()
+        self._context.watching.tell(self.session_id, event)
         self._outbox.put(event)
         if isinstance(event, Finished):
             self._outbox.close()

@@ -27,15 +27,20 @@ from vad.settings import SegmenterSettings
 
 __all__ = [
     "FileSettings",
+    "RealtimeSettings",
     "ServerSettings",
     "SessionSettings",
     "Settings",
     "StateSettings",
+    "TelephonySettings",
     "UploadSettings",
     "load_settings",
 ]
 
 _ENV_PREFIX = "LIVECUE_"
+
+_SECRETS = ("key", "token")
+"""Settings of such names are not shown."""
 
 _CLIENTS_VARIABLES = frozenset({"LIVECUE_API_KEY"})
 """Of the commands that connect to a gateway: the key they send is no setting of this one."""
@@ -116,8 +121,11 @@ class ServerSettings:
         api_keys: who may connect; empty: anybody, on loopback only. In the environment separated by commas.
         allowed_origins: origins whose pages may open WebSockets, besides the gateway's own; `*` allows all.
         insecure: serve on any address without keys.
+        wyoming: where Home Assistant connects, tcp://HOST:PORT; None: nowhere. That protocol has no keys.
         max_sessions: sessions at once; one more is refused with 503. 200: about half of what one core's gateway work
             allows (`benchmarks/gateway.py`); how many the engine keeps up with depends on its model.
+        max_viewers: of all sessions at once; one more is refused with 503. 1000: each costs a connection and what it
+            has not read yet, and is written to by the same event loop as everybody.
         max_message_bytes: largest WebSocket message. 1 MiB is 33 s of 16 kHz in 16 bits, 2.7 s of stereo
             floats at 48 kHz, and websockets' own default.
         log_level: of the stdlib's logging.
@@ -128,7 +136,9 @@ class ServerSettings:
     api_keys: Annotated[tuple[_ApiKey, ...], BeforeValidator(_split_commas)] = ()
     allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = ()
     insecure: bool = False
+    wyoming: str | None = None
     max_sessions: Annotated[int, Field(ge=1)] = 200
+    max_viewers: Annotated[int, Field(ge=0)] = 1_000
     max_message_bytes: Annotated[int, Field(ge=1024)] = 2**20
     log_level: str = "info"
 
@@ -191,6 +201,34 @@ class StateSettings:
     write_interval_s: Annotated[float, Field(gt=0, le=2)] = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class RealtimeSettings:
+    """How clients of OpenAI's Realtime API are met.
+
+    Attributes:
+        idle_timeout_s: a peer that sends nothing for so long is gone. 15 minutes: agents keep a connection for ten to
+            use it again, and send nothing meanwhile.
+        inband_auth_errors: whether a wrong key is told in the open connection, as OpenAI does and pages can read, and
+            not by HTTP's 401.
+    """
+
+    idle_timeout_s: _Timeout = 900.0
+    inband_auth_errors: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TelephonySettings:
+    """How telephone services reach the gateway.
+
+    Attributes:
+        twilio_auth_token: of the Twilio account; its calls are let in by their signature, and need no API key.
+        public_url: `wss://HOST[/PREFIX]`, under which Twilio knows the gateway; None: the Host header says it.
+    """
+
+    twilio_auth_token: Annotated[SecretStr, Field(min_length=1)] | None = None
+    public_url: Annotated[str, Field(pattern=r"^wss?://[^/?#]+")] | None = None
+
+
 class Settings(BaseSettings):
     """Everything that can be set."""
 
@@ -214,6 +252,8 @@ class Settings(BaseSettings):
     files: FileSettings = FileSettings()
     uploads: UploadSettings = UploadSettings()
     state: StateSettings = StateSettings()
+    realtime: RealtimeSettings = RealtimeSettings()
+    telephony: TelephonySettings = TelephonySettings()
 
     @classmethod
     def settings_customise_sources(
@@ -277,5 +317,7 @@ def _explain(location: tuple[int | str, ...], value: object, message: str) -> st
     if len(location) > 1 and location[1] not in groups[group]:
         return f"{key}: no such setting; {group} has {', '.join(groups[group])}"
     # A whole group may hold API keys.
-    given = "" if len(location) < 2 or isinstance(value, dict) or "key" in key else f" = {value!r}"
+    given = (
+        "" if len(location) < 2 or isinstance(value, dict) or any(word in key for word in _SECRETS) else f" = {value!r}"
+    )
     return f"{key}{given}: {message.removeprefix('Value error, ')}"

@@ -1,4 +1,4 @@
-"""Receives a multipart form (RFC 7578), its file streamed to a spool that is gone afterwards.
+"""Receives a multipart form (RFC 7578) or a bare file, streamed to a spool that is gone afterwards.
 
 Nothing that comes is believed: sizes are counted, time is limited, and whatever is not a plain form is refused.
 """
@@ -18,7 +18,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from gateway.errors import IdleTimeout, InvalidRequest, Overloaded, PayloadTooLarge, UnsupportedMedia
 from gateway.settings import UploadSettings
 
-__all__ = ["SpooledFile", "Upload", "receive_upload"]
+__all__ = ["SpooledFile", "Upload", "receive_body", "receive_upload"]
 
 _FILE_FIELD = "file"
 """The one part that is a file, as in OpenAI's API."""
@@ -80,9 +80,39 @@ async def receive_upload(
         IdleTimeout: it has not come in time.
         Overloaded: there is no room for it on the disk.
     """
+    form = _Form(_boundary_of(content_type), settings)
+    async with _spooled(form, content_length, body, settings) as (path, size_bytes):
+        file = None if form.filename is None else SpooledFile(path, form.filename, size_bytes)
+        yield Upload({name: tuple(values) for name, values in form.fields.items()}, file)
+
+
+@asynccontextmanager
+async def receive_body(
+    content_length: int | None, body: AsyncIterable[bytes], settings: UploadSettings
+) -> AsyncIterator[SpooledFile]:
+    """Receive a body that is a file; it is there as long as the context lasts, however that ends.
+
+    Args:
+        content_length: the request's header in bytes; None where it has none.
+        body: the request's body, in pieces of any size. What it raises is passed on.
+        settings: how much is taken.
+
+    Raises:
+        PayloadTooLarge: it is larger than allowed.
+        IdleTimeout: it has not come in time.
+        Overloaded: there is no room for it on the disk.
+    """
+    async with _spooled(_Bare(), content_length, body, settings) as (path, size_bytes):
+        yield SpooledFile(path, _FILE_FIELD, size_bytes)
+
+
+@asynccontextmanager
+async def _spooled(
+    form: "_Form | _Bare", content_length: int | None, body: AsyncIterable[bytes], settings: UploadSettings
+) -> AsyncIterator[tuple[Path, int]]:
+    """Receive a body, and yield where its file is and how large."""
     if content_length is not None and content_length > settings.max_body_bytes:
         raise PayloadTooLarge(f"body of {content_length} bytes: allowed are {settings.max_body_bytes}")
-    form = _Form(_boundary_of(content_type), settings)
     async with anyio.TemporaryDirectory(prefix="livecue-") as directory:
         path = Path(directory) / _FILE_FIELD
         with anyio.move_on_after(settings.receive_timeout_s) as patience:
@@ -90,11 +120,12 @@ async def receive_upload(
                 size_bytes = await _receive(form, body, spool, settings)
         if patience.cancelled_caught:
             raise IdleTimeout(f"the body has not come within {settings.receive_timeout_s:g} s")
-        file = None if form.filename is None else SpooledFile(path, form.filename, size_bytes)
-        yield Upload({name: tuple(values) for name, values in form.fields.items()}, file)
+        yield path, size_bytes
 
 
-async def _receive(form: "_Form", body: AsyncIterable[bytes], spool: BufferedWriter, settings: UploadSettings) -> int:
+async def _receive(
+    form: "_Form | _Bare", body: AsyncIterable[bytes], spool: BufferedWriter, settings: UploadSettings
+) -> int:
     """Return the size of the file in bytes."""
     received_bytes = spooled_bytes = 0
     async for piece in body:
@@ -108,7 +139,7 @@ async def _receive(form: "_Form", body: AsyncIterable[bytes], spool: BufferedWri
     return spooled_bytes + await _spool(form, spool)
 
 
-async def _spool(form: "_Form", spool: BufferedWriter) -> int:
+async def _spool(form: "_Form | _Bare", spool: BufferedWriter) -> int:
     piece = bytes(form.unspooled)
     form.unspooled.clear()
     try:
@@ -134,6 +165,20 @@ def _boundary_of(content_type: str | None) -> bytes:
     if not (boundary := options.get(b"boundary")):
         raise InvalidRequest(f"content type {content_type}: it names no boundary")
     return boundary
+
+
+class _Bare:
+    """A body that is the file itself."""
+
+    def __init__(self) -> None:
+        self.unspooled = bytearray()
+
+    def push(self, piece: bytes) -> None:
+        """Read on."""
+        self.unspooled += piece
+
+    def finish(self) -> None:
+        """Do nothing: it ends anywhere."""
 
 
 class _Form:

@@ -45,6 +45,8 @@ class Endpointing:
         max_utterance_s: longer speech is split.
         partial_interval_ms: new speech between two partials.
         manual: whether all sound is speech, which ends where the client flushes it, or after the longest utterance.
+        threshold: how probable speech must be to begin an utterance, 0.01 to 1; within one, less is enough.
+        pad_before_ms: sound kept before the first speech.
     """
 
     detector: str | None = None
@@ -53,6 +55,8 @@ class Endpointing:
     max_utterance_s: float | None = None
     partial_interval_ms: int | None = None
     manual: bool = False
+    threshold: float | None = None
+    pad_before_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from socket import create_server
 
@@ -16,6 +16,7 @@ from decoder.engine import Engine
 from gateway.server import create_app
 from gateway.service import Gateway, open_gateway
 from gateway.settings import Settings, load_settings
+from gateway.wyoming_server import bind_wyoming, serve_wyoming, wyoming_url
 
 __all__ = ["Reply", "Served", "get", "serving"]
 
@@ -26,10 +27,12 @@ class Served:
 
     Attributes:
         url: its base URL, `http://127.0.0.1:PORT`.
+        wyoming_url: `tcp://127.0.0.1:PORT`, where the settings have such an address.
     """
 
     url: str
     gateway: Gateway
+    wyoming_url: str = ""
 
     @property
     def stream_url(self) -> str:
@@ -53,8 +56,12 @@ class Reply:
 @asynccontextmanager
 async def serving(engine: Engine, settings: Settings | None = None) -> AsyncIterator[Served]:
     settings = settings or load_settings()
-    with create_server(("127.0.0.1", 0)) as listener:
-        async with open_gateway(settings, engine) as gateway, anyio.create_task_group() as tasks:
+    with create_server(("127.0.0.1", 0)) as listener, bind_wyoming(settings.server) or nullcontext() as wyoming:
+        async with (
+            open_gateway(settings, engine) as gateway,
+            serve_wyoming(gateway, wyoming),
+            anyio.create_task_group() as tasks,
+        ):
             config = uvicorn.Config(
                 create_app(gateway),
                 ws="websockets-sansio",
@@ -65,7 +72,8 @@ async def serving(engine: Engine, settings: Settings | None = None) -> AsyncIter
             )
             server = uvicorn.Server(config)
             tasks.start_soon(server.serve, [listener])
-            yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", gateway)
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield Served(url, gateway, wyoming_url(wyoming) if wyoming else "")
             server.should_exit = True
 
 

@@ -24,6 +24,7 @@ from gateway.pipeline import PipelineSettings
 from gateway.session import Session, SessionContext
 from gateway.settings import SessionSettings
 from gateway.transport import MemoryTransport, memory_pair
+from gateway.wire import Codec
 from gateway.wire.native import NativeCodec
 from tests.sounds import silence, tone
 from vad.audio import Float32
@@ -186,10 +187,15 @@ class Peer:
 
 
 @asynccontextmanager
-async def call(context: SessionContext) -> AsyncIterator[Peer]:
-    """Run a session while the block lasts; at its end the connection is cut if it is still there."""
+async def call(context: SessionContext, codec: Codec | None = None) -> AsyncIterator[Peer]:
+    """Run a session while the block lasts; at its end the connection is cut if it is still there.
+
+    Args:
+        context: of the session.
+        codec: of another dialect than the native one.
+    """
     transport, stream = memory_pair()
-    peer = Peer(Session(transport, NativeCodec(), context), transport, stream)
+    peer = Peer(Session(transport, codec or NativeCodec(), context), transport, stream)
 
     async def run() -> None:
         await peer.session.run()

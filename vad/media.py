@@ -32,6 +32,10 @@ MEDIA_BYTES_PER_SAMPLE = 2
 _DEMUXERS = "aac,aiff,amr,asf,au,avi,caf,flac,matroska,mov,mp3,mpegts,ogg,w64,wav"
 """Containers that hold sound themselves. Playlists and scripts (`hls`, `concat`) open other files: they stay out."""
 
+_LIVE_PROBE_BYTES, _LIVE_KIND_BYTES = 8_192, 65_536
+"""What is read of a live stream to know what is in it, and until it is no kind at all. FFmpeg's own 5 MB and 1 MB are
+minutes of a voice."""
+
 _MIN_RATE_HZ, _MAX_RATE_HZ = 4_000, 768_000
 """Nobody records speech below; a second at 1 Hz would become 16 000 samples from one."""
 
@@ -57,13 +61,16 @@ class Media:
         file: open for reading; the caller closes it. It need not be seekable where its kind does not ask for it.
         name: what messages call it.
         max_duration_s: most sound that is taken; None: any.
+        is_live: whether it is still being recorded, so that it is opened after its first bytes.
 
     Raises:
         MediaError: it cannot be opened, or has no sound.
         MediaTooLong: it says itself that it lasts longer than `max_duration_s`.
     """
 
-    def __init__(self, file: BinaryIO, name: str, max_duration_s: float | None = None) -> None:
+    def __init__(
+        self, file: BinaryIO, name: str, max_duration_s: float | None = None, *, is_live: bool = False
+    ) -> None:
         self.broken_packets = 0
         """Pieces that could not be decoded and were left out."""
         self._name = name
@@ -71,6 +78,8 @@ class Media:
         try:
             # A file object has no protocol, and the empty list keeps a container from naming another file by one.
             options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "", "codec_whitelist": _sound_decoders()}
+            if is_live:
+                options |= {"probesize": str(_LIVE_PROBE_BYTES), "formatprobesize": str(_LIVE_KIND_BYTES)}
             self._container = av.open(file, "r", options=options, metadata_errors="replace")
         except (FFmpegError, ValueError) as error:
             raise MediaError(f"{name}: not a sound or video file that can be read ({_reason(error)})") from error
@@ -111,7 +120,7 @@ class Media:
         block_bytes = round(MEDIA_RATE_HZ * block_s) * MEDIA_BYTES_PER_SAMPLE
         pending = bytearray()
         yielded_bytes = 0
-        for piece in self._pieces():
+        for piece in self.pieces():
             pending += piece
             while len(pending) >= block_bytes:
                 yielded_bytes += block_bytes
@@ -121,7 +130,12 @@ class Media:
         if pending:
             yield bytes(pending)
 
-    def _pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the sound as s16le mono at `MEDIA_RATE_HZ`, each piece as soon as it is decoded, however long it goes.
+
+        Raises:
+            MediaError: as of `blocks`.
+        """
         resampler: AudioResampler | None = None
         described = None
         for frame in self._frames():

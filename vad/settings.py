@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 from vad.audio import ms_to_samples, s_to_samples
 
-__all__ = ["SegmenterSettings"]
+__all__ = ["MIN_THRESHOLD", "SegmenterSettings"]
+
+MIN_THRESHOLD = 0.01
+"""At 0 everything would be speech, which is what `manual` is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,8 @@ class SegmenterSettings:
     manual: bool = False
 
     def __post_init__(self) -> None:
-        _check("onset_threshold", self.onset_threshold, 0.01, 1)
-        _check("offset_threshold", self.offset_threshold, 0.01, self.onset_threshold)
+        _check("onset_threshold", self.onset_threshold, MIN_THRESHOLD, 1)
+        _check("offset_threshold", self.offset_threshold, MIN_THRESHOLD, self.onset_threshold)
         _check("onset_ms", self.onset_ms, 1, 1_000)
         _check("pause_ms", self.pause_ms, 1, 2_000)
         _check("silence_ms", self.silence_ms, 1, 10_000)

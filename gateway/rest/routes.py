@@ -8,7 +8,6 @@ from pydantic import BaseModel
 
 from decoder.types import Task
 from gateway.errors import NotFound
-from gateway.limits import Admission
 from gateway.rest.openapi import ERRORS, OPEN, TRANSCRIPTION_FORM, TRANSCRIPTS, TRANSLATION_FORM
 from gateway.rest.work import FileDesk, TranscriptionResponse
 from gateway.service import Gateway
@@ -49,7 +48,7 @@ def rest_router(gateway: Gateway) -> APIRouter:
             )
         ],
     )
-    desk = FileDesk(gateway, Admission(gateway.settings.files.max_files, "files"))
+    desk = FileDesk(gateway, gateway.file_admission)
     created_s = int(time.time())
     names = dict.fromkeys((gateway.sessions.engine.model, *_ALIASES))
 

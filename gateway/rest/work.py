@@ -24,7 +24,7 @@ from gateway.uploads import receive_upload
 from gateway.wire import Endpointing, Start
 from vad.errors import LivecueError
 
-__all__ = ["FileDesk", "TranscriptionResponse"]
+__all__ = ["FileDesk", "TranscriptionResponse", "open_file", "while_connected"]
 
 _FINISHED, _DISCONNECTED = "finished", "disconnected"
 """How an upload ends; else it is an error's code."""
@@ -88,24 +88,32 @@ class TranscriptionResponse(Response):
                 raise InvalidRequest("file: missing; allowed is one part of that name with the sound", "file")
             async with decoded(upload.file.path, uploads) as sound:
                 answer = _stream if order.stream else _answer
-                work = partial(answer, order, self._open(order, caller), sound, send)
-                return await _while_connected(request, work)
-
-    def _open(self, order: Order, caller: Caller) -> FileSession:
-        gateway = self._desk.gateway
-        endpointing = Endpointing(silence_ms=order.silence_ms)
-        start = Start(language=order.language, prompt=order.prompt, endpointing=endpointing)
-
-        def on_heard(audio_s: float) -> None:
-            gateway.doorkeeper.charge(caller, 0.0)  # the last seconds of a credit may be used up to the end
-            gateway.doorkeeper.spend(caller, audio_s)
-            gateway.sessions.metrics.audio_s.inc(audio_s)
-
-        wishes = FileWishes(start, order.task, order.temperature)
-        return FileSession(wishes, gateway.sessions, gateway.settings.files.max_outstanding, on_heard)
+                work = partial(answer, order, open_file(gateway, _wishes(order), caller), sound, send)
+                return await while_connected(request, work)
 
 
-async def _while_connected(request: Request, work: Callable[[], Awaitable[str]]) -> str:
+def open_file(gateway: Gateway, wishes: FileWishes, caller: Caller) -> FileSession:
+    """Return a session for a file on the account of who sent it.
+
+    Raises:
+        ProtocolError: a wish that cannot be met.
+    """
+
+    def on_heard(audio_s: float) -> None:
+        gateway.doorkeeper.charge(caller, 0.0)  # the last seconds of a credit may be used up to the end
+        gateway.doorkeeper.spend(caller, audio_s)
+        gateway.sessions.metrics.audio_s.inc(audio_s)
+
+    return FileSession(wishes, gateway.sessions, gateway.settings.files.max_outstanding, on_heard)
+
+
+def _wishes(order: Order) -> FileWishes:
+    endpointing = Endpointing(silence_ms=order.silence_ms)
+    start = Start(language=order.language, prompt=order.prompt, endpointing=endpointing)
+    return FileWishes(start, order.task, order.temperature)
+
+
+async def while_connected(request: Request, work: Callable[[], Awaitable[str]]) -> str:
     """Do the work, and return how it ended; it is cancelled when the client goes away."""
     outcome = _DISCONNECTED
     failure: LivecueError | None = None

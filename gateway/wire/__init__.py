@@ -95,6 +95,12 @@ class Codec(Protocol):
 
 
 CODECS: dict[str, str] = {
+    "deepgram": "gateway.wire.deepgram:DeepgramCodec",
+    "deepgram_flux": "gateway.wire.deepgram_flux:FluxCodec",
     "native": "gateway.wire.native:NativeCodec",
+    "openai_realtime": "gateway.wire.openai_realtime:OpenAIRealtimeCodec",
+    "twilio": "gateway.wire.twilio:TwilioCodec",
+    "vosk": "gateway.wire.vosk:VoskCodec",
+    "wyoming": "gateway.wire.wyoming:WyomingCodec",
 }
 """Dialect → class."""

@@ -41,6 +41,7 @@ def test_doctor_finds_everything_that_is_needed() -> None:
         (("serve", "--set", "nonsense"), "expected GROUP.KEY=VALUE"),
         (("serve", "--engine", "dragon"), "'dragon'"),
         (("serve", "--host", "0.0.0.0"), "without an API key"),  # noqa: S104  # refused is what is tested
+        (("serve", "--wyoming", "tcp://0.0.0.0:10300"), "no API keys"),
         (("serve", "--config", "missing.toml"), "missing.toml"),
         (("serve", "--log-level", "shout"), "'shout'"),
         (("transcribe", "x.wav", "--speed", "-1"), "--speed -1"),

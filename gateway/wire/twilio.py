@@ -1,0 +1,102 @@
+"""Twilio Media Streams, and Telnyx, Plivo and Exotel, which took after them. PURE; `docs/telephony.md` describes it.
+
+The service calls us and sends a call's sound; it has no use for captions. Whoever has watches the session.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import assert_never
+
+from gateway.wire import ClientEvent, KeepAlive, ProtocolError, Said, ServerEvent, Start, Stop
+from gateway.wire.twilio_messages import MAX_PROMPT_CHARS, CallStart, Media, Other, StreamStop, read
+from gateway.wire.twilio_timeline import Timeline
+
+__all__ = ["HANG_UP", "TwilioCodec"]
+
+HANG_UP = '{"event":"stop"}'
+"""The end of a call, for services that just close the connection."""
+
+_SHOWN_CHARS = 200
+"""Of what the service says about a call; its ids have less than 100."""
+
+
+class TwilioCodec:
+    """One call: `start`, then frames of sound and whatever else, until `stop`; what follows that is skipped."""
+
+    def __init__(self) -> None:
+        self._call: CallStart | None = None
+        self._timeline: Timeline | None = None
+        self._has_stopped = False
+
+    @property
+    def timeline(self) -> Timeline | None:
+        """Where the call's frames went; None: it has not begun."""
+        return self._timeline
+
+    def about(self) -> Mapping[str, str]:
+        """Return what the service calls the call and this stream of it, and the tracks, channel after channel."""
+        if self._call is None or self._timeline is None:
+            return {}
+        told = {"call_id": self._call.call_id, "stream_id": self._call.stream_id, "tracks": ",".join(self._call.tracks)}
+        return {name: text[:_SHOWN_CHARS] for name, text in told.items() if text}
+
+    def open(self) -> list[ClientEvent]:
+        """Return nothing: the start is a message."""
+        return []
+
+    def receive(self, message: str | bytes) -> list[ClientEvent]:
+        """Read one message of the service.
+
+        Raises:
+            ProtocolError: it is none of its kind, or comes before the start.
+        """
+        told = read(message)
+        if self._has_stopped:
+            return []
+        match told:
+            case CallStart():
+                return [self._start(told)]
+            case Media():
+                return [*self._begun("media").push(self._known(told))]
+            case StreamStop():
+                rest = self._begun("stop").drain()
+                self._has_stopped = True
+                return [*rest, Stop()]
+            case Other():
+                return [KeepAlive()] if self._timeline is not None else []
+        assert_never(told)
+
+    def send(self, event: ServerEvent) -> list[str | bytes]:
+        """Write nothing of a session: the service would take it for sound to play, or for a mistake."""
+        return [event.message] if isinstance(event, Said) else []
+
+    def _start(self, call: CallStart) -> Start:
+        if self._call is not None:
+            raise ProtocolError("a second start message: a connection has one call")
+        wishes = call.parameters
+        prompt = wishes.get("prompt", "")
+        if len(prompt) > MAX_PROMPT_CHARS:
+            raise ProtocolError(f"prompt of {len(prompt)} characters: at most {MAX_PROMPT_CHARS} are read", "prompt")
+        language = wishes.get("language") or wishes.get("lang")
+        self._call, self._timeline = call, Timeline(call.audio, call.tracks)
+        return Start(
+            audio=call.audio,
+            language=language.partition("-")[0].lower() if language else None,  # en-US is how telephony writes en
+            prompt=prompt,
+            cue_profile=wishes.get("profile") or None,
+            words=True,
+            channels=len(call.tracks),
+        )
+
+    def _begun(self, got: str) -> Timeline:
+        if self._timeline is None:
+            raise ProtocolError(f"got {got}: expected a start message, and that first")
+        return self._timeline
+
+    def _known(self, media: Media) -> Media:
+        """Return a frame of a track that was announced; one that is of no track in particular is of the first."""
+        tracks = self._begun("media").tracks
+        if media.track and media.track not in tracks:
+            shown = repr(media.track[:_SHOWN_CHARS])
+            raise ProtocolError(f"track {shown}: announced were {', '.join(tracks)}", "media.track")
+        return media if media.track else replace(media, track=tracks[0])

@@ -1,0 +1,217 @@
+"""The dialect of vosk-server, which Jitsi, FreeSWITCH and Asterisk speak: one reply to each message of sound. PURE.
+
+vosk-server replies when it has decoded the sound; here the reply says what is known by then. It is late only while more
+sound waits for its words than `MAX_LAG_S`, so that a file sent as fast as replies come is not sent too fast.
+"""
+
+from dataclasses import replace
+from reprlib import repr as shortened
+
+import msgspec
+
+from gateway.wire import (
+    SAMPLE_RATE_HZ,
+    Ack,
+    Audio,
+    AudioFormat,
+    ClientEvent,
+    Encoding,
+    Error,
+    Final,
+    Finished,
+    Flush,
+    Flushed,
+    Partial,
+    ProtocolError,
+    Said,
+    Say,
+    ServerEvent,
+    Start,
+    Stop,
+    Update,
+    WordSpan,
+)
+from vad.errors import AudioFormatError
+
+__all__ = ["VoskCodec"]
+
+DEFAULT_RATE_HZ = 8_000
+"""Of vosk-server, where the client says nothing."""
+
+MAX_LAG_S = 5.0
+"""Half of what makes partials pause."""
+
+MAX_PROMPT_CHARS = 1_000
+"""Whisper reads at most 223 tokens of prompt, which is about this many characters."""
+
+_REPLY, _RESET = "reply", "reset"
+"""What `Say` holds: that a reply is due in its turn, which is written then."""
+
+
+class _Config(msgspec.Struct):
+    """What is read of a config; `model` is not, for a client is not to choose files of the server."""
+
+    sample_rate: float | None = None
+    words: bool | int | None = None
+    phrase_list: list[str] | None = None
+    max_alternatives: int | None = None
+
+
+class _Message(msgspec.Struct):
+    config: _Config | None = None
+    eof: bool | int | None = None
+    reset: bool | int | None = None
+
+
+class VoskCodec:
+    """Serves one connection: a config where there is one, sound, `reset` between, and `eof`."""
+
+    def __init__(self) -> None:
+        audio = AudioFormat(Encoding.PCM_S16LE, DEFAULT_RATE_HZ, 1)
+        self._start = Start(audio=audio, words=True, transcripts=True)
+        self._has_started = False
+        self._has_stopped = False
+        self._tells_words = True
+        self._tells_alternatives = False
+        self._partial = ""
+        self._finals: list[Final] = []
+        """Not told yet; all of them are one reply."""
+        self._lag_s = 0.0
+        self._resets = 0
+        """Under way: what comes after a reset is replied to after it."""
+        self._owed = 0
+        """Replies that wait."""
+
+    def open(self) -> list[ClientEvent]:
+        """Return nothing: the start is the config, or the first sound."""
+        return []
+
+    def receive(self, message: str | bytes) -> list[ClientEvent]:
+        """Read one message of the client.
+
+        Raises:
+            ProtocolError: it is none of the dialect, or comes after `eof`.
+        """
+        order = None if isinstance(message, bytes) else _parsed(message)
+        if self._has_stopped:
+            raise ProtocolError("nothing may follow eof")
+        if order is None:
+            assert isinstance(message, bytes), "text is parsed"
+            sound = message if self._has_started else _without_header(message)
+            return [*self._begin(), Audio(sound), Say(_REPLY)]
+        if order.config:
+            return self._configure(order.config)
+        if order.eof:
+            self._has_stopped = True
+            return [*self._begin(), Stop()]
+        if order.reset:
+            return [*self._begin(), Say(_RESET), Flush(_RESET)]
+        raise ProtocolError(f"got {shortened(message)}: expected config, reset or eof")
+
+    def send(self, event: ServerEvent) -> list[str | bytes]:
+        """Write a reply where one is due, with all that has become known."""
+        match event:
+            case Said(message):
+                if message == _RESET:
+                    self._resets += 1
+                else:
+                    self._owed += 1
+                return self._replies()
+            case Partial(committed=committed, tail=tail):
+                self._partial = " ".join(word.text for word in committed + tail)
+            case Final():
+                self._partial = ""
+                self._finals.append(event)
+            case Ack(_, received, processed):
+                self._lag_s = (received - processed) / self._start.audio.sample_rate_hz
+                return self._replies()
+            case Flushed():
+                self._resets -= 1
+                return [self._result(), *self._replies()]
+            case Finished():
+                self._lag_s = 0.0
+                return [*self._replies(), self._result()]
+            case Error(_, _, text):
+                # clients look for `text` and break without it
+                return [_encode({"text": "", "error": text})]
+            case _:
+                pass
+        return []
+
+    def _begin(self) -> list[ClientEvent]:
+        has_started, self._has_started = self._has_started, True
+        return [] if has_started else [self._start]
+
+    def _configure(self, config: _Config) -> list[ClientEvent]:
+        start = self._start
+        if config.sample_rate is not None:
+            start = replace(start, audio=_format(config.sample_rate))
+            if self._has_started and start.audio != self._start.audio:
+                raise ProtocolError("the sample rate of sound that has begun stays what it is", "sample_rate")
+        if config.phrase_list is not None:
+            phrases = [phrase for phrase in config.phrase_list if not phrase.startswith("[")]  # [unk]: anything else
+            start = replace(start, prompt=", ".join(phrases)[:MAX_PROMPT_CHARS])
+        if config.words is not None:
+            self._tells_words = bool(config.words)
+        if config.max_alternatives is not None:
+            self._tells_alternatives = config.max_alternatives > 0
+        self._start = start
+        return [Update(start)] if self._has_started else []
+
+    def _replies(self) -> list[str | bytes]:
+        if self._resets or self._lag_s > MAX_LAG_S:
+            return []
+        owed, self._owed = self._owed, 0
+        return [self._reply() for _ in range(owed)]
+
+    def _reply(self) -> str:
+        return self._result() if self._finals else _encode({"partial": self._partial})
+
+    def _result(self) -> str:
+        """Return all finals not told yet as one result."""
+        finals, self._finals = self._finals, []
+        words = [_word(word) for final in finals for word in final.words]
+        text = " ".join(final.text for final in finals if final.text)
+        result = {**({"result": words} if words and self._tells_words else {}), "text": text}
+        if self._tells_alternatives:
+            return _encode({"alternatives": [{"confidence": 1.0, **result}]})
+        errors = [final.error for final in finals if final.error]
+        return _encode({**result, **({"error": errors[0]} if errors else {})})
+
+
+def _parsed(text: str) -> _Message:
+    try:
+        return msgspec.json.decode(text, type=_Message)
+    except msgspec.ValidationError as error:
+        raise ProtocolError(str(error)) from error
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise ProtocolError("text that is not JSON: sound is binary") from error
+
+
+def _format(rate_hz: float) -> AudioFormat:
+    if not rate_hz.is_integer():
+        raise ProtocolError(f"sample rate {rate_hz}: expected whole Hz", "sample_rate")
+    try:
+        return AudioFormat(Encoding.PCM_S16LE, int(rate_hz), 1)
+    except AudioFormatError as error:
+        raise ProtocolError(str(error), "sample_rate") from error
+
+
+def _without_header(sound: bytes) -> bytes:
+    """Leave out the header of a WAV file: vosk-server's own examples send files as they are."""
+    if sound[:4] != b"RIFF" or sound[8:12] != b"WAVE":
+        return sound
+    return sound.partition(b"data")[2][4:]
+
+
+def _word(word: WordSpan) -> dict[str, object]:
+    return {
+        "conf": 1.0 if word.probability is None else round(word.probability, 6),
+        "end": round(word.end_sample / SAMPLE_RATE_HZ, 3),
+        "start": round(word.start_sample / SAMPLE_RATE_HZ, 3),
+        "word": word.text,
+    }
+
+
+def _encode(reply: dict[str, object]) -> str:
+    return msgspec.json.encode(reply).decode()

@@ -1,0 +1,95 @@
+"""The table of `docs/compatibility.md`: which real clients are exercised, on what, and how that went.
+
+A test with an unmodified client is marked `@exercises("its distribution", "what it does")`, with both as literals. Its
+row is written by the test itself when `COMPATIBILITY_UPDATE=1` is set; a row whose test is not run stays as it is.
+"""
+
+import ast
+import json
+from collections.abc import Generator, Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pytest
+
+__all__ = ["DOCUMENT", "NODE_MODULES", "Recorder", "Row", "exercises", "marked_rows", "rows_of"]
+
+_TESTS = Path(__file__).parent
+
+DOCUMENT = _TESTS.parent / "docs" / "compatibility.md"
+
+NODE_MODULES = _TESTS.parent / ".venv-compat" / "node_modules"
+"""Where `make test-compat` puts clients in JavaScript."""
+
+Row = tuple[str, str]
+"""Client and what is exercised."""
+
+_HEAD = "| client | version | what is exercised | result |\n|---|---|---|---|\n"
+
+
+def exercises(client: str, what: str) -> pytest.MarkDecorator:
+    """Mark a test as one with a real client.
+
+    Args:
+        client: the distribution it comes from.
+        what: is exercised, as the table says it.
+    """
+    return pytest.mark.exercises(client, what)
+
+
+def marked_rows() -> set[Row]:
+    """Return the rows of all marked tests, also of those that need what is not installed here."""
+    return {row for path in _TESTS.rglob("test_*.py") for row in _rows_in(path)}
+
+
+def rows_of(text: str) -> dict[Row, tuple[str, str]]:
+    """Return what a document's table says: version and result of each row."""
+    lines = text.partition(_HEAD)[2].splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return {(client, what): (installed, result) for client, installed, what, result in cells}
+
+
+class Recorder:
+    """A pytest plugin that writes the rows of the marked tests it sees."""
+
+    def __init__(self) -> None:
+        self._results: dict[Row, str] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Note the outcome of a marked test: the worst, where it runs more than once."""
+        report = yield
+        for mark in item.iter_markers("exercises"):
+            if (report.when == "call" or not report.passed) and self._results.get(mark.args, "passed") == "passed":
+                self._results[mark.args] = report.outcome
+        return report
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the table, sorted, without rows whose test is gone."""
+        text = DOCUMENT.read_text(encoding="utf-8")
+        told = {row: (_version(row[0]), result) for row, result in self._results.items()}
+        DOCUMENT.write_text(text.partition(_HEAD)[0] + _table({**rows_of(text), **told}), encoding="utf-8")
+
+
+def _table(rows: Mapping[Row, tuple[str, str]]) -> str:
+    kept = marked_rows() & rows.keys()
+    lines = (
+        f"| {client} | {rows[client, what][0]} | {what} | {rows[client, what][1]} |\n" for client, what in sorted(kept)
+    )
+    return _HEAD + "".join(lines)
+
+
+def _rows_in(path: Path) -> Iterator[Row]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "exercises":
+            client, what = (ast.literal_eval(argument) for argument in node.args)
+            yield client, what
+
+
+def _version(client: str) -> str:
+    if client.startswith("@"):
+        return str(json.loads((NODE_MODULES / client / "package.json").read_text(encoding="utf-8"))["version"])
+    try:
+        return version(client)
+    except PackageNotFoundError:
+        return "–"

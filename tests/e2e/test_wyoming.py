@@ -1,0 +1,29 @@
+"""Home Assistant against a running gateway: its own client library, in its own order, with real speech."""
+
+import jiwer
+import pytest
+from wyoming.asr import Transcribe
+from wyoming.audio import AudioStart
+
+from decoder.choice import create_engine
+from gateway.settings import load_settings
+from tests.compatibility import exercises
+from tests.demo import said_words, spoken_frames, words
+from tests.servers import serving
+from tests.wyoming_client import ask, connected, heard_until
+
+pytestmark = pytest.mark.timeout(180)
+
+SETTINGS = load_settings({"engine": {"name": "sphinx"}, "server": {"wyoming": "tcp://127.0.0.1:0"}})
+
+
+@exercises("wyoming", "Home Assistant's sequence with real speech; a language that the engine does not know")
+async def test_the_words_are_right() -> None:
+    async with serving(create_engine(SETTINGS.engine), SETTINGS) as served:
+        heard = await ask(served, spoken_frames())
+        async with connected(served) as client:
+            await client.write_event(Transcribe(language="xx").event())
+            await client.write_event(AudioStart(16_000, 2, 1).event())
+            [refusal] = await heard_until(client, "error")
+    assert jiwer.wer(" ".join(said_words()), " ".join(words(heard or ""))) <= 0.05
+    assert "language" in refusal.data["text"]

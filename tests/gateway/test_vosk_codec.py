@@ -1,0 +1,225 @@
+"""The dialect of vosk-server, without a socket."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.wire import (
+    Ack,
+    Audio,
+    Error,
+    Final,
+    Finished,
+    Flush,
+    Flushed,
+    Latency,
+    Partial,
+    ProtocolError,
+    Said,
+    Say,
+    ServerEvent,
+    Start,
+    Stop,
+    Update,
+    WordSpan,
+)
+from gateway.wire.vosk import VoskCodec
+from tests.wire_events import JSON_VALUES
+
+
+def span(text: str, start_s: float = 0.0, probability: float | None = None) -> WordSpan:
+    return WordSpan(text, round(start_s * 16_000), round((start_s + 0.5) * 16_000), probability)
+
+
+def final(text: str, error: str | None = None) -> Final:
+    words = tuple(span(word, start_s) for start_s, word in enumerate(text.split()))
+    return Final(1, 0, 0, 16_000, text, "en", Latency(0, 0, 0, 0), words, error)
+
+
+def partial(text: str) -> Partial:
+    first, *others = text.split()
+    return Partial(1, 0, 0, 16_000, (span(first),), tuple(span(word) for word in others), "en")
+
+
+def replies(codec: VoskCodec, *events: ServerEvent) -> list[dict[str, object]]:
+    return [json.loads(message) for event in events for message in codec.send(event)]
+
+
+def spoken(codec: VoskCodec, *messages: str | bytes) -> list[ServerEvent]:
+    """Return what a session tells the codec of the answers that messages ask for."""
+    events = [event for message in messages for event in codec.receive(message)]
+    return [Said(event.message) for event in events if isinstance(event, Say)]
+
+
+# --- what the client says --------------------------------------------------------------------------------------------
+
+
+def test_sound_without_a_config_is_8_khz() -> None:
+    start, sound, say = VoskCodec().receive(b"\0\0")
+    assert isinstance(start, Start)
+    assert start.audio.sample_rate_hz == 8_000
+    assert sound == Audio(b"\0\0")
+    assert isinstance(say, Say)
+
+
+def test_a_config_may_have_a_fraction_in_its_rate_as_jitsi_writes_it() -> None:
+    codec = VoskCodec()
+    assert codec.receive('{"config" : {"sample_rate" : 48000.0 }}') == []
+    [start, *_] = codec.receive(b"\0\0")
+    assert isinstance(start, Start)
+    assert start.audio.sample_rate_hz == 48_000
+
+
+def test_phrases_help_the_engine() -> None:
+    codec = VoskCodec()
+    codec.receive('{"config":{"phrase_list":["zero one","oh","[unk]"]}}')
+    [start, *_] = codec.receive(b"\0\0")
+    assert isinstance(start, Start)
+    assert start.prompt == "zero one, oh"
+
+
+def test_a_config_in_the_middle_changes_what_can_change() -> None:
+    codec = VoskCodec()
+    codec.receive(b"\0\0")
+    [update] = codec.receive('{"config":{"sample_rate":8000,"phrase_list":["yes"]}}')
+    assert isinstance(update, Update)
+    assert update.start.prompt == "yes"
+    with pytest.raises(ProtocolError, match="sample rate"):
+        codec.receive('{"config":{"sample_rate":16000}}')
+
+
+@pytest.mark.parametrize("eof", ['{"eof" : 1}', '{"eof":1}', '{ "eof": true }'])
+def test_the_end_is_known_however_it_is_written(eof: str) -> None:
+    codec = VoskCodec()
+    assert isinstance(codec.receive(eof)[-1], Stop)
+    with pytest.raises(ProtocolError, match="eof"):
+        codec.receive(b"\0\0")
+
+
+@pytest.mark.parametrize("header", [44, 46, 90])
+def test_the_header_of_a_file_is_left_out(header: int) -> None:
+    begin = (b"RIFF\xff\xff\xff\xffWAVEfmt ").ljust(header - 8, b"\1") + b"data\xff\xff\xff\xff"
+    codec = VoskCodec()
+    assert codec.receive(begin + b"\0\1")[1] == Audio(b"\0\1")
+    assert codec.receive(begin)[0] == Audio(begin)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nonsense",
+        "{}",
+        "[]",
+        '{"eof":0}',
+        '{"config":[]}',
+        '{"config":{"sample_rate":"fast"}}',
+        '{"config":{"sample_rate":1}}',
+        '{"config":{"sample_rate":16000.5}}',
+        '{"config":{"sample_rate":1e999}}',
+        '{"config":{"phrase_list":[1]}}',
+        '{"id":"1","weight":2}',
+    ],
+)
+def test_what_is_not_of_the_dialect_is_refused(text: str) -> None:
+    with pytest.raises(ProtocolError):
+        VoskCodec().receive(text)
+
+
+@given(
+    messages=st.lists(
+        st.binary(max_size=9)
+        | JSON_VALUES.map(json.dumps)
+        | st.dictionaries(
+            st.sampled_from(["config", "eof", "reset"]),
+            JSON_VALUES
+            | st.dictionaries(
+                st.sampled_from(["sample_rate", "words", "phrase_list", "max_alternatives", "model"]), JSON_VALUES
+            ),
+        ).map(json.dumps),
+        max_size=8,
+    )
+)
+def test_any_messages_are_events_or_refused_and_each_sound_has_one_reply(messages: list[str | bytes]) -> None:
+    codec = VoskCodec()
+    told = sounds = 0
+    for message in messages:
+        try:
+            events = codec.receive(message)
+        except ProtocolError:
+            continue
+        sounds += isinstance(message, bytes)
+        for event in events:
+            if isinstance(event, Say):
+                told += len(replies(codec, Said(event.message)))
+            elif isinstance(event, Flush):
+                told += len(replies(codec, Flushed(1, event.flush_id))) - 1
+    assert told == sounds
+
+
+# --- what it is told -------------------------------------------------------------------------------------------------
+
+
+def test_each_sound_is_replied_to_with_what_is_known() -> None:
+    codec = VoskCodec()
+    told = replies(
+        codec,
+        *spoken(codec, b"\0\0"),
+        partial("good mor"),
+        *spoken(codec, b"\0\0"),
+        partial("good morning"),
+        final("good morning"),
+        *spoken(codec, b"\0\0", b"\0\0"),
+    )
+    assert [list(reply.values())[-1] for reply in told] == ["", "good mor", "good morning", ""]
+    assert [list(reply)[-1] for reply in told] == ["partial", "partial", "text", "partial"]
+
+
+def test_a_result_has_each_word_with_its_time() -> None:
+    codec = VoskCodec()
+    [reply] = replies(codec, final("good morning"), *spoken(codec, b"\0\0"))
+    assert reply == {
+        "result": [
+            {"conf": 1.0, "end": 0.5, "start": 0.0, "word": "good"},
+            {"conf": 1.0, "end": 1.5, "start": 1.0, "word": "morning"},
+        ],
+        "text": "good morning",
+    }
+
+
+def test_a_config_leaves_out_the_words_and_asks_for_alternatives() -> None:
+    codec = VoskCodec()
+    codec.receive('{"config":{"words":false,"max_alternatives":3}}')
+    [reply] = replies(codec, final("yes"), *spoken(codec, b"\0\0"))
+    assert reply == {"alternatives": [{"confidence": 1.0, "text": "yes"}]}
+
+
+def test_the_end_is_replied_to_with_all_that_was_not_told() -> None:
+    codec = VoskCodec()
+    spoken(codec, '{"eof" : 1}')
+    assert replies(codec, final("one"), final(""), final("two"), Finished(9, 0, 3))[0]["text"] == "one two"
+
+
+def test_a_reset_is_replied_to_in_its_turn() -> None:
+    codec = VoskCodec()
+    before = replies(codec, *spoken(codec, b"\0\0", '{"reset" : 1}', b"\0\0"))
+    after = replies(codec, final("one"), Flushed(1, "reset"))
+    assert before == [{"partial": ""}]
+    assert [reply.get("text") for reply in after] == ["one", None]
+
+
+def test_replies_wait_while_too_much_sound_waits_for_its_words() -> None:
+    codec = VoskCodec()
+    told = replies(codec, Ack(1, 80_000, 8_000), *spoken(codec, b"\0\0", b"\0\0"))
+    assert told == []
+    assert replies(codec, final("late"), Ack(2, 80_000, 60_000))[0]["text"] == "late"
+
+
+def test_an_error_is_a_reply_that_clients_can_read() -> None:
+    assert replies(VoskCodec(), Error(1, "protocol_error", "no", fatal=True)) == [{"text": "", "error": "no"}]
+
+
+def test_missing_words_are_told_of() -> None:
+    codec = VoskCodec()
+    assert replies(codec, final("", "engine_failed"), Finished(1, 0, 1)) == [{"text": "", "error": "engine_failed"}]
