@@ -26,13 +26,11 @@ def test_partials_that_take_longer_than_the_interval_stretch_it_until_they_fit()
 
 def test_an_engine_is_far_behind_when_partials_come_at_half_their_rate() -> None:
     cadence = Cadence(BASE, 4)
-    assert not cadence.is_stretched
-    cadence.replaced()
-    assert cadence.is_stretched
-    assert not cadence.is_far_behind
+    states = [(cadence.is_stretched, cadence.is_far_behind)]
     for _ in range(4):
         cadence.replaced()
-    assert cadence.is_far_behind
+        states.append((cadence.is_stretched, cadence.is_far_behind))
+    assert states == [(False, False), (True, False), (True, False), (True, False), (True, True)]
 
 
 def test_it_is_never_stretched_further_than_allowed() -> None:
