@@ -211,6 +211,8 @@ class SchedulerSettings:
     Attributes:
         decode_timeout_s: a batch that takes longer is answered with `EngineTimeout`. 30 s: the longest utterance at the
             speed of its sound; slower than that no stream is ever caught up with.
+        file_timeout_s: the same for files, which give way to all that is live. 300 s: one that waits longer had better
+            be told that the gateway is full.
         failures_until_unready: batches that must fail in a row before `/readyz` turns red.
 
     Raises:
@@ -218,6 +220,7 @@ class SchedulerSettings:
     """
 
     decode_timeout_s: float = 30.0
+    file_timeout_s: float = 300.0
     failures_until_unready: int = 3
 
     def __post_init__(self) -> None:
