@@ -64,7 +64,9 @@ class Listener:
     @property
     def lost(self) -> int:
         """Utterances without exactly one final, and finals of no utterance."""
-        return sum(self._finals_of[number] != 1 for number in self._spoken | self._finals_of.keys())
+        return sum(
+            self._finals_of[number] != (number in self._spoken) for number in self._spoken | self._finals_of.keys()
+        )
 
 
 async def listen(connection: Connection, frames: Iterator[bytes], listener: Listener, speed: float = 1.0) -> None:

@@ -74,19 +74,20 @@ class Planner:
         return older.request
 
     def next_batch(
-        self, now_s: float, busy_sessions: Set[str] = frozenset(), *, files: bool = True
+        self, now_s: float, busy_sessions: Set[str] = frozenset(), *, live: bool = True, files: bool = True
     ) -> tuple[DecodeRequest, ...]:
         """Take the next batch out of the queue; empty only when nothing waits but what may not be taken now.
 
         Args:
             now_s: on the clock of `add`.
             busy_sessions: those with a request in a batch that is not answered yet; none of theirs is taken.
+            live: whether live requests may be taken.
             files: whether requests of files may be taken.
         """
         ready = (
             w
             for w in self._waiting.values()
-            if w.request.session_id not in busy_sessions and (files or not _is_of_file(w))
+            if w.request.session_id not in busy_sessions and (files if _is_of_file(w) else live)
         )
         waiting = sorted(ready, key=_urgency)
         if not waiting:

@@ -151,19 +151,27 @@ class Scheduler:
                 self._answer(request, RequestCancelled("the gateway is closing"))
 
     def _start_batches(self, tasks: TaskGroup) -> None:
-        while len(self._decoding) < self._engine.parallel:
+        while True:
+            live, files = self._room()
+            if not live and not files:
+                return
             busy_sessions = {request.session_id for batch in self._decoding for request in batch}
-            batch = self._planner.next_batch(self._clock(), busy_sessions, files=self._has_room_for_files)
+            batch = self._planner.next_batch(self._clock(), busy_sessions, live=live, files=files)
             if not batch:
                 return
             self._decoding.add(batch)
             tasks.start_soon(self._serve, batch)
 
-    @property
-    def _has_room_for_files(self) -> bool:
-        """Whether a live request that comes next would still find a free place, where there is more than one."""
+    def _room(self) -> tuple[bool, bool]:
+        """Return whether there is room for another live batch, and for another of files.
+
+        Where there is more than one place, files leave one to the live request that comes next.
+        """
+        parallel, beside = self._engine.parallel, self._engine.info.files_beside
         of_files = sum(batch[0].kind is RequestKind.FILE for batch in self._decoding)
-        return of_files < max(1, self._engine.parallel - 1)
+        live = len(self._decoding) - (of_files if beside else 0) < parallel
+        files = of_files < 1 if beside else live and of_files < max(1, parallel - 1)
+        return live, files
 
     async def _serve(self, batch: _Batch) -> None:
         started_s = self._clock()
@@ -184,7 +192,8 @@ class Scheduler:
             self._answer(request, outcome, decode_s)
 
     async def _decode(self, batch: _Batch) -> Sequence[Hypothesis | EngineError]:
-        timeout_s = self._settings.decode_timeout_s
+        is_file = batch[0].kind is RequestKind.FILE
+        timeout_s = self._settings.file_timeout_s if is_file else self._settings.decode_timeout_s
         try:
             with anyio.fail_after(timeout_s):
                 outcomes = await self._engine.decode(batch)

@@ -133,6 +133,9 @@ class EngineSettings:
         partial_window: how much silence Whisper's encoder gets behind a partial's sound: full pads to the 30 s it was
             trained on; trimmed stops after a margin, for a fraction of the work.
         final_window: the same for finals, eager ones included.
+        hasty_final_window: the same for finals while the engine is far behind, partials at half their rate or less: on
+            a CPU a full window is ten times the work of most trimmed ones, and late captions are worse than a few wrong
+            words.
         final_beam_size: beam of finals; 5 is Whisper's own default. Partials are greedy.
         final_temperatures: a final whose words are doubtful or repeat themselves is decoded once more at each of these
             until it is not, from 0, where nothing is left to chance. Whisper's own. One alone never tries again.
@@ -154,6 +157,7 @@ class EngineSettings:
     max_batch: int = 16
     partial_window: Literal["trimmed", "full"] = "trimmed"
     final_window: Literal["trimmed", "full"] = "full"
+    hasty_final_window: Literal["trimmed", "full"] = "trimmed"
     final_beam_size: int = 5
     final_temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     offline: bool = False
@@ -207,6 +211,8 @@ class SchedulerSettings:
     Attributes:
         decode_timeout_s: a batch that takes longer is answered with `EngineTimeout`. 30 s: the longest utterance at the
             speed of its sound; slower than that no stream is ever caught up with.
+        file_timeout_s: the same for files, which give way to all that is live. 300 s: one that waits longer had better
+            be told that the gateway is full.
         failures_until_unready: batches that must fail in a row before `/readyz` turns red.
 
     Raises:
@@ -214,6 +220,7 @@ class SchedulerSettings:
     """
 
     decode_timeout_s: float = 30.0
+    file_timeout_s: float = 300.0
     failures_until_unready: int = 3
 
     def __post_init__(self) -> None:

@@ -131,6 +131,7 @@ class DecodeRequest:
         prompt: text said before, as context; may be empty.
         prefix: words already committed, from which the hypothesis must go on.
         task: what to write.
+        in_haste: whether the engine is far behind, so that an answer a little worse for half the work is welcome.
         temperature: 0..1; above 0 words are drawn by chance, the less likely ones more often the higher it is.
     """
 
@@ -146,6 +147,7 @@ class DecodeRequest:
     prefix: tuple[Word, ...] = ()
     task: Task = Task.TRANSCRIBE
     temperature: float = 0.0
+    in_haste: bool = False
 
     @property
     def end_sample(self) -> int:

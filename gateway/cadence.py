@@ -6,6 +6,9 @@ _STRETCH = 1.25
 _SHRINK = 0.9
 """Slower to come back than to give way, as congestion control has it: streams that share an engine do not swing."""
 
+_FAR_BEHIND = 2.0
+"""Partials at half their rate are noticed; a final that is a little worse mostly is not."""
+
 _ANNOUNCED_CHANGE = 1.2
 """A reader does not notice less."""
 
@@ -36,6 +39,11 @@ class Cadence:
     def is_stretched(self) -> bool:
         """Whether the engine is behind."""
         return self._interval > self._least
+
+    @property
+    def is_far_behind(self) -> bool:
+        """Whether the interval is stretched to twice as set or more."""
+        return self._interval >= self._least * _FAR_BEHIND
 
     def took(self, samples: float) -> None:
         """Note that a partial was answered after that much time, in samples at 16 kHz."""

@@ -126,15 +126,19 @@ def transcribe(
     device: _Device = None,
     compute_type: _ComputeType = None,
     offline: _Offline = None,
+    partials: _Partials = None,
+    upstream_url: _UpstreamUrl = None,
+    upstream_model: _UpstreamModel = "whisper-1",
+    upstream_key_file: _UpstreamKeyFile = None,
     config: _Config = None,
     settings_list: _Set = None,
 ) -> None:
     """Turn a recording into captions."""
-    settings = _settings(
-        _engine_flags(engine, model, device, compute_type, offline),
-        config,
-        settings_list,
-    )
+    flags = {
+        **_engine_flags(engine, model, device, compute_type, offline),
+        **_upstream_flags(engine, upstream_url, upstream_model, upstream_key_file, partials),
+    }
+    settings = _settings(flags, config, settings_list)
     times = _speed(speed)
     _set_up_logging("warning")
     is_log = output_format is OutputFormat.JSONL
@@ -170,15 +174,19 @@ def listen(
     device: _Device = None,
     compute_type: _ComputeType = None,
     offline: _Offline = None,
+    partials: _Partials = None,
+    upstream_url: _UpstreamUrl = None,
+    upstream_model: _UpstreamModel = "whisper-1",
+    upstream_key_file: _UpstreamKeyFile = None,
     config: _Config = None,
     settings_list: _Set = None,
 ) -> None:
     """Caption what the microphone hears, live in the terminal; Ctrl-C ends it."""
-    settings = _settings(
-        _engine_flags(engine, model, device, compute_type, offline),
-        config,
-        settings_list,
-    )
+    flags = {
+        **_engine_flags(engine, model, device, compute_type, offline),
+        **_upstream_flags(engine, upstream_url, upstream_model, upstream_key_file, partials),
+    }
+    settings = _settings(flags, config, settings_list)
     _set_up_logging("warning")
 
     async def run() -> None:

@@ -2,13 +2,13 @@
 
 __all__ = ["Eagerness"]
 
-_MEMORY = 0.8
-"""What one more pause leaves of the others' weight."""
+_MEMORY = 0.85
+"""What one more pause leaves of the others' weight: half a dozen pauses count."""
 
-_WORTH = 0.5
-"""An eager final costs a whole final and saves a fraction of a second. Below an even chance most are in vain."""
+_WORTH = 0.6
+"""An eager final costs a whole final and saves a fraction of a second: at least three of five should be of use."""
 
-_UNKNOWN = 0.6
+_UNKNOWN = 0.65
 """Of a speaker nobody has heard yet: taken to stop where he pauses, until he does not once."""
 
 

@@ -288,6 +288,7 @@ class Pipeline:
             language=self._start.language,
             prompt=self._start.prompt,
             prefix=self._captioner.committed(event.utterance_id),
+            in_haste=self._cadence.is_far_behind,
         )
 
     def _ack(self) -> Ack:

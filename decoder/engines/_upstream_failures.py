@@ -118,6 +118,7 @@ class Action(StrEnum):
     FAIL_OVER = "fail_over"
     RETRY_AT_ONCE = "retry_at_once"
     RETRY_LATER = "retry_later"
+    WAIT = "wait"
     SPLIT = "split"
 
 
@@ -174,8 +175,10 @@ def decide(failure: Failure, kind: RequestKind, attempts: int) -> Action:
     | too large | split | give up |
     | disconnected | at once on a new connection, then as a server error | at once, then give up |
     | unreachable | later, elsewhere first, for as long as there is time: it costs nobody anything | give up |
-    | server error, garbage | later, elsewhere first; three attempts | give up |
-    | timed out | at once, elsewhere first; two attempts | give up |
+    | server error, garbage | later, elsewhere first; after three attempts wait | give up |
+    | timed out | at once, elsewhere first; after two attempts wait | give up |
+
+    To wait is to ask again every few seconds, when the circuit lets it, for as long as there is time.
 
     Args:
         failure: of the last attempt.
@@ -194,9 +197,9 @@ def decide(failure: Failure, kind: RequestKind, attempts: int) -> Action:
         case Failure.TOO_LARGE:
             return Action.SPLIT
         case Failure.TIMED_OUT:
-            return Action.RETRY_AT_ONCE if attempts < MOST_TIMED_OUT_ATTEMPTS else Action.FAIL_OVER
+            return Action.RETRY_AT_ONCE if attempts < MOST_TIMED_OUT_ATTEMPTS else Action.WAIT
         case Failure.SERVER | Failure.GARBAGE | Failure.DISCONNECTED:
-            return Action.RETRY_LATER if attempts < MOST_SERVER_ATTEMPTS else Action.FAIL_OVER
+            return Action.RETRY_LATER if attempts < MOST_SERVER_ATTEMPTS else Action.WAIT
         case _:
             assert_never(failure)
 

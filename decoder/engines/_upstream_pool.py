@@ -40,6 +40,9 @@ _RETRY_BURST = 10
 
 _HEDGE_SHARE, _HEDGE_BURST = 0.05, 2
 
+_WAIT_S = 5.0
+"""Between two attempts of a request that waits for its only upstream to come back."""
+
 _LEAST_HEDGE_S = 0.4
 """Sooner, a hedge would race the answer that is on its way."""
 
@@ -94,6 +97,8 @@ class _Tries:
     attempts: Counter[Member] = field(default_factory=Counter)
     not_before_s: dict[Member, float] = field(default_factory=dict)
     last: Refusal | None = None
+    waits_for: set[Member] = field(default_factory=set)
+    """Upstreams that have failed it so often that they are asked only now and then."""
     on_new_connection: bool = False
     again: Member | None = None
 
@@ -196,11 +201,15 @@ class Pool:
         elif action is Action.RETRY_LATER:
             pause_s = backoff_s(tries.attempts[member], self._surroundings.draw())
             tries.not_before_s[member] = now_s + max(pause_s, refusal.retry_after_s or 0.0)
+        elif action is Action.WAIT:
+            tries.waits_for.add(member)
+            tries.not_before_s[member] = now_s + _WAIT_S
 
     async def _admitted(self, ask: Ask, tries: _Tries) -> Member:
         """Return an upstream that may be asked now, once there is one.
 
-        Those the request has not failed at come first. Asking one again is a retry and needs the budget's leave.
+        Those the request has not failed at come first. Asking one again is a retry and needs the budget's leave, but
+        for what waits: every few seconds, behind a circuit, it burdens nobody.
 
         Raises:
             EngineError: there will be none in time; a partial does not wait at all.
@@ -214,7 +223,7 @@ class Pool:
                 raise self._given_up(offering, tries)
             if free:
                 best = min(free, key=lambda member: self._rank(member, ask, tries, now_s))
-                if not tries.attempts[best] or self._retries.take():
+                if not tries.attempts[best] or best in tries.waits_for or self._retries.take():
                     return best
                 # what is left are upstreams it has not been to, if they get room in time
                 tries.not_before_s |= dict.fromkeys(tries.attempts, inf)

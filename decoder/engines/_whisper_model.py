@@ -13,6 +13,7 @@ from decoder.engines._whisper_plan import (
     CONTEXT_TOKENS,
     FULL_WINDOW_FRAMES,
     Plan,
+    Window,
     carried_tokens,
     refuse,
     runs,
@@ -112,7 +113,7 @@ class BatchDecoder:
         if len(request.samples) == 0:
             return _hypothesis(request, words=request.prefix, language=language)
         is_partial = request.kind is RequestKind.PARTIAL
-        window = self._settings.partial_window if is_partial else self._settings.final_window
+        window = self._window(request)
         cuts = is_partial and window == "trimmed"
         said, request = carried_on(request, self._utterances.cut(request) if cuts else None)
         try:
@@ -128,6 +129,12 @@ class BatchDecoder:
         context = (self._network.sot_prev, *before) if before else ()
         beam_size = 1 if is_partial else self._settings.final_beam_size
         return Plan(place, request, said, context, prefix, beam_size, window_frames(len(request.samples), window))
+
+    def _window(self, request: DecodeRequest) -> Window:
+        settings = self._settings
+        if request.kind is RequestKind.PARTIAL:
+            return settings.partial_window
+        return settings.hasty_final_window if request.in_haste else settings.final_window
 
     def _hear(
         self, plans: list[Plan], known: Mapping[str, str], learned: dict[str, str], proceed: Callable[[], None]

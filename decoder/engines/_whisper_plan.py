@@ -50,9 +50,9 @@ two windows at most: shorter steps would encode a little less and generate in sm
 CONTEXT_TOKENS = 448
 """Positions of Whisper's decoder; half may go to the text before, half to the text itself (openai/whisper)."""
 
-CARRIED_TOKENS = (16, 8, 4)
-"""So many tokens of what was said before a cut are context for what comes after it: 5 s of English at most. They are
-few lengths, for CTranslate2 generates together only where <|startoftranscript|> stands at one position."""
+CARRIED_TOKENS = 16
+"""So many tokens of what was said before a cut are context for what comes after it, 5 s of English; fewer are none. One
+length, for CTranslate2 generates together only where <|startoftranscript|> stands at one position."""
 
 TOKENS_PER_SECOND = 15
 """No speech is faster: English at 5 words a second takes 7 tokens, scripts of several tokens a letter about twice as
@@ -155,7 +155,7 @@ def refuse(request: DecodeRequest) -> EngineFailed | None:
 
 def carried_tokens(count: int) -> int:
     """Return how many of the tokens before a cut are context for what comes after it."""
-    return next((length for length in CARRIED_TOKENS if length <= count), 0)
+    return CARRIED_TOKENS if count >= CARRIED_TOKENS else 0
 
 
 def token_limit(sound_samples: int) -> int:

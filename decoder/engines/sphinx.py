@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
 
 import numpy as np
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, Event, to_thread
 from pocketsphinx import Decoder, Segment
 
 from decoder.engine import Engine, EngineInfo, EngineWork
@@ -191,7 +191,7 @@ class SphinxEngine:
     no probabilities of tokens, so that `avg_logprob` is None; a final's words have posteriors of their own.
     """
 
-    info = EngineInfo("sphinx", "en-us (pocketsphinx)", "cpu", (_LANGUAGE,), eager_is_final=False)
+    info = EngineInfo("sphinx", "en-us (pocketsphinx)", "cpu", (_LANGUAGE,), eager_is_final=False, files_beside=True)
 
     def __init__(self, settings: EngineSettings) -> None:
         """Make an engine that has loaded nothing yet.
@@ -204,13 +204,16 @@ class SphinxEngine:
         self.parallel = 1  # a second would only wait: see the worker thread
         self._max_streams = settings.sphinx_streams
         self._streams: dict[tuple[str, int], _Stream] = {}
-        # Whose request is being answered; None once `forget` came for that session meanwhile.
-        self._serving: str | None = None
-        # At most one more than there are streams: finals are decoded one after the other, so one spare is enough.
+        # Whose requests are being answered, but for those that `forget` came for meanwhile.
+        self._serving: set[str] = set()
+        # At most two more than there are streams: finals are decoded one after the other, a file's beside them.
         self._idle: list[_Recogniser] = []
         self._meter: _LevelMeter | None = None
         # One: the interpreter lock lets no second thread compute. Its own: other blocking work never waits for it.
         self._limiter = CapacityLimiter(1)
+        self._live_batches = 0
+        self._nothing_live = Event()
+        """Set, and replaced, when the last live batch is done."""
         # A task cancelled by asyncio itself leaves its thread behind; the next call waits for that one here.
         self._thread_turn = threading.Lock()
 
@@ -229,12 +232,19 @@ class SphinxEngine:
 
     async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
         """Return one answer a request, in the same order."""
-        return [await self._answer(request) for request in batch]
+        is_live = any(request.kind is not RequestKind.FILE for request in batch)
+        self._live_batches += is_live
+        try:
+            return [await self._answer(request) for request in batch]
+        finally:
+            self._live_batches -= is_live
+            if not self._live_batches:
+                self._nothing_live.set()
+                self._nothing_live = Event()
 
     def forget(self, session_id: str) -> None:
         """Free the streams of that session."""
-        if self._serving == session_id:
-            self._serving = None
+        self._serving.discard(session_id)
         for key in [key for key in self._streams if key[0] == session_id]:
             self._close(key)
 
@@ -272,7 +282,7 @@ class SphinxEngine:
 
     async def _follow(self, request: DecodeRequest) -> tuple[Word, ...]:
         key = (request.session_id, request.utterance_id)
-        self._serving = request.session_id
+        self._serving.add(request.session_id)
         if key in self._streams and not self._streams[key].goes_on_in(request):
             self._close(key)
         stream = self._streams.pop(key, None)
@@ -286,10 +296,11 @@ class SphinxEngine:
         finally:
             if stream is not None:
                 stream.is_paused = request.kind is RequestKind.EAGER
-                if request.kind.ends_utterance or self._serving is None:
+                if request.kind.ends_utterance or request.session_id not in self._serving:
                     self._idle.append(stream.recogniser)
                 else:
                     self._streams[key] = stream
+            self._serving.discard(request.session_id)
         return _going_on_from(request.prefix, words)
 
     async def _take_recogniser(self) -> _Recogniser:
@@ -306,9 +317,15 @@ class SphinxEngine:
         length = len(request.samples)
         end = length if is_final else length - length % _PIECE_SAMPLES
         for stop in range(recogniser.fed_samples + _STEP_SAMPLES, end, _STEP_SAMPLES):
+            if request.kind is RequestKind.FILE:
+                await self._until_nothing_is_live()
             await self._in_thread(recogniser.feed, request.samples, stop)
         await self._in_thread(recogniser.feed, request.samples, end)
         return await self._in_thread(recogniser.end if is_final else recogniser.words_so_far, request)
+
+    async def _until_nothing_is_live(self) -> None:
+        while self._live_batches:
+            await self._nothing_live.wait()
 
     def _close(self, key: tuple[str, int]) -> None:
         if key in self._streams:

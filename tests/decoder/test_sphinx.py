@@ -35,7 +35,7 @@ STREAMS = 2
 BEGINNING_S = 0.2
 """Enough to open a stream."""
 
-PARTIAL, EAGER, FINAL = RequestKind.PARTIAL, RequestKind.EAGER, RequestKind.FINAL
+PARTIAL, EAGER, FINAL, FILE = RequestKind.PARTIAL, RequestKind.EAGER, RequestKind.FINAL, RequestKind.FILE
 
 
 class CountingDecoder(pocketsphinx.Decoder):  # type: ignore[misc]  # pocketsphinx has no types
@@ -128,6 +128,27 @@ def plain(sentence: str) -> str:
 
 def fed_samples() -> int:
     return sum(map(len, CountingDecoder.fed_pcm)) // 2
+
+
+async def test_a_file_gives_way_to_what_is_live_and_gets_its_words_all_the_same(
+    engine: SphinxEngine, speech: Float32, at_once: tuple[Word, ...]
+) -> None:
+    ends: list[RequestKind] = []
+    heard: dict[RequestKind, tuple[Word, ...]] = {}
+
+    async def decode(request: DecodeRequest) -> None:
+        heard[request.kind] = await words(engine, request)
+        ends.append(request.kind)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(decode, ask(np.concatenate([speech, silence(0.2), speech]), FILE, "a"))
+        await anyio.wait_all_tasks_blocked()
+        for kind in (PARTIAL, FINAL):
+            await decode(ask(speech, kind, "b"))
+
+    assert ends == [PARTIAL, FINAL, FILE]
+    assert heard[FINAL] == at_once
+    assert text(heard[FILE]).split()[: len(at_once)] == text(at_once).split()
 
 
 @pytest.mark.parametrize("step_s", [0.3, 0.5])

@@ -88,12 +88,12 @@ def test_what_is_permanent_goes_elsewhere_at_once(failure: Failure) -> None:
 
 
 def test_a_final_that_timed_out_is_asked_once_more() -> None:
-    assert [decide(Failure.TIMED_OUT, FINAL, n) for n in (1, 2)] == [Action.RETRY_AT_ONCE, Action.FAIL_OVER]
+    assert [decide(Failure.TIMED_OUT, FINAL, n) for n in (1, 2)] == [Action.RETRY_AT_ONCE, Action.WAIT]
 
 
 def test_a_server_error_is_retried_twice() -> None:
     actions = [decide(Failure.SERVER, FINAL, n) for n in (1, 2, 3)]
-    assert actions == [Action.RETRY_LATER, Action.RETRY_LATER, Action.FAIL_OVER]
+    assert actions == [Action.RETRY_LATER, Action.RETRY_LATER, Action.WAIT]
 
 
 def test_what_is_too_large_is_split_and_what_is_invalid_is_given_up() -> None:

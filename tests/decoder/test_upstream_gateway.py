@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from anyio import to_thread
 from typer.testing import CliRunner
 
 from decoder.engine import EngineInfo
@@ -17,6 +18,7 @@ from gateway.errors import ConfigurationError
 from gateway.pipeline import Pipeline, PipelineSettings
 from gateway.settings import SessionSettings, load_settings
 from gateway.wire import Start
+from tests.demo import RECORDING
 from tests.requests import request
 from tests.servers import get, serving
 from tests.sessions import LoudnessDetector, Message, call, hush, open_context, speech
@@ -159,6 +161,15 @@ def test_one_upstream_can_be_named_on_the_command_line(tmp_path: Path) -> None:
     )
     assert isinstance(engine["pool"], dict)
     assert engine["pool"]["partials"] == "local"
+
+
+async def test_a_recording_is_transcribed_by_an_upstream_of_the_command_line() -> None:
+    async with serving_upstream(lambda _: said("good morning")) as server:
+        flags = ["--upstream-url", server.base_url, "--upstream-model", "voxtral"]
+        result = await to_thread.run_sync(CliRunner().invoke, app, ["transcribe", str(RECORDING), *flags])
+    assert result.exit_code == 0, result.output
+    assert set(result.stdout.splitlines()) == {"good morning"}
+    assert {asked.fields["model"] for asked in server.asked} == {"voxtral"}
 
 
 def test_without_its_flags_the_engine_is_as_before() -> None:

@@ -155,6 +155,26 @@ async def test_final_that_repeats_itself_is_tried_at_every_temperature(tmp_path:
     await looping.aclose()
 
 
+@pytest.mark.parametrize(
+    ("kind", "in_haste", "encoded_s"),
+    [
+        (RequestKind.FINAL, False, 30.0),
+        (RequestKind.FINAL, True, 5 + 2.56),
+        (RequestKind.EAGER, True, 5 + 2.56),
+        (RequestKind.PARTIAL, False, 5 + 2.56),
+    ],
+)
+async def test_a_final_in_haste_has_a_window_like_a_partial(
+    micro: Path, kind: RequestKind, in_haste: bool, encoded_s: float
+) -> None:
+    made = WhisperEngine(EngineSettings(model=str(micro), device="cpu", cpu_threads=1))
+
+    await made.decode([request(noise(4.0), kind=kind, in_haste=in_haste)])
+
+    assert made.work.encoder_s == pytest.approx(encoded_s)
+    await made.aclose()
+
+
 async def test_work_is_counted(micro: Path) -> None:
     made = WhisperEngine(EngineSettings(model=str(micro), device="cpu", cpu_threads=1))
     [whole] = await made.decode([request(noise(9.0))])

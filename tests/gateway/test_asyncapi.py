@@ -12,6 +12,13 @@ import numpy as np
 import pytest
 import yaml
 
+from decoder.engines._upstream_failures import (
+    UpstreamFailed,
+    UpstreamRateLimited,
+    UpstreamTimeout,
+    UpstreamUnauthorized,
+    UpstreamWithoutCredits,
+)
 from decoder.engines.scripted import ScriptedEngine
 from decoder.types import EngineError, EngineFailed, EngineTimeout
 from gateway.cues import PROFILES
@@ -24,6 +31,7 @@ from gateway.errors import (
     SlowReader,
     StartTimeout,
     Unauthorized,
+    error_body,
     reply_to,
 )
 from gateway.settings import ServerSettings, SessionSettings
@@ -258,6 +266,7 @@ def test_the_page_has_no_other_errors() -> None:
         LivecueError,
     }
     of_finals: set[type[LivecueError]] = {EngineError, EngineFailed, EngineTimeout}
+    of_finals |= {UpstreamFailed, UpstreamTimeout, UpstreamRateLimited, UpstreamUnauthorized, UpstreamWithoutCredits}
     assert set(rows("Errors")) == {kind.code for kind in fatal | of_finals}
     assert AudioFormatError.code not in PAGE  # in this dialect it is a protocol error
 
@@ -269,6 +278,11 @@ def test_the_page_has_no_other_errors() -> None:
 )
 def test_the_page_has_the_status_of_every_refusal(error: LivecueError) -> None:
     assert re.search(rf"\| {reply_to(error).http_status} +\| `{error.code}`", PAGE)
+
+
+def test_the_refusal_of_the_page_is_one() -> None:
+    (refusal,) = (json.loads(line) for line in PAGE.splitlines() if line.startswith('{"error"'))
+    assert refusal == error_body(Unauthorized(refusal["error"]["message"]))
 
 
 def test_the_page_has_the_defaults_of_the_settings() -> None:

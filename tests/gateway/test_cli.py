@@ -45,6 +45,13 @@ def test_doctor_finds_everything_that_is_needed() -> None:
         (("serve", "--config", "missing.toml"), "missing.toml"),
         (("serve", "--log-level", "shout"), "'shout'"),
         (("transcribe", "x.wav", "--speed", "-1"), "--speed -1"),
+        (("transcribe", str(RECORDING), "--upstream-url", "nonsense"), "base_url"),
+        (
+            ("transcribe", str(RECORDING), "--upstream-url", "http://127.0.0.1:9/v1", "--upstream-key-file", "no"),
+            "file no",
+        ),
+        (("listen", "--upstream-url", "nonsense"), "base_url"),
+        (("listen", "--partials", "sometimes"), "partials"),
         (("transcribe", str(RECORDING), "-o", "no/such/folder/x.srt"), "no/such/folder"),
     ],
 )

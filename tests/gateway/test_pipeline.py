@@ -107,6 +107,15 @@ def test_a_client_that_asks_for_eager_finals_gets_one_at_each_pause() -> None:
     assert pauses(made, 8) == [EAGER] * 8
 
 
+def test_finals_are_asked_for_in_haste_only_while_the_engine_is_far_behind() -> None:
+    made = pipeline(eager_finals=False)
+    asked = requests(hear(made, hush(0.5), speech(6.0), hush(0.8)))
+    assert not any(request.in_haste for request in asked)
+    for request in asked:
+        answer(made, request, took_s=9.0)
+    assert requests(hear(made, speech(1.2), hush(0.8)))[-1].in_haste
+
+
 def test_an_engine_that_is_behind_gets_no_eager_requests() -> None:
     made = pipeline()
     for request in requests(hear(made, hush(0.5), speech(3.0))):
