@@ -21,8 +21,10 @@ SESSIONS: dict[str, tuple[str | bytes, ...]] = {
         '{"type":"stop"}',
     ),
     "twilio": (
-        '{"event":"start","streamSid":"MZ1","start":{"callSid":"CA1","tracks":["inbound"],"customParameters":{"lang":"en"},'
-        '"mediaFormat":{"encoding":"audio/x-l16","sampleRate":8000,"channels":1}}}',
+        (
+            '{"event":"start","streamSid":"MZ1","start":{"callSid":"CA1","tracks":["inbound"],"customParameters":{"lang":"en"},'
+            '"mediaFormat":{"encoding":"audio/x-l16","sampleRate":8000,"channels":1}}}'
+        ),
         '{"event":"media","sequenceNumber":"2","media":{"track":"inbound","chunk":"1","timestamp":"0","payload":"AAA="}}',
         '{"event":"dtmf","sequenceNumber":"3","dtmf":{"track":"inbound_track","digit":"5"}}',
         '{"event":"mark","sequenceNumber":"4","mark":{"name":"a"}}',
