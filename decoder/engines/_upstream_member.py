@@ -57,6 +57,10 @@ class Member:
         """Return whether it offers that task."""
         return task is Task.TRANSCRIBE or self.client.settings.translates
 
+    def is_usable(self, now_s: float) -> bool:
+        """Return whether it is not left alone now."""
+        return self.circuit.state is not CircuitState.OPEN or self.circuit.available_s <= now_s
+
     def has_failed_lately(self, now_s: float) -> bool:
         """Return whether another one is the better choice now."""
         return now_s - self._failed_s < _RECENTLY_S

@@ -134,10 +134,7 @@ class Pool:
     def is_usable(self) -> bool:
         """Whether a request that came now would be tried."""
         now_s = self._surroundings.clock()
-        return any(
-            member.circuit.state is not CircuitState.OPEN or member.circuit.available_s <= now_s
-            for member in self.members
-        )
+        return any(member.is_usable(now_s) for member in self.members)
 
     async def connect(self) -> None:
         """Open a connection to each upstream; one that refuses is reported, and asked again when it is due."""
