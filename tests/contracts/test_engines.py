@@ -38,14 +38,14 @@ async def engine(case: EngineCase, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def mixture(case: EngineCase) -> list[DecodeRequest]:
     """Return requests of different sessions, kinds, lengths, languages, contexts and prefixes."""
-    first, second = case.languages
+    (first, second), scale = case.languages, case.scale
     prefix = (Word(" one", 1_000, 5_000), Word(" two", 5_000, 9_000))
     return [
-        request(speechlike(2.0), session_id="a", kind=RequestKind.FINAL, language=first, start_sample=32_000),
-        request(noise(4.0), session_id="b", language=second),
-        request(speechlike(6.5), session_id="c", prefix=prefix, start_sample=1_000),
-        request(noise(1.0), session_id="d", kind=RequestKind.FINAL, prompt=" seven eight nine", language=None),
-        request(speechlike(3.0), session_id="e", kind=RequestKind.EAGER, prefix=prefix, start_sample=1_000),
+        request(speechlike(2.0 * scale), session_id="a", kind=RequestKind.FINAL, language=first, start_sample=32_000),
+        request(noise(4.0 * scale), session_id="b", language=second),
+        request(speechlike(6.5 * scale), session_id="c", prefix=prefix, start_sample=1_000),
+        request(noise(1.0 * scale), session_id="d", kind=RequestKind.FINAL, prompt=" seven eight nine", language=None),
+        request(speechlike(3.0 * scale), session_id="e", kind=RequestKind.EAGER, prefix=prefix, start_sample=1_000),
         request(silence(0.5), session_id="f", language=None),
     ]
 
