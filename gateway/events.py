@@ -23,6 +23,7 @@ __all__ = [
     "Resumed",
     "Said",
     "ServerEvent",
+    "SessionEvent",
     "SpeechEnded",
     "SpeechStarted",
     "Warning",
@@ -256,12 +257,11 @@ class OfChannel:
     event: "ServerEvent"
 
 
-ServerEvent = (
+SessionEvent = (
     Ready
     | SpeechStarted
     | SpeechEnded
     | CueEvent
-    | Partial
     | Eager
     | Resumed
     | Final
@@ -271,6 +271,8 @@ ServerEvent = (
     | Warning
     | Error
     | Finished
-    | Said
-    | OfChannel
 )
+"""What any session may say."""
+
+ServerEvent = SessionEvent | Partial | Said | OfChannel
+"""The same, and what is said only where the codec asks for it."""

@@ -233,13 +233,11 @@ class Session:
 
     async def _handle_message(self, message: str | bytes) -> None:
         try:
-            events = self._codec.receive(message)
+            await self._handle_all(self._codec.receive(message))
         except ProtocolError as error:
             if self._pipeline is None:
                 raise
             self._emit(self._error_event(error, fatal=False))
-            return
-        await self._handle_all(events)
 
     async def _handle_all(self, events: Sequence[ClientEvent]) -> None:
         for event in events:

@@ -44,8 +44,9 @@ MARGIN_FRAMES = 2 * 128
 end of the text and fall into loops (whisper.cpp and FUTO's whisper-acft found 64 to 128 positions to be enough)."""
 
 WINDOW_EDGES_S = (2.5, 5, 7.5, 10, 15, 20, LONGEST_S)
-"""Sound is rounded up to one of these, then comes the margin. They divide the planner's buckets, so that a batch has
-two windows at most: shorter steps would encode a little less and generate in smaller groups."""
+"""Sound is rounded up to one of these, then comes the margin. They divide the planner's buckets of finals, whose
+batches have two windows at most; partials are cut, and mostly need the first. Shorter steps would encode a little less
+and generate in smaller groups."""
 
 CONTEXT_TOKENS = 448
 """Positions of Whisper's decoder; half may go to the text before, half to the text itself (openai/whisper)."""
@@ -59,7 +60,7 @@ TOKENS_PER_SECOND = 15
 many. What goes on beyond is a loop."""
 
 LIMIT_EDGES_S = (5, 10, 20, LONGEST_S)
-"""The planner's bucket edges, so that the limit splits no batch the planner has made."""
+"""The planner's bucket edges, so that the limit splits no batch of finals that the planner has made."""
 
 
 Window = Literal["trimmed", "full"]

@@ -33,6 +33,7 @@ from gateway.wire import (
     Said,
     Say,
     ServerEvent,
+    SessionEvent,
     SpeechEnded,
     SpeechStarted,
     Start,
@@ -244,24 +245,7 @@ def _start_message(event: Start) -> StartMessage:
     )
 
 
-_OwnEvent = (
-    Ready
-    | SpeechStarted
-    | SpeechEnded
-    | CueEvent
-    | Eager
-    | Resumed
-    | Final
-    | Flushed
-    | Ack
-    | CadenceChanged
-    | Warning
-    | Error
-    | Finished
-)
-
-
-def _server_message(event: _OwnEvent) -> ServerMessage:
+def _server_message(event: SessionEvent) -> ServerMessage:
     match event:
         case Ready(seq, session_id, engine, model, device, language):
             return ReadyMessage(seq, session_id, engine, model, device, language)

@@ -16,6 +16,8 @@ from decoder.settings import SchedulerSettings
 from decoder.types import DecodeRequest, EngineError, Hypothesis
 from gateway.session import SessionContext
 from gateway.settings import SessionSettings
+from gateway.wire import ClientEvent, Endpointing, KeepAlive, Start, Update
+from gateway.wire.native import NativeCodec
 from tests.sessions import (
     SETTINGS,
     Message,
@@ -419,3 +421,22 @@ async def test_a_client_that_sends_faster_than_the_engine_decodes_is_warned_then
         assert [warning["code"] for warning in of("warning", messages)] == ["partials_paused", "lagging"]
         assert (messages[-1]["code"], messages[-1]["fatal"]) == ("lagging", True)
         assert peer.transport.close_code == 1013
+
+
+class RestlessCodec(NativeCodec):
+    """Asks for what cannot be had where the client says `keepalive`."""
+
+    def receive(self, message: str | bytes) -> list[ClientEvent]:
+        events = super().receive(message)
+        wish = Update(Start(endpointing=Endpointing(silence_ms=-1)))
+        return [wish if isinstance(event, KeepAlive) else event for event in events]
+
+
+async def test_a_wish_that_cannot_be_met_later_is_refused_and_the_session_goes_on() -> None:
+    async with open_context() as context, call(context, RestlessCodec()) as peer:
+        await peer.say(START, {"type": "keepalive"}, *UTTERANCE, STOP)
+        messages = await peer.hear_all()
+    (error,) = of("error", messages)
+    assert (error["fatal"], error["code"]) == (False, "protocol_error")
+    assert len(of("final", messages)) == 1
+    assert kinds(messages)[-1] == "finished"
