@@ -23,8 +23,9 @@ demo: $(STAMP)
 serve: $(STAMP)
 	$(BIN)/livecue serve
 
+# A process for each core; `worksteal` keeps them busy to the end, and the tests of a file mostly together.
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 # The frameworks' own requirements may conflict with ours, and weigh a gigabyte, so they get an environment of their own.
 $(COMPAT_STAMP): pyproject.toml

@@ -6,7 +6,7 @@ row is written by the test itself when `COMPATIBILITY_UPDATE=1` is set; a row wh
 
 import ast
 import json
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -55,17 +55,23 @@ class Recorder:
     def __init__(self) -> None:
         self._results: dict[Row, str] = {}
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Note the outcome of a marked test: the worst, where it runs more than once."""
-        report = yield
-        for mark in item.iter_markers("exercises"):
-            if (report.when == "call" or not report.passed) and self._results.get(mark.args, "passed") == "passed":
-                self._results[mark.args] = report.outcome
-        return report
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Let a marked test's reports name its rows, also those that come from another process."""
+        item.user_properties += [("exercises", mark.args) for mark in item.iter_markers("exercises")]
 
-    def pytest_sessionfinish(self) -> None:
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note the outcome of a marked test: the worst, where it runs more than once."""
+        for name, row in report.user_properties:
+            if name != "exercises" or (report.when != "call" and report.passed):
+                continue
+            assert isinstance(row, tuple)
+            if self._results.get(row, "passed") == "passed":
+                self._results[row] = report.outcome
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the table, sorted, without rows whose test is gone."""
+        if hasattr(session.config, "workerinput"):
+            return  # pytest-xdist's: the process that started this one has the reports of all
         text = DOCUMENT.read_text(encoding="utf-8")
         told = {row: (_version(row[0]), result) for row, result in self._results.items()}
         DOCUMENT.write_text(text.partition(_HEAD)[0] + _table({**rows_of(text), **told}), encoding="utf-8")

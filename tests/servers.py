@@ -3,7 +3,7 @@
 import json
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from socket import create_server
@@ -18,7 +18,10 @@ from gateway.service import Gateway, open_gateway
 from gateway.settings import Settings, load_settings
 from gateway.wyoming_server import bind_wyoming, serve_wyoming, wyoming_url
 
-__all__ = ["Reply", "Served", "get", "serving"]
+__all__ = ["EMBEDDED", "Reply", "Served", "get", "serving"]
+
+EMBEDDED: Mapping[str, Mapping[str, object]] = {"engine": {"name": "sphinx"}, "scheduler": {"decode_timeout_s": 150.0}}
+"""Settings of a gateway on the embedded engine: a machine that is busy with other tests may be slow."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ from difflib import SequenceMatcher
 from decoder.choice import create_engine
 from gateway.settings import load_settings
 from tests.demo import said_words, spoken_frames, words
-from tests.servers import Served, serving
+from tests.servers import EMBEDDED, Served, serving
 
 __all__ = ["embedded", "is_whole", "mistakes", "speech_and_silence"]
 
 
 @asynccontextmanager
 async def embedded() -> AsyncIterator[Served]:
-    settings = load_settings({"engine": {"name": "sphinx"}})
+    settings = load_settings(EMBEDDED)
     async with serving(create_engine(settings.engine), settings) as served:
         yield served
 

@@ -13,6 +13,7 @@ from decoder.engine import Engine
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind, Word
 from tests.contracts.engines import ENGINE_CASES, EngineCase, request, same
 from tests.sounds import noise, silence, speechlike
+from vad.audio import Float32
 
 KINDS = tuple(RequestKind)
 
@@ -36,6 +37,12 @@ async def engine(case: EngineCase, tmp_path_factory: pytest.TempPathFactory) -> 
     await made.aclose()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def alone(engine: Engine, case: EngineCase) -> list[Hypothesis | EngineError]:
+    """Return the answers to the mixture when each request is asked by itself, of an engine that knows nothing yet."""
+    return [answer for item in mixture(case) for answer in await decode_afresh(engine, [item])]
+
+
 def mixture(case: EngineCase) -> list[DecodeRequest]:
     """Return requests of different sessions, kinds, lengths, languages, contexts and prefixes."""
     (first, second), scale = case.languages, case.scale
@@ -50,6 +57,12 @@ def mixture(case: EngineCase) -> list[DecodeRequest]:
     ]
 
 
+def long_sound(case: EngineCase, duration_s: float) -> Float32:
+    """Return speech; its later part is a pause where speech takes the engine nearly as long as it lasts."""
+    spoken_s = duration_s * case.scale
+    return np.concatenate([speechlike(spoken_s), silence(duration_s - spoken_s)])
+
+
 def heard(answer: Hypothesis | EngineError) -> Hypothesis:
     assert isinstance(answer, Hypothesis), answer
     return answer
@@ -62,8 +75,8 @@ async def decode_afresh(engine: Engine, batch: Sequence[DecodeRequest]) -> list[
     return list(await engine.decode(batch))
 
 
-async def one_by_one(engine: Engine, batch: Sequence[DecodeRequest]) -> list[Hypothesis | EngineError]:
-    return [answer for item in batch for answer in await decode_afresh(engine, [item])]
+def all_same(answers: Sequence[Hypothesis | EngineError], others: Sequence[Hypothesis | EngineError]) -> bool:
+    return all(same(one, other) for one, other in zip(answers, others, strict=True))
 
 
 async def test_answers_come_in_the_order_of_the_requests(engine: Engine, case: EngineCase) -> None:
@@ -74,43 +87,41 @@ async def test_answers_come_in_the_order_of_the_requests(engine: Engine, case: E
     assert [answer.session_id for answer in answers] == [item.session_id for item in batch]
 
 
-async def test_batch_of_many_equals_batches_of_one(engine: Engine, case: EngineCase) -> None:
-    batch = mixture(case)
-
-    together = await decode_afresh(engine, batch)
-
-    assert all(same(one, other) for one, other in zip(together, await one_by_one(engine, batch), strict=True))
+async def test_batch_of_many_equals_batches_of_one(
+    engine: Engine, case: EngineCase, alone: list[Hypothesis | EngineError]
+) -> None:
+    assert all_same(await decode_afresh(engine, mixture(case)), alone)
 
 
-async def test_batches_at_the_same_time_equal_one_after_the_other(engine: Engine, case: EngineCase) -> None:
+async def test_batches_at_the_same_time_equal_one_after_the_other(
+    engine: Engine, case: EngineCase, alone: list[Hypothesis | EngineError]
+) -> None:
     requests = mixture(case)
-    batches = [requests[place :: engine.parallel] for place in range(engine.parallel)]
+    places = range(engine.parallel)
 
-    together = await asyncio.gather(*(decode_afresh(engine, batch) for batch in batches))
+    together = await asyncio.gather(*(decode_afresh(engine, requests[place :: engine.parallel]) for place in places))
 
-    for answers, batch in zip(together, batches, strict=True):
-        assert all(same(one, other) for one, other in zip(answers, await decode_afresh(engine, batch), strict=True))
-
-
-async def test_order_within_a_batch_changes_no_answer(engine: Engine, case: EngineCase) -> None:
-    batch = mixture(case)
-
-    forwards = await decode_afresh(engine, batch)
-    backwards = await decode_afresh(engine, batch[::-1])
-
-    assert all(same(one, other) for one, other in zip(forwards, list(backwards)[::-1], strict=True))
+    assert all(all_same(together[place], alone[place :: engine.parallel]) for place in places)
 
 
-async def test_bad_request_spoils_no_other(engine: Engine, case: EngineCase) -> None:
-    good = mixture(case)[:2]
-    too_long = request(noise(40.0), session_id="long")
+async def test_order_within_a_batch_changes_no_answer(
+    engine: Engine, case: EngineCase, alone: list[Hypothesis | EngineError]
+) -> None:
+    backwards = await decode_afresh(engine, mixture(case)[::-1])
 
-    first, bad, last = await engine.decode([good[0], too_long, good[1]])
+    assert all_same(backwards[::-1], alone)
 
-    alone = await one_by_one(engine, good)
-    assert same(first, alone[0])
-    assert same(last, alone[1])
-    assert isinstance(bad, EngineError) or bad.session_id == "long"
+
+async def test_bad_request_spoils_no_other(
+    engine: Engine, case: EngineCase, alone: list[Hypothesis | EngineError]
+) -> None:
+    first, second, *_ = mixture(case)
+    too_long = request(long_sound(case, 40.0), session_id="long")
+
+    answers = await decode_afresh(engine, [first, too_long, second])
+
+    assert all_same([answers[0], answers[2]], alone[:2])
+    assert isinstance(answers[1], EngineError) or answers[1].session_id == "long"
 
 
 async def test_refused_language_is_an_error_of_its_request(engine: Engine, case: EngineCase) -> None:
@@ -140,8 +151,8 @@ async def test_empty_sound_has_no_words(engine: Engine, kind: RequestKind) -> No
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_thirty_seconds_are_accepted(engine: Engine, kind: RequestKind) -> None:
-    sound = request(speechlike(30.0), kind=kind)
+async def test_thirty_seconds_are_accepted(engine: Engine, case: EngineCase, kind: RequestKind) -> None:
+    sound = request(long_sound(case, 30.0), kind=kind)
 
     [answer] = await engine.decode([sound])
 
@@ -175,9 +186,10 @@ async def test_committed_words_come_back_first(engine: Engine, kind: RequestKind
     assert [word.text for word in heard(answer).words[:2]] == [" three", " one"]
 
 
-async def test_engine_is_fit_after_a_cancelled_decode(engine: Engine, case: EngineCase) -> None:
+async def test_engine_is_fit_after_a_cancelled_decode(
+    engine: Engine, case: EngineCase, alone: list[Hypothesis | EngineError]
+) -> None:
     batch = mixture(case)
-    before = await decode_afresh(engine, batch)
 
     for _ in range(3):
         async with anyio.create_task_group() as tasks:
@@ -185,8 +197,7 @@ async def test_engine_is_fit_after_a_cancelled_decode(engine: Engine, case: Engi
             await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
 
-    after = await decode_afresh(engine, batch)
-    assert all(same(one, other) for one, other in zip(before, after, strict=True))
+    assert all_same(await decode_afresh(engine, batch), alone)
 
 
 async def test_forgetting_changes_no_answer_of_others(engine: Engine, case: EngineCase) -> None:
@@ -199,7 +210,7 @@ async def test_forgetting_changes_no_answer_of_others(engine: Engine, case: Engi
     engine.forget(batch[0].session_id)
 
     _, *others = await engine.decode(batch)
-    assert all(same(one, other) for one, other in zip(remembered, others, strict=True))
+    assert all_same(remembered, others)
 
 
 async def test_engine_says_what_it_is(engine: Engine, case: EngineCase) -> None:

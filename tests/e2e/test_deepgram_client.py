@@ -42,7 +42,7 @@ from tests.deepgram_client import (
 )
 from tests.demo import RECORDING, said_words, spoken_frames, words
 from tests.media import encoded
-from tests.servers import Served, serving
+from tests.servers import EMBEDDED, Served, serving
 from tests.sessions import hush, speech
 from tests.uploading import SAID, SPOKEN, serving_files
 
@@ -62,7 +62,7 @@ def turns(heard: Heard) -> list[ListenV2TurnInfo]:
 
 
 def embedded_engine_serving() -> AbstractAsyncContextManager[Served]:
-    settings = load_settings({"engine": {"name": "sphinx"}})
+    settings = load_settings(EMBEDDED)
     return serving(create_engine(settings.engine), settings)
 
 

@@ -13,6 +13,7 @@ from gateway.settings import load_settings
 from gateway.subtitles import to_srt, to_vtt
 from gateway.wire import Cue, CueEvent, CueState, Final, ServerEvent, Start
 from tests.demo import RECORDING, said_words, words
+from tests.servers import EMBEDDED
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -25,7 +26,7 @@ def events() -> list[ServerEvent]:
     heard: list[ServerEvent] = []
 
     async def run() -> None:
-        settings = load_settings({"engine": {"name": "sphinx"}})
+        settings = load_settings(EMBEDDED)
         async with local_connection(settings) as connection:
             with MediaFile(str(RECORDING)) as media:
                 await stream(connection, Start(MEDIA_FORMAT, words=True), paced(media.frames(), None), heard.append)

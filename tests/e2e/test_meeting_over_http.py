@@ -11,7 +11,7 @@ from openai.types.audio import TranscriptionVerbose
 from decoder.choice import create_engine
 from gateway.settings import load_settings
 from tests.demo import RECORDING, said_words, words
-from tests.servers import serving
+from tests.servers import EMBEDDED, serving
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -23,7 +23,7 @@ def wrong_share(text: str) -> float:
 
 
 async def test_the_words_are_right_and_at_their_times() -> None:
-    settings = load_settings({"engine": {"name": "sphinx"}})
+    settings = load_settings(EMBEDDED)
     async with (
         serving(create_engine(settings.engine), settings) as served,
         AsyncOpenAI(base_url=f"{served.url}/v1", api_key="any", max_retries=0) as client,

@@ -33,7 +33,7 @@ from tests.realtime_client import (
     speak,
     transcripts,
 )
-from tests.servers import Served, serving
+from tests.servers import EMBEDDED, Served, serving
 from vad.audio import Float32
 
 pytestmark = pytest.mark.timeout(180)
@@ -48,7 +48,7 @@ BEGINNING = said_words()[:13]
 
 @asynccontextmanager
 async def embedded() -> AsyncIterator[Served]:
-    settings = load_settings({"engine": {"name": "sphinx"}})
+    settings = load_settings(EMBEDDED)
     async with serving(create_engine(settings.engine), settings) as served:
         yield served
 

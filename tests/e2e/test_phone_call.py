@@ -12,7 +12,7 @@ from decoder.choice import create_engine
 from gateway.settings import load_settings
 from tests.calls import CallFrame, frames_of, g711, media_of, start_of, stop_of, watched_call
 from tests.recordings import recording
-from tests.servers import Served, serving
+from tests.servers import EMBEDDED, Served, serving
 from tests.sessions import Message
 from tests.sounds import silence, tone
 from tests.uploading import serving_files
@@ -92,7 +92,7 @@ async def test_a_disturbed_call_is_captioned_as_the_undisturbed_one() -> None:
 async def test_a_recorded_call_has_its_words_at_the_right_times() -> None:
     first, second = recording(FIRST), recording(SECOND)
     frames = with_gap(telephone(first), telephone(np.concatenate([second, silence(0.8)])))
-    settings = load_settings({"engine": {"name": "sphinx"}})
+    settings = load_settings(EMBEDDED)
     async with serving(create_engine(settings.engine), settings) as served:
         said = await captions(served, disturbed(frames))
     finals = [event for event in said if event["type"] == "final"]

@@ -15,7 +15,7 @@ from gateway.wire import CODECS, Final, Start
 from tests import deepgram_client, realtime_client, vosk_client, wyoming_client
 from tests.calls import CallFrame, media_of, start_of, watched_call
 from tests.demo import spoken_frames
-from tests.servers import Served, serving
+from tests.servers import EMBEDDED, Served, serving
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -59,7 +59,10 @@ DIALECTS: dict[str, Speak] = {
     "wyoming": speak_wyoming,
 }
 
-SETTINGS = {"engine": {"name": "sphinx"}, "server": {"wyoming": "tcp://127.0.0.1:0"}}
+SPOKEN_S = 13.4
+"""Of the recording: two sentences of each voice."""
+
+SETTINGS = {**EMBEDDED, "server": {"wyoming": "tcp://127.0.0.1:0"}}
 
 
 @cache
@@ -72,7 +75,7 @@ def native_words() -> list[str]:
             await stream(
                 connection,
                 Start(MEDIA_FORMAT),
-                _one_by_one(spoken_frames()),
+                _one_by_one(spoken_frames(SPOKEN_S)),
                 lambda event: finals.append(event.text) if isinstance(event, Final) else None,
             )
 
@@ -94,6 +97,6 @@ def test_the_words_are_those_of_the_native_dialect(dialect: str) -> None:
     async def run() -> str:
         settings = load_settings(SETTINGS)
         async with serving(create_engine(settings.engine), settings) as served:
-            return await DIALECTS[dialect](served, spoken_frames())
+            return await DIALECTS[dialect](served, spoken_frames(SPOKEN_S))
 
     assert anyio.run(run).split() == native_words()

@@ -11,7 +11,7 @@ from decoder.engines.scripted import ScriptedEngine
 from gateway.settings import load_settings
 from tests.compatibility import exercises
 from tests.demo import said_words, spoken_frames, words
-from tests.servers import serving
+from tests.servers import EMBEDDED, serving
 from tests.vosk_client import EOF, Reply, listened_to, spoken_in_turn, url_of
 
 pytestmark = pytest.mark.timeout(180)
@@ -23,7 +23,7 @@ def texts(replies: list[Reply]) -> str:
 
 @exercises("FreeSWITCH mod_vosk", "lock-step: a reply to each message, real speech, words with times")
 async def test_each_message_has_one_reply_and_the_words_are_right() -> None:
-    settings = load_settings({"engine": {"name": "sphinx"}})
+    settings = load_settings(EMBEDDED)
     frames = spoken_frames()
     async with serving(create_engine(settings.engine), settings) as served:
         replies = await spoken_in_turn(served, frames)

@@ -9,12 +9,12 @@ from decoder.choice import create_engine
 from gateway.settings import load_settings
 from tests.compatibility import exercises
 from tests.demo import said_words, spoken_frames, words
-from tests.servers import serving
+from tests.servers import EMBEDDED, serving
 from tests.wyoming_client import ask, connected, heard_until
 
 pytestmark = pytest.mark.timeout(180)
 
-SETTINGS = load_settings({"engine": {"name": "sphinx"}, "server": {"wyoming": "tcp://127.0.0.1:0"}})
+SETTINGS = load_settings({**EMBEDDED, "server": {"wyoming": "tcp://127.0.0.1:0"}})
 
 
 @exercises("wyoming", "Home Assistant's sequence with real speech; a language that the engine does not know")
