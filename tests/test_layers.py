@@ -23,6 +23,7 @@ COMPOSITION_ROOTS = {"gateway/cli.py", "gateway/doctor.py"}
 
 PURE_MODULES = (
     "vad/audio.py",
+    "vad/origin.py",
     "vad/segmenter.py",
     "vad/tape.py",
     "decoder/types.py",

@@ -95,6 +95,18 @@ class AudioFormat:
         """Bytes of one sample of every channel."""
         return self.encoding.bytes_per_sample * self.channels
 
+    def sample_frames(self, samples: int) -> int:
+        """Return how many sample frames are as long as that many samples at 16 kHz, rounded down."""
+        return samples * self.sample_rate_hz // SAMPLE_RATE_HZ
+
+    def silence(self, sample_frames: int) -> bytes:
+        """Return that many sample frames of silence."""
+        return _SILENT_BYTES.get(self.encoding, b"\0") * (sample_frames * self.bytes_per_sample_frame)
+
+
+_SILENT_BYTES = {Encoding.PCM_MULAW: b"\xff", Encoding.PCM_ALAW: b"\xd5"}
+"""Where that is not 0: ITU-T G.711 table 2a and 1a, the least positive value."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AudioFrame:
@@ -115,21 +127,26 @@ class AudioFrame:
 
 
 class PcmDecoder:
-    """Turns one stream's bytes, cut anywhere, into float32 mono at 16 kHz. The cuts do not change the sound."""
+    """Turns one stream's bytes, cut anywhere, into float32 mono at 16 kHz. The cuts do not change the sound.
 
-    def __init__(self, audio_format: AudioFormat) -> None:
+    Args:
+        audio_format: of the bytes.
+        first_sample: where on the time line they begin.
+    """
+
+    def __init__(self, audio_format: AudioFormat, first_sample: int = 0) -> None:
         self._format = audio_format
         self._resampler = Resampler(audio_format.sample_rate_hz, SAMPLE_RATE_HZ)
         self._is_resampled = audio_format.sample_rate_hz != SAMPLE_RATE_HZ
         self._pending = b""
-        self._is_raw = False
-        self._received_samples = 0
+        self._is_raw = first_sample > 0
+        self._received_samples = audio_format.sample_frames(first_sample)
         self._repaired_samples = 0
-        self._next_sample = 0
+        self._next_sample = first_sample
 
     @property
     def received_samples(self) -> int:
-        """Whole sample frames read so far, at the rate of the input."""
+        """Whole sample frames since the beginning of the time line, at the rate of the input."""
         return self._received_samples
 
     @property
@@ -159,6 +176,10 @@ class PcmDecoder:
             _refuse_container(data)
             self._is_raw = True
         return self._frame(self._resampler.push(self._mono(data)))
+
+    def drop_cut(self) -> None:
+        """Forget the bytes of a sample frame that is not whole: it will be sent again."""
+        self._pending = b""
 
     def finish(self) -> AudioFrame:
         """Return the sound still held back by the resampler; the decoder is then spent.

@@ -5,7 +5,8 @@ import numpy as np
 from vad.audio import AudioFormat, Float32, PcmDecoder
 from vad.detector import SpeechDetector
 from vad.events import SpeechEvent
-from vad.segmenter import Segmenter
+from vad.origin import BEGINNING, Origin
+from vad.segmenter import Segmenter, whole_windows
 from vad.settings import SegmenterSettings
 
 __all__ = ["Listener"]
@@ -18,21 +19,30 @@ class Listener:
         audio_format: of the bytes.
         detector: fresh, for this stream alone.
         settings: of the segmenter.
+        origin: where the stream is taken up.
     """
 
-    def __init__(self, audio_format: AudioFormat, detector: SpeechDetector, settings: SegmenterSettings) -> None:
-        self._decoder = PcmDecoder(audio_format)
+    def __init__(
+        self,
+        audio_format: AudioFormat,
+        detector: SpeechDetector,
+        settings: SegmenterSettings,
+        origin: Origin = BEGINNING,
+    ) -> None:
+        self._decoder = PcmDecoder(audio_format, origin.first_sample)
         self._settings = settings
         self._detector = detector
-        self._segmenter = Segmenter(settings, detector.window_samples)
+        self._segmenter = Segmenter(settings, detector.window_samples, origin)
+        self._windows_before = whole_windows(origin, detector.window_samples)
+        """Windows that the detector alone has yet to hear."""
         self._rest: Float32 = np.zeros(0, np.float32)
         """Sound that does not fill a window yet."""
-        self.heard_sample = 0
+        self.heard_sample = origin.first_sample
         """One past the last sample decoded, at 16 kHz."""
 
     @property
     def received_samples(self) -> int:
-        """Sample frames received, at the rate they came."""
+        """Sample frames since the stream's first one, at the rate they came."""
         return self._decoder.received_samples
 
     @property
@@ -67,8 +77,14 @@ class Listener:
         """
         return self._hear(self._decoder.push(data).samples)
 
+    def drop_cut(self) -> None:
+        """Forget the bytes of a sample frame that is not whole: it will be sent again."""
+        self._decoder.drop_cut()
+
     def flush(self) -> list[SpeechEvent]:
         """End the utterance that is open, here and now."""
+        if self._windows_before:
+            return []
         rest, self._rest = self._rest, np.zeros(0, np.float32)
         return self._segmenter.flush(rest)
 
@@ -85,8 +101,10 @@ class Listener:
         if not count:
             return []
         windows = sound[:split].reshape(count, -1)
-        events: list[SpeechEvent] = []
-        for window, probability in zip(windows, self._probabilities(windows), strict=True):
+        probabilities = self._probabilities(windows)
+        before, events = min(self._windows_before, count), list[SpeechEvent]()
+        self._windows_before -= before
+        for window, probability in zip(windows[before:], probabilities[before:], strict=True):
             events += self._segmenter.push(window, probability)
         return events
 

@@ -15,16 +15,22 @@ from vad.events import (
     SpeechResumed,
     SpeechStarted,
 )
+from vad.origin import BEGINNING, Origin
 from vad.settings import SegmenterSettings
 from vad.tape import Tape
 
-__all__ = ["Segmenter"]
+__all__ = ["Segmenter", "whole_windows"]
 
 HOP_SAMPLES = 160
 """Grid of 10 ms on which the quietest place is looked for."""
 
 QUIET_HOPS = 10
 """Its loudness is that of 100 ms: a gap between words is as long, the closure of a consonant is shorter."""
+
+
+def whole_windows(origin: Origin, window_samples: int) -> int:
+    """Return how many windows lie before the one that holds the settled sample."""
+    return (origin.settled_sample - origin.first_sample) // window_samples
 
 
 _Open = TypeVar("_Open", SpeechStarted, SpeechPaused, SpeechProgress, SpeechResumed)
@@ -60,21 +66,23 @@ class Segmenter:
     Args:
         settings: of the segmenter.
         window_samples: length of a window, as the detector has it.
+        origin: where the stream is taken up; the first window is the one that holds its settled sample.
     """
 
-    def __init__(self, settings: SegmenterSettings, window_samples: int) -> None:
+    def __init__(self, settings: SegmenterSettings, window_samples: int, origin: Origin = BEGINNING) -> None:
         self._settings = settings
         self._window_samples = window_samples
         self._progress_interval_samples = settings.progress_interval_samples
-        self._tape = Tape()
+        self._tape = Tape(origin.first_sample + whole_windows(origin, window_samples) * window_samples)
         self._state = _State.IDLE
         self._onset_run_samples = 0
-        self._utterance_id = -1
+        self._utterance_id = origin.utterances - 1
         self._start = 0
-        self._voiced_end = 0
+        self._voiced_end = origin.settled_sample
         self._told_end = 0
         """Where the utterance ended in the last event that carried it."""
-        self._previous_end = 0
+        self._previous_end = origin.settled_sample
+        self._begins_at_once = origin.is_split
 
     def update(self, settings: SegmenterSettings) -> None:
         """Go on with other settings, from the next window on."""
@@ -105,11 +113,12 @@ class Segmenter:
         if window.shape != (self._window_samples,):
             raise ValueError(f"window of shape {window.shape}: allowed is ({self._window_samples},)")
         self._tape.append(window)
+        if self._begins_at_once:
+            self._begins_at_once = False
+            return [self._open(self._previous_end), *self._go_on(probability)]
         if self._state is _State.IDLE:
             return self._await_onset(probability)
-        if probability >= self._threshold():
-            return self._continue_speech()
-        return self._continue_silence()
+        return self._go_on(probability)
 
     def flush(self, rest: Float32) -> list[SpeechEvent]:
         """End the utterance that is open, if any. The stream may go on with a new window.
@@ -131,6 +140,11 @@ class Segmenter:
             self._voiced_end = self._tape.end_sample
             events += self._split_overlong(padding_samples=0)
         return [*events, self._end(EndReason.FLUSH, self._reach())]
+
+    def _go_on(self, probability: float) -> list[SpeechEvent]:
+        if probability >= self._threshold():
+            return self._continue_speech()
+        return self._continue_silence()
 
     def _threshold(self) -> float:
         speaking = self._state is _State.SPEAKING

@@ -14,13 +14,16 @@ class Tape:
 
     A view never changes: sound is only written behind what has been written, and a full strip is left to its views and
     replaced by one twice as long as what is still wanted.
+
+    Args:
+        start_sample: where it begins.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, start_sample: int = 0) -> None:
         self._strip: Float32 = np.empty(LEAST_SAMPLES, np.float32)
-        self._strip_start = 0
-        self._kept_start = 0
-        self._end = 0
+        self._strip_start = start_sample
+        self._kept_start = start_sample
+        self._end = start_sample
 
     @property
     def end_sample(self) -> int:
