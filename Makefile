@@ -8,7 +8,7 @@ COMPAT_VENV := .venv-compat
 COMPAT_STAMP := $(COMPAT_VENV)/.installed
 AUDIO ?= ../shared/audio
 
-.PHONY: demo serve test test-compat check format bench clean
+.PHONY: demo serve test test-browser screenshots test-compat check format bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "livecue needs Python 3.11 or later")'
@@ -25,7 +25,18 @@ serve: $(STAMP)
 
 # A process for each core; `worksteal` keeps them busy to the end, and the tests of a file mostly together.
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --ignore tests/browser
+
+# Debian's Chromium: the browsers that Playwright downloads are as large again and change with each of its versions.
+test-browser: $(STAMP)
+	@if ! command -v chromium > /dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		apt-get update --quiet=2 && apt-get install --quiet=2 --no-install-recommends chromium; \
+	fi
+	$(BIN)/python -m pytest tests/browser --numprocesses auto --dist worksteal
+
+# What the README and docs/pages.md show, taken anew.
+screenshots: $(STAMP)
+	$(BIN)/python -m tools.screenshots
 
 # The frameworks' own requirements may conflict with ours, and weigh a gigabyte, so they get an environment of their own.
 $(COMPAT_STAMP): pyproject.toml

@@ -37,8 +37,8 @@ from decoder.engines._upstream_answers import Heard
 from decoder.engines._upstream_client import Ask, HttpUpstream
 from decoder.engines.upstream import UpstreamEngine
 from decoder.settings import PoolSettings, UpstreamSettings
-from gateway.service import open_gateway
-from gateway.session import Session
+from gateway.connections import Connection
+from gateway.service import open_sessions
 from gateway.settings import load_settings
 from gateway.transport import memory_pair
 from gateway.wire import SAMPLE_RATE_HZ
@@ -247,13 +247,13 @@ async def measure(fault: str, upstreams: int, plan: Plan) -> Outcome:
         urls = (failing.base_url, well.base_url)[:upstreams]
         clients = [WatchedUpstream(UpstreamSettings(url, "whisper-1")) for url in urls]
         async with (
-            open_gateway(load_settings(), UpstreamEngine(clients, PoolSettings())) as gateway,
+            open_sessions(load_settings(), UpstreamEngine(clients, PoolSettings())) as sessions,
             anyio.create_task_group() as tasks,
         ):
             async with anyio.create_task_group() as streams:
                 for number, listener in enumerate(listeners):
                     transport, peer = memory_pair()
-                    tasks.start_soon(Session(transport, NativeCodec(), gateway.sessions).run)
+                    tasks.start_soon(Connection(transport, NativeCodec(), sessions).run)
                     streams.start_soon(listen, peer, plan.frames(number), listener)
                 span = await _fault(failing, plan)
             tasks.cancel_scope.cancel()

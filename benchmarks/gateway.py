@@ -9,6 +9,7 @@ import argparse
 import os
 import time
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -80,7 +81,7 @@ class Load:
             if self._opened == self._streams:
                 self._all_open.set()
             await self._all_open.wait()
-            await stream(connection, Start(MEDIA_FORMAT), self._paced(index), self._event)
+            await stream(lambda: nullcontext(connection), Start(MEDIA_FORMAT), self._paced(index), self._event)
 
     async def _paced(self, index: int) -> AsyncIterator[bytes]:
         begin_s = time.monotonic() + self._frame_s * index / self._streams

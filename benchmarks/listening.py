@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from clients.connection import Connection
@@ -80,4 +81,9 @@ async def listen(connection: Connection, frames: Iterator[bytes], listener: List
     """
     async with connection:
         sound = paced(frames, speed)
-        await stream(connection, Start(MEDIA_FORMAT), sound, lambda event: listener.note(event, time.monotonic()))
+        await stream(
+            lambda: nullcontext(connection),
+            Start(MEDIA_FORMAT),
+            sound,
+            lambda event: listener.note(event, time.monotonic()),
+        )

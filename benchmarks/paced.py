@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,8 +13,8 @@ import numpy as np
 from benchmarks.following import WORD_SAMPLES, FollowingEngine, first_word_sample
 from clients.stream import SessionFailed, stream
 from decoder.types import RequestKind
-from gateway.service import open_gateway
-from gateway.session import Session
+from gateway.connections import Connection
+from gateway.service import open_sessions
 from gateway.settings import Settings
 from gateway.transport import memory_pair
 from gateway.wire import SAMPLE_RATE_HZ, CueEvent, CueState, Final, ServerEvent, SpeechEnded, SpeechStarted, Start
@@ -163,17 +164,19 @@ async def measure_paced(
     failed = 0
     interval_ms = start.endpointing.partial_interval_ms or settings.segmenter.progress_interval_ms
 
-    async with open_gateway(settings, engine) as gateway, anyio.create_task_group() as tasks:
+    async with open_sessions(settings, engine) as sessions, anyio.create_task_group() as tasks:
 
         async def one(number: int) -> None:
             nonlocal failed
             transport, peer = memory_pair()
-            tasks.start_soon(Session(transport, NativeCodec(), gateway.sessions).run)
+            tasks.start_soon(Connection(transport, NativeCodec(), sessions).run)
             pace, clock = paces[number], clocks[number]
             pace.begin_s = began_s + number * interval_ms / 1000 / len(sounds)
             try:
                 async with peer:
-                    await stream(peer, start, pace.frames(), lambda event: clock.note(event, pace.now_s))
+                    await stream(
+                        lambda: nullcontext(peer), start, pace.frames(), lambda event: clock.note(event, pace.now_s)
+                    )
             except SessionFailed:
                 failed += 1
 
@@ -184,7 +187,7 @@ async def measure_paced(
         cpu_s = time.process_time() - began_cpu_s
         others_s = None if began_busy_s is None else (_busy_s() or 0.0) - began_busy_s - cpu_s
         others_cores = None if others_s is None else max(0.0, others_s) / (time.monotonic() - began_s)
-        partials = gateway.sessions.scheduler.statistics.outcomes[RequestKind.PARTIAL, "ok"]
+        partials = sessions.scheduler.statistics.outcomes[RequestKind.PARTIAL, "ok"]
         tasks.cancel_scope.cancel()
 
     summary = _summary(mode, clocks, paces, partials, cpu_s)

@@ -1,7 +1,9 @@
 """A gateway in a process of its own, on a free port of loopback."""
 
+import os
 import subprocess
 import sys
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -14,7 +16,7 @@ _LISTENING = "livecue listens on "
 
 
 class GatewayProcess:
-    """Runs `livecue serve` while the block lasts.
+    """Runs `livecue serve` while the block lasts, with a data directory of its own.
 
     Args:
         options: of the command, its port left out.
@@ -25,6 +27,7 @@ class GatewayProcess:
         """`http://127.0.0.1:PORT`, the same when it is begun again."""
         self._options = options
         self._process: subprocess.Popen[str] | None = None
+        self._data = TemporaryDirectory()
 
     @property
     def pid(self) -> int:
@@ -42,6 +45,7 @@ class GatewayProcess:
         if self._process is not None:
             self._process.terminate()
             self._wait(self._process)
+        self._data.cleanup()
 
     def begin(self) -> None:
         """Start the process, and wait until it listens: where it did before, if it was killed.
@@ -61,7 +65,8 @@ class GatewayProcess:
             "error",
             *self._options,
         ]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own command
+        environment = {**os.environ, "XDG_DATA_HOME": self._data.name}
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)  # noqa: S603
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line.startswith(_LISTENING):

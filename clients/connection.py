@@ -1,7 +1,9 @@
 """A WebSocket to a gateway, as an anyio stream of messages."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from http import HTTPStatus
 from urllib.parse import urlsplit, urlunsplit
 
 import anyio
@@ -9,24 +11,53 @@ from anyio.abc import ObjectStream
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as websocket_connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.frames import CloseCode
 
 from gateway.wire import LivecueError
 
-__all__ = ["Connection", "ConnectionFailed", "connect"]
+__all__ = ["Connect", "Connection", "ConnectionFailed", "Goodbye", "connect", "reason_of"]
 
 Connection = ObjectStream[str | bytes]
 """Messages to and from a gateway; `receive` raises `anyio.EndOfStream` once it has closed."""
+
+Connect = Callable[[], AbstractAsyncContextManager[Connection]]
+"""Opens a connection for as long as a block lasts; what it raises is a `ConnectionFailed`."""
 
 _STREAM_PATH = "/v1/stream"
 
 _MAX_BODY_CHARS = 300
 """Of a refusal's body, shown to the user."""
 
+_PING_S, _PONG_S = 5.0, 20.0
+"""A connection that is dead without a word is noticed within the sum, well before a gateway gives its session up."""
+
+
+_CLOSE_S = 1.0
+"""A gateway answers a goodbye at once; what it still says is not waited for."""
+
 
 class ConnectionFailed(LivecueError):
-    """The gateway cannot be reached, or refuses."""
+    """The gateway cannot be reached, or refuses.
+
+    Attributes:
+        status: of the HTTP response by which it refuses; None: it gave none.
+    """
 
     code = "connection_failed"
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether another attempt may succeed: a gateway that is full, or starts behind a proxy, says 5xx."""
+        busy = HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT
+        return self.status is None or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.status in busy
+
+
+class Goodbye(anyio.EndOfStream):
+    """The gateway has closed the connection because there is nothing more to say."""
 
 
 class _WebSocketStream(ObjectStream[str | bytes]):
@@ -37,7 +68,8 @@ class _WebSocketStream(ObjectStream[str | bytes]):
         try:
             return await self._websocket.recv()
         except ConnectionClosed as error:
-            raise anyio.EndOfStream from error
+            is_goodbye = error.rcvd is not None and error.rcvd.code == CloseCode.NORMAL_CLOSURE
+            raise (Goodbye if is_goodbye else anyio.EndOfStream) from error
 
     async def send(self, item: str | bytes) -> None:
         try:
@@ -57,24 +89,41 @@ async def connect(url: str, api_key: str | None = None) -> AsyncIterator[Connect
     """Connect to a gateway for as long as the block lasts.
 
     Args:
-        url: `ws://HOST:PORT`, with or without the path; `http` and `https` are taken for `ws` and `wss`.
+        url: `ws://HOST:PORT`, with or without a path; `http` and `https` are taken for `ws` and `wss`.
         api_key: sent as a bearer token.
 
     Raises:
         ConnectionFailed: it cannot be reached, or refuses; the message says why.
     """
     address = _stream_url(url)
+    shown = address.partition("?")[0]  # what follows may hold a token
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     try:
         # sound does not compress, and the gateway would decline
-        websocket = await websocket_connect(address, additional_headers=headers, compression=None)
+        websocket = await websocket_connect(
+            address,
+            additional_headers=headers,
+            compression=None,
+            ping_interval=_PING_S,
+            ping_timeout=_PONG_S,
+            close_timeout=_CLOSE_S,
+        )
     except InvalidStatus as error:
-        body = (error.response.body or b"").decode(errors="replace")[:_MAX_BODY_CHARS]
-        raise ConnectionFailed(f"{address} refuses with HTTP {error.response.status_code}: {body}") from error
+        status, reason = error.response.status_code, reason_of(error.response.body or b"")
+        raise ConnectionFailed(f"{shown} refuses with HTTP {status}: {reason}", status) from error
     except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as error:
-        raise ConnectionFailed(f"{address} cannot be reached: {error}") from error
+        raise ConnectionFailed(f"{shown} cannot be reached: {error}") from error
     async with websocket:
         yield _WebSocketStream(websocket)
+
+
+def reason_of(body: bytes) -> str:
+    """Return what a refusal's body says for people: the message of a gateway's error, or else how the body begins."""
+    text = body.decode(errors="replace")[:_MAX_BODY_CHARS]
+    try:
+        return str(json.loads(body)["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return text
 
 
 def _stream_url(url: str) -> str:

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Protocol, TextIO
 
 from gateway.subtitles import VTT_HEADER, srt_block, to_json, vtt_block
-from gateway.wire import Cue, CueEvent, CueState, Final, ServerEvent
+from gateway.wire import Cue, CueEvent, CueState, Final, OfChannel, ServerEvent
 from gateway.wire.native import NativeCodec
 
 __all__ = ["Output", "OutputFormat", "open_output"]
@@ -66,8 +66,9 @@ class _Text:
         self._file = file
 
     def event(self, event: ServerEvent) -> None:
-        if isinstance(event, Final) and event.text:
-            _write(self._file, event.text + "\n")
+        told = _told(event)
+        if isinstance(told, Final) and told.text:
+            _write(self._file, told.text + "\n")
 
     def close(self) -> None:
         pass
@@ -96,8 +97,9 @@ class _JsonLines:
         self._codec = NativeCodec()
 
     def event(self, event: ServerEvent) -> None:
-        for message in self._codec.send(event):
-            _write(self._file, f"{message!s}\n")
+        channel = f'"channel":{event.channel},' if isinstance(event, OfChannel) else ""
+        for message in self._codec.send(_told(event)):
+            _write(self._file, f"{{{channel}{str(message)[1:]}\n")
 
     def close(self) -> None:
         pass
@@ -117,9 +119,15 @@ def open_output(output_format: OutputFormat, file: TextIO) -> Output:
 
 def _final_cue(event: ServerEvent) -> Cue | None:
     """Return the cue that the event makes final; None for all others, and for a cue that has no text left."""
-    if isinstance(event, CueEvent) and event.cue.state is CueState.FINAL and event.cue.lines:
-        return event.cue
+    told = _told(event)
+    if isinstance(told, CueEvent) and told.cue.state is CueState.FINAL and told.cue.lines:
+        return told.cue
     return None
+
+
+def _told(event: ServerEvent) -> ServerEvent:
+    """Return what is said, of whichever channel."""
+    return event.event if isinstance(event, OfChannel) else event
 
 
 def _write(file: TextIO, text: str) -> None:

@@ -13,6 +13,8 @@ from gateway.wire import (
     CueState,
     Error,
     Final,
+    Gap,
+    OfChannel,
     ServerEvent,
     SpeechEnded,
     SpeechStarted,
@@ -37,8 +39,8 @@ class CaptionView:
     def __init__(self, console: Console, *, times: bool = True) -> None:
         self._console = console
         self._with_times = times
-        self._partials: dict[str, Cue] = {}
-        self._is_speaking = False
+        self._partials: dict[tuple[int | None, str], Cue] = {}
+        self._speaking: set[int | None] = set()
         self._live = Live(console=console, refresh_per_second=_REFRESH_HZ, transient=True)
 
     def __enter__(self) -> "CaptionView":
@@ -52,32 +54,46 @@ class CaptionView:
         self._live.stop()
 
     def event(self, event: ServerEvent) -> None:
-        """Show what the event changes."""
-        match event:
+        """Show what the event changes; of several channels, each final with its number."""
+        channel, told = (event.channel, event.event) if isinstance(event, OfChannel) else (None, event)
+        match told:
             case CueEvent(cue=cue):
-                self._take(cue)
-            case Final(text=text, start_sample=start_sample) if text:
-                time = f"{_clock(start_sample)}  " if self._with_times else ""
-                self._console.print(Text.assemble((time, "cyan"), text), soft_wrap=True)
+                self._take(channel, cue)
+            case Final():
+                self._print_final(channel, told)
+            case Gap(start_sample=start_sample, end_sample=end_sample):
+                lost_s = (end_sample - start_sample) / SAMPLE_RATE_HZ
+                self._warn(f"{lost_s:.1f} s of sound were lost")
             case Warning(message=message) | Error(message=message):
-                self._console.print(Text(f"! {message}", "yellow"), soft_wrap=True)
+                self._warn(message)
             case SpeechStarted():
-                self._is_speaking = True
+                self._speaking.add(channel)
             case SpeechEnded():
-                self._is_speaking = False
+                self._speaking.discard(channel)
             case _:
                 return
         self._live.update(self._view())
 
-    def _take(self, cue: Cue) -> None:
+    def _take(self, channel: int | None, cue: Cue) -> None:
         if cue.state is CueState.PARTIAL and cue.lines:
-            self._partials[cue.cue_id] = cue
+            self._partials[channel, cue.cue_id] = cue
         else:
-            self._partials.pop(cue.cue_id, None)
+            self._partials.pop((channel, cue.cue_id), None)
+
+    def _print_final(self, channel: int | None, final: Final) -> None:
+        done = channel, final.utterance_id
+        self._partials = {name: cue for name, cue in self._partials.items() if (name[0], cue.utterance_id) != done}
+        if final.text:
+            time = f"{_clock(final.start_sample)}  " if self._with_times else ""
+            speaker = "" if channel is None else f"{channel}: "
+            self._console.print(Text.assemble((time, "cyan"), (speaker, "cyan"), final.text), soft_wrap=True)
+
+    def _warn(self, message: str) -> None:
+        self._console.print(Text(f"! {message}", "yellow"), soft_wrap=True)
 
     def _view(self) -> Group:
         lines = [styled_cue(cue) for cue in self._partials.values()]
-        return Group(*lines) if lines else Group(Text("…" if self._is_speaking else "", "dim"))
+        return Group(*lines) if lines else Group(Text("…" if self._speaking else "", "dim"))
 
 
 def styled_cue(cue: Cue) -> Text:

@@ -113,6 +113,10 @@ class Scheduler:
         """How many requests wait for a batch."""
         return len(self._planner)
 
+    def now_s(self) -> float:
+        """Return the time on this scheduler's clock."""
+        return self._clock()
+
     def submit(self, request: DecodeRequest, deliver: _Deliver) -> None:
         """Let a request wait for its batch.
 

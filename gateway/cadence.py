@@ -46,15 +46,11 @@ class Cadence:
         return self._interval >= self._least * _FAR_BEHIND
 
     def took(self, samples: float) -> None:
-        """Note that a partial was answered after that much time, in samples at 16 kHz."""
+        """Note that a partial was answered after that many samples at 16 kHz; infinite: a newer one replaced it."""
         if samples > self._interval:
             self._interval = min(self._interval * _STRETCH, self._most)
         elif samples < self._interval / 2:
             self._interval = max(self._interval * _SHRINK, self._least)
-
-    def replaced(self) -> None:
-        """Note that a partial waited until a newer one took its place."""
-        self.took(float("inf"))
 
     def announcement(self) -> int | None:
         """Return the interval if it has changed noticeably since it was last returned, or is back as set."""

@@ -74,6 +74,7 @@ class Captioner:
         stabiliser: settings of each utterance's.
         guard: settings of the hallucination guard.
         next_seq: gives each event its number.
+        finals: how many were said before the session was taken up.
     """
 
     def __init__(
@@ -83,8 +84,9 @@ class Captioner:
         stabiliser: StabiliserSettings,
         guard: GuardSettings,
         next_seq: Callable[[], int],
+        finals: int = 0,
     ) -> None:
-        self.finals = 0
+        self.finals = finals
         self.eager_finals = 0
         """Of these, those that an eager request has answered."""
         self.guarded: Counter[tuple[str, str]] = Counter()

@@ -8,6 +8,7 @@ from itertools import count
 from decoder.engine import EngineInfo
 from decoder.scheduler import Answer
 from decoder.types import DecodeRequest
+from gateway.checkpoint import FRESH, Checkpoint
 from gateway.pipeline import Effect, Pipeline, PipelineSettings
 from gateway.wire import Finished, Flushed, OfChannel, ProtocolError, Ready, Start
 
@@ -28,22 +29,31 @@ class ChannelPipelines:
         start: what the client wants of each channel.
         settings: what it gets where it has no wish.
         info: the engine.
+        checkpoint: where a session of one channel goes on.
 
     Raises:
         ProtocolError: a wish that cannot be met.
     """
 
-    def __init__(self, session_id: str, start: Start, settings: PipelineSettings, info: EngineInfo) -> None:
+    def __init__(
+        self,
+        session_id: str,
+        start: Start,
+        settings: PipelineSettings,
+        info: EngineInfo,
+        checkpoint: Checkpoint = FRESH,
+    ) -> None:
         if not 1 <= start.channels <= MAX_CHANNELS:
             raise ProtocolError(f"{start.channels} channels: allowed are 1 to {MAX_CHANNELS}", "channels")
         self._session_id = session_id
-        self._next_seq = count(1).__next__
+        self._next_seq = count(checkpoint.first_seq).__next__
         self.engine_sessions = (
             (session_id,) if start.channels == 1 else tuple(f"{session_id}/{n}" for n in range(start.channels))
         )
         """Who asks the engine."""
         self._pipelines = [
-            Pipeline(engine_session, start, settings, info, self._next_seq) for engine_session in self.engine_sessions
+            Pipeline(engine_session, start, settings, info, self._next_seq, checkpoint)
+            for engine_session in self.engine_sessions
         ]
         self._flushed: Counter[str] = Counter()
         self._finished: list[Finished] = []
@@ -57,6 +67,11 @@ class ChannelPipelines:
     def heard_samples(self) -> int:
         """Samples heard of all channels, at 16 kHz."""
         return sum(pipeline.heard_sample for pipeline in self._pipelines)
+
+    @property
+    def lag_s(self) -> float:
+        """How much sound has been heard since the end of the oldest utterance whose final is outstanding."""
+        return max(pipeline.lag_s for pipeline in self._pipelines)
 
     @property
     def finals(self) -> int:
@@ -93,6 +108,16 @@ class ChannelPipelines:
         if not 0 <= channel < len(self._pipelines):
             raise ProtocolError(f"sound of channel {channel}: there are {len(self._pipelines)}, from 0 on", "channel")
         return self._told(channel, self._pipelines[channel].hear(data, now_s))
+
+    @property
+    def next_sample(self) -> int:
+        """The sample frame, at the client's rate, that is to come next; of the only channel."""
+        return self._pipelines[0].next_sample
+
+    def drop_cut(self) -> None:
+        """Forget the bytes of a sample frame that is not whole: it will be sent again."""
+        for pipeline in self._pipelines:
+            pipeline.drop_cut()
 
     def update(self, start: Start) -> None:
         """Go on with other wishes; see `Pipeline.update`.

@@ -3,7 +3,8 @@
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version as installed_version
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,12 +16,15 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from clients.connection import Connection, connect
+from clients.back_off import Change
+from clients.connection import Connect, connect
 from clients.media import MEDIA_FORMAT, MediaFile, paced
 from clients.microphone import microphone, microphone_format
 from clients.outputs import OutputFormat, open_output
-from clients.stream import stream
+from clients.stream import Lost, stream
 from clients.terminal import CaptionView
+from clients.watch import find_session
+from clients.watch import watch as watch_session
 from decoder.models import pull_model
 from decoder.types import ModelError
 from gateway.doctor import print_report
@@ -28,6 +32,7 @@ from gateway.errors import ConfigurationError
 from gateway.keys_cli import app as keys_app
 from gateway.local import local_connection
 from gateway.run import serve as run_server
+from gateway.sessions_cli import app as sessions_app
 from gateway.settings import Settings, load_settings
 from gateway.wire import SAMPLE_RATE_HZ, Ack, Finished, ServerEvent, Start
 from vad.errors import LivecueError
@@ -46,6 +51,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(keys_app, name="keys")
+app.add_typer(sessions_app, name="sessions")
 _notices = Console(stderr=True)
 
 _Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
@@ -85,6 +91,7 @@ def serve(
     upstream_key_file: _UpstreamKeyFile = None,
     insecure: Annotated[bool | None, typer.Option("--insecure", help="Any address, no keys.")] = None,
     wyoming: Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="For Home Assistant.")] = None,
+    record: Annotated[bool | None, typer.Option("--record", help="Keep the sound of sessions too.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     config: _Config = None,
     settings_list: _Set = None,
@@ -97,6 +104,7 @@ def serve(
         "server.insecure": insecure,
         "server.wyoming": wyoming,
         "server.log_level": log_level,
+        "journal.record": record,
         "engine.partial_window": partial_window,
         "engine.final_window": final_window,
         **_engine_flags(engine, model, device, compute_type, offline),
@@ -142,18 +150,19 @@ def transcribe(
     times = _speed(speed)
     _set_up_logging("warning")
     is_log = output_format is OutputFormat.JSONL
-    start = Start(MEDIA_FORMAT, language, prompt, cue_profile=profile, partials=is_log, words=is_log)
+    start = Start(
+        MEDIA_FORMAT, language, prompt, cue_profile=profile, partials=is_log, words=is_log, resumable=bool(url)
+    )
 
     async def run() -> None:
         with MediaFile(file) as media, _opened(output) as target, _progress(file, media.duration_s) as on_progress:
-            writer = open_output(output_format, target)
+            writer, lost = open_output(output_format, target), Lost(on_change=_report_change)
 
             def on_event(event: ServerEvent) -> None:
                 on_progress(event)
                 writer.event(event)
 
-            async with _connection(url, api_key, settings) as connection:
-                await stream(connection, start, paced(media.frames(), times), on_event)
+            await stream(_gateway(url, api_key, settings), start, paced(media.frames(), times), on_event, lost)
             writer.close()
             if media.broken_packets:
                 logger.warning("%s: %d broken pieces were left out", file, media.broken_packets)
@@ -191,10 +200,32 @@ def listen(
 
     async def run() -> None:
         audio_format = microphone_format(device_name)
-        start = Start(audio_format, language, prompt, cue_profile=profile)
-        async with _connection(url, api_key, settings) as connection:
+        start = Start(audio_format, language, prompt, cue_profile=profile, resumable=bool(url))
+        gateway = _gateway(url, api_key, settings)
+        with CaptionView(Console()) as view:
+            lost = Lost(is_live=True, begins_anew=True, on_change=_report_change)
+            await stream(gateway, start, microphone(device_name, audio_format), view.event, lost)
+
+    _run(run)
+
+
+@app.command()
+def watch(
+    url: Annotated[str, typer.Argument(help="A session's share link, or http://HOST:PORT with one session open.")],
+    api_key: _ApiKey = None,
+    output_format: Annotated[OutputFormat | None, typer.Option("--format", help="What to write.")] = None,
+) -> None:
+    """Show the captions of a session of somebody else, live in the terminal; Ctrl-C ends it."""
+
+    async def run() -> None:
+        session = await find_session(url, api_key)
+        if output_format is None:
             with CaptionView(Console()) as view:
-                await stream(connection, start, microphone(device_name, audio_format), view.event)
+                await watch_session(session, view.event, _report_change)
+            return
+        writer = open_output(output_format, sys.stdout)
+        await watch_session(session, writer.event, _report_change)
+        writer.close()
 
     _run(run)
 
@@ -269,8 +300,13 @@ def _speed(text: str) -> float | None:
         return speed
 
 
-def _connection(url: str | None, api_key: str | None, settings: Settings) -> AbstractAsyncContextManager[Connection]:
-    return connect(url, api_key) if url else local_connection(settings)
+def _gateway(url: str | None, api_key: str | None, settings: Settings) -> Connect:
+    return partial(connect, url, api_key) if url else partial(local_connection, settings)
+
+
+def _report_change(change: Change) -> None:
+    # not through a console of its own: so rich shows it above what is live
+    sys.stderr.write(f"livecue: {change}\n")
 
 
 @contextmanager

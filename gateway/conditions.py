@@ -29,8 +29,8 @@ class Conditions:
         """Whether partials pause so that finals catch up."""
         return "partials_paused" in self._codes
 
-    def lag(self, lag_s: float) -> Iterator[Warning]:
-        """Note how far the session is behind.
+    def heard(self, lag_s: float, repaired_samples: int) -> Iterator[Warning]:
+        """Note how far the session is behind, and how many samples were mended.
 
         Raises:
             Lagging: too far, the last step of the overload ladder.
@@ -46,10 +46,8 @@ class Conditions:
             yield from self._begin("lagging", f"{lag_s:.1f} s behind: at {settings.lag_limit_s:g} s this ends")
         elif lag_s <= settings.lag_limit_s / 4:
             self._codes.discard("lagging")
-
-    def repaired(self) -> Iterator[Warning]:
-        """Note that samples were mended."""
-        yield from self._begin("repaired_samples", "samples that are no number or beyond ±1 were mended")
+        if repaired_samples:
+            yield from self._begin("repaired_samples", "samples that are no number or beyond ±1 were mended")
 
     def answered(self, answer: Answer) -> Iterator[Warning]:
         """Note whether partials fail; a failed final says so itself."""

@@ -14,8 +14,8 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from gateway.demux import decoding_live, report_of
 from gateway.demux_process import PIECE_HEADER
-from gateway.session import Transport
 from gateway.settings import UploadSettings
+from gateway.transport import Transport
 from vad.errors import LivecueError
 
 __all__ = ["ContainerTransport", "demultiplexed"]

@@ -17,7 +17,7 @@ from gateway.linebreak import Lexicon, LineAim, Piece, best_break, lexicon_of, l
 from gateway.profiles import DEFAULT_PROFILE, PROFILES, CueProfile, to_latin
 from vad.audio import SAMPLE_RATE_HZ
 
-__all__ = ["DEFAULT_PROFILE", "PROFILES", "Cue", "CueBuilder", "CueProfile", "CueState"]
+__all__ = ["DEFAULT_PROFILE", "PROFILES", "Cue", "CueBuilder", "CueHistory", "CueProfile", "CueState"]
 
 # A cue shorter than one frame of 25 Hz video would never be drawn; it also outlasts the rounding to milliseconds.
 _SHORTEST_S = 0.04
@@ -60,14 +60,31 @@ class Cue:
     state: CueState
 
 
+@dataclass(frozen=True, slots=True)
+class CueHistory:
+    """What a session had said before it was taken up again.
+
+    Attributes:
+        end_sample: of its last final cue; None: there was none.
+        open_cues: the final cues of the utterance that had no final yet, in order.
+    """
+
+    end_sample: int | None = None
+    open_cues: tuple[Cue, ...] = ()
+
+
 class CueBuilder:
     """Turns the transcripts of one session into cues.
 
     Utterances come one after the other, each until its final. A line break, once placed, stays while the words before
     it do, so text above the last line never moves. The work of an update grows with its utterance only.
+
+    Args:
+        profile: of the cues.
+        history: of a session that is taken up again. The first words of its open utterance are not said again.
     """
 
-    def __init__(self, profile: CueProfile) -> None:
+    def __init__(self, profile: CueProfile, history: CueHistory | None = None) -> None:
         self._profile = profile
         self._shortest_samples = _to_samples(_SHORTEST_S)
         self._gap_samples = _to_samples(profile.gap_s)
@@ -75,6 +92,10 @@ class CueBuilder:
         """Where the next final cue may start."""
         self._last_final_id: int | None = None
         self._utterance: _Utterance | None = None
+        if history is not None and history.end_sample is not None:
+            self._earliest_sample = history.end_sample + self._gap_samples
+        if history is not None and history.open_cues:
+            self._utterance = _Utterance.going_on(history.open_cues, profile)
 
     def update(self, transcript: Transcript, heard_sample: int, language: str | None = None) -> list[Cue]:
         """Take in what an utterance says by now, and return the cues that changed, oldest first.
@@ -93,7 +114,7 @@ class CueBuilder:
         utterance.layout.update(transcript, language)
         utterance.revision = max(transcript.revision, utterance.revision + 1)
         first = utterance.final_cues
-        blocks = utterance.layout.blocks()[first:]
+        blocks = utterance.layout.blocks()[first - utterance.said_cues :]
         spans = self._spans(blocks, heard_sample)
         changed: list[Cue] = []
         for number, (block, (start_sample, end_sample)) in enumerate(zip(blocks, spans, strict=True), start=first):
@@ -150,6 +171,14 @@ class _Utterance:
     revision: int = 0
     final_cues: int = 0
     cues: list[Cue] = field(default_factory=list)
+    said_cues: int = 0
+    """Of the final ones, those said before the session was taken up: the layout has no blocks of them."""
+
+    @classmethod
+    def going_on(cls, cues: Sequence[Cue], profile: CueProfile) -> "_Utterance":
+        """Return an utterance whose first cues are final."""
+        layout = _Layout(profile, sum(_text_chars(line) for cue in cues for line in cue.lines))
+        return cls(cues[-1].utterance_id, layout, cues[-1].revision, len(cues), list(cues), len(cues))
 
     def put(self, index: int, block: "_Block", start_sample: int, end_sample: int) -> list[Cue]:
         """Return the new version of a cue, or nothing if it would be the same."""
@@ -200,8 +229,10 @@ class _Layout:
     even if nothing stands after it for a while. A settled piece is committed and moves to no other line any more.
     """
 
-    def __init__(self, profile: CueProfile) -> None:
+    def __init__(self, profile: CueProfile, said_chars: int = 0) -> None:
         self._profile = profile
+        self._said_chars = said_chars
+        """Of the utterance's beginning, spaces left out, that is in earlier cues."""
         self._settled_width = profile.max_chars_per_line * _SETTLED_SHARE
         self._pieces: tuple[Piece, ...] = ()
         self._breaks: list[_Break] = []
@@ -236,7 +267,12 @@ class _Layout:
     def _pieces_of(self, words: Sequence[Word]) -> tuple[Piece, ...]:
         if self._profile.latin_only:
             words = [replace(word, text=to_latin(word.text)) for word in words]
-        return pieces_of(words, self._profile.max_chars_per_line)
+        pieces, chars = pieces_of(words, self._profile.max_chars_per_line), 0
+        for said, piece in enumerate(pieces):
+            if chars >= self._said_chars:
+                return pieces[said:]
+            chars += _text_chars(piece.text)
+        return pieces if not self._said_chars else ()
 
     def _block(self, start: int, end: int) -> _Block:
         return _Block(
@@ -308,6 +344,10 @@ class _Layout:
             width += self._pieces[position].width + (self._pieces[position].spaced and position > line_start)
             position += 1
         return position
+
+
+def _text_chars(text: str) -> int:
+    return sum(not char.isspace() for char in text)
 
 
 def _count_unchanged(old: Sequence[Piece], new: Sequence[Piece]) -> int:

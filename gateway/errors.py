@@ -18,6 +18,10 @@ LivecueError
     ├── Overloaded            no room for another session
     ├── Lagging               sound comes faster than it can be decoded
     ├── SlowReader            the peer does not read what it is sent
+    ├── SessionNotFound       there is none to resume, or none any more
+    ├── ResumedElsewhere      the session goes on over another connection
+    ├── SessionOpen           it is not over, and must be for that
+    ├── Unavailable           what this needs cannot be reached at the moment
     ├── StartTimeout          connected, and never said start
     ├── IdleTimeout           started, and fell silent
     └── Disconnected          the peer is gone; there is nobody to tell
@@ -45,12 +49,17 @@ __all__ = [
     "PayloadTooLarge",
     "RateLimited",
     "Reply",
+    "ResumedElsewhere",
+    "SessionNotFound",
+    "SessionOpen",
     "SlowReader",
     "StartTimeout",
     "Unauthorized",
+    "Unavailable",
     "UnsupportedMedia",
     "error_body",
     "error_headers",
+    "field_of",
     "reply_to",
 ]
 
@@ -161,6 +170,30 @@ class SlowReader(GatewayError):
     code = "slow_reader"
 
 
+class SessionNotFound(GatewayError):
+    """There is no session that a client can resume with what it said, or none any more."""
+
+    code = "session_not_found"
+
+
+class ResumedElsewhere(GatewayError):
+    """The session goes on over another connection."""
+
+    code = "resumed_elsewhere"
+
+
+class SessionOpen(GatewayError):
+    """The session is not over, and must be for what is wanted."""
+
+    code = "session_open"
+
+
+class Unavailable(GatewayError):
+    """Something that this needs cannot be reached at the moment."""
+
+    code = "unavailable"
+
+
 class StartTimeout(GatewayError):
     """The peer connected and never said start."""
 
@@ -209,6 +242,10 @@ _REPLIES: dict[type[LivecueError], Reply] = {
     Overloaded: Reply(503, 1013),
     Lagging: Reply(503, 1013),
     SlowReader: Reply(408, 1013),
+    SessionNotFound: Reply(404, 1008),
+    ResumedElsewhere: Reply(409, 1008),
+    SessionOpen: Reply(409, 1008),
+    Unavailable: Reply(503, 1013),
     StartTimeout: Reply(408, 1008),
     IdleTimeout: Reply(408, 1008),
 }
@@ -233,12 +270,17 @@ def reply_to(error: LivecueError) -> Reply:
     return next(_REPLIES[kind] for kind in type(error).__mro__ if kind in _REPLIES)
 
 
+def field_of(error: LivecueError) -> str | None:
+    """Return the name of the field that an error is about, or None."""
+    return error.field if isinstance(error, InvalidRequest | NotFound | ProtocolError) else None
+
+
 def error_body(error: LivecueError) -> dict[str, dict[str, object]]:
     """Return the JSON body of an HTTP refusal, in the one shape there is.
 
     `type` and `param` are what OpenAI's clients read beside `code` and `message`; `details` is an object or null.
     """
-    field = error.field if isinstance(error, InvalidRequest | NotFound | ProtocolError) else None
+    field = field_of(error)
     retry_after_s = _retry_after_s(error)
     return {
         "error": {
@@ -260,7 +302,7 @@ def error_headers(error: LivecueError) -> dict[str, str]:
 def _retry_after_s(error: LivecueError) -> int | None:
     if isinstance(error, RateLimited):
         return max(1, ceil(error.retry_after_s))
-    return _OVERLOADED_RETRY_S if isinstance(error, Overloaded) else None
+    return _OVERLOADED_RETRY_S if isinstance(error, Overloaded | Unavailable) else None
 
 
 def _type_of(http_status: int) -> str:

@@ -16,6 +16,7 @@ __all__ = [
     "Final",
     "Finished",
     "Flushed",
+    "Gap",
     "Latency",
     "OfChannel",
     "Partial",
@@ -39,6 +40,8 @@ class Ready:
         session_id: opaque, unique in this gateway.
         engine, model, device: what decodes.
         language: the language asked for, or None.
+        resume_token: what resumes the session when the connection is lost; None: nothing does.
+        next_sample: the sample frame, at the client's rate, from which sound is wanted.
     """
 
     seq: int
@@ -47,6 +50,8 @@ class Ready:
     model: str
     device: str
     language: str | None
+    resume_token: str | None = None
+    next_sample: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +214,15 @@ class Ack:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """Sound that was lost on its way; it counts as silence."""
+
+    seq: int
+    start_sample: int
+    end_sample: int
+
+
+@dataclass(frozen=True, slots=True)
 class Warning:
     """Something the user may want to mend; the session goes on."""
 
@@ -268,6 +282,7 @@ SessionEvent = (
     | Flushed
     | Ack
     | CadenceChanged
+    | Gap
     | Warning
     | Error
     | Finished

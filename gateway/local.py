@@ -7,8 +7,8 @@ import anyio
 from anyio.streams.stapled import StapledObjectStream
 
 from decoder.choice import create_engine
+from gateway.connections import Connection
 from gateway.service import open_sessions
-from gateway.session import Session
 from gateway.settings import Settings
 from gateway.transport import memory_pair
 from gateway.wire.native import NativeCodec
@@ -25,7 +25,7 @@ async def local_connection(settings: Settings) -> AsyncIterator[StapledObjectStr
     """
     async with open_sessions(settings, create_engine(settings.engine)) as sessions, anyio.create_task_group() as tasks:
         transport, peer = memory_pair()
-        tasks.start_soon(Session(transport, NativeCodec(), sessions).run)
+        tasks.start_soon(Connection(transport, NativeCodec(), sessions).run)
         async with peer:
             yield peer
         tasks.cancel_scope.cancel()

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from decoder.engine import PoolReport
 from decoder.scheduler import Scheduler
 from gateway.auth import Doorkeeper
+from gateway.journal_writer import JournalCounts
 from gateway.watching import Watching
 from gateway.wire import Final
 
@@ -82,6 +83,10 @@ class Metrics:
         """Tell also how many watch, and what they do not get."""
         self._registry.register(_WatchingCollector(watching))
 
+    def watch_journal(self, counts: JournalCounts) -> None:
+        """Tell also what the journal has written and lost."""
+        self._registry.register(_JournalCollector(counts))
+
     def call(self, fates: Iterable[tuple[str, int]], filled_ms: int) -> None:
         """Count the frames of a telephone call that is over."""
         for fate, count in fates:
@@ -140,6 +145,19 @@ class _WatchingCollector(Collector):
         for kind, count in self._watching.losses.items():
             lost.add_metric([kind], count)
         yield lost
+
+
+class _JournalCollector(Collector):
+    """Reads the journal's counts when asked."""
+
+    def __init__(self, counts: JournalCounts) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        counts = self._counts
+        yield CounterMetricFamily("livecue_journal_events", "Events written down", counts.written)
+        yield CounterMetricFamily("livecue_journal_failures", "Times the journal could not be written", counts.failures)
+        yield CounterMetricFamily("livecue_journal_events_lost", "Events never written down", counts.lost)
 
 
 class _SchedulerCollector(Collector):

@@ -1,6 +1,6 @@
 """One session's path of the data, without I/O: sound in, decode requests and events out."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from reprlib import repr as shortened
@@ -12,6 +12,7 @@ from decoder.settings import GuardSettings, StabiliserSettings
 from decoder.types import DecodeRequest, EngineError, RequestKind, RequestReplaced
 from gateway.cadence import Cadence
 from gateway.captioner import Captioner
+from gateway.checkpoint import FRESH, Checkpoint
 from gateway.conditions import Conditions
 from gateway.cues import PROFILES, CueBuilder
 from gateway.eagerness import Eagerness
@@ -35,6 +36,7 @@ from vad import events as speech
 from vad.audio import SAMPLE_RATE_HZ, s_to_samples
 from vad.detector import DETECTORS, create_detector
 from vad.listener import Listener
+from vad.origin import Origin
 from vad.settings import MIN_THRESHOLD, SegmenterSettings
 
 __all__ = ["Effect", "Pipeline", "PipelineSettings"]
@@ -64,6 +66,7 @@ class Pipeline:
         settings: what it gets where it has no wish.
         info: the engine, for `Ready`.
         next_seq: gives each event its number; channels of one session share it.
+        checkpoint: where the session goes on, where it is taken up again.
 
     Raises:
         ProtocolError: a wish that cannot be met.
@@ -76,21 +79,22 @@ class Pipeline:
         settings: PipelineSettings,
         info: EngineInfo,
         next_seq: Callable[[], int] | None = None,
+        checkpoint: Checkpoint = FRESH,
     ) -> None:
-        profile = settings.session.cue_profile if start.cue_profile is None else start.cue_profile
-        if profile not in PROFILES:
-            raise ProtocolError(f"no cue profile {shortened(profile)}: there are {', '.join(PROFILES)}", "cues.profile")
+        cues = _cue_builder(start, settings, checkpoint)
         _check_language(start, info)
         self._session_id = session_id
         self._start = start
         self._all_settings = settings
         self._settings = settings.session
         self._info = info
-        self._next_seq = next_seq or count(1).__next__
-        self._listener = _listener(start, settings)
+        self.next_seq = next_seq or count(checkpoint.first_seq).__next__
+        """Gives the next event its number; for those the shell sends itself, too."""
+        self._checkpoint = checkpoint
+        self._listener = _listener(start, settings, checkpoint.origin)
         self._set_partials(start)
-        cues = CueBuilder(PROFILES[profile])
-        self._captioner = Captioner(start, cues, settings.stabiliser, settings.guard, self._next_seq)
+        finals = checkpoint.origin.utterances
+        self._captioner = Captioner(start, cues, settings.stabiliser, settings.guard, self.next_seq, finals)
         self._eagerness = Eagerness()
         self._has_eager_finals = self._settings.eager_finals and info.eager_is_final
         self.eager_dropped = 0
@@ -100,12 +104,17 @@ class Pipeline:
         self._eager: DecodeRequest | None = None
         """The eager request of the pause the speaker is in."""
         self._acked_s = 0.0
-        self._conditions = Conditions(settings.session, self._next_seq)
+        self._conditions = Conditions(settings.session, self.next_seq)
 
     @property
     def heard_sample(self) -> int:
         """One past the last sample heard, at 16 kHz."""
         return self._listener.heard_sample
+
+    @property
+    def next_sample(self) -> int:
+        """The sample frame, at the client's rate, that is to come next."""
+        return self._listener.received_samples
 
     @property
     def finals(self) -> int:
@@ -128,14 +137,10 @@ class Pipeline:
         oldest = self._captioner.oldest_ended
         return (self.heard_sample - oldest.end_sample) / SAMPLE_RATE_HZ if oldest else 0.0
 
-    def next_seq(self) -> int:
-        """Return the number of the next event, for one the shell sends itself."""
-        return self._next_seq()
-
     def ready(self) -> Ready:
         """Return the session's first event."""
         info = self._info
-        return Ready(self._next_seq(), self._session_id, info.engine, info.model, info.device, self._start.language)
+        return Ready(self.next_seq(), self._session_id, info.engine, info.model, info.device, self._start.language)
 
     def hear(self, data: bytes, now_s: float) -> list[Effect]:
         """Hear the next bytes of sound.
@@ -149,12 +154,14 @@ class Pipeline:
             Lagging: the engine has been too slow for too long.
         """
         effects = self._follow(self._listener.push(data), now_s)
-        effects += self._conditions_now()
-        if self._listener.received_samples / self._start.audio.sample_rate_hz - self._acked_s >= (
-            self._settings.ack_interval_s
-        ):
+        effects += self._conditions.heard(self.lag_s, self._listener.repaired_samples)
+        if self.next_sample / self._start.audio.sample_rate_hz - self._acked_s >= self._settings.ack_interval_s:
             effects.append(self._ack())
         return effects
+
+    def drop_cut(self) -> None:
+        """Forget the bytes of a sample frame that is not whole: it will be sent again."""
+        self._listener.drop_cut()
 
     def update(self, start: Start) -> None:
         """Go on with other wishes: language, prompt, endpointing, and what is told.
@@ -176,13 +183,12 @@ class Pipeline:
     def stop(self, now_s: float) -> list[Effect]:
         """End the stream, and say `Finished` when everything has been answered."""
         effects = self._follow(self._listener.finish(), now_s)
-        effects += self._conditions_now()
+        effects += self._conditions.heard(self.lag_s, self._listener.repaired_samples)
         if self._listener.leftover_bytes:
             got, whole = self._listener.leftover_bytes, self._start.audio.bytes_per_sample_frame
             message = f"the sound ended {got} bytes into a sample frame: a whole one has {whole}"
-            effects.append(Warning(self._next_seq(), "incomplete_sample", message))
-        effects.append(self._ack())
-        return [*effects, *self._captioner.mark(Finished(0, self.heard_sample, 0), now_s)]
+            effects.append(Warning(self.next_seq(), "incomplete_sample", message))
+        return [*effects, self._ack(), *self._captioner.mark(Finished(0, self.heard_sample, 0), now_s)]
 
     def answer(self, answer: Answer, now_s: float) -> list[Effect]:
         """Take in the engine's answer to one of this session's requests."""
@@ -204,9 +210,9 @@ class Pipeline:
         for event in events:
             match event:
                 case speech.SpeechStarted():
-                    self._revision = 0
+                    self._revision = self._checkpoint.revision_of(event.utterance_id)
                     self._captioner.begin(event.utterance_id, event.start_sample)
-                    effects.append(SpeechStarted(self._next_seq(), event.utterance_id, event.start_sample))
+                    effects.append(SpeechStarted(self.next_seq(), event.utterance_id, event.start_sample))
                 case speech.SpeechEnded():
                     effects += self._end(event, now_s)
                 case speech.SpeechResumed():
@@ -228,7 +234,7 @@ class Pipeline:
         if event.reason is speech.EndReason.SILENCE:
             self._eagerness.paused(was_end=True)
         effects: list[Effect] = [
-            SpeechEnded(self._next_seq(), event.utterance_id, event.start_sample, event.end_sample, event.reason)
+            SpeechEnded(self.next_seq(), event.utterance_id, event.start_sample, event.end_sample, event.reason)
         ]
         if eager is None or eager.end_sample != event.end_sample:
             self.eager_dropped += eager is not None
@@ -236,8 +242,9 @@ class Pipeline:
         return [*effects, *self._said(self._captioner.end(event, self._revision, now_s))]
 
     def _said(self, events: list[ServerEvent]) -> list[ServerEvent]:
-        """Add an ack to events that hold a final: there is less outstanding now."""
-        return [*events, self._ack()] if any(isinstance(event, Final) for event in events) else events
+        """Add an ack to events that hold a final, for there is less outstanding now; after the last event nothing."""
+        has_final = any(isinstance(event, Final) for event in events)
+        return [*events, self._ack()] if has_final and not isinstance(events[-1], Finished) else events
 
     def _resume(self, event: speech.SpeechResumed) -> list[ServerEvent]:
         self._eagerness.paused(was_end=False)
@@ -251,22 +258,20 @@ class Pipeline:
             self._eager = None
         if self._captioner.waits_for(request.utterance_id, request.revision):
             deadline_s = now_s + self._settings.final_deadline_s
-            final = replace(request, kind=RequestKind.FINAL, revision=request.revision + 1, deadline_s=deadline_s)
-            self._captioner.ask_again(request.utterance_id, final.revision)
-            return [final]
+            revision = request.revision + 1
+            self._captioner.ask_again(request.utterance_id, revision)
+            return [replace(request, kind=RequestKind.FINAL, revision=revision, deadline_s=deadline_s)]
         return []
 
     def _paced(self, answer: Answer) -> list[ServerEvent]:
         """Stretch or shrink the partial interval by how a partial fared, and announce it."""
         if answer.request.kind is not RequestKind.PARTIAL:
             return []
-        if isinstance(answer.outcome, RequestReplaced):
-            self._cadence.replaced()
-        else:
-            self._cadence.took((answer.queue_s + answer.decode_s) * SAMPLE_RATE_HZ)
+        is_replaced = isinstance(answer.outcome, RequestReplaced)
+        self._cadence.took(float("inf") if is_replaced else (answer.queue_s + answer.decode_s) * SAMPLE_RATE_HZ)
         self._listener.progress_interval_samples = self._cadence.interval_samples
         announced = self._cadence.announcement()
-        return [] if announced is None else [CadenceChanged(self._next_seq(), announced)]
+        return [] if announced is None else [CadenceChanged(self.next_seq(), announced)]
 
     @property
     def _wants_eager_final(self) -> bool:
@@ -292,16 +297,20 @@ class Pipeline:
         )
 
     def _ack(self) -> Ack:
-        rate_hz, received = self._start.audio.sample_rate_hz, self._listener.received_samples
-        self._acked_s = received / rate_hz
+        audio = self._start.audio
+        self._acked_s = self.next_sample / audio.sample_rate_hz
+        # what was settled before the session was taken up stays so while the detector hears it again
+        received = max(self.next_sample, audio.sample_frames(self._checkpoint.origin.settled_sample))
         answered_until = self._captioner.answered_until
-        processed = received if answered_until is None else answered_until * rate_hz // SAMPLE_RATE_HZ
-        return Ack(self._next_seq(), received, min(received, processed))
+        processed = received if answered_until is None else audio.sample_frames(answered_until)
+        return Ack(self.next_seq(), received, min(received, processed))
 
-    def _conditions_now(self) -> Iterator[Warning]:
-        yield from self._conditions.lag(self.lag_s)
-        if self._listener.repaired_samples:
-            yield from self._conditions.repaired()
+
+def _cue_builder(start: Start, settings: PipelineSettings, checkpoint: Checkpoint) -> CueBuilder:
+    profile = settings.session.cue_profile if start.cue_profile is None else start.cue_profile
+    if profile not in PROFILES:
+        raise ProtocolError(f"no cue profile {shortened(profile)}: there are {', '.join(PROFILES)}", "cues.profile")
+    return CueBuilder(PROFILES[profile], checkpoint.cues)
 
 
 def _check_language(start: Start, info: EngineInfo) -> None:
@@ -310,14 +319,14 @@ def _check_language(start: Start, info: EngineInfo) -> None:
         raise ProtocolError(f"language {shortened(start.language)}: {info.engine} writes {allowed}", "language")
 
 
-def _listener(start: Start, settings: PipelineSettings) -> Listener:
+def _listener(start: Start, settings: PipelineSettings, origin: Origin) -> Listener:
     wishes = start.endpointing
     detector = settings.session.detector if wishes.detector is None else wishes.detector
     if detector not in DETECTORS:
         raise ProtocolError(
             f"no detector {shortened(detector)}: there are {', '.join(DETECTORS)}", "endpointing.detector"
         )
-    return Listener(start.audio, create_detector(detector), _segmenter_settings(wishes, settings.segmenter))
+    return Listener(start.audio, create_detector(detector), _segmenter_settings(wishes, settings.segmenter), origin)
 
 
 def _segmenter_settings(wishes: Endpointing, settings: SegmenterSettings) -> SegmenterSettings:

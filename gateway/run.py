@@ -2,9 +2,10 @@
 
 import logging
 import signal
+import socket
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
-from socket import AF_INET, AF_INET6, create_server, socket
 
 import uvicorn
 
@@ -25,6 +26,10 @@ _BACKLOG = 2048
 
 _SHUTDOWN_S = 10
 """After a signal, connections get so long to come to an end."""
+
+_UNREAD_MS = 60_000
+"""RFC 5482. A peer that is alive and reads nothing would keep its closed connection, and megabytes for it, for ever; by
+then whoever writes to it has long given up."""
 
 
 async def serve(settings: Settings, on_listening: Callable[[str], None]) -> None:
@@ -65,10 +70,13 @@ async def serve(settings: Settings, on_listening: Callable[[str], None]) -> None
             await uvicorn.Server(config).serve(sockets=[listener])
 
 
-def _bind(server: ServerSettings) -> socket:
-    family = AF_INET6 if ":" in server.host else AF_INET
+def _bind(server: ServerSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
     try:
-        return create_server((server.host, server.port), family=family, backlog=_BACKLOG)
+        listener = socket.create_server((server.host, server.port), family=family, backlog=_BACKLOG)
     except OSError as error:
         where = f"server.host = {server.host!r}, server.port = {server.port}"
         raise ConfigurationError(f"{where}: {error.strerror or error}") from error
+    if sys.platform == "linux":
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MS)
+    return listener

@@ -14,11 +14,15 @@ from gateway.rest.errors import RequestIds, error_response, shape_errors
 from gateway.rest.routes import rest_router
 from gateway.routes.deepgram import deepgram_router
 from gateway.routes.openai_realtime import realtime_router
+from gateway.routes.pages import pages_router
 from gateway.routes.sessions import sessions_router
+from gateway.routes.transcripts import transcripts_router
 from gateway.routes.twilio import twilio_router
+from gateway.routes.viewers import viewers_router
 from gateway.routes.vosk import vosk_router
 from gateway.service import Gateway
 from gateway.session import SessionContext
+from gateway.subprotocols import authorization_of, subprotocol_of
 from gateway.transport import WebSocketTransport
 from gateway.wire.native import NativeCodec
 
@@ -26,7 +30,17 @@ __all__ = ["create_app"]
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-_ROUTERS = (rest_router, realtime_router, deepgram_router, sessions_router, twilio_router, vosk_router)
+_ROUTERS = (
+    rest_router,
+    realtime_router,
+    deepgram_router,
+    pages_router,
+    sessions_router,
+    viewers_router,
+    transcripts_router,
+    twilio_router,
+    vosk_router,
+)
 """Beside those of this module, a module each."""
 
 
@@ -70,9 +84,9 @@ def create_app(gateway: Gateway) -> FastAPI:
     async def stream(websocket: WebSocket) -> None:
         try:
             check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), settings.allowed_origins)
-            caller = await doorkeeper.admit(websocket.headers.get("authorization"))
+            caller = await doorkeeper.admit(authorization_of(websocket))
             with admission.enter():
-                await websocket.accept()
+                await websocket.accept(subprotocol_of(websocket))
                 await serve(gateway, WebSocketTransport(websocket), NativeCodec(), "native", caller)
         except GatewayError as error:
             context.metrics.refused.labels(error.code).inc()

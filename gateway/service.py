@@ -11,11 +11,15 @@ import anyio
 from decoder.engine import Engine
 from decoder.scheduler import Scheduler
 from gateway.auth import Doorkeeper, open_doorkeeper
+from gateway.journal import Journal, open_journal
+from gateway.journal_store import journal_path
 from gateway.limits import Admission
 from gateway.metrics import Metrics
 from gateway.pipeline import PipelineSettings
+from gateway.recording import recordings_folder
 from gateway.session import SessionContext
 from gateway.settings import Settings
+from gateway.watching import BACKLOG_EVENTS, SPARE_BACKLOG_EVENTS, Watching
 from vad.detector import create_detector
 
 __all__ = ["Gateway", "open_gateway", "open_sessions"]
@@ -44,30 +48,46 @@ async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gate
         ModelError: the engine's model cannot be loaded.
     """
     # the doorkeeper leaves last: what the last sessions have spent is still written down
-    async with open_doorkeeper(settings) as doorkeeper, open_sessions(settings, engine) as sessions:
+    async with (
+        open_doorkeeper(settings) as doorkeeper,
+        open_journal(settings) as journal,
+        open_sessions(settings, engine, journal) as sessions,
+    ):
         sessions.metrics.watch(doorkeeper)
+        sessions.metrics.watch_journal(journal.counts)
         live, files = Admission(settings.server.max_sessions), Admission(settings.files.max_files, "files")
         yield Gateway(settings, sessions, doorkeeper, live, files)
 
 
 @asynccontextmanager
-async def open_sessions(settings: Settings, engine: Engine) -> AsyncIterator[SessionContext]:
+async def open_sessions(
+    settings: Settings, engine: Engine, journal: Journal | None = None
+) -> AsyncIterator[SessionContext]:
     """Warm the engine up and keep it busy while the block lasts; then close it.
+
+    Args:
+        settings: all of them.
+        engine: to be kept busy.
+        journal: of the sessions.
 
     Raises:
         ModelError: the engine's model cannot be loaded.
     """
     await engine.warm_up()
     create_detector(settings.session.detector)  # loads its model now, not in the first session
-    info = engine.info
+    info, clock = engine.info, time.monotonic
     logger.info("engine ready engine=%s model=%s device=%s", info.engine, info.model, info.device)
-    scheduler = Scheduler(engine, settings.planner, settings.scheduler, time.monotonic)
+    scheduler = Scheduler(engine, settings.planner, settings.scheduler, clock)
     pipeline = PipelineSettings(settings.segmenter, settings.stabiliser, settings.guard, settings.session)
-    context = SessionContext(scheduler, info, pipeline, Metrics(scheduler), time.monotonic)
+    metrics = Metrics(scheduler)
+    is_written = journal is not None and journal.is_enabled
+    watching = Watching(SPARE_BACKLOG_EVENTS if is_written else BACKLOG_EVENTS)
+    is_recorded = journal is not None and settings.journal.record
+    recordings = recordings_folder(journal_path(settings.journal)) if is_recorded else None
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(scheduler.run)
-            yield context
+            yield SessionContext(scheduler, info, pipeline, metrics, clock, tasks, journal, recordings, watching)
             tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):

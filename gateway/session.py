@@ -1,93 +1,63 @@
-"""One connection, one task group: bytes between a transport and a pipeline. All waiting of a session is here."""
+"""One stream of sound and what is said of it. A session outlives its connections where its client can come back."""
 
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Protocol, assert_never
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 from uuid import uuid4
 
 import anyio
-from anyio.lowlevel import checkpoint
+from anyio.abc import TaskGroup
 
 from decoder.engine import EngineInfo
-from decoder.scheduler import Answer, Scheduler
-from decoder.types import DecodeRequest
+from decoder.scheduler import Scheduler
+from gateway.audience import Audience, Peer, Row
 from gateway.channels import ChannelPipelines
-from gateway.errors import (
-    Disconnected,
-    IdleTimeout,
-    InsufficientCredits,
-    SlowReader,
-    StartTimeout,
-    Unauthorized,
-    reply_to,
-)
-from gateway.metrics import Metrics, SessionCounts
-from gateway.outbox import Outbox
-from gateway.pipeline import Effect, PipelineSettings
-from gateway.watching import Watching
+from gateway.checkpoint import FRESH, Checkpoint
+from gateway.errors import Disconnected, InsufficientCredits, ResumedElsewhere, Unauthorized, field_of
+from gateway.journal import Journal, Opening
+from gateway.keys import digest_of
+from gateway.metrics import Metrics
+from gateway.pipeline import PipelineSettings
+from gateway.recording import Recording
+from gateway.transcriber import Charge, Transcriber
+from gateway.watching import Subject, Watching
 from gateway.wire import (
-    Audio,
-    ClientEvent,
-    Codec,
     Error,
-    Final,
     Finished,
     Flush,
-    KeepAlive,
+    Gap,
     OfChannel,
     ProtocolError,
-    Said,
-    Say,
+    Resume,
     ServerEvent,
     Start,
     Stop,
     Update,
     Warning,
 )
+from gateway.wire.native import NativeClientCodec
 from vad.audio import SAMPLE_RATE_HZ
 from vad.errors import LivecueError
 
-__all__ = ["Session", "SessionContext", "Transport"]
+__all__ = ["FINISHED", "Session", "SessionContext", "check_gap"]
 
 logger = logging.getLogger("livecue.session")
 
-_SLICE_S = 0.5
-"""Sound worked on between two looks at the other sessions: about 2 ms of voice activity detection."""
+FINISHED = "finished"
+"""Outcome of a session that was not ended by an error."""
 
-_NORMAL_CLOSURE = 1000
+INTERRUPTED = "interrupted"
+"""Outcome of one that was still going on when its gateway stopped."""
 
-_IDLE_LOOKS = 4
-"""Looks at a peer in the time that makes it idle, which is kept to a quarter therefore."""
+_TOKEN_BYTES = 32
 
-_CLOSE_TIMEOUT_S = 1.0
-"""A peer that reads gets a close frame at once; one that does not is not worth more."""
-
-
-class Transport(Protocol):
-    """One open connection, message by message."""
-
-    async def receive(self) -> str | bytes:
-        """Return the next message.
-
-        Raises:
-            Disconnected: the peer is gone.
-        """
-        ...
-
-    async def send(self, message: str | bytes) -> None:
-        """Send one message, waiting while the peer does not read.
-
-        Raises:
-            Disconnected: the peer is gone.
-        """
-        ...
-
-    async def close(self, code: int, reason: str) -> None:
-        """Say goodbye; nothing happens where the peer is gone."""
-        ...
+_MAX_GAP_S = 3_600.0
+"""Lost sound is heard as silence, at a few milliseconds of work a second: an hour's takes seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +65,12 @@ class SessionContext:
     """What a session shares with the others: the engine behind its scheduler, the settings, the metrics, the clock.
 
     Attributes:
+        tasks: in which sessions live.
+        journal: writes down what they say; None: nobody does, and no session waits for its client.
+        recordings: folder where their sound is kept; None: nowhere.
         watching: is told each event as it happens, for those who watch the session.
+        live: the sessions there are, by their ids.
+        resuming: whose turn it is to take one up, so that the later of two finds what the earlier one has done.
     """
 
     scheduler: Scheduler
@@ -103,261 +78,304 @@ class SessionContext:
     settings: PipelineSettings
     metrics: Metrics
     clock: Callable[[], float]
+    tasks: TaskGroup
+    journal: Journal | None = None
+    recordings: Path | None = None
     watching: Watching = field(default_factory=Watching)
+    live: "dict[str, Session]" = field(default_factory=dict)
+    resuming: anyio.Lock = field(default_factory=anyio.Lock)
 
 
 class Session:
-    """Serves one connection from its start message to its close.
+    """Sound in, events out: a pipeline, the task that takes what the engine answers, and an audience.
 
-    Four tasks: the reader hears the peer and never waits for the engine or the writer, so that what the peer sends is
-    seen at once; another takes what the engine answers; the writer empties the outbox at the peer's pace; a watch ends
-    the session when the peer falls silent.
+    Without a peer a resumable session waits for the grace time; any other is over.
 
     Args:
-        transport: the open connection.
-        codec: its dialect.
         context: what is shared with other sessions.
-        charge: called with the seconds of sound just heard; it raises `Unauthorized` or `InsufficientCredits` where no
-            more may be heard.
+        start: what the client wants.
+        subject: what is known of it.
+        charge: who pays.
+        checkpoint: where it goes on, if it is taken up from its journal.
+        name: its id then.
+
+    Raises:
+        ProtocolError: a wish that cannot be met.
     """
 
     def __init__(
         self,
-        transport: Transport,
-        codec: Codec,
         context: SessionContext,
-        charge: Callable[[float], None] = lambda audio_s: None,
+        start: Start,
+        subject: Subject,
+        charge: Charge = lambda audio_s: None,
+        checkpoint: Checkpoint = FRESH,
+        name: str | None = None,
     ) -> None:
-        self.session_id = uuid4().hex
-        self._transport = transport
-        self._codec = codec
+        self.session_id = name or uuid4().hex
+        self.pipeline = ChannelPipelines(self.session_id, start, context.settings, context.engine, checkpoint)
+        self.error: LivecueError | None = None
+        """Why it is over, or will be; None while all is well, and when it has finished."""
+        self.closed = anyio.Event()
+        """Is set when nothing is left of it."""
         self._context = context
+        self._start = start
+        self._subject = subject
         self._charge = charge
-        self._settings = context.settings.session
-        self._outbox = Outbox(self._settings.outbox_max_events)
-        self._answers: deque[Answer] = deque()
-        """One for each request outstanding, at most."""
-        self._answered = anyio.Event()
-        self._pipeline: ChannelPipelines | None = None
-        self._slice_bytes = 0
-        self._error: LivecueError | None = None
-        self._has_stopped = False
-        self._has_said_goodbye = False
-        self._messages = 0
-        self._counts = SessionCounts(context.metrics)
+        self.audience = Audience(self.session_id, context.journal, context.watching, self._on_told)
+        """Who is told what it says."""
+        self._gap = checkpoint.gap
+        self._lost_samples = 0
+        """Sample frames that the peer cannot send again, at its rate."""
+        driver = context.scheduler, context.metrics
+        self._transcriber = Transcriber(self.pipeline, start.audio, *driver, self.say)
+        self._transcriber.paid_samples = checkpoint.paid_sample
+        self._is_draining = False
+        """Whether a fatal error has been told, and finals still follow it."""
+        self.is_over = False
+        """Whether nothing more is told; what is left of it goes."""
+        self._shown = ExitStack()
         self._scope = anyio.CancelScope()
 
-    async def run(self) -> None:
-        """Serve until the session is over. Raises nothing but cancellation."""
-        metrics = self._context.metrics
-        metrics.sessions.inc()
+    @property
+    def has_stopped(self) -> bool:
+        """Whether no more is heard; what was heard is still answered."""
+        return self._transcriber.has_stopped
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for its client to come back."""
+        return self.audience.peer is None and self.audience.token is not None and not self.is_over
+
+    # --- from its beginning to its end ---------------------------------------------------------------------------
+
+    def open(self, peer: Peer) -> None:
+        """Begin, and tell the peer so."""
+        token, journal = None, self._context.journal
+        if journal is not None and journal.is_enabled:
+            token = secrets.token_urlsafe(_TOKEN_BYTES) if self._start.resumable else None
+            journal.open(_opening(self.session_id, self._subject, self._start, token), self.warn_of_journal)
+        self.audience.token = token
+        self._begin()
+        self.audience.begin(peer)
+        self.say(self.pipeline.ready())
+
+    def go_on(self, peer: Peer, resume: Resume, missed: Sequence[Row]) -> None:
+        """Begin where the journal ends, and tell the peer so, and what it has missed."""
+        self.audience.token = resume.token
+        self._begin()
+        introduction = replace(self.pipeline.ready(), seq=1)  # the one in the journal, which viewers are told
+        self._context.watching.tell(self.session_id, introduction)
+        self._welcome_back(peer, resume, self.pipeline.next_sample, missed)
+        if self._gap is not None:
+            self.say(Gap(self.pipeline.next_seq(), *self._gap))
+
+    def take_up(self, peer: Peer, resume: Resume, missed: Sequence[Row], charge: Charge) -> None:
+        """Go on with another peer, which pays from now on, and tell it what it has missed; the one before is let go.
+
+        Raises:
+            ProtocolError: more sound was lost than a session may miss.
+        """
+        lost = max(0, resume.held_sample - self.pipeline.next_sample)
+        check_gap(lost, self._start.audio.sample_rate_hz)
+        self._charge, self._lost_samples = charge, lost
+        self._transcriber.drop_cut()
+        self._dismiss(ResumedElsewhere("the session goes on over another connection"))
+        self._welcome_back(peer, resume, self.pipeline.next_sample + lost, missed)
+
+    async def hear_what_was_lost(self, peer: Peer) -> None:
+        """Hear silence in place of the sound that was lost before the peer took the session up.
+
+        Raises:
+            Lagging: the engine has been too slow for too long.
+        """
+        lost, self._lost_samples = self._lost_samples, 0
+        if lost:
+            await self._transcriber.hear_gap(lost, lambda: self._is_heard(peer))
+
+    def leave(self, peer: Peer, error: LivecueError) -> None:
+        """Do without a peer, if that is still the one there is; the error is why it is gone."""
+        if not self.audience.leave(peer) or self.is_over:
+            return
+        if self.audience.token is None:
+            self.error = self.error or error
+            self._end()
+        else:
+            _make_room(self._context)
+
+    def give_up(self, reason: str) -> None:
+        """Wait for the client no longer; what was heard is still answered."""
+        if self.audience.token is not None:
+            self.audience.token = None
+            self.error = Disconnected(f"the client has not come back: {reason}")
+            self._wind_up()
+
+    def fail(self, error: LivecueError) -> None:
+        """End with an error."""
+        self.error, self._is_draining = error, False
+        self.say(self.error_event(error, fatal=True))
+
+    def end_early(self, error: LivecueError) -> None:
+        """Hear nothing more, and say why; what was heard is still answered."""
+        self.error, self._is_draining = error, True
+        self.say(self.error_event(error, fatal=True))
+        self._wind_up()
+
+    def _wind_up(self) -> None:
+        try:
+            self.heed(Stop())
+        except LivecueError as error:  # not even that can be done
+            self.fail(error)
+
+    def _begin(self) -> None:
+        context = self._context
+        context.live[self.session_id] = self
+        self._shown.enter_context(context.watching.show(self.session_id, self._subject))
+        context.metrics.sessions.inc()
+        _log_opened(self.session_id, self._start)
+        if context.recordings is not None:
+            warn = partial(self._warn, "recording_stopped")
+            self._transcriber.recording = Recording(context.recordings, self.session_id, self._start, warn)
+        context.tasks.start_soon(self._run)
+
+    def _welcome_back(self, peer: Peer, resume: Resume, next_sample: int, missed: Sequence[Row]) -> None:
+        ready = replace(self.pipeline.ready(), seq=resume.after_seq, resume_token=resume.token, next_sample=next_sample)
+        self.audience.welcome(peer, ready, missed)
+
+    async def _run(self) -> None:
         try:
             with self._scope:
                 async with anyio.create_task_group() as tasks:
-                    for task in (self._read, self._watch_idle, self._take_answers, self._write):
-                        tasks.start_soon(self._guarded, task)
+                    tasks.start_soon(self._transcriber.run)
+                    if self._transcriber.recording is not None:
+                        tasks.start_soon(self._transcriber.recording.run)
+                    if self.audience.token is not None:
+                        tasks.start_soon(self._await_return)
         except Exception:  # a fault of ours ends this session and no other
             logger.exception("session failed session=%s", self.session_id)
-            self._error = LivecueError("the gateway failed")
-            await self._close(self._error_event(self._error, fatal=True))
+            self.error = LivecueError("the gateway failed")
+            self._dismiss(self.error)
+            self._end()
         finally:
-            for engine_session in self._pipeline.engine_sessions if self._pipeline else ():
-                self._context.scheduler.forget(engine_session)
-            outcome = self._error.code if self._error else "finished"
-            metrics.sessions.dec()
-            metrics.sessions_ended.labels(outcome).inc()
-            metrics.cues_replaced.inc(self._outbox.replaced)
-            heard_s = self._pipeline.heard_sample / SAMPLE_RATE_HZ if self._pipeline else 0.0
-            finals = self._pipeline.finals if self._pipeline else 0
-            logger.info(
-                "session closed session=%s outcome=%s audio_s=%.1f finals=%d", self.session_id, outcome, heard_s, finals
-            )
+            self._close()
 
-    async def _guarded(self, task: Callable[[], Awaitable[None]]) -> None:
-        """Run one of the tasks; an error that it raises is told to the peer and ends the session."""
+    async def _await_return(self) -> None:
+        grace_s = self._context.settings.session.grace_s
+        await self.audience.wait_for_absence(grace_s)
+        self.give_up(f"{grace_s:g} s are over")
+
+    def _dismiss(self, error: LivecueError) -> None:
+        """Tell the peer, and nobody else, why it is one no more."""
+        if (peer := self.audience.peer) is not None:
+            peer.tell(self.error_event(error, fatal=True))
+            peer.end(error)
+
+    def _end(self) -> None:
+        self.is_over = True
+        self.audience.close(self.error)
+        self._scope.cancel()
+
+    def _close(self) -> None:
+        context, ended_well = self._context, FINISHED if self.is_over else INTERRUPTED
+        outcome = self.error.code if self.error else ended_well
+        del context.live[self.session_id]
+        self._shown.close()
+        if context.journal is not None and self.is_over:  # else the gateway stops, and the next one goes on with it
+            context.journal.end(self.session_id, outcome, time.time())
+        context.metrics.sessions.dec()
+        context.metrics.sessions_ended.labels(outcome).inc()
+        _log_closed(self.session_id, outcome, self.pipeline)
+        self.closed.set()
+
+    # --- what the client says, and what it is told -----------------------------------------------------------------
+
+    async def hear(self, peer: Peer, data: bytes, channel: int) -> None:
+        """Hear a message of sound, as long as it is that peer's turn.
+
+        Raises:
+            AudioError: it is not in the announced format.
+            Lagging: the engine has been too slow for too long.
+            ProtocolError: there is no such channel.
+        """
         try:
-            await task()
-        except LivecueError as error:
-            if self._has_said_goodbye:  # the peer's answer to it is no error
-                return
-            if isinstance(error, Disconnected | SlowReader):  # nobody listens: there is no use in an event
-                self._error = error
-                await self._close()
-                self._scope.cancel()
-            else:
-                self._fail(error)
-                self._outbox.close()
+            await self._transcriber.hear(data, channel, self._charge, lambda: self._is_heard(peer))
+        except (InsufficientCredits, Unauthorized) as error:
+            self.end_early(error)
 
-    def _fail(self, error: LivecueError) -> None:
-        self._error = error
-        with suppress(SlowReader):  # no room for the event: the close code says it
-            self._emit(self._error_event(error, fatal=True))
+    def heed(self, wish: Update | Flush | Stop) -> None:
+        """Do what the client wants beside being heard.
 
-    def _error_event(self, error: LivecueError, *, fatal: bool) -> Error:
-        field = error.field if isinstance(error, ProtocolError) else None
-        seq = self._pipeline.next_seq() if self._pipeline else 1
-        return Error(seq, error.code, str(error), fatal, field)
+        Raises:
+            ProtocolError: a wish that cannot be met.
+        """
+        self._transcriber.heed(wish)
 
-    # --- the reader ----------------------------------------------------------------------------------------------
+    def _is_heard(self, peer: Peer) -> bool:
+        return self.audience.peer is peer and not self.is_over
 
-    async def _read(self) -> None:
-        settings = self._settings
-        with _within(settings.start_timeout_s, StartTimeout(f"no start message within {settings.start_timeout_s:g} s")):
-            await self._handle_all(self._codec.open())
-            while self._pipeline is None:
-                await self._handle_message(await self._transport.receive())
-        while True:
-            message = await self._transport.receive()
-            self._messages += 1
-            if self._error is None:  # after a fatal error only the peer's goodbye is of interest
-                await self._handle_message(message)
+    def error_event(self, error: LivecueError, *, fatal: bool) -> Error:
+        """Return what is said of an error."""
+        return Error(self.pipeline.next_seq(), error.code, str(error), fatal, field_of(error))
 
-    async def _watch_idle(self) -> None:
-        """End the session of a silent peer. Counting messages now and then is cheaper than a timeout for each."""
-        limit_s = self._settings.idle_timeout_s
-        counted, quiet_looks = 0, 0
-        while quiet_looks < _IDLE_LOOKS:
-            await anyio.sleep(limit_s / _IDLE_LOOKS)
-            is_quiet = self._pipeline is not None and counted == self._messages
-            quiet_looks = quiet_looks + 1 if is_quiet else 0
-            counted = self._messages
-        # After stop it is the gateway's turn: a peer that waits for the last finals is not idle.
-        if self._pipeline is not None and not self._has_stopped:
-            self._end_early(self._pipeline, IdleTimeout(f"no message within {limit_s:g} s"))
-
-    def _end_early(self, pipeline: ChannelPipelines, error: LivecueError) -> None:
-        """Hear nothing more; what was heard is still answered."""
-        self._has_stopped = True
-        self._fail(error)
-        self._apply(pipeline.stop(self._context.clock()))
-
-    async def _handle_message(self, message: str | bytes) -> None:
-        try:
-            await self._handle_all(self._codec.receive(message))
-        except ProtocolError as error:
-            if self._pipeline is None:
-                raise
-            self._emit(self._error_event(error, fatal=False))
-
-    async def _handle_all(self, events: Sequence[ClientEvent]) -> None:
-        for event in events:
-            if self._error is None:
-                await self._handle(event)
-
-    async def _handle(self, event: ClientEvent) -> None:
-        if isinstance(event, Start):
-            self._open(event)
-            return
-        if isinstance(event, Say):
-            self._emit(Said(event.message))
-            return
-        pipeline, now_s = self._pipeline, self._context.clock()
-        assert pipeline is not None, "a codec lets nothing through before start"
-        match event:
-            case Audio(data, channel):
-                await self._hear(pipeline, data, channel)
-            case Update(start):
-                pipeline.update(start)
-            case Flush(flush_id):
-                self._apply(pipeline.flush(flush_id, now_s))
-            case Stop():
-                self._has_stopped = True
-                self._apply(pipeline.stop(now_s))
-            case KeepAlive():
-                pass
-            case _:
-                assert_never(event)
-
-    def _open(self, start: Start) -> None:
-        context = self._context
-        self._slice_bytes = round(start.audio.sample_rate_hz * _SLICE_S) * start.audio.bytes_per_sample_frame
-        self._pipeline = ChannelPipelines(self.session_id, start, context.settings, context.engine)
-        audio = start.audio
-        logger.info(
-            "session opened session=%s encoding=%s rate_hz=%d channels=%d language=%s",
-            self.session_id,
-            audio.encoding,
-            audio.sample_rate_hz,
-            audio.channels,
-            start.language,
-        )
-        self._apply([self._pipeline.ready()])
-
-    async def _hear(self, pipeline: ChannelPipelines, data: bytes, channel: int) -> None:
-        """Hear a message of sound slice by slice, so that a large one delays no other session."""
-        for start in range(0, len(data), self._slice_bytes):
-            before = pipeline.heard_samples
-            self._apply(pipeline.hear(data[start : start + self._slice_bytes], self._context.clock(), channel))
-            heard_s = (pipeline.heard_samples - before) / SAMPLE_RATE_HZ
-            self._context.metrics.audio_s.inc(heard_s)
-            try:
-                self._charge(heard_s)
-            except (InsufficientCredits, Unauthorized) as error:
-                self._end_early(pipeline, error)
-                return
-            if start + self._slice_bytes < len(data):
-                await checkpoint()
-
-    # --- the engine's answers ------------------------------------------------------------------------------------
-
-    def _deliver(self, answer: Answer) -> None:
-        self._answers.append(answer)
-        self._answered.set()
-
-    async def _take_answers(self) -> None:
-        while True:
-            await self._answered.wait()
-            self._answered = anyio.Event()
-            while self._answers:
-                assert self._pipeline is not None, "only a pipeline asks"
-                self._apply(self._pipeline.answer(self._answers.popleft(), self._context.clock()))
-
-    # --- the writer ----------------------------------------------------------------------------------------------
-
-    def _apply(self, effects: Iterable[Effect]) -> None:
-        for effect in effects:
-            if isinstance(effect, DecodeRequest):
-                self._context.scheduler.submit(effect, self._deliver)
-            else:
-                self._emit(effect)
-
-    def _emit(self, event: ServerEvent) -> None:
+    def say(self, event: ServerEvent) -> None:
+        """Say something in its turn."""
         told = event.event if isinstance(event, OfChannel) else event
         if isinstance(told, Warning):
             self._context.metrics.warnings.labels(told.code).inc()
-        self._context.watching.tell(self.session_id, event)
-        self._outbox.put(event)
-        if isinstance(event, Finished):
-            self._outbox.close()
+        self.audience.say(event)
 
-    async def _write(self) -> None:
-        timeout_s = self._settings.send_timeout_s
-        while (event := await self._outbox.get()) is not None:
-            for message in self._codec.send(event):
-                with _within(timeout_s, SlowReader(f"nothing was read for {timeout_s:g} s")):
-                    await self._transport.send(message)
-            told = event.event if isinstance(event, OfChannel) else event
-            if isinstance(told, Final):
-                assert self._pipeline is not None, "only a pipeline makes finals"
-                self._context.metrics.final(told)
-                self._counts.bring_up(self._pipeline.eager, self._pipeline.guarded)
-        await self._close()
-        self._scope.cancel()
+    def warn_of_journal(self, message: str) -> None:
+        """Say that nothing is written down for now."""
+        self._warn("journal_unavailable", message)
 
-    async def _close(self, last: Error | None = None) -> None:
-        self._has_said_goodbye = True
-        code = reply_to(self._error).close_code if self._error else _NORMAL_CLOSURE
-        with anyio.move_on_after(_CLOSE_TIMEOUT_S, shield=True), suppress(Disconnected):
-            for message in self._codec.send(last) if last else ():
-                await self._transport.send(message)
-            await self._transport.close(code, self._error.code if self._error else "")
+    def _warn(self, code: str, message: str) -> None:
+        self.say(Warning(self.pipeline.next_seq(), code, message))
+
+    def _on_told(self, event: ServerEvent) -> None:
+        is_last = isinstance(event, Error) and event.fatal and not self._is_draining
+        if is_last or isinstance(event, Finished):
+            self._end()
 
 
-@contextmanager
-def _within(seconds: float, error: LivecueError) -> Iterator[None]:
-    """Raise the error when the block takes longer."""
-    try:
-        with anyio.fail_after(seconds):
-            yield
-    except TimeoutError:
-        raise error from None
+def check_gap(lost_samples: int, rate_hz: int) -> None:
+    """Accept that so many samples are lost.
+
+    Raises:
+        ProtocolError: more than a session may miss.
+    """
+    if lost_samples > _MAX_GAP_S * rate_hz:
+        raise ProtocolError(f"{lost_samples} sample frames were lost: at most {_MAX_GAP_S:g} s may be", "held_sample")
+
+
+def _make_room(context: SessionContext) -> None:
+    """Let the session go that has waited longest for its client, where too many do."""
+    waiting = [session for session in context.live.values() if session.is_waiting]
+    if len(waiting) > context.settings.session.max_waiting:
+        longest = min(waiting, key=lambda session: session.audience.absent_since)
+        longest.give_up("too many sessions wait for their clients")
+
+
+def _opening(session_id: str, subject: Subject, start: Start, token: str | None) -> Opening:
+    known = subject.dialect, subject.owner, subject.opened_s, subject.about()
+    if token is None:
+        return Opening(session_id, *known, start=None, token_digest=None)
+    return Opening(session_id, *known, start=str(NativeClientCodec().send(start)[0]), token_digest=digest_of(token))
+
+
+def _log_opened(session_id: str, start: Start) -> None:
+    audio = start.audio
+    logger.info(
+        "session opened session=%s encoding=%s rate_hz=%d channels=%d language=%s",
+        session_id,
+        audio.encoding,
+        audio.sample_rate_hz,
+        audio.channels,
+        start.language,
+    )
+
+
+def _log_closed(session_id: str, outcome: str, pipeline: ChannelPipelines) -> None:
+    heard_s = pipeline.heard_sample / SAMPLE_RATE_HZ
+    logger.info(
+        "session closed session=%s outcome=%s audio_s=%.1f finals=%d", session_id, outcome, heard_s, pipeline.finals
+    )

@@ -27,6 +27,7 @@ from vad.settings import SegmenterSettings
 
 __all__ = [
     "FileSettings",
+    "JournalSettings",
     "RealtimeSettings",
     "ServerSettings",
     "SessionSettings",
@@ -69,6 +70,10 @@ class SessionSettings:
         lag_shed_s: behind by this much, partials pause so that finals catch up.
         lag_limit_s: behind by this much, the session ends: it will not catch up. Twice the send-ahead window
             of clients.
+        grace_s: a resumable session waits so long for its client to come back. A minute: a change of networks takes
+            seconds, and a client that comes later has given up on its captions.
+        max_waiting: sessions that wait for their clients at once; one more ends the one that has waited longest. 100:
+            half as many as may be connected; each holds half a megabyte.
     """
 
     detector: str = "hybrid"
@@ -84,6 +89,8 @@ class SessionSettings:
     outbox_max_events: Annotated[int, Field(ge=1)] = 1_000
     lag_shed_s: float = 10.0
     lag_limit_s: float = 90.0
+    grace_s: _Timeout = 60.0
+    max_waiting: Annotated[int, Field(ge=1)] = 100
 
 
 def _split_commas(value: object) -> object:
@@ -202,6 +209,25 @@ class StateSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalSettings:
+    """What is written down of sessions.
+
+    Attributes:
+        enabled: whether what is said is written down. Without it no session is taken up again after a restart, and
+            none can be read once it is over; what was written down before stays until its time.
+        database: SQLite file; None: `livecue/journal.db` in the user's data directory. It holds what people said.
+        retention_days: a session is deleted so long after its end; None or `inf`: never. A month: time to fetch the
+            transcript of a meeting, and not an archive.
+        record: whether the sound is kept too, as FLAC beside the database.
+    """
+
+    enabled: bool = True
+    database: Path | None = None
+    retention_days: Annotated[float, Field(gt=0)] | None = 30.0
+    record: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RealtimeSettings:
     """How clients of OpenAI's Realtime API are met.
 
@@ -252,6 +278,7 @@ class Settings(BaseSettings):
     files: FileSettings = FileSettings()
     uploads: UploadSettings = UploadSettings()
     state: StateSettings = StateSettings()
+    journal: JournalSettings = JournalSettings()
     realtime: RealtimeSettings = RealtimeSettings()
     telephony: TelephonySettings = TelephonySettings()
 

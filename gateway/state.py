@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ from anyio import CapacityLimiter, to_thread
 from gateway.errors import GatewayError
 from gateway.settings import StateSettings
 
-__all__ = ["Schema", "StateDatabase", "StateUnavailable", "state_path"]
+__all__ = ["Schema", "StateDatabase", "StateUnavailable", "data_path", "state_path"]
 
 _Result = TypeVar("_Result")
 
 _BUSY_S = 2.0
 """Another process may hold the file for so long: our own transactions take milliseconds."""
+
+_RETRY_S = 0.01
 
 _CAUSES = {
     sqlite3.SQLITE_BUSY: f"another process has kept it locked for {_BUSY_S:g} s",
@@ -53,27 +56,40 @@ class Schema:
 
 def state_path(settings: StateSettings) -> Path:
     """Return where the state database is, whether or not it is there yet."""
-    if settings.database is not None:
-        return settings.database
+    return settings.database or data_path("state.db")
+
+
+def data_path(name: str) -> Path:
+    """Return where a file of that name is in livecue's folder of the user's data directory."""
     # XDG base directory specification 0.8: a path that is not absolute is ignored
     data_home = os.environ.get("XDG_DATA_HOME", "")
     folder = data_home if os.path.isabs(data_home) else os.path.expanduser("~/.local/share")
-    return Path(folder, "livecue", "state.db")
+    return Path(folder, "livecue", name)
 
 
 class StateDatabase:
-    """One connection to the state database, opened when it is first needed.
+    """One connection to an SQLite file, opened when it is first needed.
 
     `read` and `write` block; on an event loop they go through `run`. Several processes may have the file open.
 
     Args:
         path: of the file. The first `write` makes it, readable by its owner only.
         schemas: the tables that are needed in it.
+        setting: that says where the file is, for errors.
+        pragmas: SQL that each connection begins with.
     """
 
-    def __init__(self, path: Path, schemas: Sequence[Schema]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schemas: Sequence[Schema],
+        setting: str = "state.database",
+        pragmas: Sequence[str] = (),
+    ) -> None:
         self._path = path
         self._schemas = schemas
+        self._setting = setting
+        self._pragmas = pragmas
         self._connection: sqlite3.Connection | None = None
         self._one_at_a_time = CapacityLimiter(1)
 
@@ -125,7 +141,9 @@ class StateDatabase:
             # transactions are opened by hand; whichever thread runs is the only one
             connection = sqlite3.connect(self._path, _BUSY_S, isolation_level=None, check_same_thread=False)
             try:
-                connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for each other
+                _write_ahead(connection)
+                for pragma in self._pragmas:
+                    connection.execute(pragma)
                 with _transaction(connection):
                     self._migrate(connection)
             except BaseException:
@@ -167,7 +185,21 @@ class StateDatabase:
             raise self._unavailable(cause or str(error)) from error
 
     def _unavailable(self, cause: str) -> StateUnavailable:
-        return StateUnavailable(f"state.database = {str(self._path)!r}: {cause}")
+        return StateUnavailable(f"{self._setting} = {str(self._path)!r}: {cause}")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Set WAL mode, in which readers and the writer do not wait for each other."""
+    until_s = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            # of two that open a new file at once SQLite refuses one without waiting
+            if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY or time.monotonic() > until_s:
+                raise
+        time.sleep(_RETRY_S)
 
 
 @contextmanager

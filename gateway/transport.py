@@ -1,4 +1,6 @@
-"""The transports there are: a WebSocket of the server, and a pair of memory streams for a peer in this process."""
+"""The transport seam; a WebSocket of the server, and a pair of memory streams for a peer in this process."""
+
+from typing import Protocol
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -7,10 +9,34 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.errors import Disconnected
 
-__all__ = ["MemoryTransport", "WebSocketTransport", "memory_pair"]
+__all__ = ["MemoryTransport", "Transport", "WebSocketTransport", "memory_pair"]
 
 _MEMORY_MESSAGES = 16
 """Messages under way in each direction, as many as a WebSocket library queues."""
+
+
+class Transport(Protocol):
+    """One open connection, message by message."""
+
+    async def receive(self) -> str | bytes:
+        """Return the next message.
+
+        Raises:
+            Disconnected: the peer is gone.
+        """
+        ...
+
+    async def send(self, message: str | bytes) -> None:
+        """Send one message, waiting while the peer does not read.
+
+        Raises:
+            Disconnected: the peer is gone.
+        """
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say goodbye; nothing happens where the peer is gone."""
+        ...
 
 
 class WebSocketTransport:

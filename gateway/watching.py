@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gateway.cues import CueState
 from gateway.errors import SlowReader
+from gateway.lasting import Superseding, channel_of, event_json
 from gateway.outbox import Outbox
 from gateway.wire import (
     Ack,
@@ -24,10 +24,13 @@ from gateway.wire import (
     Warning,
 )
 
-__all__ = ["Loss", "Subject", "Viewer", "Watched", "Watching"]
+__all__ = ["BACKLOG_EVENTS", "SPARE_BACKLOG_EVENTS", "Loss", "Subject", "Viewer", "Watched", "Watching"]
 
 BACKLOG_EVENTS = 1_000
 """Half an hour of talk: an utterance of some seconds leaves a final and a cue or two."""
+
+SPARE_BACKLOG_EVENTS = 100
+"""Some minutes of talk, for when the journal, which has all of it, cannot be read."""
 
 VIEWER_EVENTS = 1_000
 """What a viewer may leave unread, as much as the session's own peer: partials replace each other in it too."""
@@ -41,7 +44,7 @@ class Loss(StrEnum):
     REPLACED = "partial_cues_replaced"
     """Partial cues that a slow viewer never got because a newer revision came."""
     FORGOTTEN = "backlog_events_forgotten"
-    """Events that a backlog had no room for."""
+    """Events that a backlog had no room for; the journal, where there is one, has them still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,32 +71,37 @@ class Viewer:
     Attributes:
         backlog: what was said before, oldest first.
         news: what is said from then on; it ends with the session, or when the viewer is dropped.
+        is_dropped: whether it has left too much unread.
     """
 
     backlog: tuple[ServerEvent, ...]
     news: Outbox = field(default_factory=lambda: Outbox(VIEWER_EVENTS))
+    is_dropped: bool = False
 
 
 class Watched:
     """One session that can be watched.
 
     Its backlog has what lasts: finals, final cues, warnings, a fatal error, and the newest revision of each cue that is
-    not final. Of more than `BACKLOG_EVENTS` the oldest are forgotten.
+    not final. Of more than `backlog_events` the oldest are forgotten.
 
     Args:
         subject: what is known of it.
         losses: is counted up where something is lost.
+        backlog_events: the bound.
     """
 
-    def __init__(self, subject: Subject, losses: Counter[Loss]) -> None:
+    def __init__(self, subject: Subject, losses: Counter[Loss], backlog_events: int = BACKLOG_EVENTS) -> None:
         self.subject = subject
         self.ready: Ready | None = None
         """How the session introduced itself, once it is open."""
         self._losses = losses
+        self._backlog_events = backlog_events
         self._backlog: dict[int, ServerEvent] = {}
-        self._partials: dict[tuple[int, int, str], int] = {}
-        """Channel, utterance and cue → the newest revision's number."""
+        self._superseding = Superseding()
         self._viewers: list[Viewer] = []
+        self._newest: tuple[ServerEvent, str] | None = None
+        self._has_ended = False
 
     @property
     def viewers(self) -> int:
@@ -102,27 +110,19 @@ class Watched:
 
     def tell(self, event: ServerEvent) -> None:
         """Tell all viewers of an event, and keep it for those to come. Nobody is waited for."""
-        channel, told = (event.channel, event.event) if isinstance(event, OfChannel) else (0, event)
+        _, told = channel_of(event)
         if isinstance(told, Said | Ack | Flushed | Partial | OfChannel):
             return  # between the session and its peer
         match told:
             case Ready():
                 self.ready = told
-            case CueEvent(seq, cue):
-                name = channel, cue.utterance_id, cue.cue_id
-                self._forget_partial(name)
-                if cue.state is CueState.PARTIAL:
-                    self._partials[name] = seq
-                self._backlog[seq] = event
-            case Final(seq, utterance_id):
-                for name in [name for name in self._partials if name[:2] == (channel, utterance_id)]:
-                    self._forget_partial(name)
-                self._backlog[seq] = event
-            case Warning(seq) | Error(seq, fatal=True) | Finished(seq):
+            case CueEvent(seq) | Final(seq) | Warning(seq) | Error(seq, fatal=True) | Finished(seq):
                 self._backlog[seq] = event
             case _:
                 pass  # of the moment, as is a mistake of the peer, who may make many
-        if len(self._backlog) > BACKLOG_EVENTS:
+        for older in self._superseding.add(event):
+            self._backlog.pop(older, None)
+        if len(self._backlog) > self._backlog_events:
             del self._backlog[min(self._backlog)]
             self._losses[Loss.FORGOTTEN] += 1
         for viewer in tuple(self._viewers):
@@ -137,6 +137,8 @@ class Watched:
         """
         known = ({self.ready.seq: self.ready} if self.ready else {}) | self._backlog
         viewer = Viewer(tuple(known[seq] for seq in sorted(known) if seq > after))
+        if self._has_ended:
+            viewer.news.close()
         self._viewers.append(viewer)
         try:
             yield viewer
@@ -145,8 +147,15 @@ class Watched:
             if viewer in self._viewers:
                 self._viewers.remove(viewer)
 
+    def message(self, event: ServerEvent) -> str:
+        """Return an event as viewers are told it; it is written once for all who are told it at the same time."""
+        if self._newest is None or self._newest[0] is not event:
+            self._newest = event, event_json(event)
+        return self._newest[1]
+
     def end(self) -> None:
         """Let all viewers go once they have read what there is."""
+        self._has_ended = True
         for viewer in self._viewers:
             viewer.news.close()
 
@@ -155,19 +164,20 @@ class Watched:
             viewer.news.put(event)
         except SlowReader:
             self._losses[Loss.DROPPED] += 1
+            viewer.is_dropped = True
             viewer.news.close()
             self._viewers.remove(viewer)
 
-    def _forget_partial(self, name: tuple[int, int, str]) -> None:
-        seq = self._partials.pop(name, None)
-        if seq is not None:
-            self._backlog.pop(seq, None)
-
 
 class Watching:
-    """All sessions that can be watched now, by their ids."""
+    """All sessions that can be watched now, by their ids.
 
-    def __init__(self) -> None:
+    Args:
+        backlog_events: of each session are kept so many for those who come late.
+    """
+
+    def __init__(self, backlog_events: int = BACKLOG_EVENTS) -> None:
+        self._backlog_events = backlog_events
         self._watched: dict[str, Watched] = {}
         self.losses: Counter[Loss] = Counter()
         """What has been lost so far."""
@@ -186,7 +196,7 @@ class Watching:
     @contextmanager
     def show(self, session_id: str, subject: Subject) -> Iterator[None]:
         """Let a session be watched while the block lasts."""
-        watched = self._watched[session_id] = Watched(subject, self.losses)
+        watched = self._watched[session_id] = Watched(subject, self.losses, self._backlog_events)
         try:
             yield
         finally:

@@ -13,6 +13,7 @@ __all__ = [
     "Flush",
     "KeepAlive",
     "ProtocolError",
+    "Resume",
     "Say",
     "Start",
     "Stop",
@@ -76,6 +77,7 @@ class Start:
         transcripts: whether the words of an open utterance are told too, as `Partial`, for dialects without cues.
         channels: channels transcribed each by itself; `Audio` says which one it belongs to. With more than one, what is
             said of a channel comes as `OfChannel`.
+        resumable: whether the session waits for the client when the connection is lost.
     """
 
     audio: AudioFormat = field(default_factory=lambda: AudioFormat(Encoding.PCM_S16LE, SAMPLE_RATE_HZ, 1))
@@ -89,6 +91,24 @@ class Start:
     guard: bool = False
     transcripts: bool = False
     channels: int = 1
+    resumable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """In place of `Start`: a session goes on over this connection.
+
+    Attributes:
+        session_id: as `Ready` had it.
+        token: as `Ready` had it.
+        after_seq: number of the last event that the client has seen.
+        held_sample: first sample frame, at the client's rate, that the client can still send.
+    """
+
+    session_id: str
+    token: str
+    after_seq: int = 0
+    held_sample: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,4 +150,4 @@ class Say:
     message: str | bytes
 
 
-ClientEvent = Start | Update | Audio | Flush | Stop | KeepAlive | Say
+ClientEvent = Start | Resume | Update | Audio | Flush | Stop | KeepAlive | Say

@@ -8,7 +8,7 @@ __all__ = ["Schema", "breaches"]
 Schema = Mapping[str, object]
 
 _KEYWORDS = {"title", "description", "default", "type", "enum", "anyOf", "$ref"}
-_KEYWORDS |= {"properties", "required", "additionalProperties", "items"}
+_KEYWORDS |= {"properties", "required", "additionalProperties", "items", "minimum", "maximum"}
 
 _TYPES: Mapping[object, tuple[type, ...]] = {
     "object": (dict,),
@@ -45,6 +45,8 @@ def breaches(value: object, schema: Schema, schemas: Mapping[str, Schema], place
         yield f"{place}: {value!r} is none of {schema['enum']}"
     if "type" in schema and not _is(value, schema["type"]):
         yield f"{place}: {value!r} is no {schema['type']}"
+    elif isinstance(value, int) and not _lies_within(value, schema):
+        yield f"{place}: {value} is not within {schema.get('minimum')} and {schema.get('maximum')}"
     elif isinstance(value, dict):
         yield from _object_breaches(value, schema, schemas, place)
     elif isinstance(value, list) and "items" in schema:
@@ -64,6 +66,13 @@ def _object_breaches(
             yield from breaches(part, properties[name], schemas, f"{place}.{name}")
         elif schema.get("additionalProperties") is False:
             yield f"{place}: {name} is not allowed"
+
+
+def _lies_within(value: int, schema: Schema) -> bool:
+    lowest, highest = schema.get("minimum", value), schema.get("maximum", value)
+    assert isinstance(lowest, int)
+    assert isinstance(highest, int)
+    return lowest <= value <= highest
 
 
 def _is(value: object, name: object) -> bool:

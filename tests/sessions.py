@@ -1,4 +1,4 @@
-"""Whole sessions in memory: a real `Session` over `memory_pair`, a scripted engine and a detector that hears loudness.
+"""Whole sessions in memory: real ones over `memory_pair`, a scripted engine and a detector that hears loudness.
 
 The clock stands still, so that latencies are the same at every run; `settled` lets everybody do what can be done now.
 """
@@ -19,10 +19,13 @@ from decoder.engines.scripted import ScriptedEngine, spoken_count
 from decoder.scheduler import Scheduler
 from decoder.settings import GuardSettings, PlannerSettings, SchedulerSettings, StabiliserSettings
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind
+from gateway.connections import Connection
+from gateway.journal import Journal
 from gateway.metrics import Metrics
 from gateway.pipeline import PipelineSettings
-from gateway.session import Session, SessionContext
+from gateway.session import SessionContext
 from gateway.settings import SessionSettings
+from gateway.transcriber import Charge
 from gateway.transport import MemoryTransport, memory_pair
 from gateway.wire import Codec
 from gateway.wire.native import NativeCodec
@@ -115,6 +118,7 @@ async def open_context(
     session: SessionSettings = SETTINGS,
     scheduler: SchedulerSettings | None = None,
     clock: Callable[[], float] = lambda: 0.0,
+    journal: Journal | None = None,
 ) -> AsyncIterator[SessionContext]:
     """Run an engine's scheduler while the block lasts, and yield what sessions share.
 
@@ -123,6 +127,7 @@ async def open_context(
         session: default: those of a gateway, with the loudness detector.
         scheduler: default: those of a gateway.
         clock: default: stands still.
+        journal: default: none.
     """
     engine = engine or ScriptedEngine()
     driver = Scheduler(engine, PlannerSettings(), scheduler or SchedulerSettings(), clock)
@@ -130,7 +135,7 @@ async def open_context(
     with patch.dict(DETECTORS, loudness="tests.sessions:LoudnessDetector"):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(driver.run)
-            yield SessionContext(driver, engine.info, settings, Metrics(driver), clock)
+            yield SessionContext(driver, engine.info, settings, Metrics(driver), clock, tasks, journal)
             tasks.cancel_scope.cancel()
 
 
@@ -139,12 +144,12 @@ class Peer:
     """The client's end of one session.
 
     Attributes:
-        session: at the other end.
+        connection: at the other end.
         transport: the gateway's end of the connection.
-        is_over: whether `Session.run` has returned.
+        is_over: whether `Connection.run` has returned.
     """
 
-    session: Session
+    connection: Connection
     transport: MemoryTransport
     stream: ObjectStream[str | bytes]
     is_over: anyio.Event = field(default_factory=anyio.Event)
@@ -187,18 +192,21 @@ class Peer:
 
 
 @asynccontextmanager
-async def call(context: SessionContext, codec: Codec | None = None) -> AsyncIterator[Peer]:
+async def call(
+    context: SessionContext, codec: Codec | None = None, charge: Charge = lambda audio_s: None
+) -> AsyncIterator[Peer]:
     """Run a session while the block lasts; at its end the connection is cut if it is still there.
 
     Args:
         context: of the session.
         codec: of another dialect than the native one.
+        charge: who pays.
     """
     transport, stream = memory_pair()
-    peer = Peer(Session(transport, codec or NativeCodec(), context), transport, stream)
+    peer = Peer(Connection(transport, codec or NativeCodec(), context, charge), transport, stream)
 
     async def run() -> None:
-        await peer.session.run()
+        await peer.connection.run()
         peer.is_over.set()
 
     async with anyio.create_task_group() as tasks:

@@ -1,16 +1,44 @@
-"""Viewers of sessions: server-sent events, read over HTTP."""
+"""Sessions over real sockets, and those who watch them, by server-sent events and over WebSockets."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx2
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
+from gateway.key_store import KEYS_SCHEMA, KeyStore
+from gateway.state import StateDatabase
 from tests.servers import Served
-from tests.sessions import Message
+from tests.sessions import Message, hush, speech
 
-__all__ = ["Watch", "open_ids", "watch"]
+__all__ = [
+    "MASTER",
+    "SPEECH",
+    "Watch",
+    "bearer",
+    "keys",
+    "listen",
+    "open_ids",
+    "said_on",
+    "session",
+    "settings_with",
+    "speak",
+    "stopped_session",
+    "watch",
+]
+
+START: Message = {"type": "start", "language": "en"}
+
+SPEECH = (hush(0.5), speech(1.2), hush(0.8))
+"""One utterance."""
+
+MASTER = "master"
+"""A key of the settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +82,93 @@ class Watch:
         return events
 
 
+def bearer(secret: str) -> dict[str, str]:
+    """Return the header that brings a key, or a view token."""
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def settings_with(folder: Path, *, is_written: bool = True, has_keys: bool = False) -> dict[str, dict[str, object]]:
+    """Return settings of a gateway whose files are in a folder."""
+    settings: dict[str, dict[str, object]] = {
+        "journal": {"database": folder / "journal.db", "enabled": is_written},
+        "state": {"database": folder / "state.db"},
+    }
+    return settings | {"server": {"api_keys": [MASTER]}} if has_keys else settings
+
+
+@contextmanager
+def keys(path: Path, *names: str) -> Iterator[Mapping[str, str]]:
+    """Make stored keys, and yield them by their names."""
+    database = StateDatabase(path, (KEYS_SCHEMA,))
+    try:
+        yield {name: KeyStore(database).create(name, 0.0) for name in names}
+    finally:
+        database.close()
+
+
+@asynccontextmanager
+async def session(
+    served: Served, key: str | None = None, **wishes: object
+) -> AsyncIterator[tuple[ClientConnection, str]]:
+    """Open a session of the native dialect while the block lasts, and yield its id too."""
+    headers = bearer(key) if key else {}
+    async with connect(served.stream_url, additional_headers=headers) as websocket:
+        await websocket.send(json.dumps(START | wishes))
+        ready = json.loads(await websocket.recv())
+        yield websocket, ready["session_id"]
+
+
+async def speak(websocket: ClientConnection) -> list[Message]:
+    """Say one utterance, and return what the gateway says up to its final."""
+    for sound in SPEECH:
+        await websocket.send(sound)
+    said: list[Message] = []
+    while not said or said[-1]["type"] != "final":
+        said.append(json.loads(await websocket.recv()))
+    return said
+
+
+async def stopped_session(served: Served, key: str | None = None) -> tuple[str, list[Message]]:
+    """Say one utterance in a session, end it, and return its id and what its client was told."""
+    async with session(served, key) as (websocket, session_id):
+        said = await speak(websocket)
+        await websocket.send(json.dumps({"type": "stop"}))
+        said += [json.loads(message) async for message in websocket]
+    return session_id, said
+
+
+@asynccontextmanager
+async def listen(
+    served: Served, session_id: str, headers: Mapping[str, str] | None = None, **params: object
+) -> AsyncIterator[ClientConnection]:
+    """Watch a session over a WebSocket while the block lasts."""
+    query = f"?{urlencode(params)}" if params else ""
+    url = f"{served.url.replace('http', 'ws', 1)}/v1/sessions/{session_id}/events{query}"
+    async with connect(url, additional_headers=headers) as websocket:
+        yield websocket
+
+
+async def said_on(websocket: ClientConnection) -> tuple[list[Message], int]:
+    """Return the messages that come up to the close, and its code."""
+    messages: list[Message] = []
+    with suppress(ConnectionClosed):
+        while True:
+            messages.append(json.loads(await websocket.recv()))
+    assert websocket.close_code is not None
+    return messages, websocket.close_code
+
+
 @asynccontextmanager
 async def watch(
-    served: Served, session_id: str, after: int | None = None, headers: Mapping[str, str] | None = None
+    served: Served,
+    session_id: str,
+    after: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    token: str | None = None,
 ) -> AsyncIterator[Watch]:
     """Watch a session while the block lasts."""
-    params = {} if after is None else {"after": str(after)}
+    given = {"after": after, "token": token}
+    params = {name: str(value) for name, value in given.items() if value is not None}
     async with (
         httpx2.AsyncClient(base_url=served.url, timeout=20) as client,
         client.stream("GET", f"/v1/sessions/{session_id}/events", params=params, headers=headers) as response,
@@ -67,9 +176,10 @@ async def watch(
         yield Watch(response, response.aiter_lines())
 
 
-async def open_ids(served: Served, headers: Mapping[str, str] | None = None) -> list[str]:
-    """Return the ids of the sessions that can be watched."""
+async def open_ids(served: Served, headers: Mapping[str, str] | None = None, *, with_past: bool = False) -> list[str]:
+    """Return the ids of the sessions that can be watched, or also of those that can be read."""
+    params = {"all": "true"} if with_past else {}
     async with httpx2.AsyncClient(base_url=served.url) as client:
-        reply = await client.get("/v1/sessions", headers=headers)
+        reply = await client.get("/v1/sessions", headers=headers, params=params)
     assert reply.status_code == 200
     return [str(session["id"]) for session in reply.json()["data"]]

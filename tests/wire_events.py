@@ -17,9 +17,11 @@ from gateway.wire import (
     Finished,
     Flush,
     Flushed,
+    Gap,
     KeepAlive,
     Latency,
     Ready,
+    Resume,
     ServerEvent,
     SpeechEnded,
     SpeechStarted,
@@ -28,7 +30,7 @@ from gateway.wire import (
     WordSpan,
 )
 
-__all__ = ["JSON_VALUES", "controls", "server_events", "starts"]
+__all__ = ["JSON_VALUES", "controls", "resumes", "server_events", "starts"]
 
 _INTEGERS = st.integers(-(2**63), 2**63 - 1)
 _NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -65,7 +67,13 @@ def starts() -> st.SearchStrategy[Start]:
         cue_profile=st.none() | _TEXT,
         partials=st.booleans(),
         words=st.booleans(),
+        resumable=st.booleans(),
     )
+
+
+def resumes() -> st.SearchStrategy[Resume]:
+    """Return any resume that a codec may write."""
+    return st.builds(Resume, _TEXT, _TEXT, _COUNTS, _COUNTS)
 
 
 def controls() -> st.SearchStrategy[ClientEvent]:
@@ -101,6 +109,8 @@ def server_events() -> st.SearchStrategy[ServerEvent]:
     )
     return st.one_of(
         st.builds(Ready, _COUNTS, _TEXT, _TEXT, _TEXT, _TEXT, st.none() | _TEXT),
+        st.builds(Ready, _COUNTS, _TEXT, _TEXT, _TEXT, _TEXT, st.none() | _TEXT, _TEXT, _COUNTS),
+        st.builds(Gap, _COUNTS, _SAMPLES, _SAMPLES),
         st.builds(SpeechStarted, _COUNTS, _COUNTS, _SAMPLES),
         st.builds(SpeechEnded, _COUNTS, _COUNTS, _SAMPLES, _SAMPLES, _TEXT),
         st.builds(CueEvent, _COUNTS, cues),

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import quantiles
 
@@ -96,9 +97,8 @@ def _gateway(engine: str) -> Iterator[str]:
 
 
 async def _caption(url: str, notes: _Notes) -> None:
-    async with connect(url) as connection:
-        with MediaFile(str(_RECORDING)) as media:
-            await stream(connection, Start(MEDIA_FORMAT), paced(media.frames(), speed=1.0), notes.event)
+    with MediaFile(str(_RECORDING)) as media:
+        await stream(partial(connect, url), Start(MEDIA_FORMAT), paced(media.frames(), speed=1.0), notes.event)
 
 
 def _write_subtitles(cues: list[Cue], folder: Path, console: Console) -> None:

@@ -15,9 +15,8 @@ from gateway.containers import demultiplexed
 from gateway.errors import GatewayError
 from gateway.routes.deepgram_files import FileResponse, admission_of, now, refusal
 from gateway.service import Gateway
-from gateway.session import Transport
 from gateway.settings import SessionSettings
-from gateway.transport import WebSocketTransport
+from gateway.transport import Transport, WebSocketTransport
 from gateway.wire import Codec, ProtocolError
 from gateway.wire.deepgram import DeepgramCodec, goodbye
 from gateway.wire.deepgram_flux import FluxCodec

@@ -13,7 +13,8 @@ from starlette.websockets import WebSocket
 from gateway.auth import check_origin
 from gateway.client_secrets import PREFIX, ClientSecret, ClientSecrets
 from gateway.connections import serve
-from gateway.errors import GatewayError, InvalidRequest, PayloadTooLarge, Unauthorized, reply_to
+from gateway.errors import GatewayError, InvalidRequest, Unauthorized, reply_to
+from gateway.rest.bodies import read_body
 from gateway.rest.errors import error_response
 from gateway.rest.openapi import ERRORS, OPEN
 from gateway.service import Gateway
@@ -146,7 +147,7 @@ def realtime_router(gateway: Gateway) -> APIRouter:
     async def create_client_secret(request: Request) -> Response:
         """Make a secret with which a browser opens sessions of one kind, for some minutes."""
         caller = await gateway.doorkeeper.admit(request.headers.get("authorization"))
-        wishes, lifetime_s = _read(await _body(request), defaults)
+        wishes, lifetime_s = _read(await read_body(request, _MAX_BODY_BYTES), defaults)
         value, kept = door.secrets.create(caller, wishes, lifetime_s)
         told = EffectiveSession(f"sess_{uuid4().hex}", wishes.told, wishes.include, expires_at=kept.expires_at)
         body = msgspec.json.encode({"value": value, "expires_at": kept.expires_at, "session": told})
@@ -178,15 +179,6 @@ def _offered_key(websocket: WebSocket) -> str | None:
         if offered.startswith(_KEY_SUBPROTOCOL):
             return f"Bearer {offered.removeprefix(_KEY_SUBPROTOCOL)}"
     return None
-
-
-async def _body(request: Request) -> bytes:
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _MAX_BODY_BYTES:
-            raise PayloadTooLarge(f"the body has more than {_MAX_BODY_BYTES} bytes")
-    return body
 
 
 def _read(body: bytes, defaults: Defaults) -> tuple[Wishes, int]:

@@ -1,56 +1,62 @@
-"""The routes of those who watch: which sessions are open, and what is said in one, as server-sent events."""
+"""The routes of sessions: which there are, who else may watch one, and their deletion."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from functools import partial
+from collections.abc import Mapping
 from typing import Annotated
 
-import anyio
+import msgspec
 from fastapi import APIRouter, Query, Request, Security
-from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
-from gateway.errors import InvalidRequest, NotFound, SlowReader
-from gateway.limits import Admission
+from gateway.errors import InvalidRequest
+from gateway.rest.bodies import read_body
 from gateway.rest.openapi import ERRORS, OPEN
-from gateway.rest.work import while_connected
+from gateway.rest.security import API_KEY
 from gateway.service import Gateway
-from gateway.watching import Viewer, Watched
-from gateway.wire import OfChannel, Said, ServerEvent
-from gateway.wire.native import NativeCodec
+from gateway.shown import Shown, ShownSessions
 
-__all__ = ["EventStream", "event_text", "sessions_router"]
+__all__ = ["sessions_router"]
 
-_KEEPALIVE_S = 15.0
-"""Between two comments when nothing is said, as the HTML standard advises for proxies that cut silent connections."""
+_MAX_BODY_BYTES = 1_024
 
-_MAX_SHOWN_CHARS = 100
-"""Of a session's id, in the refusal of it."""
+_MIN_LIFETIME_S, _MAX_LIFETIME_S = 60, 30 * 86_400
+"""Of a view token. The longest is as long as the journal keeps a session, unless told otherwise."""
 
-_MAX_SEQ_DIGITS = 18
+_DEFAULT_LIFETIME_S = 86_400
 
-_COMMENT = ": \n\n"
-"""Something that is no event."""
+_All = Annotated[bool, Query(alias="all", description="Whether those that are over are listed too.")]
 
-_After = Annotated[int, Query(ge=0, lt=10**_MAX_SEQ_DIGITS, description="Number of the last event seen; 0: none.")]
-
-_EVENTS: dict[int | str, dict[str, object]] = {
-    200: {
-        "description": "Messages of docs/protocol.md, each with its `seq` as id, until the session ends",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+_TOKEN_FORM: dict[str, object] = OPEN | {
+    "requestBody": {
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {
+                        "expires_after_s": {
+                            "type": "integer",
+                            "minimum": _MIN_LIFETIME_S,
+                            "maximum": _MAX_LIFETIME_S,
+                            "default": _DEFAULT_LIFETIME_S,
+                        }
+                    },
+                }
+            }
+        }
     }
 }
 
 
-class OpenSession(BaseModel):
-    """A session that can be watched.
+class ListedSession(BaseModel):
+    """A session that can be watched or read.
 
     Attributes:
-        id: for `/v1/sessions/{id}/events`.
+        id: for `/v1/sessions/{id}/…`.
         dialect: of its connection.
         opened: in seconds since 1970.
+        ended: likewise; null: it is open, or may still be taken up again.
+        outcome: `finished`, the code of the error that ended it, or `interrupted`; null while it has not ended.
         language: that was asked for.
         viewers: how many watch.
         about: of a call, what its service calls it.
@@ -59,141 +65,98 @@ class OpenSession(BaseModel):
     id: str
     dialect: str
     opened: float
+    ended: float | None
+    outcome: str | None
     language: str | None
     viewers: int
     about: Mapping[str, str]
 
 
-class OpenSessions(BaseModel):
+class ListedSessions(BaseModel):
     """All of them, the oldest first."""
 
     object: str = "list"
-    data: list[OpenSession]
+    data: list[ListedSession]
 
 
-class EventStream(Response):
-    """What is said in a session, until it ends, the viewer is gone, or it has stopped reading.
+class ViewTokenAnswer(BaseModel):
+    """A view token.
 
-    Args:
-        following: watches the session while it is entered.
-        send_timeout_s: a viewer that takes no byte for so long does not read.
-        on_stalled: called when that is so.
+    Attributes:
+        token: for `?token=`, or as a bearer token.
+        expires_at: in seconds since 1970.
+        url: path of the viewer's page with it.
     """
 
-    media_type = "text/event-stream"
-
-    def __init__(
-        self, following: AbstractContextManager[Viewer], send_timeout_s: float, on_stalled: Callable[[], None]
-    ) -> None:
-        super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
-        del self.headers["content-length"]
-        self._following = following
-        self._send_timeout_s = send_timeout_s
-        self._on_stalled = on_stalled
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send one event after the other.
-
-        Raises:
-            Overloaded: there is no room for another viewer.
-        """
-        with self._following as viewer:
-            await while_connected(Request(scope, receive), partial(self._tell, viewer, send))
-
-    async def _tell(self, viewer: Viewer, send: Send) -> str:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        texts = [_COMMENT, *map(event_text, viewer.backlog)]  # proxies may keep the headers until something follows
-        while texts:
-            for text in texts:
-                with anyio.move_on_after(self._send_timeout_s) as scope:
-                    await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
-                if scope.cancelled_caught:
-                    self._on_stalled()
-                    return SlowReader.code
-            texts = await _news(viewer)
-        await send({"type": "http.response.body", "body": b""})
-        return "finished"
+    token: str
+    expires_at: int
+    url: str
 
 
-async def _news(viewer: Viewer) -> list[str]:
-    """Return what is sent next; nothing when it is over."""
-    with anyio.move_on_after(_KEEPALIVE_S):
-        event = await viewer.news.get()
-        return [] if event is None else [event_text(event)]
-    return [_COMMENT]
+class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
+    expires_after_s: Annotated[int, msgspec.Meta(ge=_MIN_LIFETIME_S, le=_MAX_LIFETIME_S)] = _DEFAULT_LIFETIME_S
 
 
-def event_text(event: ServerEvent) -> str:
-    """Return an event as server-sent events have it; of a session with several channels it says of which one it is."""
-    of_channel, told = ("", event)
-    if isinstance(event, OfChannel):
-        of_channel, told = f'"channel":{event.channel},', event.event
-    assert not isinstance(told, Said | OfChannel), "those are not for viewers"
-    (message,) = NativeCodec().send(told)
-    assert isinstance(message, str), "only sound is binary"
-    return f"id: {told.seq}\ndata: {{{of_channel}{message[1:]}\n\n"
+_decoder = msgspec.json.Decoder(_Wanted)
 
 
 def sessions_router(gateway: Gateway) -> APIRouter:
     """Return the routes of a gateway at work."""
-    key = HTTPBearer(auto_error=False, scheme_name="API key", description="A key, where the gateway has any.")
-    router = APIRouter(prefix="/v1/sessions", tags=["sessions"], dependencies=[Security(key)])
-    places = Admission(gateway.settings.server.max_viewers, "viewers")
-    watching, send_timeout_s = gateway.sessions.watching, gateway.settings.session.send_timeout_s
-
-    async def visible(request: Request) -> dict[str, Watched]:
-        doorkeeper = gateway.doorkeeper
-        caller = await doorkeeper.admit(request.headers.get("authorization"))
-        return {
-            session_id: watched
-            for session_id, watched in watching.open_sessions().items()
-            if doorkeeper.allows_everything(caller) or watched.subject.owner == caller.name
-        }
+    router = APIRouter(prefix="/v1/sessions", tags=["sessions"], dependencies=[Security(API_KEY)])
+    sessions = ShownSessions(gateway)
 
     @router.get("", responses=ERRORS, openapi_extra=OPEN)
-    async def list_sessions(request: Request) -> OpenSessions:
+    async def list_sessions(request: Request, with_past: _All = False) -> ListedSessions:
         """List the sessions that are open now: those of the key; with a key of the settings, all."""
-        return OpenSessions(data=[_listed(*named) for named in (await visible(request)).items()])
+        return ListedSessions(data=[_listed(shown) for shown in await sessions.all(request, with_past=with_past)])
 
-    @router.get("/{session_id}/events", response_class=Response, responses=_EVENTS | ERRORS, openapi_extra=OPEN)
-    async def session_events(session_id: str, request: Request, after: _After = 0) -> Response:
-        """Tell what is said in a session: what was said after the given number and lasts, and from then on all.
+    @router.post(
+        "/{session_id}/view_tokens", response_model=ViewTokenAnswer, responses=ERRORS, openapi_extra=_TOKEN_FORM
+    )
+    async def create_view_token(session_id: str, request: Request, response: Response) -> ViewTokenAnswer:
+        """Make a token with which somebody without a key watches and reads this session, and nothing else."""
+        shown = await sessions.own(request, session_id)
+        lifetime_s = _lifetime_s(await read_body(request, _MAX_BODY_BYTES))
+        token, expires_at = await sessions.create_token(shown, lifetime_s)
+        response.headers["cache-control"] = "no-store"
+        return ViewTokenAnswer(token=token, expires_at=expires_at, url=f"/watch/{shown.session_id}?token={token}")
 
-        A client that has lost the connection goes on with the header `Last-Event-ID`, as browsers do.
-        """
-        watched = (await visible(request)).get(session_id)
-        if watched is None:
-            shown = session_id[:_MAX_SHOWN_CHARS]
-            raise NotFound(f"session {shown!r}: none of that name is open; /v1/sessions lists them", "session_id")
-        seen = _last_event(request, after)
-        return EventStream(_following(places, watched, seen), send_timeout_s, watching.count_stalled)
+    @router.delete("/{session_id}", status_code=204, responses=ERRORS, openapi_extra=OPEN)
+    async def delete_session(session_id: str, request: Request) -> None:
+        """Delete a session that is over: what was said, its view tokens and its recordings."""
+        await sessions.delete(await sessions.own(request, session_id))
 
     return router
 
 
-@contextmanager
-def _following(places: Admission, watched: Watched, after: int) -> Iterator[Viewer]:
-    with places.enter(), watched.follow(after) as viewer:
-        yield viewer
+def _lifetime_s(body: bytes) -> int:
+    if not body:
+        return _DEFAULT_LIFETIME_S
+    try:
+        return _decoder.decode(body).expires_after_s
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        allowed = f"a whole number from {_MIN_LIFETIME_S} to {_MAX_LIFETIME_S}"
+        raise InvalidRequest(f"{error}; expires_after_s: {allowed}", "expires_after_s") from error
 
 
-def _last_event(request: Request, after: int) -> int:
-    """Return the number of the last event that the viewer has seen; the header is newer than the address."""
-    given = request.headers.get("last-event-id")
-    if not given:
-        return after
-    if not (given.isascii() and given.isdecimal() and len(given) <= _MAX_SEQ_DIGITS):
-        raise InvalidRequest("Last-Event-ID: the number of an event is wanted, 0 or more", "Last-Event-ID")
-    return int(given)
-
-
-def _listed(session_id: str, watched: Watched) -> OpenSession:
-    subject = watched.subject
-    return OpenSession(
-        id=session_id,
-        dialect=subject.dialect,
-        opened=subject.opened_s,
-        language=watched.ready.language if watched.ready else None,
-        viewers=watched.viewers,
-        about=subject.about(),
+def _listed(shown: Shown) -> ListedSession:
+    if shown.watched is None:
+        assert shown.entry is not None, "one of the two is there"
+        entry = shown.entry
+        dialect, language, viewers, about = entry.dialect, entry.language, 0, entry.about
+        ended_s, outcome = entry.ended_s, entry.outcome
+    else:
+        watched, subject = shown.watched, shown.watched.subject
+        language = watched.ready.language if watched.ready else None
+        dialect, viewers, about = subject.dialect, watched.viewers, subject.about()
+        ended_s, outcome = None, None
+    return ListedSession(
+        id=shown.session_id,
+        dialect=dialect,
+        opened=shown.opened_s,
+        ended=ended_s,
+        outcome=outcome,
+        language=language,
+        viewers=viewers,
+        about=about,
     )

@@ -13,6 +13,7 @@ from gateway.events import (
     Final,
     Finished,
     Flushed,
+    Gap,
     Latency,
     OfChannel,
     Partial,
@@ -26,7 +27,19 @@ from gateway.events import (
     Warning,
     WordSpan,
 )
-from gateway.wishes import Audio, ClientEvent, Endpointing, Flush, KeepAlive, ProtocolError, Say, Start, Stop, Update
+from gateway.wishes import (
+    Audio,
+    ClientEvent,
+    Endpointing,
+    Flush,
+    KeepAlive,
+    ProtocolError,
+    Resume,
+    Say,
+    Start,
+    Stop,
+    Update,
+)
 from vad.audio import SAMPLE_RATE_HZ, AudioFormat, Encoding
 from vad.errors import LivecueError
 
@@ -50,6 +63,7 @@ __all__ = [
     "Finished",
     "Flush",
     "Flushed",
+    "Gap",
     "KeepAlive",
     "Latency",
     "LivecueError",
@@ -57,6 +71,7 @@ __all__ = [
     "Partial",
     "ProtocolError",
     "Ready",
+    "Resume",
     "Resumed",
     "Said",
     "Say",

@@ -23,12 +23,14 @@ from gateway.wire import (
     Finished,
     Flush,
     Flushed,
+    Gap,
     KeepAlive,
     Latency,
     OfChannel,
     Partial,
     ProtocolError,
     Ready,
+    Resume,
     Resumed,
     Said,
     Say,
@@ -58,10 +60,12 @@ from gateway.wire.native_messages import (
     FinishedMessage,
     FlushedMessage,
     FlushMessage,
+    GapMessage,
     KeepAliveMessage,
     LatencyObject,
     ReadyMessage,
     ResumedMessage,
+    ResumeMessage,
     ServerMessage,
     SpeechEndedMessage,
     SpeechStartedMessage,
@@ -87,7 +91,7 @@ _server_decoder = msgspec.json.Decoder(ServerMessage)
 
 
 class NativeCodec:
-    """The gateway's end: `start` comes first and once, then sound and control messages, and nothing after `stop`."""
+    """The gateway's end: `start` or `resume` first and once, then sound and control messages, nothing after `stop`."""
 
     def __init__(self) -> None:
         self._has_started = False
@@ -110,10 +114,10 @@ class NativeCodec:
         )
         if self._has_stopped:
             raise ProtocolError("nothing may follow the stop message")
-        if isinstance(event, Start) is self._has_started:
-            got = "a second start message" if self._has_started else _describe(event)
-            allowed = "sound, flush, stop or keepalive" if self._has_started else "a start message, and that first"
-            raise ProtocolError(f"got {got}: expected {allowed}")
+        if isinstance(event, Start | Resume) is self._has_started:
+            if self._has_started:
+                raise ProtocolError(f"got a second {_describe(event)}: expected sound, flush, stop or keepalive")
+            raise ProtocolError(f"got {_describe(event)}: expected a start or resume message, and that first")
         self._has_started = True
         self._has_stopped = isinstance(event, Stop)
         return [event]
@@ -156,6 +160,8 @@ class NativeClientCodec:
                 message = KeepAliveMessage()
             case Start():
                 message = _start_message(event)
+            case Resume(session_id, token, after_seq, held_sample):
+                message = ResumeMessage(session_id, token, after_seq, held_sample)
             case Update() | Say():
                 return []  # the dialect has no word for it
             case _:
@@ -198,6 +204,8 @@ def _client_event(message: ClientMessage) -> ClientEvent:
             return KeepAlive()
         case StartMessage():
             return _start_event(message)
+        case ResumeMessage(session_id, token, after_seq, held_sample):
+            return Resume(session_id, token, after_seq, held_sample)
     assert_never(message)
 
 
@@ -221,6 +229,7 @@ def _start_event(message: StartMessage) -> Start:
         words=message.words,
         eager=message.eager,
         guard=message.guard,
+        resumable=message.resumable,
     )
 
 
@@ -242,13 +251,17 @@ def _start_message(event: Start) -> StartMessage:
         words=event.words,
         eager=event.eager,
         guard=event.guard,
+        resumable=event.resumable,
     )
 
 
 def _server_message(event: SessionEvent) -> ServerMessage:
     match event:
-        case Ready(seq, session_id, engine, model, device, language):
-            return ReadyMessage(seq, session_id, engine, model, device, language)
+        case Ready(seq, session_id, engine, model, device, language, token, next_sample):
+            message = ReadyMessage(seq, session_id, engine, model, device, language)
+            if token is not None:
+                message.resume_token, message.next_sample = token, next_sample
+            return message
         case SpeechStarted(seq, utterance_id, start):
             return SpeechStartedMessage(seq, utterance_id, _seconds(start))
         case SpeechEnded(seq, utterance_id, start, end, reason):
@@ -267,6 +280,8 @@ def _server_message(event: SessionEvent) -> ServerMessage:
             return FlushedMessage(seq, flush_id)
         case Ack(seq, received, processed):
             return AckMessage(seq, received, processed)
+        case Gap(seq, start, end):
+            return GapMessage(seq, _seconds(start), _seconds(end))
         case Warning(seq, code, text):
             return WarningMessage(seq, code, text)
         case Error(seq, code, text, fatal, field):
@@ -306,8 +321,7 @@ def _final_message(event: Final) -> FinalMessage:
 def _server_event(message: ServerMessage) -> ServerEvent:
     match message:
         case ReadyMessage():
-            m = message
-            return Ready(m.seq, m.session_id, m.engine, m.model, m.device, m.language)
+            return _ready_event(message)
         case SpeechStartedMessage(seq=seq, utterance_id=utterance_id, start_s=start_s):
             return SpeechStarted(seq, utterance_id, _samples(start_s))
         case SpeechEndedMessage(seq=seq, utterance_id=utterance_id, start_s=start_s, end_s=end_s, reason=reason):
@@ -326,6 +340,8 @@ def _server_event(message: ServerMessage) -> ServerEvent:
             return Flushed(seq, flush_id)
         case AckMessage(seq=seq, received_samples=received, processed_samples=processed):
             return Ack(seq, received, processed)
+        case GapMessage(seq=seq, start_s=start_s, end_s=end_s):
+            return Gap(seq, _samples(start_s), _samples(end_s))
         case WarningMessage(seq=seq, code=code, message=text):
             return Warning(seq, code, text)
         case ErrorMessage(seq=seq, code=code, message=text, fatal=fatal, field=field):
@@ -333,6 +349,12 @@ def _server_event(message: ServerMessage) -> ServerEvent:
         case FinishedMessage(seq=seq, audio_s=audio_s, utterances=utterances):
             return Finished(seq, _samples(audio_s), utterances)
     assert_never(message)
+
+
+def _ready_event(m: ReadyMessage) -> Ready:
+    token = None if isinstance(m.resume_token, msgspec.UnsetType) else m.resume_token
+    next_sample = 0 if isinstance(m.next_sample, msgspec.UnsetType) else m.next_sample
+    return Ready(m.seq, m.session_id, m.engine, m.model, m.device, m.language, token, next_sample)
 
 
 def _cue(m: CueMessage) -> Cue:

@@ -1,10 +1,15 @@
 """The JSON messages of the native dialect, as they stand on the wire; `docs/protocol.md` describes them."""
 
+from typing import Annotated
+
 import msgspec
 
 from gateway.wire import SAMPLE_RATE_HZ, CueState, Encoding
 
 PROTOCOL_VERSION = 1
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""Numbers that all languages hold exactly: a float of 64 bits has 53 of them."""
 
 
 class _Strict(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -56,6 +61,14 @@ class StartMessage(_Message, tag="start"):
     words: bool = False
     eager: bool = False
     guard: bool = False
+    resumable: bool = False
+
+
+class ResumeMessage(_Message, tag="resume"):
+    session_id: str
+    token: str
+    after_seq: Count = 0
+    held_sample: Count = 0
 
 
 class FlushMessage(_Message, tag="flush"):
@@ -78,6 +91,8 @@ class ReadyMessage(_Reply, tag="ready", omit_defaults=False):
     device: str
     language: str | None = None
     version: int = PROTOCOL_VERSION
+    resume_token: str | msgspec.UnsetType = msgspec.UNSET
+    next_sample: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class SpeechStartedMessage(_Reply, tag="speech_started"):
@@ -161,6 +176,12 @@ class AckMessage(_Reply, tag="ack"):
     processed_samples: int
 
 
+class GapMessage(_Reply, tag="gap"):
+    seq: int
+    start_s: float
+    end_s: float
+
+
 class WarningMessage(_Reply, tag="warning"):
     seq: int
     code: str
@@ -181,7 +202,7 @@ class FinishedMessage(_Reply, tag="finished"):
     utterances: int
 
 
-ClientMessage = StartMessage | FlushMessage | StopMessage | KeepAliveMessage
+ClientMessage = StartMessage | ResumeMessage | FlushMessage | StopMessage | KeepAliveMessage
 ServerMessage = (
     ReadyMessage
     | SpeechStartedMessage
@@ -193,6 +214,7 @@ ServerMessage = (
     | FlushedMessage
     | AckMessage
     | CadenceMessage
+    | GapMessage
     | WarningMessage
     | ErrorMessage
     | FinishedMessage

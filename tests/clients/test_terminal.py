@@ -5,7 +5,7 @@ from io import StringIO
 from rich.console import Console
 
 from clients.terminal import CaptionView, styled_cue
-from gateway.wire import Cue, CueEvent, CueState, Final, Latency, Warning
+from gateway.wire import Cue, CueEvent, CueState, Final, Gap, Latency, OfChannel, Warning
 
 
 def cue(text: str, stable_chars: int, state: CueState = CueState.PARTIAL) -> Cue:
@@ -40,3 +40,30 @@ def test_a_terminal_shows_partials_while_they_last() -> None:
         view.event(CueEvent(1, cue("good morn", 4)))
         view.event(final("good morning"))
     assert "good morning" in output.getvalue()
+
+
+def test_lost_sound_is_told() -> None:
+    output = StringIO()
+    with CaptionView(Console(file=output, width=80)) as view:
+        view.event(Gap(1, 16_000, 56_000))
+    assert output.getvalue() == "! 2.5 s of sound were lost\n"
+
+
+def test_of_several_channels_each_final_says_of_which() -> None:
+    output = StringIO()
+    with CaptionView(Console(file=output, width=80), times=False) as view:
+        for channel in (0, 1):
+            view.event(OfChannel(channel, CueEvent(1, cue("good morn", 4))))
+            view.event(OfChannel(channel, final("good morning")))
+    assert output.getvalue() == "0: good morning\n1: good morning\n"
+
+
+def test_a_final_ends_its_cues_of_its_channel() -> None:
+    output = StringIO()
+    with CaptionView(Console(file=output, force_terminal=True, width=80)) as view:
+        for channel in (0, 1):
+            view.event(OfChannel(channel, CueEvent(1, cue(f"speaker {channel} speaks", 4))))
+        view.event(OfChannel(0, final("good morning")))
+        shown = output.getvalue()
+        view.event(OfChannel(1, CueEvent(2, cue("speaker 1 goes on", 4))))
+    assert "speaker 0" not in output.getvalue()[len(shown) :]

@@ -1,5 +1,6 @@
 """The main job: speech in, the right words out as cues, on the embedded engine."""
 
+from functools import partial
 from pathlib import Path
 
 import jiwer
@@ -27,9 +28,9 @@ def events() -> list[ServerEvent]:
 
     async def run() -> None:
         settings = load_settings(EMBEDDED)
-        async with local_connection(settings) as connection:
-            with MediaFile(str(RECORDING)) as media:
-                await stream(connection, Start(MEDIA_FORMAT, words=True), paced(media.frames(), None), heard.append)
+        with MediaFile(str(RECORDING)) as media:
+            gateway = partial(local_connection, settings)
+            await stream(gateway, Start(MEDIA_FORMAT, words=True), paced(media.frames(), None), heard.append)
 
     anyio.run(run)
     return heard

@@ -1,7 +1,7 @@
 """The same recording has the same words in every dialect: what differs is how they are said."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from functools import cache
+from functools import cache, partial
 
 import anyio
 import pytest
@@ -71,13 +71,12 @@ def native_words() -> list[str]:
     finals: list[str] = []
 
     async def run() -> None:
-        async with local_connection(load_settings(SETTINGS)) as connection:
-            await stream(
-                connection,
-                Start(MEDIA_FORMAT),
-                _one_by_one(spoken_frames(SPOKEN_S)),
-                lambda event: finals.append(event.text) if isinstance(event, Final) else None,
-            )
+        await stream(
+            partial(local_connection, load_settings(SETTINGS)),
+            Start(MEDIA_FORMAT),
+            _one_by_one(spoken_frames(SPOKEN_S)),
+            lambda event: finals.append(event.text) if isinstance(event, Final) else None,
+        )
 
     anyio.run(run)
     return " ".join(finals).split()

@@ -28,6 +28,8 @@ from gateway.errors import (
     Lagging,
     Overloaded,
     RateLimited,
+    ResumedElsewhere,
+    SessionNotFound,
     SlowReader,
     StartTimeout,
     Unauthorized,
@@ -161,7 +163,7 @@ def understood(text: str) -> bool:
     if json.loads(text)["type"] in SERVER_TYPES:
         return len(NativeClientCodec().receive(text)) == 1
     codec = NativeCodec()
-    if json.loads(text)["type"] != "start":
+    if json.loads(text)["type"] not in {"start", "resume"}:
         codec.receive('{"type":"start"}')
     return len(codec.receive(text)) == 1
 
@@ -240,6 +242,8 @@ def test_the_page_has_every_profile() -> None:
         InsufficientCredits("m"),
         Unauthorized("m"),
         Lagging("m"),
+        SessionNotFound("m"),
+        ResumedElsewhere("m"),
         SlowReader("m"),
         DetectorUnavailable("m"),
         LivecueError("m"),
@@ -261,6 +265,8 @@ def test_the_page_has_no_other_errors() -> None:
         InsufficientCredits,
         Unauthorized,
         Lagging,
+        SessionNotFound,
+        ResumedElsewhere,
         SlowReader,
         DetectorUnavailable,
         LivecueError,
@@ -290,6 +296,10 @@ def test_the_page_has_the_defaults_of_the_settings() -> None:
     claims = [
         f"| {session.start_timeout_s:g} s ",
         f"| {session.idle_timeout_s:g} s ",
+        f"| {session.grace_s:g} s ",
+        f"| sessions that wait for their clients | {session.max_waiting} |",
+        f"Of more than {session.max_waiting} sessions that wait",
+        f"For {session.grace_s:g} s (the gateway's `session.grace_s`)",
         f"| {session.send_timeout_s:g} s ",
         f"| {session.outbox_max_events} ",
         f"| {session.lag_limit_s:g} s ",
@@ -341,6 +351,12 @@ async def test_the_python_client_of_the_page_works(tmp_path: Path, capsys: pytes
 )
 def test_a_wrong_message_is_a_breach(message: Tree, breach: str) -> None:
     assert list(breaches(message, SCHEMAS["FlushedMessage"], SCHEMAS)) == [breach]
+
+
+def test_a_number_out_of_range_is_a_breach() -> None:
+    message = {"type": "resume", "session_id": "s", "token": "t", "after_seq": -1}
+    breach = f"$.after_seq: -1 is not within 0 and {2**53}"
+    assert list(breaches(message, SCHEMAS["ResumeMessage"], SCHEMAS)) == [breach]
 
 
 def test_breaches_are_found_in_depth() -> None:

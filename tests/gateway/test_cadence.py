@@ -28,7 +28,7 @@ def test_an_engine_is_far_behind_when_partials_come_at_half_their_rate() -> None
     cadence = Cadence(BASE, 4)
     states = [(cadence.is_stretched, cadence.is_far_behind)]
     for _ in range(4):
-        cadence.replaced()
+        cadence.took(float("inf"))
         states.append((cadence.is_stretched, cadence.is_far_behind))
     assert states == [(False, False), (True, False), (True, False), (True, False), (True, True)]
 
@@ -36,13 +36,13 @@ def test_an_engine_is_far_behind_when_partials_come_at_half_their_rate() -> None
 def test_it_is_never_stretched_further_than_allowed() -> None:
     cadence = Cadence(BASE, 4)
     for _ in range(50):
-        cadence.replaced()
+        cadence.took(float("inf"))
     assert cadence.interval_samples == 4 * BASE
 
 
 def test_it_shrinks_back_when_the_load_is_gone_and_says_so() -> None:
     cadence = Cadence(BASE, 4)
-    cadence.replaced()
+    cadence.took(float("inf"))
     assert cadence.announcement() == 10_000
     for _ in range(20):
         cadence.took(0)
@@ -53,7 +53,7 @@ def test_it_shrinks_back_when_the_load_is_gone_and_says_so() -> None:
 def test_small_changes_are_not_announced() -> None:
     cadence = Cadence(BASE, 4)
     for _ in range(3):
-        cadence.replaced()
+        cadence.took(float("inf"))
     cadence.announcement()
     cadence.took(0)
     assert cadence.announcement() is None

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from decoder.types import Transcript, Word
-from gateway.cues import PROFILES, Cue, CueBuilder, CueState
+from gateway.cues import PROFILES, Cue, CueBuilder, CueHistory, CueState
 
 SECOND = 16_000
 WEB = PROFILES["web"]
@@ -229,3 +229,28 @@ def test_committed_words_that_change_are_refused() -> None:
 
     with pytest.raises(ValueError, match="committed words of utterance 0"):
         builder.update(partial(spoken("it was you")), SECOND)
+
+
+def test_a_session_that_is_taken_up_says_the_words_of_its_final_cues_only_once() -> None:
+    words = spoken(
+        "we hold these truths to be self evident that all men are created equal and endowed by their maker " * 2
+    )
+    builder, said = CueBuilder(WEB), list[Cue]()
+    for count in range(4, 24):
+        said += builder.update(partial(words[: count - 2], words[count - 2 : count], revision=count), 20 * SECOND)
+    told = tuple(cue for cue in said if cue.state is CueState.FINAL)
+    assert told
+
+    again = CueBuilder(WEB, CueHistory(told[-1].end_sample, told))
+    rest = again.update(final(words, revision=1_000), 20 * SECOND)
+
+    assert [cue.cue_id for cue in rest] == [f"0.{number}" for number in range(len(told) + 1, len(told) + 1 + len(rest))]
+    assert " ".join(" ".join(cue.lines) for cue in (*told, *rest)) == "".join(word.text for word in words).strip()
+    assert rest[0].start_sample >= told[-1].end_sample
+    assert all(cue.state is CueState.FINAL for cue in rest)
+
+
+def test_cues_of_a_session_that_is_taken_up_do_not_overlap_those_before() -> None:
+    builder = CueBuilder(WEB, CueHistory(5 * SECOND))
+    (cue,) = builder.update(final(spoken("Good morning.", start_s=4.9), utterance_id=7), 9 * SECOND)
+    assert cue.start_sample == 5 * SECOND + GAP

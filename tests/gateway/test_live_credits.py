@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -13,10 +14,10 @@ from websockets.http11 import Response
 from clients.connection import connect as connect_client
 from clients.stream import SessionFailed, stream
 from decoder.engines.scripted import ScriptedEngine
+from gateway.connections import Connection
 from gateway.errors import Unauthorized
 from gateway.key_store import KEYS_SCHEMA, KeyStore
 from gateway.keys import Account, Key, digest_of
-from gateway.session import Session
 from gateway.settings import Settings, load_settings
 from gateway.state import StateDatabase
 from gateway.transport import memory_pair
@@ -67,10 +68,10 @@ async def conversation(
     """Return what a session under a key answers, up to its goodbye, and the code of that."""
     async with open_context() as context, anyio.create_task_group() as tasks:
         transport, peer_stream = memory_pair()
-        peer = Peer(Session(transport, NativeCodec(), context, charge), transport, peer_stream)
+        peer = Peer(Connection(transport, NativeCodec(), context, charge), transport, peer_stream)
 
         async def run() -> None:
-            await peer.session.run()
+            await peer.connection.run()
             peer.is_over.set()
 
         tasks.start_soon(run)
@@ -196,9 +197,8 @@ async def test_a_client_sees_its_finals_and_why_the_session_ended(store: KeyStor
     secret = key(store, credit_s=2.0)
     events: list[ServerEvent] = []
     async with serving(ScriptedEngine(), settings) as served:
-        async with connect_client(served.stream_url, secret) as connection:
-            with pytest.raises(SessionFailed, match="insufficient_credits"):
-                await stream(connection, Start(), endless_silence(), events.append)
+        with pytest.raises(SessionFailed, match="insufficient_credits"):
+            await stream(partial(connect_client, served.stream_url, secret), Start(), endless_silence(), events.append)
         metrics = (await get(f"{served.url}/metrics")).body.decode()
         assert (await refusal(served, secret)).status_code == 402
     assert isinstance(events[-1], Finished)
@@ -221,7 +221,7 @@ async def test_keys_may_come_and_go_while_the_gateway_runs(store: KeyStore, sett
             while served.gateway.doorkeeper.is_open:
                 await anyio.lowlevel.checkpoint()
         assert (await refusal(served, "guess")).status_code == 401
-        async with connect_client(served.stream_url, secret) as connection:
-            with pytest.raises(SessionFailed, match="unauthorized: this API key has been revoked"):
-                await stream(connection, Start(), endless_silence(), revoke_when_ready)
+        connecting = partial(connect_client, served.stream_url, secret)
+        with pytest.raises(SessionFailed, match="unauthorized: this API key has been revoked"):
+            await stream(connecting, Start(), endless_silence(), revoke_when_ready)
         assert (await refusal(served, secret)).status_code == 401

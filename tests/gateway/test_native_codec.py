@@ -22,10 +22,12 @@ from gateway.wire import (
     Finished,
     Flush,
     Flushed,
+    Gap,
     KeepAlive,
     Latency,
     ProtocolError,
     Ready,
+    Resume,
     ServerEvent,
     SpeechEnded,
     SpeechStarted,
@@ -35,7 +37,7 @@ from gateway.wire import (
     WordSpan,
 )
 from gateway.wire.native import MAX_PROMPT_CHARS, NativeClientCodec, NativeCodec
-from tests.wire_events import controls, server_events, starts
+from tests.wire_events import controls, resumes, server_events, starts
 
 FINAL = Final(9, 0, 2_880, 30_848, "two three", "en", Latency(0.512, 0.0012345, 0.25, 0.0))
 
@@ -59,10 +61,10 @@ def written(event: ServerEvent) -> object:
 
 
 @settings(max_examples=150, deadline=None)
-@given(start=starts(), then=st.lists(controls(), max_size=4), stops=st.booleans())
-def test_what_a_client_says_arrives(start: Start, then: list[ClientEvent], stops: bool) -> None:
+@given(first=starts() | resumes(), then=st.lists(controls(), max_size=4), stops=st.booleans())
+def test_what_a_client_says_arrives(first: Start | Resume, then: list[ClientEvent], stops: bool) -> None:
     client, gateway = NativeClientCodec(), NativeCodec()
-    events = [start, *then, *([Stop()] if stops else [])]
+    events = [first, *then, *([Stop()] if stops else [])]
     assert [heard for event in events for message in client.send(event) for heard in gateway.receive(message)] == events
 
 
@@ -120,10 +122,23 @@ def test_a_start_may_say_everything() -> None:
         "cues": {"profile": "live"},
         "partials": False,
         "words": True,
+        "resumable": True,
     }
     wishes = Endpointing("silero", 700, 300, 20.0, 250)
     expected = Start(AudioFormat(Encoding.PCM_MULAW, 8000, 2), "de", "livecue", wishes, "live", False, True)
-    assert NativeCodec().receive(json.dumps(message)) == [expected]
+    assert NativeCodec().receive(json.dumps(message)) == [replace(expected, resumable=True)]
+
+
+def test_a_resume_needs_the_session_and_its_token() -> None:
+    assert NativeCodec().receive('{"type":"resume","session_id":"s","token":"t"}') == [Resume("s", "t", 0, 0)]
+
+
+def test_a_ready_says_where_to_go_on_only_where_the_session_can_be_resumed() -> None:
+    plain = written(Ready(1, "s", "e", "m", "d", None, None, 5))
+    resumable = written(Ready(1, "s", "e", "m", "d", None, "t", 5))
+    assert isinstance(plain, dict)
+    assert resumable == plain | {"resume_token": "t", "next_sample": 5}
+    assert not {"resume_token", "next_sample"} & plain.keys()
 
 
 @pytest.mark.parametrize(
@@ -144,6 +159,7 @@ def test_a_start_may_say_everything() -> None:
             | {"stable_chars": 2, "state": "partial"},
         ),
         (Flushed(1, "a"), {"id": "a"}),
+        (Gap(1, 6_400, 25_600), {"start_s": 0.4, "end_s": 1.6}),
         (Ack(1, 16_000, 2_880), {"received_samples": 16_000, "processed_samples": 2_880}),
         (Warning(1, "lagging", "m"), {"code": "lagging", "message": "m"}),
         (Error(1, "c", "m", True), {"code": "c", "message": "m", "fatal": True, "field": None}),
@@ -174,15 +190,18 @@ def test_a_final_lists_words_and_error_where_there_are_any() -> None:
 # --- what comes when -----------------------------------------------------------------------------------------------
 
 START, STOP = '{"type":"start"}', '{"type":"stop"}'
+RESUME = '{"type":"resume","session_id":"s","token":"t"}'
 
 
 @pytest.mark.parametrize(
     ("messages", "why"),
     [
-        ((STOP,), "got stop message: expected a start message, and that first"),
-        (('{"type":"keepalive"}',), "got keepalive message: expected a start message, and that first"),
-        ((b"\0",), "got sound: expected a start message, and that first"),
+        ((STOP,), "got stop message: expected a start or resume message, and that first"),
+        (('{"type":"keepalive"}',), "got keepalive message: expected a start or resume message, and that first"),
+        ((b"\0",), "got sound: expected a start or resume message, and that first"),
         ((START, START), "got a second start message: expected sound, flush, stop or keepalive"),
+        ((START, RESUME), "got a second resume message: expected sound, flush, stop or keepalive"),
+        ((RESUME, START), "got a second start message: expected sound, flush, stop or keepalive"),
         ((START, STOP, b""), "nothing may follow the stop message"),
         ((START, STOP, STOP), "nothing may follow the stop message"),
         ((START, STOP, START), "nothing may follow the stop message"),
@@ -219,8 +238,9 @@ def test_controls_are_read() -> None:
 
 # --- what is wrong, and what is allowed ------------------------------------------------------------------------------
 
-TYPES = "start, flush, stop, keepalive"
-FIELDS = "type, version, audio, language, engine, endpointing, cues, partials, words, eager, guard"
+TYPES = "start, resume, flush, stop, keepalive"
+FIELDS = "type, version, audio, language, engine, endpointing, cues, partials, words, eager, guard, resumable"
+RESUME_FIELDS = "type, session_id, token, after_seq, held_sample"
 ENCODINGS = "pcm_s16le, pcm_s24le, pcm_f32le, pcm_mulaw, pcm_alaw"
 WISHES = "detector, silence_ms, pause_ms, max_utterance_s, partial_interval_ms"
 
@@ -266,6 +286,14 @@ WISHES = "detector, silence_ms, pause_ms, max_utterance_s, partial_interval_ms"
             "audio.sample_rate_hz",
         ),
         ('{"type":"start","words":1}', "words: expected `bool`, got `int`", "words"),
+        ('{"type":"start","resumable":"yes"}', "resumable: expected `bool`, got `str`", "resumable"),
+        ('{"type":"resume","token":"t"}', "missing field `session_id`", "session_id"),
+        ('{"type":"resume","session_id":"s"}', "missing field `token`", "token"),
+        (RESUME.replace("}", ',"x":1}'), f"unknown field `x`: allowed are {RESUME_FIELDS}", "x"),
+        (RESUME.replace("}", ',"after_seq":-1}'), "after_seq: expected `int` >= 0", "after_seq"),
+        (RESUME.replace("}", ',"held_sample":-1}'), "held_sample: expected `int` >= 0", "held_sample"),
+        (RESUME.replace("}", f',"after_seq":{2**53 + 1}}}'), f"after_seq: expected `int` <= {2**53}", "after_seq"),
+        (RESUME.replace("}", ',"held_sample":0.5}'), "held_sample: expected `int`, got `float`", "held_sample"),
         (
             json.dumps({"type": "start", "engine": {"prompt": "x" * (MAX_PROMPT_CHARS + 1)}}),
             f"prompt of {MAX_PROMPT_CHARS + 1} characters: at most {MAX_PROMPT_CHARS} are read",

@@ -1,88 +1,15 @@
-"""Sessions watched over HTTP: the list of them, and their events."""
+"""Sessions over HTTP: the list of them, who sees which, and their deletion."""
 
-import json
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+import time
 from pathlib import Path
 
-import anyio
 import httpx2
 import pytest
-from starlette.types import Message as AsgiMessage
-from websockets.asyncio.client import ClientConnection, connect
 
-from gateway.key_store import KEYS_SCHEMA, KeyStore
-from gateway.routes.sessions import EventStream, event_text
-from gateway.state import StateDatabase
-from gateway.watching import Subject, Watching
-from gateway.wire import OfChannel, Ready, SpeechStarted
-from tests.servers import Served
-from tests.sessions import hush, speech
+from gateway.journal_store import Batch, JournalStore, Opening
+from gateway.service import Gateway
 from tests.uploading import serving_files
-from tests.watching import open_ids, watch
-
-START = json.dumps({"type": "start", "language": "en"})
-STOP = json.dumps({"type": "stop"})
-UTTERANCE = (hush(0.5), speech(1.2), hush(0.8))
-
-
-@asynccontextmanager
-async def session(served: Served, key: str | None = None) -> AsyncIterator[tuple[ClientConnection, str]]:
-    """Open a session of the native dialect while the block lasts, and yield its id too."""
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    async with connect(served.stream_url, additional_headers=headers) as websocket:
-        await websocket.send(START)
-        ready = json.loads(await websocket.recv())
-        yield websocket, ready["session_id"]
-
-
-async def speak(websocket: ClientConnection) -> list[dict[str, object]]:
-    """Say one utterance, and return what the gateway says up to its final."""
-    for sound in UTTERANCE:
-        await websocket.send(sound)
-    said: list[dict[str, object]] = []
-    while not said or said[-1]["type"] != "final":
-        said.append(json.loads(await websocket.recv()))
-    return said
-
-
-async def test_a_native_session_can_be_watched_from_its_beginning_to_its_end() -> None:
-    async with serving_files() as served, session(served) as (websocket, session_id):
-        async with watch(served, session_id) as viewer:
-            said = await speak(websocket)
-            await websocket.send(STOP)
-            seen = await viewer.all()
-        assert viewer.response.headers["content-type"].startswith("text/event-stream")
-        assert viewer.response.headers["cache-control"] == "no-store"
-    assert seen[0]["type"] == "ready"
-    assert seen[-1]["type"] == "finished"
-    for event in seen:
-        assert event.pop("last_event_id") == str(event["seq"])
-    for message in said:
-        assert message in seen or message["type"] == "ack"
-
-
-async def test_who_comes_late_sees_the_words_so_far() -> None:
-    async with serving_files() as served, session(served) as (websocket, session_id):
-        await speak(websocket)
-        async with watch(served, session_id) as viewer:
-            seen = await viewer.until("final")
-    assert [event["type"] for event in seen] == ["ready", "cue", "final"]
-    assert seen[1]["state"] == "final"
-
-
-@pytest.mark.parametrize("way", ["header", "address"])
-async def test_who_has_lost_the_connection_goes_on_where_it_was(way: str) -> None:
-    async with serving_files() as served, session(served) as (websocket, session_id):
-        await speak(websocket)
-        async with watch(served, session_id) as viewer:
-            last = str((await viewer.until("final"))[-1]["last_event_id"])
-        await speak(websocket)
-        headers = {"Last-Event-ID": last} if way == "header" else {}
-        async with watch(served, session_id, int(last) if way == "address" else 0, headers) as viewer:
-            seen = await viewer.until("final")
-    assert [event["type"] for event in seen] == ["cue", "final"]
-    assert seen[-1]["utterance_id"] == 1
+from tests.watching import MASTER, bearer, keys, open_ids, session, settings_with, speak, stopped_session, watch
 
 
 async def test_the_list_says_what_is_open() -> None:
@@ -92,106 +19,126 @@ async def test_the_list_says_what_is_open() -> None:
             (listed,) = (await client.get("/v1/sessions")).json()["data"]
             metrics = (await client.get("/metrics")).text
         assert listed.pop("opened") > 0
-        assert listed == {"id": session_id, "dialect": "native", "language": "en", "viewers": 1, "about": {}}
+        open_now = {"ended": None, "outcome": None, "viewers": 1}
+        assert listed == {"id": session_id, "dialect": "native", "language": "en", "about": {}} | open_now
         assert "livecue_viewers 1.0" in metrics
 
 
-async def test_a_session_that_is_not_there_is_not_found() -> None:
-    async with serving_files() as served, watch(served, "x" * 500) as viewer:
-        body = json.loads("".join([line async for line in viewer.lines]))
-    assert viewer.response.status_code == 404
-    assert body["error"]["code"] == "not_found"
-    assert len(body["error"]["message"]) < 300
+async def test_the_list_has_what_is_over_when_asked(tmp_path: Path) -> None:
+    async with serving_files(settings=settings_with(tmp_path)) as served:
+        past, _ = await stopped_session(served)
+        async with session(served) as (_, present):
+            assert await open_ids(served) == [present]
+            async with httpx2.AsyncClient(base_url=served.url) as client:
+                first, second = (await client.get("/v1/sessions", params={"all": "true"})).json()["data"]
+    assert (first["id"], first["outcome"], first["language"], first["viewers"]) == (past, "finished", "en", 0)
+    assert first["ended"] > first["opened"] > 0
+    assert (second["id"], second["outcome"], second["ended"]) == (present, None, None)
 
 
-@pytest.mark.parametrize("number", ["-1", "x", "1" * 100, "٣"])
-async def test_a_number_that_is_none_is_refused(number: str) -> None:
-    async with (
-        serving_files() as served,
-        session(served) as (_, session_id),
-        httpx2.AsyncClient(base_url=served.url) as client,
-    ):
-        path = f"/v1/sessions/{session_id}/events"
-        in_address = await client.get(path, params={"after": number})
-        in_header = await client.get(path, headers={b"Last-Event-ID": number.encode()})
-    assert in_address.status_code == in_header.status_code == 400
-    assert in_header.json()["error"]["param"] == "Last-Event-ID"
-
-
-async def test_as_many_may_watch_as_there_is_room_for() -> None:
-    async with (
-        serving_files(settings={"server": {"max_viewers": 1}}) as served,
-        session(served) as (_, session_id),
-        watch(served, session_id) as first,
-    ):
-        assert await first.next() is not None
-        async with watch(served, session_id) as second:
-            assert second.response.status_code == 503
-            assert second.response.headers["Retry-After"] == "5"
-
-
-@contextmanager
-def keys(path: Path, *names: str) -> Iterator[Mapping[str, str]]:
-    """Make stored keys, and yield them by their names."""
-    database = StateDatabase(path, (KEYS_SCHEMA,))
-    try:
-        yield {name: KeyStore(database).create(name, 0.0) for name in names}
-    finally:
-        database.close()
+async def test_what_is_over_is_listed_after_a_restart(tmp_path: Path) -> None:
+    async with serving_files(settings=settings_with(tmp_path)) as served:
+        past, _ = await stopped_session(served)
+    async with serving_files(settings=settings_with(tmp_path)) as served:
+        assert await open_ids(served, with_past=True) == [past]
+        assert await open_ids(served) == []
 
 
 async def test_a_key_shows_its_own_sessions_and_one_of_the_settings_all(tmp_path: Path) -> None:
-    path = tmp_path / "state.db"
-    settings: dict[str, dict[str, object]] = {"server": {"api_keys": ["master"]}, "state": {"database": path}}
-    with keys(path, "ada", "bob") as stored:
-        async with serving_files(settings=settings) as served, session(served, stored["ada"]) as (_, session_id):
-            for key, ids in (("master", [session_id]), (stored["ada"], [session_id]), (stored["bob"], [])):
-                headers = {"Authorization": f"Bearer {key}"}
-                assert await open_ids(served, headers) == ids
-                async with watch(served, session_id, headers=headers) as viewer:
-                    assert viewer.response.status_code == (200 if ids else 404)
-            async with watch(served, session_id) as viewer:
-                assert viewer.response.status_code == 401
+    with keys(tmp_path / "state.db", "ada", "bob") as stored:
+        async with serving_files(settings=settings_with(tmp_path, has_keys=True)) as served:
+            past, _ = await stopped_session(served, stored["ada"])
+            async with session(served, stored["ada"]) as (_, present):
+                for key, ids in ((MASTER, [past, present]), (stored["ada"], [past, present]), (stored["bob"], [])):
+                    assert await open_ids(served, bearer(key)) == ids[1:]
+                    assert await open_ids(served, bearer(key), with_past=True) == ids
+                    for session_id in (past, present):
+                        async with watch(served, session_id, headers=bearer(key)) as viewer:
+                            assert viewer.response.status_code == (200 if ids else 404)
+                async with watch(served, present) as viewer:
+                    assert viewer.response.status_code == 401
 
 
-async def test_a_viewer_that_goes_away_is_forgotten() -> None:
-    async with serving_files() as served, session(served) as (websocket, session_id):
-        async with watch(served, session_id) as viewer:
-            await viewer.next()
-        await speak(websocket)
-        with anyio.fail_after(5):
-            while served.gateway.sessions.watching.viewers:
-                await websocket.ping()
+async def test_a_session_that_is_over_is_deleted_and_one_that_is_open_is_not(tmp_path: Path) -> None:
+    async with (
+        serving_files(settings=settings_with(tmp_path)) as served,
+        httpx2.AsyncClient(base_url=served.url) as client,
+    ):
+        past, _ = await stopped_session(served)
+        async with session(served) as (websocket, present):
+            await speak(websocket)
+            refused = await client.delete(f"/v1/sessions/{present}")
+            deleted = await client.delete(f"/v1/sessions/{past}")
+            again = await client.delete(f"/v1/sessions/{past}")
+            assert await open_ids(served, with_past=True) == [present]
+        events = await client.get(f"/v1/sessions/{past}/events")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "session_open")
+    assert (deleted.status_code, deleted.content) == (204, b"")
+    assert again.status_code == events.status_code == 404
 
 
-async def test_a_viewer_whose_connection_takes_nothing_is_dropped() -> None:
-    watching = Watching()
-    stalled: list[str] = []
-
-    async def receive() -> AsgiMessage:
-        await anyio.sleep_forever()
-        return {}
-
-    async def send(message: AsgiMessage) -> None:
-        if message["type"] == "http.response.body":
-            await anyio.sleep_forever()
-
-    with watching.show("a", Subject("native", None, 0.0)):
-        watching.tell("a", Ready(1, "a", "scripted", "script", "none", None))
-        following = watching.open_sessions()["a"].follow(0)
-        await EventStream(following, 0.02, lambda: stalled.append("a"))({"type": "http"}, receive, send)
-        assert watching.viewers == 0
-    assert stalled == ["a"]
+@pytest.mark.parametrize(("age_s", "status"), [(1.0, 409), (1_000.0, 204)])
+async def test_what_a_crash_left_open_is_not_deleted_while_its_client_may_come_back(
+    tmp_path: Path, age_s: float, status: int
+) -> None:
+    async with (
+        serving_files(settings=settings_with(tmp_path)) as served,
+        httpx2.AsyncClient(base_url=served.url) as client,
+    ):
+        await left_open(served.gateway, tmp_path, age_s)
+        assert (await client.delete("/v1/sessions/left")).status_code == status
+        assert await open_ids(served, with_past=True) == (["left"] if status == 409 else [])
 
 
-def test_an_event_of_a_channel_says_so() -> None:
-    text = event_text(OfChannel(1, SpeechStarted(7, 1, 16_000)))
-    number, data, *_ = text.split("\n")
-    assert number == "id: 7"
-    assert json.loads(data.removeprefix("data: ")) == {
-        "channel": 1,
-        "type": "speech_started",
-        "seq": 7,
-        "utterance_id": 1,
-        "start_s": 1.0,
-    }
+async def left_open(gateway: Gateway, folder: Path, age_s: float) -> None:
+    """Write down a session as a gateway that was killed so long ago has left it."""
+    store = JournalStore(folder / "journal.db")
+    assert gateway.sessions.journal is not None
+    await gateway.sessions.journal.sweep()
+    opening = Opening("left", "native", None, time.time() - age_s, {})
+    store.write(Batch(openings=[opening]))
+    store.close()
+
+
+async def test_somebody_elses_session_is_not_deleted(tmp_path: Path) -> None:
+    with keys(tmp_path / "state.db", "ada", "bob") as stored:
+        async with (
+            serving_files(settings=settings_with(tmp_path, has_keys=True)) as served,
+            httpx2.AsyncClient(base_url=served.url) as client,
+        ):
+            past, _ = await stopped_session(served, stored["ada"])
+            for headers, status in ((bearer(stored["bob"]), 404), ({}, 401), (bearer(stored["ada"]), 204)):
+                assert (await client.delete(f"/v1/sessions/{past}", headers=headers)).status_code == status
+
+
+@pytest.mark.parametrize("name", ["x" * 5_000, "%00", "%ff%fe", "..%2f..", "a'%20OR%201=1--", "%F0%9F%8E%A4"])
+async def test_a_garbage_id_is_not_found_wherever_it_is_used(name: str) -> None:
+    async with serving_files() as served, httpx2.AsyncClient(base_url=served.url) as client:
+        for method, suffix in (
+            ("DELETE", ""),
+            ("GET", "/events"),
+            ("GET", "/transcript.txt"),
+            ("POST", "/view_tokens"),
+        ):
+            refused = await client.request(method, f"/v1/sessions/{name}{suffix}")
+            assert refused.status_code in (404, 405), (method, suffix)
+            assert len(refused.text) < 1_000
+
+
+async def test_a_journal_that_cannot_be_read_is_said_without_saying_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "journal.db").write_bytes(b"no database" * 1_000)
+    async with (
+        serving_files(settings=settings_with(tmp_path)) as served,
+        httpx2.AsyncClient(base_url=served.url) as client,
+    ):
+        for method, path in (
+            ("GET", "?all=true"),
+            ("GET", "/a/events"),
+            ("GET", "/a/transcript.srt"),
+            ("DELETE", "/a"),
+        ):
+            refused = await client.request(method, f"/v1/sessions{path}")
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
+            assert refused.headers["retry-after"] == "5"
+            assert str(tmp_path) not in refused.text
+        assert (await client.get("/v1/sessions")).json()["data"] == []

@@ -1,0 +1,250 @@
+"""What the journal costs: on the disk, when a session is read or taken up again, and while sessions are written.
+
+The talk is synthetic: an utterance every 5 s with its partial cues, two final cues, its final of 14 words, and an ack a
+second, as a session of the native dialect says them. One session of `--hours` is written as fast as each final is
+told, then read. After that `--sessions` sessions speak at the rate of talk for `--seconds`, with the journal and, for
+what the benchmark itself costs, without; CPU is that of the whole process.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from itertools import count
+from pathlib import Path
+from statistics import quantiles
+
+import anyio
+
+from benchmarks.report import print_table, write_json
+from gateway.cues import Cue, CueState
+from gateway.journal import Journal, Opening
+from gateway.journal_store import JournalStore
+from gateway.settings import JournalSettings
+from gateway.transcripts import TranscriptFormat, transcript
+from gateway.wire import (
+    SAMPLE_RATE_HZ,
+    Ack,
+    CueEvent,
+    Final,
+    Latency,
+    Ready,
+    ServerEvent,
+    SpeechEnded,
+    SpeechStarted,
+)
+
+UTTERANCE_S = 5.0
+STEPS = 10
+"""Of an utterance: a partial cue at each, an ack at every other."""
+
+LINES = ("and what I would like to come back", "to is the question of the harbour")
+NO_LATENCY = Latency(0.5, 0.004, 0.06, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One long session.
+
+    Attributes:
+        said: events.
+        kept: of these, in the file at the end.
+        megabytes: of the file.
+        write_us: CPU time of an event said, in microseconds.
+        read_s: time to read all events.
+        transcript_s: time to make SubRip of them.
+        start_s: time to open the journal and take the session up again.
+    """
+
+    hours: float
+    said: int
+    kept: int
+    megabytes: float
+    write_us: float
+    read_s: float
+    transcript_s: float
+    start_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Many sessions at the rate of talk.
+
+    Attributes:
+        journal: whether it is written.
+        events_per_s: said by all.
+        cpu_percent: of one core.
+        write_us: CPU time of an event said, in microseconds.
+        told_p50_ms, told_p95_ms, told_p99_ms: from a final to its being told.
+        lost: events.
+    """
+
+    sessions: int
+    journal: bool
+    events_per_s: float
+    cpu_percent: float
+    write_us: float
+    told_p50_ms: float
+    told_p95_ms: float
+    told_p99_ms: float
+    lost: int
+
+
+def talk(session_id: str) -> Iterator[list[ServerEvent]]:
+    """Yield what a session says in each step of half a second; the last of an utterance's ends with its final."""
+    seq = count(1).__next__
+    step_samples = round(UTTERANCE_S / STEPS * SAMPLE_RATE_HZ)
+    said: list[ServerEvent] = [Ready(seq(), session_id, "whisper", "large-v3-turbo", "cuda", "en")]
+    for number in count(1):
+        start = (number - 1) * STEPS * step_samples
+        said.append(SpeechStarted(seq(), number, start))
+        for step in range(1, STEPS):
+            heard = start + step * step_samples
+            said.append(CueEvent(seq(), cue(number, 1, step, start, heard, CueState.PARTIAL)))
+            said += [Ack(seq(), heard, start)] if step % 2 else []
+            yield said
+            said = []
+        end = start + STEPS * step_samples
+        half = (start + end) // 2
+        said.append(SpeechEnded(seq(), number, start, end, "silence"))
+        said.append(CueEvent(seq(), cue(number, 1, STEPS, start, half, CueState.FINAL)))
+        said.append(CueEvent(seq(), cue(number, 2, STEPS, half, end, CueState.FINAL)))
+        said.append(Final(seq(), number, start, end, " ".join(LINES), "en", NO_LATENCY))
+        yield said
+        said = []
+
+
+def cue(number: int, line: int, revision: int, start: int, end: int, state: CueState) -> Cue:
+    """Return a cue of an utterance."""
+    return Cue(f"{number}.{line}", number, revision, start, end, LINES, 0, state)
+
+
+@asynccontextmanager
+async def journal_at(path: Path, *, enabled: bool = True) -> AsyncIterator[Journal]:
+    """Write a journal while the block lasts."""
+    journal = Journal(JournalStore(path), JournalSettings(enabled), 60.0)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(journal.run)
+        yield journal
+        tasks.cancel_scope.cancel()
+
+
+def opened(journal: Journal, session_id: str) -> None:
+    """Begin a session that can be resumed."""
+    journal.open(Opening(session_id, "native", None, time.time(), {}, "{}", b"digest"), lambda message: None)
+
+
+async def write_one(path: Path, hours: float) -> tuple[int, float]:
+    """Write one long session, and return how many events it said and the CPU time of them all."""
+    said, spoken = 0, talk("a")
+    async with journal_at(path) as journal:
+        opened(journal, "a")
+        began_s = time.process_time()
+        for _ in range(round(hours * 3_600 / UTTERANCE_S * STEPS)):
+            told = anyio.Event()
+            events = next(spoken)
+            said += len(events)
+            for event in events:
+                journal.write("a", event, lambda event, told=told: told.set() if isinstance(event, Final) else None)  # type: ignore[misc]
+            if isinstance(events[-1], Final):
+                await told.wait()
+        await journal.entries()
+        return said, time.process_time() - began_s
+
+
+def bytes_of(path: Path) -> int:
+    """Return how large a file is."""
+    return path.stat().st_size
+
+
+async def measure_one(path: Path, hours: float) -> Kept:
+    """Write one long session, read it, and take it up again."""
+    said, cpu_s = await write_one(path, hours)
+    size_bytes = bytes_of(path)
+    started_s = time.perf_counter()
+    async with journal_at(path) as journal:
+        await journal.resumable("a")
+        await journal.reopen("a", lambda message: None)
+        start_s = time.perf_counter() - started_s
+        started_s = time.perf_counter()
+        events = await journal.events("a")
+        read_s = time.perf_counter() - started_s
+    started_s = time.perf_counter()
+    transcript([message for _, message in events], TranscriptFormat.SRT)
+    transcript_s = time.perf_counter() - started_s
+    return Kept(hours, said, len(events), size_bytes / 1e6, cpu_s / said * 1e6, read_s, transcript_s, start_s)
+
+
+async def measure_many(path: Path, sessions: int, seconds: float, enabled: bool) -> Live:
+    """Let many sessions speak in real time."""
+    waits_s: list[float] = []
+    said = 0
+    step_s = UTTERANCE_S / STEPS
+
+    async def speak(journal: Journal, number: int, began_s: float) -> None:
+        nonlocal said
+        session_id = str(number)
+        opened(journal, session_id)
+        spoken = talk(session_id)
+        for _ in range(number % STEPS):  # each is at another place of its utterance
+            next(spoken)
+        for step in range(round(seconds / step_s)):
+            await anyio.sleep_until(began_s + (step + number / sessions) * step_s)
+            for event in next(spoken):
+                said += 1
+                written_s = time.perf_counter()
+
+                def tell(event: ServerEvent, written_s: float = written_s) -> None:
+                    if isinstance(event, Final):
+                        waits_s.append(time.perf_counter() - written_s)
+
+                journal.write(session_id, event, tell)
+
+    async with journal_at(path, enabled=enabled) as journal:
+        cpu_s, began_s = time.process_time(), anyio.current_time()
+        async with anyio.create_task_group() as tasks:
+            for number in range(sessions):
+                tasks.start_soon(speak, journal, number, began_s)
+        await journal.entries()
+        cpu_s, took_s = time.process_time() - cpu_s, anyio.current_time() - began_s
+    cuts_ms = [1_000 * cut for cut in quantiles(waits_s, n=100)]
+    return Live(
+        sessions,
+        enabled,
+        said / took_s,
+        100 * cpu_s / took_s,
+        cpu_s / said * 1e6,
+        cuts_ms[49],
+        cuts_ms[94],
+        cuts_ms[98],
+        journal.counts.lost,
+    )
+
+
+def main() -> None:
+    """Measure, print the tables and write the JSON."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.journal", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--hours", type=float, default=10.0, help="of the long session")
+    parser.add_argument("--sessions", type=int, default=200, help="written at once")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of those sessions")
+    parser.add_argument("--json", type=Path, help="file for the results")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        kept = anyio.run(measure_one, Path(folder) / "one.db", options.hours)
+        live = [
+            anyio.run(measure_many, Path(folder) / "many.db", options.sessions, options.seconds, enabled)
+            for enabled in (False, True)
+        ]
+    columns = ["hours", "said", "kept", "MB", "CPU µs / event", "read s", "SubRip s", "start s"]
+    print_table("one long session", columns, [list(asdict(kept).values())])
+    columns = ["sessions", "journal", "events / s", "CPU %", "CPU µs / event", "told p50 ms", "p95", "p99", "lost"]
+    print_table("sessions at the rate of talk", columns, [list(asdict(each).values()) for each in live])
+    write_json(options.json, "journal", {"kept": asdict(kept), "live": [asdict(each) for each in live]})
+
+
+if __name__ == "__main__":
+    main()

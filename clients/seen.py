@@ -1,0 +1,88 @@
+"""What of a session's events is new to a client that has lost and found the connection. PURE."""
+
+from gateway.wire import (
+    CueEvent,
+    CueState,
+    Error,
+    Final,
+    Flushed,
+    OfChannel,
+    Partial,
+    Ready,
+    Said,
+    ServerEvent,
+    SpeechEnded,
+    SpeechStarted,
+)
+
+__all__ = ["Seen"]
+
+
+class Seen:
+    """Tells the events that are to be shown from those that have been.
+
+    Their numbers would do, were it not for a gateway that is killed: of what it said in its last moment it knows
+    nothing afterwards, and says it again under another number. So an utterance has one final, and nothing after it.
+    """
+
+    def __init__(self) -> None:
+        self._flushes: list[str] = []
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget the session: another one begins. Flushes that have not been answered still may be."""
+        self.seq = 0
+        """Number of the newest event."""
+        self._is_ready = False
+        self._started = self._ended = self._final = -1
+        """The newest utterance of which that has been seen."""
+        self._final_cues: set[str] = set()
+        """Of the utterance whose final comes next: utterances speak one after the other."""
+
+    def expect(self, flush_id: str) -> None:
+        """Let a flush of that id be answered, once."""
+        self._flushes.append(flush_id)
+
+    def is_new(self, event: ServerEvent) -> bool:
+        """Return whether an event is to be shown, and note that it has been."""
+        assert not isinstance(event, Partial | Said | OfChannel), "the native dialect has no such messages"
+        if isinstance(event, Ready):
+            was_ready, self._is_ready = self._is_ready, True
+            self.seq = max(self.seq, event.seq)
+            return not was_ready
+        if event.seq <= self.seq:
+            return isinstance(event, Error) and event.fatal  # a refusal is no part of the session
+        self.seq = event.seq
+        match event:
+            case SpeechStarted(utterance_id=utterance_id):
+                before, self._started = self._started, max(self._started, utterance_id)
+                return utterance_id > before
+            case SpeechEnded(utterance_id=utterance_id):
+                before, self._ended = self._ended, max(self._ended, utterance_id)
+                return utterance_id > before
+            case Final(utterance_id=utterance_id):
+                if utterance_id <= self._final:
+                    return False
+                self._final = utterance_id
+                self._final_cues.clear()
+                return True
+            case CueEvent():
+                return self._is_new_cue(event)
+            case Flushed(flush_id=flush_id):
+                return self._is_expected(flush_id)
+            case _:
+                return True
+
+    def _is_new_cue(self, event: CueEvent) -> bool:
+        cue = event.cue
+        if cue.utterance_id <= self._final or cue.cue_id in self._final_cues:
+            return False
+        if cue.state is CueState.FINAL:
+            self._final_cues.add(cue.cue_id)
+        return True
+
+    def _is_expected(self, flush_id: str) -> bool:
+        if flush_id not in self._flushes:
+            return False
+        self._flushes.remove(flush_id)
+        return True

@@ -1,0 +1,143 @@
+// What the gateway says of one session to those who watch it: server-sent events, for as long as there is something to hear.
+
+/** How it stands with the connection. */
+export const State = Object.freeze({
+  CONNECTING: "connecting",
+  LIVE: "live",
+  LOST: "lost", // it is tried again
+  FULL: "full", // no room for another viewer; it is tried again
+  OVER: "over", // everything has been told
+  NOT_FOUND: "not_found",
+  FORBIDDEN: "forbidden", // no view token, or one that is wrong or has expired
+});
+
+const FIRST_RETRY_MS = 250;
+const MAX_RETRY_MS = 5_000;
+
+/** A session that was there and is not: its gateway may have been started again, and its speaker has a minute to be back. */
+const MISSED_FOR_MS = 90_000;
+
+/** A phone that changes networks may never hear that the old connection is gone; the gateway's keepalives show only as bytes. */
+const MAX_SILENCE_MS = 45_000;
+
+/** Returns the address of something that belongs to a session, with the view token that the page itself was given. */
+export function sessionAddress(place, name, query = {}) {
+  const given = Object.entries({ ...query, token: place.token }).filter(([, value]) => value !== null);
+  const search = new URLSearchParams(given).toString();
+  return `/v1/sessions/${encodeURIComponent(place.session)}/${name}${search && "?" + search}`;
+}
+
+/** Returns which session a page's address names: `/watch/SESSION?token=…`. */
+export function placeOf(location) {
+  return {
+    session: decodeURIComponent(location.pathname.replace(/^.*\/watch\//, "")),
+    token: new URLSearchParams(location.search).get("token"),
+  };
+}
+
+/** Hears a session's messages, each once and in their order, through lost connections and restarts of the gateway. */
+export class SessionEvents {
+  #place;
+  #onMessage;
+  #onState;
+  #source = null;
+  #seq = 0;
+  #retryMs = FIRST_RETRY_MS;
+  #retry = null;
+  #watchdog = null;
+  #missedSince = null;
+  #isClosed = false;
+
+  /**
+   * @param place `{session, token}`; `token` may be null.
+   * @param onMessage called with each message of docs/protocol.md.
+   * @param onState called with a `State` whenever it may have changed.
+   */
+  constructor(place, onMessage, onState) {
+    this.#place = place;
+    this.#onMessage = onMessage;
+    this.#onState = onState;
+  }
+
+  open() {
+    this.#onState(State.CONNECTING);
+    addEventListener("online", () => this.#connect());
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible" && this.#source?.readyState !== EventSource.OPEN) this.#connect();
+    });
+    this.#connect();
+  }
+
+  #connect() {
+    if (this.#isClosed) return;
+    clearTimeout(this.#retry);
+    this.#source?.close();
+    const source = new EventSource(sessionAddress(this.#place, "events", this.#seq ? { after: this.#seq } : {}));
+    this.#source = source;
+    source.onopen = () => {
+      this.#retryMs = FIRST_RETRY_MS;
+      this.#missedSince = null;
+      this.#watch();
+      this.#onState(State.LIVE);
+    };
+    source.onmessage = ({ data }) => this.#take(JSON.parse(data));
+    source.onerror = () => {
+      if (source !== this.#source) return;
+      const isRefused = source.readyState === EventSource.CLOSED;
+      source.close(); // by itself it would wait for three seconds, and give up for good when it is refused
+      if (isRefused) this.#findOutWhy();
+      else this.#tryAgain(State.LOST);
+    };
+    this.#watch();
+  }
+
+  #take(message) {
+    this.#watch();
+    if (message.seq <= this.#seq) return;
+    this.#seq = message.seq;
+    this.#onMessage(message);
+    if (message.type === "finished") this.#end(State.OVER);
+  }
+
+  #watch() {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = setTimeout(() => this.#connect(), MAX_SILENCE_MS);
+  }
+
+  /** An EventSource says only that it was refused, so the same address is asked as a page can ask. */
+  async #findOutWhy() {
+    const abort = new AbortController();
+    const address = sessionAddress(this.#place, "events", { after: this.#seq });
+    const status = await fetch(address, { cache: "no-store", signal: abort.signal }).then(
+      (response) => response.status,
+      () => 0,
+    );
+    abort.abort();
+    if (status === 204) return this.#end(State.OVER);
+    if (status === 401 || status === 403) return this.#end(State.FORBIDDEN);
+    if (status === 404 || status === 400) return this.#miss();
+    this.#tryAgain(status === 503 ? State.FULL : State.LOST);
+  }
+
+  #miss() {
+    if (this.#seq === 0) return this.#end(State.NOT_FOUND);
+    this.#missedSince ??= Date.now();
+    if (Date.now() - this.#missedSince > MISSED_FOR_MS) this.#end(State.OVER);
+    else this.#tryAgain(State.LOST);
+  }
+
+  #tryAgain(state) {
+    clearTimeout(this.#watchdog);
+    this.#onState(state);
+    this.#retry = setTimeout(() => this.#connect(), this.#retryMs * (0.5 + Math.random()));
+    this.#retryMs = Math.min(2 * this.#retryMs, MAX_RETRY_MS);
+  }
+
+  #end(state) {
+    this.#isClosed = true;
+    clearTimeout(this.#watchdog);
+    clearTimeout(this.#retry);
+    this.#source.close();
+    this.#onState(state);
+  }
+}

@@ -1,0 +1,82 @@
+// The overlay: the newest lines of a session on a transparent ground, for OBS and vMix.
+
+import { Captions } from "./captions.js";
+import { SessionEvents, State, placeOf } from "./events.js";
+
+/** Lines leave so long after the last speech has ended, as other overlays do. */
+const CLEAR_MS = 2_000;
+
+const MAX_LINES = 8;
+const MAX_CLEAR_S = 60;
+
+const wishes = new URLSearchParams(location.search);
+
+/** Returns a number of the address, or what it is without. */
+function wish(name, least, most, otherwise) {
+  const value = Number.parseFloat(wishes.get(name) ?? "");
+  return value >= least && value <= most ? value : otherwise;
+}
+
+const count = Math.round(wish("lines", 1, MAX_LINES, 2));
+const clearMs = wish("clear", 0, MAX_CLEAR_S, CLEAR_MS / 1_000) * 1_000;
+const root = document.documentElement;
+root.style.setProperty("--lines", String(count));
+root.style.setProperty("--size", `${wish("size", 1, 20, 4)}vw`);
+root.classList.toggle("top", wishes.get("position") === "top");
+
+const captions = new Captions();
+const target = document.getElementById("lines");
+let clearing = null;
+let isConnected = false;
+
+/** Lets lines leave when there is nothing more to come, or when it cannot come. */
+function plan() {
+  const isDone = !captions.isPending || !isConnected;
+  if (!isDone) {
+    clearTimeout(clearing);
+    clearing = null;
+  } else if (clearing === null && target.hasChildNodes()) {
+    clearing = setTimeout(clear, clearMs);
+  }
+}
+
+function clear() {
+  clearing = null;
+  captions.forgetFinals();
+  if (isConnected) show();
+  else target.replaceChildren();
+}
+
+function show() {
+  const lines = captions.lastLines(count).filter(({ stable, tail }) => stable + tail);
+  target.replaceChildren(...lines.map(paragraph));
+  plan();
+}
+
+function paragraph({ stable, tail }) {
+  const line = document.createElement("p");
+  line.dir = "auto";
+  if (stable) line.append(span("words", stable));
+  if (tail) line.append(span("tail", tail));
+  return line;
+}
+
+function span(name, text) {
+  const part = document.createElement("span");
+  part.className = name;
+  part.textContent = text;
+  return part;
+}
+
+function onMessage(message) {
+  captions.take(message);
+  show();
+}
+
+function onState(state) {
+  isConnected = state === State.LIVE;
+  root.dataset.state = state;
+  plan();
+}
+
+new SessionEvents(placeOf(location), onMessage, onState).open();

@@ -1,0 +1,223 @@
+"""The gateway's side of resumable sessions (docs/protocol.md) without an engine: it listens, and breaks on demand."""
+
+import json
+import mimetypes
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+import numpy as np
+from websockets.asyncio.server import Server, ServerConnection
+from websockets.asyncio.server import serve as serve_websockets
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+__all__ = ["RATE_HZ", "ResumableGateway", "resumable_gateway"]
+
+RATE_HZ = 8000
+
+_WEB = Path(__file__).parents[2] / "clients" / "web"
+
+_TOKEN = "rt_1"
+
+
+@dataclass(slots=True)
+class ResumableGateway:
+    """One session. Its sound is to count up, unless a page is served: sample n is n modulo 2**15, known by its place.
+
+    Attributes:
+        page: what `/` is, a file of the pages; None: an empty one.
+        hellos: the first message of each connection.
+        told: text messages after the first one, of all connections.
+        sound: all of it, each sample frame once.
+        gaps: spans that the client no longer had.
+        faults: sound that came at the wrong place.
+        key: what connections must bring; None: nothing.
+        is_deaf: it takes messages and answers none.
+        is_gone: it refuses to resume.
+        accepts: whether connections are taken at all.
+        ack_every: sample frames between two acks.
+    """
+
+    page: str | None = None
+    hellos: list[dict[str, object]] = field(default_factory=list)
+    told: list[dict[str, object]] = field(default_factory=list)
+    sound: bytearray = field(default_factory=bytearray)
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    key: str | None = None
+    is_deaf: bool = False
+    is_gone: bool = False
+    accepts: bool = True
+    ack_every: int = RATE_HZ
+    url: str = ""
+    processed: int = 0
+    _events: list[dict[str, object]] = field(default_factory=list)
+    _acked: int = 0
+    _seq: int = 1
+    _socket: ServerConnection | None = None
+    _changed: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def rate_hz(self) -> int:
+        """The rate of the sound."""
+        audio = self.hellos[0]["audio"]
+        assert isinstance(audio, dict)
+        rate_hz = audio["sample_rate_hz"]
+        assert isinstance(rate_hz, int)
+        return rate_hz
+
+    @property
+    def heard(self) -> int:
+        """How many sample frames have been heard."""
+        return len(self.sound) // 2
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Wait until something is so, of all that the client's messages change."""
+        with anyio.fail_after(20):
+            while not is_so():
+                await self._changed.wait()
+
+    def cut(self) -> None:
+        """Break the connection, as a network does."""
+        assert self._socket is not None
+        self._socket.transport.abort()
+
+    def go_back(self, frames: int) -> None:
+        """Forget the newest sound, as a gateway does that is killed."""
+        del self.sound[2 * (self.heard - frames) :]
+        self.processed = min(self.processed, self.heard)
+
+    async def say(self, **event: object) -> None:
+        """Tell an event of the session; it is told again to who resumes before it."""
+        self._seq += 1
+        self._events.append({**event, "seq": self._seq})
+        await self._send(self._events[-1])
+
+    async def _send(self, message: dict[str, object]) -> None:
+        if self._socket is not None and not self.is_deaf:
+            with suppress(ConnectionClosed):  # it has been cut
+                await self._socket.send(json.dumps(message))
+
+    async def serve(self, socket: ServerConnection) -> None:
+        """Serve one connection."""
+        try:
+            hello = json.loads(await socket.recv())
+            previous, self._socket = self._socket, socket
+            self.hellos.append(hello)
+            if previous is not None:
+                await previous.close()
+            if hello["type"] == "resume" and (self.is_gone or hello["token"] != _TOKEN):
+                await self._send(_refusal("session_not_found", "there is no session of that name"))
+                await socket.close(1008, "session_not_found")
+                return
+            await self._welcome(hello)
+            self._note()
+            async for message in socket:
+                await self._hear(message)
+                self._note()
+        except ConnectionClosed:
+            pass
+
+    async def _welcome(self, hello: dict[str, object]) -> None:
+        after, held = hello.get("after_seq", 1), hello.get("held_sample", 0)
+        assert isinstance(after, int)
+        assert isinstance(held, int)
+        if held > self.heard:
+            self.gaps.append((self.heard, held))
+            self.sound += bytes(2 * (held - self.heard))
+        ready = {"type": "ready", "seq": after, "session_id": "s1", "resume_token": _TOKEN, "next_sample": self.heard}
+        await self._send(ready)
+        for event in self._events:
+            if isinstance(event["seq"], int) and event["seq"] > after:
+                await self._send(event)
+
+    async def _hear(self, message: str | bytes) -> None:
+        if isinstance(message, str):
+            told = json.loads(message)
+            self.told.append(told)
+            match told["type"]:
+                case "flush":
+                    await self.say(type="flushed", id=told["id"])
+                case "stop" if not self.is_deaf:
+                    await self.say(type="finished", audio_s=self.heard / RATE_HZ, utterances=0)
+                    assert self._socket is not None
+                    await self._socket.close()
+            return
+        if self.is_deaf:
+            return
+        samples = np.frombuffer(message, "<i2")
+        expected = np.arange(self.heard, self.heard + samples.size) % 2**15
+        if self.page is None and not np.array_equal(samples, expected):
+            self.faults.append(f"{samples[:3]} instead of {expected[:3]}")
+        self.sound += message
+        if self.heard - self._acked >= self.ack_every:
+            self._acked, self._seq = self.heard, self._seq + 1
+            self.processed = self.heard
+            ack = {"type": "ack", "seq": self._seq, "received_samples": self.heard, "processed_samples": self.processed}
+            await self._send(ack)
+
+    def _note(self) -> None:
+        changed, self._changed = self._changed, anyio.Event()
+        changed.set()
+
+    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+        path = request.path.partition("?")[0]
+        if path == "/v1/stream":
+            offered = request.headers.get("Sec-WebSocket-Protocol", "")
+            known = self.key is None or _subprotocol_of(self.key) in offered
+            return None if known and self.accepts else _answer(401 if not known else 503, b"{}")
+        if path == "/v1/sessions":
+            allowed = self.key is None or request.headers.get("Authorization") == f"Bearer {self.key}"
+            error = {"code": "unauthorized", "message": "this API key is not known here"}
+            return _answer(200, b"{}") if allowed else _answer(401, json.dumps({"error": error}).encode())
+        if path.startswith("/assets/") or (path == "/" and self.page is not None):
+            file = _WEB / (Path(path).name or self.page or "")
+            return _answer(200, file.read_bytes(), mimetypes.guess_type(file)[0] or "text/plain")
+        return _answer(200, b"<!doctype html><title>test</title>", "text/html")
+
+
+@asynccontextmanager
+async def resumable_gateway(page: str | None = None) -> AsyncIterator[ResumableGateway]:
+    """Serve on a free port while the block lasts."""
+    gateway = ResumableGateway(page)
+    async with serve_websockets(
+        gateway.serve,
+        "127.0.0.1",
+        0,
+        process_request=gateway._admit,
+        select_subprotocol=_selected,
+        compression=None,
+        close_timeout=1,
+    ) as server:
+        gateway.url = f"http://127.0.0.1:{_port(server)}"
+        yield gateway
+
+
+def _selected(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    return Subprotocol("livecue") if "livecue" in offered else None
+
+
+def _subprotocol_of(key: str) -> str:
+    return "livecue-key." + urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+def _refusal(code: str, message: str) -> dict[str, object]:
+    return {"type": "error", "seq": 1, "code": code, "message": message, "fatal": True, "field": None}
+
+
+def _answer(status: int, body: bytes, kind: str = "application/json") -> Response:
+    headers = Headers({"Content-Type": kind, "Content-Length": str(len(body)), "Connection": "close"})
+    return Response(status, "", headers, body)
+
+
+def _port(server: Server) -> int:
+    (listener, *_) = server.sockets
+    port = listener.getsockname()[1]
+    assert isinstance(port, int)
+    return port

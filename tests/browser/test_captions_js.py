@@ -1,0 +1,164 @@
+"""`captions.js`: what of a session's messages is shown. In a browser, where it runs; it needs no gateway."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import TypedDict
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page
+
+ROOT = Path(__file__).parents[2]
+
+SOURCE = (ROOT / "clients" / "web" / "captions.js").read_text()
+
+GOLDEN = sorted(ROOT.glob("tests/golden/*.jsonl"))
+
+Message = Mapping[str, object]
+
+TAKE = """async ([source, messages]) => {
+  const { Captions } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+  const captions = new Captions();
+  return messages.map((message) => {
+    captions.take(message);
+    return {
+      shown: captions.entries.filter((entry) => entry.isShown).map((entry) => ({ ...entry })),
+      lines: captions.lastLines(2),
+      isPending: captions.isPending,
+    };
+  });
+}"""
+
+
+class Entry(TypedDict):
+    """An entry of captions.js, as far as it is looked at here."""
+
+    key: str
+    kind: str
+    channel: int | None
+    stable: str
+    tail: str
+    isFinal: bool
+    error: str | None
+    language: str | None
+
+
+class Version(TypedDict):
+    """What is shown after a message."""
+
+    shown: list[Entry]
+    lines: list[dict[str, str]]
+    isPending: bool
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """One for all these tests: they leave nothing in it."""
+    blank = await browser.new_page()
+    yield blank
+    await blank.close()
+
+
+async def versions(page: Page, messages: Sequence[Message]) -> list[Version]:
+    """Return what is shown after each message."""
+    found: list[Version] = await page.evaluate(TAKE, [SOURCE, messages])
+    return found
+
+
+async def shown(page: Page, *messages: Message) -> list[Entry]:
+    """Return what is shown in the end."""
+    return (await versions(page, messages))[-1]["shown"]
+
+
+def cue(text: str, stable: int = 0, revision: int = 1, cue_id: str = "0.1", **more: object) -> Message:
+    said = {"id": cue_id, "utterance_id": 0, "revision": revision, "start_s": float(cue_id[2:]), "state": "partial"}
+    return {"type": "cue", **said, "lines": text.split("\n") if text else [], "stable_chars": stable, **more}
+
+
+def final(text: str, **more: object) -> Message:
+    return {"type": "final", "utterance_id": 0, "start_s": 0.2, "end_s": 2.0, "text": text, **more}
+
+
+def said_in(path: Path) -> list[Message]:
+    """Return the gateway's messages of a golden session."""
+    return [line["server"] for line in map(json.loads, path.read_text().splitlines()) if "server" in line]
+
+
+def words(entries: Sequence[Entry]) -> list[tuple[str, str]]:
+    return [(entry["stable"], entry["tail"]) for entry in entries]
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        ([cue("two three four", 3)], ("two", " three four")),
+        ([cue("two three\nfour five", 11)], ("two three f", "our five")),
+        ([cue("two three\nfour", 9)], ("two three", " four")),
+        ([cue("two", 3), cue("three four", 5, cue_id="0.2")], ("two three", " four")),
+        ([cue("two", 0), cue("three four", 0, cue_id="0.2")], ("", "two three four")),
+        ([cue("two"), cue("", revision=2)], None),
+        ([cue("two", revision=2), cue("one", revision=1)], ("", "two")),
+        ([cue("later", cue_id="0.2"), cue("earlier", 7, state="final")], ("earlier", " later")),
+        ([cue("😀 two", 1)], ("😀", " two")),
+        ([cue("今日は\n天気", 4)], ("今日は", "天気")),
+        ([cue("안녕\n하세요", 2)], ("안녕", " 하세요")),
+        ([cue("two", 3), final("two")], ("two", "")),
+        ([cue("two", 3), final("")], None),
+        ([final("two"), cue("one", revision=9)], ("two", "")),
+    ],
+    ids=str,
+)
+async def test_an_utterance_shows_the_newest_of_its_cues_and_then_its_final(
+    page: Page, messages: list[Message], expected: tuple[str, str] | None
+) -> None:
+    assert words(await shown(page, *messages)) == ([] if expected is None else [expected])
+
+
+async def test_missing_words_and_lost_sound_are_shown_as_such(page: Page) -> None:
+    gap = {"type": "gap", "start_s": 5.0, "end_s": 8.0}
+    entries = await shown(page, gap, final("", error="engine_failed"), gap)
+    assert [(entry["kind"], entry["error"]) for entry in entries] == [("words", "engine_failed"), ("gap", None)]
+
+
+async def test_channels_are_kept_apart_and_stand_in_the_order_of_their_times(page: Page) -> None:
+    late = final("later", channel=1, start_s=3.0)
+    early = final("earlier", channel=0, start_s=1.0)
+    entries = await shown(page, late, early)
+    assert [(entry["channel"], entry["stable"]) for entry in entries] == [(0, "earlier"), (1, "later")]
+
+
+async def test_words_have_a_language_when_it_is_known(page: Page) -> None:
+    ready = {"type": "ready", "language": "de"}
+    assert (await shown(page, ready, cue("zwei")))[0]["language"] == "de"
+    assert (await shown(page, ready, final("two", language="en")))[0]["language"] == "en"
+
+
+async def test_what_is_not_known_is_skipped(page: Page) -> None:
+    assert await shown(page, {"type": "applause", "seq": 3}, {"type": "ack", "seq": 4}) == []
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+async def test_whole_sessions_show_their_finals_and_take_back_no_stable_word(page: Page, path: Path) -> None:
+    messages = said_in(path)
+    if not messages:
+        pytest.skip("nothing is said in it")
+    found = await versions(page, messages)
+    before: dict[str, Entry] = {}
+    for version in found:
+        now = {entry["key"]: entry for entry in version["shown"]}
+        for key, entry in now.items():
+            assert entry["stable"].startswith(before[key]["stable"] if key in before else "")
+        before = now
+    finals = [message["text"] for message in messages if message["type"] == "final"]
+    assert [entry["stable"] for entry in found[-1]["shown"] if entry["isFinal"]] == [text for text in finals if text]
+    if messages[-1]["type"] == "finished":
+        assert not found[-1]["isPending"]
+
+
+async def test_messages_that_come_twice_change_nothing(page: Page) -> None:
+    messages = said_in(next(path for path in GOLDEN if path.stem == "long_speech"))
+    random = Random(6)
+    repeated = [each for n in range(len(messages)) for each in (messages[n], *random.sample(messages[: n + 1], 1))]
+    assert await shown(page, *repeated) == await shown(page, *messages)

@@ -1,0 +1,218 @@
+"""A real Chromium, people who speak in sessions, and a network that can be cut."""
+
+import asyncio
+import json
+import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import which
+from urllib.parse import urlsplit
+
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, async_playwright
+from websockets.asyncio.client import ClientConnection, connect
+
+from tests.servers import Served
+from tests.sessions import Message, hush, speech
+from vad.audio import SAMPLE_RATE_HZ
+
+__all__ = [
+    "CHROMIUM",
+    "PATIENCE_MS",
+    "PHONE",
+    "Network",
+    "Speaker",
+    "hearing",
+    "launched",
+    "network",
+    "opened",
+    "serious_faults",
+    "speaking",
+    "write_wav",
+]
+
+CHROMIUM = which("chromium")
+"""Where it is; None: there is none."""
+
+PATIENCE_MS = 20_000
+"""For anything that is waited for: the machine may be busy."""
+
+PHONE: ViewportSize = {"width": 320, "height": 568}
+"""As narrow as WCAG 1.4.10 wants pages to work."""
+
+_PIECE_BYTES = 2**16
+
+
+@asynccontextmanager
+async def launched(*arguments: str) -> AsyncIterator[Browser]:
+    """Run a Chromium while the block lasts.
+
+    Args:
+        arguments: of its command line.
+    """
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", *arguments],  # its sandbox does not run as root
+        )
+        yield browser
+        await browser.close()
+
+
+@asynccontextmanager
+async def hearing(recording: Path) -> AsyncIterator[Browser]:
+    """Run a Chromium with microphones that its user lets every page hear, while the block lasts.
+
+    Args:
+        recording: WAV file, what they hear, once, from the moment that one is opened.
+    """
+    async with launched(
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={recording}%noloop",
+    ) as browser:
+        yield browser
+
+
+@asynccontextmanager
+async def opened(browser: Browser) -> AsyncIterator[Page]:
+    """Open a page of somebody new, in which no script may fail and no rule of the gateway's be broken."""
+    faults: list[str] = []
+    context = await browser.new_context()
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+
+    def hear(said: ConsoleMessage) -> None:
+        if "Content Security Policy" in said.text:
+            faults.append(said.text)
+
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", hear)
+    yield page
+    await context.close()
+    assert not faults
+
+
+def write_wav(path: Path, pcm: bytes) -> Path:
+    """Write a WAV file of 16 kHz mono in 16 bits, and return its path."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE_HZ)
+        file.writeframes(pcm)
+    return path
+
+
+async def serious_faults(page: Page) -> list[str]:
+    """Return what axe-core finds serious or critical in a page, each with the element it is about."""
+    found = await Axe().run(page)
+    return [
+        f"{violation['id']}: {node['html']} {node['failureSummary']}"
+        for violation in found.response["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Somebody who speaks in a session of the native dialect, to an engine that counts aloud."""
+
+    websocket: ClientConnection
+    session_id: str
+
+    async def say(self) -> str:
+        """Speak one utterance, wait for its words and return them."""
+        await self.begin()
+        return await self.end()
+
+    async def begin(self) -> Message:
+        """Begin an utterance, wait for its first words and return them as a cue."""
+        await self.websocket.send(hush(0.5) + speech(1.2))
+        return await self.hear("cue")
+
+    async def end(self) -> str:
+        """End the utterance, wait for its words and return them."""
+        await self.websocket.send(hush(0.8))
+        return str((await self.hear("final"))["text"])
+
+    async def stop(self) -> None:
+        """End the session."""
+        await self.websocket.send(json.dumps({"type": "stop"}))
+        await self.hear("finished")
+
+    async def hear(self, kind: str) -> Message:
+        """Return the gateway's next message of a kind."""
+        while True:
+            message: Message = json.loads(await self.websocket.recv())
+            if message["type"] == kind:
+                return message
+
+
+@asynccontextmanager
+async def speaking(served: Served) -> AsyncIterator[Speaker]:
+    """Keep a session open while the block lasts."""
+    async with connect(served.stream_url) as websocket:
+        await websocket.send(json.dumps({"type": "start", "language": "en"}))
+        ready = json.loads(await websocket.recv())
+        yield Speaker(websocket, ready["session_id"])
+
+
+@dataclass(slots=True)
+class Network:
+    """The way to a gateway.
+
+    Attributes:
+        url: base URL of the gateway, by this way.
+        is_down: whether new connections are cut at once.
+    """
+
+    url: str
+    is_down: bool = False
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    def cut(self) -> None:
+        """Cut all connections; new ones are let through."""
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+
+
+@asynccontextmanager
+async def network(url: str) -> AsyncIterator[Network]:
+    """Relay to a gateway while the block lasts.
+
+    Args:
+        url: of the gateway. While nobody listens there, connections are cut at once.
+    """
+    port = urlsplit(url).port
+    way = Network("")
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        way._writers.add(writer)
+        try:
+            while piece := await reader.read(_PIECE_BYTES):
+                writer.write(piece)
+                await writer.drain()
+        except OSError:
+            pass  # it has been cut
+        finally:
+            way._writers.discard(writer)
+            writer.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if way.is_down:
+            writer.transport.abort()
+            return
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            writer.transport.abort()
+            return
+        await asyncio.gather(pass_on(reader, far_writer), pass_on(far_reader, writer))
+
+    async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
+        way.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield way
+        way.cut()

@@ -1,0 +1,197 @@
+"""A gateway that a test plays: one session over any number of connections, in memory, each cut where the test says."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import anyio
+from anyio.streams.stapled import StapledObjectStream
+
+from clients.back_off import BackOff
+from clients.connection import Connection, ConnectionFailed
+from gateway.wire import (
+    Ack,
+    Audio,
+    AudioFormat,
+    ClientEvent,
+    Cue,
+    CueEvent,
+    CueState,
+    Error,
+    Final,
+    Finished,
+    Flush,
+    Flushed,
+    Latency,
+    Ready,
+    Resume,
+    SessionEvent,
+    Start,
+    Stop,
+)
+from gateway.wire.native import NativeCodec
+
+__all__ = ["PlayedGateway", "at_once", "nobody", "played_connection"]
+
+UTTERANCE_FRAMES = 1_000
+"""The gateway plays as if an utterance were so long."""
+
+REHEARD_FRAMES = 600
+"""After a restart it goes back so far behind what was answered."""
+
+
+class _Cut(Exception):
+    """The connection is lost here."""
+
+
+def at_once() -> BackOff:
+    """Return a back-off that takes no time, with a clock that tells how often was waited."""
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        await anyio.lowlevel.checkpoint()
+
+    return BackOff(sleep=sleep, clock=lambda: sum(waits), jitter=lambda: 0.0)
+
+
+def played_connection(size: int = 100) -> tuple[Connection, Connection]:
+    """Return the client's end and the gateway's of a connection in which that many messages may be under way."""
+    out_send, out_receive = anyio.create_memory_object_stream[str | bytes](size)
+    in_send, in_receive = anyio.create_memory_object_stream[str | bytes](size)
+    return StapledObjectStream(out_send, in_receive), StapledObjectStream(in_send, out_receive)
+
+
+@dataclass
+class PlayedGateway:
+    """Answers every thousand sample frames with a cue and a final, every flush, and the stop.
+
+    Attributes:
+        audio: format of the sound.
+        cuts: after how many messages, in both directions together, each connection is lost; those that follow stay.
+        restarts: whether the gateway is another one after each cut: it goes back to before what was answered, says what
+            it said after the last ack once more, and its numbers jump.
+        token: of the session; None: it cannot be resumed.
+        says: is asked what is said in answer to a resume; a refusal, or None for what is usual.
+    """
+
+    audio: AudioFormat
+    cuts: list[int] = field(default_factory=list)
+    restarts: bool = False
+    token: str | None = "t"
+    says: Callable[[Resume], Error | None] = lambda _: None
+    heard: bytearray = field(default_factory=bytearray)
+    flushes: dict[str, set[int]] = field(default_factory=dict)
+    resumes: list[Resume] = field(default_factory=list)
+    starts: int = 0
+    has_stopped: bool = False
+    _log: list[SessionEvent] = field(default_factory=list)
+    _seq: int = 0
+    _finals: int = 0
+    _messages: int = 0
+
+    @property
+    def frames(self) -> int:
+        """Whole sample frames that have been heard."""
+        return len(self.heard) // self.audio.bytes_per_sample_frame
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        """Connect to it, for as long as the block lasts."""
+        client, peer = played_connection(4)
+        async with client, peer, anyio.create_task_group() as tasks:
+            tasks.start_soon(self._serve, peer, self.cuts.pop(0) if self.cuts else None)
+            yield client
+            tasks.cancel_scope.cancel()
+
+    async def _serve(self, peer: Connection, cut: int | None) -> None:
+        codec, self._messages = NativeCodec(), 0
+        try:
+            while True:
+                message = await peer.receive()
+                self._count(cut)
+                for event in codec.receive(message):
+                    for answer in self._answers(event):
+                        self._count(cut)
+                        await peer.send(codec.send(answer)[0])
+                        if isinstance(answer, Finished) or (isinstance(answer, Error) and answer.fatal):
+                            return
+        except (_Cut, anyio.EndOfStream, anyio.BrokenResourceError):
+            del self.heard[self.frames * self.audio.bytes_per_sample_frame :]
+        finally:
+            await peer.aclose()
+
+    def _count(self, cut: int | None) -> None:
+        if self._messages == cut:
+            raise _Cut
+        self._messages += 1
+
+    # --- the session ---------------------------------------------------------------------------------------------
+
+    def _answers(self, event: ClientEvent) -> list[SessionEvent]:
+        before = len(self._log)
+        match event:
+            case Start():
+                assert self.token is not None or not self.starts, "nothing to resume"
+                self.starts += 1
+                self.heard.clear()
+                self._log, self._seq, self._finals, before = [], 0, 0, 0
+                self._say(Ready(0, f"s{self.starts}", "played", "m", "d", None, self.token))
+            case Resume():
+                self.resumes.append(event)
+                return self._resumed(event)
+            case Audio(data):
+                self.heard += data
+                self._answer_sound()
+            case Flush(flush_id):
+                self.flushes.setdefault(flush_id, set()).add(len(self.heard))
+                self._say(Flushed(0, flush_id))
+            case Stop():
+                self.has_stopped = True
+                self._say(Finished(0, self.frames, self._finals))
+            case _:
+                raise AssertionError(event)
+        return self._log[before:]
+
+    def _resumed(self, event: Resume) -> list[SessionEvent]:
+        if (refusal := self.says(event)) is not None:
+            return [refusal]
+        next_sample = self.frames
+        if self.restarts and not any(isinstance(said, Finished) for said in self._log):
+            next_sample = self._restart()
+        next_sample = max(next_sample, event.held_sample)
+        frame_bytes = self.audio.bytes_per_sample_frame
+        self.heard += bytes(next_sample * frame_bytes - len(self.heard))
+        ready = Ready(event.after_seq, f"s{self.starts}", "played", "m", "d", None, self.token, next_sample)
+        return [ready, *(said for said in self._log if said.seq > event.after_seq)]
+
+    def _restart(self) -> int:
+        """Forget what was said since the newest final but one, and hear its sound again."""
+        self._finals = max(0, self._finals - 1)
+        kept = self._finals * UTTERANCE_FRAMES
+        del self.heard[max(0, kept - REHEARD_FRAMES) * self.audio.bytes_per_sample_frame :]
+        self._log = [said for said in self._log if not isinstance(said, Final) or said.utterance_id < self._finals]
+        self._seq += 100
+        return self.frames
+
+    def _answer_sound(self) -> None:
+        while self.frames >= (self._finals + 1) * UTTERANCE_FRAMES:
+            number = self._finals
+            start, end = number * UTTERANCE_FRAMES, (number + 1) * UTTERANCE_FRAMES
+            self._finals += 1
+            cue = Cue(f"{number}.1", number, 1, start, end, (f"words {number}",), 5, CueState.FINAL)
+            self._say(CueEvent(0, cue))
+            self._say(Final(0, number, start, end, f"words {number}", None, Latency(0, 0, 0, 0)))
+            self._say(Ack(0, self.frames, end))
+
+    def _say(self, event: SessionEvent) -> None:
+        self._seq += 1
+        self._log.append(replace(event, seq=self._seq))
+
+
+@asynccontextmanager
+async def nobody(message: str = "nobody is there", status: int | None = None) -> AsyncIterator[Connection]:
+    """Fail to connect."""
+    if message:
+        raise ConnectionFailed(message, status)
+    yield played_connection()[0]

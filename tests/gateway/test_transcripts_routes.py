@@ -1,0 +1,92 @@
+"""Transcripts over HTTP, while a session is live and after."""
+
+import json
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.uploading import serving_files
+from tests.watching import session, settings_with, speak, stopped_session
+
+WORDS = "two three four"
+"""What the scripted engine hears in the first utterance."""
+
+
+@pytest.mark.parametrize(
+    ("suffix", "media_type", "begins"),
+    [
+        ("txt", "text/plain; charset=utf-8", WORDS),
+        ("srt", "application/x-subrip; charset=utf-8", "1\n00:00:00,"),
+        ("vtt", "text/vtt; charset=utf-8", "WEBVTT"),
+        ("json", "application/json", "["),
+    ],
+)
+async def test_a_transcript_is_there_while_the_session_is_live_and_after(
+    tmp_path: Path, suffix: str, media_type: str, begins: str
+) -> None:
+    async with (
+        serving_files(settings=settings_with(tmp_path)) as served,
+        httpx2.AsyncClient(base_url=served.url) as client,
+    ):
+        async with session(served) as (websocket, session_id):
+            path = f"/v1/sessions/{session_id}/transcript.{suffix}"
+            assert WORDS not in (await client.get(path)).text
+            await speak(websocket)
+            live = await client.get(path)
+            await websocket.send(json.dumps({"type": "stop"}))
+            async for _ in websocket:
+                pass
+        after = await client.get(path)
+    assert live.status_code == 200
+    assert live.headers["content-type"] == media_type
+    assert live.headers["cache-control"] == "no-store"
+    assert "content-disposition" not in live.headers
+    assert live.text.startswith(begins)
+    assert WORDS in live.text
+    assert after.text == live.text
+
+
+async def test_a_browser_saves_it_when_asked(tmp_path: Path) -> None:
+    async with (
+        serving_files(settings=settings_with(tmp_path)) as served,
+        httpx2.AsyncClient(base_url=served.url) as client,
+    ):
+        past, _ = await stopped_session(served)
+        saved = await client.get(f"/v1/sessions/{past}/transcript.srt", params={"download": "true"})
+    assert saved.headers["content-disposition"] == f'attachment; filename="livecue-{past}.srt"'
+
+
+@pytest.mark.parametrize("suffix", ["doc", "SRT", "", "srt.exe", "%00"])
+async def test_another_format_is_refused_and_the_allowed_are_named(tmp_path: Path, suffix: str) -> None:
+    async with (
+        serving_files(settings=settings_with(tmp_path)) as served,
+        httpx2.AsyncClient(base_url=served.url) as client,
+    ):
+        past, _ = await stopped_session(served)
+        refused = await client.get(f"/v1/sessions/{past}/transcript.{suffix}")
+    assert refused.status_code == (400 if suffix else 404)
+    if suffix:
+        assert "'txt', 'srt', 'vtt' or 'json'" in refused.json()["error"]["message"]
+
+
+async def test_without_a_journal_there_are_no_transcripts_and_that_is_said(tmp_path: Path) -> None:
+    async with (
+        serving_files(settings=settings_with(tmp_path, is_written=False)) as served,
+        httpx2.AsyncClient(base_url=served.url) as client,
+        session(served) as (websocket, session_id),
+    ):
+        await speak(websocket)
+        refused = await client.get(f"/v1/sessions/{session_id}/transcript.txt")
+    assert refused.status_code == 404
+    assert "journal.enabled" in refused.json()["error"]["message"]
+
+
+async def test_what_was_written_before_is_read_when_nothing_is_written_any_more(tmp_path: Path) -> None:
+    async with serving_files(settings=settings_with(tmp_path)) as served:
+        past, _ = await stopped_session(served)
+    async with (
+        serving_files(settings=settings_with(tmp_path, is_written=False)) as served,
+        httpx2.AsyncClient(base_url=served.url) as client,
+    ):
+        assert (await client.get(f"/v1/sessions/{past}/transcript.txt")).text == f"{WORDS}\n"

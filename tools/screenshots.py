@@ -1,0 +1,101 @@
+"""Takes the pictures of the pages that the documents show, while the demo's recording is captioned.
+
+The gateway, the browser and its microphone are real; a picture is taken in the middle of the same sentence each time.
+"""
+
+import argparse
+import asyncio
+from base64 import b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from playwright.async_api import Browser, Page, ViewportSize, expect
+
+from benchmarks.processes import GatewayProcess
+from tests.browsers import hearing, write_wav
+from tests.demo import spoken_frames
+
+FOLDER = Path(__file__).parents[1] / "docs"
+
+SENTENCE, WORD = 3, "take"
+"""The picture is taken when so many sentences are final and the next one has come to this word."""
+
+CAPTIONER: ViewportSize = {"width": 1120, "height": 960}
+PHONE: ViewportSize = {"width": 375, "height": 667}
+PICTURE: ViewportSize = {"width": 960, "height": 540}
+
+_HAS_COME = """([finals, word]) => document.querySelectorAll("#history p").length >= finals
+  && document.querySelector("#now").textContent.includes(word)"""
+
+_LAID_OVER = """(sources) => {
+  const [phone, overlay] = sources;
+  document.body.innerHTML = `<div class="row"><img class="phone" src="${phone}"><div class="picture">
+    <img src="${overlay}"></div></div>`;
+  return Promise.all([...document.images].map((image) => image.decode()));
+}"""
+
+_STYLE = """
+body { margin: 0; background: #fff }
+.row { display: inline-flex; gap: 24px; align-items: center; padding: 16px }
+.phone { border-radius: 28px; border: 8px solid #30343c }
+.picture { background: repeating-conic-gradient(#8b93a1 0 25%, #737b89 0 50%) 0 0 / 40px 40px; display: flex }
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write `captioner.png` and `watching.png`.
+
+    Args:
+        arguments: of the command line.
+    """
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where they are put; default: docs")
+    folder = parser.parse_args(arguments).folder
+    for name, picture in asyncio.run(_taken()).items():
+        (folder / name).write_bytes(picture)
+
+
+async def _taken() -> dict[str, bytes]:
+    """Return the pictures by their names."""
+    with TemporaryDirectory() as scratch, GatewayProcess("--engine", "sphinx") as gateway:
+        recording = write_wav(Path(scratch) / "meeting.wav", b"".join(spoken_frames()))
+        async with hearing(recording) as browser:
+            captioner = await _page(browser, CAPTIONER)
+            await captioner.goto(gateway.url)
+            await captioner.select_option("#language", "en")
+            await captioner.select_option("#profile", "live")
+            await captioner.click("#start")
+            await expect(captioner.locator("#share")).to_be_visible()
+            link = await captioner.input_value("#link")
+            viewer = await _page(browser, PHONE, is_dark=True)
+            await viewer.goto(link)
+            overlay = await _page(browser, PICTURE)
+            await overlay.goto(f"{link}&overlay=1")
+            await captioner.wait_for_function(_HAS_COME, arg=[SENTENCE, WORD], timeout=60_000)
+            seen = await asyncio.gather(
+                captioner.screenshot(), viewer.screenshot(), overlay.screenshot(omit_background=True)
+            )
+            return {"captioner.png": seen[0], "watching.png": await _beside(browser, seen[1], seen[2])}
+
+
+async def _page(browser: Browser, size: ViewportSize, *, is_dark: bool = False) -> Page:
+    context = await browser.new_context(viewport=size, color_scheme="dark" if is_dark else "light")
+    return await context.new_page()
+
+
+async def _beside(browser: Browser, phone: bytes, overlay: bytes) -> bytes:
+    """Return the viewer beside the overlay, which has squares behind it, for it is transparent."""
+    page = await browser.new_page(viewport={"width": 1500, "height": 760})
+    await page.set_content("<!doctype html><body></body>")
+    await page.add_style_tag(content=_STYLE)
+    await page.evaluate(_LAID_OVER, [_as_address(phone), _as_address(overlay)])
+    return await page.locator(".row").screenshot()
+
+
+def _as_address(png: bytes) -> str:
+    return "data:image/png;base64," + b64encode(png).decode()
+
+
+if __name__ == "__main__":
+    main()
