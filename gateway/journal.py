@@ -223,7 +223,10 @@ class Journal:
 @asynccontextmanager
 async def open_journal(settings: Settings) -> AsyncIterator[Journal]:
     """Write the journal while the block lasts, and what is left at its end."""
-    journal = Journal(JournalStore(journal_path(settings.journal)), settings.journal, settings.session.grace_s)
+    kept, path = settings.journal, journal_path(settings.journal)
+    if kept.enabled:
+        logger.info("sessions are written down file=%s days=%s sound=%s", path, kept.retention_days, kept.record)
+    journal = Journal(JournalStore(path), kept, settings.session.grace_s)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(journal.run)
         yield journal
