@@ -93,7 +93,13 @@ class _FollowingNetwork(Network):
         heard = super().generate(plans, sounds, languages, temperature)
         self._work.decoder_steps = steps
         return [
-            replace(item, tokens=self._tokens(item.plan), avg_logprob=_LIKELY, no_speech_probability=0.0)
+            replace(
+                item,
+                tokens=self._tokens(item.plan),
+                rest_sample=None,
+                avg_logprob=_LIKELY,
+                no_speech_probability=0.0,
+            )
             for item in heard
         ]
 
@@ -126,12 +132,12 @@ class _FollowingNetwork(Network):
         """Return the numbers of the words to be generated: those after the prefix that have been said by its end."""
         request = plan.request
         first = first_word_sample(request.start_sample) // WORD_SAMPLES
-        if plan.before:  # the words before a cut say which comes next; the place of the cut is near
+        if plan.before.words:  # the words before a cut say which comes next; the place of the cut is near
             near = round(request.start_sample / WORD_SAMPLES)
-            said = plan.before[-1].text
+            said = plan.before.words[-1].text
             after = (number + 1 for number in range(near - 4, near + 4) if self._text(number) == said)
             first = min(after, key=lambda number: abs(number - near), default=near)
-        first += len(request.prefix)
+        first += len(plan.prefix)
         return range(first, max(first, request.end_sample // WORD_SAMPLES))
 
     def _token(self, number: int) -> int:

@@ -124,7 +124,8 @@ class EngineSettings:
         name: auto, or a name of `decoder.engine.ENGINES`.
         model: a hub name (`small`, `large-v3-turbo`, `owner/name`) or a local directory; None: the engine's default.
         device: auto, cpu or cuda.
-        compute_type: CTranslate2's type: default, auto, int8, int8_float16, float16, float32 …
+        compute_type: auto: int8 on a CPU, where it halves the work and costs no words, and on a GPU the type that the
+            model is stored in; or CTranslate2's own: default, int8, int8_float16, float16, float32 …
         workers: batches decoded at once; 0: two on a CPU with two cores or more, so that a partial need not wait for a
             final; else one.
         cpu_threads: threads of one CPU decode; 0: the cores shared out among the workers.
@@ -151,7 +152,7 @@ class EngineSettings:
     name: str = "auto"
     model: str | None = None
     device: str = "auto"
-    compute_type: str = "default"
+    compute_type: str = "auto"
     workers: int = 0
     cpu_threads: int = 0
     max_batch: int = 16

@@ -14,6 +14,7 @@ from decoder.engines._whisper_words import (
     keep_order,
     spread_words,
     token_starts,
+    with_lengths,
 )
 from decoder.types import Word
 
@@ -24,7 +25,7 @@ def partial_words(heard: Heard, tokenizer: Tokenizer) -> tuple[Word, ...]:
     """Return the committed words, and the new ones spread over the sound after them."""
     request = heard.plan.request
     committed = len(request.prefix)
-    before = heard.plan.before + request.prefix
+    before = heard.plan.before.words + request.prefix
     # Where a committed word was guessed to end may lie after the place where it was cut off.
     start_sample = max(request.start_sample, before[-1].end_sample) if before else request.start_sample
     new_words = _spell(heard, tokenizer)[committed:]
@@ -45,15 +46,16 @@ def final_words(
     request = heard.plan.request
     timed = align_words(_spell(heard, tokenizer), token_starts(path, request.start_sample), probabilities)
     ordered = keep_order(timed, request.start_sample, request.end_sample)
-    return without_pauses(ordered, request.samples, request.start_sample)
+    return with_lengths(without_pauses(ordered, request.samples, request.start_sample))
 
 
 def _spell(heard: Heard, tokenizer: Tokenizer) -> list[Spelling]:
-    """Return the committed words as they are, then the new ones."""
-    request = heard.plan.request
-    ends = list(accumulate((len(tokens) for tokens in heard.plan.prefix), initial=0))
+    """Return the words that the text had to begin with as they are, then the new ones."""
+    plan = heard.plan
+    ends = list(accumulate((len(tokens) for tokens in plan.prefix), initial=0))
     committed = [
-        Spelling(word.text, first, end) for word, first, end in zip(request.prefix, ends[:-1], ends[1:], strict=True)
+        Spelling(word.text, first, end)
+        for word, first, end in zip(plan.request.prefix[: len(plan.prefix)], ends[:-1], ends[1:], strict=True)
     ]
     texts, tokens = tokenizer.split_to_word_tokens(list(heard.tokens))
     ends = list(accumulate((len(piece) for piece in tokens), initial=ends[-1]))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decoder.engines._whisper_plan import TOKENS_PER_SECOND
 from vad.audio import SAMPLE_RATE_HZ
 
-__all__ = ["is_doubtful", "is_loop", "repeats_itself"]
+__all__ = ["SILENT_PROBABILITY", "is_doubtful", "is_guessed", "is_loop", "repeats_itself"]
 
 MOST_COMPRESSED = 2.4
 """A text that zlib makes smaller by more repeats itself (openai/whisper)."""
@@ -50,10 +50,14 @@ def is_doubtful(text: str, avg_logprob: float | None, no_speech_probability: flo
         avg_logprob: nats a token, ≤ 0; None where there is no token.
         no_speech_probability: 0..1.
     """
-    is_guessed = avg_logprob is not None and avg_logprob < LEAST_AVG_LOGPROB
-    if is_guessed and no_speech_probability > SILENT_PROBABILITY:
+    if is_guessed(avg_logprob) and no_speech_probability > SILENT_PROBABILITY:
         return False
-    return is_guessed or _compression(text) > MOST_COMPRESSED
+    return is_guessed(avg_logprob) or _compression(text) > MOST_COMPRESSED
+
+
+def is_guessed(avg_logprob: float | None) -> bool:
+    """Return whether words of that mean log probability are as good as guessed."""
+    return avg_logprob is not None and avg_logprob < LEAST_AVG_LOGPROB
 
 
 def repeats_itself(tokens: Sequence[int]) -> bool:

@@ -9,9 +9,11 @@ from decoder.engines._whisper_answers import final_words, partial_words
 from decoder.engines._whisper_cut import Cut, carried_on, find_cut, wants_cut
 from decoder.engines._whisper_loops import is_doubtful, is_loop
 from decoder.engines._whisper_network import Encoded, Heard, Network
+from decoder.engines._whisper_pieces import rest_of, so_far
 from decoder.engines._whisper_plan import (
     CONTEXT_TOKENS,
     FULL_WINDOW_FRAMES,
+    Before,
     Plan,
     Window,
     carried_tokens,
@@ -90,10 +92,13 @@ class BatchDecoder:
                 answers[place] = planned
         learned: dict[str, str] = {}
         try:
-            if plans:
+            while plans:
                 plans.sort(key=lambda plan: (plan.group, plan.request.language or ""))
                 heard = self._hear(plans, known, learned, proceed)
-                answers |= self._answers(self._reconsidered(self._widened(heard, proceed), proceed), proceed)
+                heard = self._reconsidered(self._widened(heard, proceed), proceed)
+                answers |= self._partials(heard, proceed)
+                finals, plans = self._finals(heard, proceed)
+                answers |= finals
         except (RuntimeError, ValueError, MemoryError) as error:
             answers |= {plan.place: _failed(error) for plan in plans}
         for request in batch:
@@ -116,19 +121,23 @@ class BatchDecoder:
         window = self._window(request)
         cuts = is_partial and window == "trimmed"
         said, request = carried_on(request, self._utterances.cut(request) if cuts else None)
+        forced = request.prefix if is_partial else ()
         try:
             prompt = self._network.tokens(f" {request.prompt.strip()}" if request.prompt.strip() else "")
             before = tuple(token for word in said for token in self._network.tokens(word.text))
-            prefix = tuple(self._network.tokens(word.text) for word in request.prefix)
+            prefix = tuple(self._network.tokens(word.text) for word in forced)
         except (TypeError, ValueError) as text_error:  # lone surrogates
             return EngineFailed(f"prompt or prefix is no text: {text_error}")
         if sum(map(len, prefix)) >= token_limit(len(request.samples)):  # no room for another word
             return _hypothesis(request, words=said + request.prefix, language=language)
         before = prompt + before[len(before) - carried_tokens(len(before)) :]
-        before = before[-(CONTEXT_TOKENS // 2 - 1) :]
-        context = (self._network.sot_prev, *before) if before else ()
         beam_size = 1 if is_partial else self._settings.final_beam_size
-        return Plan(place, request, said, context, prefix, beam_size, window_frames(len(request.samples), window))
+        frames = window_frames(len(request.samples), window)
+        return Plan(place, request, Before(said), self._context(before), prefix, beam_size, frames)
+
+    def _context(self, tokens: Sequence[int]) -> tuple[int, ...]:
+        last = tokens[-(CONTEXT_TOKENS // 2 - 1) :]
+        return (self._network.sot_prev, *last) if last else ()
 
     def _window(self, request: DecodeRequest) -> Window:
         settings = self._settings
@@ -226,17 +235,41 @@ class BatchDecoder:
     def _is_doubtful(self, heard: Heard) -> bool:
         return is_doubtful(self._network.text(heard.tokens), heard.avg_logprob, heard.no_speech_probability)
 
-    def _answers(self, heard: list[Heard], proceed: Callable[[], None]) -> dict[int, Hypothesis | EngineError]:
-        answers: dict[int, Hypothesis | EngineError] = {}
-        for item, words in self._timed([item for item in heard if item.plan.wants_times], proceed):
-            answers[item.plan.place] = _answer(item, words)
+    def _partials(self, heard: list[Heard], proceed: Callable[[], None]) -> dict[int, Hypothesis]:
+        """Return the answers to partials, and remember where the long ones are cut from now on."""
         partials = [item for item in heard if not item.plan.wants_times]
-        for item in partials:
-            answers[item.plan.place] = _answer(item, partial_words(item, self._network.speller(item)))
+        answers = {
+            item.plan.place: _answer(item, partial_words(item, self._network.speller(item))) for item in partials
+        }
         if self._settings.partial_window == "trimmed":
             for item, words in self._timed([item for item in partials if wants_cut(item.plan.request)], proceed):
                 self._cut(item, words)
         return answers
+
+    def _finals(self, heard: list[Heard], proceed: Callable[[], None]) -> tuple[dict[int, Hypothesis], list[Plan]]:
+        """Return the answers to finals that are complete, and plans of what is left of the others."""
+        answers: dict[int, Hypothesis] = {}
+        plans: list[Plan] = []
+        for item, words in self._timed([item for item in heard if item.plan.wants_times], proceed):
+            rest_samples = rest_of(item)
+            if rest_samples is None:
+                answers[item.plan.place] = _answer(item, words)
+            else:
+                plans.append(self._rest(item, words, rest_samples))
+        return answers, plans
+
+    def _rest(self, heard: Heard, words: tuple[Word, ...], first: int) -> Plan:
+        """Return the plan of the audio after `first` samples, what was said before being its context."""
+        plan, request = heard.plan, heard.plan.request
+        rest = replace(
+            request,
+            samples=request.samples[first:],
+            start_sample=request.start_sample + first,
+            language=heard.language,
+        )
+        context = self._context((*plan.context[1:], *heard.tokens))
+        frames = window_frames(len(rest.samples), self._window(request))
+        return replace(plan, request=rest, before=so_far(heard, words), context=context, frames=frames)
 
     def _timed(self, heard: list[Heard], proceed: Callable[[], None]) -> Iterator[tuple[Heard, tuple[Word, ...]]]:
         # `align` takes one start sequence a call, which names language and task; and neighbours of one encode.
@@ -256,14 +289,14 @@ class BatchDecoder:
         found = find_cut(words, len(request.prefix), request.samples, request.start_sample)
         if found is not None:
             count, sample = found
-            said = (*heard.plan.before, *request.prefix[:count])
+            said = (*heard.plan.before.words, *request.prefix[:count])
             self._utterances.keep_cut(request, Cut(sample, tuple(word.text for word in said)))
 
 
 def _answer(heard: Heard, words: tuple[Word, ...]) -> Hypothesis:
-    return _hypothesis(
-        heard.plan.request, heard.plan.before + words, heard.language, heard.avg_logprob, heard.no_speech_probability
-    )
+    whole = so_far(heard, words)
+    avg_logprob = whole.logprob / whole.tokens if whole.tokens else None
+    return _hypothesis(heard.plan.request, whole.words, heard.language, avg_logprob, whole.no_speech_probability)
 
 
 def _hypothesis(

@@ -12,7 +12,16 @@ from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 
 from decoder.engine import EngineWork
-from decoder.engines._whisper_plan import CONTEXT_TOKENS, FRAMES_PER_SECOND, Plan, frame_count
+from decoder.engines._whisper_plan import (
+    CONTEXT_TOKENS,
+    FRAMES_PER_SECOND,
+    FULL_WINDOW_FRAMES,
+    LATEST_FIRST_TIME,
+    Plan,
+    frame_count,
+)
+from decoder.engines._whisper_silence import SilenceOutputs
+from decoder.engines._whisper_times import split_times
 from decoder.settings import EngineSettings
 from decoder.types import ModelError, Task
 from vad.audio import Float32
@@ -48,6 +57,7 @@ class Heard:
         encoded: its sound.
         language: ISO-639-1.
         tokens: of the text, those after the prefix.
+        rest_sample: samples of its audio before the place from which it is to be decoded on; None: it is complete.
         avg_logprob: nats a token, ≤ 0; None where there is no token.
         no_speech_probability: 0..1.
     """
@@ -56,6 +66,7 @@ class Heard:
     encoded: Encoded
     language: str
     tokens: tuple[int, ...]
+    rest_sample: int | None
     avg_logprob: float | None
     no_speech_probability: float
 
@@ -129,6 +140,8 @@ class Network:
         }
         any_tokenizer = self._tokenizers[languages[0], Task.TRANSCRIBE]
         self._eot: int = any_tokenizer.eot
+        self._first_time: int = any_tokenizer.timestamp_begin
+        self._silence = SilenceOutputs(self._encoded)
         self.sot_prev: int = any_tokenizer.sot_prev
         # As in faster-whisper, and the other special tokens but the times: one of them in a text is never right.
         self._suppressed = sorted(
@@ -156,15 +169,24 @@ class Network:
         return written
 
     def encode(self, log_mels: Sequence[Float32]) -> list[Encoded]:
-        """Return each sound encoded.
+        """Return each window encoded, with silence behind it up to 30 s.
 
         Args:
             log_mels: float32[mels, frames] each, all of one length.
         """
         features = np.stack(log_mels)
-        self._work.encoder_s += len(log_mels) * features.shape[-1] / FRAMES_PER_SECOND
-        output = self._model.encode(ctranslate2.StorageView.from_array(features))
+        output = self._encode(features)
+        if features.shape[-1] < FULL_WINDOW_FRAMES:
+            completed = self._silence.complete(_to_array(output), log_mels)
+            output = ctranslate2.StorageView.from_array(completed)
         return [Encoded(output, row) for row in range(len(log_mels))]
+
+    def _encode(self, features: Float32) -> ctranslate2.StorageView:
+        self._work.encoder_s += features.shape[0] * features.shape[-1] / FRAMES_PER_SECOND
+        return self._model.encode(ctranslate2.StorageView.from_array(features))
+
+    def _encoded(self, features: Float32) -> Float32:
+        return _to_array(self._encode(features))
 
     def detect_language(self, sounds: Sequence[Encoded]) -> list[tuple[str, float]]:
         """Return the language of each sound with its probability, 0..1; they are neighbours in one output."""
@@ -186,13 +208,13 @@ class Network:
             temperature: at 0 the likeliest text, above it a random one.
         """
         prompts = [
-            [*plan.context, *tokenizer.sot_sequence, tokenizer.no_timestamps, *plan.prefix_tokens]
+            [*plan.context, *tokenizer.sot_sequence, *self._before_text(plan), *plan.prefix_tokens]
             for plan, tokenizer in zip(plans, map(self._tokenizer, plans, languages), strict=True)
         ]
         # CTranslate2 counts text, prefix included, from the last task token, and cuts it at the less of half of
         # max_length and what the task tokens leave of it.
         plan = plans[0]
-        task_tokens = len(prompts[0]) - len(plan.prefix_tokens) - 1
+        task_tokens = len(prompts[0]) - len(plan.prefix_tokens) - len(self._before_text(plan))
         limit = min(self._limit(plans), CONTEXT_TOKENS - task_tokens)
         chance = {"sampling_topk": 0, "sampling_temperature": temperature} if temperature else {}
         generated = self._model.generate(
@@ -202,6 +224,7 @@ class Network:
             max_length=max(2 * limit, limit + task_tokens),
             suppress_blank=plan.suppresses_blank,
             suppress_tokens=self._suppressed,
+            max_initial_timestamp_index=LATEST_FIRST_TIME,
             return_scores=True,
             return_no_speech_prob=True,
             **chance,
@@ -230,6 +253,10 @@ class Network:
     def _tokenizer(self, plan: Plan, language: str) -> Tokenizer:
         return self._tokenizers[language, plan.request.task]
 
+    def _before_text(self, plan: Plan) -> tuple[int, ...]:
+        """Return what says that no timestamps are wanted, where they are not."""
+        return () if plan.has_timestamps else (self._first_time - 1,)
+
     def _limit(self, plans: Sequence[Plan]) -> int:
         """Return the most tokens of a text; plans of one group have one limit."""
         return plans[0].limit
@@ -243,14 +270,21 @@ class Network:
         # The score is the sum over the new tokens and the end of text, divided by all tokens, forced ones included;
         # it is minus infinity where there is no token at all.
         total = generated.scores[0] * len(tokens) if tokens else None
+        text = split_times([token for token in new_tokens if token != self._eot], self._first_time)
         return Heard(
             plan,
             sound,
             language,
-            tuple(token for token in new_tokens if token < self._eot),
+            tuple(token for token in text.tokens if token < self._eot),
+            text.rest_sample,
             None if total is None else min(total / (len(new_tokens) + 1), 0.0),
             generated.no_speech_prob,
         )
+
+
+def _to_array(output: ctranslate2.StorageView) -> Float32:
+    """Return a copy of an encoder output, float32[windows, positions, width], in the host's memory."""
+    return np.array(output.to(ctranslate2.DataType.float32).to_device(ctranslate2.Device.cpu))
 
 
 def _rows(sounds: Sequence[Encoded]) -> ctranslate2.StorageView:

@@ -51,9 +51,10 @@ def without_pauses(words: Sequence[Word], samples: Float32, start_sample: int) -
             continue
         first_sample, end_sample = (start_sample + frame * FRAME_SAMPLES for frame in pause)
         if before is not None:
-            moved[place - 1] = replace(moved[place - 1], end_sample=max(first_sample, moved[place - 1].start_sample))
+            moved[place - 1] = replace(moved[place - 1], end_sample=first_sample)
         if after is not None:
             moved[place] = replace(moved[place], start_sample=end_sample)
+            spans[place] = replace(after, first=pause[1])  # what is left of the word is what its end may be moved in
     return tuple(moved)
 
 

@@ -8,7 +8,7 @@ from statistics import median
 from decoder.engines._whisper_plan import POSITION_SAMPLES
 from decoder.types import Word
 
-__all__ = ["Spelling", "align_words", "join_punctuation", "keep_order", "spread_words", "token_starts"]
+__all__ = ["Spelling", "align_words", "join_punctuation", "keep_order", "spread_words", "token_starts", "with_lengths"]
 
 # Both sets are openai/whisper's.
 OPENING_MARKS = frozenset("\"'“¿([{-")
@@ -113,6 +113,39 @@ def keep_order(words: Iterable[Word], start_sample: int, end_sample: int) -> tup
         floor = min(max(word.end_sample, first), end_sample)
         ordered.append(replace(word, start_sample=first, end_sample=floor))
     return tuple(ordered)
+
+
+def with_lengths(words: Sequence[Word]) -> tuple[Word, ...]:
+    """Return the words, those without length sharing the time of a neighbour.
+
+    The path of the alignment may pass several words at one position. They share the time of the longer of the two words
+    around them, by their number of characters; where all have none, they stay.
+
+    Args:
+        words: in order, none overlapping.
+    """
+    timed = list(words)
+    place = 0
+    while place < len(timed):
+        end = place
+        while end < len(timed) and timed[end].end_sample <= timed[end].start_sample:
+            end += 1
+        if end > place:
+            around = [other for other in (place - 1, end) if 0 <= other < len(timed)]
+            longest = max(around, key=lambda other: timed[other].end_sample - timed[other].start_sample, default=place)
+            first, last = min(place, longest), max(end, longest + 1)
+            timed[first:last] = _sharing(timed[first:last], timed[longest])
+        place = end + 1
+    return tuple(timed)
+
+
+def _sharing(words: Sequence[Word], span: Word) -> list[Word]:
+    spellings = [Spelling(word.text, 0, 0) for word in words]
+    shared = spread_words(spellings, span.start_sample, span.end_sample)
+    return [
+        replace(word, start_sample=part.start_sample, end_sample=part.end_sample)
+        for word, part in zip(words, shared, strict=True)
+    ]
 
 
 def _without_pauses(words: list[Word]) -> Iterable[Word]:

@@ -188,6 +188,13 @@ def _check_device(device: str, compute_type: str) -> None:
         raise ModelError(f"compute type {compute_type!r} on {device}: allowed are {', '.join(allowed)}")
 
 
+def _chosen_compute_type(compute_type: str, device: str) -> str:
+    """Return CTranslate2's type for `auto`: int8 on a CPU, as the model is stored elsewhere."""
+    if compute_type != "auto":
+        return compute_type
+    return "int8" if device == "cpu" and "int8" in ctranslate2.get_supported_compute_types(device) else "default"
+
+
 def _chosen_device(device: str) -> str:
     if device != "auto":
         return device
@@ -196,6 +203,7 @@ def _chosen_device(device: str) -> str:
 
 def _shared_out(settings: EngineSettings, device: str) -> EngineSettings:
     """Return the settings with the workers there are, and the cores shared out among them."""
+    settings = replace(settings, compute_type=_chosen_compute_type(settings.compute_type, device))
     if device != "cpu":
         return replace(settings, workers=settings.workers or 1)
     cores = _core_count()
