@@ -23,12 +23,14 @@ COMPOSITION_ROOTS = {"gateway/cli.py", "gateway/doctor.py"}
 
 PURE_MODULES = (
     "vad/audio.py",
+    "vad/evidence.py",
     "vad/origin.py",
     "vad/segmenter.py",
     "vad/tape.py",
     "decoder/types.py",
     "decoder/features.py",
     "decoder/planner.py",
+    "decoder/prompts.py",
     "decoder/stabiliser.py",
     "decoder/guard.py",
     "decoder/languages.py",

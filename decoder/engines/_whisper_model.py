@@ -10,16 +10,15 @@ from decoder.engines._whisper_cut import Cut, carried_on, find_cut, wants_cut
 from decoder.engines._whisper_loops import is_doubtful, is_loop
 from decoder.engines._whisper_network import Encoded, Heard, Network
 from decoder.engines._whisper_plan import (
-    CONTEXT_TOKENS,
     FULL_WINDOW_FRAMES,
     Plan,
     Window,
-    carried_tokens,
     refuse,
     runs,
     token_limit,
     window_frames,
 )
+from decoder.engines._whisper_prompts import context_of, free_of_prompts, without_prompt
 from decoder.engines._whisper_utterances import UtteranceStore
 from decoder.settings import EngineSettings
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind, Task, Word
@@ -93,7 +92,8 @@ class BatchDecoder:
             if plans:
                 plans.sort(key=lambda plan: (plan.group, plan.request.language or ""))
                 heard = self._hear(plans, known, learned, proceed)
-                answers |= self._answers(self._reconsidered(self._widened(heard, proceed), proceed), proceed)
+                heard = free_of_prompts(self._widened(heard, proceed), self._network, self._work, proceed)
+                answers |= self._answers(self._reconsidered(heard, proceed), proceed)
         except (RuntimeError, ValueError, MemoryError) as error:
             answers |= {plan.place: _failed(error) for plan in plans}
         for request in batch:
@@ -117,16 +117,12 @@ class BatchDecoder:
         cuts = is_partial and window == "trimmed"
         said, request = carried_on(request, self._utterances.cut(request) if cuts else None)
         try:
-            prompt = self._network.tokens(f" {request.prompt.strip()}" if request.prompt.strip() else "")
-            before = tuple(token for word in said for token in self._network.tokens(word.text))
+            context = context_of(request.prompt, said, self._network)
             prefix = tuple(self._network.tokens(word.text) for word in request.prefix)
         except (TypeError, ValueError) as text_error:  # lone surrogates
             return EngineFailed(f"prompt or prefix is no text: {text_error}")
         if sum(map(len, prefix)) >= token_limit(len(request.samples)):  # no room for another word
             return _hypothesis(request, words=said + request.prefix, language=language)
-        before = prompt + before[len(before) - carried_tokens(len(before)) :]
-        before = before[-(CONTEXT_TOKENS // 2 - 1) :]
-        context = (self._network.sot_prev, *before) if before else ()
         beam_size = 1 if is_partial else self._settings.final_beam_size
         return Plan(place, request, said, context, prefix, beam_size, window_frames(len(request.samples), window))
 
@@ -210,11 +206,12 @@ class BatchDecoder:
     def _least_doubtful(self, heard: Heard, proceed: Callable[[], None]) -> Heard:
         tried = [heard]
         asked = heard.plan.request.temperature
+        plan = without_prompt(heard.plan, self._network)  # a doubtful answer drawn by chance is soon the prompt
         for temperature in (t for t in self._settings.final_temperatures if t > asked):
             if not self._is_doubtful(tried[-1]):
                 break
             proceed()
-            tried += self._network.generate([heard.plan], [heard.encoded], [heard.language], temperature)
+            tried += self._network.generate([plan], [heard.encoded], [heard.language], temperature)
             self._work.redecoded += 1
         if not self._is_doubtful(tried[-1]):
             return tried[-1]
