@@ -35,6 +35,7 @@ PURE_MODULES = (
     "decoder/guard.py",
     "decoder/languages.py",
     "decoder/_silence_phrases.py",
+    "decoder/_speaking_time.py",
     "decoder/engines/_upstream_answers.py",
     "decoder/engines/_upstream_failures.py",
     "decoder/engines/_upstream_health.py",
