@@ -20,6 +20,7 @@ SIGN_OFFS = (
     "thank you so much for watching", "thanks for listening", "thank you for listening", "please subscribe",
     "please subscribe to my channel", "like and subscribe", "don't forget to like and subscribe", "see you next time",
     "see you in the next video", "I'll see you in the next video", "bye", "bye bye", "www.mooji.org", "amara.org",
+    "music", "music playing", "upbeat music", "applause", "laughter", "silence",
     # German
     "Vielen Dank", "Vielen Dank fürs Zuschauen", "Danke fürs Zuschauen", "Vielen Dank für die Aufmerksamkeit",
     "Bis zum nächsten Mal", "Tschüss",
@@ -45,7 +46,7 @@ SIGN_OFFS = (
 """What people do say, at the end of a talk above all."""
 
 NAMED_CREDITS = (
-    "subtitles by", "subtitled by", "captions by", "captioned by", "transcription by", "transcribed by",
+    "music by", "subtitles by", "subtitled by", "captions by", "captioned by", "transcription by", "transcribed by",
     "Untertitel von", "Untertitelung", "Sous-titres par", "Sous-titres réalisés par", "Sous-titrage", "Subtítulos por",
     "Subtítulos de", "Subtítulos", "Legendas por", "Legendado por", "Legendas", "Sottotitoli di",
     "Sottotitoli a cura di", "Sottotitoli e revisione a cura di", "Ondertiteling", "Ondertiteld door", "Napisy",

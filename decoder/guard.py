@@ -5,7 +5,6 @@ What is not known, for many engines give no probabilities, is not held against t
 """
 
 import math
-import unicodedata
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from decoder._silence_phrases import is_credit, is_sign_off
+from decoder._speaking_time import syllables, without_timeless_tail
+from decoder.prompts import repeats_prompt
 from decoder.settings import GuardMode, GuardSettings
 from decoder.stabiliser import normalise_word
 from decoder.types import DecodeRequest, Hypothesis, RequestKind, Word
@@ -28,15 +29,16 @@ SILENT_DBFS = -70.0
 LEVEL_MS = 100
 """A level is the mean over so much sound: about half a syllable, so that it finds the loudest one in any silence."""
 
-LETTERS_PER_SYLLABLE = 4
-"""Of alphabets; English has three, German hardly more. A Han, kana or Hangul character is a syllable at least."""
-
 CUT_OFF_S = 0.5
 """Sound that voice activity detection may have cut off at the ends of what was said."""
 
 FLUENT_SHARE = 0.75
 """Nine of the twelve syllables that are possible in a second: few talk faster for long, and Japanese formulas of thanks
 are that fast. Mandarin has five on average, Japanese eight (Pellegrino et al. 2019)."""
+
+CERTAIN_AVG_LOGPROB = -0.6
+"""Words above are likelier than not. Whisper's inventions in noise lie below -0.65, most words of quiet speakers above
+-0.4."""
 
 LONGEST_UNIT_CHARACTERS = 250
 """A loop's unit: four longer ones do not fit into the 30 s that are decoded at once."""
@@ -60,6 +62,7 @@ class Reason(StrEnum):
     NO_SPEECH = "no_speech"
     TOO_FAST = "too_fast"
     SILENCE_PHRASE = "silence_phrase"
+    PROMPT = "prompt"
     LOW_CONFIDENCE = "low_confidence"
 
 
@@ -70,8 +73,8 @@ class Verdict:
     Attributes:
         action: the strictest that a reason asks for.
         reasons: all that were found and are not off, in the order of `Reason`; empty when `action` is keep.
-        words: those to go on with. All of them unless `action` is drop; then none, or, where a loop is the only reason
-            to drop, the words without its repetitions.
+        words: those to go on with. All of them unless `action` is drop; then none, or, where only a loop or the end of
+            the text speaks against them, the words without it.
     """
 
     action: Action
@@ -86,24 +89,42 @@ def judge(request: DecodeRequest, hypothesis: Hypothesis, settings: GuardSetting
     certain one. A loop would stay: hypotheses that repeat themselves agree, so it would be committed.
 
     Of a loop its unit stays once, with all before and after it: the decoder heard it there, and what follows is its
-    own echo. The other reasons are looked for in what is left, so that a loop of a phrase of silence leaves nothing.
+    own echo. An end of the text that has no time in the audio is left out in the same way. The other reasons are looked
+    for in what is left, so that a loop of a phrase of silence leaves nothing.
     """
     if not hypothesis.words:
         return Verdict(Action.KEEP, (), ())
-    found: list[Reason] = []
-    words = hypothesis.words
-    without = _without_loops(words, settings)
-    if settings.loop != "off" and without != words:
-        found.append(Reason.LOOP)
-        words = without if settings.loop == "drop" else words
-    if request.kind is not RequestKind.PARTIAL and words:
-        found += _doubts(request.samples, words, hypothesis, settings, loops=bool(found))
     modes = _modes(settings)
+    words, shortened = _shortened(hypothesis.words, settings, modes)
+    doubts: list[Reason] = []
+    if request.kind is not RequestKind.PARTIAL and words:
+        doubts = _doubts(request, words, hypothesis, settings, loops=Reason.LOOP in shortened)
+    found = {*shortened, *doubts}
     reasons = tuple(reason for reason in Reason if reason in found and modes[reason] != "off")
-    dropping = [reason for reason in reasons if modes[reason] == "drop"]
-    if dropping:
-        return Verdict(Action.DROP, reasons, words if dropping == [Reason.LOOP] else ())
+    if any(modes[reason] == "drop" for reason in doubts):
+        return Verdict(Action.DROP, reasons, ())
+    if words != hypothesis.words:
+        return Verdict(Action.DROP, reasons, words)
     return Verdict(Action.FLAG if reasons else Action.KEEP, reasons, hypothesis.words)
+
+
+def _shortened(
+    words: tuple[Word, ...], settings: GuardSettings, modes: dict[Reason, GuardMode]
+) -> tuple[tuple[Word, ...], list[Reason]]:
+    """Return the words without loops and without a tail that has no time, where these are dropped; and which of it
+    there is."""
+    found = []
+    for reason in (Reason.LOOP, Reason.TOO_FAST):
+        if modes[reason] == "off":
+            continue
+        if reason is Reason.LOOP:
+            without = _without_loops(words, settings)
+        else:
+            without = without_timeless_tail(words, settings.syllables_per_s)
+        if without != words:
+            found.append(reason)
+            words = without if modes[reason] == "drop" else words
+    return words, found
 
 
 def _modes(settings: GuardSettings) -> dict[Reason, GuardMode]:
@@ -112,32 +133,61 @@ def _modes(settings: GuardSettings) -> dict[Reason, GuardMode]:
         Reason.NO_SPEECH: settings.no_speech,
         Reason.TOO_FAST: settings.too_fast,
         Reason.SILENCE_PHRASE: settings.silence_phrase,
+        Reason.PROMPT: settings.prompt,
         Reason.LOW_CONFIDENCE: settings.low_confidence,
     }
 
 
 def _doubts(
-    samples: Float32, words: tuple[Word, ...], hypothesis: Hypothesis, settings: GuardSettings, *, loops: bool
+    request: DecodeRequest, words: tuple[Word, ...], hypothesis: Hypothesis, settings: GuardSettings, *, loops: bool
 ) -> list[Reason]:
     text = "".join(word.text for word in words)
+    samples = request.samples
     duration_s = len(samples) / SAMPLE_RATE_HZ
-    quickest_s = _syllables(text) / settings.syllables_per_s
-    probability = hypothesis.no_speech_probability
+    quickest_s = syllables(text) / settings.syllables_per_s
     is_unsure = _is_unsure(hypothesis, settings.least_avg_logprob)
     is_quiet = _stays_below(samples, settings.quiet_dbfs)
-    says_silence = probability is not None and probability > settings.no_speech_probability
+    says_silence = _says_silence(hypothesis, settings)
+    has_voice = _has_voice(request, settings.doubtful_speech_probability)
     found = []
-    if _stays_below(samples, SILENT_DBFS) or (says_silence and (is_unsure or is_quiet)):
+    is_denied = says_silence and (is_unsure or is_quiet)
+    if is_denied or _stays_below(samples, SILENT_DBFS) or _is_unvoiced(request, hypothesis, settings):
         found.append(Reason.NO_SPEECH)
     if quickest_s > duration_s + CUT_OFF_S:
         found.append(Reason.TOO_FAST)
     is_short = quickest_s / FLUENT_SHARE > duration_s
-    suspicious = loops or is_unsure or is_quiet or says_silence or is_short
+    suspicious = loops or is_unsure or is_quiet or says_silence or is_short or not has_voice
     if is_credit(text) or (suspicious and is_sign_off(text)):
         found.append(Reason.SILENCE_PHRASE)
+    # A word's probability is that in the audio alone; an engine that gives none may be sure of its prompt.
+    is_guess = is_unsure or is_short or (not has_voice and words[0].probability is None)
+    if is_guess and repeats_prompt(text, request.prompt):
+        found.append(Reason.PROMPT)
     if is_unsure:
         found.append(Reason.LOW_CONFIDENCE)
     return found
+
+
+def _says_silence(hypothesis: Hypothesis, settings: GuardSettings) -> bool:
+    probability = hypothesis.no_speech_probability
+    return probability is not None and probability > settings.no_speech_probability
+
+
+def _is_unvoiced(request: DecodeRequest, hypothesis: Hypothesis, settings: GuardSettings) -> bool:
+    """Return whether the detector found no speech, and the engine is not sure of its words either.
+
+    Where a client decides what an utterance is, there may be nobody who speaks. A detector is deaf to some that do, so
+    the surer the engine is the less it takes.
+    """
+    if _has_voice(request, settings.doubtful_speech_probability):
+        return False
+    is_doubtful = _has_voice(request, settings.least_speech_probability)
+    return _is_unsure(hypothesis, settings.least_avg_logprob if is_doubtful else CERTAIN_AVG_LOGPROB)
+
+
+def _has_voice(request: DecodeRequest, least_probability: float) -> bool:
+    probability = request.speech_probability
+    return probability is None or probability >= least_probability
 
 
 def _is_unsure(hypothesis: Hypothesis, least_avg_logprob: float) -> bool:
@@ -165,17 +215,6 @@ def _stays_below(samples: Float32, level_dbfs: float) -> bool:
         energy = np.concatenate([np.zeros(moment), np.cumsum(np.square(samples, dtype=np.float64))])
         # The first moments begin before the sound. Those that reach past its end hold less than the last one.
         return bool(np.max(energy[moment:] - energy[:-moment]) < limit)
-
-
-def _syllables(text: str) -> float:
-    """Return the fewest syllables that the text can be spoken in."""
-    count = 0.0
-    for word in unicodedata.normalize("NFKC", text).split():
-        spoken = [character for character in word if character.isalnum()]
-        wide = sum(unicodedata.east_asian_width(character) == "W" for character in spoken)
-        narrow = len(spoken) - wide
-        count += wide + max(min(1, narrow), narrow / LETTERS_PER_SYLLABLE)
-    return count
 
 
 def _without_loops(words: tuple[Word, ...], settings: GuardSettings) -> tuple[Word, ...]:

@@ -263,13 +263,19 @@ class GuardSettings:
 
     Attributes:
         loop: text that repeats itself on and on. Dropped: readers cannot follow it, and it is never right.
-        no_speech: the engine says that nobody spoke, and doubts its words; or there was no sound at all.
-        too_fast: more than a voice can say in the time.
+        no_speech: the engine or the detector says that nobody spoke, and the engine doubts its words; or there was no
+            audio at all.
+        too_fast: more than a voice can say in the time. Where it is only the end of the text, that is left out.
         silence_phrase: a phrase that Whisper learnt from subtitle files, where something else speaks against it too.
+        prompt: words of the request's prompt, where something else speaks against them too.
         low_confidence: the engine doubts its words. Flagged only: somebody spoke, perhaps indistinctly, and half-right
             words are better than none.
         no_speech_probability: above this the engine says so. 0.6 is openai/whisper's, as are the next two.
         least_avg_logprob: below this it doubts its words, nats per token.
+        doubtful_speech_probability: below this the detector doubts that anybody speaks, and words that the engine
+            doubts too are dropped. Utterances that the detector itself begins lie above.
+        least_speech_probability: below this nobody speaks, and only words that the engine is certain of are kept. The
+            detector is deaf to some voices, those of far and quiet speakers above all.
         compression_ratio: beyond this repeated text is a loop, UTF-8 bytes to zlib's.
         loop_bytes: text that repeats for less is none: people say no ten times in a row, but not twenty.
         syllables_per_s: no voice is faster. Languages have five to eight on average (Pellegrino et al. 2019); the
@@ -285,21 +291,27 @@ class GuardSettings:
     no_speech: GuardMode = "drop"
     too_fast: GuardMode = "drop"
     silence_phrase: GuardMode = "drop"
+    prompt: GuardMode = "drop"
     low_confidence: GuardMode = "flag"
     no_speech_probability: float = 0.6
     least_avg_logprob: float = -1.0
+    doubtful_speech_probability: float = 0.3
+    least_speech_probability: float = 0.1
     compression_ratio: float = 2.4
     loop_bytes: int = 60
     syllables_per_s: float = 12.0
     quiet_dbfs: float = -50.0
 
     def __post_init__(self) -> None:
-        for reason in ("loop", "no_speech", "too_fast", "silence_phrase", "low_confidence"):
+        for reason in ("loop", "no_speech", "too_fast", "silence_phrase", "prompt", "low_confidence"):
             if getattr(self, reason) not in get_args(GuardMode):
                 raise ValueError(f"{reason} {getattr(self, reason)!r}: allowed are {', '.join(get_args(GuardMode))}")
         _check_least("no_speech_probability", self.no_speech_probability, 0)
         _check_most("no_speech_probability", self.no_speech_probability, 1)
         _check_most("least_avg_logprob", self.least_avg_logprob, 0)
+        _check_most("doubtful_speech_probability", self.doubtful_speech_probability, 1)
+        _check_least("least_speech_probability", self.least_speech_probability, 0)
+        _check_most("least_speech_probability", self.least_speech_probability, self.doubtful_speech_probability)
         _check_least("compression_ratio", self.compression_ratio, 1)
         _check_least("loop_bytes", self.loop_bytes, 1)
         _check_least("syllables_per_s", self.syllables_per_s, 1)

@@ -133,6 +133,7 @@ class DecodeRequest:
         task: what to write.
         in_haste: whether the engine is far behind, so that an answer a little worse for half the work is welcome.
         temperature: 0..1; above 0 words are drawn by chance, the less likely ones more often the higher it is.
+        speech_probability: 0..1, how sure the detector is that somebody speaks in it; None where none was asked.
     """
 
     session_id: str
@@ -148,6 +149,7 @@ class DecodeRequest:
     task: Task = Task.TRANSCRIBE
     temperature: float = 0.0
     in_haste: bool = False
+    speech_probability: float | None = None
 
     @property
     def end_sample(self) -> int:

@@ -7,6 +7,7 @@ from reprlib import repr as shortened
 from typing import TypeVar
 
 from decoder.engine import EngineInfo
+from decoder.prompts import condense_prompt
 from decoder.scheduler import Answer
 from decoder.settings import GuardSettings, StabiliserSettings
 from decoder.types import DecodeRequest, EngineError, RequestKind, RequestReplaced
@@ -84,7 +85,7 @@ class Pipeline:
         cues = _cue_builder(start, settings, checkpoint)
         _check_language(start, info)
         self._session_id = session_id
-        self._start = start
+        self._start = replace(start, prompt=condense_prompt(start.prompt))
         self._all_settings = settings
         self._settings = settings.session
         self._info = info
@@ -171,7 +172,7 @@ class Pipeline:
         """
         _check_language(start, self._info)
         self._listener.update(_segmenter_settings(start.endpointing, self._all_settings.segmenter))
-        self._start = start
+        self._start = replace(start, prompt=condense_prompt(start.prompt))
         self._captioner.update(start)
         self._set_partials(start)
 
@@ -294,6 +295,7 @@ class Pipeline:
             prompt=self._start.prompt,
             prefix=self._captioner.committed(event.utterance_id),
             in_haste=self._cadence.is_far_behind,
+            speech_probability=event.speech_probability,
         )
 
     def _ack(self) -> Ack:

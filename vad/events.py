@@ -1,6 +1,6 @@
 """What the segmenter says about speech. Spans are half-open, in samples at 16 kHz since the session began."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from vad.audio import Float32
@@ -34,6 +34,8 @@ class SpeechEvent:
         samples: float32[n], the utterance so far: `[start_sample, start_sample + n)`. Read-only; never changes.
         voiced_end_sample: one past the last sample judged to be speech.
         heard_sample: one past the last sample the segmenter had seen when it said this; the time of the decision.
+        speech_probability: the highest probability of speech that lasted for some windows, 0..1, also where the client
+            decides what an utterance is; None where it is not known.
     """
 
     utterance_id: int
@@ -41,6 +43,7 @@ class SpeechEvent:
     samples: Float32
     voiced_end_sample: int
     heard_sample: int
+    speech_probability: float | None = field(default=None, kw_only=True)
 
     @property
     def end_sample(self) -> int:

@@ -30,7 +30,6 @@ class Listener:
         origin: Origin = BEGINNING,
     ) -> None:
         self._decoder = PcmDecoder(audio_format, origin.first_sample)
-        self._settings = settings
         self._detector = detector
         self._segmenter = Segmenter(settings, detector.window_samples, origin)
         self._windows_before = whole_windows(origin, detector.window_samples)
@@ -66,7 +65,6 @@ class Listener:
 
     def update(self, settings: SegmenterSettings) -> None:
         """Go on with other settings, from the next window on."""
-        self._settings = settings
         self._segmenter.update(settings)
 
     def push(self, data: bytes) -> list[SpeechEvent]:
@@ -101,14 +99,9 @@ class Listener:
         if not count:
             return []
         windows = sound[:split].reshape(count, -1)
-        probabilities = self._probabilities(windows)
+        probabilities: list[float] = self._detector.probabilities(windows).tolist()
         before, events = min(self._windows_before, count), list[SpeechEvent]()
         self._windows_before -= before
         for window, probability in zip(windows[before:], probabilities[before:], strict=True):
             events += self._segmenter.push(window, probability)
         return events
-
-    def _probabilities(self, windows: Float32) -> list[float]:
-        # The detector hears it all the same: its state follows the sound.
-        heard: list[float] = self._detector.probabilities(windows).tolist()
-        return [1.0] * len(heard) if self._settings.manual else heard

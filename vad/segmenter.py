@@ -15,6 +15,7 @@ from vad.events import (
     SpeechResumed,
     SpeechStarted,
 )
+from vad.evidence import SpeechEvidence
 from vad.origin import BEGINNING, Origin
 from vad.settings import SegmenterSettings
 from vad.tape import Tape
@@ -74,6 +75,7 @@ class Segmenter:
         self._window_samples = window_samples
         self._progress_interval_samples = settings.progress_interval_samples
         self._tape = Tape(origin.first_sample + whole_windows(origin, window_samples) * window_samples)
+        self._evidence = SpeechEvidence()
         self._state = _State.IDLE
         self._onset_run_samples = 0
         self._utterance_id = origin.utterances - 1
@@ -113,6 +115,8 @@ class Segmenter:
         if window.shape != (self._window_samples,):
             raise ValueError(f"window of shape {window.shape}: allowed is ({self._window_samples},)")
         self._tape.append(window)
+        self._evidence.push(self._tape.end_sample, probability)
+        probability = 1.0 if self._settings.manual else probability
         if self._begins_at_once:
             self._begins_at_once = False
             return [self._open(self._previous_end), *self._go_on(probability)]
@@ -156,6 +160,7 @@ class Segmenter:
         self._onset_run_samples = self._onset_run_samples + self._window_samples if is_speech else 0
         start = max(self._previous_end, heard - self._onset_run_samples - self._settings.pad_before_samples)
         self._tape.forget(start)
+        self._evidence.forget(start)
         if not is_speech or self._onset_run_samples < self._settings.onset_samples:
             return []
         self._onset_run_samples = 0
@@ -216,9 +221,26 @@ class Segmenter:
         self._state = _State.IDLE
         self._previous_end = end
         self._tape.forget(end)
-        return SpeechEnded(self._utterance_id, self._start, samples, voiced_end, self._tape.end_sample, reason)
+        speech_probability = self._evidence.peak()
+        self._evidence.forget(end)
+        return SpeechEnded(
+            self._utterance_id,
+            self._start,
+            samples,
+            voiced_end,
+            self._tape.end_sample,
+            reason,
+            speech_probability=speech_probability,
+        )
 
     def _tell(self, event: type[_Open]) -> _Open:
         self._told_end = self._reach()
         samples = self._tape.view(self._start, self._told_end)
-        return event(self._utterance_id, self._start, samples, self._voiced_end, self._tape.end_sample)
+        return event(
+            self._utterance_id,
+            self._start,
+            samples,
+            self._voiced_end,
+            self._tape.end_sample,
+            speech_probability=self._evidence.peak(),
+        )

@@ -11,17 +11,16 @@ from decoder.engines._whisper_loops import is_doubtful, is_loop
 from decoder.engines._whisper_network import Encoded, Heard, Network
 from decoder.engines._whisper_pieces import rest_of, so_far
 from decoder.engines._whisper_plan import (
-    CONTEXT_TOKENS,
     FULL_WINDOW_FRAMES,
     Before,
     Plan,
     Window,
-    carried_tokens,
     refuse,
     runs,
     token_limit,
     window_frames,
 )
+from decoder.engines._whisper_prompts import context_of, free_of_prompts, goes_on_from, without_prompt
 from decoder.engines._whisper_utterances import UtteranceStore
 from decoder.settings import EngineSettings
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind, Task, Word
@@ -95,7 +94,8 @@ class BatchDecoder:
             while plans:
                 plans.sort(key=lambda plan: (plan.group, plan.request.language or ""))
                 heard = self._hear(plans, known, learned, proceed)
-                heard = self._reconsidered(self._widened(heard, proceed), proceed)
+                heard = free_of_prompts(self._widened(heard, proceed), self._network, self._work, proceed)
+                heard = self._reconsidered(heard, proceed)
                 answers |= self._partials(heard, proceed)
                 finals, plans = self._finals(heard, proceed)
                 answers |= finals
@@ -123,21 +123,15 @@ class BatchDecoder:
         said, request = carried_on(request, self._utterances.cut(request) if cuts else None)
         forced = request.prefix if is_partial else ()
         try:
-            prompt = self._network.tokens(f" {request.prompt.strip()}" if request.prompt.strip() else "")
-            before = tuple(token for word in said for token in self._network.tokens(word.text))
+            context = context_of(request.prompt, said, self._network)
             prefix = tuple(self._network.tokens(word.text) for word in forced)
         except (TypeError, ValueError) as text_error:  # lone surrogates
             return EngineFailed(f"prompt or prefix is no text: {text_error}")
         if sum(map(len, prefix)) >= token_limit(len(request.samples)):  # no room for another word
             return _hypothesis(request, words=said + request.prefix, language=language)
-        before = prompt + before[len(before) - carried_tokens(len(before)) :]
         beam_size = 1 if is_partial else self._settings.final_beam_size
         frames = window_frames(len(request.samples), window)
-        return Plan(place, request, Before(said), self._context(before), prefix, beam_size, frames)
-
-    def _context(self, tokens: Sequence[int]) -> tuple[int, ...]:
-        last = tokens[-(CONTEXT_TOKENS // 2 - 1) :]
-        return (self._network.sot_prev, *last) if last else ()
+        return Plan(place, request, Before(said), context, prefix, beam_size, frames)
 
     def _window(self, request: DecodeRequest) -> Window:
         settings = self._settings
@@ -219,11 +213,12 @@ class BatchDecoder:
     def _least_doubtful(self, heard: Heard, proceed: Callable[[], None]) -> Heard:
         tried = [heard]
         asked = heard.plan.request.temperature
+        plan = without_prompt(heard.plan, self._network)  # a doubtful answer drawn by chance is soon the prompt
         for temperature in (t for t in self._settings.final_temperatures if t > asked):
             if not self._is_doubtful(tried[-1]):
                 break
             proceed()
-            tried += self._network.generate([heard.plan], [heard.encoded], [heard.language], temperature)
+            tried += self._network.generate([plan], [heard.encoded], [heard.language], temperature)
             self._work.redecoded += 1
         if not self._is_doubtful(tried[-1]):
             return tried[-1]
@@ -267,7 +262,7 @@ class BatchDecoder:
             start_sample=request.start_sample + first,
             language=heard.language,
         )
-        context = self._context((*plan.context[1:], *heard.tokens))
+        context = goes_on_from((*plan.context[1:], *heard.tokens), self._network)
         frames = window_frames(len(rest.samples), self._window(request))
         return replace(plan, request=rest, before=so_far(heard, words), context=context, frames=frames)
 

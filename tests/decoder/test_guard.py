@@ -245,6 +245,88 @@ def test_more_than_a_voice_can_say_is_dropped(sentence: str) -> None:
     assert made == Verdict(Action.DROP, (Reason.TOO_FAST,), ())
 
 
+# --- utterances that the client ends ------------------------------------------------------------------------------
+
+
+def test_where_the_detector_finds_no_speech_doubtful_words_are_dropped() -> None:
+    nobody, perhaps, somebody = (replace(request(VOICE[:48_000]), speech_probability=p) for p in (0.02, 0.2, 0.4))
+    likely, unlikely = heard("You're my hero!", avg_logprob=-0.8), heard("You're my hero!", avg_logprob=UNSURE)
+
+    assert judge(nobody, likely, GuardSettings()) == Verdict(Action.DROP, (Reason.NO_SPEECH,), ())
+    assert judge(perhaps, likely, GuardSettings()).action is Action.KEEP
+    assert judge(perhaps, unlikely, GuardSettings()).action is Action.DROP
+    assert judge(somebody, unlikely, GuardSettings()).action is Action.FLAG
+
+
+def test_a_speaker_whom_the_detector_misses_is_kept_where_the_engine_is_certain() -> None:
+    missed = replace(request(VOICE[:48_000]), speech_probability=0.0)
+    certain = heard("He could wait no longer.", avg_logprob=-0.3, probability=None)
+
+    assert judge(missed, certain, GuardSettings()).action is Action.KEEP
+    assert judge(missed, unknown("He could wait no longer."), GuardSettings()).action is Action.KEEP
+
+
+@pytest.mark.parametrize("sentence", ["Music by Anna Schmidt", "Thank you very much.", "music playing"])
+def test_without_a_voice_a_phrase_of_silence_is_dropped_whatever_the_engine_says(sentence: str) -> None:
+    missed = replace(request(VOICE[:48_000]), speech_probability=0.0)
+    assert judge(missed, unknown(sentence), GuardSettings()).reasons == (Reason.SILENCE_PHRASE,)
+
+
+def test_a_prompt_that_nobody_says_is_dropped() -> None:
+    asked = replace(request(VOICE[:48_000]), prompt="The assistant is called Jarvis.", speech_probability=0.2)
+
+    assert judge(asked, unknown("The assistant is called Jarvis."), GuardSettings()).reasons == (Reason.PROMPT,)
+    assert judge(asked, heard("Jarvis.", avg_logprob=UNSURE), GuardSettings()).action is Action.DROP
+    assert judge(asked, unknown("Call the doctor, Jarvis."), GuardSettings()).action is Action.KEEP
+
+
+def test_a_speaker_who_says_the_prompt_is_kept() -> None:
+    asked = replace(request(VOICE[:48_000]), prompt="The assistant is called Jarvis.", speech_probability=0.9)
+    for hypothesis in (heard("The assistant is called Jarvis."), unknown("The assistant is called Jarvis.")):
+        assert judge(asked, hypothesis, GuardSettings()).action is Action.KEEP
+
+
+# --- words that have no time --------------------------------------------------------------------------------------
+
+
+def timed(*words: tuple[str, float, float]) -> Hypothesis:
+    """Return words with the seconds where they were aligned."""
+    spans = tuple(Word(f" {text}", s_to_samples(start), s_to_samples(end), 0.9) for text, start, end in words)
+    return Hypothesis("a", 0, 1, spans, avg_logprob=SURE, no_speech_probability=0.1)
+
+
+ONCE = [
+    ("The", 0.3, 0.7),
+    ("smell", 0.7, 1.5),
+    ("of", 1.5, 1.5),
+    ("old", 1.5, 1.9),
+    ("beer", 1.9, 2.1),
+    ("lingers.", 2.1, 2.7),
+]
+
+
+def test_a_sentence_said_again_in_no_time_stays_once() -> None:
+    again = [(text, 2.7, 2.7) for text, _, _ in ONCE]
+    made = verdict(timed(*ONCE, *again))
+    assert (made.action, made.reasons) == (Action.DROP, (Reason.TOO_FAST,))
+    assert made.words == timed(*ONCE).words
+
+
+def test_a_sentence_really_said_twice_stays_twice() -> None:
+    again = [(text, start + 2.7, end + 2.7) for text, start, end in ONCE]
+    assert verdict(timed(*ONCE, *again), 6.0).action is Action.KEEP
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_word_or_two_without_length_stay(count: int) -> None:
+    assert verdict(timed(*ONCE, *[("again", 2.7, 2.7)] * count)).action is Action.KEEP
+
+
+def test_guessed_times_say_nothing() -> None:
+    words = tuple(replace(word, probability=None) for word in timed(*ONCE, *[("again", 2.7, 2.7)] * 6).words)
+    assert verdict(replace(timed(), words=words)).action is Action.KEEP
+
+
 # --- loops --------------------------------------------------------------------------------------------------------
 
 LOOPS = [
@@ -306,6 +388,7 @@ def test_each_reason_can_be_off_flagged_or_dropped(mode: GuardMode, action: Acti
         (unknown("okay " * 30), VOICE, GuardSettings(loop=mode)),
         (heard("hi"), silence(1.0), GuardSettings(no_speech=mode)),
         (heard("so fast is nobody " * 2), VOICE[:800], GuardSettings(too_fast=mode)),
+        (timed(*ONCE, *[("again", 2.7, 2.7)] * 6), VOICE, GuardSettings(too_fast=mode, loop="off")),
         (heard("..."), VOICE, GuardSettings(silence_phrase=mode)),
         (heard("hi", avg_logprob=UNSURE), VOICE, GuardSettings(low_confidence=mode)),
     ]
@@ -326,6 +409,9 @@ def test_each_reason_can_be_off_flagged_or_dropped(mode: GuardMode, action: Acti
         ("compression_ratio", 0.5),
         ("loop_bytes", 0),
         ("syllables_per_s", 0.0),
+        ("doubtful_speech_probability", 1.5),
+        ("least_speech_probability", -0.1),
+        ("least_speech_probability", 0.5),
         ("quiet_dbfs", 3.0),
         ("quiet_dbfs", float("nan")),
     ],

@@ -37,7 +37,9 @@ SILENCE = np.zeros(UTTERANCE_SAMPLES, np.float32)
 ANSWERED_S, NOW_S = 50.0, 50.25
 ENDED_S = ANSWERED_S - 0.5 - 1.5  # the final waits for half a second, and takes one and a half
 
-UNGUARDED = GuardSettings(loop="off", no_speech="off", too_fast="off", silence_phrase="off", low_confidence="off")
+UNGUARDED = GuardSettings(
+    loop="off", no_speech="off", too_fast="off", silence_phrase="off", prompt="off", low_confidence="off"
+)
 """The sound of these tests is silence, in which the guard believes nothing."""
 
 LAST_REVISION = 99

@@ -12,7 +12,7 @@ from decoder.settings import GuardSettings, StabiliserSettings
 from decoder.types import DecodeRequest, EngineBusy, EngineError, Hypothesis, RequestKind, RequestReplaced
 from gateway.pipeline import Effect, Pipeline, PipelineSettings
 from gateway.settings import SessionSettings
-from gateway.wire import CadenceChanged, Final, Flushed, Resumed, Start
+from gateway.wire import CadenceChanged, Endpointing, Final, Flushed, Resumed, Start
 from tests.sessions import LoudnessDetector, hush, speech
 from vad.detector import DETECTORS
 from vad.settings import SegmenterSettings
@@ -201,3 +201,22 @@ def test_the_same_sound_asks_for_the_same_whatever_the_cuts() -> None:
         for r in requests(hear(pipeline(), *(sound[i : i + 333] for i in range(0, len(sound), 333))))
     ]
     assert whole == cut
+
+
+def test_a_prompt_reaches_the_engine_without_its_repetitions() -> None:
+    made = pipeline(Start(prompt="Grafana and Kubernetes are tools. " * 20))
+    [first, *_] = requests(hear(made, hush(0.5), speech(1.2)))
+    assert first.prompt == "Grafana and Kubernetes are tools."
+    made.update(Start(prompt="Ada. Ada. Ada."))
+    [*_, last] = requests(hear(made, speech(0.6)))
+    assert last.prompt == "Ada."
+
+
+@pytest.mark.parametrize(("sounds", "probability"), [([hush(1.0)], 0.0), ([hush(0.5), speech(0.5)], 1.0)])
+def test_a_request_says_whether_the_detector_found_speech_though_the_client_cuts(
+    sounds: list[bytes], probability: float
+) -> None:
+    made = pipeline(Start(endpointing=Endpointing(manual=True), partials=False))
+    hear(made, *sounds)
+    [request] = requests(made.flush("1", 0.0))
+    assert request.speech_probability == probability

@@ -44,6 +44,7 @@ def _comparable(event: SpeechEvent) -> tuple[object, ...]:
         samples,
         event.voiced_end_sample,
         event.heard_sample,
+        event.speech_probability,
         reason,
     )
 
