@@ -8,10 +8,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from decoder.types import Word
 
 __all__ = [
+    "CJK",
     "Lexicon",
     "LineAim",
     "Piece",
@@ -23,10 +25,12 @@ __all__ = [
     "text_width",
 ]
 
-# Without Hangul, which is written with spaces.
-_CJK = "\u2e80-\u312f\u3190-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff01-\uffef\U00020000-\U0003ffff"
-_CJK_CHARACTER = re.compile(f"[{_CJK}]")
-_UNSPACED_CHARACTER = re.compile(f"[{_CJK}\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")  # and Thai, Lao, Burmese, Khmer
+CJK = "\u2e80-\u312f\u3190-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff01-\uffef\U00020000-\U0003ffff"
+"""Chinese and Japanese characters, as a class of a regular expression; without Hangul, which is written with spaces."""
+
+_CJK_CHARACTER = re.compile(f"[{CJK}]")
+_HIRAGANA = re.compile("[\u3041-\u309f]")
+_UNSPACED_CHARACTER = re.compile(f"[{CJK}\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")  # and Thai, Lao, Burmese, Khmer
 # What stands between white space and control characters; a no-break space (French has it before "?") is no gap.
 _TOKEN = re.compile(r"(?:[^\s\x00-\x1f\x7f-\x9f]|[\u00a0\u2007\u202f])+")
 _NO_LINE_START = frozenset(
@@ -48,6 +52,7 @@ _BEFORE_PREPOSITION = 1.5
 _AFTER_BINDING = -3.0
 _AFTER_LINK = -2.0
 _INSIDE_WORD = -2.0
+_AFTER_ENDING = 2.0
 _AFTER_NUMBER = -1.5
 
 
@@ -59,11 +64,13 @@ class Lexicon:
         binding: words that belong to the next one: articles, pronouns, auxiliaries, negations, titles.
         conjunctions: words a break comes before.
         prepositions: words a break comes before, a little less gladly.
+        endings: characters a break comes after, in scripts without spaces: they end what belongs together.
     """
 
     binding: frozenset[str] = frozenset()
     conjunctions: frozenset[str] = frozenset()
     prepositions: frozenset[str] = frozenset()
+    endings: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +101,12 @@ class LineAim:
     Attributes:
         ideal_width: columns; the further off, the worse.
         least_width: columns; less is much worse.
+        most_width: columns; more is much worse, for too little would be left.
     """
 
     ideal_width: float
     least_width: float
+    most_width: float = inf
 
 
 def text_width(text: str) -> int:
@@ -174,7 +183,7 @@ def best_break(pieces: Sequence[Piece], positions: range, aim: LineAim, lexicon:
         width = line_width(pieces[:position])
         liking = _gap_score(pieces[position - 1], pieces[position], lexicon)
         liking += _IMBALANCE * abs(width - aim.ideal_width) / aim.ideal_width
-        liking += _SHORT_LINE if width < aim.least_width else 0.0
+        liking += 0.0 if aim.least_width <= width <= aim.most_width else _SHORT_LINE
         return liking, position
 
     return max(positions, key=score)
@@ -202,7 +211,9 @@ def _gap_score(before: Piece, after: Piece, lexicon: Lexicon) -> float:
         return _AFTER_SENTENCE
     if end in _CLAUSE_END:
         return _AFTER_CLAUSE
-    score = _INSIDE_WORD if after.inside_word and not after.spaced else 0.0
+    score = _AFTER_ENDING if word in lexicon.endings else 0.0
+    if not after.spaced:
+        score += _INSIDE_WORD * (after.inside_word + _goes_on(last, first))
     if word in lexicon.binding or abbreviated:
         score += _AFTER_BINDING
     elif word in lexicon.conjunctions or word in lexicon.prepositions:
@@ -212,6 +223,16 @@ def _gap_score(before: Piece, after: Piece, lexicon: Lexicon) -> float:
     if following in lexicon.conjunctions:
         return score + _BEFORE_CONJUNCTION
     return score + (_BEFORE_PREPOSITION if following in lexicon.prepositions else 0.0)
+
+
+def _goes_on(last: str, first: str) -> bool:
+    """Return whether two characters without a space between may be of one word.
+
+    In Japanese a word begins where hiragana ends: with it go the endings and particles of the word before.
+    """
+    return bool(_CJK_CHARACTER.match(last) and _CJK_CHARACTER.match(first)) and (
+        not _HIRAGANA.match(last) or bool(_HIRAGANA.match(first))
+    )
 
 
 def _parts_of_word(word: str, max_width: int) -> tuple[list[tuple[str, bool]], bool]:
@@ -264,9 +285,19 @@ def _bare(text: str) -> str:
     return text.casefold().strip(".,;:!?…\"'“”‘’«»()[]¿¡")
 
 
-def _lexicon(binding: str, conjunctions: str, prepositions: str) -> Lexicon:
-    return Lexicon(frozenset(binding.split()), frozenset(conjunctions.split()), frozenset(prepositions.split()))
+def _lexicon(binding: str, conjunctions: str, prepositions: str, endings: str = "") -> Lexicon:
+    return Lexicon(*(frozenset(words.split()) for words in (binding, conjunctions, prepositions, endings)))
 
+
+# Single characters, as a piece of these scripts is one; in both ways of writing Chinese. None that often stands inside
+# a word on the side where it would be broken.
+_CHINESE = _lexicon(
+    "不 沒 没 未 很 太 最 更 也 都 還 还 就 又 再 將 将 已 正 一 兩 两 幾 几 每 各 這 这 那 哪 第 小 老 我 你 您 他 她 "
+    "它 是 在 有 要 會 会 能 可 想 請 请 對 对 向 為 为 於 于 因 所 如 而",
+    "和 與 与 或 並 并 但 若 雖 虽",
+    "從 从 把 被 讓 让 跟 我 你 您 她 這 这 那",
+    "的 了 們 们 嗎 吗 呢 吧",
+)
 
 _NO_WORDS = Lexicon()
 
@@ -309,4 +340,7 @@ _LEXICONS: Mapping[str, Lexicon] = {
         "e ou mas porém nem porque embora enquanto quando onde se pois que quem como",
         "a ante após até com contra de desde durante em entre para por sem sob sobre",
     ),
+    "zh": _CHINESE,
+    "yue": _CHINESE,
+    "ja": _lexicon("", "", "", "は が を に で と も へ の ね よ か"),
 }
