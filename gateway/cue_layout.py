@@ -48,6 +48,7 @@ class CueLayout:
         self._profile = profile
         # A live line is broken in its last third: what stands before it stays put once it is committed.
         self._settled_width = profile.max_chars_per_line * LEAST_SHARE
+        self._orphan_width = profile.max_chars_per_line * _ORPHAN_SHARE
         self._pieces: tuple[Piece, ...] = ()
         self._breaks: list[Break] = []
         self._settled = 0
@@ -107,8 +108,7 @@ class CueLayout:
         """Lay out the last cue again, and the one before it where the last would be left with next to nothing."""
         kept = [ended for ended in self._breaks if ended.position < len(self._pieces)]
         starts = [0, *(ended.position for ended in kept if ended.ends_cue)]
-        orphan_width = self._profile.max_chars_per_line * _ORPHAN_SHARE
-        is_orphan = len(starts) > 1 and line_width(self._pieces[starts[-1] :]) < orphan_width
+        is_orphan = len(starts) > 1 and line_width(self._pieces[starts[-1] :]) < self._orphan_width
         start = starts[-2] if is_orphan else starts[-1]
         lines = [] if is_orphan else [ended for ended in kept if ended.position > start]
         self._breaks = [ended for ended in kept if ended.position <= start]
@@ -135,7 +135,7 @@ class CueLayout:
             misfit, is_late = self._misfit(line_start, cue_start)
             if misfit is None:
                 return
-            if misfit == line_start:
+            if misfit == line_start or (is_late and self._is_stub(line_start, misfit, cue_start)):
                 self._breaks[-1] = Break(line_start, ends_cue=True)
                 continue
             allowed = range(max(self._settled, line_start + 1) - line_start, misfit - line_start + 1)
@@ -143,6 +143,11 @@ class CueLayout:
             position = line_start + best_break(self._pieces[line_start : misfit + 1], allowed, aim, lexicon)
             is_full = len(lines_before) + 1 == self._profile.max_lines
             self._breaks.append(Break(position, ends_cue=is_late or is_full))
+
+    def _is_stub(self, line_start: int, misfit: int, cue_start: int) -> bool:
+        """Return whether a line has hardly begun that the cue has no more time for, and may yet begin the next cue."""
+        is_movable = cue_start < line_start and self._settled <= line_start
+        return is_movable and line_width(self._pieces[line_start:misfit]) < self._orphan_width
 
     def _misfit(self, line_start: int, cue_start: int) -> tuple[int | None, bool]:
         """Return the first piece that cannot stay on the line, and whether it comes too late for the cue."""

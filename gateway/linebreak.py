@@ -61,7 +61,8 @@ class Lexicon:
     """Words of one language that say where a line is broken well.
 
     Attributes:
-        binding: words that belong to the next one: articles, pronouns, auxiliaries, negations, titles.
+        binding: words that belong to the next one: articles, pronouns, auxiliaries, negations, titles. In scripts
+            without spaces also pairs of characters that are one word.
         conjunctions: words a break comes before.
         prepositions: words a break comes before, a little less gladly.
         endings: characters a break comes after, in scripts without spaces: they end what belongs together.
@@ -212,9 +213,13 @@ def _gap_score(before: Piece, after: Piece, lexicon: Lexicon) -> float:
     if end in _CLAUSE_END:
         return _AFTER_CLAUSE
     score = _AFTER_ENDING if word in lexicon.endings else 0.0
-    if not after.spaced:
-        score += _INSIDE_WORD * (after.inside_word + _goes_on(last, first))
-    if word in lexicon.binding or abbreviated:
+    if _goes_on(last, first):
+        if after.spaced:  # what an engine writes there for a pause
+            return _AFTER_CLAUSE
+        score += _INSIDE_WORD
+    if after.inside_word and not after.spaced:
+        score += _INSIDE_WORD
+    if word in lexicon.binding or abbreviated or last + first in lexicon.binding:
         score += _AFTER_BINDING
     elif word in lexicon.conjunctions or word in lexicon.prepositions:
         score += _AFTER_LINK
@@ -289,14 +294,17 @@ def _lexicon(binding: str, conjunctions: str, prepositions: str, endings: str = 
     return Lexicon(*(frozenset(words.split()) for words in (binding, conjunctions, prepositions, endings)))
 
 
-# Single characters, as a piece of these scripts is one; in both ways of writing Chinese. None that often stands inside
-# a word on the side where it would be broken.
+# Single characters, as a piece of these scripts is one, in both ways of writing Chinese; and the commonest words that
+# they would else be broken in.
 _CHINESE = _lexicon(
     "不 沒 没 未 很 太 最 更 也 都 還 还 就 又 再 將 将 已 正 一 兩 两 幾 几 每 各 這 这 那 哪 第 小 老 我 你 您 他 她 "
-    "它 是 在 有 要 會 会 能 可 想 請 请 對 对 向 為 为 於 于 因 所 如 而",
+    "它 是 在 有 要 會 会 能 可 想 請 请 對 对 向 為 为 於 于 因 所 如 而 給 给 從 从 把 被 讓 让 跟 和 與 与 或 "
+    "現在 现在 正在 存在 實在 实在 自在 所在 內在 内在 但是 還是 还是 就是 可是 或是 不是 都是 也是 總是 总是 "
+    "於是 于是 算是 要是 只是 而是 正是 其他 自我 溫和 温和 或許 或许 不和 不過 不过 不但 不如 從不 从不 也不 就不 "
+    "都不 要不 差不 了解 目的 的確 的确 那些 這些 这些 刹那 剎那 成就 早就 也就 從來 从来 自從 自从 並且 并且",
     "和 與 与 或 並 并 但 若 雖 虽",
-    "從 从 把 被 讓 让 跟 我 你 您 她 這 这 那",
-    "的 了 們 们 嗎 吗 呢 吧",
+    "在 是 從 从 把 被 讓 让 跟 給 给 不 也 就 我 你 您 他 她 這 这 那",
+    "的 了 著 們 们 嗎 吗 呢 吧",
 )
 
 _NO_WORDS = Lexicon()
