@@ -7,7 +7,8 @@ moment on, and how many leading ones were promised to stay.
   normalised erasure (Arivazhagan et al. 2020).
 - *Unstable*: words that the next display has not got at their place. Divided by the words finally shown it is the
   unstable partial word ratio (Shangguan et al. 2020).
-- *First shown*: since when a word is where it finally is, without a break. *Committed*: since when it was promised.
+- *First shown*: since when a word is where it finally is, without a break. *Committed*: since when it was promised
+  there; the final may correct what was promised.
 """
 
 from collections.abc import Iterable, Sequence
@@ -39,7 +40,7 @@ class Display:
     Attributes:
         at_s: since the session's first sample was spoken.
         words: all of its words.
-        stable: so many leading words are promised to stay.
+        stable: so many leading words are promised to stay until the final.
     """
 
     at_s: float
@@ -91,10 +92,10 @@ def first_shown_s(shown: Sequence[Display]) -> list[float]:
 
 
 def committed_s(shown: Sequence[Display]) -> list[float]:
-    """Return for each word of the last display when it was first promised to stay."""
+    """Return for each word of the last display when it was first promised to stay, at that place."""
     return [
-        next((display.at_s for display in shown if display.stable > place), shown[-1].at_s)
-        for place in range(len(shown[-1].words))
+        next((each.at_s for each in shown if each.stable > place and each.words[place] == word), shown[-1].at_s)
+        for place, word in enumerate(shown[-1].words)
     ]
 
 

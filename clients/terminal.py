@@ -92,8 +92,10 @@ class CaptionView:
         self._console.print(Text(f"! {message}", "yellow"), soft_wrap=True)
 
     def _view(self) -> Group:
-        lines = [styled_cue(cue) for cue in self._partials.values()]
-        return Group(*lines) if lines else Group(Text("…" if self._speaking else "", "dim"))
+        lines = [line for cue in self._partials.values() for line in styled_cue(cue).split("\n")]
+        # a long utterance may have more lines than the terminal, which would not show the newest
+        newest = lines[-max(1, self._console.height - 1) :]
+        return Group(*newest) if newest else Group(Text("…" if self._speaking else "", "dim"))
 
 
 def styled_cue(cue: Cue) -> Text:

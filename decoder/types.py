@@ -129,7 +129,7 @@ class DecodeRequest:
         deadline_s: when the answer is wanted, on the scheduler's clock.
         language: ISO-639-1, or None: the engine finds out.
         prompt: text said before, as context; may be empty.
-        prefix: words already committed, from which the hypothesis must go on.
+        prefix: words already committed, from which the hypothesis of a partial must go on; empty for finals.
         task: what to write.
         in_haste: whether the engine is far behind, so that an answer a little worse for half the work is welcome.
         temperature: 0..1; above 0 words are drawn by chance, the less likely ones more often the higher it is.
@@ -180,14 +180,14 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The words of one utterance: those that stay, and those that may still change.
+    """The words of one utterance: those that stay while it is partial, and those that may still change.
 
     Attributes:
         utterance_id: which utterance of the session.
         revision: of the hypothesis it comes from.
-        committed: words that never change again; it only grows.
+        committed: words that only grow while the utterance is partial; the final may correct them, once.
         tail: words that may still change; empty when `is_final`.
-        is_final: nothing will follow.
+        is_final: all words are committed, and nothing will follow.
     """
 
     utterance_id: int

@@ -111,7 +111,7 @@ class Captioner:
         return next((u.ended.event for u in self._utterances.values() if u.ended is not None), None)
 
     def committed(self, utterance_id: int) -> tuple[Word, ...]:
-        """Return the words of an unfinished utterance that will not change any more."""
+        """Return the words of an unfinished utterance that only its final may change."""
         return self._utterances[utterance_id].stabiliser.committed
 
     def update(self, start: Start) -> None:
@@ -219,8 +219,8 @@ class Captioner:
             events.append(Partial(self._next_seq(), *told, *spans, outcome.language, committed_text))
         if self._start.eager and answer is utterance.eager:
             utterance.eager_is_told = True
-            text = _text(transcript.committed + transcript.tail)
-            events.append(Eager(self._next_seq(), utterance.utterance_id, text, outcome.language))
+            # the final is these words, not what partials have committed
+            events.append(Eager(self._next_seq(), utterance.utterance_id, _text(words), outcome.language))
         return events
 
     def _final(self, utterance: _Utterance, ended: _Ended, answer: Answer, now_s: float) -> list[ServerEvent]:

@@ -1,9 +1,9 @@
 """Where a session is taken up again after its gateway was gone, as far as its journal tells. PURE."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from gateway.cues import CueHistory, CueState
+from gateway.cues import Cue, CueState
 from gateway.wire import Ack, AudioFormat, CueEvent, Final, SessionEvent, SpeechEnded
 from vad.audio import SAMPLE_RATE_HZ, s_to_samples
 from vad.events import EndReason
@@ -32,7 +32,7 @@ class Checkpoint:
         first_seq: number of the next event.
         origin: of its sound.
         gap: span of sound that was never heard and cannot be sent again, in samples at 16 kHz, or None.
-        cues: what had been said in cues.
+        cue_end_sample: end of the last final cue, at 16 kHz; None: there is none.
         revision: of the first request for the utterance that was open.
         paid_sample: sound before it has been paid for, at 16 kHz; it is heard again because the gateway was gone.
     """
@@ -40,7 +40,7 @@ class Checkpoint:
     first_seq: int = 1
     origin: Origin = BEGINNING
     gap: tuple[int, int] | None = None
-    cues: CueHistory = field(default_factory=CueHistory)
+    cue_end_sample: int | None = None
     revision: int = 0
     paid_sample: int = 0
 
@@ -65,7 +65,7 @@ def checkpoint_of(events: Iterable[SessionEvent], audio: AudioFormat, held_sampl
     """
     seq = utterances = final_end = processed = received = 0
     split_at: set[int] = set()
-    cues: list[CueEvent] = []
+    cues: list[Cue] = []
     for event in events:
         seq = max(seq, event.seq)
         match event:
@@ -77,21 +77,19 @@ def checkpoint_of(events: Iterable[SessionEvent], audio: AudioFormat, held_sampl
                 received = received_samples * SAMPLE_RATE_HZ // audio.sample_rate_hz
                 processed = processed_samples * SAMPLE_RATE_HZ // audio.sample_rate_hz
             case CueEvent():
-                cues.append(event)
+                cues.append(event.cue)
             case _:
                 pass
     settled = max(final_end, processed - s_to_samples(ONSET_S))
-    open_cues = [event.cue for event in cues if event.cue.utterance_id >= utterances]
-    final_cues = [event.cue for event in cues if event.cue.state is CueState.FINAL]
-    revision = max((cue.revision for cue in open_cues), default=0)
-    history = CueHistory(
-        max((cue.end_sample for cue in final_cues), default=None),
-        tuple(cue for cue in open_cues if cue.state is CueState.FINAL),
-    )
+    # An utterance without a final may have final cues: a crash may come between the two, and gateways of version 0.1
+    # sent such cues sooner. It is decoded again as a whole, so they do not count.
+    revision = max((cue.revision for cue in cues if cue.utterance_id >= utterances), default=0)
+    settled_cues = (cue for cue in cues if cue.utterance_id < utterances and cue.state is CueState.FINAL)
+    cue_end_sample = max((cue.end_sample for cue in settled_cues), default=None)
     first = _first_sample(settled, -(-held_sample * SAMPLE_RATE_HZ // audio.sample_rate_hz))
     gap = (settled, first) if first > settled else None
     origin = Origin(first, max(first, settled), utterances, is_split=gap is None and settled in split_at)
-    return Checkpoint(seq + STEP, origin, gap, history, revision + STEP, received)
+    return Checkpoint(seq + STEP, origin, gap, cue_end_sample, revision + STEP, received)
 
 
 def _first_sample(settled: int, held: int) -> int:

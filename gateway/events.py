@@ -143,8 +143,8 @@ class Partial:
     Attributes:
         start_sample: of the utterance.
         heard_sample: one past the last sample of the sound that the words are of.
-        committed: words that never change again.
-        tail: words that may.
+        committed: words that only the final may change.
+        tail: words that may change sooner.
         committed_text: the committed words as they are written, with what is between them.
     """
 

@@ -8,10 +8,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from decoder.types import Word
 
 __all__ = [
+    "CJK",
     "Lexicon",
     "LineAim",
     "Piece",
@@ -23,10 +25,12 @@ __all__ = [
     "text_width",
 ]
 
-# Without Hangul, which is written with spaces.
-_CJK = "\u2e80-\u312f\u3190-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff01-\uffef\U00020000-\U0003ffff"
-_CJK_CHARACTER = re.compile(f"[{_CJK}]")
-_UNSPACED_CHARACTER = re.compile(f"[{_CJK}\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")  # and Thai, Lao, Burmese, Khmer
+CJK = "\u2e80-\u312f\u3190-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff01-\uffef\U00020000-\U0003ffff"
+"""Chinese and Japanese characters, as a class of a regular expression; without Hangul, which is written with spaces."""
+
+_CJK_CHARACTER = re.compile(f"[{CJK}]")
+_HIRAGANA = re.compile("[\u3041-\u309f]")
+_UNSPACED_CHARACTER = re.compile(f"[{CJK}\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")  # and Thai, Lao, Burmese, Khmer
 # What stands between white space and control characters; a no-break space (French has it before "?") is no gap.
 _TOKEN = re.compile(r"(?:[^\s\x00-\x1f\x7f-\x9f]|[\u00a0\u2007\u202f])+")
 _NO_LINE_START = frozenset(
@@ -48,6 +52,7 @@ _BEFORE_PREPOSITION = 1.5
 _AFTER_BINDING = -3.0
 _AFTER_LINK = -2.0
 _INSIDE_WORD = -2.0
+_AFTER_ENDING = 2.0
 _AFTER_NUMBER = -1.5
 
 
@@ -56,14 +61,17 @@ class Lexicon:
     """Words of one language that say where a line is broken well.
 
     Attributes:
-        binding: words that belong to the next one: articles, pronouns, auxiliaries, negations, titles.
+        binding: words that belong to the next one: articles, pronouns, auxiliaries, negations, titles. In scripts
+            without spaces also pairs of characters that are one word.
         conjunctions: words a break comes before.
         prepositions: words a break comes before, a little less gladly.
+        endings: characters a break comes after, in scripts without spaces: they end what belongs together.
     """
 
     binding: frozenset[str] = frozenset()
     conjunctions: frozenset[str] = frozenset()
     prepositions: frozenset[str] = frozenset()
+    endings: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +102,12 @@ class LineAim:
     Attributes:
         ideal_width: columns; the further off, the worse.
         least_width: columns; less is much worse.
+        most_width: columns; more is much worse, for too little would be left.
     """
 
     ideal_width: float
     least_width: float
+    most_width: float = inf
 
 
 def text_width(text: str) -> int:
@@ -174,7 +184,7 @@ def best_break(pieces: Sequence[Piece], positions: range, aim: LineAim, lexicon:
         width = line_width(pieces[:position])
         liking = _gap_score(pieces[position - 1], pieces[position], lexicon)
         liking += _IMBALANCE * abs(width - aim.ideal_width) / aim.ideal_width
-        liking += _SHORT_LINE if width < aim.least_width else 0.0
+        liking += 0.0 if aim.least_width <= width <= aim.most_width else _SHORT_LINE
         return liking, position
 
     return max(positions, key=score)
@@ -202,8 +212,14 @@ def _gap_score(before: Piece, after: Piece, lexicon: Lexicon) -> float:
         return _AFTER_SENTENCE
     if end in _CLAUSE_END:
         return _AFTER_CLAUSE
-    score = _INSIDE_WORD if after.inside_word and not after.spaced else 0.0
-    if word in lexicon.binding or abbreviated:
+    score = _AFTER_ENDING if word in lexicon.endings else 0.0
+    if _goes_on(last, first):
+        if after.spaced:  # what an engine writes there for a pause
+            return _AFTER_CLAUSE
+        score += _INSIDE_WORD
+    if after.inside_word and not after.spaced:
+        score += _INSIDE_WORD
+    if word in lexicon.binding or abbreviated or last + first in lexicon.binding:
         score += _AFTER_BINDING
     elif word in lexicon.conjunctions or word in lexicon.prepositions:
         score += _AFTER_LINK
@@ -212,6 +228,16 @@ def _gap_score(before: Piece, after: Piece, lexicon: Lexicon) -> float:
     if following in lexicon.conjunctions:
         return score + _BEFORE_CONJUNCTION
     return score + (_BEFORE_PREPOSITION if following in lexicon.prepositions else 0.0)
+
+
+def _goes_on(last: str, first: str) -> bool:
+    """Return whether two characters without a space between may be of one word.
+
+    In Japanese a word begins where hiragana ends: with it go the endings and particles of the word before.
+    """
+    return bool(_CJK_CHARACTER.match(last) and _CJK_CHARACTER.match(first)) and (
+        not _HIRAGANA.match(last) or bool(_HIRAGANA.match(first))
+    )
 
 
 def _parts_of_word(word: str, max_width: int) -> tuple[list[tuple[str, bool]], bool]:
@@ -264,9 +290,22 @@ def _bare(text: str) -> str:
     return text.casefold().strip(".,;:!?…\"'“”‘’«»()[]¿¡")
 
 
-def _lexicon(binding: str, conjunctions: str, prepositions: str) -> Lexicon:
-    return Lexicon(frozenset(binding.split()), frozenset(conjunctions.split()), frozenset(prepositions.split()))
+def _lexicon(binding: str, conjunctions: str, prepositions: str, endings: str = "") -> Lexicon:
+    return Lexicon(*(frozenset(words.split()) for words in (binding, conjunctions, prepositions, endings)))
 
+
+# Single characters, as a piece of these scripts is one, in both ways of writing Chinese; and the commonest words that
+# they would else be broken in.
+_CHINESE = _lexicon(
+    "不 沒 没 未 很 太 最 更 也 都 還 还 就 又 再 將 将 已 正 一 兩 两 幾 几 每 各 這 这 那 哪 第 小 老 我 你 您 他 她 "
+    "它 是 在 有 要 會 会 能 可 想 請 请 對 对 向 為 为 於 于 因 所 如 而 給 给 從 从 把 被 讓 让 跟 和 與 与 或 "
+    "現在 现在 正在 存在 實在 实在 自在 所在 內在 内在 但是 還是 还是 就是 可是 或是 不是 都是 也是 總是 总是 "
+    "於是 于是 算是 要是 只是 而是 正是 其他 自我 溫和 温和 或許 或许 不和 不過 不过 不但 不如 從不 从不 也不 就不 "
+    "都不 要不 差不 了解 目的 的確 的确 那些 這些 这些 刹那 剎那 成就 早就 也就 從來 从来 自從 自从 並且 并且",
+    "和 與 与 或 並 并 但 若 雖 虽",
+    "在 是 從 从 把 被 讓 让 跟 給 给 不 也 就 我 你 您 他 她 這 这 那",
+    "的 了 著 們 们 嗎 吗 呢 吧",
+)
 
 _NO_WORDS = Lexicon()
 
@@ -309,4 +348,7 @@ _LEXICONS: Mapping[str, Lexicon] = {
         "e ou mas porém nem porque embora enquanto quando onde se pois que quem como",
         "a ante após até com contra de desde durante em entre para por sem sob sobre",
     ),
+    "zh": _CHINESE,
+    "yue": _CHINESE,
+    "ja": _lexicon("", "", "", "は が を に で と も へ の ね よ か"),
 }

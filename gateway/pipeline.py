@@ -293,7 +293,8 @@ class Pipeline:
             deadline_s=deadline_s,
             language=self._start.language,
             prompt=self._start.prompt,
-            prefix=self._captioner.committed(event.utterance_id),
+            # finals, eager ones too, are what the engine hears in the whole utterance
+            prefix=self._captioner.committed(event.utterance_id) if kind is RequestKind.PARTIAL else (),
             in_haste=self._cadence.is_far_behind,
             speech_probability=event.speech_probability,
         )
@@ -312,7 +313,7 @@ def _cue_builder(start: Start, settings: PipelineSettings, checkpoint: Checkpoin
     profile = settings.session.cue_profile if start.cue_profile is None else start.cue_profile
     if profile not in PROFILES:
         raise ProtocolError(f"no cue profile {shortened(profile)}: there are {', '.join(PROFILES)}", "cues.profile")
-    return CueBuilder(PROFILES[profile], checkpoint.cues)
+    return CueBuilder(PROFILES[profile], checkpoint.cue_end_sample)
 
 
 def _check_language(start: Start, info: EngineInfo) -> None:

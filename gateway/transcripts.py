@@ -49,25 +49,40 @@ def transcript(messages: Iterable[str], transcript_format: TranscriptFormat) -> 
     Raises:
         ProtocolError: something is no such message.
     """
-    cues: list[Cue] = []
+    cues: dict[tuple[int | None, int], list[Cue]] = {}
     finals: list[Final] = []
     for channel, said in (channel_of(event) for message in messages if (event := event_of(message)) is not None):
         match said:
             case CueEvent(_, cue) if cue.state is CueState.FINAL and cue.lines:
-                cues.append(cue if channel is None else replace(cue, cue_id=f"{channel}/{cue.cue_id}"))
+                _add_cue(cues.setdefault((channel, cue.utterance_id), []), cue)
             case Final() if said.text:
                 finals.append(said)
             case _:
                 pass
-    cues.sort(key=lambda cue: cue.start_sample)
+    named = [_named(channel, cue) for (channel, _), of_utterance in cues.items() for cue in of_utterance]
+    named.sort(key=lambda cue: cue.start_sample)
     match transcript_format:
         case TranscriptFormat.TXT:
             return "".join(f"{final.text}\n" for final in sorted(finals, key=lambda final: final.start_sample))
         case TranscriptFormat.SRT:
-            return to_srt(cues)
+            return to_srt(named)
         case TranscriptFormat.VTT:
-            return to_vtt(cues)
+            return to_vtt(named)
         case TranscriptFormat.JSON:
-            return to_json(cues)
+            return to_json(named)
         case _:
             assert_never(transcript_format)
+
+
+def _add_cue(cues: list[Cue], cue: Cue) -> None:
+    """Add a final cue to those of its utterance; one that comes again begins them anew.
+
+    An utterance whose final was not written down before a crash is decoded again.
+    """
+    if any(known.cue_id == cue.cue_id for known in cues):
+        cues.clear()
+    cues.append(cue)
+
+
+def _named(channel: int | None, cue: Cue) -> Cue:
+    return cue if channel is None else replace(cue, cue_id=f"{channel}/{cue.cue_id}")

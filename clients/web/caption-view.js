@@ -1,4 +1,5 @@
-// Shows what is said as paragraphs. Those that are final never change; of the others only the end does.
+// Shows what is said as paragraphs. Those that are final never change; of the others only the end does,
+// until the final, which may correct them once.
 
 /**
  * Keeps two elements up to date: what is final goes to the history, which screen readers read out when it grows, and

@@ -36,7 +36,8 @@ function linesOf(cue) {
  * - `kind`: "words", or "gap" where sound was lost.
  * - `channel`: number, or null in a session that has one only.
  * - `startS`, `endS`: seconds of the session's sound; `endS` is null while it is being spoken.
- * - `stable`: words that stay; `tail`: words that may still change, with the space before them.
+ * - `stable`: words that stay, unless the final corrects them; `tail`: words that may change sooner, with the space
+ *   before them.
  * - `isFinal`: nothing of it changes any more.
  * - `error`: why words are missing, or null.
  * - `language`: ISO-639-1, or null where that is not known.
@@ -85,6 +86,8 @@ class Entry {
 
   final(message) {
     if (this.isFinal) return false;
+    // the cues of a final have come before it; any other is from before a restart of the gateway
+    for (const [id, cue] of this.#cues) if (cue.state !== "final") this.#cues.delete(id);
     this.stable = message.text;
     this.tail = "";
     this.isFinal = true;

@@ -71,7 +71,8 @@ def going_on_from(known: tuple[Word, ...], expected: int, heard: tuple[Word, ...
     repeated = known[len(known) - expected :]
     stabiliser = Stabiliser(0, StabiliserSettings(agreement=1))
     stabiliser.update(repeated, 1, known[-1].end_sample if known else 0)
-    new = stabiliser.finish(heard, 2).committed[len(repeated) :]
+    # with an agreement of one all that follows the known words is committed at once
+    new = stabiliser.update(heard, 2, known[-1].end_sample if known else 0).committed[len(repeated) :]
     earliest = known[-1].end_sample if known else 0
     later = tuple(
         Word(word.text, max(word.start_sample, earliest), max(word.end_sample, earliest), word.probability)

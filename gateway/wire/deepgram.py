@@ -1,7 +1,8 @@
 """Deepgram's dialect of `/v1/listen`: binary sound, windows of words. PURE.
 
 Results tell of windows that follow each other on the time line. An interim is of the window that is open, and replaces
-the one before it; a final closes the window, and the next begins at its end.
+the one before it; a final closes the window, and the next begins at its end. A final cannot be taken back, so it waits
+for the final of the utterance, which may still correct what partials had committed.
 """
 
 from collections.abc import Sequence
@@ -60,9 +61,6 @@ from gateway.wire.deepgram_query import Listen, prompt_of
 
 __all__ = ["DeepgramCodec", "goodbye"]
 
-_WINDOW_SAMPLES = 3 * SAMPLE_RATE_HZ
-"""Committed words are told as final after this much: as often as the service does it within long speech."""
-
 _CLOSINGS = {
     "idle_timeout": (1011, "NET-0001: no audio data or text message within the timeout window"),
     "internal_error": (1011, "NET-0000: the gateway failed"),
@@ -88,8 +86,6 @@ class _Channel:
 
     index: int
     window_start: int = 0
-    told_words: int = 0
-    """Of the open utterance, those in windows that are closed."""
     reasons: dict[int, str] = field(default_factory=dict)
     """Why utterances ended whose finals are outstanding."""
     last_word_end: int | None = None
@@ -205,7 +201,8 @@ class DeepgramCodec:
                 channel.reasons[utterance_id] = reason
                 return []
             case Partial() if self._listen.interim_results:
-                return self._interim(channel, event)
+                words = (*event.committed, *event.tail)
+                return [self._results(channel, event.heard_sample, words, event.language)]
             case Final():
                 return [self._final(channel, event)]
             case Ack(processed_samples=processed):
@@ -213,21 +210,8 @@ class DeepgramCodec:
             case _:
                 return []
 
-    def _interim(self, channel: _Channel, event: Partial) -> list[str]:
-        """Tell the open window; before that, close it if it has grown long and some of its words are sure."""
-        messages = []
-        committed = event.committed[channel.told_words :]
-        if committed and committed[-1].end_sample - channel.window_start >= _WINDOW_SAMPLES:
-            channel.told_words = len(event.committed)
-            end = min(committed[-1].end_sample, event.heard_sample)
-            messages.append(self._results(channel, end, committed, event.language, is_final=True))
-        words = (*event.committed[channel.told_words :], *event.tail)
-        return [*messages, self._results(channel, event.heard_sample, words, event.language)]
-
     def _final(self, channel: _Channel, event: Final) -> str:
-        words, told = event.words[channel.told_words :], channel.told_words
         reason = channel.reasons.pop(event.utterance_id, "")
-        channel.told_words = 0
         if event.words:
             channel.last_word_end = min(event.words[-1].end_sample, event.end_sample)
         from_finalize = reason == "flush" and self._finalizes > 0
@@ -235,9 +219,9 @@ class DeepgramCodec:
         return self._results(
             channel,
             event.end_sample,
-            words,
+            event.words,
             event.language,
-            text=None if told else event.text,
+            text=event.text,
             is_final=True,
             speech_final=from_finalize or (self._listen.endpointing and reason != "max_length"),
             from_finalize=from_finalize,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec import UNSET
 
+from gateway.append_only import rest_of
 from gateway.wire import (
     SAMPLE_RATE_HZ,
     CueEvent,
@@ -122,12 +123,14 @@ class _Item:
     heard_samples: int = 0
     end_sample: int = 0
     finals: list[str] = field(default_factory=list)
-    told: str = ""
+    sent: str = ""
+    """What deltas have said of the utterance that has no final yet."""
     language: str | None = None
     error: str | None = None
 
-    def text(self, unfinished: str = "") -> str:
-        return " ".join(text for text in (*self.finals, unfinished) if text)
+    @property
+    def text(self) -> str:
+        return " ".join(text for text in self.finals if text)
 
 
 class Items:
@@ -141,8 +144,10 @@ class Items:
     | … by flush       | waits for the note                    | the same                         |
     | CommitNote       | as SpeechEnded; nothing open: error   | committed, added, done           |
     | ClearNote        | the open item is forgotten; cleared   | the same                         |
-    | Final            | delta: what is missing                | the same                         |
+    | Final            | delta: the words after those sent     | the same                         |
     | … of all the item| completed or failed                   | the same, once it is committed   |
+
+    Deltas only append, so they have committed words. The final may correct some of these: `completed` has its text.
 
     Args:
         with_cues: whether cues are told too.
@@ -171,7 +176,7 @@ class Items:
             case SpeechEnded():
                 messages = self._end(event)
             case Partial():
-                messages = self._deltas(self._utterances.get(event.utterance_id), event.committed_text)
+                messages = self._partial(event)
             case Final():
                 messages = self._finish(event)
             case CueEvent():
@@ -262,25 +267,31 @@ class Items:
             messages.insert(0, SpeechStoppedMessage(self._next_id(), _ms(item.end_sample), item.item_id))
         return messages + self._settle()
 
-    def _deltas(self, item: _Item | None, unfinished: str = "") -> list[ServerMessage]:
-        """Tell the words that are new. What a client has been told is never taken back."""
-        if item is None or not item.is_transcribed or item.is_cleared:
+    def _partial(self, event: Partial) -> list[ServerMessage]:
+        item = self._utterances.get(event.utterance_id)
+        if item is None or not event.committed_text.startswith(item.sent):
             return []
-        text = item.text(unfinished)
-        if not text.startswith(item.told):
+        return self._deltas(item, event.committed_text[len(item.sent) :])
+
+    def _deltas(self, item: _Item, new: str) -> list[ServerMessage]:
+        """Send the words that are new of the utterance without a final."""
+        if not item.is_transcribed or item.is_cleared or not new:
             return []
-        new, item.told = _WORD.findall(text[len(item.told) :]), text
-        return [Delta(self._next_id(), item.item_id, 0, word) for word in new]
+        separator = " " if item.text and not item.sent else ""
+        item.sent += new
+        return [Delta(self._next_id(), item.item_id, 0, word) for word in _WORD.findall(separator + new)]
 
     def _finish(self, event: Final) -> list[ServerMessage]:
         item = self._utterances.pop(event.utterance_id, None)
         if item is None:
             return []
+        messages = self._deltas(item, rest_of(event.text, item.sent))
+        item.sent = ""
         item.pending -= 1
         item.finals.append(event.text)
         item.language = event.language or item.language
         item.error = event.error or item.error
-        return self._deltas(item) + self._settle()
+        return messages + self._settle()
 
     def _settle(self) -> list[ServerMessage]:
         messages: list[ServerMessage] = []
@@ -291,7 +302,7 @@ class Items:
         return messages
 
     def _settled(self, item: _Item) -> ServerMessage:
-        text = item.text()
+        text = item.text
         if item.error is not None and not text:
             failure = FailureObject("server_error", item.error, "the engine gave no words for this item")
             return Failed(self._next_id(), item.item_id, 0, failure)

@@ -61,6 +61,12 @@ def test_a_word_is_committed_when_it_is_promised() -> None:
     assert committed_s(shown) == [2, 2, 3, 3]
 
 
+def test_a_promise_that_the_final_takes_back_committed_no_word() -> None:
+    shown = series((1, "one too", 2), (2, "one too three", 3), (3, "one two three", 3))
+
+    assert committed_s(shown) == [1, 3, 2]
+
+
 def test_an_utterance_without_words_has_no_lags() -> None:
     shown = series((1, "one", 0), (2, "", 0))
 

@@ -1,5 +1,6 @@
 """Live captions in a terminal."""
 
+from dataclasses import replace
 from io import StringIO
 
 from rich.console import Console
@@ -40,6 +41,15 @@ def test_a_terminal_shows_partials_while_they_last() -> None:
         view.event(CueEvent(1, cue("good morn", 4)))
         view.event(final("good morning"))
     assert "good morning" in output.getvalue()
+
+
+def test_a_long_utterance_shows_its_newest_lines() -> None:
+    output = StringIO()
+    with CaptionView(Console(file=output, force_terminal=True, width=80, height=4)) as view:
+        for number in range(9):
+            view.event(CueEvent(1, replace(cue(f"line {number}", 4), cue_id=f"0.{number}")))
+        view.event(Warning(3, "lagging", "20 s behind"))
+    assert "8\x1b" in output.getvalue()
 
 
 def test_lost_sound_is_told() -> None:

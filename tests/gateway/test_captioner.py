@@ -352,15 +352,34 @@ def test_a_final_lists_its_words_when_asked_for() -> None:
     assert finals(final(without, 0, "hello world"))[0].words == ()
 
 
-def test_without_partials_cues_are_sent_when_they_are_final() -> None:
+def test_without_partials_cues_come_with_their_final() -> None:
     made = captioner(partials=False, agreement=1)
     made.begin(0, 0)
     sentence = " ".join(f"word{number:02}" for number in range(30))
-    events = partial(made, 0, sentence)
-    assert {cue.state for cue in cues(events)} == {CueState.FINAL}
+    assert partial(made, 0, sentence) == []
     made.end(ended(0), LAST_REVISION, ENDED_S)
-    events += final(made, 0, sentence)
+    events = final(made, 0, sentence)
+    assert {cue.state for cue in cues(events)} == {CueState.FINAL}
     assert " ".join(captions(events)) == sentence
+
+
+def test_a_final_is_decided_by_its_own_answer_whatever_was_committed() -> None:
+    made = captioner(agreement=1)
+    made.begin(0, 0)
+    assert captions(partial(made, 0, "we hold the truths")) == ["we hold the truths"]
+    made.end(ended(0), LAST_REVISION, ENDED_S)
+    events = final(made, 0, "we hold these truths")
+    assert captions(events, CueState.FINAL) == ["we hold these truths"]
+    assert finals(events)[0].text == "we hold these truths"
+
+
+def test_an_eager_text_is_that_of_the_final_that_follows() -> None:
+    made = captioner(eager=True, agreement=1)
+    made.begin(0, 0)
+    partial(made, 0, "we hold the truths")
+    (event,) = (e for e in made.answer(answer(0, EAGER, "we hold these truths", 3), NOW_S) if isinstance(e, Eager))
+    (last,) = finals(made.end(ended(0), 3, ENDED_S))
+    assert event.text == last.text == "we hold these truths"
 
 
 def test_committed_words_are_those_that_partials_agree_on() -> None:

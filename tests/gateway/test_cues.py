@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from decoder.types import Transcript, Word
-from gateway.cues import PROFILES, Cue, CueBuilder, CueHistory, CueState
+from gateway.cues import PROFILES, Cue, CueBuilder, CueState
 
 SECOND = 16_000
 WEB = PROFILES["web"]
@@ -104,16 +104,66 @@ def test_a_break_stays_when_the_word_after_it_changes() -> None:
     assert cue.lines == ("everybody waited patiently for the bus", "ends")
 
 
-def test_a_cue_turns_final_once_the_next_one_has_begun_for_good() -> None:
+def test_no_cue_is_final_before_its_utterance() -> None:
     builder = CueBuilder(PROFILES["teams"])
     words = spoken("one line of fifty is all that Teams will ever take and then the next")
 
-    shown = builder.update(partial(words[:9], words[9:]), 9 * SECOND, "en")
-    later = builder.update(partial(words[:13], words[13:]), 9 * SECOND, "en")
+    shown = builder.update(partial(words[:13], words[13:]), 9 * SECOND, "en")
+    last = builder.update(final(words), 9 * SECOND, "en")
 
-    assert [cue.state for cue in shown] == [CueState.PARTIAL, CueState.PARTIAL]
-    assert [(cue.cue_id, cue.state) for cue in later] == [("0.1", CueState.FINAL), ("0.2", CueState.PARTIAL)]
-    assert [cue.cue_id for cue in builder.update(final(words), 9 * SECOND)] == ["0.2"]
+    assert [(cue.cue_id, cue.state) for cue in shown] == [("0.1", CueState.PARTIAL), ("0.2", CueState.PARTIAL)]
+    assert [(cue.cue_id, cue.state) for cue in last] == [("0.1", CueState.FINAL), ("0.2", CueState.FINAL)]
+    assert texts(last) == texts(shown)
+
+
+def test_a_final_corrects_committed_words_and_leaves_the_lines_before_them() -> None:
+    builder = CueBuilder(WEB)
+    words = spoken("everybody waited patiently for the bus and nobody bawled", word_s=0.2)
+    right = spoken("everybody waited patiently for the bus and nobody boarded it", word_s=0.2)
+    builder.update(partial(words), 3 * SECOND, "en")
+
+    (cue,) = builder.update(final(right), 3 * SECOND, "en")
+
+    assert cue.lines == ("everybody waited patiently for the bus", "and nobody boarded it")
+    assert (cue.cue_id, cue.state, cue.stable_chars) == ("0.1", CueState.FINAL, len("\n".join(cue.lines)))
+
+
+def test_a_final_that_is_much_shorter_withdraws_the_cues_that_it_has_no_words_for() -> None:
+    builder = CueBuilder(PROFILES["teams"])
+    builder.update(partial(spoken("one line of fifty is all that Teams will ever take and then the next")), 9 * SECOND)
+
+    cues = builder.update(final(spoken("one line")), 9 * SECOND)
+
+    assert [(cue.cue_id, cue.lines, cue.state) for cue in cues] == [
+        ("0.1", ("one line",), CueState.FINAL),
+        ("0.2", (), CueState.PARTIAL),
+    ]
+
+
+def test_a_final_leaves_no_word_alone_after_a_full_cue() -> None:
+    builder = CueBuilder(PROFILES["teams"])
+    words = spoken("somebody brought some lunch and coffee to everyone today")
+    shown = builder.update(partial(words), 9 * SECOND)
+
+    cues = builder.update(final(words), 9 * SECOND)
+
+    assert texts(shown) == [("somebody brought some lunch and coffee to everyone",), ("today",)]
+    assert texts(cues) == [("somebody brought some lunch",), ("and coffee to everyone today",)]
+
+
+def test_a_final_merges_what_a_live_line_left_over_where_one_cue_holds_it() -> None:
+    builder = CueBuilder(WEB)
+    text = "we waited for a very long time outside the station until somebody brought lunch today"
+    words = spoken(text, word_s=0.2)
+    shown = builder.update(partial(words), 9 * SECOND, "en")
+
+    cues = builder.update(final(words), 9 * SECOND, "en")
+
+    assert texts(shown)[1:] == [("today",)]
+    assert texts(cues) == [
+        ("we waited for a very long time outside the", "station until somebody brought lunch today"),
+        (),
+    ]
 
 
 def test_a_cue_without_words_is_withdrawn_and_may_come_back() -> None:
@@ -178,7 +228,7 @@ def test_slow_speech_is_split_where_the_sense_breaks() -> None:
 
     cues = CueBuilder(WEB).update(final(words), 9 * SECOND, "en")
 
-    assert texts(cues) == [("we waited, and we waited,",), ("and then",)]
+    assert texts(cues) == [("we waited,",), ("and we waited, and then",)]
 
 
 def test_a_second_line_that_comes_too_late_begins_a_cue() -> None:
@@ -223,7 +273,7 @@ def test_an_utterance_before_the_end_of_another_is_refused() -> None:
         builder.update(partial(spoken("me too"), utterance_id=1), SECOND)
 
 
-def test_committed_words_that_change_are_refused() -> None:
+def test_committed_words_that_change_while_partial_are_refused() -> None:
     builder = CueBuilder(WEB)
     builder.update(partial(spoken("it was me")), SECOND)
 
@@ -231,26 +281,7 @@ def test_committed_words_that_change_are_refused() -> None:
         builder.update(partial(spoken("it was you")), SECOND)
 
 
-def test_a_session_that_is_taken_up_says_the_words_of_its_final_cues_only_once() -> None:
-    words = spoken(
-        "we hold these truths to be self evident that all men are created equal and endowed by their maker " * 2
-    )
-    builder, said = CueBuilder(WEB), list[Cue]()
-    for count in range(4, 24):
-        said += builder.update(partial(words[: count - 2], words[count - 2 : count], revision=count), 20 * SECOND)
-    told = tuple(cue for cue in said if cue.state is CueState.FINAL)
-    assert told
-
-    again = CueBuilder(WEB, CueHistory(told[-1].end_sample, told))
-    rest = again.update(final(words, revision=1_000), 20 * SECOND)
-
-    assert [cue.cue_id for cue in rest] == [f"0.{number}" for number in range(len(told) + 1, len(told) + 1 + len(rest))]
-    assert " ".join(" ".join(cue.lines) for cue in (*told, *rest)) == "".join(word.text for word in words).strip()
-    assert rest[0].start_sample >= told[-1].end_sample
-    assert all(cue.state is CueState.FINAL for cue in rest)
-
-
-def test_cues_of_a_session_that_is_taken_up_do_not_overlap_those_before() -> None:
-    builder = CueBuilder(WEB, CueHistory(5 * SECOND))
+def test_cues_of_a_resumed_session_do_not_overlap_those_before() -> None:
+    builder = CueBuilder(WEB, 5 * SECOND)
     (cue,) = builder.update(final(spoken("Good morning.", start_s=4.9), utterance_id=7), 9 * SECOND)
     assert cue.start_sample == 5 * SECOND + GAP

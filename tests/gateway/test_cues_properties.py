@@ -73,20 +73,29 @@ def words(draw: st.DrawFn, max_size: int = 30) -> tuple[Word, ...]:
 
 @st.composite
 def utterances(draw: st.DrawFn, utterance_id: int) -> list[Step]:
-    """Transcripts whose committed words only grow and whose tails change as they like, the last one final."""
+    """Transcripts whose committed words only grow and whose tails change as they like, and a final of any words."""
     spoken = draw(words())
-    language = draw(st.sampled_from([None, "en", "de", "ja"]))
+    language = draw(st.sampled_from([None, "en", "de", "ja", "zh"]))
     counts = sorted(draw(st.lists(st.integers(0, len(spoken)), max_size=8)))
     steps: list[Step] = []
     for revision, count in enumerate(counts, start=1):
         guessed = draw(st.integers(count, len(spoken)))
         tail = spoken[count:guessed] + draw(st.just(()) | words(max_size=4))
         steps.append((Transcript(utterance_id, revision, spoken[:count], tail, False), draw(heard(tail)), language))
-    # A final's words keep their text, but may get new times.
+    last = draw(finals_of(spoken))
+    steps.append((Transcript(utterance_id, len(counts) + 1, last, (), True), draw(heard(last)), language))
+    return steps
+
+
+@st.composite
+def finals_of(draw: st.DrawFn, spoken: tuple[Word, ...]) -> tuple[Word, ...]:
+    """Mostly what was partial, with new times or a stretch of other words; or something else altogether."""
     if draw(st.booleans()):
         spoken = tuple(replace(word, start_sample=word.start_sample // 2) for word in spoken)
-    steps.append((Transcript(utterance_id, len(counts) + 1, spoken, (), True), draw(heard(spoken)), language))
-    return steps
+    start = draw(st.integers(0, len(spoken)))
+    end = draw(st.integers(start, len(spoken)))
+    corrected = spoken[:start] + draw(words(max_size=4)) + spoken[end:]
+    return draw(st.sampled_from([spoken, spoken, corrected, corrected, draw(words())]))
 
 
 def heard(said: tuple[Word, ...]) -> st.SearchStrategy[int]:
@@ -191,15 +200,41 @@ def test_lines_fit_the_profile(profile: CueProfile, session: list[Step]) -> None
 
 @always
 @given(profiles, sessions())
-def test_stable_characters_never_change(profile: CueProfile, session: list[Step]) -> None:
+def test_stable_characters_only_grow_until_the_final(profile: CueProfile, session: list[Step]) -> None:
     stable: dict[str, str] = {}
     for update in told(profile, session):
         for cue in update.cues:
             text = "\n".join(cue.lines)
-            assert text.startswith(stable.get(cue.cue_id, ""))
-            assert len(stable.get(cue.cue_id, "")) <= cue.stable_chars <= len(text)
-            assert cue.state is CueState.PARTIAL or cue.stable_chars == len(text)
+            if update.transcript.is_final:
+                assert cue.stable_chars == len(text)
+            else:
+                assert text.startswith(stable.get(cue.cue_id, ""))
+                assert len(stable.get(cue.cue_id, "")) <= cue.stable_chars <= len(text)
             stable[cue.cue_id] = text[: cue.stable_chars]
+
+
+@always
+@given(profiles, sessions())
+def test_cues_are_final_with_their_utterance_and_not_before(profile: CueProfile, session: list[Step]) -> None:
+    for update in told(profile, session):
+        states = {cue.state for cue in update.cues if cue.lines}
+        assert states <= {CueState.FINAL if update.transcript.is_final else CueState.PARTIAL}
+
+
+@always
+@given(profiles, sessions())
+def test_cues_of_an_utterance_are_numbered_by_their_order_on_the_time_line(
+    profile: CueProfile, session: list[Step]
+) -> None:
+    shown: dict[int, dict[int, Cue]] = {}
+    for update in told(profile, session):
+        utterance_id = update.transcript.utterance_id
+        cues = shown.setdefault(utterance_id, {})
+        cues |= {int(cue.cue_id.removeprefix(f"{utterance_id}.")): cue for cue in update.cues}
+        visible_ones = [number for number, cue in cues.items() if cue.lines]
+        assert sorted(visible_ones) == list(range(1, len(visible_ones) + 1))
+        in_order = [cues[number] for number in sorted(visible_ones)]
+        assert all(earlier.end_sample <= later.start_sample for earlier, later in pairwise(in_order))
 
 
 @always
@@ -229,23 +264,53 @@ def breaks(lines: Iterable[str]) -> set[int]:
 
 @always
 @given(profiles, sessions())
-def test_a_line_break_stays_while_the_words_before_it_do(profile: CueProfile, session: list[Step]) -> None:
+def test_a_line_break_of_partial_cues_stays_while_the_words_before_it_do(
+    profile: CueProfile, session: list[Step]
+) -> None:
     shown: dict[str, Cue] = {}
     before: tuple[Word, ...] = ()
     for update in told(profile, session):
+        if update.transcript.is_final:
+            shown, before = {}, ()
+            continue
         said = update.transcript.committed + update.transcript.tail
         old = breaks(line for cue in shown.values() for line in cue.lines)
         shown |= {cue.cue_id: cue for cue in update.cues}
         new = breaks(line for cue in shown.values() for line in cue.lines)
-        unchanged = next(
-            (i for i, (a, b) in enumerate(zip(before, said, strict=False)) if a.text != b.text),
-            min(len(before), len(said)),
-        )
-        kept, total = len(written(profile, said[:unchanged])), len(written(profile, said))
+        kept, total = unchanged_chars(profile, before, said), len(written(profile, said))
         assert {position for position in old if position <= kept and position < total} <= new
         before = said
+
+
+def unchanged_chars(profile: CueProfile, before: tuple[Word, ...], said: tuple[Word, ...]) -> int:
+    """Return how many visible characters the words have that both begin with."""
+    unchanged = next(
+        (i for i, (a, b) in enumerate(zip(before, said, strict=False)) if a.text != b.text),
+        min(len(before), len(said)),
+    )
+    return len(written(profile, said[:unchanged]))
+
+
+@always
+@given(profiles, sessions())
+def test_a_final_leaves_the_cues_before_the_last_two_as_they_are_where_it_has_the_same_words(
+    profile: CueProfile, session: list[Step]
+) -> None:
+    shown: dict[str, Cue] = {}
+    before: tuple[Word, ...] = ()
+    for update in told(profile, session):
+        said = update.transcript.committed + update.transcript.tail
         if update.transcript.is_final:
+            chars, kept = 0, unchanged_chars(profile, before, said)
+            stay = [cue for cue in shown.values() if cue.lines][:-2]
+            now = {cue.cue_id: cue.lines for cue in update.cues}
+            for cue in stay:
+                chars += len(visible("".join(cue.lines)))
+                assert chars >= kept or now[cue.cue_id] == cue.lines
             shown, before = {}, ()
+        else:
+            shown |= {cue.cue_id: cue for cue in update.cues}
+            before = said
 
 
 @always

@@ -1,5 +1,6 @@
 """Deepgram's dialect of `/v1/listen`, session by session, over memory streams."""
 
+import json
 from contextlib import suppress
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from decoder.engines.scripted import ScriptedEngine
 from gateway.session import SessionContext
-from gateway.wire import AudioFormat, Encoding, Flush, ProtocolError, Start, Update
+from gateway.wire import AudioFormat, Encoding, Final, Flush, Latency, Partial, ProtocolError, Start, Update, WordSpan
 from gateway.wire.deepgram import DeepgramCodec, goodbye
 from gateway.wire.deepgram_query import Listen, read_listen
 from tests.sessions import SETTINGS, Message, call, failing_finals, hush, open_context, speech
@@ -135,20 +136,24 @@ async def test_finals_are_windows_side_by_side_and_interims_begin_where_the_last
         end = until if result["is_final"] else end
 
 
-async def test_long_speech_gives_finals_that_do_not_end_it() -> None:
-    async with open_context() as context, call(context, DeepgramCodec(wanted(interim_results="true"))) as peer:
-        results: list[Message] = []
-        for _ in range(20):
-            await peer.say(speech(0.5))
-            if _ > 0:
-                results.append(await peer.hear())
-        await peer.say(hush(0.7), CLOSE)
-        results += of("Results", await peer.hear_all())
-    finals = [result for result in results if result["is_final"]]
-    assert len(finals) > 2
-    assert [result["speech_final"] for result in finals] == [False] * (len(finals) - 1) + [True]
-    [whole, _] = await answers(wanted(), *[speech(0.5)] * 20, hush(0.7), CLOSE)
-    assert " ".join(map(transcript, finals)) == transcript(whole)
+async def test_speech_that_is_split_for_its_length_gives_finals_that_do_not_end_it() -> None:
+    messages = await answers(wanted(interim_results="true"), *[speech(0.5)] * 60, hush(0.7), CLOSE)
+    finals = [result for result in of("Results", messages) if result["is_final"]]
+    assert [result["speech_final"] for result in finals] == [False, True]
+
+
+def test_no_word_of_a_final_is_sent_as_one_before_the_final_is_known() -> None:
+    codec = DeepgramCodec(wanted(interim_results="true"))
+    words = tuple(WordSpan(f"word{number}", number * 16_000, (number + 1) * 16_000, None) for number in range(9))
+    right = (WordSpan("other", 0, 16_000, None), *words[1:])
+    partial = Partial(2, 0, 0, 9 * 16_000, words[:8], words[8:], "en", "")
+    final = Final(3, 0, 0, 9 * 16_000, "other text", "en", Latency(0, 0, 0, 0), right)
+
+    interim, last = (json.loads(message) for event in (partial, final) for message in codec.send(event))
+
+    assert (interim["is_final"], transcript(interim).split()[0]) == (False, "word0")
+    assert (last["is_final"], transcript(last), last["start"], last["duration"]) == (True, "other text", 0.0, 9.0)
+    assert [word["word"] for word in last["channel"]["alternatives"][0]["words"]][:2] == ["other", "word1"]
 
 
 async def test_endpointing_false_never_says_that_speech_is_over() -> None:

@@ -83,6 +83,34 @@ def test_chinese_is_broken_between_characters_but_not_before_punctuation() -> No
     assert [piece.text for piece in pieces_of([word("你好，"), word("世界。")], 42)] == ["你", "好，", "世", "界。"]
 
 
+def broken_between_characters(text: str, language: str | None, columns: int) -> str:
+    """Return the first line of a text that comes character by character."""
+    whole = pieces_of([word(character) for character in text], 42)
+    aim = LineAim(columns, columns / 2, columns * 1.5)
+    at = best_break(whole, range(1, len(whole)), aim, lexicon_of(language))
+    return join_lines(piece.text for piece in whole[:at])
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "first_line"),
+    [
+        ("公司今年将部署新的系统处理数据", "zh", "公司今年将部署新的"),
+        ("他們現在都已經走了我們也走吧", "zh", "他們現在都已經走了"),
+        ("今天的天氣很好，我們去公園", "zh", "今天的天氣很好，"),
+        ("我們昨天在學校門口見過面", "zh", "我們昨天"),
+        ("東京大学の学生が新しい研究を始めた", "ja", "東京大学の学生が"),
+        ("コンピューターで日本語を書く", None, "コンピューターで"),
+    ],
+)
+def test_scripts_without_spaces_are_broken_where_a_word_ends(text: str, language: str | None, first_line: str) -> None:
+    assert broken_between_characters(text, language, text_width(text) // 2) == first_line
+
+
+def test_a_space_between_chinese_characters_is_a_pause() -> None:
+    whole = pieces_of([word(text) for text in ("清", "晨", " 保", "護", "大", "地")], 42)
+    assert best_break(whole, range(1, 6), LineAim(6, 3), lexicon_of("zh")) == 2
+
+
 def test_a_word_longer_than_a_line_is_split_at_the_width() -> None:
     assert [piece.text for piece in pieces_of([word(" " + "x" * 25)], 10)] == ["x" * 10, "x" * 10, "x" * 5]
     assert [piece.width for piece in pieces_of([word("한" * 7)], 5)] == [4, 4, 4, 2]

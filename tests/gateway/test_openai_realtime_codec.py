@@ -14,11 +14,15 @@ from gateway.wire import (
     ClientEvent,
     Encoding,
     Endpointing,
+    Final,
     Flush,
+    Latency,
     Partial,
     Ready,
     Said,
     Say,
+    ServerEvent,
+    SpeechEnded,
     SpeechStarted,
     Start,
     Update,
@@ -28,6 +32,7 @@ from gateway.wire.openai_realtime import OpenAIRealtimeCodec
 from gateway.wire.openai_realtime_wishes import Defaults, Wishes
 from tests.sounds import tone
 from tests.wire_events import JSON_VALUES
+from vad.events import EndReason
 from vad.settings import SegmenterSettings
 
 JsonObject = Mapping[str, object]
@@ -361,6 +366,48 @@ def test_any_messages_are_events_or_errors(messages: list[str | bytes]) -> None:
         for answer in said(own, events):
             assert isinstance(answer["event_id"], str)
             assert len(json.dumps(answer)) < 20_000
+
+
+def committed(text: str) -> Partial:
+    return Partial(2, 0, 0, 0, (), (), None, text)
+
+
+def final(text: str, utterance_id: int = 0) -> Final:
+    return Final(3, utterance_id, 0, 16_000, text, None, Latency(0, 0, 0, 0))
+
+
+def deltas(own: OpenAIRealtimeCodec, *events: ServerEvent) -> str:
+    messages = [json.loads(message) for event in events for message in own.send(event)]
+    return "".join(message["delta"] for message in messages if str(message["type"]).endswith(".delta"))
+
+
+def test_a_final_that_corrects_what_was_sent_adds_only_the_words_after_it() -> None:
+    own = codec()
+    own.send(SpeechStarted(1, 0, 0))
+    assert (
+        deltas(own, committed("we hold the truths"), final("We hold these truths to be")) == "we hold the truths to be"
+    )
+    own.send(SpeechEnded(4, 0, 0, 16_000, EndReason.SILENCE))
+
+
+def test_completed_has_the_text_of_the_final_whatever_was_sent_before() -> None:
+    own = codec()
+    own.send(SpeechStarted(1, 0, 0))
+    own.send(committed("we hold the truths"))
+    own.send(SpeechEnded(4, 0, 0, 16_000, EndReason.SILENCE))
+    completed = json.loads(own.send(final("We hold these truths"))[-1])
+    assert completed["transcript"] == "We hold these truths"
+
+
+def test_a_corrected_utterance_does_not_silence_the_next_one_of_its_item() -> None:
+    own = codec()
+    update(own, turn_detection=None)
+    own.send(SpeechStarted(1, 0, 0))
+    assert deltas(own, committed("the truths"), final("These truths")) == "the truths"
+    own.send(SpeechStarted(1, 1, 16_000))
+    assert (
+        deltas(own, Partial(2, 1, 0, 0, (), (), None, "to be"), final("to be self-evident", 1)) == " to be self-evident"
+    )
 
 
 @given(st.lists(st.lists(st.text(st.characters(codec="utf-8"), max_size=5), max_size=5), max_size=8))

@@ -86,6 +86,18 @@ def test_an_eager_request_is_dropped_when_speech_goes_on() -> None:
     assert (made.eager_used, made.eager_dropped) == (0, 1)
 
 
+def test_committed_words_are_forced_in_partials_and_not_in_what_may_be_a_final() -> None:
+    made = pipeline()
+    asked: list[DecodeRequest] = []
+    for sound in (hush(0.5), *[speech(0.5)] * 6, hush(0.3), speech(0.5), hush(0.8)):
+        for request in requests(hear(made, sound)):
+            asked.append(request)
+            answer(made, request)
+    assert any(request.prefix for request in asked if request.kind is PARTIAL)
+    assert {request.kind for request in asked} == {PARTIAL, EAGER, FINAL}
+    assert not any(request.prefix for request in asked if request.kind is not PARTIAL)
+
+
 def pauses(made: Pipeline, count: int) -> list[RequestKind]:
     """Hear speech that goes on after each of so many pauses, and return what the pauses were answered with."""
     return [kinds(hear(made, speech(0.2), hush(0.3)))[-1] for _ in range(count)]

@@ -28,6 +28,12 @@ def test_subtitles_have_the_final_cues() -> None:
     assert [cue["id"] for cue in json.loads(written(TranscriptFormat.JSON, *SAID))] == ["1.1", "1.2"]
 
 
+def test_an_utterance_that_is_decoded_again_after_a_crash_is_there_once() -> None:
+    before = (ready(), final_cue(2), final(3), final_cue(4, 2, 1), final_cue(5, 2, 2))
+    again = (final_cue(1_006, 2, 1), final(1_007, 2))
+    assert [cue["id"] for cue in json.loads(written(TranscriptFormat.JSON, *before, *again))] == ["1.1", "2.1"]
+
+
 def test_channels_are_put_in_the_order_of_time_and_their_cues_told_apart() -> None:
     said = (
         OfChannel(1, final_cue(1, 2)),
