@@ -1,19 +1,23 @@
-"""What the quality benchmark counts, by examples made by hand."""
+"""What viewers see of the captions, by examples made by hand."""
 
 import pytest
 
 from benchmarks.captions import (
     Display,
+    Standing,
     aligned,
-    committed_s,
+    changed_words,
     displays,
     erased_words,
-    first_shown_s,
+    partial_displays,
+    standing_since,
     unstable_words,
     word_errors,
 )
 from benchmarks.virtual import Said
-from gateway.wire import Cue, CueEvent, CueState
+from gateway.wire import Cue, CueEvent, CueState, Final, Latency
+
+FINAL = Final(0, 1, 0, 100, "one two", None, Latency(0, 0, 0, 0))
 
 
 def series(*shown: tuple[float, str, int]) -> list[Display]:
@@ -43,28 +47,63 @@ def test_words_taken_away_are_erased_and_unstable() -> None:
     assert erased_words(shown) == unstable_words(shown) == 3
 
 
-def test_a_word_is_first_shown_when_it_comes_to_stay() -> None:
+def test_a_word_stands_since_it_came_to_stay() -> None:
     shown = series((1, "one two", 0), (2, "one too", 0), (3, "one two three", 3))
 
-    assert first_shown_s(shown) == [1, 3, 3]
+    assert [word.shown_s for word in standing_since(shown)] == [1, 3, 3]
 
 
-def test_a_word_at_another_place_is_not_there_yet() -> None:
+def test_a_word_that_moves_stands_since_before() -> None:
     shown = series((1, "two three", 0), (2, "one two three", 3))
 
-    assert first_shown_s(shown) == [2, 2, 2]
+    assert [word.shown_s for word in standing_since(shown)] == [2, 1, 1]
 
 
-def test_a_word_is_committed_when_it_is_promised() -> None:
+def test_a_word_is_committed_since_it_was_promised() -> None:
     shown = series((1, "one two", 0), (2, "one two three", 2), (3, "one two three four", 4))
 
-    assert committed_s(shown) == [2, 2, 3, 3]
+    assert [word.committed_s for word in standing_since(shown)] == [2, 2, 3, 3]
+
+
+def test_a_promise_that_was_broken_does_not_count() -> None:
+    shown = series((1, "one two", 2), (2, "one too", 1), (3, "one two", 2))
+
+    assert standing_since(shown) == [Standing(1, 1), Standing(3, 3)]
+
+
+def test_a_promised_word_that_moves_stays_promised() -> None:
+    shown = series((1, "two", 0), (2, "two three", 1), (3, "one two three", 3))
+
+    assert standing_since(shown) == [Standing(3, 3), Standing(1, 2), Standing(2, 3)]
 
 
 def test_an_utterance_without_words_has_no_lags() -> None:
-    shown = series((1, "one", 0), (2, "", 0))
+    assert standing_since(series((1, "one", 0), (2, "", 0))) == []
 
-    assert first_shown_s(shown) == committed_s(shown) == []
+
+def test_a_final_changes_the_words_that_it_has_otherwise_or_not_at_all() -> None:
+    [partial] = series((1, "one too three for", 2))
+
+    assert changed_words(partial, ["and", "one", "two", "three", "four", "five"]) == (2, 1)
+    assert changed_words(partial, []) == (4, 2)
+    assert changed_words(partial, partial.words) == (0, 0)
+
+
+def test_displays_from_the_final_on_are_no_partial_ones() -> None:
+    said = [Said(1.0, (cue(1, "one"),)), Said(2.0, (FINAL, cue(1, "one two")))]
+
+    shown = displays(said)[1]
+
+    assert [display.is_final for display in shown] == [False, True]
+    assert partial_displays(shown) == shown[:1]
+
+
+def test_the_caller_says_what_a_word_is() -> None:
+    [display] = displays([Said(1.0, (cue(1, "你好", "吗", stable="你"),))], lambda text: list(text.replace("\n", "")))[
+        1
+    ]
+
+    assert display == Display(1.0, ("你", "好", "吗"), 1)
 
 
 def test_cues_of_one_moment_make_one_display() -> None:
