@@ -14,6 +14,9 @@ machine. The language is given, except for the set `languages`, where every arm 
 - *Withdrawn*: words of a partial display that the next one has not, by common prefix, for each final word.
 - *Changed*: words of the last partial display that the final changes, by alignment, for each final word; *promised*:
   those of them that were promised to stay.
+- *Shown*, *committed*: from the end of a word that is written right to when it stands for good, followed through
+  alignments of one display with the next, and to when it is promised as well. *Final*: from the end of an utterance's
+  last word to its final. Seconds, p50 and p95. Word times are annotated or aligned (`benchmarks.reference_times`).
 - *Encoder*: audio encoded for a second of audio, padding included; *of full*: that of full windows for the same
   requests. *Steps*: of the decoder, for a second of audio. *CPU*: seconds while decoding, for a second of audio.
 """
@@ -27,7 +30,8 @@ import anyio
 from faster_whisper import WhisperModel
 
 from benchmarks.arms import COMPUTE_TYPE, Arm, gateway_settings, stream, transcribe_whole
-from benchmarks.recordings import SHARED_AUDIO
+from benchmarks.recordings import SHARED_AUDIO, SpokenWord
+from benchmarks.reference_times import ReferenceTimes
 from benchmarks.report import print_table, write_json
 from benchmarks.sets import SETS, Recording, levels, read_sets
 from benchmarks.tally import Figures, Tally
@@ -61,6 +65,7 @@ class Bench:
         self._settings = settings
         self._cost = cost
         self._model = WhisperModel(str(weights), device="cpu", compute_type=COMPUTE_TYPE, cpu_threads=1)
+        self._times = ReferenceTimes(self._model)
 
     @property
     def is_multilingual(self) -> bool:
@@ -71,13 +76,15 @@ class Bench:
         """Transcribe a set, one recording after the other."""
         tally = Tally(self._weights, name, arm)
         for recording in recordings:
+            spoken: Sequence[Sequence[SpokenWord]] = ()
             language = None if name in DETECTED else recording.language or "en"
             if arm is Arm.WHOLE:
                 transcribed = transcribe_whole(self._model, recording, language)
             else:
                 start = Start(MEDIA_FORMAT, language=language, partials=arm is Arm.SHIPPED)
                 transcribed = await stream(self._engine, self._settings, recording, start, self._cost)
-            tally.add(recording, transcribed)
+                spoken = self._times.of(recording)
+            tally.add(recording, transcribed, spoken)
         return tally.figures()
 
 
@@ -129,6 +136,7 @@ def overrides_of(assignments: Sequence[str]) -> dict[str, dict[str, object]]:
 def print_figures(figures: Sequence[Figures]) -> None:
     """Print the arms of one set."""
     columns = ["arm", "wrong %", "errors", "of words", "withdrawn", "changed %", "promised %"]
+    columns += ["shown s", "p95", "committed s", "p95", "final s", "p95"]
     columns += ["encoder s / s", "of full", "steps / s", "CPU s / s"]
     rows = [[_cell(cell) for cell in _cells(one)] for one in figures]
     title = f"{figures[0].set}, {figures[0].weights}: {len(figures[0].scores)} recordings, {figures[0].audio_s:.0f} s"
@@ -164,8 +172,10 @@ def _cells(figures: Figures) -> list[float | str | None]:
     wrong = None if figures.wrong is None else f"{100 * figures.wrong:.1f}"
     words: list[float | str | None] = [figures.arm, wrong, str(figures.errors), str(figures.words)]
     steadiness = [figures.withdrawn, *(None if percent is None else f"{percent:.1f}" for percent in percents)]
+    lags = [figures.shown_p50_s, figures.shown_p95_s, figures.committed_p50_s, figures.committed_p95_s]
+    lags += [figures.final_p50_s, figures.final_p95_s]
     work = [figures.encoder_s_per_s, figures.encoder_share, figures.steps_per_s, figures.cpu_s_per_s]
-    return words + steadiness + work
+    return [*words, *steadiness, *lags, *work]
 
 
 def _cell(value: float | str | None) -> float | str:
