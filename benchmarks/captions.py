@@ -1,12 +1,10 @@
 """What a viewer saw of the captions, and how good it was. PURE.
 
-Words are those between spaces. An utterance is seen as a series of displays: all of its words, as shown from some
-moment on, and how many leading ones were promised to stay.
+Words are those between spaces, unless the caller splits otherwise. An utterance is seen as a series of displays: all of
+its words, as shown from some moment on, and how many leading ones were promised to stay.
 
 - *Erased*: words after the first one that changed, display by display. Divided by the words finally shown it is the
   normalised erasure (Arivazhagan et al. 2020).
-- *Unstable*: words that the next display has not got at their place. Divided by the words finally shown it is the
-  unstable partial word ratio (Shangguan et al. 2020).
 - *First shown*: since when a word stands, without a break, followed from each display to the next by their alignment: a
   word that only moved has stood since before. *Committed*: since when it was promised as well.
 - *Withdrawn*: words erased from one partial display to the next. *Changed by the final*: words of the last partial
@@ -29,7 +27,6 @@ __all__ = [
     "erased_words",
     "partial_displays",
     "standing_since",
-    "unstable_words",
     "word_errors",
 ]
 
@@ -92,14 +89,6 @@ def partial_displays(shown: Sequence[Display]) -> list[Display]:
 def erased_words(shown: Sequence[Display]) -> int:
     """Return how many words were taken away or changed, or stood after one that was."""
     return sum(len(before.words) - _common(before.words, after.words) for before, after in pairwise(shown))
-
-
-def unstable_words(shown: Sequence[Display]) -> int:
-    """Return how many words the next display had not got at their place."""
-    return sum(
-        sum(after.words[place : place + 1] != (word,) for place, word in enumerate(before.words))
-        for before, after in pairwise(shown)
-    )
 
 
 def changed_words(partial: Display, final: Sequence[str]) -> tuple[int, int]:

@@ -262,14 +262,9 @@ class SoakRun:
         self._check = FinalsCheck(samples)
         self._tallies = [_Tally() for _ in range(QUARTERS)]
         self._engine = _MeteredEngine(engine, self._tallies[0])
+        start = Start(MEDIA_FORMAT, language="en")
         self._gateway = VirtualGateway(
-            self._engine,
-            settings,
-            Start(MEDIA_FORMAT, language="en"),
-            [sound],
-            frame_s=FRAME_S,
-            cost=cost,
-            tell=self._note_said,
+            self._engine, settings, start, [sound], frame_s=FRAME_S, cost=cost, tell=self._note_said
         )
 
     async def run(self) -> Soak:

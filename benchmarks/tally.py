@@ -61,12 +61,15 @@ class Score:
         recording: its name.
         words: spoken, normalised.
         errors: wrong, missing or surplus words of the text.
+        displayed: the most words that each utterance's displays had at a time, partial ones included, summed; where
+            nobody speaks they are all too many, even if the final has none.
         text: as it was written.
     """
 
     recording: str
     words: int
     errors: int
+    displayed: int
     text: str
 
 
@@ -120,6 +123,11 @@ class Figures:
         """Words wrong over words spoken; None where nobody speaks."""
         return self.errors / self.words if self.words else None
 
+    @property
+    def displayed(self) -> int:
+        """The most words that displays had at a time, of all recordings."""
+        return sum(score.displayed for score in self.scores)
+
 
 @dataclass(slots=True)
 class Tally:
@@ -157,15 +165,16 @@ class Tally:
         language = recording.language or "en"
         reference = [normalised(voice.text, language) for voice in recording.voices]
         errors = count_errors(reference, normalised(transcribed.text, language))
-        self._scores.append(Score(recording.name, sum(map(len, reference)), errors, transcribed.text))
+        split = splitter(language)
+        shown = displays(transcribed.said, split)
+        displayed = sum(max(len(display.words) for display in series) for series in shown.values())
+        self._scores.append(Score(recording.name, sum(map(len, reference)), errors, displayed, transcribed.text))
         self._audio_s += len(recording.read()) / SAMPLE_RATE_HZ
         self._cpu_s += transcribed.cpu_s
         if transcribed.work is not None:
             self._encoder_s += transcribed.work.encoder_s
             self._steps += transcribed.work.decoder_steps
             self._requests += transcribed.requests
-        split = splitter(language)
-        shown = displays(transcribed.said, split)
         for _, final in transcribed.finals:
             self._add_utterance(shown.get(final.utterance_id, []), split(final.text))
         self._lags += lags_of(spoken, written_words(shown, transcribed.finals))

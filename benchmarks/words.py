@@ -10,7 +10,8 @@ The gateway's clock is virtual and a decode takes what `--cost-ms` says, so what
 machine. The language is given, except for the set `languages`, where every arm has to find it out.
 
 - *Words wrong*: substituted, missing or surplus words over spoken ones, summed over the set (`benchmarks.scoring`);
-  of meetings against the merge of the speakers' words that fits best. Where nobody speaks: words written.
+  of meetings against the merge of the speakers' words that fits best. Where nobody speaks: words written, and the most
+  that displays had at a time.
 - *Withdrawn*: words of a partial display that the next one has not, by common prefix, for each final word.
 - *Changed*: words of the last partial display that the final changes, by alignment, for each final word; *promised*:
   those of them that were promised to stay.
@@ -135,12 +136,16 @@ def overrides_of(assignments: Sequence[str]) -> dict[str, dict[str, object]]:
 
 def print_figures(figures: Sequence[Figures]) -> None:
     """Print the arms of one set."""
+    title = f"{figures[0].set}, {figures[0].weights}: {len(figures[0].scores)} recordings, {figures[0].audio_s:.0f} s"
+    if not any(one.words for one in figures):
+        columns = ["arm", "words written", "most displayed", "encoder s / s", "CPU s / s"]
+        cells = [[one.arm, one.errors, one.displayed, one.encoder_s_per_s, one.cpu_s_per_s] for one in figures]
+        print_table(title, columns, [list(map(_cell, row)) for row in cells])
+        return
     columns = ["arm", "wrong %", "errors", "of words", "withdrawn", "changed %", "promised %"]
     columns += ["shown s", "p95", "committed s", "p95", "final s", "p95"]
     columns += ["encoder s / s", "of full", "steps / s", "CPU s / s"]
-    rows = [[_cell(cell) for cell in _cells(one)] for one in figures]
-    title = f"{figures[0].set}, {figures[0].weights}: {len(figures[0].scores)} recordings, {figures[0].audio_s:.0f} s"
-    print_table(title, columns, rows)
+    print_table(title, columns, [list(map(_cell, _cells(one))) for one in figures])
 
 
 def main() -> None:
@@ -167,10 +172,10 @@ def main() -> None:
     write_json(options.json, "words", [asdict(figures) for figures in results])
 
 
-def _cells(figures: Figures) -> list[float | str | None]:
+def _cells(figures: Figures) -> list[object]:
     percents = [None if ratio is None else 100 * ratio for ratio in (figures.changed, figures.promised_changed)]
     wrong = None if figures.wrong is None else f"{100 * figures.wrong:.1f}"
-    words: list[float | str | None] = [figures.arm, wrong, str(figures.errors), str(figures.words)]
+    words = [figures.arm, wrong, figures.errors, figures.words]
     steadiness = [figures.withdrawn, *(None if percent is None else f"{percent:.1f}" for percent in percents)]
     lags = [figures.shown_p50_s, figures.shown_p95_s, figures.committed_p50_s, figures.committed_p95_s]
     lags += [figures.final_p50_s, figures.final_p95_s]
@@ -178,7 +183,7 @@ def _cells(figures: Figures) -> list[float | str | None]:
     return [*words, *steadiness, *lags, *work]
 
 
-def _cell(value: float | str | None) -> float | str:
+def _cell(value: object) -> object:
     return "–" if value is None else value
 
 

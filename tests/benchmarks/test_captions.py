@@ -11,7 +11,6 @@ from benchmarks.captions import (
     erased_words,
     partial_displays,
     standing_since,
-    unstable_words,
     word_errors,
 )
 from benchmarks.virtual import Said
@@ -31,20 +30,19 @@ def cue(number: int, *lines: str, stable: str = "", state: CueState = CueState.P
 def test_nothing_is_erased_while_words_are_only_added() -> None:
     shown = series((1, "one", 0), (2, "one two", 1), (3, "one two three", 3))
 
-    assert erased_words(shown) == unstable_words(shown) == 0
+    assert erased_words(shown) == 0
 
 
 def test_a_changed_word_erases_those_after_it() -> None:
     shown = series((1, "one two three", 0), (2, "one too three four", 0))
 
     assert erased_words(shown) == 2
-    assert unstable_words(shown) == 1
 
 
-def test_words_taken_away_are_erased_and_unstable() -> None:
+def test_words_taken_away_are_erased() -> None:
     shown = series((1, "one two three", 0), (2, "one", 0), (3, "", 0))
 
-    assert erased_words(shown) == unstable_words(shown) == 3
+    assert erased_words(shown) == 3
 
 
 def test_a_word_stands_since_it_came_to_stay() -> None:

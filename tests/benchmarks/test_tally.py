@@ -122,3 +122,13 @@ def test_words_of_two_speakers_have_lags_in_whatever_order_they_are_written() ->
     written = [WrittenWord(text, 3.0, 3.0, None) for text in ("yes", "indeed", "no")]
 
     assert lags_of(spoken, written).shown_s == [2.0, 1.0, 1.5]
+
+
+def test_words_that_were_withdrawn_again_were_displayed(recording: Recording) -> None:
+    tally = Tally("tiny", "speechless", Arm.SHIPPED)
+    said = (Said(1.0, (partial("Thank you"),)), Said(2.0, (final("")[0], partial(""))))
+
+    tally.add(Recording("hum", recording.path, None, ()), Transcribed("", 1.0, said, EngineWork()), ())
+    figures = tally.figures()
+
+    assert (figures.errors, figures.displayed, figures.withdrawn) == (0, 2, None)
