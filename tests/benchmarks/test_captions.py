@@ -1,6 +1,8 @@
 """What viewers see of the captions, by examples made by hand."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmarks.captions import (
     Display,
@@ -142,3 +144,25 @@ def test_words_are_aligned_with_the_fewest_changes() -> None:
 )
 def test_word_errors_are_wrong_missing_and_surplus_words(reference: str, hypothesis: str, errors: int) -> None:
     assert word_errors(reference.split(), hypothesis.split()) == errors
+
+
+@given(st.lists(st.tuples(st.lists(st.sampled_from("abc"), max_size=5), st.integers(0, 5)), min_size=1, max_size=6))
+def test_a_word_stands_in_every_display_since_it_is_said_to(shown: list[tuple[list[str], int]]) -> None:
+    series = [Display(at_s, tuple(words), min(stable, len(words))) for at_s, (words, stable) in enumerate(shown)]
+
+    since = standing_since(series)
+
+    assert len(since) == len(series[-1].words)
+    for word, standing in zip(series[-1].words, since, strict=True):
+        assert standing.shown_s <= standing.committed_s <= series[-1].at_s
+        assert all(word in display.words for display in series[int(standing.shown_s) :])
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=8), st.integers(1, 4))
+def test_words_that_are_only_added_stand_since_they_came(words: list[str], step: int) -> None:
+    lengths = [*range(step, len(words), step), len(words)]
+    series = [Display(length, tuple(words[:length]), length) for length in lengths]
+
+    assert erased_words(series) == 0
+    assert changed_words(series[0], words) == (0, 0)
+    assert all(standing.shown_s == standing.committed_s for standing in standing_since(series))
