@@ -69,7 +69,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.gateway
 	@if [ -d "$(AUDIO)" ]; then \
 		$(BIN)/python -m benchmarks.vad --audio "$(AUDIO)" && \
-		$(BIN)/python -m benchmarks.quality --audio "$(AUDIO)" --cost-ms 150 && \
+		$(BIN)/python -m benchmarks.words --audio "$(AUDIO)" && \
 		$(BIN)/python -m benchmarks.work --shapes tiny --sessions 1 4 --seconds 20; \
 	else \
 		echo "the other benchmarks need recordings: none in $(AUDIO) (docs/performance.md)"; \

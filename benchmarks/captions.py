@@ -1,31 +1,32 @@
 """What a viewer saw of the captions, and how good it was. PURE.
 
-Words are those between spaces. An utterance is seen as a series of displays: all of its words, as shown from some
-moment on, and how many leading ones were promised to stay.
+Words are those between spaces, unless the caller splits otherwise. An utterance is seen as a series of displays: all of
+its words, as shown from some moment on, and how many leading ones were promised to stay.
 
 - *Erased*: words after the first one that changed, display by display. Divided by the words finally shown it is the
   normalised erasure (Arivazhagan et al. 2020).
-- *Unstable*: words that the next display has not got at their place. Divided by the words finally shown it is the
-  unstable partial word ratio (Shangguan et al. 2020).
-- *First shown*: since when a word is where it finally is, without a break. *Committed*: since when it was promised
-  there; the final may correct what was promised.
+- *First shown*: since when a word stands, without a break, followed from each display to the next by their alignment: a
+  word that only moved has stood since before. *Committed*: since when it was promised as well.
+- *Withdrawn*: words erased from one partial display to the next. *Changed by the final*: words of the last partial
+  display that the final has otherwise or not at all, by alignment.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from benchmarks.virtual import Said
-from gateway.wire import Cue, CueEvent, CueState
+from gateway.wire import Cue, CueEvent, CueState, Final
 
 __all__ = [
     "Display",
+    "Standing",
     "aligned",
-    "committed_s",
+    "changed_words",
     "displays",
     "erased_words",
-    "first_shown_s",
-    "unstable_words",
+    "partial_displays",
+    "standing_since",
     "word_errors",
 ]
 
@@ -41,29 +42,48 @@ class Display:
         at_s: since the session's first sample was spoken.
         words: all of its words.
         stable: so many leading words are promised to stay until the final.
+        is_final: whether the utterance has its final.
     """
 
     at_s: float
     words: tuple[str, ...]
     stable: int
+    is_final: bool = False
 
 
-def displays(said: Iterable[Said]) -> dict[int, list[Display]]:
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Since when a word of the last display stands, and since when it is promised, seconds."""
+
+    shown_s: float
+    committed_s: float
+
+
+def displays(said: Iterable[Said], split: Callable[[str], Sequence[str]] = str.split) -> dict[int, list[Display]]:
     """Return what was shown of each utterance, one display for each moment at which cues changed.
 
     Args:
         said: by one session, oldest first.
+        split: makes words of a cue's text; lines end in a line feed.
     """
     shown: dict[int, list[Display]] = {}
     cues: dict[int, dict[str, Cue]] = {}
+    finished: set[int] = set()
     for moment in said:
         changed = [event.cue for event in moment.events if isinstance(event, CueEvent)]
+        finished |= {event.utterance_id for event in moment.events if isinstance(event, Final)}
         for cue in changed:
             cues.setdefault(cue.utterance_id, {})[cue.cue_id] = cue
         # Cues of an utterance are first shown in order.
         for utterance_id in dict.fromkeys(cue.utterance_id for cue in changed):
-            shown.setdefault(utterance_id, []).append(_display(moment.at_s, list(cues[utterance_id].values())))
+            display = _display(moment.at_s, list(cues[utterance_id].values()), utterance_id in finished, split)
+            shown.setdefault(utterance_id, []).append(display)
     return shown
+
+
+def partial_displays(shown: Sequence[Display]) -> list[Display]:
+    """Return the displays from before the final."""
+    return [display for display in shown if not display.is_final]
 
 
 def erased_words(shown: Sequence[Display]) -> int:
@@ -71,32 +91,31 @@ def erased_words(shown: Sequence[Display]) -> int:
     return sum(len(before.words) - _common(before.words, after.words) for before, after in pairwise(shown))
 
 
-def unstable_words(shown: Sequence[Display]) -> int:
-    """Return how many words the next display had not got at their place."""
-    return sum(
-        sum(after.words[place : place + 1] != (word,) for place, word in enumerate(before.words))
-        for before, after in pairwise(shown)
-    )
-
-
-def first_shown_s(shown: Sequence[Display]) -> list[float]:
-    """Return for each word of the last display since when it was there, at that place, for good."""
-    final = shown[-1].words
-    since = [shown[-1].at_s] * len(final)
-    for place, word in enumerate(final):
-        for display in reversed(shown):
-            if display.words[place : place + 1] != (word,):
-                break
-            since[place] = display.at_s
-    return since
-
-
-def committed_s(shown: Sequence[Display]) -> list[float]:
-    """Return for each word of the last display when it was first promised to stay, at that place."""
-    return [
-        next((each.at_s for each in shown if each.stable > place and each.words[place] == word), shown[-1].at_s)
-        for place, word in enumerate(shown[-1].words)
+def changed_words(partial: Display, final: Sequence[str]) -> tuple[int, int]:
+    """Return how many words of a partial display a final changes, and how many of these had been promised."""
+    changed = [
+        i for i, j in aligned(partial.words, final) if i is not None and (j is None or partial.words[i] != final[j])
     ]
+    return len(changed), sum(place < partial.stable for place in changed)
+
+
+def standing_since(shown: Sequence[Display]) -> list[Standing]:
+    """Return for each word of the last display since when it stands, followed backwards through all displays."""
+    last = shown[-1]
+    since = [Standing(last.at_s, last.at_s)] * len(last.words)
+    places = {place: place for place in range(len(last.words))}
+    promised = set(places)
+    for later, earlier in pairwise(reversed(shown)):
+        equal = {
+            i: j
+            for i, j in aligned(later.words, earlier.words)
+            if i is not None and j is not None and later.words[i] == earlier.words[j]
+        }
+        places = {word: equal[place] for word, place in places.items() if place in equal}
+        promised = {word for word in promised if word in places and places[word] < earlier.stable}
+        for word in places:
+            since[word] = Standing(earlier.at_s, earlier.at_s if word in promised else since[word].committed_s)
+    return since
 
 
 def aligned(reference: Sequence[str], hypothesis: Sequence[str]) -> list[tuple[int | None, int | None]]:
@@ -134,17 +153,17 @@ def _replacing(word: str, other: str) -> int:
     return 0 if word == other else _CHANGE + 1
 
 
-def _display(at_s: float, cues: Sequence[Cue]) -> Display:
+def _display(at_s: float, cues: Sequence[Cue], is_final: bool, split: Callable[[str], Sequence[str]]) -> Display:
     words: list[str] = []
     stable, is_stable = 0, True
     for cue in cues:
         text = "\n".join(cue.lines)
-        words += text.split()
+        words += split(text)
         if is_stable:
             stable_chars = len(text) if cue.state is CueState.FINAL else cue.stable_chars
-            stable += len(text[:stable_chars].split())
+            stable += len(split(text[:stable_chars]))
             is_stable = stable_chars == len(text) > 0
-    return Display(at_s, tuple(words), stable)
+    return Display(at_s, tuple(words), stable, is_final)
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:

@@ -24,8 +24,8 @@ from pathlib import Path
 
 import anyio
 
+from benchmarks.arms import gateway_settings
 from benchmarks.paced import percentile
-from benchmarks.quality import MODEL, START, settings_of
 from benchmarks.recordings import SHARED_AUDIO
 from benchmarks.report import print_table, write_json
 from benchmarks.virtual import Said, VirtualGateway
@@ -35,8 +35,9 @@ from decoder.engine import Engine, EngineWork
 from decoder.engines.scripted import CostModel
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
 from gateway.settings import Settings
-from gateway.wire import SAMPLE_RATE_HZ, Ack, Final, Finished, ServerEvent, SpeechEnded, SpeechStarted, Warning
+from gateway.wire import SAMPLE_RATE_HZ, Ack, Final, Finished, ServerEvent, SpeechEnded, SpeechStarted, Start, Warning
 
+MODEL = SHARED_AUDIO.parent / "models" / "digits-ct2-int8"
 RECORDINGS = ("long_digits_15min.flac", "long_lj_contiguous.flac")
 FRAME_S = 0.1
 QUARTERS = 4
@@ -261,8 +262,9 @@ class SoakRun:
         self._check = FinalsCheck(samples)
         self._tallies = [_Tally() for _ in range(QUARTERS)]
         self._engine = _MeteredEngine(engine, self._tallies[0])
+        start = Start(MEDIA_FORMAT, language="en")
         self._gateway = VirtualGateway(
-            self._engine, settings, START, [sound], frame_s=FRAME_S, cost=cost, tell=self._note_said
+            self._engine, settings, start, [sound], frame_s=FRAME_S, cost=cost, tell=self._note_said
         )
 
     async def run(self) -> Soak:
@@ -326,7 +328,7 @@ def going_round(recordings: Sequence[Path], duration_s: float) -> bytes:
 async def measure(options: argparse.Namespace) -> Soak:
     """Run the session."""
     sound = going_round([options.audio / name for name in options.recordings], options.minutes * MINUTE_S)
-    settings = settings_of(options.model, {})
+    settings = gateway_settings(options.model, {})
     engine = create_engine(settings.engine)
     await engine.warm_up()
     soak = await SoakRun(engine, settings, sound, CostModel(batch_s=options.cost_ms / 1000)).run()

@@ -1,19 +1,24 @@
-"""What the quality benchmark counts, by examples made by hand."""
+"""What viewers see of the captions, by examples made by hand."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmarks.captions import (
     Display,
+    Standing,
     aligned,
-    committed_s,
+    changed_words,
     displays,
     erased_words,
-    first_shown_s,
-    unstable_words,
+    partial_displays,
+    standing_since,
     word_errors,
 )
 from benchmarks.virtual import Said
-from gateway.wire import Cue, CueEvent, CueState
+from gateway.wire import Cue, CueEvent, CueState, Final, Latency
+
+FINAL = Final(0, 1, 0, 100, "one two", None, Latency(0, 0, 0, 0))
 
 
 def series(*shown: tuple[float, str, int]) -> list[Display]:
@@ -27,38 +32,49 @@ def cue(number: int, *lines: str, stable: str = "", state: CueState = CueState.P
 def test_nothing_is_erased_while_words_are_only_added() -> None:
     shown = series((1, "one", 0), (2, "one two", 1), (3, "one two three", 3))
 
-    assert erased_words(shown) == unstable_words(shown) == 0
+    assert erased_words(shown) == 0
 
 
 def test_a_changed_word_erases_those_after_it() -> None:
     shown = series((1, "one two three", 0), (2, "one too three four", 0))
 
     assert erased_words(shown) == 2
-    assert unstable_words(shown) == 1
 
 
-def test_words_taken_away_are_erased_and_unstable() -> None:
+def test_words_taken_away_are_erased() -> None:
     shown = series((1, "one two three", 0), (2, "one", 0), (3, "", 0))
 
-    assert erased_words(shown) == unstable_words(shown) == 3
+    assert erased_words(shown) == 3
 
 
-def test_a_word_is_first_shown_when_it_comes_to_stay() -> None:
+def test_a_word_stands_since_it_came_to_stay() -> None:
     shown = series((1, "one two", 0), (2, "one too", 0), (3, "one two three", 3))
 
-    assert first_shown_s(shown) == [1, 3, 3]
+    assert [word.shown_s for word in standing_since(shown)] == [1, 3, 3]
 
 
-def test_a_word_at_another_place_is_not_there_yet() -> None:
+def test_a_word_that_moves_stands_since_before() -> None:
     shown = series((1, "two three", 0), (2, "one two three", 3))
 
-    assert first_shown_s(shown) == [2, 2, 2]
+    assert [word.shown_s for word in standing_since(shown)] == [2, 1, 1]
 
 
-def test_a_word_is_committed_when_it_is_promised() -> None:
+def test_a_word_is_committed_since_it_was_promised() -> None:
     shown = series((1, "one two", 0), (2, "one two three", 2), (3, "one two three four", 4))
 
-    assert committed_s(shown) == [2, 2, 3, 3]
+    assert [word.committed_s for word in standing_since(shown)] == [2, 2, 3, 3]
+
+
+def test_a_promise_that_was_broken_does_not_count() -> None:
+    shown = series((1, "one two", 2), (2, "one too", 1), (3, "one two", 2))
+
+    assert standing_since(shown) == [Standing(1, 1), Standing(3, 3)]
+
+
+def test_a_promised_word_that_moves_stays_promised() -> None:
+    shown = series((1, "two", 0), (2, "two three", 1), (3, "one two three", 3))
+
+    assert standing_since(shown) == [Standing(3, 3), Standing(1, 2), Standing(2, 3)]
 
 
 def test_a_promise_that_the_final_takes_back_committed_no_word() -> None:
@@ -68,9 +84,32 @@ def test_a_promise_that_the_final_takes_back_committed_no_word() -> None:
 
 
 def test_an_utterance_without_words_has_no_lags() -> None:
-    shown = series((1, "one", 0), (2, "", 0))
+    assert standing_since(series((1, "one", 0), (2, "", 0))) == []
 
-    assert first_shown_s(shown) == committed_s(shown) == []
+
+def test_a_final_changes_the_words_that_it_has_otherwise_or_not_at_all() -> None:
+    [partial] = series((1, "one too three for", 2))
+
+    assert changed_words(partial, ["and", "one", "two", "three", "four", "five"]) == (2, 1)
+    assert changed_words(partial, []) == (4, 2)
+    assert changed_words(partial, partial.words) == (0, 0)
+
+
+def test_displays_from_the_final_on_are_no_partial_ones() -> None:
+    said = [Said(1.0, (cue(1, "one"),)), Said(2.0, (FINAL, cue(1, "one two")))]
+
+    shown = displays(said)[1]
+
+    assert [display.is_final for display in shown] == [False, True]
+    assert partial_displays(shown) == shown[:1]
+
+
+def test_the_caller_says_what_a_word_is() -> None:
+    [display] = displays([Said(1.0, (cue(1, "你好", "吗", stable="你"),))], lambda text: list(text.replace("\n", "")))[
+        1
+    ]
+
+    assert display == Display(1.0, ("你", "好", "吗"), 1)
 
 
 def test_cues_of_one_moment_make_one_display() -> None:
@@ -111,3 +150,25 @@ def test_words_are_aligned_with_the_fewest_changes() -> None:
 )
 def test_word_errors_are_wrong_missing_and_surplus_words(reference: str, hypothesis: str, errors: int) -> None:
     assert word_errors(reference.split(), hypothesis.split()) == errors
+
+
+@given(st.lists(st.tuples(st.lists(st.sampled_from("abc"), max_size=5), st.integers(0, 5)), min_size=1, max_size=6))
+def test_a_word_stands_in_every_display_since_it_is_said_to(shown: list[tuple[list[str], int]]) -> None:
+    series = [Display(at_s, tuple(words), min(stable, len(words))) for at_s, (words, stable) in enumerate(shown)]
+
+    since = standing_since(series)
+
+    assert len(since) == len(series[-1].words)
+    for word, standing in zip(series[-1].words, since, strict=True):
+        assert standing.shown_s <= standing.committed_s <= series[-1].at_s
+        assert all(word in display.words for display in series[int(standing.shown_s) :])
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=8), st.integers(1, 4))
+def test_words_that_are_only_added_stand_since_they_came(words: list[str], step: int) -> None:
+    lengths = [*range(step, len(words), step), len(words)]
+    series = [Display(length, tuple(words[:length]), length) for length in lengths]
+
+    assert erased_words(series) == 0
+    assert changed_words(series[0], words) == (0, 0)
+    assert all(standing.shown_s == standing.committed_s for standing in standing_since(series))

@@ -1,0 +1,111 @@
+"""One recording through one arm: the whole file at once, or streamed through the gateway on the virtual clock."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from ctranslate2 import set_random_seed
+from faster_whisper import WhisperModel
+
+from benchmarks.sets import Recording
+from benchmarks.virtual import Said, VirtualGateway
+from clients.media import MEDIA_FORMAT
+from decoder.engine import Engine, EngineWork
+from decoder.engines.scripted import CostModel
+from gateway.settings import Settings, load_settings
+from gateway.wire import SAMPLE_RATE_HZ, Final, Start
+from vad.audio import Float32
+
+__all__ = ["Arm", "Transcribed", "gateway_settings", "stream", "transcribe_whole"]
+
+COMPUTE_TYPE = "int8"
+"""Of all arms: what a CPU is fastest with."""
+
+FRAME_S = 0.02
+"""What live clients send."""
+
+BEAM_SIZE = 5
+"""Whisper's own, of whole files as of the gateway's finals."""
+
+FULL_WINDOW_S = 30.0
+
+
+class Arm(StrEnum):
+    """How a recording is transcribed."""
+
+    WHOLE = "whole"
+    PARTIALS_OFF = "partials-off"
+    SHIPPED = "shipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribed:
+    """What one arm wrote of a recording, and what that cost.
+
+    Attributes:
+        text: all of it.
+        said: by the session, oldest first; empty where there was none.
+        cpu_s: of this process while it decoded.
+        work: of the engine; None where nobody counted.
+        requests: decoded.
+    """
+
+    text: str
+    cpu_s: float
+    said: tuple[Said, ...] = ()
+    work: EngineWork | None = None
+    requests: int = 0
+
+    @property
+    def finals(self) -> list[tuple[float, Final]]:
+        """The finals, each with when it came."""
+        return [(moment.at_s, event) for moment in self.said for event in moment.events if isinstance(event, Final)]
+
+
+def gateway_settings(weights: Path, overrides: Mapping[str, Mapping[str, object]]) -> Settings:
+    """Return the gateway's settings with these weights, one thread for the engine, and what is set otherwise."""
+    engine = {"name": "whisper", "model": str(weights), "device": "cpu", "compute_type": COMPUTE_TYPE}
+    alone = {"cpu_threads": 1, "offline": True}
+    return load_settings({**overrides, "engine": {**engine, **alone, **overrides.get("engine", {})}})
+
+
+def transcribe_whole(model: WhisperModel, recording: Recording, language: str | None) -> Transcribed:
+    """Return what faster-whisper's own `transcribe` writes of the whole file."""
+    set_random_seed(0)
+    audio = recording.read()
+    began_s = time.process_time()
+    segments, _ = model.transcribe(audio, language=language, beam_size=BEAM_SIZE)
+    text = " ".join(segment.text.strip() for segment in segments)
+    return Transcribed(text, time.process_time() - began_s)
+
+
+async def stream(
+    engine: Engine, settings: Settings, recording: Recording, start: Start, cost: CostModel
+) -> Transcribed:
+    """Stream a recording, and return what its session wrote.
+
+    Args:
+        engine: warm.
+        settings: of the gateway.
+        recording: what is spoken.
+        start: what the client wants.
+        cost: of a decode on the virtual clock.
+    """
+    set_random_seed(0)  # doubtful finals are decoded again by chance; so it is the same chance in every run
+    before = asdict(engine.work)
+    gateway = VirtualGateway(engine, settings, start, [_pcm(recording.read())], frame_s=FRAME_S, cost=cost)
+    [said] = await gateway.run()
+    work = EngineWork(**{name: after - before[name] for name, after in asdict(engine.work).items()})
+    return Transcribed(_text(said), gateway.cpu_s, tuple(said), work, gateway.requests.total())
+
+
+def _pcm(audio: Float32) -> bytes:
+    assert MEDIA_FORMAT.sample_rate_hz == SAMPLE_RATE_HZ
+    return np.clip(np.round(audio * 32768), -32768, 32767).astype("<i2").tobytes()
+
+
+def _text(said: Sequence[Said]) -> str:
+    return " ".join(event.text for moment in said for event in moment.events if isinstance(event, Final))

@@ -1,0 +1,191 @@
+"""How right, how steady and how soon the words are, on real speech with real weights.
+
+Each recording is transcribed by itself, engine int8 on one thread, in up to three arms:
+
+- `whole`: faster-whisper's own `transcribe` of the whole file, beam 5. What the weights can do.
+- `partials-off`: this gateway without partials, the audio streamed in frames of 20 ms.
+- `shipped`: the same with partials, all as set by default.
+
+The gateway's clock is virtual and a decode takes what `--cost-ms` says, so what is measured is the policy and not the
+machine. The language is given, except for the set `languages`, where every arm has to find it out.
+
+- *Words wrong*: substituted, missing or surplus words over spoken ones, summed over the set (`benchmarks.scoring`);
+  of meetings against the merge of the speakers' words that fits best. Where nobody speaks: words written, and the most
+  that displays had at a time.
+- *Withdrawn*: words of a partial display that the next one has not, by common prefix, for each final word.
+- *Changed*: words of the last partial display that the final changes, by alignment, for each final word; *promised*:
+  those of them that were promised to stay.
+- *Shown*, *committed*: from the end of a word that is written right to when it stands for good, followed through
+  alignments of one display with the next, and to when it is promised as well. *Final*: from the end of an utterance's
+  last word to its final. Seconds, p50 and p95. Word times are annotated or aligned (`benchmarks.reference_times`).
+- *Encoder*: audio encoded for a second of audio, padding included; *of full*: that of full windows for the same
+  requests. *Steps*: of the decoder, for a second of audio. *CPU*: seconds while decoding, for a second of audio.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import anyio
+from faster_whisper import WhisperModel
+
+from benchmarks.arms import COMPUTE_TYPE, Arm, gateway_settings, stream, transcribe_whole
+from benchmarks.recordings import SHARED_AUDIO, SpokenWord
+from benchmarks.reference_times import ReferenceTimes
+from benchmarks.report import print_table, write_json
+from benchmarks.sets import SETS, Recording, levels, read_sets
+from benchmarks.tally import Figures, Tally
+from clients.media import MEDIA_FORMAT
+from decoder.choice import create_engine
+from decoder.engine import Engine
+from decoder.engines.scripted import CostModel
+from gateway.settings import Settings
+from gateway.wire import Start
+from tools.real_models import model_directory
+
+WEIGHTS = ("whisper-tiny.en", "whisper-base")
+
+DETECTED = ("languages",)
+"""Sets whose language is not given."""
+
+
+class Bench:
+    """One model, loaded for all arms.
+
+    Args:
+        weights: directory of a CTranslate2 Whisper.
+        engine: warm, with the same weights.
+        settings: of the gateway.
+        cost: of a decode on the virtual clock.
+    """
+
+    def __init__(self, weights: Path, engine: Engine, settings: Settings, cost: CostModel) -> None:
+        self._weights = weights.name
+        self._engine = engine
+        self._settings = settings
+        self._cost = cost
+        self._model = WhisperModel(str(weights), device="cpu", compute_type=COMPUTE_TYPE, cpu_threads=1)
+        self._times = ReferenceTimes(self._model)
+
+    @property
+    def is_multilingual(self) -> bool:
+        """Whether the model knows other languages than English."""
+        return bool(self._model.model.is_multilingual)
+
+    async def measure(self, name: str, recordings: Sequence[Recording], arm: Arm) -> Figures:
+        """Transcribe a set, one recording after the other."""
+        tally = Tally(self._weights, name, arm)
+        for recording in recordings:
+            spoken: Sequence[Sequence[SpokenWord]] = ()
+            language = None if name in DETECTED else recording.language or "en"
+            if arm is Arm.WHOLE:
+                transcribed = transcribe_whole(self._model, recording, language)
+            else:
+                start = Start(MEDIA_FORMAT, language=language, partials=arm is Arm.SHIPPED)
+                transcribed = await stream(self._engine, self._settings, recording, start, self._cost)
+                spoken = self._times.of(recording)
+            tally.add(recording, transcribed, spoken)
+        return tally.figures()
+
+
+async def run(options: argparse.Namespace) -> list[Figures]:
+    """Measure all weights, sets and arms, and print a table for each set as soon as it is there."""
+    sets = chosen_sets(options)
+    results: list[Figures] = []
+    for weights in options.weights:
+        settings = gateway_settings(weights, overrides_of(options.settings))
+        engine = create_engine(settings.engine)
+        await engine.warm_up()
+        bench = Bench(weights, engine, settings, CostModel(batch_s=options.cost_ms / 1000))
+        for name, recordings in sets.items():
+            if bench.is_multilingual or name not in DETECTED:
+                figures = [await bench.measure(name, recordings, arm) for arm in options.arms]
+                print_figures(figures)
+                results += figures
+        await engine.aclose()
+    return results
+
+
+def chosen_sets(options: argparse.Namespace) -> dict[str, list[Recording]]:
+    """Return the recordings of each set to be measured; a set of which there is none is left out."""
+    if not options.levels:
+        return read_sets(options.audio, options.sets)
+    clean = read_sets(options.audio, ["clean"]).get("clean", [])
+    return {f"{level} dBFS": recordings for level, recordings in levels(clean).items()}
+
+
+def overrides_of(assignments: Sequence[str]) -> dict[str, dict[str, object]]:
+    """Return settings by group and key.
+
+    Args:
+        assignments: each GROUP.KEY=VALUE.
+
+    Raises:
+        ValueError: one is not.
+    """
+    overrides: dict[str, dict[str, object]] = {}
+    for text in assignments:
+        key, equals, value = text.partition("=")
+        group, dot, name = key.strip().partition(".")
+        if not (equals and dot):
+            raise ValueError(f"--set {text}: expected GROUP.KEY=VALUE")
+        overrides.setdefault(group, {})[name] = value.strip()
+    return overrides
+
+
+def print_figures(figures: Sequence[Figures]) -> None:
+    """Print the arms of one set."""
+    title = f"{figures[0].set}, {figures[0].weights}: {len(figures[0].scores)} recordings, {figures[0].audio_s:.0f} s"
+    if not any(one.words for one in figures):
+        columns = ["arm", "words written", "most displayed", "encoder s / s", "CPU s / s"]
+        cells = [[one.arm, one.errors, one.displayed, one.encoder_s_per_s, one.cpu_s_per_s] for one in figures]
+        print_table(title, columns, [list(map(_cell, row)) for row in cells])
+        return
+    columns = ["arm", "wrong %", "errors", "of words", "withdrawn", "changed %", "promised %"]
+    columns += ["shown s", "p95", "committed s", "p95", "final s", "p95"]
+    columns += ["encoder s / s", "of full", "steps / s", "CPU s / s"]
+    print_table(title, columns, [list(map(_cell, _cells(one))) for one in figures])
+
+
+def main() -> None:
+    """Measure, print the tables and write the JSON."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.words", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    laid_out = [directory for directory in map(model_directory, WEIGHTS) if directory is not None]
+    arms = list(Arm)
+    parser.add_argument("--audio", type=Path, default=SHARED_AUDIO, help="folder of recordings and their manifest.json")
+    parser.add_argument("--weights", type=Path, nargs="+", default=laid_out, help="directories of CTranslate2 Whispers")
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), help="of recordings")
+    parser.add_argument("--levels", action="store_true", help="instead: a few clean recordings at levels from -30 dBFS")
+    parser.add_argument("--arms", type=Arm, nargs="+", choices=arms, default=arms, metavar="{" + ",".join(arms) + "}")
+    parser.add_argument("--cost-ms", type=float, default=150.0, help="of a decode on the virtual clock")
+    parser.add_argument(
+        "--set", action="append", default=[], dest="settings", metavar="GROUP.KEY=VALUE", help="any setting"
+    )
+    parser.add_argument("--json", type=Path, help="file for the results")
+    options = parser.parse_args()
+    if not options.weights:
+        parser.error("no weights: `make models` lays some out, --weights names others")
+    results = anyio.run(run, options)
+    write_json(options.json, "words", [asdict(figures) for figures in results])
+
+
+def _cells(figures: Figures) -> list[object]:
+    percents = [None if ratio is None else 100 * ratio for ratio in (figures.changed, figures.promised_changed)]
+    wrong = None if figures.wrong is None else f"{100 * figures.wrong:.1f}"
+    words = [figures.arm, wrong, figures.errors, figures.words]
+    steadiness = [figures.withdrawn, *(None if percent is None else f"{percent:.1f}" for percent in percents)]
+    lags = [figures.shown_p50_s, figures.shown_p95_s, figures.committed_p50_s, figures.committed_p95_s]
+    lags += [figures.final_p50_s, figures.final_p95_s]
+    work = [figures.encoder_s_per_s, figures.encoder_share, figures.steps_per_s, figures.cpu_s_per_s]
+    return [*words, *steadiness, *lags, *work]
+
+
+def _cell(value: object) -> object:
+    return "–" if value is None else value
+
+
+if __name__ == "__main__":
+    main()
