@@ -152,8 +152,13 @@ class DecodeRequest:
     speech_probability: float | None = None
 
     @property
+    def forced(self) -> tuple[Word, ...]:
+        """The words that the hypothesis must begin with."""
+        return self.prefix if self.kind is RequestKind.PARTIAL else ()
+
+    @property
     def end_sample(self) -> int:
-        """One past the last sample of the request's sound."""
+        """One past the last sample of the request's audio."""
         return self.start_sample + len(self.samples)
 
 
@@ -163,7 +168,7 @@ class Hypothesis:
 
     Attributes:
         session_id, utterance_id, revision: of the request.
-        words: all words of the utterance so far, in order, the prefix included.
+        words: all words of the utterance so far, in order; those of a partial begin with its prefix.
         language: ISO-639-1, or None where the engine does not know.
         avg_logprob: mean log probability, nats per token, ≤ 0; None where the engine does not say.
         no_speech_probability: 0..1; None where the engine does not say.

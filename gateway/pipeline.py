@@ -38,7 +38,7 @@ from vad.audio import SAMPLE_RATE_HZ, s_to_samples
 from vad.detector import DETECTORS, create_detector
 from vad.listener import Listener
 from vad.origin import Origin
-from vad.settings import MIN_THRESHOLD, SegmenterSettings
+from vad.settings import MIN_THRESHOLD, USUAL_THRESHOLD, SegmenterSettings
 
 __all__ = ["Effect", "Pipeline", "PipelineSettings"]
 
@@ -336,13 +336,13 @@ def _segmenter_settings(wishes: Endpointing, settings: SegmenterSettings) -> Seg
     def wish(wanted: _Number | None, default: _Number) -> _Number:
         return default if wanted is None else wanted
 
-    onset = wish(wishes.threshold, settings.onset_threshold)
-    offset = onset * settings.offset_threshold / settings.onset_threshold
+    strictness = wish(wishes.threshold, USUAL_THRESHOLD) / USUAL_THRESHOLD
     try:
         return replace(
             settings,
-            onset_threshold=onset,
-            offset_threshold=min(onset, max(offset, MIN_THRESHOLD)),
+            onset_threshold=max(MIN_THRESHOLD, settings.onset_threshold * strictness),
+            offset_threshold=max(MIN_THRESHOLD, settings.offset_threshold * strictness),
+            endpoint_threshold=max(MIN_THRESHOLD, settings.endpoint_threshold * strictness),
             pad_before_ms=wish(wishes.pad_before_ms, settings.pad_before_ms),
             silence_ms=wish(wishes.silence_ms, settings.silence_ms),
             pause_ms=wish(wishes.pause_ms, settings.pause_ms),

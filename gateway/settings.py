@@ -54,7 +54,7 @@ class SessionSettings:
     """What holds for every session.
 
     Attributes:
-        detector: name in `vad.detector.DETECTORS`.
+        detector: name in `vad.detector.DETECTORS`. silero: the one that misses the least at any level.
         cue_profile: name in `gateway.cues.PROFILES`.
         final_deadline_s: when a final is wanted. 0.3 s: what voice agents allow beyond the endpoint wait.
         partial_deadline_s: when a partial is wanted; after the default interval the next one is due.
@@ -76,7 +76,7 @@ class SessionSettings:
             half as many as may be connected; each holds half a megabyte.
     """
 
-    detector: str = "hybrid"
+    detector: str = "silero"
     cue_profile: str = "web"
     final_deadline_s: float = 0.3
     partial_deadline_s: float = 0.5

@@ -46,7 +46,7 @@ class Endpointing:
         max_utterance_s: longer speech is split.
         partial_interval_ms: new speech between two partials.
         manual: whether all sound is speech, which ends where the client flushes it, or after the longest utterance.
-        threshold: how probable speech must be to begin an utterance, 0.01 to 1; within one, less is enough.
+        threshold: how sure it must be that somebody speaks, 0.01 to 1; 0.5 is as the gateway is set.
         pad_before_ms: sound kept before the first speech.
     """
 

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from vad.audio import Float32
+from vad.audio import Float32, ms_to_samples
 from vad.events import (
     EndReason,
     SpeechEnded,
@@ -24,6 +24,9 @@ __all__ = ["Segmenter", "whole_windows"]
 
 HOP_SAMPLES = 160
 """Grid of 10 ms on which the quietest place is looked for."""
+
+MOST_DOUBT_MS = 200
+"""A far speaker may be doubtful throughout, and pauses between words too."""
 
 QUIET_HOPS = 10
 """Its loudness is that of 100 ms: a gap between words is as long, the closure of a consonant is shorter."""
@@ -56,8 +59,12 @@ class Segmenter:
     | hushed          | silent for pause_ms                       | paused   | SpeechPaused                           |
     | hushed          | p ≥ onset_threshold                       | speaking | as speaking with p ≥ offset_threshold  |
     | paused          | p ≥ onset_threshold                       | speaking | SpeechResumed, then as above           |
-    | hushed or paused| silent for silence_ms                     | idle     | SpeechEnded(silence)                   |
+    | hushed or paused| the turn is over                          | idle     | SpeechEnded(silence)                   |
     | all but idle    | flush                                     | idle     | SpeechEnded(flush)                     |
+
+    What is decoded and where a turn ends are two decisions. The former is made by the thresholds above. The turn is
+    over when no window has reached endpoint_threshold for silence_ms; doubtful windows after the last one that did
+    shorten the wait by `MOST_DOUBT_MS` at most, and the silence is never shorter than what is kept of it.
 
     An utterance reaches from `pad_before_ms` before its first speech, but not back into the one before it, to
     `pause_ms` after its last speech, or to what has been heard. So a pause carries the very samples of the end that may
@@ -81,6 +88,8 @@ class Segmenter:
         self._utterance_id = origin.utterances - 1
         self._start = 0
         self._voiced_end = origin.settled_sample
+        self._sure_end = origin.settled_sample
+        """One past the last window that kept the turn open."""
         self._told_end = 0
         """Where the utterance ended in the last event that carried it."""
         self._previous_end = origin.settled_sample
@@ -146,6 +155,8 @@ class Segmenter:
         return [*events, self._end(EndReason.FLUSH, self._reach())]
 
     def _go_on(self, probability: float) -> list[SpeechEvent]:
+        if probability >= self._settings.endpoint_threshold:
+            self._sure_end = self._tape.end_sample
         if probability >= self._threshold():
             return self._continue_speech()
         return self._continue_silence()
@@ -164,7 +175,7 @@ class Segmenter:
         if not is_speech or self._onset_run_samples < self._settings.onset_samples:
             return []
         self._onset_run_samples = 0
-        self._voiced_end = heard
+        self._voiced_end = self._sure_end = heard
         return [self._open(start), *self._split_overlong(self._settings.pad_after_samples)]
 
     def _continue_speech(self) -> list[SpeechEvent]:
@@ -177,7 +188,9 @@ class Segmenter:
         if self._state is _State.SPEAKING:
             self._state = _State.HUSHED
         silent_samples = self._tape.end_sample - self._voiced_end
-        if silent_samples >= self._settings.silence_samples:
+        doubtful_samples = min(self._voiced_end - self._sure_end, ms_to_samples(MOST_DOUBT_MS))
+        wanted_samples = max(self._settings.silence_samples - doubtful_samples, self._settings.pad_after_samples)
+        if silent_samples >= wanted_samples:
             return [self._end(EndReason.SILENCE, self._reach())]
         if self._state is _State.HUSHED and silent_samples >= self._settings.pause_samples:
             self._state = _State.PAUSED

@@ -10,6 +10,7 @@ import numpy as np
 from vad.audio import Float32
 from vad.detector import check_windows
 from vad.errors import DetectorUnavailable
+from vad.level import LevelNormaliser
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -22,7 +23,10 @@ STATE_SHAPE = (1, 1, 128)
 
 
 class SileroDetector:
-    """Judges windows with Silero VAD v6. The process shares the model; the recurrent state is the stream's own."""
+    """Judges windows with Silero VAD v6. The process shares the model; the recurrent state is the stream's own.
+
+    The model gets the windows at the level that it is sure in, whatever the microphone's.
+    """
 
     window_samples = 512
 
@@ -37,12 +41,14 @@ class SileroDetector:
         self._cell: Float32
         self.forget()
         self._context: Float32 = np.zeros(CONTEXT_SAMPLES, np.float32)
+        self._level = LevelNormaliser()
 
     def probabilities(self, windows: Float32) -> Float32:
         """Judge the next windows, float32[k, 512], as float32[k] in 0..1. See `SpeechDetector`."""
         check_windows(windows, self.window_samples)
         if len(windows) == 0:
             return np.zeros(0, np.float32)
+        windows = self._level.normalise(windows)
         inputs = np.empty((len(windows), CONTEXT_SAMPLES + self.window_samples), np.float32)
         inputs[:, CONTEXT_SAMPLES:] = windows
         inputs[1:, :CONTEXT_SAMPLES] = windows[:-1, -CONTEXT_SAMPLES:]
@@ -50,7 +56,7 @@ class SileroDetector:
         feeds = {"input": inputs, "h": self._hidden, "c": self._cell}
         probabilities: Float32
         probabilities, self._hidden, self._cell = self._session.run(["speech_probs", "hn", "cn"], feeds)
-        self.pass_over(windows)
+        self._context = windows[-1, -CONTEXT_SAMPLES:].copy()
         return probabilities
 
     def forget(self) -> None:
@@ -60,7 +66,7 @@ class SileroDetector:
 
     def pass_over(self, windows: Float32) -> None:
         """Take the next windows, float32[k, 512] with k ≥ 1, as heard but not judged; the state stays as it is."""
-        self._context = windows[-1, -CONTEXT_SAMPLES:].copy()
+        self._context = self._level.normalise(windows)[-1, -CONTEXT_SAMPLES:].copy()
 
 
 @cache

@@ -18,7 +18,7 @@ from decoder.engines._whisper_words import (
 )
 from decoder.types import Word
 
-__all__ = ["final_words", "partial_words"]
+__all__ = ["final_words", "partial_words", "spell"]
 
 
 def partial_words(heard: Heard, tokenizer: Tokenizer) -> tuple[Word, ...]:
@@ -28,7 +28,7 @@ def partial_words(heard: Heard, tokenizer: Tokenizer) -> tuple[Word, ...]:
     before = heard.plan.before.words + request.prefix
     # Where a committed word was guessed to end may lie after the place where it was cut off.
     start_sample = max(request.start_sample, before[-1].end_sample) if before else request.start_sample
-    new_words = _spell(heard, tokenizer)[committed:]
+    new_words = spell(heard, tokenizer)[committed:]
     return request.prefix + spread_words(new_words, min(start_sample, request.end_sample), request.end_sample)
 
 
@@ -44,18 +44,23 @@ def final_words(
         probabilities: float[tokens], 0..1.
     """
     request = heard.plan.request
-    timed = align_words(_spell(heard, tokenizer), token_starts(path, request.start_sample), probabilities)
+    timed = align_words(spell(heard, tokenizer), token_starts(path, request.start_sample), probabilities)
     ordered = keep_order(timed, request.start_sample, request.end_sample)
     return with_lengths(without_pauses(ordered, request.samples, request.start_sample))
 
 
-def _spell(heard: Heard, tokenizer: Tokenizer) -> list[Spelling]:
-    """Return the words that the text had to begin with as they are, then the new ones."""
+def spell(heard: Heard, tokenizer: Tokenizer) -> list[Spelling]:
+    """Return the words that the text had to begin with as they are, then the new ones.
+
+    Args:
+        heard: of a partial or a final.
+        tokenizer: of its language.
+    """
     plan = heard.plan
     ends = list(accumulate((len(tokens) for tokens in plan.prefix), initial=0))
     committed = [
         Spelling(word.text, first, end)
-        for word, first, end in zip(plan.request.prefix[: len(plan.prefix)], ends[:-1], ends[1:], strict=True)
+        for word, first, end in zip(plan.request.forced, ends[:-1], ends[1:], strict=True)
     ]
     texts, tokens = tokenizer.split_to_word_tokens(list(heard.tokens))
     ends = list(accumulate((len(piece) for piece in tokens), initial=ends[-1]))

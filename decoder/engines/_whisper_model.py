@@ -20,6 +20,7 @@ from decoder.engines._whisper_plan import (
     token_limit,
     window_frames,
 )
+from decoder.engines._whisper_promises import keep_promises
 from decoder.engines._whisper_prompts import context_of, free_of_prompts, goes_on_from, without_prompt
 from decoder.engines._whisper_utterances import UtteranceStore
 from decoder.settings import EngineSettings
@@ -95,7 +96,7 @@ class BatchDecoder:
                 plans.sort(key=lambda plan: (plan.group, plan.request.language or ""))
                 heard = self._hear(plans, known, learned, proceed)
                 heard = free_of_prompts(self._widened(heard, proceed), self._network, self._work, proceed)
-                heard = self._reconsidered(heard, proceed)
+                heard = keep_promises(self._reconsidered(heard, proceed), self._network, proceed)
                 answers |= self._partials(heard, proceed)
                 finals, plans = self._finals(heard, proceed)
                 answers |= finals
@@ -116,19 +117,18 @@ class BatchDecoder:
         if language is not None and language not in self.languages:
             return EngineFailed(f"language {language!r}: the model writes {', '.join(self.languages)}")
         if len(request.samples) == 0:
-            return _hypothesis(request, words=request.prefix, language=language)
+            return _hypothesis(request, words=request.forced, language=language)
         is_partial = request.kind is RequestKind.PARTIAL
         window = self._window(request)
         cuts = is_partial and window == "trimmed"
         said, request = carried_on(request, self._utterances.cut(request) if cuts else None)
-        forced = request.prefix if is_partial else ()
         try:
             context = context_of(request.prompt, said, self._network)
-            prefix = tuple(self._network.tokens(word.text) for word in forced)
+            prefix = tuple(self._network.tokens(word.text) for word in request.forced)
         except (TypeError, ValueError) as text_error:  # lone surrogates
             return EngineFailed(f"prompt or prefix is no text: {text_error}")
         if sum(map(len, prefix)) >= token_limit(len(request.samples)):  # no room for another word
-            return _hypothesis(request, words=said + request.prefix, language=language)
+            return _hypothesis(request, words=said + request.forced, language=language)
         beam_size = 1 if is_partial else self._settings.final_beam_size
         frames = window_frames(len(request.samples), window)
         return Plan(place, request, Before(said), context, prefix, beam_size, frames)

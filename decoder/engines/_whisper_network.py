@@ -141,7 +141,7 @@ class Network:
         any_tokenizer = self._tokenizers[languages[0], Task.TRANSCRIBE]
         self._eot: int = any_tokenizer.eot
         self._first_time: int = any_tokenizer.timestamp_begin
-        self._silence = SilenceOutputs(self._encoded)
+        self._silence = SilenceOutputs(self._encode_silence)
         self.sot_prev: int = any_tokenizer.sot_prev
         # As in faster-whisper, and the other special tokens but the times: one of them in a text is never right.
         self._suppressed = sorted(
@@ -175,18 +175,16 @@ class Network:
             log_mels: float32[mels, frames] each, all of one length.
         """
         features = np.stack(log_mels)
-        output = self._encode(features)
+        self._work.encoder_s += features.shape[0] * features.shape[-1] / FRAMES_PER_SECOND
+        output = self._model.encode(ctranslate2.StorageView.from_array(features))
         if features.shape[-1] < FULL_WINDOW_FRAMES:
             completed = self._silence.complete(_to_array(output), log_mels)
             output = ctranslate2.StorageView.from_array(completed)
         return [Encoded(output, row) for row in range(len(log_mels))]
 
-    def _encode(self, features: Float32) -> ctranslate2.StorageView:
-        self._work.encoder_s += features.shape[0] * features.shape[-1] / FRAMES_PER_SECOND
-        return self._model.encode(ctranslate2.StorageView.from_array(features))
-
-    def _encoded(self, features: Float32) -> Float32:
-        return _to_array(self._encode(features))
+    def _encode_silence(self, features: Float32) -> Float32:
+        """Return the output for silence; done a few times in a process, it counts as loading the model."""
+        return _to_array(self._model.encode(ctranslate2.StorageView.from_array(features)))
 
     def detect_language(self, sounds: Sequence[Encoded]) -> list[tuple[str, float]]:
         """Return the language of each sound with its probability, 0..1; they are neighbours in one output."""
@@ -249,6 +247,22 @@ class Network:
             [max(TIMED_FRAMES_LEAST, frame_count(len(item.plan.request.samples))) for item in heard],
         )
         return [(item.alignments, item.text_token_probs) for item in aligned]
+
+    def score(self, heard: Heard, texts: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Return the probability of each token of each text, 0..1, as the text of that audio.
+
+        Args:
+            heard: whose audio, language and task it is.
+            texts: tokens of each, at least one.
+        """
+        encoded = _to_array(_rows([heard.encoded]))
+        scored = self._model.align(
+            ctranslate2.StorageView.from_array(np.repeat(encoded, len(texts), axis=0)),
+            self._tokenizer(heard.plan, heard.language).sot_sequence,
+            [list(text) for text in texts],
+            [max(TIMED_FRAMES_LEAST, frame_count(len(heard.plan.request.samples)))] * len(texts),
+        )
+        return [item.text_token_probs for item in scored]
 
     def _tokenizer(self, plan: Plan, language: str) -> Tokenizer:
         return self._tokenizers[language, plan.request.task]

@@ -257,7 +257,7 @@ class SphinxEngine:
     async def _answer(self, request: DecodeRequest) -> Hypothesis | EngineError:
         if request.language not in (None, _LANGUAGE):
             return EngineFailed(f"language {request.language!r}: pocketsphinx has a model for {_LANGUAGE!r} only")
-        words = request.prefix
+        words = request.forced
         if len(request.samples):
             if not self._has_room_for(request):
                 return EngineBusy(f"{self._max_streams} utterances are followed already: no room for a partial")
@@ -301,7 +301,7 @@ class SphinxEngine:
                 else:
                     self._streams[key] = stream
             self._serving.discard(request.session_id)
-        return _going_on_from(request.prefix, words)
+        return _going_on_from(request.forced, words)
 
     async def _take_recogniser(self) -> _Recogniser:
         return self._idle.pop() if self._idle else await self._in_thread(_Recogniser)

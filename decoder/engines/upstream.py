@@ -158,7 +158,7 @@ class UpstreamEngine:
 
     async def _answer(self, request: DecodeRequest) -> Hypothesis | EngineError:
         if not len(request.samples):
-            return _hypothesis(request, request.prefix)
+            return _hypothesis(request, request.forced)
         is_final = request.kind in _FINALS
         if request.kind is RequestKind.PARTIAL and self._settings.partials == "local":
             return await self._ask_local(request)
@@ -204,7 +204,7 @@ class UpstreamEngine:
 
     def _window(self, request: DecodeRequest) -> _Window:
         """Return what is sent: all of the sound, or for a partial the newest that is not committed."""
-        start, known = request.start_sample, request.prefix
+        start, known = request.start_sample, request.forced
         if request.kind is RequestKind.PARTIAL:
             start = max(start, request.end_sample - s_to_samples(self._settings.partial_window_s))
             utterance_id, latest = self._partials.get(request.session_id, (None, ()))

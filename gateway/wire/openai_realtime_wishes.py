@@ -22,7 +22,7 @@ from gateway.wire.openai_realtime_messages import (
 )
 from gateway.wire.openai_realtime_refusals import Refusal
 from vad.audio import MAX_RATE_HZ, MIN_RATE_HZ, SAMPLE_RATE_HZ
-from vad.settings import MIN_THRESHOLD, SegmenterSettings
+from vad.settings import MIN_THRESHOLD, USUAL_THRESHOLD, SegmenterSettings
 
 __all__ = ["Defaults", "Wishes"]
 
@@ -160,7 +160,7 @@ class Wishes:
             case ServerVad(threshold=threshold, prefix_padding_ms=padding_ms, silence_duration_ms=silence_ms):
                 settings = self.defaults.segmenter
                 return Endpointing(
-                    threshold=max(MIN_THRESHOLD, _value(threshold, settings.onset_threshold)),
+                    threshold=max(MIN_THRESHOLD, _value(threshold, USUAL_THRESHOLD)),
                     pad_before_ms=_value(padding_ms, settings.pad_before_ms),
                     silence_ms=_value(silence_ms, settings.silence_ms),
                 )
@@ -219,7 +219,7 @@ def _server_vad(wanted: ServerVad, defaults: Defaults) -> ServerVad:
     settings = defaults.segmenter
     return msgspec.structs.replace(
         wanted,
-        threshold=_value(wanted.threshold, settings.onset_threshold),
+        threshold=_value(wanted.threshold, USUAL_THRESHOLD),
         prefix_padding_ms=_value(wanted.prefix_padding_ms, settings.pad_before_ms),
         silence_duration_ms=_value(wanted.silence_duration_ms, settings.silence_ms),
     )

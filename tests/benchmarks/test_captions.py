@@ -80,7 +80,7 @@ def test_a_promised_word_that_moves_stays_promised() -> None:
 def test_a_promise_that_the_final_takes_back_committed_no_word() -> None:
     shown = series((1, "one too", 2), (2, "one too three", 3), (3, "one two three", 3))
 
-    assert committed_s(shown) == [1, 3, 2]
+    assert [word.committed_s for word in standing_since(shown)] == [1, 3, 2]
 
 
 def test_an_utterance_without_words_has_no_lags() -> None:

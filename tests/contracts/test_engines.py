@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import anyio
@@ -177,13 +178,23 @@ async def test_words_stay_in_order_within_the_sound(engine: Engine, kind: Reques
     assert all(before.end_sample <= after.start_sample for before, after in pairwise(words))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_committed_words_come_back_first(engine: Engine, kind: RequestKind) -> None:
+async def test_a_partial_begins_with_the_committed_words(engine: Engine) -> None:
     committed = (Word(" three", 0, 4_000), Word(" one", 4_000, 8_000))
 
-    [answer] = await engine.decode([request(speechlike(2.0), kind=kind, prefix=committed)])
+    [answer] = await engine.decode([request(speechlike(2.0), prefix=committed)])
 
     assert [word.text for word in heard(answer).words[:2]] == [" three", " one"]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not RequestKind.PARTIAL])
+async def test_a_final_is_decoded_as_if_nothing_were_committed(engine: Engine, kind: RequestKind) -> None:
+    committed = (Word(" three", 0, 4_000), Word(" one", 4_000, 8_000))
+    final = request(speechlike(2.0), kind=kind)
+
+    [free] = await engine.decode([final])
+    [promised] = await engine.decode([replace(final, prefix=committed)])
+
+    assert same(free, promised)
 
 
 async def test_engine_is_fit_after_a_cancelled_decode(

@@ -105,14 +105,11 @@ async def test_surrogates_in_a_prompt_fail_their_request_only(engine: WhisperEng
     assert text(good) == SENTENCE
 
 
-@pytest.mark.parametrize("kind", list(RequestKind))
 @pytest.mark.parametrize("committed", [149, 150, 600])
-async def test_prefix_that_fills_the_text_comes_back_alone(
-    engine: WhisperEngine, kind: RequestKind, committed: int
-) -> None:
+async def test_prefix_that_fills_the_text_comes_back_alone(engine: WhisperEngine, committed: int) -> None:
     prefix = tuple(Word(" seven", place * 200, place * 200 + 100) for place in range(committed))
 
-    [answer] = await engine.decode([request(noise(8.0), kind=kind, prefix=prefix)])
+    [answer] = await engine.decode([request(noise(8.0), prefix=prefix)])
 
     assert text(answer).startswith(" seven" * committed)
     assert len(text(answer).split()) <= max(committed, 150)
@@ -150,7 +147,8 @@ async def test_final_that_repeats_itself_is_tried_at_every_temperature(tmp_path:
 
     answers = await looping.decode(sounds)
 
-    assert [len(text(answer).split()) for answer in answers] == [75] * len(RequestKind)
+    # finals have some tokens more, for timestamps
+    assert [len(text(answer).split()) for answer in answers] == [75, 90, 90, 90]
     assert looping.work.redecoded == 1 + 2 * 3  # a partial has its full window, finals two temperatures
     await looping.aclose()
 

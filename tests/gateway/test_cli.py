@@ -30,7 +30,7 @@ def test_version_is_the_packages_own() -> None:
 def test_doctor_finds_everything_that_is_needed() -> None:
     result = run("doctor")
     assert result.exit_code == 0
-    assert "detector hybrid" in result.stdout
+    assert "detector silero" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""Brings audio of any level into the range that a detector is sure in. PURE."""
+
+from collections import deque
+
+import numpy as np
+
+from vad.audio import Float32
+
+__all__ = ["LevelNormaliser"]
+
+# Measured: Silero v6 judges speech alike from -20 to -55 dBFS. At -10 dBFS it misses a tenth of it, at -65 up to two
+# thirds. Noise is not taken for speech anywhere in that range (office, engine, hum, white noise, music).
+
+TARGET_RMS = 10 ** (-22 / 20)
+"""The loudest window of speech is about 5 dB above its level, so that speech comes to -27 dBFS."""
+
+MOST_GAIN = 10 ** (30 / 20)
+"""-65 dBFS is quieter than 16-bit microphones that anybody understands."""
+
+LEAST_GAIN = 10 ** (-20 / 20)
+
+MEMORY_WINDOWS = 128
+"""4.1 s: a pause between two sentences does not change the level. Less than an era (`vad.origin`), so that a stream
+that is taken up again is soon judged as before."""
+
+
+class LevelNormaliser:
+    """Scales each window by what its stream's loudest window of the last seconds, itself included, needs.
+
+    Loud audio is turned down at once, quiet audio is turned up when the louder one is some seconds past.
+    """
+
+    def __init__(self) -> None:
+        self._windows = 0
+        self._loudest: deque[tuple[int, float]] = deque()
+        """(number, power) of the windows that are louder than all after them, within the memory."""
+
+    def normalise(self, windows: Float32) -> Float32:
+        """Return the next windows of the stream, scaled, float32[k, n].
+
+        Args:
+            windows: float32[k, n] in [-1, 1], in order.
+        """
+        powers = np.einsum("kn,kn->k", windows, windows, dtype=np.float64) / windows.shape[1]
+        gains = np.array([self._gain(float(power)) for power in powers], np.float32)
+        return windows * gains[:, None]
+
+    def _gain(self, power: float) -> float:
+        self._windows += 1
+        while self._loudest and self._loudest[-1][1] <= power:
+            self._loudest.pop()
+        self._loudest.append((self._windows, power))
+        if self._loudest[0][0] <= self._windows - MEMORY_WINDOWS:
+            self._loudest.popleft()
+        rms = self._loudest[0][1] ** 0.5
+        return min(max(TARGET_RMS / rms, LEAST_GAIN), MOST_GAIN) if rms else MOST_GAIN
