@@ -49,8 +49,8 @@ class StereoDownmix:
 
 def _mixed(left: _Float32, right: _Float32, span: Span) -> _Float32:
     if span.before == span.after:
-        one, other = map(np.float32, span.after)
-        return left * one + right * other
+        left_weight, right_weight = map(np.float32, span.after)
+        return left * left_weight + right * right_weight
     place = np.arange(span.first + 1, span.first + 1 + len(left), dtype=np.float32)
     step = place / np.float32(span.block_samples)
     one, other = (
