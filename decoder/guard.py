@@ -174,11 +174,13 @@ def _says_silence(hypothesis: Hypothesis, settings: GuardSettings) -> bool:
 
 
 def _is_unvoiced(request: DecodeRequest, hypothesis: Hypothesis, settings: GuardSettings) -> bool:
-    """Return whether the detector found no speech, and the engine is not sure of its words either.
+    """Return whether the engine does not believe its words, or is not sure of them and the detector found no speech.
 
     Where a client decides what an utterance is, there may be nobody who speaks. A detector is deaf to some that do, so
     the surer the engine is the less it takes.
     """
+    if hypothesis.avg_logprob is not None and hypothesis.avg_logprob < settings.hopeless_avg_logprob:
+        return True
     if _has_voice(request, settings.doubtful_speech_probability):
         return False
     is_doubtful = _has_voice(request, settings.least_speech_probability)

@@ -272,6 +272,8 @@ class GuardSettings:
             words are better than none.
         no_speech_probability: above this the engine says so. 0.6 is openai/whisper's, as are the next two.
         least_avg_logprob: below this it doubts its words, nats per token.
+        hopeless_avg_logprob: below this the words are as good as drawn by chance, and nobody spoke. No answer to speech
+            is that low, noisy, far and telephone speech included (tiny.en, 290 of them); those to music are.
         doubtful_speech_probability: below this the detector doubts that anybody speaks, and words that the engine
             doubts too are dropped. Utterances that the detector itself begins lie above.
         least_speech_probability: below this nobody speaks, and only words that the engine is certain of are kept. The
@@ -295,6 +297,7 @@ class GuardSettings:
     low_confidence: GuardMode = "flag"
     no_speech_probability: float = 0.6
     least_avg_logprob: float = -1.0
+    hopeless_avg_logprob: float = -1.6
     doubtful_speech_probability: float = 0.3
     least_speech_probability: float = 0.1
     compression_ratio: float = 2.4
@@ -309,6 +312,7 @@ class GuardSettings:
         _check_least("no_speech_probability", self.no_speech_probability, 0)
         _check_most("no_speech_probability", self.no_speech_probability, 1)
         _check_most("least_avg_logprob", self.least_avg_logprob, 0)
+        _check_most("hopeless_avg_logprob", self.hopeless_avg_logprob, self.least_avg_logprob)
         _check_most("doubtful_speech_probability", self.doubtful_speech_probability, 1)
         _check_least("least_speech_probability", self.least_speech_probability, 0)
         _check_most("least_speech_probability", self.least_speech_probability, self.doubtful_speech_probability)

@@ -23,7 +23,9 @@ COMPOSITION_ROOTS = {"gateway/cli.py", "gateway/doctor.py"}
 
 PURE_MODULES = (
     "vad/audio.py",
+    "vad/downmix.py",
     "vad/evidence.py",
+    "vad/stereo.py",
     "vad/origin.py",
     "vad/segmenter.py",
     "vad/tape.py",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vad.errors import AudioError, AudioFormatError
 from vad.resample import Resampler
+from vad.stereo import StereoDownmix
 
 __all__ = [
     "SAMPLE_RATE_HZ",
@@ -136,6 +137,7 @@ class PcmDecoder:
 
     def __init__(self, audio_format: AudioFormat, first_sample: int = 0) -> None:
         self._format = audio_format
+        self._downmix = StereoDownmix(audio_format.sample_rate_hz) if audio_format.channels == 2 else None
         self._resampler = Resampler(audio_format.sample_rate_hz, SAMPLE_RATE_HZ)
         self._is_resampled = audio_format.sample_rate_hz != SAMPLE_RATE_HZ
         self._pending = b""
@@ -202,8 +204,8 @@ class PcmDecoder:
         whole = len(data) - len(data) % self._format.bytes_per_sample_frame
         self._pending = data[whole:]
         samples = self._samples(data[:whole])
-        if self._format.channels == 2:
-            samples = (samples[0::2] + samples[1::2]) * np.float32(0.5)
+        if self._downmix is not None:
+            samples = self._downmix.push(samples[0::2], samples[1::2])
         self._received_samples += len(samples)
         return samples
 

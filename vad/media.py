@@ -20,6 +20,7 @@ from av.codec import Codec, codecs_available
 from av.error import FFmpegError, InvalidDataError
 from av.packet import Packet
 
+from vad.downmix import PcmDownmix
 from vad.errors import LivecueError
 
 __all__ = ["MEDIA_BYTES_PER_SAMPLE", "MEDIA_RATE_HZ", "Media", "MediaError", "MediaTooLong"]
@@ -136,17 +137,17 @@ class Media:
         Raises:
             MediaError: as of `blocks`.
         """
-        resampler: AudioResampler | None = None
+        converter: _Converter | None = None
         described = None
         for frame in self._frames():
             # Not every stream keeps its rate and layout: AAC may say the true ones only after its first frames.
             if described != (description := (frame.format.name, frame.layout.name, frame.sample_rate)):
-                yield from self._resampled(resampler, None)
-                resampler, described = self._resampler(frame), description
-            yield from self._resampled(resampler, frame)
+                yield from self._converted(converter, None)
+                converter, described = self._converter(frame), description
+            yield from self._converted(converter, frame)
         if described is None and self.broken_packets:
             raise MediaError(f"{self._name}: its sound is broken, all {self.broken_packets} packets of it")
-        yield from self._resampled(resampler, None)
+        yield from self._converted(converter, None)
 
     def _frames(self) -> Iterator[AudioFrame]:
         for packet in self._packets():
@@ -165,27 +166,41 @@ class Media:
         except FFmpegError as error:
             raise MediaError(f"{self._name}: it cannot be read on ({_reason(error)})") from error
 
-    def _resampler(self, frame: AudioFrame) -> AudioResampler:
+    def _converter(self, frame: AudioFrame) -> "_Converter":
         if not _MIN_RATE_HZ <= frame.sample_rate <= _MAX_RATE_HZ:
             allowed = f"allowed are {_MIN_RATE_HZ} to {_MAX_RATE_HZ}"
             raise MediaError(f"{self._name}: its sample rate is {frame.sample_rate} Hz; {allowed}")
-        return AudioResampler(format="s16", layout="mono", rate=MEDIA_RATE_HZ)
+        return _Converter(is_mono=frame.layout.nb_channels == 1)
 
-    def _resampled(self, resampler: AudioResampler | None, frame: AudioFrame | None) -> Iterator[bytes]:
-        if resampler is None:
+    def _converted(self, converter: "_Converter | None", frame: AudioFrame | None) -> Iterator[bytes]:
+        if converter is None:
             return
         try:
-            resampled = resampler.resample(frame)
+            yield from converter.convert(frame)
         except (FFmpegError, ValueError) as error:
             raise MediaError(f"{self._name}: its sound cannot be resampled ({_reason(error)})") from error
-        for mono in resampled:
-            # Not `to_ndarray`, which imports numpy; the plane is padded beyond its samples.
-            yield bytes(mono.planes[0])[: mono.samples * MEDIA_BYTES_PER_SAMPLE]
 
     def _refuse_beyond_cap(self, duration_s: float, claim: str) -> None:
         if self._max_duration_s is not None and duration_s > self._max_duration_s:
             allowed = f"allowed are {self._max_duration_s:g} s"
             raise MediaTooLong(f"{self._name}: it {claim} {duration_s:.1f} s; {allowed}")
+
+
+class _Converter:
+    """Turns frames of one format into s16le mono at `MEDIA_RATE_HZ`."""
+
+    def __init__(self, *, is_mono: bool) -> None:
+        layout = "mono" if is_mono else "stereo"
+        self._resampler = AudioResampler(format="s16", layout=layout, rate=MEDIA_RATE_HZ)
+        self._downmix = None if is_mono else PcmDownmix(MEDIA_RATE_HZ)
+
+    def convert(self, frame: AudioFrame | None) -> Iterator[bytes]:
+        """Yield what the next frame completes, or at the end the rest."""
+        channels = 1 if self._downmix is None else 2
+        for resampled in self._resampler.resample(frame):
+            # Not `to_ndarray`, which imports numpy; the plane is padded beyond its samples.
+            data = bytes(resampled.planes[0])[: resampled.samples * channels * MEDIA_BYTES_PER_SAMPLE]
+            yield data if self._downmix is None else self._downmix.push(data)
 
 
 def _reason(error: FFmpegError | ValueError) -> str:

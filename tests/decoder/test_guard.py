@@ -266,6 +266,12 @@ def test_a_speaker_whom_the_detector_misses_is_kept_where_the_engine_is_certain(
     assert judge(missed, unknown("He could wait no longer."), GuardSettings()).action is Action.KEEP
 
 
+def test_words_drawn_by_chance_are_dropped_though_music_passes_for_speech() -> None:
+    music = replace(request(VOICE[:48_000]), speech_probability=0.9)
+    made = judge(music, heard("I'm not going to talk about it.", avg_logprob=-1.8), GuardSettings())
+    assert (made.action, made.reasons) == (Action.DROP, (Reason.NO_SPEECH, Reason.LOW_CONFIDENCE))
+
+
 @pytest.mark.parametrize("sentence", ["Music by Anna Schmidt", "Thank you very much.", "music playing"])
 def test_without_a_voice_a_phrase_of_silence_is_dropped_whatever_the_engine_says(sentence: str) -> None:
     missed = replace(request(VOICE[:48_000]), speech_probability=0.0)
@@ -410,6 +416,7 @@ def test_each_reason_can_be_off_flagged_or_dropped(mode: GuardMode, action: Acti
         ("loop_bytes", 0),
         ("syllables_per_s", 0.0),
         ("doubtful_speech_probability", 1.5),
+        ("hopeless_avg_logprob", -0.5),
         ("least_speech_probability", -0.1),
         ("least_speech_probability", 0.5),
         ("quiet_dbfs", 3.0),

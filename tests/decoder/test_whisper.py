@@ -109,7 +109,7 @@ async def test_surrogates_in_a_prompt_fail_their_request_only(engine: WhisperEng
 async def test_prefix_that_fills_the_text_comes_back_alone(engine: WhisperEngine, committed: int) -> None:
     prefix = tuple(Word(" seven", place * 200, place * 200 + 100) for place in range(committed))
 
-    [answer] = await engine.decode([request(noise(8.0), prefix=prefix)])
+    [answer] = await engine.decode([request(noise(8.0), session_id=f"{committed} words", prefix=prefix)])
 
     assert text(answer).startswith(" seven" * committed)
     assert len(text(answer).split()) <= max(committed, 150)

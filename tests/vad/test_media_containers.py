@@ -27,8 +27,9 @@ def decoded(file: bytes, max_duration_s: float | None = None) -> "np.ndarray[tup
         return np.frombuffer(b"".join(media.blocks(0.5)), "<i2")
 
 
-def wav(samples: bytes, rate_hz: int = 16_000, format_tag: int = 1) -> bytes:
-    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, format_tag, 1, rate_hz, 2 * rate_hz, 2, 16)
+def wav(samples: bytes, rate_hz: int = 16_000, format_tag: int = 1, channels: int = 1) -> bytes:
+    frame_bytes = 2 * channels
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, format_tag, channels, rate_hz, frame_bytes * rate_hz, frame_bytes, 16)
     body = b"WAVE" + form + struct.pack("<4sI", b"data", len(samples)) + samples
     return struct.pack("<4sI", b"RIFF", len(body)) + body
 
@@ -65,6 +66,13 @@ def test_every_usual_kind_is_known_by_its_content(kind: str) -> None:
 def test_sound_at_16_khz_comes_out_as_it_went_in() -> None:
     samples = (tone(1.23) * 32_767).astype("<i2")
     assert np.array_equal(decoded(wav(samples.tobytes())), samples)
+
+
+@pytest.mark.parametrize("right", [1, 0, -1])
+def test_of_stereo_that_cancels_or_is_half_empty_one_channel_is_taken(right: int) -> None:
+    samples = (tone(1.0) * 32_767).astype("<i2")
+    stereo = np.stack([samples, samples * right], axis=1).astype("<i2")
+    assert np.array_equal(decoded(wav(stereo.tobytes(), channels=2))[1_000:], samples[1_000:])
 
 
 def test_blocks_are_equal_but_for_the_last() -> None:

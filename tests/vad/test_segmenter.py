@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vad.audio import Float32, s_to_samples
 from vad.events import EndReason, SpeechEnded, SpeechEvent, SpeechPaused, SpeechProgress, SpeechStarted
-from vad.segmenter import Segmenter
+from vad.segmenter import MOST_DOUBT_MS, Segmenter
 from vad.settings import SegmenterSettings
 from vad.tape import Tape
 
@@ -62,13 +62,27 @@ def test_speech_starts_pauses_and_ends() -> None:
 
 
 def test_a_blip_shorter_than_the_onset_never_starts() -> None:
-    assert events_of((0, 5), (1, 2), (0, 1), (1, 2), (0.49, 30)) == []
+    assert events_of((0, 5), (1, 2), (0, 1), (1, 2), (0.24, 30)) == []
 
 
 def test_inside_speech_a_weaker_window_is_enough_but_after_silence_it_is_not() -> None:
     weak = (SETTINGS.onset_threshold + SETTINGS.offset_threshold) / 2
     assert events_of((1, 3), (weak, 5), (0, 20))[-1].voiced_end_sample == 8 * WINDOW
     assert events_of((1, 3), (0, 1), (weak, 5), (0, 20))[-1].voiced_end_sample == 3 * WINDOW
+
+
+def test_doubtful_windows_after_the_last_word_do_not_delay_the_end() -> None:
+    doubtful = (SETTINGS.offset_threshold + SETTINGS.endpoint_threshold) / 2
+    [sure] = ended(events_of((1, 10), (0, 40)))
+    [unsure] = ended(events_of((1, 10), (doubtful, 6), (0, 40)))
+    assert unsure.heard_sample == sure.heard_sample
+    assert unsure.voiced_end_sample == sure.voiced_end_sample + 6 * WINDOW
+
+
+def test_a_speaker_who_is_doubtful_throughout_is_not_cut_at_every_gap() -> None:
+    doubtful = (SETTINGS.offset_threshold + SETTINGS.endpoint_threshold) / 2
+    gap = (SETTINGS.silence_ms - MOST_DOUBT_MS) // 32 - 1
+    assert len(ended(events_of((1, 5), (doubtful, 30), (0, gap), (1, 5), (0, 40)))) == 1
 
 
 def test_each_pause_is_said_once() -> None:
@@ -170,7 +184,7 @@ def test_a_rest_as_long_as_a_window_is_refused() -> None:
     [
         ("onset_threshold", 0, "0.01 to 1"),
         ("onset_threshold", 1.1, "0.01 to 1"),
-        ("offset_threshold", 0.6, "0.01 to 0.5"),
+        ("offset_threshold", 0.6, "0.01 to 0.25"),
         ("onset_ms", 0, "1 to 1000"),
         ("pause_ms", -1, "1 to 2000"),
         ("silence_ms", 0, "1 to 10000"),

@@ -1,0 +1,163 @@
+"""Which channels of a stereo stream are mixed to mono: both, unless they cancel or one of them is empty. PURE.
+
+Without numpy, for the process that decodes uploads has none.
+"""
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import mul
+
+__all__ = ["BLOCKS_PER_S", "ENERGY_STRIDE", "BlockGrid", "ChannelChoice", "PcmDownmix", "Span"]
+
+BLOCKS_PER_S = 50
+"""The choice is made anew at each of these places, and faded over as long: 20 ms is less than a syllable."""
+
+ENERGY_STRIDE = 4
+"""An energy is estimated from each fourth sample, a fourth of the work."""
+
+KEPT_SHARE = 0.9
+"""Of an energy from one block to the next, so that it is a mean over a fifth of a second."""
+
+CANCELLED_SHARE, RESTORED_SHARE = 0.2, 0.3
+"""A mix with less of the louder channel's energy is cancelled. A channel beside an empty one leaves 0.25, two that have
+nothing in common 0.5, equal ones all."""
+
+EMPTY_SHARE = 1e-4
+"""40 dB below the other channel nothing is heard in a mix, which would only halve the other one."""
+
+LOUDER_RATIO = 4.0
+"""6 dB: between channels of one level there is no going back and forth."""
+
+INAUDIBLE_ENERGY = 1e-9
+"""-90 dBFS: what is below says nothing about the channels."""
+
+FULL_SCALE = 32_768
+
+BOTH, LEFT, RIGHT = (0.5, 0.5), (1.0, 0.0), (0.0, 1.0)
+
+
+class ChannelChoice:
+    """Decides from the energies of the blocks so far what the next one is mixed of."""
+
+    def __init__(self) -> None:
+        self.weights: tuple[float, float] = BOTH
+        """Of the left and the right channel."""
+        self._left = self._right = self._mix = 0.0
+
+    def add(self, left: float, right: float, product: float) -> None:
+        """Take in the next block.
+
+        Args:
+            left, right: mean square of each channel; full scale is 1.
+            product: mean of their product.
+        """
+        mix = (left + right + 2 * product) / 4
+        self._left, self._right = self._left * KEPT_SHARE + left, self._right * KEPT_SHARE + right
+        self._mix = self._mix * KEPT_SHARE + mix
+        louder, quieter = max(self._left, self._right), min(self._left, self._right)
+        if louder * (1 - KEPT_SHARE) < INAUDIBLE_ENERGY:
+            return
+        least = CANCELLED_SHARE if self.weights == BOTH else RESTORED_SHARE
+        if quieter > EMPTY_SHARE * louder and self._mix >= least * louder:
+            self.weights = BOTH
+        elif self.weights == BOTH or louder > LOUDER_RATIO * (self._left if self.weights == LEFT else self._right):
+            self.weights = LEFT if self._left >= self._right else RIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Sample frames that are mixed with weights on one line.
+
+    Attributes:
+        start, end: half-open, of the frames that were pushed.
+        first: where they begin in their block.
+        block_samples: of the block, over which one mix fades into the other.
+        before, after: weights of the left and the right channel where the block begins and where it ends.
+    """
+
+    start: int
+    end: int
+    first: int
+    block_samples: int
+    before: tuple[float, float]
+    after: tuple[float, float]
+
+    @property
+    def ends_block(self) -> bool:
+        """Whether its block is whole with it."""
+        return self.first + self.end - self.start == self.block_samples
+
+
+class BlockGrid:
+    """The blocks of a stream, wherever it is cut, and how each is mixed.
+
+    Args:
+        sample_rate_hz: of the stream.
+    """
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        self._block_samples = sample_rate_hz // BLOCKS_PER_S
+        self._choice = ChannelChoice()
+        self._before = self._choice.weights
+        self._filled = 0
+        """Sample frames of the block that is not whole yet."""
+
+    def spans(self, sample_frames: int) -> Iterator[Span]:
+        """Yield how that many new sample frames are mixed; after a span that ends a block `complete` is called."""
+        start = 0
+        while start < sample_frames:
+            end = min(sample_frames, start + self._block_samples - self._filled)
+            span = Span(start, end, self._filled, self._block_samples, self._before, self._choice.weights)
+            self._filled = (self._filled + end - start) % self._block_samples
+            yield span
+            start = end
+
+    def complete(self, left: float, right: float, product: float) -> None:
+        """Take in the energies of the block that is whole now, as `ChannelChoice.add`."""
+        self._before = self._choice.weights
+        self._choice.add(left, right, product)
+
+
+class PcmDownmix:
+    """Mixes interleaved stereo, signed 16 bit, to mono. The output is the same however the input is cut.
+
+    Args:
+        sample_rate_hz: of the stream.
+    """
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        self._grid = BlockGrid(sample_rate_hz)
+        self._block = array("h")
+        """The sample frames of the block that is not whole yet."""
+
+    def push(self, data: bytes) -> bytes:
+        """Return whole sample frames mixed, s16 like them."""
+        frames, mixed = array("h", data), array("h")
+        for span in self._grid.spans(len(frames) // 2):
+            piece = frames[2 * span.start : 2 * span.end]
+            mixed += _mixed(piece[0::2], piece[1::2], span)
+            self._block += piece
+            if span.ends_block:
+                left, right = self._block[0 :: 2 * ENERGY_STRIDE], self._block[1 :: 2 * ENERGY_STRIDE]
+                pairs = ((left, left), (right, right), (left, right))
+                self._grid.complete(*(sum(map(mul, *pair)) / (len(left) * FULL_SCALE**2) for pair in pairs))
+                self._block = array("h")
+        return mixed.tobytes()
+
+
+def _mixed(left: "array[int]", right: "array[int]", span: Span) -> "array[int]":
+    if span.before != span.after:
+        (left_before, right_before), (left_after, right_after) = span.before, span.after
+        left_step, right_step = left_after - left_before, right_after - right_before
+        steps = [(span.first + place + 1) / span.block_samples for place in range(len(left))]
+        return array(
+            "h",
+            [
+                round(one * (left_before + left_step * step) + other * (right_before + right_step * step))
+                for one, other, step in zip(left, right, steps, strict=True)
+            ],
+        )
+    if span.after == BOTH:
+        return array("h", [(one + other) >> 1 for one, other in zip(left, right, strict=True)])
+    return left if span.after == LEFT else right
