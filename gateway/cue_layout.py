@@ -1,9 +1,10 @@
 """Where the lines and cues of one utterance break, while it grows and when it is complete. PURE."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise, takewhile
+from itertools import pairwise, repeat, takewhile
 
+from decoder.stabiliser import normalise_word
 from decoder.types import Transcript, Word
 from gateway.cue_division import LEAST_SHARE, Break, divide, lasts_too_long, lines_needed, wrap
 from gateway.linebreak import Lexicon, LineAim, Piece, best_break, lexicon_of, line_width, pieces_of
@@ -38,7 +39,7 @@ class CueLayout:
 
     While it is partial, a break is decided when a line overflows or a cue lasts too long, and kept while the pieces
     before it are the same, even if nothing stands after it for a while. A settled piece is committed and moves to no
-    other line. The final keeps the breaks before the first piece that it changes, and divides what follows evenly.
+    other line. The final keeps the breaks before the first word that it changes, and divides what follows evenly.
 
     Args:
         profile: of the cues.
@@ -63,24 +64,33 @@ class CueLayout:
         Raises:
             ValueError: a partial transcript has changed settled pieces.
         """
-        pieces = self._pieces_of(transcript.committed + transcript.tail)
-        unchanged = _count_unchanged(self._pieces, pieces)
-        if unchanged < self._settled and not transcript.is_final:
-            raise ValueError(f"committed words of utterance {transcript.utterance_id} have changed")
-        self._pieces = pieces
-        self._breaks = [kept for kept in self._breaks if kept.position <= unchanged]
+        before, self._pieces = self._pieces, self._pieces_of(transcript.committed + transcript.tail)
         if transcript.is_final:
+            self._keep_breaks(_count_common(map(_place_of_word, before), map(_place_of_word, self._pieces)))
             self._finish(lexicon_of(language))
-            self._settled = len(pieces)
-        else:
-            self._add_breaks(lexicon_of(language))
-            self._settled = self._count_settled(len(self._pieces_of(transcript.committed)))
+            self._settled = len(self._pieces)
+            return self._blocks()
+        unchanged = _count_common(map(_place, before), map(_place, self._pieces))
+        if unchanged < self._settled:
+            raise ValueError(f"committed words of utterance {transcript.utterance_id} have changed")
+        self._keep_breaks(unchanged)
+        self._add_breaks(lexicon_of(language))
+        self._settled = self._count_settled(len(self._pieces_of(transcript.committed)))
         return self._blocks()
 
     def _pieces_of(self, words: Sequence[Word]) -> tuple[Piece, ...]:
         if self._profile.latin_only:
             words = [replace(word, text=to_latin(word.text)) for word in words]
         return pieces_of(words, self._profile.max_chars_per_line)
+
+    def _keep_breaks(self, unchanged: int) -> None:
+        """Keep the breaks that follow unchanged pieces, as far as the lines still fit."""
+        bounds = [0, *(ended.position for ended in self._breaks)]
+        fits = (
+            end <= unchanged and line_width(self._pieces[start:end]) <= self._profile.max_chars_per_line
+            for start, end in pairwise(bounds)
+        )
+        self._breaks = self._breaks[: _count_common(fits, repeat(True))]
 
     def _blocks(self) -> list[Block]:
         if not self._pieces:
@@ -183,13 +193,18 @@ class CueLayout:
         return position
 
 
-def _count_unchanged(old: Sequence[Piece], new: Sequence[Piece]) -> int:
-    pairs = zip(old, new, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: _place(pair[0]) == _place(pair[1]), pairs))
+def _count_common(left: Iterable[object], right: Iterable[object]) -> int:
+    """Return how many leading items are the same."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))
 
 
 def _place(piece: Piece) -> tuple[str, bool]:
     return piece.text, piece.spaced
+
+
+def _place_of_word(piece: Piece) -> tuple[str, bool]:
+    """Return the same without case and punctuation: a comma that a final adds is no reason to move lines."""
+    return normalise_word(piece.text), piece.spaced
 
 
 def _text(pieces: Sequence[Piece]) -> str:

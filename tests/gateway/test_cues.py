@@ -128,6 +128,26 @@ def test_a_final_corrects_committed_words_and_leaves_the_lines_before_them() -> 
     assert (cue.cue_id, cue.state, cue.stable_chars) == ("0.1", CueState.FINAL, len("\n".join(cue.lines)))
 
 
+def test_a_final_that_changes_only_case_and_punctuation_moves_no_line() -> None:
+    builder = CueBuilder(WEB)
+    builder.update(partial(spoken("it was the best of times it was the worst of times", word_s=0.2)), 3 * SECOND, "en")
+
+    (cue,) = builder.update(
+        final(spoken("It was the best of times, it was the worst of times.", word_s=0.2)), 3 * SECOND
+    )
+
+    assert cue.lines == ("It was the best of times, it was the worst", "of times.")
+
+
+def test_a_line_that_punctuation_makes_too_wide_is_broken_again() -> None:
+    builder = CueBuilder(WEB)
+    builder.update(partial(spoken("it was the best of times it was the worst now of times", word_s=0.2)), 3 * SECOND)
+
+    (cue,) = builder.update(final(spoken("It was: the best, of times, it was the worst, now, of times")), 9 * SECOND)
+
+    assert all(len(line) <= 42 for line in cue.lines)
+
+
 def test_a_final_that_is_much_shorter_withdraws_the_cues_that_it_has_no_words_for() -> None:
     builder = CueBuilder(PROFILES["teams"])
     builder.update(partial(spoken("one line of fifty is all that Teams will ever take and then the next")), 9 * SECOND)
