@@ -103,11 +103,16 @@ def read_sets(folder: Path, names: Iterable[str] = SETS) -> dict[str, list[Recor
 
 
 def levels(clean: Sequence[Recording]) -> dict[int, list[Recording]]:
-    """Return a few recordings, spread over the set, with their speech at each level, dBFS."""
+    """Return a few recordings, of different folders where there are enough, with their speech at each level, dBFS."""
     least_s, most_s = _LEVEL_RECORDING_S
     fitting = [recording for recording in clean if least_s <= len(recording.read()) / SAMPLE_RATE_HZ <= most_s]
-    count = min(_LEVEL_RECORDINGS, len(fitting))
-    chosen = [fitting[number * len(fitting) // count] for number in range(count)]
+    # Recordings of one folder are of one kind, often of one speaker.
+    by_folder = {recording.name.rpartition("/")[0] or recording.name: recording for recording in reversed(fitting)}
+    firsts = list(by_folder.values())[::-1]
+    if len(firsts) < _LEVEL_RECORDINGS:
+        firsts += [recording for recording in fitting if recording not in firsts][: _LEVEL_RECORDINGS - len(firsts)]
+    count = min(_LEVEL_RECORDINGS, len(firsts))
+    chosen = [firsts[number * len(firsts) // count] for number in range(count)]
     return {level: [at_level(recording, level) for recording in chosen] for level in LEVELS_DBFS}
 
 

@@ -157,5 +157,15 @@ def test_levels_are_of_a_few_recordings_of_a_usual_length(tmp_path: Path) -> Non
     assert [recording.path.stem for recording in by_level[-65]] == ["0", "1", "2", "4", "5"]
 
 
+def test_levels_are_of_different_folders(tmp_path: Path) -> None:
+    files = [*(f"reader/{number}.wav" for number in range(9)), "one.wav", "two.wav", "other/1.wav"]
+    clean = [recording(tmp_path, speechlike(4.5), file) for file in files]
+
+    by_level = levels(clean)
+
+    assert {recording.path.name for recording in by_level[-30]} == {"0.wav", "1.wav", "one.wav", "two.wav"}
+    assert len(by_level[-30]) == 5
+
+
 def test_without_recordings_of_a_usual_length_there_are_no_levels(tmp_path: Path) -> None:
     assert not any(levels([recording(tmp_path, speechlike(1.0))]).values())
