@@ -2,13 +2,12 @@
 
 The gateway is a process with a journal; between it and the client is a proxy that cuts the connection at a random byte,
 either way, where both ends, one of them or neither learns of it. The recording is streamed twice without a cut, for an
-engine may not say the same twice, and once with cuts and kills. All three are compared with the first. Words on which
-partials or eager finals agree are committed, and the final begins with them. Which of these come in time differs from
-session to session, so the comparison is made with them and without.
+engine may not say the same twice, and once with cuts and kills. All three are compared with the first. Which partials
+and eager finals come in time differs from session to session, so the comparison is made with them and without.
 
 - *Changed*: words of the transcript that are others, missing or too many; finals and final cues of which that is true.
-- *Rebroken*: cues with the same words in other lines. A line break stays where it is once it has been shown, so it
-  depends on the partials there were.
+- *Rebroken*: cues with the same words in other lines. A line break that has been shown stays where the final has the
+  same words, so it depends on the partials there were.
 - *Repeated*: finals of an utterance that had had one.
 - *Moved*: the largest difference of a time: of finals first; then of words and cues, where the text is the same.
 - *Gaps*: sound that the gateway said it had lost.
