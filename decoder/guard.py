@@ -36,9 +36,9 @@ FLUENT_SHARE = 0.75
 """Nine of the twelve syllables that are possible in a second: few talk faster for long, and Japanese formulas of thanks
 are that fast. Mandarin has five on average, Japanese eight (Pellegrino et al. 2019)."""
 
-CERTAIN_AVG_LOGPROB = -0.6
-"""Words above are likelier than not. Whisper's inventions in noise lie below -0.65, most words of quiet speakers above
--0.4."""
+CERTAIN_AVG_LOGPROB = -0.7
+"""Half of the words are right then, or nearly. Whisper's inventions in noise lie below -0.7 but for phrases of silence,
+words of quiet speakers whom the detector misses above -0.65."""
 
 LONGEST_UNIT_CHARACTERS = 250
 """A loop's unit: four longer ones do not fit into the 30 s that are decoded at once."""
