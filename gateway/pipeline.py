@@ -293,8 +293,7 @@ class Pipeline:
             deadline_s=deadline_s,
             language=self._start.language,
             prompt=self._start.prompt,
-            # finals, eager ones too, are what the engine hears in the whole utterance
-            prefix=self._captioner.committed(event.utterance_id) if kind is RequestKind.PARTIAL else (),
+            prefix=self._captioner.committed(event.utterance_id),
             in_haste=self._cadence.is_far_behind,
             speech_probability=event.speech_probability,
         )
