@@ -127,7 +127,9 @@ class DecodeRequest:
         samples: float32[n] mono 16 kHz, the whole utterance so far; a later request of the utterance extends it.
         start_sample: where `samples` begins on the session's time line.
         deadline_s: when the answer is wanted, on the scheduler's clock.
-        language: ISO-639-1, or None: the engine finds out.
+        language: ISO-639-1, or None: the engine detects it.
+        languages: ISO-639-1 codes among which it is detected; empty: all that the engine writes. An engine that cannot
+            choose among them may leave them out of account.
         prompt: text said before, as context; may be empty.
         prefix: words already committed, from which the hypothesis must go on.
         task: what to write.
@@ -148,6 +150,7 @@ class DecodeRequest:
     task: Task = Task.TRANSCRIBE
     temperature: float = 0.0
     in_haste: bool = False
+    languages: tuple[str, ...] = ()
 
     @property
     def end_sample(self) -> int:

@@ -29,13 +29,15 @@ class Conditions:
         """Whether partials pause so that finals catch up."""
         return "partials_paused" in self._codes
 
-    def heard(self, lag_s: float, repaired_samples: int) -> Iterator[Warning]:
-        """Note how far the session is behind, and how many samples were mended.
+    def heard(self, lag_s: float, repaired_samples: int, refused_language: str | None = None) -> Iterator[Warning]:
+        """Note how far the session is behind, how many samples were mended, and why its language cannot be had.
 
         Raises:
             Lagging: too far, the last step of the overload ladder.
         """
         settings = self._settings
+        if refused_language is not None:
+            yield from self._begin("language_ignored", f"{refused_language}; it is detected instead")
         if lag_s >= settings.lag_limit_s:
             raise Lagging(f"{lag_s:.1f} s of sound wait for their words: at most {settings.lag_limit_s:g} s may")
         if lag_s >= settings.lag_shed_s:

@@ -16,6 +16,7 @@ from gateway.checkpoint import FRESH, Checkpoint
 from gateway.conditions import Conditions
 from gateway.cues import PROFILES, CueBuilder
 from gateway.eagerness import Eagerness
+from gateway.languages import LanguageChoice, choose_languages
 from gateway.settings import SessionSettings
 from gateway.wire import (
     Ack,
@@ -82,7 +83,7 @@ class Pipeline:
         checkpoint: Checkpoint = FRESH,
     ) -> None:
         cues = _cue_builder(start, settings, checkpoint)
-        _check_language(start, info)
+        self._languages = _languages(start, settings.session, info)
         self._session_id = session_id
         self._start = start
         self._all_settings = settings
@@ -140,7 +141,7 @@ class Pipeline:
     def ready(self) -> Ready:
         """Return the session's first event."""
         info = self._info
-        return Ready(self.next_seq(), self._session_id, info.engine, info.model, info.device, self._start.language)
+        return Ready(self.next_seq(), self._session_id, info.engine, info.model, info.device, self._languages.code)
 
     def hear(self, data: bytes, now_s: float) -> list[Effect]:
         """Hear the next bytes of sound.
@@ -154,7 +155,7 @@ class Pipeline:
             Lagging: the engine has been too slow for too long.
         """
         effects = self._follow(self._listener.push(data), now_s)
-        effects += self._conditions.heard(self.lag_s, self._listener.repaired_samples)
+        effects += self._conditions.heard(self.lag_s, self._listener.repaired_samples, self._languages.refused)
         if self.next_sample / self._start.audio.sample_rate_hz - self._acked_s >= self._settings.ack_interval_s:
             effects.append(self._ack())
         return effects
@@ -169,9 +170,9 @@ class Pipeline:
         Raises:
             ProtocolError: one that cannot be met; then all stays as it was.
         """
-        _check_language(start, self._info)
+        languages = _languages(start, self._settings, self._info)
         self._listener.update(_segmenter_settings(start.endpointing, self._all_settings.segmenter))
-        self._start = start
+        self._start, self._languages = start, languages
         self._captioner.update(start)
         self._set_partials(start)
 
@@ -183,7 +184,7 @@ class Pipeline:
     def stop(self, now_s: float) -> list[Effect]:
         """End the stream, and say `Finished` when everything has been answered."""
         effects = self._follow(self._listener.finish(), now_s)
-        effects += self._conditions.heard(self.lag_s, self._listener.repaired_samples)
+        effects += self._conditions.heard(self.lag_s, self._listener.repaired_samples, self._languages.refused)
         if self._listener.leftover_bytes:
             got, whole = self._listener.leftover_bytes, self._start.audio.bytes_per_sample_frame
             message = f"the sound ended {got} bytes into a sample frame: a whole one has {whole}"
@@ -290,7 +291,8 @@ class Pipeline:
             samples=event.samples,
             start_sample=event.start_sample,
             deadline_s=deadline_s,
-            language=self._start.language,
+            language=self._languages.code,
+            languages=self._languages.allowed,
             prompt=self._start.prompt,
             prefix=self._captioner.committed(event.utterance_id),
             in_haste=self._cadence.is_far_behind,
@@ -313,10 +315,15 @@ def _cue_builder(start: Start, settings: PipelineSettings, checkpoint: Checkpoin
     return CueBuilder(PROFILES[profile], checkpoint.cues)
 
 
-def _check_language(start: Start, info: EngineInfo) -> None:
-    if start.language is not None and info.languages and start.language not in info.languages:
-        allowed = ", ".join(sorted(info.languages))
-        raise ProtocolError(f"language {shortened(start.language)}: {info.engine} writes {allowed}", "language")
+def _languages(start: Start, settings: SessionSettings, info: EngineInfo) -> LanguageChoice:
+    languages = start.languages or settings.languages
+    try:
+        return choose_languages(start.language, languages, info.languages, engine=info.engine)
+    except ProtocolError as error:
+        if not start.is_language_hint:
+            raise
+        choice = choose_languages(None, settings.languages, info.languages, engine=info.engine)
+        return replace(choice, refused=str(error))
 
 
 def _listener(start: Start, settings: PipelineSettings, origin: Origin) -> Listener:

@@ -46,6 +46,7 @@ PURE_MODULES = (
     "gateway/events.py",
     "gateway/wishes.py",
     "gateway/channels.py",
+    "gateway/languages.py",
     "gateway/linebreak.py",
     "gateway/profiles.py",
     "gateway/captioner.py",
