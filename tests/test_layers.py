@@ -38,6 +38,7 @@ PURE_MODULES = (
     "decoder/engines/_upstream_health.py",
     "decoder/engines/_upstream_spending.py",
     "decoder/engines/_upstream_words.py",
+    "decoder/engines/_whisper_languages.py",
     "gateway/cadence.py",
     "gateway/checkpoint.py",
     "gateway/conditions.py",
