@@ -7,12 +7,14 @@ from reprlib import repr as shortened
 from typing import TypeVar
 
 from decoder.engine import EngineInfo
+from decoder.languages import Script
 from decoder.scheduler import Answer
 from decoder.settings import GuardSettings, StabiliserSettings
 from decoder.types import DecodeRequest, EngineError, RequestKind, RequestReplaced
 from gateway.cadence import Cadence
 from gateway.captioner import Captioner
 from gateway.checkpoint import FRESH, Checkpoint
+from gateway.chinese import with_script
 from gateway.conditions import Conditions
 from gateway.cues import PROFILES, CueBuilder
 from gateway.eagerness import Eagerness
@@ -43,6 +45,8 @@ from vad.settings import MIN_THRESHOLD, SegmenterSettings
 __all__ = ["Effect", "Pipeline", "PipelineSettings"]
 
 _Number = TypeVar("_Number", int, float)
+
+_SCRIPTS = {"simplified": Script.SIMPLIFIED, "traditional": Script.TRADITIONAL, "engine": None}
 
 Effect = DecodeRequest | ServerEvent
 """What the shell has to do: submit a request, or send an event; in the order given."""
@@ -193,6 +197,7 @@ class Pipeline:
 
     def answer(self, answer: Answer, now_s: float) -> list[Effect]:
         """Take in the engine's answer to one of this session's requests."""
+        answer = with_script(answer, self._languages.script, _SCRIPTS[self._settings.chinese_script])
         effects: list[Effect] = [*self._conditions.answered(answer), *self._paced(answer)]
         if answer.request.kind is RequestKind.EAGER and isinstance(answer.outcome, EngineError):
             return effects + self._without_eager(answer.request, now_s)

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -86,6 +86,9 @@ class SessionSettings:
         languages: among these the language is detected where a client names none; empty: all that the engine writes.
             In the environment separated by commas. A list of those that are spoken spares short utterances from being
             taken for another one.
+        chinese_script: how Mandarin is written where a client does not say (`zh-Hant`, `zh-TW` …): simplified, as nine
+            in ten readers do, traditional, or as the engine writes it. Whisper's script says nothing of the speaker:
+            base writes speakers from Beijing in traditional characters, and mixes both in one sentence.
         max_waiting: sessions that wait for their clients at once; one more ends the one that has waited longest. 100:
             half as many as may be connected; each holds half a megabyte.
     """
@@ -106,6 +109,7 @@ class SessionSettings:
     grace_s: _Timeout = 60.0
     max_waiting: Annotated[int, Field(ge=1)] = 100
     languages: Annotated[tuple[str, ...], BeforeValidator(_split_commas), AfterValidator(_check_languages)] = ()
+    chinese_script: Literal["simplified", "traditional", "engine"] = "simplified"
 
 
 def _split_bucket_edges(group: object) -> object:
