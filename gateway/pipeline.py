@@ -87,7 +87,7 @@ class Pipeline:
         checkpoint: Checkpoint = FRESH,
     ) -> None:
         cues = _cue_builder(start, settings, checkpoint)
-        self._languages = _languages(start, settings.session, info)
+        self.languages = _languages(start, settings.session, info)
         self._session_id = session_id
         self._start = start
         self._all_settings = settings
@@ -145,7 +145,7 @@ class Pipeline:
     def ready(self) -> Ready:
         """Return the session's first event."""
         info = self._info
-        return Ready(self.next_seq(), self._session_id, info.engine, info.model, info.device, self._languages.code)
+        return Ready(self.next_seq(), self._session_id, info.engine, info.model, info.device, self.languages.code)
 
     def hear(self, data: bytes, now_s: float) -> list[Effect]:
         """Hear the next bytes of sound.
@@ -159,7 +159,7 @@ class Pipeline:
             Lagging: the engine has been too slow for too long.
         """
         effects = self._follow(self._listener.push(data), now_s)
-        effects += self._conditions.heard(self.lag_s, self._listener.repaired_samples, self._languages.refused)
+        effects += self._conditions.heard(self.lag_s, self._listener.repaired_samples, self.languages.refused)
         if self.next_sample / self._start.audio.sample_rate_hz - self._acked_s >= self._settings.ack_interval_s:
             effects.append(self._ack())
         return effects
@@ -176,7 +176,7 @@ class Pipeline:
         """
         languages = _languages(start, self._settings, self._info)
         self._listener.update(_segmenter_settings(start.endpointing, self._all_settings.segmenter))
-        self._start, self._languages = start, languages
+        self._start, self.languages = start, languages
         self._captioner.update(start)
         self._set_partials(start)
 
@@ -188,7 +188,7 @@ class Pipeline:
     def stop(self, now_s: float) -> list[Effect]:
         """End the stream, and say `Finished` when everything has been answered."""
         effects = self._follow(self._listener.finish(), now_s)
-        effects += self._conditions.heard(self.lag_s, self._listener.repaired_samples, self._languages.refused)
+        effects += self._conditions.heard(self.lag_s, self._listener.repaired_samples, self.languages.refused)
         if self._listener.leftover_bytes:
             got, whole = self._listener.leftover_bytes, self._start.audio.bytes_per_sample_frame
             message = f"the sound ended {got} bytes into a sample frame: a whole one has {whole}"
@@ -197,7 +197,7 @@ class Pipeline:
 
     def answer(self, answer: Answer, now_s: float) -> list[Effect]:
         """Take in the engine's answer to one of this session's requests."""
-        answer = with_script(answer, self._languages.script, _SCRIPTS[self._settings.chinese_script])
+        answer = with_script(answer, self.languages.script, _SCRIPTS[self._settings.chinese_script])
         effects: list[Effect] = [*self._conditions.answered(answer), *self._paced(answer)]
         if answer.request.kind is RequestKind.EAGER and isinstance(answer.outcome, EngineError):
             return effects + self._without_eager(answer.request, now_s)
@@ -296,8 +296,8 @@ class Pipeline:
             samples=event.samples,
             start_sample=event.start_sample,
             deadline_s=deadline_s,
-            language=self._languages.code,
-            languages=self._languages.allowed,
+            language=self.languages.code,
+            languages=self.languages.allowed,
             prompt=self._start.prompt,
             prefix=self._captioner.committed(event.utterance_id),
             in_haste=self._cadence.is_far_behind,

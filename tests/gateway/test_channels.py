@@ -173,3 +173,13 @@ def test_the_words_of_an_open_utterance_are_told_when_asked_for() -> None:
     partials = [effect for effect in told if isinstance(effect, Partial)]
     assert [word.text for word in partials[-1].committed + partials[-1].tail][:2] == ["two", "three"]
     assert not [e for e in hear(pipelines(Start()), 0, hush(0.5), speech(2.2)) if isinstance(e, Partial)]
+
+
+@pytest.mark.parametrize(
+    ("start", "language"),
+    [(Start(language="German"), "de"), (Start(language="x\ny", is_language_hint=True), None), (Start(), None)],
+)
+def test_the_language_of_a_session_is_a_code_or_detected(start: Start, language: str | None) -> None:
+    made = pipelines(start)
+
+    assert made.language == made.ready().language == language
