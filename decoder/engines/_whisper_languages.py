@@ -17,8 +17,10 @@ from vad.audio import SAMPLE_RATE_HZ
 __all__ = ["SessionLanguages", "judge_language"]
 
 SWITCH_MARGIN = 3.0
-"""Nats: what another language must be the likelier by. Of utterances of 1 s and more the wrong language was ahead by at
-most 1.5, and where speakers changed language the new one was ahead by 4 and more."""
+"""Nats: what another language must be the likelier by. Swept with `CONFIDENT_SAMPLES` on base and 163 stretches of 1 to
+23 s in nine languages: with 3 and 2 s none leaves the language of its session, and a change of speakers is followed in
+all 98 stretches of 2 s and more and in 39 of 64 shorter ones. With 2 and 2 s one leaves it, and 43 are followed; with 4
+and 2 s three longer ones are missed."""
 
 CONFIDENT_SAMPLES = 2 * SAMPLE_RATE_HZ
 """An utterance of that length counts in full, a shorter one in proportion."""
@@ -80,10 +82,10 @@ def judge_language(
         detect: returns the probability of each language, 0..1; called only where it is needed.
     """
     session, utterance = _begun(session, request)
-    is_settled = len(request.samples) >= CONFIDENT_SAMPLES
     if request.kind is not RequestKind.PARTIAL:
         scores = _scores(session.evidence, request, detect())
         language = _best(scores)
+        is_settled = _is_settled(request, scores, language)
         utterance = replace(utterance, language=language, is_settled=is_settled, evidence=_kept(scores))
         return language, replace(session, utterance=utterance)
     # After a cut there is only the rest of the utterance to judge by.
@@ -94,6 +96,7 @@ def judge_language(
     before = scores.get(utterance.language) if utterance.language is not None else None
     if before is not None and utterance.language is not None and scores[language] - before < PARTIAL_MARGIN:
         language = utterance.language
+    is_settled = _is_settled(request, scores, language)
     return language, replace(session, utterance=replace(utterance, language=language, is_settled=is_settled))
 
 
@@ -124,6 +127,12 @@ def _allowed(detected: Probabilities, languages: Collection[str]) -> Probabiliti
 
 def _best(scores: Mapping[str, float]) -> str:
     return max(scores, key=lambda code: scores[code])
+
+
+def _is_settled(request: DecodeRequest, scores: Mapping[str, float], language: str) -> bool:
+    """Return whether there is audio enough, and no other language near."""
+    others = max((score for code, score in scores.items() if code != language), default=-SWITCH_MARGIN)
+    return len(request.samples) >= CONFIDENT_SAMPLES and scores[language] - others >= SWITCH_MARGIN
 
 
 def _kept(scores: Mapping[str, float]) -> Mapping[str, float]:

@@ -17,6 +17,8 @@ GERMAN = {"en": 0.01, "de": 0.98, "es": 0.005, "pt": 0.005}
 SPANISH = {"en": 0.005, "de": 0.005, "es": 0.95, "pt": 0.04}
 LIKELY_PORTUGUESE = {"en": 0.05, "de": 0.05, "es": 0.3, "pt": 0.6}
 
+SILENCE = np.zeros(s_to_samples(30), np.float32)
+
 Heard = tuple[RequestKind, int, float, Mapping[str, float]]
 """Kind, utterance, seconds of audio, and what Whisper takes it for."""
 
@@ -43,7 +45,7 @@ def languages(*heard: Heard, allowed: tuple[str, ...] = ()) -> list[str]:
 def request(
     kind: RequestKind, utterance: int, seconds: float, revision: int = 1, allowed: tuple[str, ...] = ()
 ) -> DecodeRequest:
-    samples = np.zeros(s_to_samples(seconds), np.float32)
+    samples = SILENCE[: s_to_samples(seconds)]
     start_sample = utterance * s_to_samples(60)
     return DecodeRequest("a", utterance, revision, kind, samples, start_sample, 0.0, languages=allowed)
 
