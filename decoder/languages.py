@@ -1,9 +1,12 @@
-"""Whisper's languages: their codes, and the English names that OpenAI's services call them by. PURE."""
+"""Whisper's languages: their codes, their English names, and how clients write them. PURE."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from reprlib import repr as shortened
 from types import MappingProxyType
 
-__all__ = ["LANGUAGE_NAMES", "language_code"]
+__all__ = ["LANGUAGE_NAMES", "Language", "Script", "language_code", "read_language"]
 
 # Whisper's languages and its names for them (openai/whisper, tokenizer.py).
 _NAMES = """
@@ -23,8 +26,28 @@ vi vietnamese, yi yiddish, yo yoruba, yue cantonese, zh chinese
 # Its other names for some.
 _ALIASES = """
 my burmese, ca valencian, nl flemish, ht haitian, lb letzeburgesch, ps pushto, pa panjabi, ro moldavian, ro moldovan,
-si sinhalese, es castilian, zh mandarin
+si sinhalese, es castilian, zh mandarin, tl filipino, no bokmal, no bokmål
 """
+
+# ISO 639-2, both the bibliographic and the terminological codes; then members of macrolanguages and withdrawn codes
+# that services still send: Google's cmn, Android's iw and in, nb of every Norwegian browser.
+_OTHER_CODES = """
+af afr, am amh, ar ara, as asm, az aze, ba bak, be bel, bg bul, bn ben, bo bod, bo tib, br bre, bs bos, ca cat, cs ces,
+cs cze, cy cym, cy wel, da dan, de deu, de ger, el ell, el gre, en eng, es spa, et est, eu eus, eu baq, fa fas, fa per,
+fi fin, fo fao, fr fra, fr fre, gl glg, gu guj, ha hau, he heb, hi hin, hr hrv, ht hat, hu hun, hy hye, hy arm, id ind,
+is isl, is ice, it ita, ja jpn, jw jav, ka kat, ka geo, kk kaz, km khm, kn kan, ko kor, la lat, lb ltz, ln lin, lo lao,
+lt lit, lv lav, mg mlg, mi mri, mi mao, mk mkd, mk mac, ml mal, mn mon, mr mar, ms msa, ms may, mt mlt, my mya, my bur,
+ne nep, nl nld, nl dut, nn nno, no nor, oc oci, pa pan, pl pol, ps pus, pt por, ro ron, ro rum, ru rus, sa san, sd snd,
+si sin, sk slk, sk slo, sl slv, sn sna, so som, sq sqi, sq alb, sr srp, su sun, sv swe, sw swa, ta tam, te tel, tg tgk,
+th tha, tk tuk, tl tgl, tr tur, tt tat, uk ukr, ur urd, uz uzb, vi vie, yi yid, yo yor, zh zho, zh chi,
+ar arb, fa pes, fa prs, he iw, id in, jw jv, ms zsm, no nb, no nob, ro mo, sr sh, sw swh, tl fil, yi ji, zh cmn
+"""
+
+_ANY = frozenset({"", "auto", "detect", "multi", "und", "mul"})
+"""What clients write where the language is to be detected; the last two are ISO 639-2's."""
+
+_MAX_CHARS = 40
+"""Of what a client writes; the longest name of a language has 16, a tag with everything in it rarely 35 (BCP 47)."""
 
 
 def _entries(listed: str) -> list[tuple[str, str]]:
@@ -38,13 +61,76 @@ LANGUAGE_NAMES: Mapping[str, str] = MappingProxyType(dict(_entries(_NAMES)))
 
 _CODES = {name: code for code, name in (*_entries(_NAMES), *_entries(_ALIASES))}
 
+_CODES_BY_TAG = {**{other: code for code, other in _entries(_OTHER_CODES)}, **{code: code for code in LANGUAGE_NAMES}}
+
+
+class Script(StrEnum):
+    """How Chinese is written, by its subtag (ISO 15924)."""
+
+    SIMPLIFIED = "Hans"
+    TRADITIONAL = "Hant"
+
+
+_SCRIPTS = {
+    **dict.fromkeys(("hans", "cn", "sg", "my"), Script.SIMPLIFIED),
+    **dict.fromkeys(("hant", "tw", "hk", "mo"), Script.TRADITIONAL),
+}
+"""Subtag of a script or region → script (Unicode's likely subtags)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language as a client asks for it.
+
+    Attributes:
+        code: ISO 639-1, or -3 where that has none, as Whisper has it.
+        script: of Chinese, where the client says so.
+    """
+
+    code: str
+    script: Script | None = None
+
+    @property
+    def tag(self) -> str:
+        """How a client writes it (BCP 47)."""
+        return self.code if self.script is None else f"{self.code}-{self.script}"
+
 
 def language_code(name: str) -> str | None:
     """Return the code of a language, as Whisper has it, or None where it is not known.
 
     Args:
-        name: in English, or a code already, with a region or without: `english`, `en`, `en-GB`.
+        name: in English, or a code of ISO 639-1 or -2, with a region or without: `english`, `en`, `eng`, `en-GB`.
     """
     plain = name.strip().lower()
-    code = plain.replace("_", "-").partition("-")[0]
-    return code if code in LANGUAGE_NAMES else _CODES.get(plain)
+    return _CODES_BY_TAG.get(_subtags(plain)[0]) or _CODES.get(plain)
+
+
+def read_language(text: str) -> Language | None:
+    """Return the language that a client asks for, or None where it is to be detected.
+
+    Args:
+        text: `en`, `eng`, `english`, `en-US`, `zh-Hant`, `zh_TW` …; `auto` and an empty one: to be detected. A code of
+            two or three letters that Whisper does not know is taken as it is: other engines may.
+
+    Raises:
+        ValueError: it is none of these; the message says what is allowed.
+    """
+    plain = text.strip().lower()
+    if plain in _ANY:
+        return None
+    first, *others = _subtags(plain)
+    code = language_code(plain) if len(plain) <= _MAX_CHARS else None
+    if code is None and first.isascii() and first.isalpha() and len(first) in (2, 3) and len(plain) <= _MAX_CHARS:
+        code = first
+    if code is None:
+        raise ValueError(
+            f"language {shortened(text)}: allowed are a code such as en or eng, a tag such as en-US, an English name, "
+            "or auto"
+        )
+    scripts = (_SCRIPTS[subtag] for subtag in others if subtag in _SCRIPTS)
+    return Language(code, next(scripts, None) if code in ("zh", "yue") else None)
+
+
+def _subtags(tag: str) -> list[str]:
+    return tag.replace("_", "-").split("-")

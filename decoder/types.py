@@ -127,9 +127,12 @@ class DecodeRequest:
         samples: float32[n] mono 16 kHz, the whole utterance so far; a later request of the utterance extends it.
         start_sample: where `samples` begins on the session's time line.
         deadline_s: when the answer is wanted, on the scheduler's clock.
-        language: ISO-639-1, or None: the engine finds out.
+        language: ISO-639-1, or None: the engine detects it.
+        languages: ISO-639-1 codes among which it is detected; empty: all that the engine writes. An engine that cannot
+            choose among them may leave them out of account.
         prompt: text said before, as context; may be empty.
-        prefix: words already committed, from which the hypothesis of a partial must go on; empty for finals.
+        prefix: words already committed. A partial goes on from them; a final is what the engine hears in all of the
+            audio, and may keep those of them that are as good.
         task: what to write.
         in_haste: whether the engine is far behind, so that an answer a little worse for half the work is welcome.
         temperature: 0..1; above 0 words are drawn by chance, the less likely ones more often the higher it is.
@@ -150,6 +153,7 @@ class DecodeRequest:
     temperature: float = 0.0
     in_haste: bool = False
     speech_probability: float | None = None
+    languages: tuple[str, ...] = ()
 
     @property
     def forced(self) -> tuple[Word, ...]:

@@ -89,6 +89,11 @@ class ChannelPipelines:
         pipelines = self._pipelines
         return {"used": sum(p.eager_used for p in pipelines), "dropped": sum(p.eager_dropped for p in pipelines)}
 
+    @property
+    def language(self) -> str | None:
+        """The language that is asked for, ISO 639-1; None: it is detected."""
+        return self._pipelines[0].languages.code
+
     def next_seq(self) -> int:
         """Return the number of the next event, for one the shell sends itself."""
         return self._next_seq()

@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version as installed_version
 from importlib.util import find_spec
@@ -69,7 +70,8 @@ _UpstreamModel = Annotated[str, typer.Option(help="Model to ask that for.")]
 _UpstreamKeyFile = Annotated[Path | None, typer.Option(help="File with its API key.")]
 _Url = Annotated[str | None, typer.Option("--url", help="A gateway, ws://HOST:PORT; without it one runs in-process.")]
 _ApiKey = Annotated[str | None, typer.Option("--api-key", envvar="LIVECUE_API_KEY", help="Key for that gateway.")]
-_Language = Annotated[str | None, typer.Option("--language", help="ISO 639-1; without it the engine finds out.")]
+_Language = Annotated[str | None, typer.Option("--language", help="Code, tag or name; without it it is detected.")]
+_Languages = Annotated[str | None, typer.Option("--languages", help="Detect among these: en,es.")]
 _Prompt = Annotated[str, typer.Option("--prompt", help="Names and context the engine should know.")]
 _Profile = Annotated[str | None, typer.Option("--profile", help="Cue profile: web, live, broadcast-eu, 608, teams.")]
 
@@ -90,6 +92,7 @@ def serve(
     upstream_model: _UpstreamModel = "whisper-1",
     upstream_key_file: _UpstreamKeyFile = None,
     insecure: Annotated[bool | None, typer.Option("--insecure", help="Any address, no keys.")] = None,
+    languages: _Languages = None,
     wyoming: Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="For Home Assistant.")] = None,
     record: Annotated[bool | None, typer.Option("--record", help="Keep the sound of sessions too.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
@@ -104,6 +107,7 @@ def serve(
         "server.insecure": insecure,
         "server.wyoming": wyoming,
         "server.log_level": log_level,
+        "session.languages": languages,
         "journal.record": record,
         "engine.partial_window": partial_window,
         "engine.final_window": final_window,
@@ -126,6 +130,7 @@ def transcribe(
     output_format: Annotated[OutputFormat, typer.Option("--format", help="What to write.")] = OutputFormat.TXT,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to; else standard output.")] = None,
     language: _Language = None,
+    languages: _Languages = None,
     prompt: _Prompt = "",
     profile: _Profile = None,
     api_key: _ApiKey = None,
@@ -143,16 +148,15 @@ def transcribe(
 ) -> None:
     """Turn a recording into captions."""
     flags = {
+        "session.languages": languages,
         **_engine_flags(engine, model, device, compute_type, offline),
         **_upstream_flags(engine, upstream_url, upstream_model, upstream_key_file, partials),
     }
-    settings = _settings(flags, config, settings_list)
-    times = _speed(speed)
+    settings, times = _settings(flags, config, settings_list), _speed(speed)
     _set_up_logging("warning")
     is_log = output_format is OutputFormat.JSONL
-    start = Start(
-        MEDIA_FORMAT, language, prompt, cue_profile=profile, partials=is_log, words=is_log, resumable=bool(url)
-    )
+    start = Start(MEDIA_FORMAT, language, prompt, cue_profile=profile, languages=settings.session.languages)
+    start = replace(start, partials=is_log, words=is_log, resumable=bool(url))
 
     async def run() -> None:
         with MediaFile(file) as media, _opened(output) as target, _progress(file, media.duration_s) as on_progress:
@@ -175,6 +179,7 @@ def listen(
     url: _Url = None,
     device_name: Annotated[str | None, typer.Option("--microphone", help="Name or number; else the default.")] = None,
     language: _Language = None,
+    languages: _Languages = None,
     prompt: _Prompt = "",
     profile: _Profile = "live",
     api_key: _ApiKey = None,
@@ -192,6 +197,7 @@ def listen(
 ) -> None:
     """Caption what the microphone hears, live in the terminal; Ctrl-C ends it."""
     flags = {
+        "session.languages": languages,
         **_engine_flags(engine, model, device, compute_type, offline),
         **_upstream_flags(engine, upstream_url, upstream_model, upstream_key_file, partials),
     }
@@ -200,7 +206,8 @@ def listen(
 
     async def run() -> None:
         audio_format = microphone_format(device_name)
-        start = Start(audio_format, language, prompt, cue_profile=profile, resumable=bool(url))
+        start = Start(audio_format, language, prompt, cue_profile=profile, languages=settings.session.languages)
+        start = replace(start, resumable=bool(url))
         gateway = _gateway(url, api_key, settings)
         with CaptionView(Console()) as view:
             lost = Lost(is_live=True, begins_anew=True, on_change=_report_change)

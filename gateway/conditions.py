@@ -29,13 +29,15 @@ class Conditions:
         """Whether partials pause so that finals catch up."""
         return "partials_paused" in self._codes
 
-    def heard(self, lag_s: float, repaired_samples: int) -> Iterator[Warning]:
-        """Note how far the session is behind, and how many samples were mended.
+    def heard(self, lag_s: float, repaired_samples: int, refused_language: str | None = None) -> Iterator[Warning]:
+        """Note how far the session is behind, how many samples were mended, and why its language cannot be had.
 
         Raises:
             Lagging: too far, the last step of the overload ladder.
         """
         settings = self._settings
+        if refused_language is not None:
+            yield from self._begin("language_ignored", f"{refused_language}; it is detected instead")
         if lag_s >= settings.lag_limit_s:
             raise Lagging(f"{lag_s:.1f} s of sound wait for their words: at most {settings.lag_limit_s:g} s may")
         if lag_s >= settings.lag_shed_s:
@@ -48,6 +50,12 @@ class Conditions:
             self._codes.discard("lagging")
         if repaired_samples:
             yield from self._begin("repaired_samples", "samples that are no number or beyond ±1 were mended")
+
+    def ended(self, leftover_bytes: int, whole_bytes: int) -> Iterator[Warning]:
+        """Note how many bytes the audio ended into a sample frame, and how many a whole one has."""
+        if leftover_bytes:
+            message = f"the sound ended {leftover_bytes} bytes into a sample frame: a whole one has {whole_bytes}"
+            yield from self._begin("incomplete_sample", message)
 
     def answered(self, answer: Answer) -> Iterator[Warning]:
         """Note whether partials fail; a failed final says so itself."""

@@ -7,6 +7,7 @@ from reprlib import repr as shortened
 from typing import TypeVar
 
 from decoder.engine import EngineInfo
+from decoder.languages import Script
 from decoder.prompts import condense_prompt
 from decoder.scheduler import Answer
 from decoder.settings import GuardSettings, StabiliserSettings
@@ -14,9 +15,11 @@ from decoder.types import DecodeRequest, EngineError, RequestKind, RequestReplac
 from gateway.cadence import Cadence
 from gateway.captioner import Captioner
 from gateway.checkpoint import FRESH, Checkpoint
+from gateway.chinese import with_script
 from gateway.conditions import Conditions
 from gateway.cues import PROFILES, CueBuilder
 from gateway.eagerness import Eagerness
+from gateway.languages import LanguageChoice, choose_languages
 from gateway.settings import SessionSettings
 from gateway.wire import (
     Ack,
@@ -43,6 +46,8 @@ from vad.settings import MIN_THRESHOLD, USUAL_THRESHOLD, SegmenterSettings
 __all__ = ["Effect", "Pipeline", "PipelineSettings"]
 
 _Number = TypeVar("_Number", int, float)
+
+_SCRIPTS = {"simplified": Script.SIMPLIFIED, "traditional": Script.TRADITIONAL, "engine": None}
 
 Effect = DecodeRequest | ServerEvent
 """What the shell has to do: submit a request, or send an event; in the order given."""
@@ -83,9 +88,10 @@ class Pipeline:
         checkpoint: Checkpoint = FRESH,
     ) -> None:
         cues = _cue_builder(start, settings, checkpoint)
-        _check_language(start, info)
+        self.languages = _languages(start, settings.session, info)
         self._session_id = session_id
-        self._start = replace(start, prompt=condense_prompt(start.prompt))
+        self._start = start
+        self._prompt = condense_prompt(start.prompt)
         self._all_settings = settings
         self._settings = settings.session
         self._info = info
@@ -94,8 +100,8 @@ class Pipeline:
         self._checkpoint = checkpoint
         self._listener = _listener(start, settings, checkpoint.origin)
         self._set_partials(start)
-        finals = checkpoint.origin.utterances
-        self._captioner = Captioner(start, cues, settings.stabiliser, settings.guard, self.next_seq, finals)
+        limits = settings.stabiliser, settings.guard
+        self._captioner = Captioner(start, cues, *limits, self.next_seq, checkpoint.origin.utterances)
         self._eagerness = Eagerness()
         self._has_eager_finals = self._settings.eager_finals and info.eager_is_final
         self.eager_dropped = 0
@@ -140,8 +146,8 @@ class Pipeline:
 
     def ready(self) -> Ready:
         """Return the session's first event."""
-        info = self._info
-        return Ready(self.next_seq(), self._session_id, info.engine, info.model, info.device, self._start.language)
+        own = self.next_seq(), self._session_id
+        return Ready(*own, self._info.engine, self._info.model, self._info.device, self.languages.code)
 
     def hear(self, data: bytes, now_s: float) -> list[Effect]:
         """Hear the next bytes of sound.
@@ -155,7 +161,7 @@ class Pipeline:
             Lagging: the engine has been too slow for too long.
         """
         effects = self._follow(self._listener.push(data), now_s)
-        effects += self._conditions.heard(self.lag_s, self._listener.repaired_samples)
+        effects += self._conditions.heard(self.lag_s, self._listener.repaired_samples, self.languages.refused)
         if self.next_sample / self._start.audio.sample_rate_hz - self._acked_s >= self._settings.ack_interval_s:
             effects.append(self._ack())
         return effects
@@ -170,9 +176,9 @@ class Pipeline:
         Raises:
             ProtocolError: one that cannot be met; then all stays as it was.
         """
-        _check_language(start, self._info)
+        languages = _languages(start, self._settings, self._info)
         self._listener.update(_segmenter_settings(start.endpointing, self._all_settings.segmenter))
-        self._start = replace(start, prompt=condense_prompt(start.prompt))
+        self._start, self._prompt, self.languages = start, condense_prompt(start.prompt), languages
         self._captioner.update(start)
         self._set_partials(start)
 
@@ -184,15 +190,13 @@ class Pipeline:
     def stop(self, now_s: float) -> list[Effect]:
         """End the stream, and say `Finished` when everything has been answered."""
         effects = self._follow(self._listener.finish(), now_s)
-        effects += self._conditions.heard(self.lag_s, self._listener.repaired_samples)
-        if self._listener.leftover_bytes:
-            got, whole = self._listener.leftover_bytes, self._start.audio.bytes_per_sample_frame
-            message = f"the sound ended {got} bytes into a sample frame: a whole one has {whole}"
-            effects.append(Warning(self.next_seq(), "incomplete_sample", message))
+        effects += self._conditions.heard(self.lag_s, self._listener.repaired_samples, self.languages.refused)
+        effects += self._conditions.ended(self._listener.leftover_bytes, self._start.audio.bytes_per_sample_frame)
         return [*effects, self._ack(), *self._captioner.mark(Finished(0, self.heard_sample, 0), now_s)]
 
     def answer(self, answer: Answer, now_s: float) -> list[Effect]:
         """Take in the engine's answer to one of this session's requests."""
+        answer = with_script(answer, self.languages.script, _SCRIPTS[self._settings.chinese_script])
         effects: list[Effect] = [*self._conditions.answered(answer), *self._paced(answer)]
         if answer.request.kind is RequestKind.EAGER and isinstance(answer.outcome, EngineError):
             return effects + self._without_eager(answer.request, now_s)
@@ -291,8 +295,9 @@ class Pipeline:
             samples=event.samples,
             start_sample=event.start_sample,
             deadline_s=deadline_s,
-            language=self._start.language,
-            prompt=self._start.prompt,
+            language=self.languages.code,
+            languages=self.languages.allowed,
+            prompt=self._prompt,
             prefix=self._captioner.committed(event.utterance_id),
             in_haste=self._cadence.is_far_behind,
             speech_probability=event.speech_probability,
@@ -315,10 +320,15 @@ def _cue_builder(start: Start, settings: PipelineSettings, checkpoint: Checkpoin
     return CueBuilder(PROFILES[profile], checkpoint.cue_end_sample)
 
 
-def _check_language(start: Start, info: EngineInfo) -> None:
-    if start.language is not None and info.languages and start.language not in info.languages:
-        allowed = ", ".join(sorted(info.languages))
-        raise ProtocolError(f"language {shortened(start.language)}: {info.engine} writes {allowed}", "language")
+def _languages(start: Start, settings: SessionSettings, info: EngineInfo) -> LanguageChoice:
+    languages = start.languages or settings.languages
+    try:
+        return choose_languages(start.language, languages, info.languages, engine=info.engine)
+    except ProtocolError as error:
+        if not start.is_language_hint:
+            raise
+        choice = choose_languages(None, settings.languages, info.languages, engine=info.engine)
+        return replace(choice, refused=str(error))
 
 
 def _listener(start: Start, settings: PipelineSettings, origin: Origin) -> Listener:

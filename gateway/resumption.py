@@ -12,6 +12,7 @@ from gateway.checkpoint import STEP, Checkpoint, checkpoint_of
 from gateway.errors import SessionNotFound, Unavailable
 from gateway.journal import Journal
 from gateway.keys import digest_of
+from gateway.languages import choose_languages
 from gateway.lasting import event_of
 from gateway.session import FINISHED, Session, SessionContext, check_gap
 from gateway.state import StateUnavailable
@@ -86,7 +87,7 @@ async def _from_journal(
     missed = _missed(rows, resume.after_seq)
     if entry.outcome == FINISHED or _has_finished(rows):
         info, after_seq, held_sample = context.engine, resume.after_seq, resume.held_sample
-        described = entry.session_id, info.engine, info.model, info.device, start.language
+        described = entry.session_id, info.engine, info.model, info.device, choose_languages(start.language).code
         peer.welcome(Ready(after_seq, *described, resume.token, held_sample), missed)
         peer.end(None)
         return None

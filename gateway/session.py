@@ -232,7 +232,7 @@ class Session:
         context.live[self.session_id] = self
         self._shown.enter_context(context.watching.show(self.session_id, self._subject))
         context.metrics.sessions.inc()
-        _log_opened(self.session_id, self._start)
+        _log_opened(self.session_id, self._start, self.pipeline.language)
         if context.recordings is not None:
             warn = partial(self._warn, "recording_stopped")
             self._transcriber.recording = Recording(context.recordings, self.session_id, self._start, warn)
@@ -362,7 +362,7 @@ def _opening(session_id: str, subject: Subject, start: Start, token: str | None)
     return Opening(session_id, *known, start=str(NativeClientCodec().send(start)[0]), token_digest=digest_of(token))
 
 
-def _log_opened(session_id: str, start: Start) -> None:
+def _log_opened(session_id: str, start: Start, language: str | None) -> None:
     audio = start.audio
     logger.info(
         "session opened session=%s encoding=%s rate_hz=%d channels=%d language=%s",
@@ -370,7 +370,7 @@ def _log_opened(session_id: str, start: Start) -> None:
         audio.encoding,
         audio.sample_rate_hz,
         audio.channels,
-        start.language,
+        language,
     )
 
 

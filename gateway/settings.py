@@ -10,9 +10,9 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,6 +21,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from decoder.languages import read_language
 from decoder.settings import EngineSettings, GuardSettings, PlannerSettings, SchedulerSettings, StabiliserSettings
 from gateway.errors import ConfigurationError
 from vad.settings import SegmenterSettings
@@ -49,6 +50,16 @@ _CLIENTS_VARIABLES = frozenset({"LIVECUE_API_KEY"})
 _Timeout = Annotated[float, Field(gt=0)]
 
 
+def _split_commas(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _check_languages(languages: tuple[str, ...]) -> tuple[str, ...]:
+    for language in languages:
+        read_language(language)
+    return languages
+
+
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
     """What holds for every session.
@@ -72,6 +83,12 @@ class SessionSettings:
             of clients.
         grace_s: a resumable session waits so long for its client to come back. A minute: a change of networks takes
             seconds, and a client that comes later has given up on its captions.
+        languages: among these the language is detected where a client names none; empty: all that the engine writes.
+            In the environment separated by commas. A list of those that are spoken spares short utterances from being
+            taken for another one.
+        chinese_script: how Mandarin is written where a client does not say (`zh-Hant`, `zh-TW` …): simplified, as nine
+            in ten readers do, traditional, or as the engine writes it. Whisper's script says nothing of the speaker:
+            base writes speakers from Beijing in traditional characters, and mixes both in one sentence.
         max_waiting: sessions that wait for their clients at once; one more ends the one that has waited longest. 100:
             half as many as may be connected; each holds half a megabyte.
     """
@@ -91,10 +108,8 @@ class SessionSettings:
     lag_limit_s: float = 90.0
     grace_s: _Timeout = 60.0
     max_waiting: Annotated[int, Field(ge=1)] = 100
-
-
-def _split_commas(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    languages: Annotated[tuple[str, ...], BeforeValidator(_split_commas), AfterValidator(_check_languages)] = ()
+    chinese_script: Literal["simplified", "traditional", "engine"] = "simplified"
 
 
 def _split_bucket_edges(group: object) -> object:

@@ -66,7 +66,7 @@ class Start:
 
     Attributes:
         audio: format of the sound, of one channel where there are several.
-        language: ISO-639-1, or None: the engine finds out.
+        language: as `decoder.languages.read_language` takes it; None, `auto` or empty: it is detected.
         prompt: text that helps the engine with names and context.
         endpointing: when an utterance begins, pauses and ends.
         cue_profile: name in `gateway.cues.PROFILES`, or None: the gateway's.
@@ -78,6 +78,8 @@ class Start:
         channels: channels transcribed each by itself; `Audio` says which one it belongs to. With more than one, what is
             said of a channel comes as `OfChannel`.
         resumable: whether the session waits for the client when the connection is lost.
+        languages: among these the language is detected, each as `language` is written; empty: the gateway's.
+        is_language_hint: whether a language that cannot be had is warned of, and not refused: it ends no phone call.
     """
 
     audio: AudioFormat = field(default_factory=lambda: AudioFormat(Encoding.PCM_S16LE, SAMPLE_RATE_HZ, 1))
@@ -92,6 +94,8 @@ class Start:
     transcripts: bool = False
     channels: int = 1
     resumable: bool = False
+    languages: tuple[str, ...] = ()
+    is_language_hint: bool = False
 
 
 @dataclass(frozen=True, slots=True)

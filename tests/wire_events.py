@@ -68,6 +68,7 @@ def starts() -> st.SearchStrategy[Start]:
         partials=st.booleans(),
         words=st.booleans(),
         resumable=st.booleans(),
+        languages=st.lists(_TEXT, max_size=3).map(tuple),
     )
 
 

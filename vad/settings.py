@@ -24,11 +24,11 @@ class SegmenterSettings:
         endpoint_threshold: a window this probable keeps the turn open. Only what is sure does, so that noise and breath
             after the last word, although they are decoded, do not delay the end.
         onset_ms: speech without a break that begins an utterance. Three windows: clicks and knocks are shorter.
-        pause_ms: silence at which a speculative final is worth its cost. As much audio is kept after the last speech, so
-            that this final is already the last one. Pauses within a phrase are mostly shorter than 200 ms; kept audio of
-            300 ms has fewer words wrong in noise.
-        silence_ms: silence that ends an utterance. Pieces of a sentence decode worse than all of it: in noise 500 ms has
-            a tenth more words wrong. When pause_ms is not shorter, no pause is emitted.
+        pause_ms: silence at which a speculative final is worth its cost. As much audio is kept after the last speech,
+            so that this final is already the last one. Pauses within a phrase are mostly shorter than 200 ms; with
+            300 ms kept fewer words are wrong in noise.
+        silence_ms: silence that ends an utterance. Pieces of a sentence decode worse than all of it: with 500 ms a
+            tenth more words are wrong in noise. When pause_ms is not shorter, no pause is emitted.
         pad_before_ms: audio kept before the first speech, for soft beginnings are judged late. With 400 ms a twelfth
             fewer words are wrong than with 200 (Whisper tiny.en); more gains nothing.
         max_utterance_s: longer speech is split. Whisper sees 30 s; 25 leave room for its time stamps.

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from decoder.engine import EngineWork
 from decoder.engines._whisper_answers import final_words, partial_words
 from decoder.engines._whisper_cut import Cut, carried_on, find_cut, wants_cut
+from decoder.engines._whisper_languages import SessionLanguages, judge_language
 from decoder.engines._whisper_loops import is_doubtful, is_loop
 from decoder.engines._whisper_network import Encoded, Heard, Network
 from decoder.engines._whisper_pieces import rest_of, so_far
@@ -25,15 +27,8 @@ from decoder.engines._whisper_prompts import context_of, free_of_prompts, goes_o
 from decoder.engines._whisper_utterances import UtteranceStore
 from decoder.settings import EngineSettings
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind, Task, Word
-from vad.audio import SAMPLE_RATE_HZ
 
 __all__ = ["BatchDecoder", "Decoded"]
-
-LEARNABLE_SAMPLES = 3 * SAMPLE_RATE_HZ
-"""A language heard in less sound is not remembered: a word or two sound alike in many, and the mistake would stay."""
-
-LEARNABLE_PROBABILITY = 0.5
-"""Below it the language is as good as guessed (faster-whisper's threshold)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +37,11 @@ class Decoded:
 
     Attributes:
         answers: one a request, in the batch's order.
-        learned: session → language to remember.
+        learned: session → what is known of its languages now.
     """
 
     answers: tuple[Hypothesis | EngineError, ...]
-    learned: dict[str, str]
+    learned: dict[str, SessionLanguages]
 
 
 class BatchDecoder:
@@ -74,12 +69,14 @@ class BatchDecoder:
         """Free the weights, for all that share them; none of them may be at work."""
         self._network.close()
 
-    def decode(self, batch: Sequence[DecodeRequest], known: Mapping[str, str], proceed: Callable[[], None]) -> Decoded:
+    def decode(
+        self, batch: Sequence[DecodeRequest], known: Mapping[str, SessionLanguages], proceed: Callable[[], None]
+    ) -> Decoded:
         """Return one answer a request, in the same order.
 
         Args:
             batch: any mixture of requests.
-            known: session → its language, where it is known.
+            known: session → what is known of its languages.
             proceed: called between the steps; what it raises ends the decode.
         """
         answers: dict[int, Hypothesis | EngineError] = {}
@@ -90,7 +87,7 @@ class BatchDecoder:
                 plans.append(planned)
             else:
                 answers[place] = planned
-        learned: dict[str, str] = {}
+        learned: dict[str, SessionLanguages] = {}
         try:
             while plans:
                 plans.sort(key=lambda plan: (plan.group, plan.request.language or ""))
@@ -140,7 +137,11 @@ class BatchDecoder:
         return settings.hasty_final_window if request.in_haste else settings.final_window
 
     def _hear(
-        self, plans: list[Plan], known: Mapping[str, str], learned: dict[str, str], proceed: Callable[[], None]
+        self,
+        plans: list[Plan],
+        known: Mapping[str, SessionLanguages],
+        learned: dict[str, SessionLanguages],
+        proceed: Callable[[], None],
     ) -> list[Heard]:
         sounds = self._encode(plans, proceed)
         return self._generate(plans, sounds, self._languages(plans, sounds, known, learned), proceed)
@@ -157,26 +158,31 @@ class BatchDecoder:
         return sounds
 
     def _languages(
-        self, plans: Sequence[Plan], sounds: Sequence[Encoded], known: Mapping[str, str], learned: dict[str, str]
+        self,
+        plans: Sequence[Plan],
+        sounds: Sequence[Encoded],
+        known: Mapping[str, SessionLanguages],
+        learned: dict[str, SessionLanguages],
     ) -> list[str]:
         if not self._network.is_multilingual:
             return ["en"] * len(plans)
-        detected: dict[int, tuple[str, float]] = {}
-        for first, end in runs([plan.frames for plan in plans]):
-            requests = [plan.request for plan in plans[first:end]]
-            if any(request.language is None and request.session_id not in known for request in requests):
-                detected |= dict(enumerate(self._network.detect_language(sounds[first:end]), start=first))
+        detected: dict[int, Mapping[str, float]] = {}
+
+        def detect(row: int) -> Mapping[str, float]:
+            if row not in detected:
+                first, end = next(run for run in runs([plan.frames for plan in plans]) if row < run[1])
+                detected.update(enumerate(self._network.detect_language(sounds[first:end]), start=first))
+            return detected[row]
+
         languages = [""] * len(plans)
         # In the batch's order, so that a session's later request knows what the earlier one has taught.
         for row in sorted(range(len(plans)), key=lambda row: plans[row].place):
             request = plans[row].request
-            session_id = request.session_id
-            language = request.language or known.get(session_id) or learned.get(session_id)
-            if language is None:
-                language, probability = detected[row]
-                if len(request.samples) >= LEARNABLE_SAMPLES and probability >= LEARNABLE_PROBABILITY:
-                    learned[session_id] = language
-            languages[row] = language
+            languages[row] = request.language or ""
+            if request.language is None:
+                session_id = request.session_id
+                session = learned.get(session_id) or known.get(session_id) or SessionLanguages()
+                languages[row], learned[session_id] = judge_language(session, request, partial(detect, row))
         return languages
 
     def _generate(

@@ -186,13 +186,12 @@ class Network:
         """Return the output for silence; done a few times in a process, it counts as loading the model."""
         return _to_array(self._model.encode(ctranslate2.StorageView.from_array(features)))
 
-    def detect_language(self, sounds: Sequence[Encoded]) -> list[tuple[str, float]]:
-        """Return the language of each sound with its probability, 0..1; they are neighbours in one output."""
-        likeliest = []
-        for detected in self._model.detect_language(_rows(sounds)):
-            token, probability = next(item for item in detected if item[0][2:-2] in self.languages)
-            likeliest.append((token[2:-2], probability))
-        return likeliest
+    def detect_language(self, sounds: Sequence[Encoded]) -> list[dict[str, float]]:
+        """Return for each sound the probability of each language, 0..1; they are neighbours in one output."""
+        return [
+            {token[2:-2]: probability for token, probability in detected if token[2:-2] in self.languages}
+            for detected in self._model.detect_language(_rows(sounds))
+        ]
 
     def generate(
         self, plans: Sequence[Plan], sounds: Sequence[Encoded], languages: Sequence[str], temperature: float = 0.0

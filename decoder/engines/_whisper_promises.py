@@ -13,7 +13,7 @@ from decoder.stabiliser import normalise_word
 
 __all__ = ["Difference", "differences", "keep_promises"]
 
-KEPT_NATS = 2.0
+KEPT_NATS = 4.0
 """Promised words are kept where the text with them is at most e² times less likely: to the model such texts are as good
 as equal, and to a reader a caption that changes is worse."""
 

@@ -15,6 +15,7 @@ import ctranslate2
 import numpy as np
 
 from decoder.engine import Engine, EngineInfo, EngineWork
+from decoder.engines._whisper_languages import SessionLanguages
 from decoder.engines._whisper_model import BatchDecoder, Decoded
 from decoder.engines._whisper_network import Network, load_model
 from decoder.engines._whisper_utterances import UtteranceStore
@@ -67,7 +68,7 @@ class WhisperEngine:
         self._network = network
         self._settings = _shared_out(settings, self.info.device)
         self._utterances = UtteranceStore()
-        self._languages: dict[str, str | None] = {}  # session → its language; None: not known yet
+        self._languages: dict[str, SessionLanguages] = {}  # session → what is known of its languages
         self.max_batch = settings.max_batch
         self.parallel = self._settings.workers
         self._works = tuple(EngineWork() for _ in range(self.parallel))
@@ -104,8 +105,9 @@ class WhisperEngine:
         self._utterances.admit(request.session_id for request in batch)
         for request in batch:
             if request.language is None:
-                self._languages.setdefault(request.session_id, None)
-        known = {session_id: language for session_id, language in self._languages.items() if language is not None}
+                self._languages.setdefault(request.session_id, SessionLanguages())
+        session_ids = {request.session_id for request in batch}
+        known = {session_id: self._languages[session_id] for session_id in session_ids & self._languages.keys()}
         abandoned = threading.Event()
         try:
             decoded = await anyio.to_thread.run_sync(
@@ -115,13 +117,13 @@ class WhisperEngine:
             )
         finally:
             abandoned.set()
-        for session_id, language in decoded.learned.items():
+        for session_id, languages in decoded.learned.items():
             if session_id in self._languages:  # else it was forgotten meanwhile
-                self._languages[session_id] = language
+                self._languages[session_id] = languages
         return decoded.answers
 
     def forget(self, session_id: str) -> None:
-        """Drop the session's language and the spectrogram of its utterance."""
+        """Drop what is known of the session's languages and the spectrogram of its utterance."""
         self._languages.pop(session_id, None)
         self._utterances.forget(session_id)
 
@@ -134,7 +136,9 @@ class WhisperEngine:
             self._limiter = anyio.CapacityLimiter(self.parallel)
         return self._limiter
 
-    def _decode(self, batch: tuple[DecodeRequest, ...], known: dict[str, str], abandoned: threading.Event) -> Decoded:
+    def _decode(
+        self, batch: tuple[DecodeRequest, ...], known: dict[str, SessionLanguages], abandoned: threading.Event
+    ) -> Decoded:
         def proceed() -> None:
             if abandoned.is_set():
                 raise _AbandonedError

@@ -248,7 +248,7 @@ def _languages(order: Order, passages: Iterable[Passage]) -> list[Language]:
         if passage.final.text and passage.final.language is not None:
             spoken[passage.final.language] += len(passage.final.text)
     return [Language(code=code) for code, _ in spoken.most_common()] or (
-        [Language(code=order.language)] if order.language is not None else []
+        [Language(code=order.language.partition("-")[0])] if order.language is not None else []
     )
 
 

@@ -1,6 +1,5 @@
 """The form of a transcription request: fields in, what is wanted out. PURE."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,6 +8,8 @@ from reprlib import repr as shortened
 from decoder.engine import EngineInfo
 from decoder.types import Task
 from gateway.errors import InvalidRequest
+from gateway.languages import LanguageChoice, choose_languages
+from gateway.wishes import ProtocolError
 
 __all__ = ["Granularity", "Order", "ResponseFormat", "read_order"]
 
@@ -19,8 +20,6 @@ _MAX_PROMPT_CHARS = 1_000
 
 _MAX_SILENCE_MS = 10_000
 """The native dialect's limit."""
-
-_LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
 class ResponseFormat(StrEnum):
@@ -47,7 +46,8 @@ class Order:
     Attributes:
         task: what is to be written.
         response_format: how.
-        language: ISO-639-1, or None: the engine finds out.
+        language: a tag such as en or zh-Hant, or None: it is detected.
+        languages: tags of those among which it is detected; empty: all that the engine writes.
         prompt: keywords and text that help the engine, at most what it reads.
         temperature: 0..1.
         granularities: what has times; empty unless `response_format` is verbose_json.
@@ -59,6 +59,7 @@ class Order:
     task: Task
     response_format: ResponseFormat
     language: str | None
+    languages: tuple[str, ...]
     prompt: str
     temperature: float
     granularities: frozenset[Granularity]
@@ -96,10 +97,12 @@ def read_order(fields: Fields, task: Task, info: EngineInfo) -> Order:
     stream = _read_choice(fields, "stream", ("true", "false"), "false") == "true"
     if stream and response_format not in (ResponseFormat.JSON, ResponseFormat.TEXT):
         raise InvalidRequest(f"stream: only with response_format json or text, not {response_format}", "stream")
+    languages = _read_languages(fields, info)
     return Order(
         task=task,
         response_format=response_format,
-        language=_read_language(fields, info),
+        language=languages.tag,
+        languages=languages.allowed_tags,
         prompt=_read_prompt(fields),
         temperature=_read_number(fields, "temperature", 0.0, 1.0) or 0.0,
         granularities=granularities or (frozenset({Granularity.SEGMENT}) if is_verbose else frozenset()),
@@ -125,32 +128,17 @@ def _read_format(fields: Fields) -> ResponseFormat:
     return ResponseFormat(_read_choice(fields, "response_format", ResponseFormat, ResponseFormat.JSON))
 
 
-def _read_language(fields: Fields, info: EngineInfo) -> str | None:
-    """Return the language, or the only one of several that the engine writes; among more it finds out itself."""
-    language = _single(fields, "language")
-    if language is not None:
-        code = _language_code(language, "language")
-        if info.languages and code not in info.languages:
-            raise _unwritable(language, "language", info)
-        return code
-    codes = dict.fromkeys(_language_code(value, "languages") for value in _several(fields, "languages"))
-    written = [code for code in codes if not info.languages or code in info.languages]
-    if codes and not written:
-        raise _unwritable(", ".join(codes), "languages", info)
-    return written[0] if len(written) == 1 else None
-
-
-def _language_code(language: str, field: str) -> str:
-    """Return the code of a language tag: browsers send `en-GB` where `en` is asked for."""
-    code = language.strip().lower().replace("_", "-").partition("-")[0]
-    if not _LANGUAGE.fullmatch(code):
-        raise InvalidRequest(f"{field} {shortened(language)}: allowed is an ISO-639-1 code such as en", field)
-    return code
-
-
-def _unwritable(language: str, field: str, info: EngineInfo) -> InvalidRequest:
-    allowed = ", ".join(sorted(info.languages))
-    return InvalidRequest(f"{field} {shortened(language)}: the model {info.model} writes {allowed}", field)
+def _read_languages(fields: Fields, info: EngineInfo) -> LanguageChoice:
+    """Return the language, or those among which it is detected."""
+    try:
+        return choose_languages(
+            _single(fields, "language"),
+            _several(fields, "languages"),
+            info.languages,
+            engine=f"the model {info.model}",
+        )
+    except ProtocolError as error:
+        raise InvalidRequest(str(error), error.field) from error
 
 
 def _read_prompt(fields: Fields) -> str:

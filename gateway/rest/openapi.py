@@ -77,7 +77,8 @@ def _list(description: str, **rules: object) -> Schema:
     return {"type": "array", "items": {"type": "string", **rules}, "description": description}
 
 
-_CODE = "^[A-Za-z]{2,3}$"
+_LANGUAGE = "^([A-Za-z]{2,3}(-[A-Za-z]{2,4})?|auto|english)$"
+"""Not every English name: a schema is no list of languages."""
 
 _COMMON: dict[str, Schema] = {
     "file": _text(
@@ -101,8 +102,14 @@ _COMMON: dict[str, Schema] = {
 }
 
 _TRANSCRIPTION: dict[str, Schema] = _COMMON | {
-    "language": _text("What is spoken, ISO-639-1; without it the model finds out.", pattern=_CODE, example="en"),
-    "languages[]": _list("What may be spoken, ISO-639-1; one alone is taken for granted.", pattern=_CODE),
+    "language": _text(
+        "What is spoken: a code, a tag or an English name; without it, or auto, it is detected.",
+        pattern=_LANGUAGE,
+        example="en",
+    ),
+    "languages[]": _list(
+        "What may be spoken: it is detected among these; one alone is taken for granted.", pattern=_LANGUAGE
+    ),
     "keywords[]": _list("Words that may be said; they are put before the prompt."),
     "timestamp_granularities[]": _list("What has times in verbose_json; without it segments.", enum=list(Granularity)),
     "include[]": _list("With json only: log probabilities, one a word.", enum=["logprobs"]),

@@ -109,7 +109,7 @@ def open_file(gateway: Gateway, wishes: FileWishes, caller: Caller) -> FileSessi
 
 def _wishes(order: Order) -> FileWishes:
     endpointing = Endpointing(silence_ms=order.silence_ms)
-    start = Start(language=order.language, prompt=order.prompt, endpointing=endpointing)
+    start = Start(language=order.language, languages=order.languages, prompt=order.prompt, endpointing=endpointing)
     return FileWishes(start, order.task, order.temperature)
 
 

@@ -44,7 +44,7 @@ from gateway.wire.deepgram_turns import (
     Turns,
     check_thresholds,
     confidence_of,
-    hinted_language,
+    hinted_languages,
     is_timeout,
     with_thresholds,
 )
@@ -352,7 +352,8 @@ def _reconfigured(turns: Turns, wanted: Configure, languages: Sequence[str]) -> 
     hints, start = turns.language_hints, turns.start
     if wanted.language_hints is not None and turns.is_multilingual:
         hints = tuple(wanted.language_hints)
-        start = replace(start, language=hinted_language(hints, languages))
+        choice = hinted_languages(hints, languages)
+        start = replace(start, language=choice.tag, languages=choice.allowed_tags)
     start = with_thresholds(replace(start, prompt=prompt_of(keyterms)), thresholds)
     return replace(turns, start=start, thresholds=thresholds, keyterms=keyterms, language_hints=hints)
 

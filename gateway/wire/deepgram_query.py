@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from reprlib import repr as shortened
 
+from gateway.languages import LanguageChoice, choose_languages
 from gateway.wire import AudioFormat, Encoding, Endpointing, ProtocolError, Start
 from vad.errors import AudioFormatError
 
@@ -14,7 +15,6 @@ __all__ = [
     "Listen",
     "Pairs",
     "Query",
-    "language_of",
     "prompt_of",
     "read_listen",
 ]
@@ -44,9 +44,6 @@ _MAX_EXTRA_CHARS = 2_048
 
 _MAX_KEYTERM_WORDS, _MAX_KEYTERM_CHARS = 500, 5_000
 """Deepgram's limit is 500 tokens."""
-
-_MAX_TAG_CHARS = 35
-"""RFC 5646 §4.4.1."""
 
 _MAX_PROMPT_CHARS = 1_000
 """Whisper reads at most 223 tokens of prompt, which is about this many characters."""
@@ -101,15 +98,15 @@ def read_listen(pairs: Pairs, languages: Collection[str] = ()) -> Listen:
     audio = query.audio(channels=1 if multichannel else channels or 1)
     if multichannel and audio is None and channels != 1:
         raise ProtocolError("multichannel: only with raw sound, so with encoding and sample_rate", "multichannel")
-    language = query.one("language")
-    is_multilingual = language == "multi" or query.flag("detect_language")
+    choice, is_multilingual = query.languages(languages)
     interim_results = query.flag("interim_results")
     keyterms = (*query.every("keyterm"), *(word.partition(":")[0] for word in query.every("keywords")))
     endpointing, silence_ms = query.endpointing()
     return Listen(
         start=Start(
             audio=audio or AudioFormat(),
-            language=None if is_multilingual else language_of(language, "language", languages),
+            language=choice.tag,
+            languages=choice.allowed_tags,
             prompt=prompt_of(keyterms),
             endpointing=Endpointing(silence_ms=silence_ms),
             partials=interim_results,
@@ -223,6 +220,19 @@ class Query:
         except AudioFormatError as error:
             raise ProtocolError(str(error), "encoding") from error
 
+    def languages(self, written: Collection[str]) -> tuple[LanguageChoice, bool]:
+        """Return the language or those among which it is detected, and whether results name theirs.
+
+        Args:
+            written: ISO 639-1 codes that the engine writes; empty: any.
+        """
+        among = [value for value in self.every("detect_language") if value.strip().lower() not in (*_FALSE, *_TRUE)]
+        detects = bool(among) or self.flag("detect_language")
+        language = None if detects else self.one("language")
+        choice = choose_languages(language, among, written, names=("language", "detect_language"))
+        is_detected = language is not None and choice.code is None
+        return choice, detects or is_detected
+
     def extra(self) -> tuple[tuple[str, str], ...]:
         """Return what `extra=key:value` says."""
         given = self.every("extra")
@@ -235,15 +245,3 @@ class Query:
         """Refuse to answer anywhere but here."""
         if self.one("callback") is not None:
             raise ProtocolError("callback: answers are given on the connection that asks for them", "callback")
-
-
-def language_of(tag: str | None, name: str, languages: Collection[str]) -> str | None:
-    """Return the language of a tag: `en` of `en-US`."""
-    if tag is None:
-        return None
-    code = tag.strip().lower().replace("_", "-").partition("-")[0]
-    if not (code.isascii() and code.isalpha() and len(code) in (2, 3)) or len(tag) > _MAX_TAG_CHARS:
-        raise ProtocolError(f"{name} {shortened(tag)}: allowed is a tag such as en or en-US", name)
-    if languages and code not in languages:
-        raise ProtocolError(f"{name} {shortened(tag)}: allowed are {', '.join(sorted(languages))}", name)
-    return code

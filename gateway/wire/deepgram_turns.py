@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
+from gateway.languages import LanguageChoice, choose_languages
 from gateway.wire import AudioFormat, Endpointing, ProtocolError, Start
 from gateway.wire.deepgram_query import (
     MAX_MS,
@@ -10,7 +11,6 @@ from gateway.wire.deepgram_query import (
     MIN_SILENCE_MS,
     Pairs,
     Query,
-    language_of,
     prompt_of,
 )
 
@@ -19,7 +19,7 @@ __all__ = [
     "Turns",
     "check_thresholds",
     "confidence_of",
-    "hinted_language",
+    "hinted_languages",
     "is_timeout",
     "read_turns",
     "with_thresholds",
@@ -97,26 +97,27 @@ def read_turns(pairs: Pairs, languages: Collection[str] = ()) -> Turns:
         )
     )
     keyterms = query.every("keyterm")
+    names = "model", "model"
+    choice = (
+        hinted_languages(hints, languages) if is_multilingual else choose_languages("en", (), languages, names=names)
+    )
     start = replace(
         _TURN_START,
         audio=audio or AudioFormat(),
-        language=hinted_language(hints, languages) if is_multilingual else language_of("en", "model", languages),
+        language=choice.tag,
+        languages=choice.allowed_tags,
         prompt=prompt_of(keyterms),
     )
     return Turns(with_thresholds(start, thresholds), audio is None, thresholds, keyterms, hints, is_multilingual)
 
 
-def hinted_language(hints: Iterable[str], languages: Collection[str]) -> str | None:
-    """Return the language that is hinted at, or None where there are several: the engine finds out.
+def hinted_languages(hints: Iterable[str], languages: Collection[str]) -> LanguageChoice:
+    """Return the language that is hinted at, or those among which it is detected.
 
     Raises:
-        ProtocolError: the engine writes none of them.
+        ProtocolError: a hint is not understood, or the engine writes none of them.
     """
-    codes = {language_of(hint, "language_hint", ()) for hint in hints}
-    written = {code for code in codes if not languages or code in languages}
-    if codes and not written:
-        raise ProtocolError(f"language_hint: allowed are {', '.join(sorted(languages))}", "language_hint")
-    return written.pop() if len(written) == 1 else None
+    return choose_languages(None, hints, languages, names=("language_hint", "language_hint"))
 
 
 def confidence_of(silence_ms: float) -> float:

@@ -230,6 +230,7 @@ def _start_event(message: StartMessage) -> Start:
         eager=message.eager,
         guard=message.guard,
         resumable=message.resumable,
+        languages=message.languages,
     )
 
 
@@ -252,6 +253,7 @@ def _start_message(event: Start) -> StartMessage:
         eager=event.eager,
         guard=event.guard,
         resumable=event.resumable,
+        languages=event.languages,
     )
 
 

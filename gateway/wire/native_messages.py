@@ -62,6 +62,7 @@ class StartMessage(_Message, tag="start"):
     eager: bool = False
     guard: bool = False
     resumable: bool = False
+    languages: tuple[str, ...] = ()
 
 
 class ResumeMessage(_Message, tag="resume"):

@@ -1,13 +1,13 @@
 """What a Realtime session is asked to do: patches of it, what holds in the end, and that as a start. PURE."""
 
 from dataclasses import dataclass, field, replace
-from reprlib import repr as shortened
 from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from gateway.wire import AudioFormat, Encoding, Endpointing, Start
+from gateway.languages import LanguageChoice, choose_languages
+from gateway.wire import AudioFormat, Encoding, Endpointing, ProtocolError, Start
 from gateway.wire.openai_realtime_messages import (
     AudioObject,
     FormatObject,
@@ -129,9 +129,11 @@ class Wishes:
             Refusal: the engine does not write the language.
         """
         transcription = self.transcription or TranscriptionObject()
+        choice = _languages(transcription, self.defaults.languages)
         return Start(
             audio=DECODED,
-            language=_language(transcription, self.defaults.languages),
+            language=choice.tag,
+            languages=choice.allowed_tags,
             prompt=_prompt(transcription),
             endpointing=self._endpointing(),
             transcripts=True,
@@ -225,23 +227,13 @@ def _server_vad(wanted: ServerVad, defaults: Defaults) -> ServerVad:
     )
 
 
-def _language(wanted: TranscriptionObject, written: tuple[str, ...]) -> str | None:
-    """Return the language, or the only one of several that the engine writes; among more it finds out itself."""
-    code = _code(_value(wanted.language, ""))
-    codes = [code] if code else [code for code in map(_code, _value(wanted.languages, ())) if code]
-    allowed = list(dict.fromkeys(code for code in codes if not written or code in written))
-    if codes and not allowed:
-        name = "language" if code else "languages"
-        raise Refusal(
-            f"{name} {shortened(', '.join(codes))}: the model writes {', '.join(sorted(written))}",
-            field=f"{_PLACE}.transcription.{name}",
-        )
-    return allowed[0] if len(allowed) == 1 else None
-
-
-def _code(language: str) -> str:
-    """Return the code of a language tag: `en-GB` is sent where `en` is asked for."""
-    return language.strip().lower().replace("_", "-").partition("-")[0]
+def _languages(wanted: TranscriptionObject, written: tuple[str, ...]) -> LanguageChoice:
+    """Return the language, or those among which it is detected."""
+    languages = [text for text in _value(wanted.languages, ()) if text.strip()]
+    try:
+        return choose_languages(_value(wanted.language, ""), languages, written)
+    except ProtocolError as error:
+        raise Refusal(str(error), field=f"{_PLACE}.transcription.{error.field}") from error
 
 
 def _prompt(wanted: TranscriptionObject) -> str:

@@ -77,11 +77,11 @@ class TwilioCodec:
         prompt = wishes.get("prompt", "")
         if len(prompt) > MAX_PROMPT_CHARS:
             raise ProtocolError(f"prompt of {len(prompt)} characters: at most {MAX_PROMPT_CHARS} are read", "prompt")
-        language = wishes.get("language") or wishes.get("lang")
         self._call, self._timeline = call, Timeline(call.audio, call.tracks)
         return Start(
             audio=call.audio,
-            language=language.partition("-")[0].lower() if language else None,  # en-US is how telephony writes en
+            language=wishes.get("language") or wishes.get("lang"),
+            is_language_hint=True,  # whoever set up the call cannot see a refusal, and would lose all of it
             prompt=prompt,
             cue_profile=wishes.get("profile") or None,
             words=True,

@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 import numpy as np
 
+from gateway.languages import choose_languages
 from gateway.wire import (
     Audio,
     AudioFormat,
@@ -179,7 +180,7 @@ class WyomingCodec:
             case Final(text=text, language=language) if text:
                 return [*self._opening(language), self._chunk(text)]
             case Finished() if not self.has_failed:
-                language = self._start.language
+                language = choose_languages(self._start.language).code
                 transcript = _frame("transcript", {"text": "".join(self._told), **_language(language)})
                 return [*self._opening(language), transcript, _frame("transcript-stop", {})]
             case Error(_, code, text):
@@ -197,8 +198,7 @@ class WyomingCodec:
 
     def _wish(self, wish: _Transcribe) -> list[ClientEvent]:
         hints = [*(wish.transcript_names or ()), *(wish.transcript_terms or ())]
-        # Home Assistant's languages may name a country too
-        language = (wish.language or "").replace("_", "-").partition("-")[0].lower() or None
+        language = choose_languages(wish.language).tag  # Home Assistant's languages may name a country too
         self._start = replace(self._start, language=language, prompt=", ".join(hints)[:MAX_PROMPT_CHARS])
         return [Update(self._start)] if self._format else []
 

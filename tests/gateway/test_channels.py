@@ -26,6 +26,7 @@ from gateway.wire import (
     SpeechEnded,
     SpeechStarted,
     Start,
+    Warning,
 )
 from tests.sessions import LoudnessDetector, hush, speech
 from vad.detector import DETECTORS
@@ -142,6 +143,23 @@ def test_an_update_changes_language_and_endpointing_from_here_on() -> None:
     assert all(request.kind is RequestKind.PARTIAL for request in requests)
 
 
+def test_a_list_of_languages_goes_with_every_request() -> None:
+    made = pipelines(Start(languages=("German", "en-US", "fr")))
+    effects = made.hear(hush(0.5) + speech(1.2) + hush(0.8), 0.0)
+    requests = [effect for effect in effects if isinstance(effect, DecodeRequest)]
+    assert {(request.language, request.languages) for request in requests} == {(None, ("de", "en"))}
+
+
+@pytest.mark.parametrize("hint", ["Klingon", "fr"])
+def test_a_hint_that_is_no_use_is_warned_of_once_and_the_language_detected(hint: str) -> None:
+    made = pipelines(Start(language=hint, is_language_hint=True))
+    effects = made.hear(hush(0.5) + speech(1.2), 0.0) + made.hear(hush(0.8), 0.0)
+    [warning] = [effect for effect in effects if isinstance(effect, Warning)]
+    assert warning.code == "language_ignored"
+    assert hint in warning.message
+    assert {request.language for request in effects if isinstance(request, DecodeRequest)} == {None}
+
+
 def test_an_update_that_cannot_be_met_leaves_all_as_it_was() -> None:
     made = pipelines(Start(language="en"))
     with pytest.raises(ProtocolError, match="language"):
@@ -155,3 +173,13 @@ def test_the_words_of_an_open_utterance_are_told_when_asked_for() -> None:
     partials = [effect for effect in told if isinstance(effect, Partial)]
     assert [word.text for word in partials[-1].committed + partials[-1].tail][:2] == ["two", "three"]
     assert not [e for e in hear(pipelines(Start()), 0, hush(0.5), speech(2.2)) if isinstance(e, Partial)]
+
+
+@pytest.mark.parametrize(
+    ("start", "language"),
+    [(Start(language="German"), "de"), (Start(language="x\ny", is_language_hint=True), None), (Start(), None)],
+)
+def test_the_language_of_a_session_is_a_code_or_detected(start: Start, language: str | None) -> None:
+    made = pipelines(start)
+
+    assert made.language == made.ready().language == language

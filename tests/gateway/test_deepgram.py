@@ -293,6 +293,28 @@ async def test_channels_that_are_not_told_apart_are_mixed() -> None:
 # --- the address -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("language", ["en", "eng", "english", "en-US"])
+def test_a_language_is_understood_however_it_is_written(language: str) -> None:
+    listen = read_listen([("language", language)], ("de", "en", "es"))
+    assert (listen.start.language, listen.is_multilingual) == ("en", False)
+
+
+@pytest.mark.parametrize(
+    ("query", "languages"),
+    [
+        ([("language", "multi")], ()),
+        ([("language", "auto")], ()),
+        ([("detect_language", "true")], ()),
+        ([("detect_language", "en"), ("detect_language", "es-419")], ("en", "es")),
+    ],
+)
+def test_language_is_detected_among_those_of_the_address(
+    query: list[tuple[str, str]], languages: tuple[str, ...]
+) -> None:
+    listen = read_listen(query, ("de", "en", "es"))
+    assert (listen.start.language, listen.start.languages, listen.is_multilingual) == (None, languages, True)
+
+
 def test_the_address_says_what_is_wanted() -> None:
     listen = read_listen(
         [
@@ -344,9 +366,10 @@ def test_what_is_packed_says_itself_what_it_is(encoding: str | None) -> None:
         ({"interim_results": "perhaps"}, "interim_results"),
         ({"endpointing": "-1"}, "endpointing"),
         ({"utterance_end_ms": "9" * 5_000}, "utterance_end_ms"),
-        ({"language": "English"}, "language"),
+        ({"language": "Klingon"}, "language"),
         ({"language": "en-" + "x" * 100}, "language"),
         ({"language": "de"}, "language"),
+        ({"detect_language": "perhaps"}, "detect_language"),
         ({"callback": "http://127.0.0.1/"}, "callback"),
         ({"extra": "x" * 3_000}, "extra"),
         ({"keyterm": "x" * 6_000}, "keyterm"),

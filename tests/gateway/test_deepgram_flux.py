@@ -184,7 +184,7 @@ async def test_configure_is_answered_in_its_turn_with_all_that_holds_now() -> No
         {"thresholds": {"eager_eot_threshold": 0.8}},
         {"thresholds": {"eot_timeout_ms": 10}},
         {"keyterms": ["word"] * 501},
-        {"language_hints": ["English"]},
+        {"language_hints": ["Klingon"]},
         {"language_hints": ["de"]},
     ],
 )
@@ -206,6 +206,13 @@ async def test_hints_that_leave_one_language_are_that_language() -> None:
     [update, _] = codec.receive('{"type":"Configure","language_hints":["de-AT","fr"]}')
     assert isinstance(update, Update)
     assert update.start.language == "de"
+
+
+async def test_language_is_detected_among_several_hints() -> None:
+    codec = FluxCodec(read_turns([("model", "flux-general-multi")]), languages=("en", "de", "fr"))
+    [update, _] = codec.receive('{"type":"Configure","language_hints":["de-AT","fr"]}')
+    assert isinstance(update, Update)
+    assert (update.start.language, update.start.languages) == (None, ("de", "fr"))
 
 
 async def test_a_message_that_is_none_is_a_warning_and_harms_nothing() -> None:

@@ -123,10 +123,11 @@ def test_a_start_may_say_everything() -> None:
         "partials": False,
         "words": True,
         "resumable": True,
+        "languages": ["de", "en"],
     }
     wishes = Endpointing("silero", 700, 300, 20.0, 250)
     expected = Start(AudioFormat(Encoding.PCM_MULAW, 8000, 2), "de", "livecue", wishes, "live", False, True)
-    assert NativeCodec().receive(json.dumps(message)) == [replace(expected, resumable=True)]
+    assert NativeCodec().receive(json.dumps(message)) == [replace(expected, resumable=True, languages=("de", "en"))]
 
 
 def test_a_resume_needs_the_session_and_its_token() -> None:
@@ -239,7 +240,9 @@ def test_controls_are_read() -> None:
 # --- what is wrong, and what is allowed ------------------------------------------------------------------------------
 
 TYPES = "start, resume, flush, stop, keepalive"
-FIELDS = "type, version, audio, language, engine, endpointing, cues, partials, words, eager, guard, resumable"
+FIELDS = (
+    "type, version, audio, language, engine, endpointing, cues, partials, words, eager, guard, resumable, languages"
+)
 RESUME_FIELDS = "type, session_id, token, after_seq, held_sample"
 ENCODINGS = "pcm_s16le, pcm_s24le, pcm_f32le, pcm_mulaw, pcm_alaw"
 WISHES = "detector, silence_ms, pause_ms, max_utterance_s, partial_interval_ms"

@@ -178,6 +178,8 @@ def test_turn_detection_says_when_utterances_end(turn_detection: object, endpoin
         ({"languages": ["de", "en"]}, None),
         ({"languages": ["de", "xx"]}, "de"),
         ({"languages": []}, None),
+        ({"language": "english"}, "en"),
+        ({"language": "auto"}, None),
         (None, None),
     ],
 )

@@ -168,13 +168,33 @@ async def test_a_refused_name_is_not_echoed_at_length() -> None:
     assert len(str(messages[0]["message"])) < 200
 
 
-@pytest.mark.parametrize("language", ["xx", "", "English"])
+@pytest.mark.parametrize("language", ["xx", "fr-CA", "French"])
 async def test_a_language_the_engine_does_not_write_is_refused(language: str) -> None:
     engine = ScriptedEngine()
     engine.info = replace(engine.info, languages=("en", "de"))
     async with gateway(engine) as context:
         messages, close_code = await conversation(context, {"type": "start", "language": language})
     assert messages[0]["message"] == f"language {language!r}: scripted writes de, en"
+    assert close_code == 1008
+
+
+@pytest.mark.parametrize(("language", "ready"), [("eng", "en"), ("German", "de"), ("de-AT", "de"), ("auto", None)])
+async def test_a_language_is_understood_however_it_is_written(language: str, ready: str | None) -> None:
+    engine = ScriptedEngine()
+    engine.info = replace(engine.info, languages=("en", "de"))
+    async with gateway(engine) as context:
+        messages, close_code = await conversation(context, {"type": "start", "language": language}, *UTTERANCE, STOP)
+    assert messages[0]["language"] == ready
+    assert close_code == 1000
+
+
+async def test_a_list_without_a_language_the_engine_writes_is_refused() -> None:
+    engine = ScriptedEngine()
+    engine.info = replace(engine.info, languages=("en", "de"))
+    async with gateway(engine) as context:
+        messages, close_code = await conversation(context, {"type": "start", "languages": ["fr", "ja"]})
+    assert messages[0]["message"] == "languages 'fr, ja': scripted writes de, en"
+    assert messages[0]["field"] == "languages"
     assert close_code == 1008
 
 

@@ -67,7 +67,7 @@ def test_a_call_of_each_service_is_its_sound(service: str) -> None:
     events += codec.receive(stop_of(service))
     assert isinstance(start, Start)
     assert start.audio.sample_rate_hz == spoken.rate_hz
-    assert (start.language, start.prompt) == ("en", "Ada")
+    assert (start.language, start.is_language_hint, start.prompt) == ("en-GB", True, "Ada")
     assert said(events) == sound
     assert isinstance(events[-1], Stop)
     assert codec.about()["call_id"] == "CA1"

@@ -186,7 +186,7 @@ def test_a_format_that_changes_in_the_middle_is_refused() -> None:
         codec.receive(frame("audio-chunk", {**PCM_16K, "rate": 8_000}, b"\0\0"))
 
 
-@pytest.mark.parametrize("language", ["de", "de-CH", "de_AT", "DE"])
+@pytest.mark.parametrize("language", ["de", "de-CH", "de_AT", "DE", "german", "deu"])
 def test_a_language_may_name_a_country(language: str) -> None:
     codec = WyomingCodec()
     codec.receive(frame("transcribe", {"language": language}))

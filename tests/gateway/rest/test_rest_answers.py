@@ -47,6 +47,7 @@ def order(response_format: ResponseFormat = ResponseFormat.JSON, **wishes: objec
     defaults: dict[str, object] = {
         "task": Task.TRANSCRIBE,
         "language": None,
+        "languages": (),
         "prompt": "",
         "temperature": 0.0,
         "granularities": frozenset({Granularity.SEGMENT}),
