@@ -238,6 +238,9 @@ class StabiliserSettings:
         agreement: hypotheses in a row that must agree, LocalAgreement-n (Liu et al. 2020, Macháček et al. 2023). 2, as
             theirs: with 3 words are promised 0.4 s later and no more of them last.
         agreement_s: two are enough when one covers so much more audio than the other, where `agreement` is more.
+        settled_s: a word is promised only when it ends so long before the newest audio, where the engine knows when:
+            what is still being said turns into other words.
+        least_probability: nor when the engine holds it for less likely than that.
 
     Raises:
         ValueError: a value is not allowed.
@@ -245,10 +248,15 @@ class StabiliserSettings:
 
     agreement: int = 2
     agreement_s: float = 0.9
+    settled_s: float = 0.4
+    least_probability: float = 0.3
 
     def __post_init__(self) -> None:
         _check_least("agreement", self.agreement, 1)
         _check_least("agreement_s", self.agreement_s, 0)
+        _check_least("settled_s", self.settled_s, 0)
+        _check_least("least_probability", self.least_probability, 0)
+        _check_most("least_probability", self.least_probability, 1)
 
 
 GuardMode = Literal["off", "flag", "drop"]

@@ -104,8 +104,7 @@ class Word:
         text: the word as written, with its leading space where the language puts one.
         start_sample: first sample, at 16 kHz since the session began.
         end_sample: one past the last sample, ≥ `start_sample`.
-        probability: 0..1, or None where the engine does not say. Then its times are guessed too, from where other words
-            are: that is how Whisper's partials are made.
+        probability: 0..1, or None where the engine does not say; then its times are guessed too.
     """
 
     text: str

@@ -34,7 +34,6 @@ from gateway.wire import (
     SpeechEnded,
     SpeechStarted,
     Start,
-    Warning,
 )
 from vad import events as speech
 from vad.audio import SAMPLE_RATE_HZ, s_to_samples

@@ -35,7 +35,9 @@ from vad.detector import DETECTORS
 from vad.settings import SegmenterSettings
 
 __all__ = [
+    "SEGMENTER",
     "SETTINGS",
+    "STABILISER",
     "Message",
     "Peer",
     "ShortEngine",
@@ -52,6 +54,12 @@ __all__ = [
 
 Message = dict[str, object]
 """What the gateway says, as JSON."""
+
+SEGMENTER = SegmenterSettings(pause_ms=200, silence_ms=500, pad_before_ms=300)
+"""Short silences make short tests; what is tested with them does not depend on how long they are."""
+
+STABILISER = StabiliserSettings(agreement=3)
+"""So that a word is a tail, agreed on and committed in three steps."""
 
 SETTINGS = SessionSettings(detector="loudness")
 
@@ -131,7 +139,7 @@ async def open_context(
     """
     engine = engine or ScriptedEngine()
     driver = Scheduler(engine, PlannerSettings(), scheduler or SchedulerSettings(), clock)
-    settings = PipelineSettings(SegmenterSettings(), StabiliserSettings(), GuardSettings(), session)
+    settings = PipelineSettings(SEGMENTER, STABILISER, GuardSettings(), session)
     with patch.dict(DETECTORS, loudness="tests.sessions:LoudnessDetector"):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(driver.run)

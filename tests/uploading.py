@@ -73,7 +73,7 @@ def wav(sound: bytes) -> bytes:
 SPOKEN = wav(utterances(2))
 """Five seconds."""
 
-SAID = "two three four eight nine ten one"
+SAID = "two three four five eight nine ten one"
 """What the scripted engine hears in them."""
 
 

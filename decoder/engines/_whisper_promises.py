@@ -13,7 +13,7 @@ from decoder.stabiliser import normalise_word
 
 __all__ = ["Difference", "differences", "keep_promises"]
 
-KEPT_NATS = 4.0
+KEPT_NATS = 2.0
 """Promised words are kept where the text with them is at most e² times less likely: to the model such texts are as good
 as equal, and to a reader a caption that changes is worse."""
 
@@ -68,7 +68,7 @@ def keep_promises(heard: Sequence[Heard], network: Network, proceed: Callable[[]
 
 def _is_whole(heard: Heard) -> bool:
     plan = heard.plan
-    return plan.wants_times and not plan.before.tokens and rest_of(heard) is None and bool(plan.request.prefix)
+    return plan.is_final and not plan.before.tokens and rest_of(heard) is None and bool(plan.request.prefix)
 
 
 def _with_promises(heard: Heard, network: Network, proceed: Callable[[], None]) -> Heard:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from decoder.engine import EngineInfo
 from decoder.engines._upstream_client import HttpUpstream
 from decoder.engines.upstream import UpstreamEngine
-from decoder.settings import EngineSettings, GuardSettings, PoolSettings, StabiliserSettings
+from decoder.settings import EngineSettings, GuardSettings, PoolSettings
 from decoder.types import DecodeRequest, RequestKind
 from gateway.cli import app
 from gateway.errors import ConfigurationError
@@ -21,11 +21,10 @@ from gateway.wire import Start
 from tests.demo import RECORDING
 from tests.requests import request
 from tests.servers import get, serving
-from tests.sessions import LoudnessDetector, Message, call, hush, open_context, speech
+from tests.sessions import SEGMENTER, STABILISER, LoudnessDetector, Message, call, hush, open_context, speech
 from tests.upstreams import upstream_settings
 from tools.fault_server import FaultServer, Reply, refusal, said, serving_upstream
 from vad.detector import DETECTORS
-from vad.settings import SegmenterSettings
 
 START = {"type": "start"}
 
@@ -39,7 +38,7 @@ def engine_of(*servers: FaultServer, price_per_minute: float = 0.0, **pool: obje
 def partials_asked(monkeypatch: pytest.MonkeyPatch, info: EngineInfo) -> int:
     monkeypatch.setitem(DETECTORS, "loudness", f"{LoudnessDetector.__module__}:LoudnessDetector")
     session = SessionSettings(detector="loudness")
-    settings = PipelineSettings(SegmenterSettings(), StabiliserSettings(), GuardSettings(), session)
+    settings = PipelineSettings(SEGMENTER, STABILISER, GuardSettings(), session)
     made = Pipeline("a", Start(), settings, info)
     effects = [effect for _ in range(50) for effect in made.hear(speech(0.1), 0.0)]
     requests = [effect for effect in effects if isinstance(effect, DecodeRequest)]

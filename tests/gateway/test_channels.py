@@ -8,7 +8,7 @@ import pytest
 from decoder.engine import EngineInfo
 from decoder.engines.scripted import spoken_count
 from decoder.scheduler import Answer
-from decoder.settings import GuardSettings, StabiliserSettings
+from decoder.settings import GuardSettings
 from decoder.types import DecodeRequest, RequestKind
 from gateway.channels import MAX_CHANNELS, ChannelPipelines
 from gateway.pipeline import Effect, PipelineSettings
@@ -28,9 +28,8 @@ from gateway.wire import (
     Start,
     Warning,
 )
-from tests.sessions import LoudnessDetector, hush, speech
+from tests.sessions import SEGMENTER, STABILISER, LoudnessDetector, hush, speech
 from vad.detector import DETECTORS
-from vad.settings import SegmenterSettings
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +40,7 @@ def loudness() -> Iterator[None]:
 
 def pipelines(start: Start) -> ChannelPipelines:
     session = SessionSettings(detector="loudness", eager_finals=False)
-    settings = PipelineSettings(SegmenterSettings(), StabiliserSettings(), GuardSettings(), session)
+    settings = PipelineSettings(SEGMENTER, STABILISER, GuardSettings(), session)
     return ChannelPipelines("a", start, settings, EngineInfo("scripted", "script", "none", languages=("en", "de")))
 
 

@@ -8,14 +8,13 @@ import pytest
 from decoder.engine import EngineInfo
 from decoder.engines.scripted import spoken_count
 from decoder.scheduler import Answer
-from decoder.settings import GuardSettings, StabiliserSettings
+from decoder.settings import GuardSettings
 from decoder.types import DecodeRequest, EngineBusy, EngineError, Hypothesis, RequestKind, RequestReplaced
 from gateway.pipeline import Effect, Pipeline, PipelineSettings
 from gateway.settings import SessionSettings
 from gateway.wire import CadenceChanged, Endpointing, Final, Flushed, Resumed, Start
-from tests.sessions import LoudnessDetector, hush, speech
+from tests.sessions import SEGMENTER, STABILISER, LoudnessDetector, hush, speech
 from vad.detector import DETECTORS
-from vad.settings import SegmenterSettings
 
 PARTIAL, EAGER, FINAL = RequestKind.PARTIAL, RequestKind.EAGER, RequestKind.FINAL
 
@@ -28,7 +27,7 @@ def loudness() -> Iterator[None]:
 
 def pipeline(start: Start | None = None, *, eager_is_final: bool = True, eager_finals: bool = True) -> Pipeline:
     session = SessionSettings(detector="loudness", eager_finals=eager_finals)
-    settings = PipelineSettings(SegmenterSettings(), StabiliserSettings(), GuardSettings(), session)
+    settings = PipelineSettings(SEGMENTER, STABILISER, GuardSettings(), session)
     info = EngineInfo("scripted", "script", "none", eager_is_final=eager_is_final)
     return Pipeline("a", start or Start(), settings, info)
 
@@ -95,7 +94,7 @@ def test_committed_words_are_forced_in_partials_and_not_in_what_may_be_a_final()
             answer(made, request)
     assert any(request.prefix for request in asked if request.kind is PARTIAL)
     assert {request.kind for request in asked} == {PARTIAL, EAGER, FINAL}
-    assert not any(request.prefix for request in asked if request.kind is not PARTIAL)
+    assert not any(request.forced for request in asked if request.kind is not PARTIAL)
 
 
 def pauses(made: Pipeline, count: int) -> list[RequestKind]:

@@ -16,8 +16,8 @@ from vad.settings import SegmenterSettings
 from vad.tape import Tape
 
 WINDOW = 512
-SETTINGS = SegmenterSettings()
-SHORT = SegmenterSettings(max_utterance_s=2.0, split_search_s=0.5, progress_interval_ms=300)
+SETTINGS = SegmenterSettings(pause_ms=200, silence_ms=500, pad_before_ms=300)
+SHORT = replace(SETTINGS, max_utterance_s=2.0, split_search_s=0.5, progress_interval_ms=300)
 NOTHING = np.zeros(0, np.float32)
 
 
@@ -98,7 +98,7 @@ def test_a_pause_as_long_as_the_silence_is_not_said() -> None:
 
 
 def test_padding_does_not_reach_back_into_the_utterance_before() -> None:
-    first, second = ended(events_of((1, 5), (0, 17), (1, 5), (0, 20), settings=SegmenterSettings(pad_before_ms=2_000)))
+    first, second = ended(events_of((1, 5), (0, 17), (1, 5), (0, 20), settings=replace(SETTINGS, pad_before_ms=2_000)))
     assert first.end_sample == second.start_sample
 
 
