@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from decoder.settings import StabiliserSettings
 from decoder.types import Transcript, Word
-from vad.audio import SAMPLE_RATE_HZ, s_to_samples
+from vad.audio import SAMPLE_RATE_HZ
 
 __all__ = ["Stabiliser", "normalise_word"]
 
@@ -40,35 +40,27 @@ class Stabiliser:
         """The words that only the final may change."""
         return self._committed
 
-    def update(self, words: tuple[Word, ...], revision: int, heard_sample: int) -> Transcript:
+    def update(self, words: tuple[Word, ...], revision: int, heard_sample: int, *, is_cut: bool = False) -> Transcript:
         """Take in a partial hypothesis.
 
         Args:
             words: all words of the utterance so far.
             revision: of the hypothesis, greater than that of the one before.
-            heard_sample: one past the last sample of its sound.
+            heard_sample: one past the last sample of its audio.
+            is_cut: whether somebody speaks up to there. Then the last word is left out, for it may be half of one.
         """
         rest = words[_split_after(self._committed, words) :]
+        rest = rest[:-1] if is_cut else rest
         most = max(self._settings.agreement, 2)
         self._recent = [*self._recent, rest][-most:]
         self._heard = [*self._heard, heard_sample][-most:]
         needed = self._needed()
         agreed = _common_prefix(self._recent[-needed:]) if len(self._recent) >= needed else 0
-        agreed = self._count_settled(rest[:agreed], heard_sample)
         was_shown = _common_prefix([rest[:agreed], self._shown]) == agreed
         self._committed += rest[:agreed]
         self._recent = [earlier[agreed:] for earlier in self._recent]
         self._shown = self._steadied(self._shown[agreed:] if was_shown else (), rest[agreed:])
         return Transcript(self._utterance_id, revision, self._committed, self._shown, is_final=False)
-
-    def _count_settled(self, words: tuple[Word, ...], heard_sample: int) -> int:
-        """Return how many leading words are sure, and over for long enough; of guessed times nothing is asked."""
-        latest_sample = heard_sample - s_to_samples(self._settings.settled_s)
-        least = self._settings.least_probability
-        for count, word in enumerate(words):
-            if word.probability is not None and (word.end_sample > latest_sample or word.probability < least):
-                return count
-        return len(words)
 
     def _needed(self) -> int:
         """Return how many hypotheses, the newest included, must agree now."""

@@ -104,7 +104,8 @@ class Word:
         text: the word as written, with its leading space where the language puts one.
         start_sample: first sample, at 16 kHz since the session began.
         end_sample: one past the last sample, ≥ `start_sample`.
-        probability: 0..1, or None where the engine does not say; then its times are guessed too.
+        probability: 0..1, or None where the engine does not say. Then its times are guessed too, from where other words
+            are: that is how Whisper's partials are made.
     """
 
     text: str
@@ -134,6 +135,7 @@ class DecodeRequest:
             audio, and may keep those of them that are as good.
         task: what to write.
         in_haste: whether the engine is far behind, so that an answer a little worse for half the work is welcome.
+        ends_in_speech: whether somebody speaks up to the end of the audio, so that its last word may be cut off.
         temperature: 0..1; above 0 words are drawn by chance, the less likely ones more often the higher it is.
         speech_probability: 0..1, how sure the detector is that somebody speaks in it; None where none was asked.
     """
@@ -153,6 +155,7 @@ class DecodeRequest:
     in_haste: bool = False
     speech_probability: float | None = None
     languages: tuple[str, ...] = ()
+    ends_in_speech: bool = False
 
     @property
     def forced(self) -> tuple[Word, ...]:

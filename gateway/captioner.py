@@ -209,8 +209,8 @@ class Captioner:
             return []
         outcome = answer.outcome
         words = self._judged(answer.request, outcome, is_final=False).words
-        transcript = utterance.stabiliser.update(words, answer.request.revision, answer.request.end_sample)
-        heard_sample = answer.request.end_sample
+        heard_sample, is_cut = answer.request.end_sample, answer.request.ends_in_speech
+        transcript = utterance.stabiliser.update(words, answer.request.revision, heard_sample, is_cut=is_cut)
         events = self._cue_events(transcript, outcome.language, heard_sample)
         if self._start.transcripts:
             spans = _spans(transcript.committed), _spans(transcript.tail)

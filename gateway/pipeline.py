@@ -300,6 +300,7 @@ class Pipeline:
             prefix=self._captioner.committed(event.utterance_id),
             in_haste=self._cadence.is_far_behind,
             speech_probability=event.speech_probability,
+            ends_in_speech=event.voiced_end_sample >= event.end_sample,
         )
 
     def _ack(self) -> Ack:

@@ -37,7 +37,6 @@ from vad.settings import SegmenterSettings
 __all__ = [
     "SEGMENTER",
     "SETTINGS",
-    "STABILISER",
     "Message",
     "Peer",
     "ShortEngine",
@@ -57,9 +56,6 @@ Message = dict[str, object]
 
 SEGMENTER = SegmenterSettings(pause_ms=200, silence_ms=500, pad_before_ms=300)
 """Short silences make short tests; what is tested with them does not depend on how long they are."""
-
-STABILISER = StabiliserSettings(agreement=3)
-"""So that a word is a tail, agreed on and committed in three steps."""
 
 SETTINGS = SessionSettings(detector="loudness")
 
@@ -139,7 +135,7 @@ async def open_context(
     """
     engine = engine or ScriptedEngine()
     driver = Scheduler(engine, PlannerSettings(), scheduler or SchedulerSettings(), clock)
-    settings = PipelineSettings(SEGMENTER, STABILISER, GuardSettings(), session)
+    settings = PipelineSettings(SEGMENTER, StabiliserSettings(), GuardSettings(), session)
     with patch.dict(DETECTORS, loudness="tests.sessions:LoudnessDetector"):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(driver.run)

@@ -59,6 +59,7 @@ class Segmenter:
     | hushed          | silent for pause_ms                       | paused   | SpeechPaused                           |
     | hushed          | p ≥ onset_threshold                       | speaking | as speaking with p ≥ offset_threshold  |
     | paused          | p ≥ onset_threshold                       | speaking | SpeechResumed, then as above           |
+    | … and long      | p ≥ onset_threshold                       | speaking | SpeechEnded(max_length), SpeechStarted |
     | hushed or paused| the turn is over                          | idle     | SpeechEnded(silence)                   |
     | all but idle    | flush                                     | idle     | SpeechEnded(flush)                     |
 
@@ -68,8 +69,9 @@ class Segmenter:
 
     An utterance reaches from `pad_before_ms` before its first speech, but not back into the one before it, to
     `pause_ms` after its last speech, or to what has been heard. So a pause carries the very samples of the end that may
-    follow it. No utterance is longer than `max_utterance_s`; one that would be is split at a quiet place a little back,
-    and the next one begins at the sample where it ended.
+    follow it. A long utterance, of `long_utterance_s`, is split where the speaker goes on after a pause. None is longer
+    than `max_utterance_s`; one that would be is split at a quiet place a little back. The next one begins at the sample
+    where it ended.
 
     Args:
         settings: of the segmenter.
@@ -179,10 +181,19 @@ class Segmenter:
         return [self._open(start), *self._split_overlong(self._settings.pad_after_samples)]
 
     def _continue_speech(self) -> list[SpeechEvent]:
-        resumed = [self._tell(SpeechResumed)] if self._state is _State.PAUSED else []
+        resumed = self._resume() if self._state is _State.PAUSED else []
         self._state = _State.SPEAKING
         self._voiced_end = self._tape.end_sample
         return [*resumed, *(self._split_overlong(self._settings.pad_after_samples) or self._progress())]
+
+    def _resume(self) -> list[SpeechEvent]:
+        """Go on after a pause, with the utterance or, where that is long, with the next one."""
+        end = self._reach()
+        if end - self._start < self._settings.long_utterance_samples:
+            return [self._tell(SpeechResumed)]
+        ended = self._end(EndReason.MAX_LENGTH, end)
+        self._voiced_end = self._tape.end_sample
+        return [ended, self._open(end)]
 
     def _continue_silence(self) -> list[SpeechEvent]:
         if self._state is _State.SPEAKING:

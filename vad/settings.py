@@ -9,6 +9,9 @@ __all__ = ["MIN_THRESHOLD", "USUAL_THRESHOLD", "SegmenterSettings"]
 MIN_THRESHOLD = 0.01
 """At 0 everything would be speech, which is what `manual` is for."""
 
+LONG_SHARE = 0.6
+"""So that there is time for a pause before an utterance has to be split anywhere."""
+
 USUAL_THRESHOLD = 0.5
 """What a client names that wants the thresholds as they are set; other services and Silero itself have this default."""
 
@@ -31,6 +34,8 @@ class SegmenterSettings:
             tenth more words are wrong in noise. When pause_ms is not shorter, no pause is emitted.
         pad_before_ms: audio kept before the first speech, for soft beginnings are judged late. With 400 ms a twelfth
             fewer words are wrong than with 200 (Whisper tiny.en); more gains nothing.
+        long_utterance_s: an utterance so long ends at its next pause, so that it need not be split in mid-speech; at most
+            six tenths of max_utterance_s. 15 s: long enough for any sentence.
         max_utterance_s: longer speech is split. Whisper sees 30 s; 25 leave room for its time stamps.
         split_search_s: a split is made at the quietest place of these last seconds, at most half of max_utterance_s.
             Five hold a breath or a gap between words nearly always.
@@ -48,6 +53,7 @@ class SegmenterSettings:
     pause_ms: int = 300
     silence_ms: int = 700
     pad_before_ms: int = 400
+    long_utterance_s: float = 15.0
     max_utterance_s: float = 25.0
     split_search_s: float = 5.0
     progress_interval_ms: int = 500
@@ -64,6 +70,7 @@ class SegmenterSettings:
         pad_after_s = min(self.pause_ms, self.silence_ms) / 1000
         # Twice the padding, so that a split always has half an utterance of speech to choose from.
         _check("max_utterance_s", self.max_utterance_s, max(1.0, 2 * pad_after_s), 30)
+        _check("long_utterance_s", self.long_utterance_s, 1, 30)
         _check("split_search_s", self.split_search_s, 0.2, 30)
         _check("progress_interval_ms", self.progress_interval_ms, 50, 30_000)
 
@@ -96,6 +103,11 @@ class SegmenterSettings:
     def max_utterance_samples(self) -> int:
         """Length at which an utterance is split."""
         return s_to_samples(self.max_utterance_s)
+
+    @property
+    def long_utterance_samples(self) -> int:
+        """Length from which a pause splits an utterance."""
+        return s_to_samples(min(self.long_utterance_s, self.max_utterance_s * LONG_SHARE))
 
     @property
     def split_search_samples(self) -> int:

@@ -12,32 +12,27 @@ from decoder.engines._whisper_words import (
     align_words,
     join_punctuation,
     keep_order,
+    spread_words,
     token_starts,
     with_lengths,
 )
 from decoder.types import Word
 
-__all__ = ["partial_words", "spell", "timed_words"]
+__all__ = ["final_words", "partial_words", "spell"]
 
 
-def partial_words(heard: Heard, timed: Sequence[Word]) -> tuple[Word, ...]:
-    """Return the committed words as they are, and the new ones after them.
-
-    Args:
-        heard: of a partial.
-        timed: its words where they were spoken, the committed ones first (`timed_words`).
-    """
+def partial_words(heard: Heard, tokenizer: Tokenizer) -> tuple[Word, ...]:
+    """Return the committed words, and the new ones spread over the sound after them."""
     request = heard.plan.request
+    committed = len(request.prefix)
     before = heard.plan.before.words + request.prefix
-    # Where a committed word ended may have been judged otherwise, and lie after the place where it was cut off.
+    # Where a committed word was guessed to end may lie after the place where it was cut off.
     start_sample = max(request.start_sample, before[-1].end_sample) if before else request.start_sample
-    new_words = timed[len(request.prefix) :]
-    return request.prefix + with_lengths(
-        keep_order(new_words, min(start_sample, request.end_sample), request.end_sample)
-    )
+    new_words = spell(heard, tokenizer)[committed:]
+    return request.prefix + spread_words(new_words, min(start_sample, request.end_sample), request.end_sample)
 
 
-def timed_words(
+def final_words(
     heard: Heard, tokenizer: Tokenizer, path: Sequence[tuple[int, int]], probabilities: Sequence[float]
 ) -> tuple[Word, ...]:
     """Return the words where they were spoken.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from decoder.engine import EngineWork
-from decoder.engines._whisper_answers import partial_words, timed_words
+from decoder.engines._whisper_answers import final_words, partial_words
 from decoder.engines._whisper_cut import Cut, carried_on, find_cut, wants_cut
 from decoder.engines._whisper_languages import SessionLanguages, judge_language
 from decoder.engines._whisper_loops import is_doubtful, is_loop
@@ -214,7 +214,7 @@ class BatchDecoder:
 
     def _reconsidered(self, heard: list[Heard], proceed: Callable[[], None]) -> list[Heard]:
         """Return what was heard, doubtful finals heard anew at higher temperatures."""
-        return [self._least_doubtful(item, proceed) if item.plan.is_final else item for item in heard]
+        return [self._least_doubtful(item, proceed) if item.plan.wants_times else item for item in heard]
 
     def _least_doubtful(self, heard: Heard, proceed: Callable[[], None]) -> Heard:
         tried = [heard]
@@ -238,10 +238,12 @@ class BatchDecoder:
 
     def _partials(self, heard: list[Heard], proceed: Callable[[], None]) -> dict[int, Hypothesis]:
         """Return the answers to partials, and remember where the long ones are cut from now on."""
-        answers: dict[int, Hypothesis] = {}
-        for item, words in self._timed([item for item in heard if not item.plan.is_final], proceed):
-            answers[item.plan.place] = _answer(item, partial_words(item, words))
-            if self._settings.partial_window == "trimmed" and wants_cut(item.plan.request):
+        partials = [item for item in heard if not item.plan.wants_times]
+        answers = {
+            item.plan.place: _answer(item, partial_words(item, self._network.speller(item))) for item in partials
+        }
+        if self._settings.partial_window == "trimmed":
+            for item, words in self._timed([item for item in partials if wants_cut(item.plan.request)], proceed):
                 self._cut(item, words)
         return answers
 
@@ -249,7 +251,7 @@ class BatchDecoder:
         """Return the answers to finals that are complete, and plans of what is left of the others."""
         answers: dict[int, Hypothesis] = {}
         plans: list[Plan] = []
-        for item, words in self._timed([item for item in heard if item.plan.is_final], proceed):
+        for item, words in self._timed([item for item in heard if item.plan.wants_times], proceed):
             rest_samples = rest_of(item)
             if rest_samples is None:
                 answers[item.plan.place] = _answer(item, words)
@@ -281,7 +283,7 @@ class BatchDecoder:
             for item, (path, probabilities) in zip(
                 heard[first:end], self._network.align(heard[first:end]), strict=True
             ):
-                yield item, timed_words(item, self._network.speller(item), path, probabilities)
+                yield item, final_words(item, self._network.speller(item), path, probabilities)
 
     def _cut(self, heard: Heard, words: tuple[Word, ...]) -> None:
         request = heard.plan.request

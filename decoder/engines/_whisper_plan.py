@@ -115,8 +115,8 @@ class Plan:
     frames: int
 
     @property
-    def is_final(self) -> bool:
-        """Whether its text will stay."""
+    def wants_times(self) -> bool:
+        """Whether its words are aligned with the sound: partials are not, they are gone in half a second."""
         return self.request.kind is not RequestKind.PARTIAL
 
     @property
@@ -126,7 +126,7 @@ class Plan:
         Partials are not: their prefix has none. On telephone recordings finals without them have 11.4 instead of 10.2 %
         of their words wrong, on meetings up to ten points more.
         """
-        return self.is_final
+        return self.request.kind is not RequestKind.PARTIAL
 
     @property
     def suppresses_blank(self) -> bool:
@@ -135,7 +135,7 @@ class Plan:
         Finals do as Whisper does. With a prefix CTranslate2 would force a word after it, whether one was said or not,
         and a partial of silence had better show nothing.
         """
-        return self.is_final and not self.prefix
+        return self.wants_times and not self.prefix
 
     @property
     def limit(self) -> int:
@@ -158,7 +158,7 @@ class Plan:
         """
         return (
             self.frames,
-            self.is_final,
+            self.wants_times,
             self.beam_size,
             self.request.temperature,
             self.suppresses_blank,

@@ -21,7 +21,7 @@ from gateway.wire import Start
 from tests.demo import RECORDING
 from tests.requests import request
 from tests.servers import get, serving
-from tests.sessions import SEGMENTER, STABILISER, LoudnessDetector, Message, call, hush, open_context, speech
+from tests.sessions import SEGMENTER, LoudnessDetector, Message, call, hush, open_context, speech
 from tests.upstreams import upstream_settings
 from tools.fault_server import FaultServer, Reply, refusal, said, serving_upstream
 from vad.detector import DETECTORS
@@ -38,7 +38,7 @@ def engine_of(*servers: FaultServer, price_per_minute: float = 0.0, **pool: obje
 def partials_asked(monkeypatch: pytest.MonkeyPatch, info: EngineInfo) -> int:
     monkeypatch.setitem(DETECTORS, "loudness", f"{LoudnessDetector.__module__}:LoudnessDetector")
     session = SessionSettings(detector="loudness")
-    settings = PipelineSettings(SEGMENTER, STABILISER, GuardSettings(), session)
+    settings = PipelineSettings(SEGMENTER, StabiliserSettings(), GuardSettings(), session)
     made = Pipeline("a", Start(), settings, info)
     effects = [effect for _ in range(50) for effect in made.hear(speech(0.1), 0.0)]
     requests = [effect for effect in effects if isinstance(effect, DecodeRequest)]

@@ -28,7 +28,7 @@ from gateway.wire import (
     Start,
     Warning,
 )
-from tests.sessions import SEGMENTER, STABILISER, LoudnessDetector, hush, speech
+from tests.sessions import SEGMENTER, LoudnessDetector, hush, speech
 from vad.detector import DETECTORS
 
 
@@ -40,7 +40,7 @@ def loudness() -> Iterator[None]:
 
 def pipelines(start: Start) -> ChannelPipelines:
     session = SessionSettings(detector="loudness", eager_finals=False)
-    settings = PipelineSettings(SEGMENTER, STABILISER, GuardSettings(), session)
+    settings = PipelineSettings(SEGMENTER, StabiliserSettings(), GuardSettings(), session)
     return ChannelPipelines("a", start, settings, EngineInfo("scripted", "script", "none", languages=("en", "de")))
 
 

@@ -13,7 +13,7 @@ from decoder.types import DecodeRequest, EngineBusy, EngineError, Hypothesis, Re
 from gateway.pipeline import Effect, Pipeline, PipelineSettings
 from gateway.settings import SessionSettings
 from gateway.wire import CadenceChanged, Endpointing, Final, Flushed, Resumed, Start
-from tests.sessions import SEGMENTER, STABILISER, LoudnessDetector, hush, speech
+from tests.sessions import SEGMENTER, LoudnessDetector, hush, speech
 from vad.detector import DETECTORS
 
 PARTIAL, EAGER, FINAL = RequestKind.PARTIAL, RequestKind.EAGER, RequestKind.FINAL
@@ -27,7 +27,7 @@ def loudness() -> Iterator[None]:
 
 def pipeline(start: Start | None = None, *, eager_is_final: bool = True, eager_finals: bool = True) -> Pipeline:
     session = SessionSettings(detector="loudness", eager_finals=eager_finals)
-    settings = PipelineSettings(SEGMENTER, STABILISER, GuardSettings(), session)
+    settings = PipelineSettings(SEGMENTER, StabiliserSettings(), GuardSettings(), session)
     info = EngineInfo("scripted", "script", "none", eager_is_final=eager_is_final)
     return Pipeline("a", start or Start(), settings, info)
 
