@@ -236,10 +236,10 @@ class StabiliserSettings:
 
     Attributes:
         agreement: hypotheses in a row that must agree, LocalAgreement-n (Liu et al. 2020, Macháček et al. 2023).
-            They use 2, a second apart. At half a second 3 are as much evidence: with 2 the final takes back nearly twice
-            as many promised words, half a second sooner promised (docs/performance.md).
-        agreement_s: two are enough when one covers so much more audio than the other: a second, as theirs, less what the
-            detector's windows take from an interval.
+            They use 2, a second apart. At half a second 3 are as much evidence: with 2, words are promised half a
+            second sooner, and the final takes back nearly twice as many (docs/performance.md).
+        agreement_s: two are enough when one covers so much more audio than the other: a second, as theirs, less what
+            the detector's windows take from an interval.
 
     Raises:
         ValueError: a value is not allowed.

@@ -34,8 +34,8 @@ class SegmenterSettings:
             tenth more words are wrong in noise. When pause_ms is not shorter, no pause is emitted.
         pad_before_ms: audio kept before the first speech, for soft beginnings are judged late. With 400 ms a twelfth
             fewer words are wrong than with 200 (Whisper tiny.en); more gains nothing.
-        long_utterance_s: an utterance so long ends at its next pause, so that it need not be split in mid-speech; at most
-            six tenths of max_utterance_s. 15 s: long enough for any sentence.
+        long_utterance_s: an utterance so long ends at its next pause, so that it need not be split in mid-speech; at
+            most six tenths of max_utterance_s. 15 s: longer than most sentences.
         max_utterance_s: longer speech is split. Whisper sees 30 s; 25 leave room for its time stamps.
         split_search_s: a split is made at the quietest place of these last seconds, at most half of max_utterance_s.
             Five hold a breath or a gap between words nearly always.

@@ -14,10 +14,10 @@ from decoder.stabiliser import normalise_word
 __all__ = ["Difference", "differences", "keep_promises"]
 
 KEPT_NATS = 0.0
-"""Promised words are kept where the text with them is at most so much less likely, nats. The final's search does not see
-every text, and timestamps, which partials have not, take part in it; so one in ten of the promised words that it
-changes is likelier than its own. At 1 nat a sixth fewer are taken back, and half a point more words are wrong (clean
-speech, Whisper tiny.en)."""
+"""Promised words are kept where the text with them is at most so much less likely, nats. The search does not find every
+text, and timestamps, which partials have not, take part in it, so that some promised words are likelier than its own.
+Clean speech, Whisper tiny.en, words agreed on twice: promised words taken back 2.8 % without it, 2.4 at 0 nats and
+2.2 at 1 nat; words wrong 4.5, 4.5 and 5.0."""
 
 MOST_DIFFERENCES = 8
 """A final that differs in more places has heard something else, and is better."""

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from decoder.engine import EngineInfo
 from decoder.engines._upstream_client import HttpUpstream
 from decoder.engines.upstream import UpstreamEngine
-from decoder.settings import EngineSettings, GuardSettings, PoolSettings
+from decoder.settings import EngineSettings, GuardSettings, PoolSettings, StabiliserSettings
 from decoder.types import DecodeRequest, RequestKind
 from gateway.cli import app
 from gateway.errors import ConfigurationError

@@ -8,7 +8,7 @@ import pytest
 from decoder.engine import EngineInfo
 from decoder.engines.scripted import spoken_count
 from decoder.scheduler import Answer
-from decoder.settings import GuardSettings
+from decoder.settings import GuardSettings, StabiliserSettings
 from decoder.types import DecodeRequest, EngineBusy, EngineError, Hypothesis, RequestKind, RequestReplaced
 from gateway.pipeline import Effect, Pipeline, PipelineSettings
 from gateway.settings import SessionSettings

@@ -1,5 +1,7 @@
 """Audio of any level, brought to the one that a detector is sure in."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -66,6 +68,6 @@ def test_what_comes_out_does_not_depend_on_the_chunking(split: int, step: int) -
     normaliser = LevelNormaliser()
     edges = [0, min(split, len(audio)), *range(min(split, len(audio)), len(audio), step), len(audio)]
 
-    parts = [normaliser.normalise(audio[first:end]) for first, end in zip(edges, edges[1:], strict=False)]
+    parts = [normaliser.normalise(audio[first:end]) for first, end in pairwise(edges)]
 
     assert np.array_equal(np.concatenate(parts), whole)
