@@ -8,6 +8,10 @@ from decoder.engines._whisper_plan import POSITION_SAMPLES
 __all__ = ["TimedText", "split_times"]
 
 
+LEAST_ADVANCE = 25
+"""Positions, half a second: with less at a time, a text that never gets on would be decoded on for minutes."""
+
+
 @dataclass(frozen=True, slots=True)
 class TimedText:
     """A generated text without its timestamp tokens.
@@ -34,7 +38,11 @@ def split_times(tokens: Sequence[int], first_time: int) -> TimedText:
         first_time: <|0.00|>; timestamps are this and above.
     """
     is_time = [token >= first_time for token in tokens]
-    pairs = [place for place in range(1, len(tokens)) if is_time[place] and is_time[place - 1]]
+    pairs = [
+        place
+        for place in range(1, len(tokens))
+        if is_time[place] and is_time[place - 1] and tokens[place - 1] >= first_time + LEAST_ADVANCE
+    ]
     ends_closed = len(tokens) >= 2 and is_time[-1] and not is_time[-2]
     if not pairs or ends_closed:
         return TimedText(tuple(token for token in tokens if token < first_time), None)
