@@ -55,6 +55,13 @@ def test_three_must_agree_where_three_are_asked_for() -> None:
     assert shown(hear(made, "a b d")) == ("a b", "d")
 
 
+def test_the_last_word_is_left_out_while_it_may_be_cut_off() -> None:
+    made = stabiliser()
+    assert shown(made.update(said("the cat sat on a mount"), 1, 0, is_cut=True)) == ("", "the cat sat on a")
+    assert shown(made.update(said("the cat sat on a"), 2, 0, is_cut=True)) == ("the cat sat on", "a")
+    assert shown(made.update(said("the cat sat on a mountain"), 3, 0)) == ("the cat sat on", "a mountain")
+
+
 @pytest.mark.parametrize("slip", ["alpha gravel charlie", "alpha", "", "gravel"])
 def test_a_shown_word_survives_one_hypothesis_that_disagrees(slip: str) -> None:
     made = stabiliser(agreement=3)

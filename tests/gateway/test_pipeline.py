@@ -85,6 +85,15 @@ def test_an_eager_request_is_dropped_when_speech_goes_on() -> None:
     assert (made.eager_used, made.eager_dropped) == (0, 1)
 
 
+def test_requests_say_whether_somebody_speaks_up_to_their_end() -> None:
+    made = pipeline()
+    asked = [request for audio in (hush(0.5), speech(1.4), hush(0.8)) for request in requests(hear(made, audio))]
+    speaking = [request for request in asked if request.ends_in_speech]
+    assert speaking
+    assert {request.kind for request in speaking} == {PARTIAL}
+    assert not any(request.ends_in_speech for request in asked if request.kind is not PARTIAL)
+
+
 def test_committed_words_are_forced_in_partials_and_not_in_what_may_be_a_final() -> None:
     made = pipeline()
     asked: list[DecodeRequest] = []

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vad.audio import Float32, s_to_samples
-from vad.events import EndReason, SpeechEnded, SpeechEvent, SpeechPaused, SpeechProgress, SpeechStarted
+from vad.events import EndReason, SpeechEnded, SpeechEvent, SpeechPaused, SpeechProgress, SpeechResumed, SpeechStarted
 from vad.segmenter import MOST_DOUBT_MS, Segmenter
 from vad.settings import SegmenterSettings
 from vad.tape import Tape
@@ -83,6 +83,22 @@ def test_a_speaker_who_is_doubtful_throughout_is_not_cut_at_every_gap() -> None:
     doubtful = (SETTINGS.offset_threshold + SETTINGS.endpoint_threshold) / 2
     gap = (SETTINGS.silence_ms - MOST_DOUBT_MS) // 32 - 1
     assert len(ended(events_of((1, 5), (doubtful, 30), (0, gap), (1, 5), (0, 40)))) == 1
+
+
+def test_a_long_utterance_is_split_where_the_speaker_goes_on_after_a_pause() -> None:
+    long = replace(SETTINGS, long_utterance_s=1.0)
+    events = events_of((1, 40), (0, 10), (1, 10), (0, 30), settings=long)
+    first, second = ended(events)
+    assert (first.reason, second.reason) == (EndReason.MAX_LENGTH, EndReason.SILENCE)
+    assert second.start_sample == first.end_sample
+    [paused] = [event for event in events if isinstance(event, SpeechPaused)][:1]
+    assert np.array_equal(paused.samples, first.samples)
+    assert not any(isinstance(event, SpeechResumed) for event in events)
+
+
+def test_a_short_utterance_goes_on_after_a_pause() -> None:
+    long = replace(SETTINGS, long_utterance_s=2.0)
+    assert len(ended(events_of((1, 40), (0, 10), (1, 10), (0, 30), settings=long))) == 1
 
 
 def test_each_pause_is_said_once() -> None:
