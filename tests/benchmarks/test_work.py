@@ -74,7 +74,7 @@ async def test_work_is_the_same_in_every_run_and_less_than_that_of_peers(model: 
     naive, livecue = first = await counts()
 
     assert first == await counts()
-    assert naive.partials_per_s > 1.0
+    assert naive.partials_per_s > 0.5
     assert livecue.encoder_s_per_s < naive.encoder_s_per_s
     assert livecue.steps_per_final_token < naive.steps_per_final_token
 
