@@ -128,10 +128,10 @@ def test_words_are_late_by_the_time_since_they_ended() -> None:
     clock.note(cue("one two three", state=CueState.FINAL), 2.0)
     clock.note(Final(0, 0, 0, end_sample, "one two three", "en", Latency(0, 0, 0, 0)), 2.0)
 
-    lags_s = [lag_s for _, lag_s in clock.shown]
+    lags_s = [lag_s for _, lag_s in clock.figures().shown]
     assert lags_s == pytest.approx([word_s + 0.5, 0.5, 2.0 - 3 * word_s])
-    assert clock.newest_s == pytest.approx([0.5])
-    assert clock.finals_s == pytest.approx([2.0 - 3 * word_s])
+    assert clock.figures().newest_s == pytest.approx([0.5])
+    assert clock.figures().finals_s == pytest.approx([2.0 - 3 * word_s])
 
 
 def test_a_final_after_a_split_is_no_end_of_speech() -> None:
@@ -140,7 +140,7 @@ def test_a_final_after_a_split_is_no_end_of_speech() -> None:
     clock.note(SpeechEnded(0, 0, 0, 100, "max_length"), 1.0)
     clock.note(Final(0, 0, 0, 100, "", "en", Latency(0, 0, 0, 0)), 2.0)
 
-    assert clock.finals_s == []
+    assert clock.figures().finals_s == []
 
 
 def test_growth_compares_the_ends_of_a_run() -> None:
