@@ -7,13 +7,22 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from benchmarks.arms import gateway_settings, stream
+from benchmarks.captions import displays
 from benchmarks.doubling import doubled_phrases, spelled_words
-from tests.real_speech import Listener, at_level, kept_listening, listening, share_of
-from tests.recordings import recording
+from benchmarks.sets import read_sets
+from clients.media import MEDIA_FORMAT
+from decoder.choice import create_engine
+from decoder.engines.scripted import CostModel
+from gateway.wire import Start
+from tests.real_speech import Listener, at_level, kept_listening, listening, share_of, weights
+from tests.recordings import recording, recording_path
 from tests.sounds import noise, silence, tone
 from vad.audio import Float32, s_to_samples
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+
+COST = CostModel(batch_s=0.15)
 
 HOME = "We must find a new home in the stars."
 PRINTED = (
@@ -103,7 +112,6 @@ def half_minute(audio: Float32) -> Float32:
     return audio[: s_to_samples(30.0)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("level_dbfs", [None, -55])
 @pytest.mark.parametrize(
     "name",
@@ -120,3 +128,19 @@ async def test_recordings_without_speech_have_no_words(gateway: Listener, name: 
     if level_dbfs is not None:
         audio = at_level(audio, level_dbfs)
     assert await gateway.text(audio) == ""
+
+
+async def test_nothing_is_displayed_of_recordings_without_speech() -> None:
+    recordings = read_sets(recording_path("manifest.json").parent, ["speechless"])["speechless"]
+    settings = gateway_settings(weights("whisper-tiny.en"), {})
+    engine = create_engine(settings.engine)
+    await engine.warm_up()
+    displayed = {}
+    for each in recordings:
+        if not each.name.startswith("music"):
+            streamed = await stream(engine, settings, each, Start(MEDIA_FORMAT, language="en"), COST)
+            series = displays(streamed.said).values()
+            displayed[each.name] = [display.words for shown in series for display in shown if display.words]
+    await engine.aclose()
+    assert len(displayed) >= 5
+    assert {name: words for name, words in displayed.items() if words} == {}
