@@ -137,7 +137,10 @@ def orders(recordings: Sequence[Utterances], streams: int, seconds: float) -> li
 
 async def measure(options: argparse.Namespace, recordings: Sequence[Utterances]) -> Doubled:
     """Stream until there are enough finals, and return what is doubled in them."""
-    overrides = {"engine": {"cpu_threads": 0}, "scheduler": {"decode_timeout_s": DECODE_TIMEOUT_S}}
+    overrides: dict[str, dict[str, object]] = {
+        "engine": {"cpu_threads": 0},
+        "scheduler": {"decode_timeout_s": DECODE_TIMEOUT_S},
+    }
     settings = gateway_settings(options.weights, overrides)
     start = Start(MEDIA_FORMAT, language=LANGUAGE)
     said = orders(recordings, options.streams, options.seconds)
