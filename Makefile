@@ -8,7 +8,7 @@ COMPAT_VENV := .venv-compat
 COMPAT_STAMP := $(COMPAT_VENV)/.installed
 AUDIO ?= ../shared/audio
 
-.PHONY: demo serve models test test-browser screenshots test-compat check format bench clean
+.PHONY: demo serve models test test-slow test-browser screenshots test-compat check format bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "livecue needs Python 3.11 or later")'
@@ -30,7 +30,11 @@ serve: $(STAMP)
 
 # A process for each core; `worksteal` keeps them busy to the end, and the tests of a file mostly together.
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --ignore tests/browser
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --ignore tests/browser -m 'not slow'
+
+# Real weights on many recordings, which take minutes; one process, so that each model is loaded once.
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest --ignore tests/browser -m slow
 
 # Debian's Chromium: the browsers that Playwright downloads are as large again and change with each of its versions.
 test-browser: $(STAMP)

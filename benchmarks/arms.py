@@ -19,7 +19,7 @@ from gateway.settings import Settings, load_settings
 from gateway.wire import SAMPLE_RATE_HZ, Final, Start
 from vad.audio import Float32
 
-__all__ = ["Arm", "Transcribed", "gateway_settings", "stream", "transcribe_whole"]
+__all__ = ["Arm", "Transcribed", "gateway_settings", "pcm_of", "stream", "transcribe_whole"]
 
 COMPUTE_TYPE = "int8"
 """Of all arms: what a CPU is fastest with."""
@@ -96,13 +96,14 @@ async def stream(
     """
     set_random_seed(0)  # doubtful finals are decoded again by chance; so it is the same chance in every run
     before = asdict(engine.work)
-    gateway = VirtualGateway(engine, settings, start, [_pcm(recording.read())], frame_s=FRAME_S, cost=cost)
+    gateway = VirtualGateway(engine, settings, start, [pcm_of(recording.read())], frame_s=FRAME_S, cost=cost)
     [said] = await gateway.run()
     work = EngineWork(**{name: after - before[name] for name, after in asdict(engine.work).items()})
     return Transcribed(_text(said), gateway.cpu_s, tuple(said), work, gateway.requests.total())
 
 
-def _pcm(audio: Float32) -> bytes:
+def pcm_of(audio: Float32) -> bytes:
+    """Return audio, mono at 16 kHz, in the format of files."""
     assert MEDIA_FORMAT.sample_rate_hz == SAMPLE_RATE_HZ
     return np.clip(np.round(audio * 32768), -32768, 32767).astype("<i2").tobytes()
 

@@ -1,17 +1,19 @@
-"""Real-time streams against a gateway in this process, measured from the moment each sound was spoken."""
+"""Real-time streams against a gateway in this process, measured from the moment each word was spoken."""
 
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import anyio
 import numpy as np
 
-from benchmarks.following import WORD_SAMPLES, FollowingEngine, first_word_sample
+from benchmarks.following import WORD_SAMPLES, first_word_sample
 from clients.stream import SessionFailed, stream
+from decoder.engine import Engine
 from decoder.types import RequestKind
 from gateway.connections import Connection
 from gateway.service import open_sessions
@@ -21,7 +23,17 @@ from gateway.wire import SAMPLE_RATE_HZ, CueEvent, CueState, Final, ServerEvent,
 from gateway.wire.native import NativeCodec
 from vad.events import EndReason
 
-__all__ = ["Paced", "WordClock", "growth_s", "measure_paced", "percentile"]
+__all__ = [
+    "Clock",
+    "Load",
+    "Paced",
+    "StreamFigures",
+    "WordClock",
+    "growth_s",
+    "measure_paced",
+    "percentile",
+    "play",
+]
 
 FRAME_S = 0.1
 
@@ -39,7 +51,9 @@ class Paced:
     Attributes:
         mode: of the engine.
         streams: at once.
-        final_p50_s, final_p95_s: from the last speech of an utterance that a silence ended to its final.
+        wrong: words wrong over words spoken.
+        final_p50_s, final_p95_s: from the last speech of an utterance that a silence ended to its final; of real speech
+            from the end of an utterance's last word.
         finals: of these.
         shown_p50_s, shown_p95_s: from the end of each word to the first cue that shows it.
         newest_p50_s, newest_p95_s: from the end of the newest word of a partial cue to the cue.
@@ -53,6 +67,7 @@ class Paced:
 
     mode: str
     streams: int
+    wrong: float | None
     final_p50_s: float | None
     final_p95_s: float | None
     finals: int
@@ -75,24 +90,28 @@ class Paced:
 
 
 @dataclass(slots=True)
-class WordClock:
-    """How late the words of one stream are shown. PURE.
+class StreamFigures:
+    """What was measured of one stream.
 
-    Args:
-        pad_samples: that an utterance keeps after its last speech.
+    Attributes:
+        shown: when each word ended, and how much later it was shown.
+        newest_s: how long before each partial cue its newest word ended.
+        finals_s: from the end of each utterance to its final.
+        speech_s: in utterances.
+        words: spoken; 0 where nobody knows which.
+        errors: words wrong.
     """
 
-    pad_samples: int
     shown: list[tuple[float, float]] = field(default_factory=list)
-    """When each word ended, and how much later it was shown."""
     newest_s: list[float] = field(default_factory=list)
     finals_s: list[float] = field(default_factory=list)
     speech_s: float = 0.0
-    _starts: dict[int, int] = field(default_factory=dict)
-    _lines: dict[str, int] = field(default_factory=dict)
-    """Words of each cue of the utterance that speaks."""
-    _counts: dict[int, int] = field(default_factory=dict)
-    _ended: dict[int, SpeechEnded] = field(default_factory=dict)
+    words: int = 0
+    errors: int = 0
+
+
+class Clock(Protocol):
+    """Measures one stream."""
 
     def note(self, event: ServerEvent, at_s: float) -> None:
         """Take in an event of the stream.
@@ -101,21 +120,48 @@ class WordClock:
             event: the next one.
             at_s: when it came, after the stream's first sample was spoken.
         """
+
+    def figures(self) -> StreamFigures:
+        """Return what it came to, once the stream is over."""
+
+
+@dataclass(slots=True)
+class WordClock:
+    """Measures how late the words of one stream of `benchmarks.following` are shown. PURE.
+
+    Args:
+        pad_samples: that an utterance keeps after its last speech.
+    """
+
+    pad_samples: int
+    _figures: StreamFigures = field(default_factory=StreamFigures)
+    _starts: dict[int, int] = field(default_factory=dict)
+    _lines: dict[str, int] = field(default_factory=dict)
+    """Words of each cue of the utterance that speaks."""
+    _counts: dict[int, int] = field(default_factory=dict)
+    _ended: dict[int, SpeechEnded] = field(default_factory=dict)
+
+    def note(self, event: ServerEvent, at_s: float) -> None:
+        """Take in an event of the stream, as `Clock` says."""
         match event:
             case SpeechStarted():
                 self._starts[event.utterance_id] = event.start_sample
             case SpeechEnded():
                 self._ended[event.utterance_id] = event
-                self.speech_s += (event.end_sample - event.start_sample) / SAMPLE_RATE_HZ
+                self._figures.speech_s += (event.end_sample - event.start_sample) / SAMPLE_RATE_HZ
             case CueEvent():
                 self._cue(event, at_s)
             case Final():
                 self._lines.clear()
                 ended = self._ended[event.utterance_id]
                 if ended.reason == EndReason.SILENCE:
-                    self.finals_s.append(at_s - (ended.end_sample - self.pad_samples) / SAMPLE_RATE_HZ)
+                    self._figures.finals_s.append(at_s - (ended.end_sample - self.pad_samples) / SAMPLE_RATE_HZ)
             case _:
                 pass
+
+    def figures(self) -> StreamFigures:
+        """Return what it came to so far."""
+        return self._figures
 
     def _cue(self, event: CueEvent, at_s: float) -> None:
         cue = event.cue
@@ -123,10 +169,10 @@ class WordClock:
         before, count = self._counts.get(cue.utterance_id, 0), sum(self._lines.values())
         first = first_word_sample(self._starts[cue.utterance_id])
         ends_s = [(first + (number + 1) * WORD_SAMPLES) / SAMPLE_RATE_HZ for number in range(count)]
-        self.shown += [(end_s, at_s - end_s) for end_s in ends_s[before:]]
+        self._figures.shown += [(end_s, at_s - end_s) for end_s in ends_s[before:]]
         self._counts[cue.utterance_id] = max(before, count)
         if count and cue.state is CueState.PARTIAL:
-            self.newest_s.append(at_s - ends_s[-1])
+            self._figures.newest_s.append(at_s - ends_s[-1])
 
 
 def percentile(values: Sequence[float], percent: float) -> float | None:
@@ -146,62 +192,116 @@ def growth_s(shown: Sequence[tuple[float, float]], length_s: float) -> float:
     return float(np.median(last) - np.median(first)) if first and last else 0.0
 
 
+@dataclass(slots=True)
+class Load:
+    """What streams played at once did to the machine.
+
+    Attributes:
+        audio_s: played, of all streams.
+        longest_s: length of the longest stream.
+        partials: decoded.
+        cpu_s: CPU time of this process.
+        late_s: how late the worst frame was sent.
+        failed: streams that the gateway ended.
+        others_cores: cores busy with anything else; None where the machine does not say.
+    """
+
+    audio_s: float = 0.0
+    longest_s: float = 0.0
+    partials: int = 0
+    cpu_s: float = 0.0
+    late_s: float = 0.0
+    failed: int = 0
+    others_cores: float | None = None
+
+
 async def measure_paced(
-    mode: str, engine: FollowingEngine, settings: Settings, start: Start, sounds: Sequence[bytes]
+    mode: str, engine: Engine, settings: Settings, start: Start, streams: Sequence[tuple[bytes, Clock]]
 ) -> Paced:
-    """Stream all sounds at once in real time, their starts spread over one partial interval.
+    """Stream all audio at once in real time, and return how late its words were.
 
     Args:
         mode: name of the arm.
         engine: cold.
         settings: of the gateway.
         start: what each stream wants.
-        sounds: of each stream, in the format of `start`.
+        streams: the audio of each, in the format of `start`, and what measures it.
     """
-    pad_ms = min(settings.segmenter.pause_ms, settings.segmenter.silence_ms)
-    clocks = [WordClock(pad_ms * SAMPLE_RATE_HZ // 1000) for _ in sounds]
-    paces = [_Pace(sound, start) for sound in sounds]
-    failed = 0
+    clocks = [clock for _, clock in streams]
+    load = await play(
+        engine, settings, start, [audio for audio, _ in streams], lambda number, *noted: clocks[number].note(*noted)
+    )
+    return _summary(mode, [clock.figures() for clock in clocks], load)
+
+
+async def play(
+    engine: Engine,
+    settings: Settings,
+    start: Start,
+    streams: Sequence[bytes],
+    note: Callable[[int, ServerEvent, float], None],
+    is_enough: Callable[[], bool] = lambda: False,
+) -> Load:
+    """Stream all audio at once in real time, the starts of the streams spread over one partial interval.
+
+    Args:
+        engine: cold.
+        settings: of the gateway.
+        start: what each stream wants.
+        streams: the audio of each, in the format of `start`.
+        note: takes each event, with the stream's number and when it came, after the stream's first sample was spoken.
+        is_enough: asked after each event; once it is true, all streams are given up.
+    """
+    paces = [_Pace(audio, start) for audio in streams]
     interval_ms = start.endpointing.partial_interval_ms or settings.segmenter.progress_interval_ms
+    load = Load()
 
     async with open_sessions(settings, engine) as sessions, anyio.create_task_group() as tasks:
 
-        async def one(number: int) -> None:
-            nonlocal failed
+        async def one(number: int, scope: anyio.CancelScope) -> None:
             transport, peer = memory_pair()
             tasks.start_soon(Connection(transport, NativeCodec(), sessions).run)
-            pace, clock = paces[number], clocks[number]
-            pace.begin_s = began_s + number * interval_ms / 1000 / len(sounds)
+            pace = paces[number]
+            pace.begin_s = began_s + number * interval_ms / 1000 / len(streams)
+
+            def take(event: ServerEvent) -> None:
+                note(number, event, pace.now_s)
+                if is_enough():
+                    scope.cancel()
+
             try:
                 async with peer:
-                    await stream(
-                        lambda: nullcontext(peer), start, pace.frames(), lambda event: clock.note(event, pace.now_s)
-                    )
+                    await stream(lambda: nullcontext(peer), start, pace.frames(), take)
             except SessionFailed:
-                failed += 1
+                load.failed += 1
 
         began_s, began_cpu_s, began_busy_s = time.monotonic(), time.process_time(), _busy_s()
-        async with anyio.create_task_group() as streams:
-            for number in range(len(sounds)):
-                streams.start_soon(one, number)
-        cpu_s = time.process_time() - began_cpu_s
-        others_s = None if began_busy_s is None else (_busy_s() or 0.0) - began_busy_s - cpu_s
-        others_cores = None if others_s is None else max(0.0, others_s) / (time.monotonic() - began_s)
-        partials = sessions.scheduler.statistics.outcomes[RequestKind.PARTIAL, "ok"]
+        async with anyio.create_task_group() as playing:
+            for number in range(len(streams)):
+                playing.start_soon(one, number, playing.cancel_scope)
+        load.cpu_s = time.process_time() - began_cpu_s
+        if began_busy_s is not None:
+            others_s = (_busy_s() or 0.0) - began_busy_s - load.cpu_s
+            load.others_cores = max(0.0, others_s) / (time.monotonic() - began_s)
+        load.partials = sessions.scheduler.statistics.outcomes[RequestKind.PARTIAL, "ok"]
         tasks.cancel_scope.cancel()
 
-    summary = _summary(mode, clocks, paces, partials, cpu_s)
-    return replace(summary, failed=failed, others_cores=others_cores)
+    load.audio_s = sum(pace.sent_s for pace in paces)
+    load.longest_s = max(pace.sent_s for pace in paces)
+    load.late_s = max(pace.late_s for pace in paces)
+    return load
 
 
-def _summary(mode: str, clocks: Sequence[WordClock], paces: Sequence["_Pace"], partials: int, cpu_s: float) -> Paced:
-    shown = [word for clock in clocks for word in clock.shown]
+def _summary(mode: str, streams: Sequence[StreamFigures], load: Load) -> Paced:
+    shown = [word for figures in streams for word in figures.shown]
     lags_s = [lag_s for _, lag_s in shown]
-    finals_s = [lag_s for clock in clocks for lag_s in clock.finals_s]
-    newest_s = [lag_s for clock in clocks for lag_s in clock.newest_s]
+    finals_s = [lag_s for figures in streams for lag_s in figures.finals_s]
+    newest_s = [lag_s for figures in streams for lag_s in figures.newest_s]
+    words, errors = sum(figures.words for figures in streams), sum(figures.errors for figures in streams)
     return Paced(
         mode=mode,
-        streams=len(clocks),
+        streams=len(streams),
+        wrong=errors / words if words else None,
         final_p50_s=percentile(finals_s, 50),
         final_p95_s=percentile(finals_s, 95),
         finals=len(finals_s),
@@ -209,12 +309,12 @@ def _summary(mode: str, clocks: Sequence[WordClock], paces: Sequence["_Pace"], p
         shown_p95_s=percentile(lags_s, 95),
         newest_p50_s=percentile(newest_s, 50),
         newest_p95_s=percentile(newest_s, 95),
-        growth_s=growth_s(shown, max(pace.length_s for pace in paces)),
-        interval_s=sum(clock.speech_s for clock in clocks) / partials if partials else None,
-        cpu_s_per_s=cpu_s / sum(pace.length_s for pace in paces),
-        late_s=max(pace.late_s for pace in paces),
-        failed=0,
-        others_cores=None,
+        growth_s=growth_s(shown, load.longest_s),
+        interval_s=sum(figures.speech_s for figures in streams) / load.partials if load.partials else None,
+        cpu_s_per_s=load.cpu_s / load.audio_s,
+        late_s=load.late_s,
+        failed=load.failed,
+        others_cores=load.others_cores,
     )
 
 
@@ -230,13 +330,13 @@ def _busy_s() -> float | None:
 class _Pace:
     """Sends the frames of one stream, each when its last sample has been spoken, whenever the one before was taken."""
 
-    def __init__(self, sound: bytes, start: Start) -> None:
+    def __init__(self, audio: bytes, start: Start) -> None:
         self.begin_s = 0.0
         self.late_s = 0.0
-        self._sound = sound
+        self.sent_s = 0.0
+        self._audio = audio
         bytes_per_second = start.audio.sample_rate_hz * start.audio.bytes_per_sample_frame
         self._frame_bytes = round(bytes_per_second * FRAME_S)
-        self.length_s = len(sound) / bytes_per_second
 
     @property
     def now_s(self) -> float:
@@ -245,8 +345,9 @@ class _Pace:
 
     async def frames(self) -> AsyncIterator[bytes]:
         """Yield the frames when they are due."""
-        for number in range(len(self._sound) // self._frame_bytes):
+        for number in range(len(self._audio) // self._frame_bytes):
             due_s = (number + 1) * FRAME_S
             await anyio.sleep(max(0.0, due_s - self.now_s))
             self.late_s = max(self.late_s, self.now_s - due_s)
-            yield self._sound[number * self._frame_bytes : (number + 1) * self._frame_bytes]
+            self.sent_s = due_s
+            yield self._audio[number * self._frame_bytes : (number + 1) * self._frame_bytes]

@@ -36,17 +36,20 @@ class Lags:
     """Seconds from the end of a word that is written right to when it stands, is promised and is followed by its final.
 
     Attributes:
+        ended_s: when each word ended.
         shown_s: of each word.
         committed_s: of each word.
         final_s: of the last word of each final.
     """
 
+    ended_s: list[float] = field(default_factory=list)
     shown_s: list[float] = field(default_factory=list)
     committed_s: list[float] = field(default_factory=list)
     final_s: list[float] = field(default_factory=list)
 
     def __iadd__(self, other: "Lags") -> "Lags":
         """Take in those of another recording."""
+        self.ended_s += other.ended_s
         self.shown_s += other.shown_s
         self.committed_s += other.committed_s
         self.final_s += other.final_s
@@ -250,6 +253,7 @@ def lags_of(spoken: Sequence[Sequence[SpokenWord]], written: Sequence[WrittenWor
     for i, j in merge_aligned(texts, [word.text for word in written]):
         if i is not None and j is not None and texts[i[0]][i[1]] == written[j].text:
             end_s, word = spoken[i[0]][i[1]].end_s, written[j]
+            lags.ended_s.append(end_s)
             lags.shown_s.append(word.shown_s - end_s)
             lags.committed_s.append(word.committed_s - end_s)
             if word.final_s is not None:

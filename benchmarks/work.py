@@ -7,18 +7,19 @@ segmentation, model, beams and intervals are the same. On request, `not-eager` i
 
 Work (default): sessions on a virtual clock, each at another place of one recording, all answered before the next
 frame. Encoder seconds, decoder steps and final tokens are counts, the same in every run. CPU seconds are this process'
-while the engine decodes, one thread; the modes take turns at every frame, so that a busy machine slows both.
+while the engine decodes, one thread; the modes take turns at every frame, so that a busy machine slows both. The model
+is synthetic: the arithmetic of the real shape, an oracle's words (`benchmarks.following`).
 
 Paced (`--paced`): streams in real time against a gateway in this process, each frame due at an absolute time. Lags
-count from the moment the sound was spoken. A stream keeps up when 95 % of its words are shown within 2.5 s and the lag
-does not grow. CPU seconds are the whole process': gateway, voice activity detection, engine and the streams' own.
-
-The model is synthetic: the arithmetic of the real shape, an oracle's words (`benchmarks.following`).
+count from the moment a word was spoken. A stream keeps up when 95 % of its words are shown within 2.5 s and the lag
+does not grow. CPU seconds are the whole process': gateway, voice activity detection, engine and the streams' own. The
+weights are real (`--weights`), the words are those of the recording's text, followed by alignment, and some of them are
+wrong; `--shapes` takes a synthetic model instead.
 """
 
 import argparse
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -26,17 +27,24 @@ import anyio
 
 from benchmarks.following import FollowingEngine, write_following_model
 from benchmarks.gateway import decoded
-from benchmarks.paced import Paced, measure_paced
+from benchmarks.paced import Clock, Paced, WordClock, measure_paced
+from benchmarks.paced_speech import SpeechClock, WholeTextEngine, load_speech, passages
 from benchmarks.recordings import SHARED_AUDIO
 from benchmarks.report import print_table, write_json
 from benchmarks.virtual import VirtualGateway
 from clients.media import MEDIA_FORMAT
+from decoder.engine import Engine
+from decoder.engines.whisper import WhisperEngine
 from decoder.types import RequestKind
 from gateway.settings import Settings, load_settings
 from gateway.wire import SAMPLE_RATE_HZ, Endpointing, Final, Start
+from tools.real_models import model_directory
 
 MODES: dict[str, dict[str, dict[str, object]]] = {
-    "naive": {"engine": {"partial_window": "full", "final_window": "full"}, "session": {"eager_finals": False}},
+    "naive": {
+        "engine": {"partial_window": "full", "final_window": "full", "hasty_final_window": "full"},
+        "session": {"eager_finals": False},
+    },
     "livecue": {},
     "not-eager": {"session": {"eager_finals": False}},
     "trimmed-finals": {"engine": {"final_window": "trimmed"}},
@@ -44,6 +52,9 @@ MODES: dict[str, dict[str, dict[str, object]]] = {
 """Mode → what is set otherwise than by default; naive also commits nothing to the decoder's prefix."""
 
 COMPARED = ("naive", "livecue")
+
+WEIGHTS = "whisper-tiny.en"
+"""Of paced streams, where they are laid out."""
 
 RECORDING = SHARED_AUDIO / "long_lj_contiguous.flac"
 TOKENIZER = SHARED_AUDIO.parent / "models" / "tokenizer-multilingual" / "tokenizer.json"
@@ -86,9 +97,14 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A synthetic model on disk."""
+    """A model on disk.
 
-    shape: str
+    Attributes:
+        shape: of a synthetic model; None: its weights are real.
+        directory: where it lies.
+    """
+
+    shape: str | None
     directory: Path
 
     @classmethod
@@ -108,6 +124,14 @@ def settings_of(mode: str, model: Model, workers: int = 1) -> Settings:
 def engine_of(mode: str, model: Model, workers: int = 1) -> FollowingEngine:
     """Return an engine for that mode that has loaded nothing yet."""
     return FollowingEngine(settings_of(mode, model, workers).engine, forces_prefix=mode != "naive")
+
+
+def paced_engine_of(mode: str, model: Model) -> Engine:
+    """Return an engine for that mode that has loaded nothing yet, with as many workers as by default."""
+    if model.shape is not None:
+        return engine_of(mode, model, workers=0)
+    settings = settings_of(mode, model, workers=0).engine
+    return WholeTextEngine(settings) if mode == "naive" else WhisperEngine(settings)
 
 
 def rotated(sound: bytes, count: int, seconds: float) -> list[bytes]:
@@ -137,7 +161,7 @@ async def measure_work(
         work = {name: after - before[mode][name] for name, after in asdict(engines[mode].work).items()}
         results.append(
             Work(
-                shape=model.shape,
+                shape=model.shape or model.directory.name,
                 interval_s=interval_s,
                 sessions=len(sounds),
                 mode=mode,
@@ -175,17 +199,35 @@ async def run_work(options: argparse.Namespace, models: Sequence[Model], sound: 
     return results
 
 
-async def run_paced(options: argparse.Namespace, model: Model, sound: bytes) -> list[Paced]:
+def paced_streams(options: argparse.Namespace, model: Model) -> Callable[[int, Settings], list[tuple[bytes, Clock]]]:
+    """Return what makes the audio of so many streams, and what measures each."""
+    if model.shape is None:
+        speech = load_speech(options.recording, model.directory)
+        return lambda count, _: [
+            (passage.audio, SpeechClock(passage)) for passage in passages(speech, count, options.seconds)
+        ]
+    audio = decoded(options.recording)
+
+    def made(count: int, settings: Settings) -> list[tuple[bytes, Clock]]:
+        pad_ms = min(settings.segmenter.pause_ms, settings.segmenter.silence_ms)
+        pad_samples = pad_ms * SAMPLE_RATE_HZ // 1000
+        return [(each, WordClock(pad_samples)) for each in rotated(audio, count, options.seconds)]
+
+    return made
+
+
+async def run_paced(options: argparse.Namespace, model: Model) -> list[Paced]:
     """Measure all arms of the second part; a mode that cannot keep up is not given more streams."""
     results: list[Paced] = []
-    start = Start(
-        MEDIA_FORMAT, language="en", endpointing=Endpointing(partial_interval_ms=round(1000 * options.intervals[0]))
-    )
+    endpointing = Endpointing(partial_interval_ms=round(1000 * options.intervals[0]))
+    start = Start(MEDIA_FORMAT, language="en", endpointing=endpointing)
+    streams_of = paced_streams(options, model)
     for mode in options.modes:
         for count in options.streams:
-            sounds = rotated(sound, count, options.seconds)
-            engine, settings = engine_of(mode, model, workers=0), settings_of(mode, model, workers=0)
-            results.append(await measure_paced(mode, engine, settings, start, sounds))
+            settings = settings_of(mode, model, workers=0)
+            streams = streams_of(count, settings)
+            results.append(await measure_paced(mode, paced_engine_of(mode, model), settings, start, streams))
+            print_paced(results[-1:])
             if not results[-1].keeps_up:
                 break
     return results
@@ -209,20 +251,26 @@ def print_work(results: Sequence[Work]) -> None:
 
 def print_paced(results: Sequence[Paced]) -> None:
     """Print the second part."""
-    columns = ["mode", "streams", "final p50 s", "p95", "finals", "word shown p50 s", "p95", "newest word p50 s", "p95"]
+    columns = ["mode", "streams", "wrong", "final p50 s", "p95", "finals", "shown p50 s", "p95", "newest p50 s", "p95"]
     columns += ["grown s", "interval s", "CPU s / s", "late s", "failed", "others' cores", "keeps up"]
     rows = [[*asdict(result).values(), "yes" if result.keeps_up else "no"] for result in results]
-    print_table("paced streams: seconds after the sound was spoken", columns, rows)
+    cells = [["–" if value is None else value for value in row] for row in rows]
+    print_table("paced streams: seconds after a word was spoken", columns, cells)
 
 
-def main() -> None:
-    """Measure, print the tables and write the JSON."""
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.work", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--recording", type=Path, default=RECORDING, help="what the sessions say")
     parser.add_argument("--tokenizer", type=Path, default=TOKENIZER, help="Whisper's tokenizer.json")
-    parser.add_argument("--shapes", nargs="+", help="of the models; default: tiny base, tiny with --paced")
+    parser.add_argument("--shapes", nargs="+", help="of synthetic models; default: tiny base, with --paced none")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        default=model_directory(WEIGHTS),
+        help="CTranslate2 Whisper for --paced without --shapes",
+    )
     parser.add_argument("--seconds", type=float, default=30.0, help="sound of each session")
     parser.add_argument("--intervals", type=float, nargs="+", default=[0.5, 1.0], help="speech between partials, s")
     parser.add_argument("--sessions", type=int, nargs="+", default=[1, 4, 8, 16], help="sessions at once")
@@ -231,16 +279,24 @@ def main() -> None:
     parser.add_argument("--modes", nargs="+", choices=MODES, default=COMPARED, help="of the engine")
     parser.add_argument("--json", type=Path, help="file for the results")
     options = parser.parse_args()
-    sound = decoded(options.recording)
+    if options.paced and not options.shapes and options.weights is None:
+        parser.error("no weights: `make models` lays some out, --weights names others, --shapes needs none")
+    return options
+
+
+def main() -> None:
+    """Measure, print the tables and write the JSON."""
+    options = _options()
     with tempfile.TemporaryDirectory() as folder:
-        shapes = options.shapes or (["tiny"] if options.paced else ["tiny", "base"])
+        shapes = options.shapes or ([] if options.paced else ["tiny", "base"])
         models = [Model.write(shape, Path(folder) / shape, options.tokenizer) for shape in shapes]
         if options.paced:
-            streams = anyio.run(run_paced, options, models[0], sound)
+            model = models[0] if models else Model(None, options.weights)
+            streams = anyio.run(run_paced, options, model)
             print_paced(streams)
             write_json(options.json, "work-paced", [{**asdict(s), "keeps_up": s.keeps_up} for s in streams])
         else:
-            work = anyio.run(run_work, options, models, sound)
+            work = anyio.run(run_work, options, models, decoded(options.recording))
             print_work(work)
             write_json(options.json, "work", [asdict(result) for result in work])
 

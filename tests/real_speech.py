@@ -1,0 +1,121 @@
+"""A gateway with real weights, asked in this process without a socket. Without the weights a test is skipped."""
+
+import asyncio
+import io
+import wave
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import numpy as np
+import pytest
+from openai import AsyncOpenAI
+from openai.types.audio import TranscriptionVerbose
+
+from benchmarks.arms import gateway_settings
+from benchmarks.captions import aligned
+from benchmarks.doubling import spelled_words
+from benchmarks.sets import speech_dbfs
+from decoder.choice import create_engine
+from gateway.server import create_app
+from gateway.service import Gateway, open_gateway
+from tools.real_models import model_directory
+from vad.audio import SAMPLE_RATE_HZ, Float32
+
+__all__ = ["Listener", "at_level", "kept_listening", "listening", "share_of", "wav_of", "weights"]
+
+
+def weights(name: str) -> Path:
+    """Return where real weights lie, or skip the test where they are not laid out."""
+    directory = model_directory(name)
+    if directory is None:
+        pytest.skip(f"no weights {name}: `make models` lays them out")
+    return directory
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A gateway at work, and OpenAI's client of it."""
+
+    gateway: Gateway
+    client: AsyncOpenAI
+
+    async def transcription(self, audio: Float32, prompt: str = "") -> TranscriptionVerbose:
+        """Return what the gateway writes of English audio, float32[samples] or float32[samples, channels]."""
+        return await self.client.audio.transcriptions.create(
+            file=("speech.wav", wav_of(audio)),
+            model="whisper-1",
+            response_format="verbose_json",
+            language="en",
+            prompt=prompt,
+            timestamp_granularities=["word", "segment"],
+        )
+
+    async def text(self, audio: Float32, prompt: str = "") -> str:
+        """Return the text alone."""
+        return (await self.transcription(audio, prompt)).text
+
+
+@asynccontextmanager
+async def listening(name: str, overrides: Mapping[str, Mapping[str, object]] | None = None) -> AsyncIterator[Listener]:
+    """Run a gateway with these weights while the block lasts, all else as set by default."""
+    settings = gateway_settings(weights(name), overrides or {})
+    async with open_gateway(settings, create_engine(settings.engine)) as gateway:
+        transport = httpx2.ASGITransport(create_app(gateway))
+        async with httpx2.AsyncClient(transport=transport) as http:
+            client = AsyncOpenAI(
+                api_key="any", base_url="http://gateway/v1", max_retries=0, timeout=300, http_client=http
+            )
+            yield Listener(gateway, client)
+
+
+@asynccontextmanager
+async def kept_listening(name: str) -> AsyncIterator[Listener]:
+    """Do the same for a fixture of a module, which pytest enters in one task and leaves in another."""
+    weights(name)
+    ready: asyncio.Future[Listener] = asyncio.get_running_loop().create_future()
+    is_over = asyncio.Event()
+
+    async def hold() -> None:
+        try:
+            async with listening(name) as listener:
+                ready.set_result(listener)
+                await is_over.wait()
+        except Exception as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)
+
+    holding = asyncio.create_task(hold())
+    try:
+        yield await ready
+    finally:
+        is_over.set()
+        await holding
+
+
+def wav_of(audio: Float32) -> bytes:
+    """Return a WAV file, 16 bits, of float32[samples] or float32[samples, channels] at 16 kHz."""
+    target = io.BytesIO()
+    with wave.open(target, "wb") as file:
+        file.setnchannels(1 if audio.ndim == 1 else audio.shape[1])
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE_HZ)
+        file.writeframes(np.clip(np.round(audio * 32_767), -32_768, 32_767).astype("<i2").tobytes())
+    return target.getvalue()
+
+
+def at_level(audio: Float32, level_dbfs: float) -> Float32:
+    """Return audio amplified so that the louder half of its frames has that level."""
+    present_dbfs = speech_dbfs(audio)
+    assert present_dbfs is not None, "digital silence has no level"
+    return audio * np.float32(10 ** ((level_dbfs - present_dbfs) / 20))
+
+
+def share_of(said: str, written: str) -> float:
+    """Return which share of the words that were said is written, 0..1."""
+    words, others = spelled_words(said), spelled_words(written)
+    pairs = aligned(words, others)
+    return sum(i is not None and j is not None and words[i] == others[j] for i, j in pairs) / len(words)
