@@ -12,8 +12,7 @@ LETTERS_PER_SYLLABLE = 4
 """Of alphabets; English has three, German hardly more. A Han, kana or Hangul character is a syllable at least."""
 
 TIMELESS_SHARE = 0.5
-"""Of the time that the fastest voice needs. Alignments are not that wrong over several words: of 512 answers to real
-speech and to noise, none to speech ended so, and a third of those to noise did."""
+"""Of the time that the fastest voice needs. Alignments are not that wrong over several words."""
 
 LEAST_TIMELESS_WORDS = 3
 """One word or two without length are mostly a fault of the alignment."""

@@ -131,8 +131,8 @@ class EngineSettings:
         cpu_threads: threads of one CPU decode; 0: the cores shared out among the workers.
         max_batch: most requests of one batch. 16: on a CPU more gains nothing, on a GPU a full 30 s window of a large
             model saturates it there.
-        partial_window: how much Whisper's encoder computes for a partial: full is the 30 s it was trained on; trimmed is
-            the audio and a margin, with the encoder's output for silence behind it, for a fraction of the work.
+        partial_window: how much Whisper's encoder computes for a partial: full is the 30 s it was trained on; trimmed
+            is the audio and a margin, with the output for silence behind it, for a fraction of the work.
         final_window: the same for finals, eager ones included. full, until both were compared with the model in use:
             tiny.en has 0.4 points more words wrong with trimmed windows, base none.
         hasty_final_window: the same for finals while the engine is far behind, partials at half their rate or less: on

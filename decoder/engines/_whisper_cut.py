@@ -13,9 +13,9 @@ from vad.audio import SAMPLE_RATE_HZ, Float32
 __all__ = ["Cut", "carried_on", "find_cut", "wants_cut"]
 
 LONGEST_PARTIAL_SAMPLES = 8 * SAMPLE_RATE_HZ
-"""A partial of more audio is cut before the next, so that a long utterance does not cost more and more. Words near a cut
-vanish or change: on telephone speech the final changed 12 % of the words displayed with cuts from 1.5 s on, 10 % with
-these (Whisper tiny.en). Most utterances end sooner."""
+"""A partial of more audio is cut before the next, so that a long utterance does not cost more and more. Words near a
+cut vanish or change: on telephone speech the final changed 12 % of the words displayed with cuts from 1.5 s on, 10 %
+with these (Whisper tiny.en). Most utterances end sooner."""
 
 REACH_FRAMES = 15
 """The quietest place within 0.15 s of a boundary is where two words part; the alignment is not exact."""

@@ -12,12 +12,15 @@ from benchmarks.soak import QUARTERS, FinalsCheck, Quarter, Soak, SoakRun, going
 from benchmarks.virtual import Said, VirtualGateway
 from decoder.engines.scripted import CostModel, ScriptedEngine
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
-from gateway.settings import Settings
+from gateway.settings import SessionSettings, Settings
 from gateway.wire import SAMPLE_RATE_HZ, Final, Finished, ServerEvent, SpeechEnded, SpeechStarted, Start
 from tests.sounds import silence, speechlike
 from vad.audio import Float32
 
 UTTERANCES = 4
+
+SETTINGS = Settings(session=SessionSettings(detector="webrtc"))
+"""What only resembles speech is speech to this detector."""
 
 Tampering = Callable[[list[ServerEvent]], list[ServerEvent]]
 
@@ -41,11 +44,11 @@ class CountingEngine(ScriptedEngine):
 
 
 def soak_run(sound: bytes = SOUND) -> SoakRun:
-    return SoakRun(CountingEngine(), Settings(), sound, CostModel(batch_s=0.15))
+    return SoakRun(CountingEngine(), SETTINGS, sound, CostModel(batch_s=0.15))
 
 
 async def events_of(sound: bytes) -> list[ServerEvent]:
-    [said] = await VirtualGateway(ScriptedEngine(), Settings(), Start(), [sound]).run()
+    [said] = await VirtualGateway(ScriptedEngine(), SETTINGS, Start(), [sound]).run()
     return [event for moment in said for event in moment.events]
 
 
@@ -151,7 +154,7 @@ def test_sound_with_fewer_frames_than_quarters_is_refused() -> None:
 
 async def test_a_gateway_that_tells_keeps_nothing() -> None:
     told: list[Said] = []
-    gateway = VirtualGateway(ScriptedEngine(), Settings(), Start(), [SOUND], tell=told.append)
+    gateway = VirtualGateway(ScriptedEngine(), SETTINGS, Start(), [SOUND], tell=told.append)
 
     assert await gateway.run() == [[]]
     assert [event for moment in told for event in moment.events] == await events_of(SOUND)

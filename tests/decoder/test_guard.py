@@ -508,9 +508,6 @@ def listed_digits() -> list[tuple[Path, str]]:
 @pytest.mark.parametrize(
     ("name", "most_left"),
     [
-        ("sil_digital_30s.flac", 0.0),
-        ("sil_white_-50dBFS_30s.flac", 0.0),
-        ("sil_hum_20s.flac", 0.0),
         ("noise_humming_engine.flac", 0.0),
         ("noise_office_ambience.flac", 0.6),
         ("music_trumpet.flac", 0.0),

@@ -536,7 +536,7 @@ async def test_a_cap_turns_partials_off_and_then_finals_until_the_hour_is_over()
 
 async def test_empty_sound_is_sent_nowhere() -> None:
     only = upstream()
-    assert await World(only).words(request(sound=tone(0.0), prefix=said("one"))) == "one"
+    assert await World(only).words(request(PARTIAL, sound=tone(0.0), prefix=said("one"))) == "one"
     assert only.asked == []
 
 

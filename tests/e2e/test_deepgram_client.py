@@ -146,7 +146,7 @@ async def test_channels_are_told_apart() -> None:
         heard = await events(served, [stereo], **RAW, multichannel="true", channels="2")
     [result] = finals(heard)
     assert result.channel_index == [1, 2]
-    assert text_of([result]) == "two three four"
+    assert text_of([result]) == "two three four five"
 
 
 @exercises("deepgram-sdk", "listen.v1: a connection that is cut, and another after it")
@@ -157,7 +157,7 @@ async def test_a_cut_connection_is_followed_by_another() -> None:
                 await connection.send_media(speech(1.0))
                 connection._websocket.transport.abort()
         heard = await events(served, [hush(0.5), speech(1.2), hush(0.7)], **RAW)
-    assert text_of(finals(heard)) == "two three four"
+    assert text_of(finals(heard)) == "two three four five"
 
 
 @exercises("deepgram-sdk", "listen.v1: a silent connection is closed with 1011 and NET-0001")
@@ -267,7 +267,7 @@ async def test_the_sync_client_hears_a_turn() -> None:
         messages = await to_thread.run_sync(talk, served)
     assert isinstance(messages[0], ListenV2Connected)
     assert isinstance(messages[-1], ListenV2TurnInfo)
-    assert (messages[-1].event, messages[-1].transcript) == ("EndOfTurn", "two three four")
+    assert (messages[-1].event, messages[-1].transcript) == ("EndOfTurn", "two three four five")
 
 
 # --- files -------------------------------------------------------------------------------------------------------

@@ -109,7 +109,7 @@ def test_a_session_begins_as_the_gateway_is_set() -> None:
                 "turn_detection": {
                     "type": "server_vad",
                     "threshold": 0.5,
-                    "prefix_padding_ms": 300,
+                    "prefix_padding_ms": 400,
                     "silence_duration_ms": 700,
                 },
             }
@@ -137,7 +137,7 @@ def test_what_was_switched_off_comes_back_with_its_defaults() -> None:
     update(own, turn_detection={"type": "server_vad", "threshold": 0.9})
     update(own, turn_detection=None)
     vad = update(own, turn_detection={"type": "server_vad"})["turn_detection"]
-    assert vad == {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 500}
+    assert vad == {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 400, "silence_duration_ms": 700}
 
 
 def test_turn_detection_of_one_type_is_patched_and_of_another_replaced() -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.uploading import serving_files
 from tests.watching import session, settings_with, speak, stopped_session
 
-WORDS = "two three four"
+WORDS = "two three four five"
 """What the scripted engine hears in the first utterance."""
 
 

@@ -69,9 +69,9 @@ async def test_a_call_of_each_service_is_captioned_for_its_viewers(service: str)
     async with serving_files() as served:
         events = await watched_call(served, start_of(service), *frames, *stop)
     (final,) = of("final", events)
-    assert final["text"] == "two three four"
-    assert seconds(final, "start_s") == pytest.approx(0.2, abs=0.05)
-    assert seconds(final, "end_s") == pytest.approx(1.9, abs=0.05)
+    assert final["text"] == "two three four five"
+    assert seconds(final, "start_s") == pytest.approx(0.1, abs=0.05)
+    assert seconds(final, "end_s") == pytest.approx(2.0, abs=0.05)
     assert events[-1]["type"] == "finished"
 
 
@@ -94,8 +94,8 @@ async def test_each_track_has_captions_of_its_own() -> None:
         events = await watched_call(served, start_of("twilio", ("inbound", "outbound")), *messages, stop_of("twilio"))
     finals = {final["channel"]: final for final in of("final", events)}
     assert finals.keys() == {0, 1}
-    assert seconds(finals[0], "start_s") == pytest.approx(0.2, abs=0.05)
-    assert seconds(finals[1], "start_s") == pytest.approx(1.7, abs=0.05)
+    assert seconds(finals[0], "start_s") == pytest.approx(0.1, abs=0.05)
+    assert seconds(finals[1], "start_s") == pytest.approx(1.6, abs=0.05)
     assert all("channel" in cue for cue in of("cue", events))
 
 
@@ -132,7 +132,7 @@ async def test_a_frame_that_is_none_harms_nothing_and_viewers_are_told() -> None
         messages = (start_of("twilio"), *frames[:50], "nonsense", *frames[50:], stop_of("twilio"))
         events = await watched_call(served, *messages)
     assert [error["fatal"] for error in of("error", events)] == [False]
-    assert [final["text"] for final in of("final", events)] == ["two three four"]
+    assert [final["text"] for final in of("final", events)] == ["two three four five"]
 
 
 @pytest.mark.parametrize(

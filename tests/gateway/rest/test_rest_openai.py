@@ -80,7 +80,7 @@ async def test_verbose_json_has_segments_and_words() -> None:
     assert verbose.words is not None
     assert [(word.word, word.start, word.end) for word in verbose.words][:2] == [("two", 0.4, 0.8), ("three", 0.8, 1.2)]
     assert verbose.segments is not None
-    assert [segment.text for segment in verbose.segments] == [" two three four", " eight nine ten one"]
+    assert [segment.text for segment in verbose.segments] == [" two three four five", " eight nine ten one"]
     assert [segment.id for segment in verbose.segments] == [0, 1]
     assert all(segment.end > segment.start for segment in verbose.segments)
 
@@ -119,7 +119,7 @@ async def test_a_stream_brings_each_utterance_and_then_the_whole() -> None:
         events = [event async for event in stream]
     *deltas, done = events
     assert [event.delta for event in deltas if isinstance(event, TranscriptionTextDeltaEvent)] == [
-        "two three four",
+        "two three four five",
         " eight nine ten one",
     ]
     assert isinstance(done, TranscriptionTextDoneEvent)
