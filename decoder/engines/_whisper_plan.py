@@ -48,10 +48,9 @@ MARGIN_FRAMES = 2 * 128
 LATEST_FIRST_TIME = 50
 """The first timestamp is at most 1 s (openai/whisper)."""
 
-WINDOW_EDGES_S = (2.5, 5, 7.5, 10, 15, 20, LONGEST_S)
-"""Sound is rounded up to one of these, then comes the margin. They divide the planner's buckets of finals, whose
-batches have two windows at most; partials are cut, and mostly need the first. Shorter steps would encode a little less
-and generate in smaller groups."""
+WINDOW_EDGES_S = (2.5, 3.75, 5, 6.25, 7.5, 8.75, 10, 15, 20, LONGEST_S)
+"""Audio is rounded up to one of these, then comes the margin. They divide the planner's buckets of finals, and partials
+of more than 8 s are cut. Steps of 2.5 s would encode a twentieth more, and generate in larger groups."""
 
 CONTEXT_TOKENS = 448
 """Positions of Whisper's decoder; half may go to the text before, half to the text itself (openai/whisper)."""

@@ -304,9 +304,10 @@ def test_a_final_leaves_the_cues_before_the_last_two_as_they_are_where_it_has_th
             chars, kept = 0, unchanged_chars(profile, before, said)
             stay = [cue for cue in shown.values() if cue.lines][:-2]
             now = {cue.cue_id: cue.lines for cue in update.cues}
+            divided_again = [cue.cue_id for cue in update.cues if cue.lines][-2:]
             for cue in stay:
                 chars += len(visible("".join(cue.lines)))
-                assert chars >= kept or now[cue.cue_id] == cue.lines
+                assert chars >= kept or now[cue.cue_id] == cue.lines or cue.cue_id in divided_again
             shown, before = {}, ()
         else:
             shown |= {cue.cue_id: cue for cue in update.cues}
