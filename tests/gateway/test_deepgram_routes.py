@@ -185,7 +185,10 @@ async def test_a_file_is_answered_as_there() -> None:
     assert metadata["request_id"] == reply.headers["dg-request-id"]
     assert (metadata["duration"], metadata["channels"], metadata["extra"]) == (5.0, 1, {"call": "7"})
     assert len(metadata["sha256"]) == 64
-    assert [utterance["transcript"] for utterance in results["utterances"]] == ["two three four five", "eight nine ten one"]
+    assert [utterance["transcript"] for utterance in results["utterances"]] == [
+        "two three four five",
+        "eight nine ten one",
+    ]
     assert results["channels"][0]["detected_language"] == "en"
     words = results["channels"][0]["alternatives"][0]["words"]
     assert [word["start"] for word in words] == sorted(word["start"] for word in words)
