@@ -48,7 +48,7 @@ MARGIN_FRAMES = 2 * 128
 LATEST_FIRST_TIME = 50
 """The first timestamp is at most 1 s (openai/whisper)."""
 
-WINDOW_EDGES_S = (2.5, 3.75, 5, 6.25, 7.5, 8.75, 10, 15, 20, LONGEST_S)
+WINDOW_EDGES_S = (2.5, 3.8, 5, 6.2, 7.5, 8.8, 10, 15, 20, LONGEST_S)
 """Audio is rounded up to one of these, then comes the margin. They divide the planner's buckets of finals, and partials
 of more than 8 s are cut. Steps of 2.5 s would encode a twentieth more, and generate in larger groups."""
 
