@@ -31,7 +31,7 @@ class SegmenterSettings:
             so that this final is already the last one. Pauses within a phrase are mostly shorter than 200 ms; with
             300 ms kept fewer words are wrong in noise.
         silence_ms: silence that ends an utterance. Pieces of a sentence decode worse than all of it: with 500 ms a
-            tenth more words are wrong in noise. When pause_ms is not shorter, no pause is emitted.
+            sixth more words are wrong in noise. When pause_ms is not shorter, no pause is emitted.
         pad_before_ms: audio kept before the first speech, for soft beginnings are judged late. With 400 ms a twelfth
             fewer words are wrong than with 200 (Whisper tiny.en); more gains nothing.
         long_utterance_s: an utterance so long ends at its next pause, so that it need not be split in mid-speech; at

@@ -187,7 +187,7 @@ class Network:
         return _to_array(self._model.encode(ctranslate2.StorageView.from_array(features)))
 
     def detect_language(self, sounds: Sequence[Encoded]) -> list[dict[str, float]]:
-        """Return for each sound the probability of each language, 0..1; they are neighbours in one output."""
+        """Return for each window the probability of each language, 0..1; they are neighbours in one output."""
         return [
             {token[2:-2]: probability for token, probability in detected if token[2:-2] in self.languages}
             for detected in self._model.detect_language(_rows(sounds))
