@@ -58,13 +58,15 @@ class Bench:
         engine: warm, with the same weights.
         settings: of the gateway.
         cost: of a decode on the virtual clock.
+        prompt: of the gateway's sessions.
     """
 
-    def __init__(self, weights: Path, engine: Engine, settings: Settings, cost: CostModel) -> None:
+    def __init__(self, weights: Path, engine: Engine, settings: Settings, cost: CostModel, prompt: str) -> None:
         self._weights = weights.name
         self._engine = engine
         self._settings = settings
         self._cost = cost
+        self._prompt = prompt
         self._model = WhisperModel(str(weights), device="cpu", compute_type=COMPUTE_TYPE, cpu_threads=1)
         self._times = ReferenceTimes(self._model)
 
@@ -82,7 +84,7 @@ class Bench:
             if arm is Arm.WHOLE:
                 transcribed = transcribe_whole(self._model, recording, language)
             else:
-                start = Start(MEDIA_FORMAT, language=language, partials=arm is Arm.SHIPPED)
+                start = Start(MEDIA_FORMAT, language=language, partials=arm is Arm.SHIPPED, prompt=self._prompt)
                 transcribed = await stream(self._engine, self._settings, recording, start, self._cost)
                 spoken = self._times.of(recording)
             tally.add(recording, transcribed, spoken)
@@ -97,7 +99,7 @@ async def run(options: argparse.Namespace) -> list[Figures]:
         settings = gateway_settings(weights, overrides_of(options.settings))
         engine = create_engine(settings.engine)
         await engine.warm_up()
-        bench = Bench(weights, engine, settings, CostModel(batch_s=options.cost_ms / 1000))
+        bench = Bench(weights, engine, settings, CostModel(batch_s=options.cost_ms / 1000), options.prompt)
         for name, recordings in sets.items():
             if bench.is_multilingual or name not in DETECTED:
                 figures = [await bench.measure(name, recordings, arm) for arm in options.arms]
@@ -161,6 +163,7 @@ def main() -> None:
     parser.add_argument("--levels", action="store_true", help="instead: a few clean recordings at levels from -30 dBFS")
     parser.add_argument("--arms", type=Arm, nargs="+", choices=arms, default=arms, metavar="{" + ",".join(arms) + "}")
     parser.add_argument("--cost-ms", type=float, default=150.0, help="of a decode on the virtual clock")
+    parser.add_argument("--prompt", default="", help="of the gateway's sessions; the whole file has none")
     parser.add_argument(
         "--set", action="append", default=[], dest="settings", metavar="GROUP.KEY=VALUE", help="any setting"
     )

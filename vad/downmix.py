@@ -1,4 +1,7 @@
-"""Which channels of a stereo stream are mixed to mono: both, unless they cancel or one of them is empty. PURE.
+"""Which channels of a stereo stream are mixed to mono. PURE.
+
+Both, unless they cancel, one of them is empty, or somebody speaks into one while the other has only its noise, which
+would cover a speaker quieter than itself.
 
 Without numpy, for the process that decodes uploads has none.
 """
@@ -6,6 +9,7 @@ Without numpy, for the process that decodes uploads has none.
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from operator import mul
 
 __all__ = ["BLOCKS_PER_S", "ENERGY_STRIDE", "BlockGrid", "ChannelChoice", "PcmDownmix", "Span"]
@@ -32,6 +36,18 @@ LOUDER_RATIO = 4.0
 INAUDIBLE_ENERGY = 1e-9
 """-90 dBFS: what is below says nothing about the channels."""
 
+ACTIVE_RATIO = 10.0
+"""10 dB above its floor a channel is active. Rooms and microphones vary by less, words rise by more."""
+
+FLOOR_RISE = 1.01
+"""Of a floor from one block to the next, 2.2 dB a second: between two gaps in speech it stays far below the words."""
+
+LEAST_FLOOR = 1e-8
+"""-80 dBFS: what is quieter is not a room's noise but that of a converter."""
+
+ACTIVE_BLOCKS = BLOCKS_PER_S // 2
+"""How long a channel stays active after it was: a gap between words does not change the mix."""
+
 FULL_SCALE = 32_768
 
 BOTH, LEFT, RIGHT = (0.5, 0.5), (1.0, 0.0), (0.0, 1.0)
@@ -41,9 +57,18 @@ class ChannelChoice:
     """Decides from the energies of the blocks so far what the next one is mixed of."""
 
     def __init__(self) -> None:
-        self.weights: tuple[float, float] = BOTH
-        """Of the left and the right channel."""
+        self._usable = BOTH
+        """One alone where they cancel or the other is empty."""
         self._left = self._right = self._mix = 0.0
+        self._left_activity, self._right_activity = Activity(), Activity()
+
+    @property
+    def weights(self) -> tuple[float, float]:
+        """Of the left and the right channel."""
+        left, right = self._left_activity.is_active, self._right_activity.is_active
+        if left == right:
+            return self._usable
+        return LEFT if left else RIGHT
 
     def add(self, left: float, right: float, product: float) -> None:
         """Take in the next block.
@@ -52,17 +77,37 @@ class ChannelChoice:
             left, right: mean square of each channel; full scale is 1.
             product: mean of their product.
         """
+        self._left_activity.add(left)
+        self._right_activity.add(right)
         mix = (left + right + 2 * product) / 4
         self._left, self._right = self._left * KEPT_SHARE + left, self._right * KEPT_SHARE + right
         self._mix = self._mix * KEPT_SHARE + mix
         louder, quieter = max(self._left, self._right), min(self._left, self._right)
         if louder * (1 - KEPT_SHARE) < INAUDIBLE_ENERGY:
             return
-        least = CANCELLED_SHARE if self.weights == BOTH else RESTORED_SHARE
+        least = CANCELLED_SHARE if self._usable == BOTH else RESTORED_SHARE
         if quieter > EMPTY_SHARE * louder and self._mix >= least * louder:
-            self.weights = BOTH
-        elif self.weights == BOTH or louder > LOUDER_RATIO * (self._left if self.weights == LEFT else self._right):
-            self.weights = LEFT if self._left >= self._right else RIGHT
+            self._usable = BOTH
+        elif self._usable == BOTH or louder > LOUDER_RATIO * (self._left if self._usable == LEFT else self._right):
+            self._usable = LEFT if self._left >= self._right else RIGHT
+
+
+class Activity:
+    """Whether a channel has been well above its own noise of late."""
+
+    def __init__(self) -> None:
+        self._floor = inf
+        self._blocks_left = 0
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it was in one of the last blocks."""
+        return self._blocks_left > 0
+
+    def add(self, energy: float) -> None:
+        """Take in the mean square of the next block; full scale is 1."""
+        self._floor = max(LEAST_FLOOR, min(energy, self._floor * FLOOR_RISE))
+        self._blocks_left = ACTIVE_BLOCKS if energy > ACTIVE_RATIO * self._floor else max(0, self._blocks_left - 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,7 +214,7 @@ class BatchDecoder:
 
     def _reconsidered(self, heard: list[Heard], proceed: Callable[[], None]) -> list[Heard]:
         """Return what was heard, doubtful finals heard anew at higher temperatures."""
-        return [self._least_doubtful(item, proceed) if item.plan.wants_times else item for item in heard]
+        return [item if item.plan.is_partial else self._least_doubtful(item, proceed) for item in heard]
 
     def _least_doubtful(self, heard: Heard, proceed: Callable[[], None]) -> Heard:
         tried = [heard]
@@ -238,7 +238,7 @@ class BatchDecoder:
 
     def _partials(self, heard: list[Heard], proceed: Callable[[], None]) -> dict[int, Hypothesis]:
         """Return the answers to partials, and remember where the long ones are cut from now on."""
-        partials = [item for item in heard if not item.plan.wants_times]
+        partials = [item for item in heard if item.plan.is_partial]
         answers = {
             item.plan.place: _answer(item, partial_words(item, self._network.speller(item))) for item in partials
         }
@@ -251,7 +251,7 @@ class BatchDecoder:
         """Return the answers to finals that are complete, and plans of what is left of the others."""
         answers: dict[int, Hypothesis] = {}
         plans: list[Plan] = []
-        for item, words in self._timed([item for item in heard if item.plan.wants_times], proceed):
+        for item, words in self._timed([item for item in heard if not item.plan.is_partial], proceed):
             rest_samples = rest_of(item)
             if rest_samples is None:
                 answers[item.plan.place] = _answer(item, words)

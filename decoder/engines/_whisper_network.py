@@ -268,7 +268,7 @@ class Network:
 
     def _before_text(self, plan: Plan) -> tuple[int, ...]:
         """Return what says that no timestamps are wanted, where they are not."""
-        return () if plan.has_timestamps else (self._first_time - 1,)
+        return (self._first_time - 1,) if plan.is_partial else ()
 
     def _limit(self, plans: Sequence[Plan]) -> int:
         """Return the most tokens of a text; plans of one group have one limit."""

@@ -114,18 +114,14 @@ class Plan:
     frames: int
 
     @property
-    def wants_times(self) -> bool:
-        """Whether its words are aligned with the sound: partials are not, they are gone in half a second."""
-        return self.request.kind is not RequestKind.PARTIAL
+    def is_partial(self) -> bool:
+        """Whether its text is one of many of its utterance, gone in half a second.
 
-    @property
-    def has_timestamps(self) -> bool:
-        """Whether its text is generated with Whisper's timestamp tokens, which make it better the longer it is.
-
-        Partials are not: their prefix has none. On telephone recordings finals without them have 11.4 instead of 10.2 %
-        of their words wrong, on meetings up to ten points more.
+        Only the others are aligned with the audio, and generated with Whisper's timestamp tokens, which make a text
+        better the longer it is: on telephone recordings finals without them have 11.4 instead of 10.2 % of their words
+        wrong, on meetings up to ten points more. The prefix of a partial has none.
         """
-        return self.request.kind is not RequestKind.PARTIAL
+        return self.request.kind is RequestKind.PARTIAL
 
     @property
     def suppresses_blank(self) -> bool:
@@ -134,12 +130,12 @@ class Plan:
         Finals do as Whisper does. With a prefix CTranslate2 would force a word after it, whether one was said or not,
         and a partial of silence had better show nothing.
         """
-        return self.wants_times and not self.prefix
+        return not self.is_partial and not self.prefix
 
     @property
     def limit(self) -> int:
         """Most tokens of its text, prefix and timestamps included."""
-        times = TIME_TOKENS if self.has_timestamps else 0
+        times = 0 if self.is_partial else TIME_TOKENS
         return min(token_limit(len(self.request.samples)) + times, CONTEXT_TOKENS // 2)
 
     @property
@@ -157,7 +153,7 @@ class Plan:
         """
         return (
             self.frames,
-            self.wants_times,
+            self.is_partial,
             self.beam_size,
             self.request.temperature,
             self.suppresses_blank,

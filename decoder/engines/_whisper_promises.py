@@ -70,7 +70,7 @@ def keep_promises(heard: Sequence[Heard], network: Network, proceed: Callable[[]
 
 def _is_whole(heard: Heard) -> bool:
     plan = heard.plan
-    return plan.wants_times and not plan.before.tokens and rest_of(heard) is None and bool(plan.request.prefix)
+    return not plan.is_partial and not plan.before.tokens and rest_of(heard) is None and bool(plan.request.prefix)
 
 
 def _with_promises(heard: Heard, network: Network, proceed: Callable[[], None]) -> Heard:

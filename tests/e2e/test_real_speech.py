@@ -73,6 +73,16 @@ async def test_speech_is_written_whatever_the_other_channel_has(gateway: Listene
     assert share_of(HOME, await gateway.text(audio)) >= 0.85
 
 
+async def test_a_quiet_speaker_is_written_beside_a_loud_one_with_noise_as_loud_as_the_quiet_one(
+    gateway: Listener,
+) -> None:
+    loud, quiet = at_level(recording("en_harvard.flac"), -20), at_level(recording("en_lj/LJ001-0015.flac"), -50)
+    left, right = np.concatenate([loud, 0 * quiet]), np.concatenate([0 * loud, quiet])
+    left += noise(len(left) / 16_000, 10 ** (-48 / 20))[: len(left)]
+    text = await gateway.text(np.stack([left, right], axis=1))
+    assert share_of(f"{HARVARD} {PRINTED}", text) >= 0.85
+
+
 async def test_a_quiet_speaker_beside_a_channel_of_noise_is_written(gateway: Listener) -> None:
     left = recording("en_home_in_the_stars.flac")
     audio = np.stack([left, noise(len(left) / 16_000, 0.01)[: len(left)]], axis=1)

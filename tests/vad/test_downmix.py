@@ -17,6 +17,7 @@ SETTLED = 3 * RATE_HZ // BLOCKS_PER_S
 """After the first block the choice is known, after the second it is faded to."""
 
 VOICE = speechlike(2.0)
+OTHER_VOICE = speechlike(2.3)[-len(VOICE) :]
 
 
 def mixed(left: Float32, right: Float32) -> Float32:
@@ -37,8 +38,8 @@ def test_equal_channels_stay_as_they_are() -> None:
 
 
 def test_channels_that_have_little_in_common_are_mixed_by_their_mean() -> None:
-    voice, other = VOICE + np.float32(0.01), noise(2.0, 0.1)
-    np.testing.assert_allclose(mixed(voice, other), (voice + other) / 2, atol=1e-7)
+    made = mixed(VOICE, OTHER_VOICE)[RATE_HZ:]
+    np.testing.assert_allclose(made, ((VOICE + OTHER_VOICE) / 2)[RATE_HZ:], atol=1e-7)
 
 
 def test_of_opposite_channels_one_is_taken() -> None:
@@ -65,6 +66,19 @@ def test_speakers_on_a_channel_each_are_both_there() -> None:
     half = 2 * RATE_HZ
     assert level(made[SETTLED:half]) == pytest.approx(level(VOICE[SETTLED:]))
     assert level(made[half + RATE_HZ :]) >= 0.5 * level(VOICE[RATE_HZ:])
+
+
+def test_a_quiet_speaker_is_not_mixed_with_the_noise_of_the_other_channel() -> None:
+    quiet, loud = VOICE * np.float32(0.01), VOICE + noise(2.0, 0.01)
+    left = np.concatenate([loud, noise(4.0, 0.01)])
+    right = np.concatenate([silence(3.0), quiet, silence(1.0)]) + noise(6.0, 0.0001)
+    spoken = slice(3 * RATE_HZ + RATE_HZ // 5, 5 * RATE_HZ)
+    np.testing.assert_array_equal(mixed(left, right)[spoken], right[spoken])
+
+
+def test_two_who_speak_at_once_are_both_there() -> None:
+    quiet = OTHER_VOICE * np.float32(0.1)
+    np.testing.assert_allclose(mixed(VOICE, quiet)[RATE_HZ:], ((VOICE + quiet) / 2)[RATE_HZ:], atol=1e-7)
 
 
 def test_a_change_of_the_mix_has_no_click() -> None:
