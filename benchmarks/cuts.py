@@ -45,6 +45,7 @@ from clients.connection import Connection, connect
 from clients.media import MEDIA_FORMAT, MediaFile, paced
 from clients.outputs import OutputFormat, open_output
 from clients.stream import Lost, stream
+from decoder.packaged import EMBEDDED
 from gateway.journal_store import JournalStore
 from gateway.transcripts import TranscriptFormat, transcript
 from gateway.wire import SAMPLE_RATE_HZ, ServerEvent, Start
@@ -257,8 +258,8 @@ async def measure(options: argparse.Namespace, partials: bool, folder: Path) -> 
     sound_s = len(frames) * FRAME_S
     plan = planned(options.seed, sound_s, options.cuts, options.kills)
     plans = {"left alone": Plan(), "again": Plan(), "cut": plan}
-    engine = "whisper" if options.model else options.engine
-    model = ["--model", str(options.model), "--offline"] if options.model else []
+    engine = options.engine
+    model = ["--model", options.model, "--offline"] if engine == "whisper" else []
     start = Start(MEDIA_FORMAT, words=True, partials=partials, resumable=True, language="en")
     heard: dict[str, Heard] = {}
     journal = folder / "journal.db"
@@ -329,8 +330,8 @@ def is_same(outcomes: Sequence[Outcome]) -> bool:
 def main() -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engine", choices=["scripted", "sphinx"], default="sphinx")
-    parser.add_argument("--model", type=Path, help="directory of a CTranslate2 Whisper, to be used instead")
+    parser.add_argument("--engine", choices=["scripted", "whisper"], default="whisper")
+    parser.add_argument("--model", default=EMBEDDED, help="of the engine whisper")
     parser.add_argument("--audio", type=Path, default=RECORDING, help="the recording")
     parser.add_argument("--seconds", type=float, default=300.0, help="of sound")
     parser.add_argument("--speed", type=float, default=1.0, help="times real time")

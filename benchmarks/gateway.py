@@ -22,7 +22,7 @@ from clients.media import MEDIA_FORMAT, MediaFile
 from clients.stream import stream
 from gateway.wire import SAMPLE_RATE_HZ, Final, ServerEvent, Start
 
-RECORDING = Path("clients/demo/meeting.flac")
+RECORDING = Path("clients/demo/talk.flac")
 
 SETTLE_S = 2.0
 """After the last stream has started, before the clock runs: the first utterances are under way by then."""

@@ -20,7 +20,7 @@ __all__ = ["RECORDING", "Relayed", "print_relayed", "relayed"]
 
 _DEMO = Path(__file__).parents[1] / "clients" / "demo"
 
-RECORDING = _DEMO / "meeting.flac"
+RECORDING = _DEMO / "talk.flac"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ async def relayed(speed: float) -> list[Relayed]:
     Args:
         speed: times real time.
     """
-    with GatewayProcess("--engine", "sphinx") as behind:
+    with GatewayProcess("--engine", "whisper", "--model", "tiny.en") as behind:
         upstream = ("--engine", "upstream", "--upstream-url", f"{behind.url}/v1")
         with GatewayProcess(*upstream) as front:
             direct, through = await _heard(behind.url, speed), await _heard(front.url, speed)
@@ -82,7 +82,7 @@ async def _heard(url: str, speed: float) -> Listener:
 
 
 def _result(route: str, heard: Listener, direct: Listener) -> Relayed:
-    said = _words(" ".join(line.partition("\t")[2] for line in (_DEMO / "meeting.txt").read_text("utf-8").splitlines()))
+    said = _words(" ".join(line.partition("\t")[2] for line in (_DEMO / "talk.txt").read_text("utf-8").splitlines()))
     late_s = [final.late_s for final in heard.finals]
     return Relayed(
         route=route,

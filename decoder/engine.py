@@ -165,7 +165,6 @@ class Engine(Protocol):
 
 ENGINES: dict[str, str] = {
     "scripted": "decoder.engines.scripted:create",
-    "sphinx": "decoder.engines.sphinx:create",
     "upstream": "decoder.engines.upstream:create",
     "whisper": "decoder.engines.whisper:create",
 }

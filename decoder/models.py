@@ -1,10 +1,11 @@
-"""Finds Whisper models: a local directory, the hub's cache, or the hub."""
+"""Finds Whisper models: a local directory, what livecue comes with, the hub's cache, or the hub."""
 
 import re
 import sys
 from pathlib import Path
 from typing import Final
 
+from decoder.packaged import EMBEDDED, packaged_model
 from decoder.types import ModelError
 
 __all__ = ["HUB_NAMES", "is_cached", "pull_model", "resolve_model"]
@@ -42,14 +43,14 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def resolve_model(name_or_dir: str, *, offline: bool) -> Path:
-    """Return the directory of a model, downloading it when it is neither local nor cached.
+    """Return the directory of a model, downloading it when it is neither here nor cached.
 
     Args:
         name_or_dir: a short name (`small`, `large-v3-turbo` …), the hub's `owner/name`, or a local directory.
         offline: never ask the hub.
 
     Raises:
-        ModelError: there is no such model, files of it are missing, or the hub cannot be asked.
+        ModelError: there is no such model, files of it are missing or not those expected, or the hub cannot be asked.
     """
     directory = Path(name_or_dir).expanduser()
     if name_or_dir and name_or_dir not in HUB_NAMES and directory.is_dir():
@@ -57,9 +58,10 @@ def resolve_model(name_or_dir: str, *, offline: bool) -> Path:
         if missing:
             raise ModelError(f"model directory {directory} lacks {', '.join(missing)}: not a CTranslate2 Whisper model")
         return directory
-    cached = is_cached(name_or_dir)
-    if cached is not None:
-        return cached
+    found = packaged_model(name_or_dir) if name_or_dir == EMBEDDED else None
+    found = found or is_cached(name_or_dir)
+    if found is not None:
+        return found
     if offline:
         raise ModelError(f"model {name_or_dir} is not in the local cache and offline is set: {_advice(name_or_dir)}")
     return pull_model(name_or_dir)

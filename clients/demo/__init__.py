@@ -1,1 +1,1 @@
-"""`python -m clients.demo`: a meeting, captioned live by a gateway of its own. The recording lies beside this file."""
+"""`python -m clients.demo`: recorded speech, captioned live by a gateway of its own. The recording lies here."""

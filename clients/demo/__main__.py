@@ -1,4 +1,4 @@
-"""Runs the demo: gateway, recording, live captions, subtitle files, latency, word errors."""
+"""Runs the demo: gateway, recording, live captions, subtitle files, latency, words wrong."""
 
 import argparse
 import re
@@ -24,10 +24,11 @@ from clients.terminal import CaptionView
 from gateway.subtitles import to_srt, to_vtt
 from gateway.wire import Cue, CueEvent, CueState, Final, LivecueError, ServerEvent, SpeechEnded, Start
 
-_RECORDING = Path(__file__).with_name("meeting.flac")
-_SCRIPT = Path(__file__).with_name("meeting.txt")
+_RECORDING = Path(__file__).with_name("talk.flac")
+_SCRIPT = Path(__file__).with_name("talk.txt")
 
-_MAX_WORD_ERROR_RATE = 0.05
+_MAX_WORD_ERROR_RATE = 0.08
+"""Six of the 81 words; three or fewer are usual."""
 
 _LISTENING = "livecue listens on "
 
@@ -58,12 +59,13 @@ class _Notes:
 
 
 def main() -> int:
-    """Run the demo and return its exit code: 0, or 1 when more than 5 % of the words are wrong."""
+    """Run the demo and return its exit code: 0, or 1 when more than 8 % of the words are wrong."""
     arguments = _arguments()
     console = Console()
     try:
-        with _gateway(arguments.engine) as url, CaptionView(console) as view:
-            console.print(f"gateway at {url}, engine {arguments.engine}; one meeting, in real time\n", style="dim")
+        with _gateway(arguments.engine, arguments.model) as url, CaptionView(console) as view:
+            named = f"engine {arguments.engine}, model {arguments.model}"
+            console.print(f"gateway at {url}, {named}; three readers and speakers, in real time\n", style="dim")
             notes = _Notes(view)
             anyio.run(_caption, url, notes)
     except LivecueError as error:
@@ -75,16 +77,18 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m clients.demo", description="Caption a recorded meeting, live.")
-    parser.add_argument("--engine", default="sphinx", help="engine of the gateway (default: the embedded one)")
-    parser.add_argument("--out", type=Path, default=Path("build/demo"), help="folder for meeting.srt and meeting.vtt")
+    parser = argparse.ArgumentParser(prog="python -m clients.demo", description="Caption recorded speech, live.")
+    parser.add_argument("--engine", default="whisper", help="of the gateway (default: %(default)s)")
+    parser.add_argument("--model", default="tiny.en", help="of the engine (default: %(default)s, which livecue brings)")
+    parser.add_argument("--out", type=Path, default=Path("build/demo"), help="folder for talk.srt and talk.vtt")
     return parser.parse_args()
 
 
 @contextmanager
-def _gateway(engine: str) -> Iterator[str]:
+def _gateway(engine: str, model: str) -> Iterator[str]:
     """Run a gateway on a free port and yield its URL."""
-    command = [sys.executable, "-m", "gateway", "serve", "--port", "0", "--engine", engine, "--log-level", "warning"]
+    command = [sys.executable, "-m", "gateway", "serve", "--port", "0", "--engine", engine, "--model", model]
+    command += ["--log-level", "warning"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own command
         try:
             assert process.stdout is not None
@@ -104,7 +108,7 @@ async def _caption(url: str, notes: _Notes) -> None:
 def _write_subtitles(cues: list[Cue], folder: Path, console: Console) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, text in (("srt", to_srt(cues)), ("vtt", to_vtt(cues))):
-        path = folder / f"meeting.{suffix}"
+        path = folder / f"talk.{suffix}"
         path.write_text(text, encoding="utf-8")
         console.print(f"wrote {path}", style="dim")
 
@@ -132,12 +136,13 @@ def _word_error_rate(finals: list[Final], console: Console) -> float:
     heard = " ".join(final.text for final in finals)
     measured = jiwer.process_words(_plain(said), _plain(heard))
     words = measured.hits + measured.substitutions + measured.deletions
-    console.print(f"\n{words} words, {measured.wer:.1%} wrong")
+    errors = measured.substitutions + measured.deletions + measured.insertions
+    console.print(f"\n{errors} of {words} words wrong ({measured.wer:.1%})")
     return measured.wer
 
 
 def _plain(text: str) -> str:
-    return " ".join(re.findall(r"[a-z']+", text.lower()))
+    return " ".join(re.findall(r"[a-z']+", text.lower().replace("-", " ")))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """The dialect of vosk-server, which Jitsi, FreeSWITCH and Asterisk speak: one reply to each message of sound. PURE.
 
-vosk-server replies when it has decoded the sound; here the reply says what is known by then. It is late only while more
-sound waits for its words than `MAX_LAG_S`, so that a file sent as fast as replies come is not sent too fast.
+vosk-server replies when it has decoded the sound; here the reply says what is known by then. It is late only while an
+utterance that ended more than `MAX_LAG_S` of sound ago waits for its final, so that a file sent as fast as replies come
+is not sent too fast. An utterance that goes on delays no reply: its final may be what the next message brings.
 """
 
 from dataclasses import replace
+from math import inf
 from reprlib import repr as shortened
 
 import msgspec
@@ -26,6 +28,7 @@ from gateway.wire import (
     Said,
     Say,
     ServerEvent,
+    SpeechEnded,
     Start,
     Stop,
     Update,
@@ -76,7 +79,9 @@ class VoskCodec:
         self._partial = ""
         self._finals: list[Final] = []
         """Not told yet; all of them are one reply."""
-        self._lag_s = 0.0
+        self._waiting: dict[int, int] = {}
+        """Utterances without a final → where each ended, at 16 kHz."""
+        self._received_s = 0.0
         self._resets = 0
         """Under way: what comes after a reset is replied to after it."""
         self._owed = 0
@@ -119,17 +124,20 @@ class VoskCodec:
                 return self._replies()
             case Partial(committed=committed, tail=tail):
                 self._partial = " ".join(word.text for word in committed + tail)
-            case Final():
+            case SpeechEnded(_, utterance_id, _, end_sample):
+                self._waiting[utterance_id] = end_sample
+            case Final(utterance_id=utterance_id):
                 self._partial = ""
                 self._finals.append(event)
-            case Ack(_, received, processed):
-                self._lag_s = (received - processed) / self._start.audio.sample_rate_hz
+                self._waiting.pop(utterance_id, None)
+            case Ack(_, received):
+                self._received_s = received / self._start.audio.sample_rate_hz
                 return self._replies()
             case Flushed():
                 self._resets -= 1
                 return [self._result(), *self._replies()]
             case Finished():
-                self._lag_s = 0.0
+                self._waiting.clear()
                 return [*self._replies(), self._result()]
             case Error(_, _, text):
                 # clients look for `text` and break without it
@@ -159,7 +167,8 @@ class VoskCodec:
         return [Update(start)] if self._has_started else []
 
     def _replies(self) -> list[str | bytes]:
-        if self._resets or self._lag_s > MAX_LAG_S:
+        lag_s = self._received_s - min(self._waiting.values(), default=inf) / SAMPLE_RATE_HZ
+        if self._resets or lag_s > MAX_LAG_S:
             return []
         owed, self._owed = self._owed, 0
         return [self._reply() for _ in range(owed)]

@@ -4,7 +4,7 @@ import re
 
 from playwright.async_api import Page, expect
 
-from tests.demo import words
+from tests.meeting import words
 
 __all__ = ["MEETING_MS", "begin_to_speak", "shown", "start", "stop", "unsent"]
 

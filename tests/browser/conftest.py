@@ -18,7 +18,7 @@ if IS_INSTALLED:
     from playwright.async_api import Browser, Page, expect
 
     from tests.browsers import CHROMIUM, PATIENCE_MS, hearing, opened, write_wav
-    from tests.demo import spoken_frames
+    from tests.meeting import spoken_frames
     from tests.sessions import hush
 
     expect.set_options(timeout=PATIENCE_MS)

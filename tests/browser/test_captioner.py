@@ -4,6 +4,7 @@ import json
 import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,7 @@ import pytest
 import soxr
 from playwright.async_api import Page, expect
 
-from decoder.engines.sphinx import SphinxEngine
-from decoder.settings import EngineSettings
+from decoder.engines.scripted import ScriptedEngine
 from tests.browser.captioning import start, stop, unsent
 from tests.browser.resumable import ResumableGateway, resumable_gateway
 from tests.servers import serving
@@ -171,7 +171,9 @@ async def test_a_tab_that_is_duplicated_leaves_the_session_alone(page: Page) -> 
 
 
 async def test_the_gateways_refusal_is_shown_in_its_words(page: Page) -> None:
-    async with serving(SphinxEngine(EngineSettings())) as served:
+    engine = ScriptedEngine()
+    engine.info = replace(engine.info, languages=("en",))
+    async with serving(engine) as served:
         await page.goto(served.url)
         await page.select_option("#language", "de")
         await page.click("#start")

@@ -13,7 +13,7 @@ from clients.media import MediaFile
 from gateway.keys import digest_of
 from tests.browser.captioning import MEETING_MS, begin_to_speak, shown, start, stop, unsent
 from tests.browsers import hearing, network, opened, write_wav
-from tests.demo import said_words, words
+from tests.meeting import said_words, words
 from tests.recordings import recording_path
 from tests.sessions import hush
 from tests.uploading import serving_files
@@ -21,7 +21,7 @@ from tests.watching import MASTER, settings_with
 
 pytestmark = pytest.mark.timeout(180)
 
-EMBEDDED = ("--engine", "sphinx", "--set", "scheduler.decode_timeout_s=150")
+EMBEDDED = ("--engine", "whisper", "--model", "tiny.en", "--set", "scheduler.decode_timeout_s=150")
 
 UNDERSTOOD = {
     "en_go_forward.flac": "go forward ten meters",

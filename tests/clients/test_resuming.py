@@ -19,7 +19,7 @@ from gateway.settings import load_settings
 from gateway.wire import CueEvent, CueState, Final, Finished, OfChannel, Ready, Resume, Said, ServerEvent, Start
 from gateway.wire.native import NativeClientCodec
 from tests.clients.playing import at_once
-from tests.demo import RECORDING
+from tests.meeting import RECORDING
 from tests.servers import Served, serving
 
 START = Start(MEDIA_FORMAT, words=True, resumable=True)

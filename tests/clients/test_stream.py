@@ -31,7 +31,7 @@ from gateway.wire import (
 )
 from gateway.wire.native import NativeCodec
 from tests.clients.playing import PlayedGateway, at_once, nobody, played_connection
-from tests.demo import RECORDING
+from tests.meeting import RECORDING
 from tests.servers import serving
 
 SECOND = bytes(32_000)

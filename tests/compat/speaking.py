@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 
 from decoder.choice import create_engine
 from gateway.settings import load_settings
-from tests.demo import said_words, spoken_frames, words
+from tests.meeting import said_words, spoken_frames, words
 from tests.servers import EMBEDDED, Served, serving
 
 __all__ = ["embedded", "is_whole", "mistakes", "speech_and_silence"]

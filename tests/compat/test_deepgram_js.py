@@ -10,7 +10,7 @@ import pytest
 
 from decoder.engines.scripted import ScriptedEngine
 from tests.compatibility import NODE_MODULES, exercises
-from tests.demo import spoken_frames
+from tests.meeting import spoken_frames
 from tests.servers import serving
 
 SCRIPT = Path(__file__).parent / "deepgram.cjs"

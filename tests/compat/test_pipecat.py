@@ -27,7 +27,7 @@ from clients.media import paced
 from decoder.engines.scripted import ScriptedEngine
 from tests.compat.speaking import embedded, is_whole, mistakes, speech_and_silence
 from tests.compatibility import exercises
-from tests.demo import spoken_frames
+from tests.meeting import spoken_frames
 from tests.servers import Served, serving
 
 pytestmark = pytest.mark.timeout(180)

@@ -10,7 +10,7 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from decoder.engine import Engine
-from decoder.engines import sphinx, whisper
+from decoder.engines import whisper
 from decoder.settings import EngineSettings, PoolSettings
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
 from tests.upstreams import ServedEngine
@@ -137,10 +137,6 @@ def _whisper(model: Path, final_window: Literal["trimmed", "full"] = "full") -> 
     return whisper.create(EngineSettings(model=str(model), device="cpu", cpu_threads=1, final_window=final_window))
 
 
-def _sphinx(_directory: Path) -> Engine:
-    return sphinx.create(EngineSettings(sphinx_streams=8))
-
-
 def _upstream(_directory: Path) -> Engine:
     return ServedEngine(PoolSettings(partial_share=100.0, eager_share=100.0), formats=("verbose_json", "json"))
 
@@ -153,7 +149,6 @@ ENGINE_CASES = (
     EngineCase("micro-whisper", _micro_whisper, ("en", "ja"), "xx"),
     EngineCase("digits-whisper", _digits_whisper, ("en", "de"), "xx"),
     EngineCase("trimmed-whisper", _trimmed_whisper, ("en", "de"), "xx"),
-    EngineCase("sphinx", _sphinx, ("en", "en"), "de", scale=0.25),
     EngineCase("upstream", _upstream, ("en", "de"), None),
     EngineCase("upstream-partials", _upstream_with_partials, ("en", "de"), None),
 )

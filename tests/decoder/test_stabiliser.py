@@ -55,6 +55,27 @@ def test_three_must_agree_where_three_are_asked_for() -> None:
     assert shown(hear(made, "a b d")) == ("a b", "d")
 
 
+def test_an_unsure_hypothesis_shows_only_what_the_one_before_has_too() -> None:
+    made = stabiliser(agreement=3)
+    assert shown(made.update(said("a b c"), 1, 0, avg_logprob=-0.7)) == ("", "")
+    assert shown(made.update(said("a b d"), 2, 0, avg_logprob=-0.7)) == ("", "a b")
+    assert shown(made.update(said("a b e"), 3, 0, avg_logprob=-0.5)) == ("a b", "e")
+
+
+def test_an_unsure_hypothesis_takes_away_what_two_no_longer_have() -> None:
+    made = stabiliser(agreement=3)
+    made.update(said("a b c"), 1, 0, avg_logprob=-0.2)
+    assert shown(made.update(said("x y"), 2, 0, avg_logprob=-0.9)) == ("", "a b c")
+    assert shown(made.update(said("x z"), 3, 0, avg_logprob=-0.9)) == ("", "x")
+
+
+def test_an_unsure_hypothesis_commits_what_one_more_agrees_on() -> None:
+    made = stabiliser(agreement=2)
+    assert shown(made.update(said("a b"), 1, 0, avg_logprob=-0.7)) == ("", "")
+    assert shown(made.update(said("a b"), 2, 0, avg_logprob=-0.7)) == ("", "a b")
+    assert shown(made.update(said("a b"), 3, 0, avg_logprob=-0.7)) == ("a b", "")
+
+
 def test_the_last_word_is_left_out_while_it_may_be_cut_off() -> None:
     made = stabiliser()
     assert shown(made.update(said("the cat sat on a mount"), 1, 0, is_cut=True)) == ("", "the cat sat on a")

@@ -18,7 +18,7 @@ from gateway.errors import ConfigurationError
 from gateway.pipeline import Pipeline, PipelineSettings
 from gateway.settings import SessionSettings, load_settings
 from gateway.wire import Start
-from tests.demo import RECORDING
+from tests.meeting import RECORDING
 from tests.requests import request
 from tests.servers import get, serving
 from tests.sessions import SEGMENTER, LoudnessDetector, Message, call, hush, open_context, speech

@@ -9,7 +9,7 @@ from benchmarks.differences import compare
 from benchmarks.processes import GatewayProcess
 from clients.media import MEDIA_FORMAT
 from gateway.wire import Start
-from tests.demo import RECORDING
+from tests.meeting import RECORDING
 from tools.fault_proxy import Cut, Learns, Way
 
 pytestmark = pytest.mark.timeout(120)

@@ -40,8 +40,8 @@ from tests.deepgram_client import (
     results,
     text_of,
 )
-from tests.demo import RECORDING, said_words, spoken_frames, words
 from tests.media import encoded
+from tests.meeting import RECORDING, said_words, spoken_frames, wrong_share
 from tests.servers import EMBEDDED, Served, serving
 from tests.sessions import hush, speech
 from tests.uploading import SAID, SPOKEN, serving_files
@@ -73,7 +73,7 @@ def embedded_engine_serving() -> AbstractAsyncContextManager[Served]:
 async def test_the_words_of_real_speech_are_right_and_events_are_in_order() -> None:
     async with embedded_engine_serving() as served:
         heard = await events(served, spoken_frames(), **RAW, interim_results="true", vad_events="true")
-    assert words(text_of(finals(heard))) == said_words()
+    assert wrong_share(text_of(finals(heard))) <= 0.05
     assert isinstance(heard.messages[-1], ListenV1Metadata)
     assert heard.messages[-1].duration == pytest.approx(27.8, abs=0.1)
     assert len(of(ListenV1SpeechStarted, heard)) == 8
@@ -133,9 +133,7 @@ async def test_containers_are_understood_as_they_come(kind: str) -> None:
     file = encoded(kind, sound.astype(np.float32))
     async with embedded_engine_serving() as served:
         heard = await events(served, [file[at : at + 4_000] for at in range(0, len(file), 4_000)], model="nova-3")
-    said = words(text_of(finals(heard)))
-    assert said == said_words()[: len(said)]
-    assert len(said) == 13
+    assert wrong_share(text_of(finals(heard)), said_words()[:13]) <= 0.1
 
 
 @exercises("deepgram-sdk", "listen.v1: two channels, each transcribed by itself")
@@ -212,7 +210,7 @@ async def test_turns_of_real_speech_have_the_right_words() -> None:
         await connection.send_close_stream()
     assert isinstance(heard.messages[0], ListenV2Connected)
     ends = [turn for turn in turns(heard) if turn.event == "EndOfTurn"]
-    assert words(" ".join(end.transcript for end in ends)) == said_words()
+    assert wrong_share(" ".join(end.transcript for end in ends)) <= 0.05
     assert [end.turn_index for end in ends] == list(range(len(ends)))
     assert all(turn.words and 0 <= turn.end_of_turn_confidence <= 1 for turn in turns(heard))
     state = "EndOfTurn"
@@ -280,7 +278,7 @@ async def test_a_file_of_real_speech_has_the_right_words() -> None:
     assert isinstance(answer, ListenV1Response)
     channels = answer.results.channels
     assert channels[0].alternatives is not None
-    assert words(str(channels[0].alternatives[0].transcript)) == said_words()
+    assert wrong_share(str(channels[0].alternatives[0].transcript)) <= 0.05
     assert answer.results.utterances is not None
     assert len(answer.results.utterances) == 8
     assert answer.metadata.duration == pytest.approx(27.8, abs=0.1)

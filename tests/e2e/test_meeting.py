@@ -13,7 +13,7 @@ from gateway.local import local_connection
 from gateway.settings import load_settings
 from gateway.subtitles import to_srt, to_vtt
 from gateway.wire import Cue, CueEvent, CueState, Final, ServerEvent, Start
-from tests.demo import RECORDING, said_words, words
+from tests.meeting import RECORDING, said_words, words
 from tests.servers import EMBEDDED
 
 SPEED = 3.0
@@ -55,7 +55,7 @@ def test_the_words_are_right(events: list[ServerEvent]) -> None:
 
 def test_every_sentence_is_an_utterance_with_word_times(events: list[ServerEvent]) -> None:
     for final in finals(events):
-        assert [word.text for word in final.words] == final.text.split()
+        assert "".join(word.text for word in final.words) == "".join(final.text.split())
         starts = [word.start_sample for word in final.words]
         assert starts == sorted(starts)
         assert final.start_sample <= starts[0] <= final.words[-1].end_sample <= final.end_sample

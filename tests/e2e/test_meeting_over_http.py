@@ -10,7 +10,7 @@ from openai.types.audio import TranscriptionVerbose
 
 from decoder.choice import create_engine
 from gateway.settings import load_settings
-from tests.demo import RECORDING, said_words, words
+from tests.meeting import RECORDING, said_words, words
 from tests.servers import EMBEDDED, serving
 
 pytestmark = pytest.mark.timeout(180)

@@ -11,6 +11,7 @@ import pytest
 from decoder.choice import create_engine
 from gateway.settings import load_settings
 from tests.calls import CallFrame, frames_of, g711, media_of, start_of, stop_of, watched_call
+from tests.meeting import words
 from tests.recordings import recording
 from tests.servers import EMBEDDED, Served, serving
 from tests.sessions import Message
@@ -96,7 +97,7 @@ async def test_a_recorded_call_has_its_words_at_the_right_times() -> None:
     async with serving(create_engine(settings.engine), settings) as served:
         said = await captions(served, disturbed(frames))
     finals = [event for event in said if event["type"] == "final"]
-    heard = " ".join(str(final["text"]) for final in finals)
+    heard = " ".join(words(" ".join(str(final["text"]) for final in finals)))
     assert jiwer.wer(f"{SAID[FIRST]} {SAID[SECOND]}".lower(), heard) <= 0.15
     cut_s = len(first) / SAMPLE_RATE_HZ
     (_, first_end_s), (second_start_s, _), *_ = times(said, "final")

@@ -14,7 +14,7 @@ from gateway.settings import load_settings
 from gateway.wire import CODECS, Final, Start
 from tests import deepgram_client, realtime_client, vosk_client, wyoming_client
 from tests.calls import CallFrame, media_of, start_of, watched_call
-from tests.demo import spoken_frames
+from tests.meeting import spoken_frames, words
 from tests.servers import EMBEDDED, Served, serving
 
 pytestmark = pytest.mark.timeout(180)
@@ -79,7 +79,7 @@ def native_words() -> list[str]:
         )
 
     anyio.run(run)
-    return " ".join(finals).split()
+    return words(" ".join(finals))
 
 
 async def _one_by_one(frames: Sequence[bytes]) -> AsyncIterator[bytes]:
@@ -98,4 +98,4 @@ def test_the_words_are_those_of_the_native_dialect(dialect: str) -> None:
         async with serving(create_engine(settings.engine), settings) as served:
             return await DIALECTS[dialect](served, spoken_frames(SPOKEN_S))
 
-    assert anyio.run(run).split() == native_words()
+    assert words(anyio.run(run)) == native_words()

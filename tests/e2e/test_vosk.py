@@ -10,7 +10,7 @@ from decoder.choice import create_engine
 from decoder.engines.scripted import ScriptedEngine
 from gateway.settings import load_settings
 from tests.compatibility import exercises
-from tests.demo import said_words, spoken_frames, words
+from tests.meeting import said_words, spoken_frames, words
 from tests.servers import EMBEDDED, serving
 from tests.vosk_client import EOF, Reply, listened_to, spoken_in_turn, url_of
 

@@ -8,7 +8,7 @@ from wyoming.audio import AudioStart
 from decoder.choice import create_engine
 from gateway.settings import load_settings
 from tests.compatibility import exercises
-from tests.demo import said_words, spoken_frames, words
+from tests.meeting import said_words, spoken_frames, words
 from tests.servers import EMBEDDED, serving
 from tests.wyoming_client import ask, connected, heard_until
 

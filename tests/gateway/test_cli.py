@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli import app
 
-RECORDING = Path(__file__).parents[2] / "clients" / "demo" / "meeting.flac"
+RECORDING = Path(__file__).parents[2] / "clients" / "demo" / "talk.flac"
 
 SCRIPTED = ("--engine", "scripted")
 

@@ -154,7 +154,6 @@ def test_a_variable_with_a_single_underscore_is_not_taken_for_a_setting(monkeypa
         ("engine", "final_beam_size", 0, "at least 1"),
         ("engine", "workers", -1, "at least 0"),
         ("engine", "cpu_threads", -1, "at least 0"),
-        ("engine", "sphinx_streams", 0, "at least 1"),
         ("planner", "max_wait_s", -1, "at least 0"),
         ("planner", "bucket_edges_s", (5, 1), "ascending"),
         ("scheduler", "decode_timeout_s", 0, "above 0"),

@@ -20,12 +20,13 @@ from gateway.wire import (
     Said,
     Say,
     ServerEvent,
+    SpeechEnded,
     Start,
     Stop,
     Update,
     WordSpan,
 )
-from gateway.wire.vosk import VoskCodec
+from gateway.wire.vosk import DEFAULT_RATE_HZ, VoskCodec
 from tests.wire_events import JSON_VALUES
 
 
@@ -209,11 +210,19 @@ def test_a_reset_is_replied_to_in_its_turn() -> None:
     assert [reply.get("text") for reply in after] == ["one", None]
 
 
-def test_replies_wait_while_too_much_sound_waits_for_its_words() -> None:
+def test_replies_wait_while_an_utterance_waits_too_long_for_its_words() -> None:
     codec = VoskCodec()
-    told = replies(codec, Ack(1, 80_000, 8_000), *spoken(codec, b"\0\0", b"\0\0"))
+    ended = SpeechEnded(1, 0, 0, 32_000, "silence")
+    told = replies(codec, ended, Ack(2, 8 * DEFAULT_RATE_HZ, 0), *spoken(codec, b"\0\0", b"\0\0"))
     assert told == []
-    assert replies(codec, final("late"), Ack(2, 80_000, 60_000))[0]["text"] == "late"
+    late = final("late")
+    assert replies(codec, late, Ack(4, 8 * DEFAULT_RATE_HZ, 8 * DEFAULT_RATE_HZ))[0]["text"] == "late"
+
+
+def test_an_utterance_that_goes_on_for_long_delays_no_reply() -> None:
+    codec = VoskCodec()
+    told = replies(codec, Ack(1, 20 * DEFAULT_RATE_HZ, 0), *spoken(codec, b"\0\0"))
+    assert told == [{"partial": ""}]
 
 
 def test_an_error_is_a_reply_that_clients_can_read() -> None:

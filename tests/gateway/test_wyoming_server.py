@@ -17,7 +17,7 @@ from gateway.errors import ConfigurationError
 from gateway.settings import ServerSettings, Settings, load_settings
 from gateway.wyoming_server import bind_wyoming
 from tests.compatibility import exercises
-from tests.demo import spoken_frames
+from tests.meeting import spoken_frames
 from tests.servers import Served, get, serving
 from tests.sessions import failing_finals, stuck_on_finals
 from tests.wyoming_client import ask, connected, heard_until, send_sound

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.packages import install_package
 from tools import real_models
 from tools.real_models import MODELS, ModelFile, ModelsError, Part, model_directory, write_model
 
@@ -44,15 +45,9 @@ def into(tmp_path: Path) -> Path:
 
 
 def install(packages: Path, name: str, **files: bytes) -> None:
-    """Lay out a package as an installer does; a file's dots are written as double underscores."""
-    module = name.replace("-", "_")
-    metadata = packages / f"{module}-1.0.dist-info"
-    metadata.mkdir(exist_ok=True)
-    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    data = packages / module / "data"
-    data.mkdir(parents=True, exist_ok=True)
-    for file, content in files.items():
-        (data / file.replace("__", ".")).write_bytes(content)
+    """Lay out a package; a file's dots are written as double underscores."""
+    data = f"{name.replace('-', '_')}/data"
+    install_package(packages, name, "1.0", {f"{data}/{file.replace('__', '.')}": files[file] for file in files})
 
 
 def install_all(packages: Path) -> None:

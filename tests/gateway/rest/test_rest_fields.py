@@ -9,7 +9,7 @@ from decoder.types import Task
 from gateway.errors import InvalidRequest
 from gateway.rest.fields import Granularity, Order, ResponseFormat, read_order
 
-ENGLISH = EngineInfo("sphinx", "en-us", "cpu", ("en",))
+ENGLISH = EngineInfo("whisper", "tiny.en", "cpu", ("en",))
 ANY = EngineInfo("scripted", "script", "none", translates=True)
 MANY = EngineInfo("whisper", "small", "cpu", ("de", "en", "fr"))
 

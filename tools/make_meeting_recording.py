@@ -1,9 +1,9 @@
-"""Make `clients/demo/meeting.flac` and its reference text: a short meeting about captions, spoken by two flite voices.
+"""Make `tests/data/meeting.flac` and its reference text: a short meeting about captions, spoken by two flite voices.
 
 Needs the `flite` command with the voices slt and rms (Debian and Ubuntu: `apt install flite`). The same flite gives the
 same recording: the room noise is seeded.
 
-    python -m tools.make_demo_recording    # writes clients/demo/meeting.flac and meeting.txt
+    python -m tools.make_meeting_recording    # writes tests/data/meeting.flac and meeting.txt
 """
 
 import argparse
@@ -122,7 +122,7 @@ def reference_text(sentences: tuple[Sentence, ...]) -> str:
 def main() -> None:
     """Write the recording and its reference text."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0], epilog="Needs flite.")
-    default = Path(__file__).resolve().parents[1] / "clients" / "demo"
+    default = Path(__file__).resolve().parents[1] / "tests" / "data"
     parser.add_argument("--folder", type=Path, default=default, help="where to write (default: %(default)s)")
     folder: Path = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
