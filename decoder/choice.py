@@ -9,7 +9,7 @@ from typing import cast
 
 from decoder.engine import ENGINES, Engine
 from decoder.models import is_cached, resolve_model
-from decoder.packaged import EMBEDDED, PACKAGED, packaged_model
+from decoder.packaged import EMBEDDED, MOONSHINE, PACKAGED, moonshine_model, packaged_model
 from decoder.settings import EngineSettings
 from decoder.types import ModelError
 
@@ -19,8 +19,6 @@ logger = logging.getLogger("livecue.engine")
 
 DEFAULT_MODEL = "base"
 """The largest Whisper that keeps up with live speech on two CPU cores: 15 s take one of them 0.2 s, int8."""
-
-MOONSHINE = "moonshine-tiny-en"
 
 BETTER = f"`livecue pull {DEFAULT_MODEL}` gets a better one, of 99 languages"
 
@@ -95,7 +93,7 @@ def _embedded(whisper: EngineSettings, why: str) -> Choice:
         return Choice(replace(whisper, model=EMBEDDED), reason, is_second_best=True)
     package = PACKAGED[EMBEDDED]
     missing = f"package {package.package}, which holds {EMBEDDED}, is missing"
-    directory = packaged_model(MOONSHINE)
+    directory = moonshine_model()
     if directory is not None:
         reason = f"engine moonshine, model {MOONSHINE} (English): {why}, and {missing}; {BETTER}"
         return Choice(replace(whisper, name="moonshine", model=str(directory)), reason, is_second_best=True)
@@ -103,11 +101,12 @@ def _embedded(whisper: EngineSettings, why: str) -> Choice:
 
 
 def _moonshine() -> Path:
-    directory = packaged_model(MOONSHINE)
+    directory = moonshine_model()
     if directory is None:
-        package = PACKAGED[MOONSHINE]
-        wanted = f"pip install {package.package}=={package.version}"
-        raise ModelError(f"model {MOONSHINE} is not installed: `{wanted}` brings it, or --model names its directory")
+        raise ModelError(
+            f"model {MOONSHINE} is not here: `livecue pull {MOONSHINE}` gets it, or `pip install "
+            "'livecue[moonshine]'`, or --model names its directory"
+        )
     return directory
 
 

