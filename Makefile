@@ -46,6 +46,7 @@ test-browser: $(STAMP)
 # What the README and docs/pages.md show, taken anew.
 screenshots: $(STAMP)
 	$(BIN)/python -m tools.screenshots
+	$(BIN)/python -m tools.demo_picture
 
 # The frameworks' own requirements may conflict with ours, and weigh a gigabyte, so they get an environment of their own.
 $(COMPAT_STAMP): pyproject.toml

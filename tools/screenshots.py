@@ -14,11 +14,11 @@ from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from benchmarks.processes import GatewayProcess
 from tests.browsers import hearing, write_wav
-from tests.meeting import spoken_frames
+from tests.meeting import TALK, spoken_frames
 
 FOLDER = Path(__file__).parents[1] / "docs"
 
-SENTENCE, WORD = 3, "take"
+SENTENCE, WORD = 4, "exhibition"
 """The picture is taken when so many sentences are final and the next one has come to this word."""
 
 CAPTIONER: ViewportSize = {"width": 1120, "height": 960}
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 async def _taken() -> dict[str, bytes]:
     """Return the pictures by their names."""
     with TemporaryDirectory() as scratch, GatewayProcess("--engine", "whisper", "--model", "tiny.en") as gateway:
-        recording = write_wav(Path(scratch) / "meeting.wav", b"".join(spoken_frames()))
+        recording = write_wav(Path(scratch) / "talk.wav", b"".join(spoken_frames(recording=TALK)))
         async with hearing(recording) as browser:
             captioner = await _page(browser, CAPTIONER)
             await captioner.goto(gateway.url)
