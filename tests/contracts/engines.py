@@ -10,10 +10,11 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from decoder.engine import Engine
-from decoder.engines import sphinx, whisper
+from decoder.engines import moonshine, sphinx, whisper
 from decoder.settings import EngineSettings, PoolSettings
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
 from tests.upstreams import ServedEngine
+from tools.real_models import model_directory
 from tools.synthetic_whisper import SIZES, write_model
 from vad.audio import Float32
 
@@ -149,10 +150,16 @@ def _upstream_with_partials(_directory: Path) -> Engine:
     return ServedEngine(PoolSettings(partials="upstream", partial_share=100.0, eager_share=100.0))
 
 
+def _moonshine(_directory: Path) -> Engine | None:
+    model = model_directory("moonshine-tiny-en")
+    return None if model is None else moonshine.create(EngineSettings(model=str(model), cpu_threads=1))
+
+
 ENGINE_CASES = (
     EngineCase("micro-whisper", _micro_whisper, ("en", "ja"), "xx"),
     EngineCase("digits-whisper", _digits_whisper, ("en", "de"), "xx"),
     EngineCase("trimmed-whisper", _trimmed_whisper, ("en", "de"), "xx"),
+    EngineCase("moonshine", _moonshine, ("en", "en"), "de"),
     EngineCase("sphinx", _sphinx, ("en", "en"), "de", scale=0.25),
     EngineCase("upstream", _upstream, ("en", "de"), None),
     EngineCase("upstream-partials", _upstream_with_partials, ("en", "de"), None),

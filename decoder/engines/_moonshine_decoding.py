@@ -1,0 +1,101 @@
+"""The text of one utterance: read greedily, or verified where there is a draft of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from decoder.engines._moonshine_network import Reader
+from decoder.engines._moonshine_tokenizer import BEGIN, END
+from vad.audio import SAMPLE_RATE_HZ, Float32
+
+__all__ = ["Text", "echo_start", "token_limit", "write"]
+
+TOKENS_PER_S = 10
+"""Moonshine's model card stops at 6.5, against loops. English at 5 words a second takes 7, digits one after the other
+up to 12 for a short time; loops are looked for on their own."""
+
+SLACK_TOKENS = 6
+"""So that a word cut short by the start or the end of the audio has room."""
+
+LOOP_TOKENS = 24
+LOOP_REPEATS = 4
+LONGEST_UNIT = 16
+"""Tokens. A text that ends in four times the same phrase, 24 tokens or more, is a loop: people repeat a word for
+emphasis, and say no ten times, which is 20 tokens with its commas."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Text:
+    """What was read out of an utterance.
+
+    Attributes:
+        tokens: without the end of the text, and without what a loop repeated.
+        logprobs: of each token, and of the end where it was reached, nats.
+        attention: float32[1 + tokens, positions], where the beginning of the text and each token look.
+        end_probability: that there is no text at all, 0..1.
+    """
+
+    tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    attention: Float32
+    end_probability: float
+
+
+def write(reader: Reader, forced: Sequence[int], draft: Sequence[int], limit: int, proceed: Callable[[], None]) -> Text:
+    """Return the likeliest text, token by token.
+
+    A draft changes nothing but the work: all of it is read at once, and it holds up to the first token that is not the
+    likeliest. Speech that goes on seldom changes more than the last words before.
+
+    Args:
+        reader: that has read nothing.
+        forced: tokens that the text must begin with; fewer than `limit`.
+        draft: what the text may be; may be empty.
+        limit: most tokens.
+        proceed: called between the steps; what it raises ends the decode.
+    """
+    draft = (draft if tuple(draft[: len(forced)]) == tuple(forced) else forced)[:limit]
+    following = reader.read((BEGIN, *draft))
+    end_probability = float(np.exp(_log_softmax(following[0])[END]))
+    tokens: list[int] = []
+    logprobs: list[float] = []
+    while len(tokens) < limit:
+        likelihoods = _log_softmax(following[0])
+        token = forced[len(tokens)] if len(tokens) < len(forced) else int(np.argmax(likelihoods))
+        logprobs.append(float(likelihoods[token]))
+        if token == END:
+            break
+        tokens.append(token)
+        echo = echo_start(tokens)
+        if echo is not None:
+            tokens, logprobs = tokens[:echo], logprobs[:echo]
+            break
+        if tuple(draft[len(tokens) - 1 : len(tokens)]) == (token,):
+            following = following[1:]
+        else:
+            proceed()
+            draft = ()
+            reader.rewind(len(tokens))
+            following = reader.read((token,))
+    return Text(tuple(tokens), tuple(logprobs), reader.attention[: 1 + len(tokens)], end_probability)
+
+
+def token_limit(samples: int) -> int:
+    """Return the most tokens that so much audio is written with."""
+    return SLACK_TOKENS + samples * TOKENS_PER_S // SAMPLE_RATE_HZ
+
+
+def echo_start(tokens: Sequence[int]) -> int | None:
+    """Return where a loop at the end of the text begins to repeat itself, or None: its unit is kept once."""
+    for period in range(1, LONGEST_UNIT + 1):
+        length = max(LOOP_TOKENS, LOOP_REPEATS * period)
+        if len(tokens) >= length and tokens[-length:-period] == tokens[period - length :]:
+            return len(tokens) - length + period
+    return None
+
+
+def _log_softmax(logits: Float32) -> Float32:
+    shifted = logits - logits.max()
+    likelihoods: Float32 = shifted - np.log(np.exp(shifted).sum())
+    return likelihoods
