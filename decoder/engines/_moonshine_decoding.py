@@ -1,15 +1,15 @@
-"""The text of one utterance: read greedily, or verified where there is a draft of it."""
+"""PURE: the text of one utterance, read greedily, or verified where there is a draft of it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from decoder.engines._moonshine_network import Reader
 from decoder.engines._moonshine_tokenizer import BEGIN, END
 from vad.audio import SAMPLE_RATE_HZ, Float32
 
-__all__ = ["Text", "echo_start", "token_limit", "write"]
+__all__ = ["Text", "TokenReader", "echo_start", "token_limit", "write"]
 
 TOKENS_PER_S = 10
 """Moonshine's model card stops at 6.5, against loops. English at 5 words a second takes 7, digits one after the other
@@ -23,6 +23,23 @@ LOOP_REPEATS = 4
 LONGEST_UNIT = 16
 """Tokens. A text that ends in four times the same phrase, 24 tokens or more, is a loop: people repeat a word for
 emphasis, and say no ten times, which is 20 tokens with its commas."""
+
+
+class TokenReader(Protocol):
+    """Reads tokens one after the other, and says what comes after each."""
+
+    @property
+    def attention(self) -> Float32:
+        """float32[tokens read, positions], where each token looks."""
+        ...
+
+    def read(self, tokens: Sequence[int]) -> Float32:
+        """Read on, and return float32[tokens, vocabulary]: logits of what comes after each of them."""
+        ...
+
+    def rewind(self, count: int) -> None:
+        """Forget all tokens but the first `count`, one at least."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +59,9 @@ class Text:
     end_probability: float
 
 
-def write(reader: Reader, forced: Sequence[int], draft: Sequence[int], limit: int, proceed: Callable[[], None]) -> Text:
+def write(
+    reader: TokenReader, forced: Sequence[int], draft: Sequence[int], limit: int, proceed: Callable[[], None]
+) -> Text:
     """Return the likeliest text, token by token.
 
     A draft changes nothing but the work: all of it is read at once, and it holds up to the first token that is not the

@@ -12,15 +12,13 @@ from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
 from decoder.engine import EngineWork
 from decoder.engines._moonshine_graph import exact_decoder
 from decoder.engines._moonshine_tokenizer import Tokenizer
+from decoder.engines._moonshine_words import POSITION_SAMPLES
 from decoder.types import ModelError
 from vad.audio import SAMPLE_RATE_HZ, Float32
 
-__all__ = ["FILES", "POSITION_SAMPLES", "RUN_ERRORS", "Network", "Reader"]
+__all__ = ["FILES", "RUN_ERRORS", "Network", "Reader"]
 
 ENCODER_FILE, DECODER_FILE, TOKENIZER_FILE = FILES = ("encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin")
-
-POSITION_SAMPLES = 384
-"""24 ms between two positions of the encoder: its convolutions have strides of 64, 3 and 2 (Jeffries et al. 2024)."""
 
 LEAST_SAMPLES = 895
 """What one position hears, by the convolutions' widths of 127, 7 and 3. Shorter audio is padded with silence."""

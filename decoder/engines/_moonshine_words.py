@@ -13,13 +13,15 @@ import numpy as np
 
 from decoder._levels import level_db
 from decoder.engines._moonshine_decoding import Text
-from decoder.engines._moonshine_network import POSITION_SAMPLES
 from decoder.engines._moonshine_tokenizer import Tokenizer
 from decoder.features import FRAME_SAMPLES
 from decoder.types import DecodeRequest, Word
 from vad.audio import Float32
 
-__all__ = ["divide", "words_of"]
+__all__ = ["POSITION_SAMPLES", "divide", "words_of"]
+
+POSITION_SAMPLES = 384
+"""24 ms between two positions of the encoder: its convolutions have strides of 64, 3 and 2 (Jeffries et al. 2024)."""
 
 QUIET_DB = 30.0
 """What is quieter than the loudest 10 ms of a word by more is no part of it. Of 201 digits with pauses between them the
