@@ -18,11 +18,11 @@ up to 12 for a short time; loops are looked for on their own."""
 SLACK_TOKENS = 6
 """So that a word cut short by the start or the end of the audio has room."""
 
-LOOP_TOKENS = 24
-LOOP_REPEATS = 4
+LOOP_TOKENS = 21
+LOOP_REPEATS = 3
 LONGEST_UNIT = 16
-"""Tokens. A text that ends in four times the same phrase, 24 tokens or more, is a loop: people repeat a word for
-emphasis, and say no ten times, which is 20 tokens with its commas."""
+"""Tokens. A text that ends in three times the same phrase, 21 tokens or more, is a loop: people say no ten times, which
+is 20 tokens with its commas, but no sentence three times."""
 
 
 class TokenReader(Protocol):

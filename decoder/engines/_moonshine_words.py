@@ -18,7 +18,7 @@ from decoder.features import FRAME_SAMPLES
 from decoder.types import DecodeRequest, Word
 from vad.audio import Float32
 
-__all__ = ["POSITION_SAMPLES", "divide", "words_of"]
+__all__ = ["POSITION_SAMPLES", "avg_logprob", "divide", "words_of"]
 
 POSITION_SAMPLES = 384
 """24 ms between two positions of the encoder: its convolutions have strides of 64, 3 and 2 (Jeffries et al. 2024)."""
@@ -65,6 +65,20 @@ def words_of(text: Text, forced: int, request: DecodeRequest, tokenizer: Tokeniz
         probability = float(np.mean(np.exp(text.logprobs[piece.first : piece.end])))
         words.append(Word(piece.text, start_sample, end_sample, probability))
     return tuple(words)
+
+
+def avg_logprob(text: Text, tokenizer: Tokenizer) -> float | None:
+    """Return the mean log probability of the tokens that words are made of, nats; None where there are no words.
+
+    Punctuation and the end of the text are certain whatever was understood; with them, two words that nobody said are
+    as likely as a sentence that somebody did.
+    """
+    spoken = [
+        logprob
+        for token, logprob in zip(text.tokens, text.logprobs, strict=False)
+        if any(map(str.isalnum, tokenizer.text([token])))
+    ]
+    return sum(spoken) / len(spoken) if spoken else None
 
 
 def divide(attention: Float32) -> list[int]:

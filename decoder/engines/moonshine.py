@@ -14,7 +14,7 @@ from decoder.engine import Engine, EngineInfo, EngineWork
 from decoder.engines._moonshine_decoding import Text, token_limit, write
 from decoder.engines._moonshine_drafts import DraftStore
 from decoder.engines._moonshine_network import RUN_ERRORS, Network, Reader
-from decoder.engines._moonshine_words import words_of
+from decoder.engines._moonshine_words import avg_logprob, words_of
 from decoder.settings import EngineSettings
 from decoder.types import (
     DecodeRequest,
@@ -37,10 +37,10 @@ LONGEST_S = 30
 CPU_WORKERS = 2
 """A partial need not wait for a final then; more would leave each of them fewer cores."""
 
-DOUBTFUL_END_PROBABILITY = 2e-4
+DOUBTFUL_END_PROBABILITY = 1e-4
 """Moonshine has no token for silence, but where nobody speaks an empty text is likelier: its probability is 0.0002 to
-0.0055 in 45 stretches of noise, hum, music and silence. Of 100 utterances, meetings and noisy ones included, five are
-above 0.0002, and hardly understood. At this much speech is as likely as none."""
+0.0055 in 45 stretches of noise, hum, music and silence, and below 0.0001 for 92 of 100 utterances, meetings and noisy
+ones included. At this much speech is as likely as none."""
 
 WARM_UP_SESSION = ""
 
@@ -176,7 +176,8 @@ class MoonshineEngine:
         proceed()
         text = write(Reader(network, states, work), forced, self._drafts.of(request), limit, proceed)
         self._drafts.keep(request, text.tokens)
-        return _hypothesis(request, words_of(text, len(forced), request, network.tokenizer), text)
+        words = words_of(text, len(forced), request, network.tokenizer)
+        return _hypothesis(request, words, text, avg_logprob(text, network.tokenizer))
 
 
 class _AbandonedError(Exception):
@@ -201,14 +202,16 @@ def _refuse(request: DecodeRequest) -> EngineFailed | None:
     return None
 
 
-def _hypothesis(request: DecodeRequest, words: tuple[Word, ...], text: Text | None = None) -> Hypothesis:
+def _hypothesis(
+    request: DecodeRequest, words: tuple[Word, ...], text: Text | None = None, avg_logprob: float | None = None
+) -> Hypothesis:
     return Hypothesis(
         request.session_id,
         request.utterance_id,
         request.revision,
         words,
         language=LANGUAGE,
-        avg_logprob=float(np.mean(text.logprobs)) if text and text.logprobs else None,
+        avg_logprob=avg_logprob,
         no_speech_probability=_no_speech_probability(text.end_probability) if text else None,
     )
 

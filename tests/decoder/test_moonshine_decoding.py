@@ -107,16 +107,16 @@ def test_what_ends_the_decode_comes_through() -> None:
 @pytest.mark.parametrize(
     ("tokens", "start"),
     [
-        ([9, *[4] * 24], 2),
-        ([4] * 23, None),
+        ([9, *[4] * 21], 2),
+        ([4] * 20, None),
         ([4, 5] * 10, None),
-        ([9, *[4, 5] * 12], 3),
-        (list(range(100, 116)) * 4, 16),
-        (list(range(100, 117)) * 4, None),
+        ([9, *[4, 5] * 10, 4], 3),
+        (list(range(100, 116)) * 3, 16),
+        (list(range(100, 117)) * 3, None),
         ([], None),
     ],
 )
-def test_a_loop_is_the_same_four_times_and_two_dozen_tokens(tokens: list[int], start: int | None) -> None:
+def test_a_loop_is_the_same_three_times_and_many_tokens(tokens: list[int], start: int | None) -> None:
     assert echo_start(tokens) == start
 
 

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from decoder.engines._moonshine_decoding import Text
 from decoder.engines._moonshine_tokenizer import Tokenizer
-from decoder.engines._moonshine_words import POSITION_SAMPLES, divide, words_of
+from decoder.engines._moonshine_words import POSITION_SAMPLES, avg_logprob, divide, words_of
 from decoder.types import DecodeRequest, RequestKind, Word
 from tests.contracts.engines import request
 from tests.sounds import noise, silence
@@ -92,3 +92,11 @@ def test_what_goes_on_in_a_committed_word_has_no_space() -> None:
 
     assert [word.text for word in words([" one", "'s"], looking(1, 10, 20), asked, forced=1)] == [" one", "'s"]
     assert [word.text for word in words([" one", ","], looking(1, 10, 20), asked, forced=1)] == [" one"]
+
+
+def test_what_is_certain_whatever_was_understood_is_no_confidence() -> None:
+    tokens = tuple(PIECES.index(piece) for piece in (" one", ",", " two"))
+    text = Text(tokens, (-2.0, -0.1, -1.0, -0.1), looking(1, 1, 1, 1), 0.0)
+
+    assert avg_logprob(text, TOKENIZER) == pytest.approx(-1.5)
+    assert avg_logprob(Text((PIECES.index(" ♪"),), (-0.1, -0.1), looking(1, 1), 0.0), TOKENIZER) is None
