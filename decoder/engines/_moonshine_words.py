@@ -53,12 +53,16 @@ def words_of(text: Text, forced: int, request: DecodeRequest, tokenizer: Tokeniz
     start_sample = max(request.start_sample, committed[-1].end_sample) if committed else request.start_sample
     first = min((start_sample - request.start_sample) // POSITION_SAMPLES, text.attention.shape[1] - 1)
     # The beginning of the text, or the committed words' last token, takes what comes before the new words.
-    bounds = [first + bound for bound in divide(text.attention[forced:, first:])]
+    positions = [first + bound for bound in divide(text.attention[forced:, first:])]
+    # The last position hears what is left of the audio.
+    bounds = [
+        *(min(position * POSITION_SAMPLES, len(request.samples)) for position in positions[:-1]),
+        len(request.samples),
+    ]
     levels_db = level_db(request.samples)
     words = list(committed)
     for piece in _spellings(text.tokens, forced, tokenizer):
-        begin, end = (bounds[1 + token - forced] * POSITION_SAMPLES for token in (piece.first, piece.end))
-        begin, end = _without_silence(begin, min(end, len(request.samples)), levels_db)
+        begin, end = _without_silence(bounds[1 + piece.first - forced], bounds[1 + piece.end - forced], levels_db)
         floor_sample = words[-1].end_sample if words else request.start_sample
         start_sample = min(max(request.start_sample + begin, floor_sample), request.end_sample)
         end_sample = min(max(request.start_sample + end, start_sample), request.end_sample)
