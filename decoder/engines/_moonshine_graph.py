@@ -4,6 +4,7 @@ The published decoder quantises what it computes by the greatest value of the wh
 token's probabilities depend on the rows beside it and on how many tokens are read at once: of 58 utterances 9 had
 another text when the words of the partial before were read at once instead of one after the other. With the same
 weights in float32 there is nothing left but rounding (1e-6 nats), and as many words are wrong.
+A step takes 10 ms instead of 6; drafts, which they make possible, save half of the steps.
 
 The graph is in ONNX Runtime's own format, a flatbuffer. It is written as ONNX, each quantised product as a plain one,
 with the cross-attention of each layer as an output beside the others.
@@ -46,6 +47,8 @@ def exact_decoder(stored: bytes) -> bytes:
     if not InferenceSession.InferenceSessionBufferHasIdentifier(stored, 0):
         raise ValueError("no model in ONNX Runtime's format")
     model = InferenceSession.GetRootAs(stored, 0).Model()
+    if model is None or model.Graph() is None:
+        raise ValueError("a model without a graph")
     sets = [model.OpsetImport(place) for place in range(model.OpsetImportLength())]
     graph = _Rewriter().main_graph(model.Graph())
     return model_bytes(graph, model.IrVersion(), [(_text(one.Domain()), one.Version()) for one in sets])

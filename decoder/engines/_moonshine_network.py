@@ -112,7 +112,7 @@ class Network:
         Returns:
             float32[tokens, vocabulary], logits; float32[tokens, positions], attention; and the cache.
         """
-        has_read = next(iter(cache.values())).shape[2] > 0
+        has_read = cache["0.decoder.key"].shape[2] > 0
         feeds: _Feeds = {
             "encoder_hidden_states": states[None],
             # One entry a sample, of which the graph takes every 384th.
