@@ -18,6 +18,9 @@ up to 12 for a short time; loops are looked for on their own."""
 SLACK_TOKENS = 6
 """So that a word cut short by the start or the end of the audio has room."""
 
+REACH = 4
+"""Tokens of the draft among which it is found again after a place where it does not hold."""
+
 LOOP_TOKENS = 21
 LOOP_REPEATS = 3
 LONGEST_UNIT = 16
@@ -65,7 +68,7 @@ def write(
     """Return the likeliest text, token by token.
 
     A draft changes nothing but the work: all of it is read at once, and it holds up to the first token that is not the
-    likeliest. Speech that goes on seldom changes more than the last words before.
+    likeliest. Where the text comes back to it, what is left is read at once as well.
 
     Args:
         reader: that has read nothing.
@@ -74,8 +77,9 @@ def write(
         limit: most tokens.
         proceed: called between the steps; what it raises ends the decode.
     """
-    draft = (draft if tuple(draft[: len(forced)]) == tuple(forced) else forced)[:limit]
-    following = reader.read((BEGIN, *draft))
+    ahead = tuple(draft if tuple(draft[: len(forced)]) == tuple(forced) else forced)[:limit]  # read, not yet verified
+    rest = ahead  # of the draft, read or not
+    following = reader.read((BEGIN, *ahead))
     end_probability = float(np.exp(_log_softmax(following[0])[END]))
     tokens: list[int] = []
     logprobs: list[float] = []
@@ -90,13 +94,17 @@ def write(
         if echo is not None:
             tokens, logprobs = tokens[:echo], logprobs[:echo]
             break
-        if tuple(draft[len(tokens) - 1 : len(tokens)]) == (token,):
+        if ahead[:1] == (token,):
+            ahead = rest = ahead[1:]
             following = following[1:]
         else:
             proceed()
-            draft = ()
+            if token in rest[:REACH]:
+                ahead = rest = rest[rest.index(token) + 1 :][: limit - len(tokens)]
+            else:
+                ahead = ()
             reader.rewind(len(tokens))
-            following = reader.read((token,))
+            following = reader.read((token, *ahead))
     return Text(tuple(tokens), tuple(logprobs), reader.attention[: 1 + len(tokens)], end_probability)
 
 

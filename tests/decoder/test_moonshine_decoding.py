@@ -75,6 +75,16 @@ def test_a_right_draft_is_read_at_once() -> None:
     assert reader.has_read == [BEGIN, 4, 5, 6, 7]
 
 
+def test_a_draft_with_one_word_wrong_or_missing_is_taken_up_again() -> None:
+    said = [4, 5, 6, 7, 8, 9, 10, 11]
+    wrong, missing = Recital(said), Recital(said)
+
+    written(wrong, draft=[4, 3, 6, 7, 8, 9, 10, 11])
+    written(missing, draft=[4, 6, 7, 8, 9, 10, 11])
+
+    assert (wrong.passes, missing.passes) == (3, 3)
+
+
 def test_text_begins_with_what_is_forced() -> None:
     text = written(Recital([4, 5, 6]), forced=[8, 9], draft=[4, 5])
 
