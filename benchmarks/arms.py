@@ -65,9 +65,11 @@ class Transcribed:
         return [(moment.at_s, event) for moment in self.said for event in moment.events if isinstance(event, Final)]
 
 
-def gateway_settings(weights: Path, overrides: Mapping[str, Mapping[str, object]]) -> Settings:
+def gateway_settings(
+    weights: Path, overrides: Mapping[str, Mapping[str, object]], engine_name: str = "whisper"
+) -> Settings:
     """Return the gateway's settings with these weights, one thread for the engine, and what is set otherwise."""
-    engine = {"name": "whisper", "model": str(weights), "device": "cpu", "compute_type": COMPUTE_TYPE}
+    engine = {"name": engine_name, "model": str(weights), "device": "cpu", "compute_type": COMPUTE_TYPE}
     alone = {"cpu_threads": 1, "offline": True}
     return load_settings({**overrides, "engine": {**engine, **alone, **overrides.get("engine", {})}})
 

@@ -2,7 +2,7 @@
 
 Each recording is transcribed by itself, engine int8 on one thread, in up to three arms:
 
-- `whole`: faster-whisper's own `transcribe` of the whole file, beam 5. What the weights can do.
+- `whole`: faster-whisper's own `transcribe` of the whole file, beam 5. What the weights can do. Only of Whispers.
 - `partials-off`: this gateway without partials, the audio streamed in frames of 20 ms.
 - `shipped`: the same with partials, all as set by default.
 
@@ -46,6 +46,8 @@ from tools.real_models import model_directory
 
 WEIGHTS = ("whisper-tiny.en", "whisper-base")
 
+ENGINES = ("moonshine", "whisper")
+
 DETECTED = ("languages",)
 """Sets whose language is not given."""
 
@@ -54,26 +56,29 @@ class Bench:
     """One model, loaded for all arms.
 
     Args:
-        weights: directory of a CTranslate2 Whisper.
-        engine: warm, with the same weights.
+        weights: directory of the engine's.
+        engine: warm, with these weights.
+        whisper: directory of a CTranslate2 Whisper, for the whole file and for reference times.
         settings: of the gateway.
         cost: of a decode on the virtual clock.
         prompt: of the gateway's sessions.
     """
 
-    def __init__(self, weights: Path, engine: Engine, settings: Settings, cost: CostModel, prompt: str) -> None:
+    def __init__(
+        self, weights: Path, engine: Engine, whisper: Path, settings: Settings, cost: CostModel, prompt: str
+    ) -> None:
         self._weights = weights.name
         self._engine = engine
         self._settings = settings
         self._cost = cost
         self._prompt = prompt
-        self._model = WhisperModel(str(weights), device="cpu", compute_type=COMPUTE_TYPE, cpu_threads=1)
+        self._model = WhisperModel(str(whisper), device="cpu", compute_type=COMPUTE_TYPE, cpu_threads=1)
         self._times = ReferenceTimes(self._model)
 
     @property
     def is_multilingual(self) -> bool:
-        """Whether the model knows other languages than English."""
-        return bool(self._model.model.is_multilingual)
+        """Whether the engine knows other languages than English."""
+        return self._engine.info.languages != ("en",)
 
     async def measure(self, name: str, recordings: Sequence[Recording], arm: Arm) -> Figures:
         """Transcribe a set, one recording after the other."""
@@ -96,13 +101,16 @@ async def run(options: argparse.Namespace) -> list[Figures]:
     sets = chosen_sets(options)
     results: list[Figures] = []
     for weights in options.weights:
-        settings = gateway_settings(weights, overrides_of(options.settings))
+        settings = gateway_settings(weights, overrides_of(options.settings), options.engine)
         engine = create_engine(settings.engine)
         await engine.warm_up()
-        bench = Bench(weights, engine, settings, CostModel(batch_s=options.cost_ms / 1000), options.prompt)
+        is_whisper = options.engine == "whisper"
+        whisper = weights if is_whisper else options.times
+        arms = [arm for arm in options.arms if is_whisper or arm is not Arm.WHOLE]
+        bench = Bench(weights, engine, whisper, settings, CostModel(batch_s=options.cost_ms / 1000), options.prompt)
         for name, recordings in sets.items():
             if bench.is_multilingual or name not in DETECTED:
-                figures = [await bench.measure(name, recordings, arm) for arm in options.arms]
+                figures = [await bench.measure(name, recordings, arm) for arm in arms]
                 print_figures(figures)
                 results += figures
         await engine.aclose()
@@ -158,7 +166,14 @@ def main() -> None:
     laid_out = [directory for directory in map(model_directory, WEIGHTS) if directory is not None]
     arms = list(Arm)
     parser.add_argument("--audio", type=Path, default=SHARED_AUDIO, help="folder of recordings and their manifest.json")
-    parser.add_argument("--weights", type=Path, nargs="+", default=laid_out, help="directories of CTranslate2 Whispers")
+    parser.add_argument("--engine", choices=ENGINES, default="whisper", help="that the weights are of")
+    parser.add_argument("--weights", type=Path, nargs="+", default=laid_out, help="directories of them")
+    parser.add_argument(
+        "--times",
+        type=Path,
+        default=laid_out[0] if laid_out else None,
+        help="Whisper that times words for other engines",
+    )
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), help="of recordings")
     parser.add_argument("--levels", action="store_true", help="instead: a few clean recordings at levels from -30 dBFS")
     parser.add_argument("--arms", type=Arm, nargs="+", choices=arms, default=arms, metavar="{" + ",".join(arms) + "}")
@@ -169,8 +184,8 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, help="file for the results")
     options = parser.parse_args()
-    if not options.weights:
-        parser.error("no weights: `make models` lays some out, --weights names others")
+    if not options.weights or not (options.times or options.engine == "whisper"):
+        parser.error("no weights: `make models` lays some out, --weights and --times name others")
     results = anyio.run(run, options)
     write_json(options.json, "words", [asdict(figures) for figures in results])
 

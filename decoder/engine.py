@@ -164,6 +164,7 @@ class Engine(Protocol):
 
 
 ENGINES: dict[str, str] = {
+    "moonshine": "decoder.engines.moonshine:create",
     "scripted": "decoder.engines.scripted:create",
     "upstream": "decoder.engines.upstream:create",
     "whisper": "decoder.engines.whisper:create",

@@ -36,8 +36,13 @@ PURE_MODULES = (
     "decoder/stabiliser.py",
     "decoder/guard.py",
     "decoder/languages.py",
+    "decoder/_levels.py",
     "decoder/_silence_phrases.py",
     "decoder/_speaking_time.py",
+    "decoder/engines/_moonshine_decoding.py",
+    "decoder/engines/_moonshine_onnx.py",
+    "decoder/engines/_moonshine_tokenizer.py",
+    "decoder/engines/_moonshine_words.py",
     "decoder/engines/_upstream_answers.py",
     "decoder/engines/_upstream_failures.py",
     "decoder/engines/_upstream_health.py",
@@ -122,8 +127,16 @@ HEAVY_LIBRARIES = {
 }
 """Only engines may import these."""
 
-ADAPTERS = {"onnxruntime": "vad/silero.py", "webrtcvad": "vad/webrtc.py", "soxr": "vad/resample.py"}
-"""Library → the one file that may import it."""
+ADAPTERS = {
+    "onnxruntime": (
+        "vad/silero.py",
+        "decoder/engines/_moonshine_graph.py",
+        "decoder/engines/_moonshine_network.py",
+    ),
+    "webrtcvad": ("vad/webrtc.py",),
+    "soxr": ("vad/resample.py",),
+}
+"""Library → the files that may import it."""
 
 SIBLINGS = ("decoder/engines", "gateway/wire")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from decoder.engines._whisper_pauses import level_db
+from decoder._levels import level_db
 from decoder.features import FRAME_SAMPLES
 from decoder.types import DecodeRequest, Word
 from vad.audio import SAMPLE_RATE_HZ, Float32

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from decoder._levels import level_db
 from decoder.features import FRAME_SAMPLES
 from decoder.types import Word
 from vad.audio import Float32
 
-__all__ = ["level_db", "without_pauses"]
+__all__ = ["without_pauses"]
 
 QUIET_DB = 25.0
 """What is quieter than both neighbouring words' loudest 10 ms by more is a pause. Where the noise is louder there is no
@@ -21,12 +22,6 @@ REACH_FRAMES = 20
 
 LEAST_WORD_FRAMES = 5
 """50 ms, which a word keeps."""
-
-SMOOTHED_FRAMES = 3
-"""A voice's pitch periods are shorter, so that its level does not fall between two of them."""
-
-LEAST_POWER = 1e-10
-"""-100 dB: digital silence has a level too."""
 
 
 def without_pauses(words: Sequence[Word], samples: Float32, start_sample: int) -> tuple[Word, ...]:
@@ -56,17 +51,6 @@ def without_pauses(words: Sequence[Word], samples: Float32, start_sample: int) -
             moved[place] = replace(moved[place], start_sample=end_sample)
             spans[place] = replace(after, first=pause[1])  # what is left of the word is what its end may be moved in
     return tuple(moved)
-
-
-def level_db(samples: Float32) -> Float32:
-    """Return the loudness of each 10 ms, float32[n // 160], in dB below full scale."""
-    frames = len(samples) // FRAME_SAMPLES
-    if frames < SMOOTHED_FRAMES:
-        return np.zeros(0, np.float32)
-    power = np.mean(samples[: frames * FRAME_SAMPLES].reshape(frames, FRAME_SAMPLES) ** 2, axis=1)
-    smooth = np.convolve(power, np.full(SMOOTHED_FRAMES, 1 / SMOOTHED_FRAMES, np.float32), "same")
-    levels_db: Float32 = 10 * np.log10(np.maximum(smooth, np.float32(LEAST_POWER)))
-    return levels_db
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from decoder.engine import Engine
-from decoder.engines import whisper
+from decoder.engines import moonshine, whisper
+from decoder.packaged import EMBEDDED
 from decoder.settings import EngineSettings, PoolSettings
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
 from tests.upstreams import ServedEngine
+from tools.real_models import model_directory
 from tools.synthetic_whisper import SIZES, write_model
 from vad.audio import Float32
 
@@ -108,15 +110,12 @@ class EngineCase:
         make: makes the engine, given an empty directory of its own; None where it is not to be had here.
         languages: two it writes, or one twice.
         refused_language: one it cannot write, or None where it takes any.
-        scale: of the sounds' lengths, and of what is spoken in the longest: less than 1 where noise takes the engine
-            nearly as long as it lasts.
     """
 
     name: str
     make: Callable[[Path], Engine | None]
     languages: tuple[str, str]
     refused_language: str | None
-    scale: float = 1.0
 
 
 def _micro_whisper(directory: Path) -> Engine:
@@ -126,6 +125,12 @@ def _micro_whisper(directory: Path) -> Engine:
 def _digits_whisper(directory: Path) -> Engine | None:
     model = digits_model()
     return None if model is None else _whisper(model)
+
+
+def _embedded_whisper(directory: Path) -> Engine:
+    """Real weights doubt noise, and would decode it again at random."""
+    settings = EngineSettings(model=EMBEDDED, device="cpu", cpu_threads=1, final_temperatures=(0.0,))
+    return whisper.create(settings)
 
 
 def _trimmed_whisper(directory: Path) -> Engine | None:
@@ -145,10 +150,17 @@ def _upstream_with_partials(_directory: Path) -> Engine:
     return ServedEngine(PoolSettings(partials="upstream", partial_share=100.0, eager_share=100.0))
 
 
+def _moonshine(_directory: Path) -> Engine | None:
+    model = model_directory("moonshine-tiny-en")
+    return None if model is None else moonshine.create(EngineSettings(model=str(model), cpu_threads=1))
+
+
 ENGINE_CASES = (
     EngineCase("micro-whisper", _micro_whisper, ("en", "ja"), "xx"),
     EngineCase("digits-whisper", _digits_whisper, ("en", "de"), "xx"),
     EngineCase("trimmed-whisper", _trimmed_whisper, ("en", "de"), "xx"),
+    EngineCase("tiny.en", _embedded_whisper, ("en", "en"), "de"),
+    EngineCase("moonshine", _moonshine, ("en", "en"), "de"),
     EngineCase("upstream", _upstream, ("en", "de"), None),
     EngineCase("upstream-partials", _upstream_with_partials, ("en", "de"), None),
 )

@@ -14,7 +14,6 @@ from decoder.engine import Engine
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind, Word
 from tests.contracts.engines import ENGINE_CASES, EngineCase, request, same
 from tests.sounds import noise, silence, speechlike
-from vad.audio import Float32
 
 KINDS = tuple(RequestKind)
 
@@ -46,22 +45,16 @@ async def alone(engine: Engine, case: EngineCase) -> list[Hypothesis | EngineErr
 
 def mixture(case: EngineCase) -> list[DecodeRequest]:
     """Return requests of different sessions, kinds, lengths, languages, contexts and prefixes."""
-    (first, second), scale = case.languages, case.scale
+    first, second = case.languages
     prefix = (Word(" one", 1_000, 5_000), Word(" two", 5_000, 9_000))
     return [
-        request(speechlike(2.0 * scale), session_id="a", kind=RequestKind.FINAL, language=first, start_sample=32_000),
-        request(noise(4.0 * scale), session_id="b", language=second),
-        request(speechlike(6.5 * scale), session_id="c", prefix=prefix, start_sample=1_000),
-        request(noise(1.0 * scale), session_id="d", kind=RequestKind.FINAL, prompt=" seven eight nine", language=None),
-        request(speechlike(3.0 * scale), session_id="e", kind=RequestKind.EAGER, prefix=prefix, start_sample=1_000),
+        request(speechlike(2.0), session_id="a", kind=RequestKind.FINAL, language=first, start_sample=32_000),
+        request(noise(4.0), session_id="b", language=second),
+        request(speechlike(6.5), session_id="c", prefix=prefix, start_sample=1_000),
+        request(noise(1.0), session_id="d", kind=RequestKind.FINAL, prompt=" seven eight nine", language=None),
+        request(speechlike(3.0), session_id="e", kind=RequestKind.EAGER, prefix=prefix, start_sample=1_000),
         request(silence(0.5), session_id="f", language=None),
     ]
-
-
-def long_sound(case: EngineCase, duration_s: float) -> Float32:
-    """Return speech; its later part is a pause where speech takes the engine nearly as long as it lasts."""
-    spoken_s = duration_s * case.scale
-    return np.concatenate([speechlike(spoken_s), silence(duration_s - spoken_s)])
 
 
 def heard(answer: Hypothesis | EngineError) -> Hypothesis:
@@ -117,7 +110,7 @@ async def test_bad_request_spoils_no_other(
     engine: Engine, case: EngineCase, alone: list[Hypothesis | EngineError]
 ) -> None:
     first, second, *_ = mixture(case)
-    too_long = request(long_sound(case, 40.0), session_id="long")
+    too_long = request(speechlike(40.0), session_id="long")
 
     answers = await decode_afresh(engine, [first, too_long, second])
 
@@ -153,7 +146,7 @@ async def test_empty_sound_has_no_words(engine: Engine, kind: RequestKind) -> No
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_thirty_seconds_are_accepted(engine: Engine, case: EngineCase, kind: RequestKind) -> None:
-    sound = request(long_sound(case, 30.0), kind=kind)
+    sound = request(speechlike(30.0), kind=kind)
 
     [answer] = await engine.decode([sound])
 

@@ -1,0 +1,29 @@
+"""PURE: how loud audio is, every 10 ms."""
+
+import numpy as np
+
+from decoder.features import FRAME_SAMPLES
+from vad.audio import Float32
+
+__all__ = ["level_db"]
+
+SMOOTHED_FRAMES = 3
+"""A voice's pitch periods are shorter, so that its level does not fall between two of them."""
+
+LEAST_POWER = 1e-10
+"""-100 dB: digital silence has a level too."""
+
+
+def level_db(samples: Float32) -> Float32:
+    """Return the loudness of each 10 ms, float32[n // 160], in dB below full scale.
+
+    Args:
+        samples: float32[n] mono 16 kHz, in [-1, 1].
+    """
+    frames = len(samples) // FRAME_SAMPLES
+    if frames < SMOOTHED_FRAMES:
+        return np.zeros(0, np.float32)
+    power = np.mean(samples[: frames * FRAME_SAMPLES].reshape(frames, FRAME_SAMPLES) ** 2, axis=1)
+    smooth = np.convolve(power, np.full(SMOOTHED_FRAMES, 1 / SMOOTHED_FRAMES, np.float32), "same")
+    levels_db: Float32 = 10 * np.log10(np.maximum(smooth, np.float32(LEAST_POWER)))
+    return levels_db

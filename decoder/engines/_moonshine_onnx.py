@@ -1,0 +1,171 @@
+"""PURE: ONNX messages, written field by field. The `onnx` package would be 20 MB for these few lines.
+
+Field numbers are onnx.proto's; how they are encoded is in https://protobuf.dev/programming-guides/encoding.
+"""
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["AttributeType", "Node", "OnnxGraph", "Tensor", "attribute_bytes", "model_bytes"]
+
+FLOAT = 1
+"""TensorProto.DataType of float32."""
+
+_VARINT, _LENGTH, _FIXED32 = 0, 2, 5
+_LOW_BITS = 0x7F
+_UINT64 = (1 << 64) - 1
+
+
+class AttributeType(IntEnum):
+    """What an attribute holds, AttributeProto.AttributeType."""
+
+    FLOAT = 1
+    INT = 2
+    STRING = 3
+    TENSOR = 4
+    GRAPH = 5
+    FLOATS = 6
+    INTS = 7
+    STRINGS = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor:
+    """A constant.
+
+    Attributes:
+        name: unique in its graph; empty where an attribute holds it.
+        data_type: TensorProto.DataType.
+        shape: of it.
+        raw: its elements, little-endian, row by row.
+    """
+
+    name: str
+    data_type: int
+    shape: tuple[int, ...]
+    raw: bytes
+
+    @classmethod
+    def of_floats(cls, name: str, values: npt.NDArray[np.float32]) -> "Tensor":
+        """Return a tensor of float32."""
+        return cls(name, FLOAT, values.shape, values.astype("<f4").tobytes())
+
+    def encoded(self) -> bytes:
+        """Return its TensorProto."""
+        dimensions = b"".join(_integer(1, size) for size in self.shape)
+        return dimensions + _integer(2, self.data_type) + _piece(8, self.name) + _piece(9, self.raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operation.
+
+    Attributes:
+        op: its operator.
+        inputs: names of its inputs; an empty one is left out.
+        outputs: of its outputs.
+        domain: of the operator; empty: ONNX's own.
+        attributes: AttributeProto messages.
+    """
+
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    domain: str = ""
+    attributes: tuple[bytes, ...] = ()
+
+    def encoded(self) -> bytes:
+        """Return its NodeProto."""
+        names = [_piece(1, name) for name in self.inputs] + [_piece(2, name) for name in self.outputs]
+        attributes = [_piece(5, attribute) for attribute in self.attributes]
+        return b"".join([*names, _piece(4, self.op), *attributes, _piece(7, self.domain)])
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxGraph:
+    """Operations and what they need.
+
+    Attributes:
+        nodes: in an order in which they can be done.
+        constants: of it.
+        inputs: names and TensorProto.DataType.
+        outputs: names; all are float32.
+    """
+
+    nodes: tuple[Node, ...]
+    constants: tuple[Tensor, ...]
+    inputs: tuple[tuple[str, int], ...]
+    outputs: tuple[str, ...]
+
+    def encoded(self) -> bytes:
+        """Return its GraphProto."""
+        parts = [_piece(1, node.encoded()) for node in self.nodes]
+        parts.append(_piece(2, "graph"))
+        parts += [_piece(5, constant.encoded()) for constant in self.constants]
+        parts += [_piece(11, _value(name, data_type)) for name, data_type in self.inputs]
+        parts += [_piece(12, _value(name, FLOAT)) for name in self.outputs]
+        return b"".join(parts)
+
+
+def attribute_bytes(name: str, kind: AttributeType, values: Iterable[int | float | bytes]) -> bytes:
+    """Return an AttributeProto.
+
+    Args:
+        name: of the attribute.
+        kind: what it holds.
+        values: one, or several where `kind` is a list; tensors and graphs encoded.
+    """
+    # Of each kind AttributeProto's field; lists and single values have fields of their own.
+    field = {1: 2, 2: 3, 3: 4, 4: 5, 5: 6, 6: 7, 7: 8, 8: 9}[kind]
+    encoded = b"".join(_field(field, value) for value in values)
+    return _piece(1, name) + encoded + _integer(20, kind)
+
+
+def model_bytes(graph: OnnxGraph, ir_version: int, operator_sets: Iterable[tuple[str, int]]) -> bytes:
+    """Return a ModelProto.
+
+    Args:
+        graph: what it computes.
+        ir_version: of the format.
+        operator_sets: domain and version of each.
+    """
+    sets = [_piece(8, _piece(1, domain) + _integer(2, version)) for domain, version in operator_sets]
+    return b"".join([_integer(1, ir_version), *sets, _piece(7, graph.encoded())])
+
+
+def _value(name: str, data_type: int) -> bytes:
+    return _piece(1, name) + _piece(2, _piece(1, _integer(1, data_type)))
+
+
+def _field(field: int, value: int | float | bytes) -> bytes:
+    if isinstance(value, bytes):
+        return _piece(field, value)
+    return _integer(field, value) if isinstance(value, int) else _key(field, _FIXED32) + struct.pack("<f", value)
+
+
+def _piece(field: int, content: str | bytes) -> bytes:
+    encoded = content.encode() if isinstance(content, str) else content
+    return _key(field, _LENGTH) + _varint(len(encoded)) + encoded
+
+
+def _integer(field: int, value: int) -> bytes:
+    return _key(field, _VARINT) + _varint(value)
+
+
+def _key(field: int, wire_type: int) -> bytes:
+    return _varint(field << 3 | wire_type)
+
+
+def _varint(value: int) -> bytes:
+    value &= _UINT64
+    encoded = bytearray()
+    while value > _LOW_BITS:
+        encoded.append(value & _LOW_BITS | _LOW_BITS + 1)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
