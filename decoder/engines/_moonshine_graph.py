@@ -3,8 +3,8 @@
 The published decoder quantises what it computes by the greatest value of the whole batch (DynamicQuantizeLinear). So a
 token's probabilities depend on the rows beside it and on how many tokens are read at once: of 58 utterances 9 had
 another text when the words of the partial before were read at once instead of one after the other. With the same
-weights in float32 there is nothing left but rounding (1e-6 nats), and as many words are wrong.
-A step takes 10 ms instead of 6; drafts, which they make possible, save half of the steps.
+weights in float32 there is nothing left but rounding (1e-6 nats), and as many words are wrong. A step takes 10 ms
+instead of 6, and drafts, which are possible now, save half of the steps.
 
 The graph is in ONNX Runtime's own format, a flatbuffer. It is written as ONNX, each quantised product as a plain one,
 with the cross-attention of each layer as an output beside the others.
