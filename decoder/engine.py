@@ -77,8 +77,6 @@ class EngineInfo:
         languages: ISO-639-1 codes it can write; empty where it does not say.
         eager_is_final: whether the answer to an eager request is as good as the final's would be.
         translates: whether it does `Task.TRANSLATE`.
-        files_beside: whether it takes one batch of files beside the live ones that `parallel` counts, and sees to it
-            itself that the file gives way.
         partial_interval_s: least new speech between two partials; None: it wants to be asked for none.
         pool: says how its upstreams fare; None where it has none.
     """
@@ -89,7 +87,6 @@ class EngineInfo:
     languages: tuple[str, ...] = ()
     eager_is_final: bool = True
     translates: bool = False
-    files_beside: bool = False
     partial_interval_s: float | None = 0.0
     pool: Callable[[], PoolReport] | None = None
 

@@ -171,11 +171,10 @@ class Scheduler:
 
         Where there is more than one place, files leave one to the live request that comes next.
         """
-        parallel, beside = self._engine.parallel, self._engine.info.files_beside
+        parallel = self._engine.parallel
         of_files = sum(batch[0].kind is RequestKind.FILE for batch in self._decoding)
-        live = len(self._decoding) - (of_files if beside else 0) < parallel
-        files = of_files < 1 if beside else live and of_files < max(1, parallel - 1)
-        return live, files
+        live = len(self._decoding) < parallel
+        return live, live and of_files < max(1, parallel - 1)
 
     async def _serve(self, batch: _Batch) -> None:
         started_s = self._clock()

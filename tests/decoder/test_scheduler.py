@@ -4,7 +4,6 @@ import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import anyio
 import pytest
@@ -256,20 +255,6 @@ async def test_files_leave_a_place_free_for_what_is_live() -> None:
         for session in "abc":
             engine.gates[session].open()
         assert codes(await inbox.receive(3)) == ["ok"] * 3
-
-
-async def test_an_engine_that_takes_files_beside_gets_one_batch_of_them_and_as_many_live_ones() -> None:
-    engine = GatedEngine(parallel=1)
-    engine.info = replace(engine.info, files_beside=True)
-    made = scheduler(engine)
-    async with running(made) as inbox:
-        for asked in (request("a", kind=FILE), request("b", kind=FILE), request("c"), request("d")):
-            made.submit(asked, inbox.deliver)
-            await anyio.wait_all_tasks_blocked()
-        assert engine.sessions == "ac"
-        for session in "abcd":
-            engine.gates[session].open()
-        assert codes(await inbox.receive(4)) == ["ok"] * 4
 
 
 async def test_an_engine_that_takes_one_batch_takes_files_too() -> None:
