@@ -33,12 +33,12 @@ from benchmarks.recordings import SHARED_AUDIO
 from benchmarks.report import print_table, write_json
 from benchmarks.virtual import VirtualGateway
 from clients.media import MEDIA_FORMAT
+from decoder.choice import create_engine
 from decoder.engine import Engine
-from decoder.engines.whisper import WhisperEngine
 from decoder.types import RequestKind
 from gateway.settings import Settings, load_settings
 from gateway.wire import SAMPLE_RATE_HZ, Endpointing, Final, Start
-from tools.real_models import model_directory
+from tools.real_models import MODELS_DIRECTORY, model_directory
 
 MODES: dict[str, dict[str, dict[str, object]]] = {
     "naive": {
@@ -48,8 +48,10 @@ MODES: dict[str, dict[str, dict[str, object]]] = {
     "livecue": {},
     "not-eager": {"session": {"eager_finals": False}},
     "trimmed-finals": {"engine": {"final_window": "trimmed"}},
+    "moonshine": {"engine": {"name": "moonshine", "model": str(MODELS_DIRECTORY / "moonshine-tiny-en")}},
 }
-"""Mode → what is set otherwise than by default; naive also commits nothing to the decoder's prefix."""
+"""Mode → what is set otherwise than by default; naive also commits nothing to the decoder's prefix. Moonshine is
+another engine, for `--paced`."""
 
 COMPARED = ("naive", "livecue")
 
@@ -131,7 +133,7 @@ def paced_engine_of(mode: str, model: Model) -> Engine:
     if model.shape is not None:
         return engine_of(mode, model, workers=0)
     settings = settings_of(mode, model, workers=0).engine
-    return WholeTextEngine(settings) if mode == "naive" else WhisperEngine(settings)
+    return WholeTextEngine(settings) if mode == "naive" else create_engine(settings)
 
 
 def rotated(sound: bytes, count: int, seconds: float) -> list[bytes]:

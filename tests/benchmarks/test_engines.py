@@ -1,0 +1,70 @@
+"""Which engine to ship: what is measured of each, and how it is printed."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from benchmarks.engines import Costs, Measured, cpu_of, engine_of, print_engines
+from benchmarks.sets import Recording, Voice
+from benchmarks.tally import Figures
+from decoder.engines.scripted import CostModel, ScriptedEngine
+from gateway.settings import load_settings
+from tests.meeting import RECORDING
+
+
+def measured(engine: str, words: int = 200, errors: int = 9) -> Measured:
+    costs = Costs(0.5, 60.0, 240.0, 75.0, {1: 0.31, 8: 0.22})
+    unknown = dict.fromkeys(Figures.__dataclass_fields__)
+    figures = {
+        **unknown,
+        "weights": "w",
+        "set": "noisy",
+        "arm": "shipped",
+        "audio_s": 60.0,
+        "cpu_s_per_s": 0.3,
+        "scores": (),
+        "words": words,
+        "errors": errors,
+        "withdrawn": 0.125,
+        "changed": 0.034,
+        "shown_p50_s": 0.45,
+    }
+    return Measured(engine, costs, [msgspec.convert(figures, Figures)])
+
+
+def test_an_engine_is_named_with_its_directory() -> None:
+    assert engine_of("whisper:/models/tiny.en") == ("whisper", Path("/models/tiny.en"))
+
+
+@pytest.mark.parametrize("text", ["whisper", ":/models", "whisper:"])
+def test_an_engine_without_a_name_or_a_directory_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected NAME:DIRECTORY"):
+        engine_of(text)
+
+
+def test_what_a_process_measures_is_read_by_the_one_that_asked() -> None:
+    one = measured("whisper:/models/tiny.en")
+    assert msgspec.json.decode(msgspec.json.encode(one), type=Measured) == one
+
+
+def test_engines_stand_below_each_other_in_each_set(capsys: pytest.CaptureFixture[str]) -> None:
+    print_engines([measured("whisper:/models/tiny.en"), measured("moonshine:/models/tiny", errors=20)])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["noisy", "tiny.en", "4.5", "9", "0.12", "3.4", "0.45", "–", "–", "–"] in lines
+    assert ["noisy", "tiny", "10.0", "20", "0.12", "3.4", "0.45", "–", "–", "–"] in lines
+    assert ["tiny", "0.31", "0.22", "240.00", "60.00", "75.00", "0.50"] in lines
+
+
+def test_where_nobody_speaks_words_are_counted_and_no_share(capsys: pytest.CaptureFixture[str]) -> None:
+    print_engines([measured("whisper:/models/tiny.en", words=0, errors=2)])
+    assert ["noisy", "tiny.en", "–", "2", "0.12", "3.4", "0.45", "–", "–", "–"] in [
+        line.split() for line in capsys.readouterr().out.splitlines()
+    ]
+
+
+async def test_the_cpu_of_several_streams_is_that_of_a_second_of_one() -> None:
+    recording = Recording("meeting.flac", RECORDING, "en", (Voice("hello"),))
+    engine = ScriptedEngine()
+    share = await cpu_of(engine, load_settings({}), recording, 2, CostModel(batch_s=0.15))
+    assert 0 < share < 1
