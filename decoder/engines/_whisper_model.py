@@ -147,15 +147,16 @@ class BatchDecoder:
         return self._generate(plans, sounds, self._languages(plans, sounds, known, learned), proceed)
 
     def _encode(self, plans: Sequence[Plan], proceed: Callable[[], None]) -> list[Encoded]:
-        sounds: list[Encoded] = []
-        for first, end in runs([plan.frames for plan in plans]):
+        sounds: dict[int, Encoded] = {}
+        by_length = sorted(range(len(plans)), key=lambda row: plans[row].frames)
+        for first, end in runs([plans[row].frames for row in by_length]):
             proceed()
             started_s = time.thread_time()
-            filters = self._network.mel_filters
-            log_mels = [self._utterances.window(plan.request, filters, plan.frames) for plan in plans[first:end]]
+            rows, filters = by_length[first:end], self._network.mel_filters
+            log_mels = [self._utterances.window(plans[row].request, filters, plans[row].frames) for row in rows]
             self._work.features_s += time.thread_time() - started_s
-            sounds += self._network.encode(log_mels)
-        return sounds
+            sounds.update(zip(rows, self._network.encode(log_mels), strict=True))
+        return [sounds[row] for row in range(len(plans))]
 
     def _languages(
         self,
@@ -169,9 +170,10 @@ class BatchDecoder:
         detected: dict[int, Mapping[str, float]] = {}
 
         def detect(row: int) -> Mapping[str, float]:
-            if row not in detected:
-                first, end = next(run for run in runs([plan.frames for plan in plans]) if row < run[1])
-                detected.update(enumerate(self._network.detect_language(sounds[first:end]), start=first))
+            if not detected:  # all at once
+                rows = [row for row, plan in enumerate(plans) if plan.request.language is None]
+                found = self._network.detect_language([sounds[row] for row in rows])
+                detected.update(zip(rows, found, strict=True))
             return detected[row]
 
         languages = [""] * len(plans)
@@ -273,12 +275,9 @@ class BatchDecoder:
         return replace(plan, request=rest, before=so_far(heard, words), context=context, frames=frames)
 
     def _timed(self, heard: list[Heard], proceed: Callable[[], None]) -> Iterator[tuple[Heard, tuple[Word, ...]]]:
-        # `align` takes one start sequence a call, which names language and task; and neighbours of one encode.
-        asked = [(id(item.encoded.output), item.language, item.plan.request.task) for item in heard]
-        order = sorted(range(len(heard)), key=lambda n: (*asked[n], heard[n].encoded.row))
-        heard, asked = [heard[n] for n in order], [asked[n] for n in order]
-        keys = [(*asked[n], item.encoded.row - n) for n, item in enumerate(heard)]
-        for first, end in runs(keys):
+        # `align` takes one start sequence a call, which names language and task
+        heard = sorted(heard, key=lambda item: (item.language, item.plan.request.task))
+        for first, end in runs([(item.language, item.plan.request.task) for item in heard]):
             proceed()
             for item, (path, probabilities) in zip(
                 heard[first:end], self._network.align(heard[first:end]), strict=True

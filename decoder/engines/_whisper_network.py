@@ -187,7 +187,7 @@ class Network:
         return _to_array(self._model.encode(ctranslate2.StorageView.from_array(features)))
 
     def detect_language(self, sounds: Sequence[Encoded]) -> list[dict[str, float]]:
-        """Return for each window the probability of each language, 0..1; they are neighbours in one output."""
+        """Return for each window the probability of each language, 0..1."""
         return [
             {token[2:-2]: probability for token, probability in detected if token[2:-2] in self.languages}
             for detected in self._model.detect_language(_rows(sounds))
@@ -200,7 +200,7 @@ class Network:
 
         Args:
             plans: of one group.
-            sounds: theirs; they are neighbours in one output.
+            sounds: theirs.
             languages: ISO-639-1, theirs.
             temperature: at 0 the likeliest text, above it a random one.
         """
@@ -237,7 +237,7 @@ class Network:
         """Return for each text the path (token, encoder position) and the probability of each token, 0..1.
 
         Args:
-            heard: of one language and task; their sounds are neighbours in one output.
+            heard: of one language and task.
         """
         aligned = self._model.align(
             _rows([item.encoded for item in heard]),
@@ -272,17 +272,18 @@ class Network:
 
     def _limit(self, plans: Sequence[Plan]) -> int:
         """Return the most tokens of a text; plans of one group have one limit."""
-        return plans[0].limit
+        return plans[0].generated_limit
 
     def _heard(
         self, plan: Plan, sound: Encoded, language: str, generated: WhisperGenerationResult, limit: int
     ) -> Heard:
         tokens = generated.sequences_ids[0]
-        new_tokens = tokens[len(plan.prefix_tokens) :]
+        forced = len(plan.prefix_tokens)
         self._work.decoder_steps += min(len(tokens) + 1, limit)  # CTranslate2 takes a step for each forced token too
         # The score is the sum over the new tokens and the end of text, divided by all tokens, forced ones included;
         # it is minus infinity where there is no token at all.
         total = generated.scores[0] * len(tokens) if tokens else None
+        new_tokens = tokens[forced : plan.limit]
         text = split_times([token for token in new_tokens if token != self._eot], self._first_time)
         return Heard(
             plan,
@@ -290,7 +291,7 @@ class Network:
             language,
             tuple(token for token in text.tokens if token < self._eot),
             text.rest_sample,
-            None if total is None else min(total / (len(new_tokens) + 1), 0.0),
+            None if total is None else min(total / (len(tokens) - forced + 1), 0.0),
             generated.no_speech_prob,
         )
 
@@ -301,8 +302,10 @@ def _to_array(output: ctranslate2.StorageView) -> Float32:
 
 
 def _rows(sounds: Sequence[Encoded]) -> ctranslate2.StorageView:
+    """Return the windows as one output: rows of theirs if they are neighbours there, else copies."""
     output, first, end = sounds[0].output, sounds[0].row, sounds[-1].row + 1
-    assert end - first == len(sounds)
+    if not all(sound.output is output and sound.row == first + place for place, sound in enumerate(sounds)):
+        return ctranslate2.StorageView.from_array(np.concatenate([_to_array(_rows([sound])) for sound in sounds]))
     if (first, end) == (0, output.shape[0]):
         return output
     if output.dtype == ctranslate2.DataType.bfloat16:  # the array interface has no name for it
