@@ -135,7 +135,7 @@ async def test_loop_of_a_trimmed_window_is_decoded_again_with_the_full_one(tmp_p
 
     assert looping.work.redecoded == 2
     assert looping.work.encoder_s == pytest.approx(7.56 + 5.06 + 2 * 30.0)
-    assert looping.work.decoder_steps == 4 * 75
+    assert looping.work.decoder_steps == 4 * 150  # what partials of up to 10 s may have
     await looping.aclose()
 
 
