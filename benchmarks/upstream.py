@@ -33,7 +33,7 @@ from gateway.wire import SAMPLE_RATE_HZ, CueEvent, CueState, Final, SpeechEnded,
 
 POLICIES = ("off", "local", "upstream", "naive")
 
-RECORDINGS = (SHARED_AUDIO / "long_lj_contiguous.flac", Path(__file__).parents[1] / "clients" / "demo" / "talk.flac")
+RECORDINGS = (SHARED_AUDIO / "long_lj_contiguous.flac", Path(__file__).parents[1] / "tests" / "data" / "meeting.flac")
 
 
 @dataclass(frozen=True, slots=True)
