@@ -48,10 +48,13 @@ MODES: dict[str, dict[str, dict[str, object]]] = {
     "livecue": {},
     "not-eager": {"session": {"eager_finals": False}},
     "trimmed-finals": {"engine": {"final_window": "trimmed"}},
+}
+"""Mode → what is set otherwise than by default; naive also commits nothing to the decoder's prefix."""
+
+OTHER_ENGINES: dict[str, dict[str, dict[str, object]]] = {
     "moonshine": {"engine": {"name": "moonshine", "model": str(MODELS_DIRECTORY / "moonshine-tiny-en")}},
 }
-"""Mode → what is set otherwise than by default; naive also commits nothing to the decoder's prefix. Moonshine is
-another engine, for `--paced`."""
+"""Livecue on another engine, for `--paced`."""
 
 COMPARED = ("naive", "livecue")
 
@@ -118,7 +121,7 @@ class Model:
 
 def settings_of(mode: str, model: Model, workers: int = 1) -> Settings:
     """Return the gateway's settings in that mode, with one thread for each worker of the engine; 0: as by default."""
-    wanted = MODES[mode]
+    wanted = {**MODES, **OTHER_ENGINES}[mode]
     engine = {"name": "whisper", "model": str(model.directory), "device": "cpu", "cpu_threads": 1, "offline": True}
     return load_settings({**wanted, "engine": {**engine, "workers": workers, **wanted.get("engine", {})}})
 
@@ -278,11 +281,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sessions", type=int, nargs="+", default=[1, 4, 8, 16], help="sessions at once")
     parser.add_argument("--paced", action="store_true", help="measure real-time streams instead of work")
     parser.add_argument("--streams", type=int, nargs="+", default=[1, 2, 4, 8, 12, 16], help="streams with --paced")
-    parser.add_argument("--modes", nargs="+", choices=MODES, default=COMPARED, help="of the engine")
+    parser.add_argument("--modes", nargs="+", choices=[*MODES, *OTHER_ENGINES], default=COMPARED, help="of the engine")
     parser.add_argument("--json", type=Path, help="file for the results")
     options = parser.parse_args()
     if options.paced and not options.shapes and options.weights is None:
         parser.error("no weights: `make models` lays some out, --weights names others, --shapes needs none")
+    if not options.paced and not MODES.keys() >= set(options.modes):
+        parser.error(f"--modes {', '.join(OTHER_ENGINES)}: with --paced only")
     return options
 
 

@@ -52,4 +52,4 @@ async def test_curl_gets_what_the_documentation_promises(command: str) -> None:
 async def test_openais_client_prints_the_words(program: str) -> None:
     async with serving_files() as served:
         output = await output_of(sys.executable, "-c", program.replace(ADVERTISED_URL, served.url))
-    assert output.startswith("three four five")
+    assert "three four five" in output
