@@ -110,8 +110,8 @@ async def cpu_of(engine: Engine, settings: Settings, long: Recording, streams: i
     """Return the CPU seconds that a second of audio takes while so many streams are decoded."""
     audio, passage = long.read(), round(PASSAGE_S * SAMPLE_RATE_HZ)
     step = (len(audio) - passage) // max(streams - 1, 1)
-    sounds = [pcm_of(audio[number * step : number * step + passage]) for number in range(streams)]
-    gateway = VirtualGateway(engine, settings, Start(MEDIA_FORMAT, language="en"), sounds, cost=cost)
+    streamed = [pcm_of(audio[number * step : number * step + passage]) for number in range(streams)]
+    gateway = VirtualGateway(engine, settings, Start(MEDIA_FORMAT, language="en"), streamed, cost=cost)
     await gateway.run()
     return gateway.cpu_s / (streams * PASSAGE_S)
 

@@ -36,6 +36,7 @@ PURE_MODULES = (
     "decoder/stabiliser.py",
     "decoder/guard.py",
     "decoder/languages.py",
+    "decoder/_audio_checks.py",
     "decoder/_levels.py",
     "decoder/_silence_phrases.py",
     "decoder/_speaking_time.py",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from decoder._audio_checks import refused_audio
 from decoder.engine import EngineWork
 from decoder.engines._whisper_answers import final_words, partial_words
 from decoder.engines._whisper_cut import Cut, carried_on, find_cut, wants_cut
@@ -17,7 +18,6 @@ from decoder.engines._whisper_plan import (
     Before,
     Plan,
     Window,
-    refuse,
     runs,
     token_limit,
     window_frames,
@@ -105,7 +105,7 @@ class BatchDecoder:
         return Decoded(tuple(answers[place] for place in range(len(batch))), learned)
 
     def _plan(self, place: int, request: DecodeRequest) -> Plan | Hypothesis | EngineError:
-        error = refuse(request)
+        error = refused_audio(request.samples)
         if error is not None:
             return error
         if request.task is Task.TRANSLATE and not self.translates:

@@ -212,7 +212,7 @@ class Network:
         # max_length and what the task tokens leave of it.
         plan = plans[0]
         task_tokens = len(prompts[0]) - len(plan.prefix_tokens) - len(self._before_text(plan))
-        limit = min(self._limit(plans), CONTEXT_TOKENS - task_tokens)
+        limit = min(plan.generated_limit, CONTEXT_TOKENS - task_tokens)
         chance = {"sampling_topk": 0, "sampling_temperature": temperature} if temperature else {}
         generated = self._model.generate(
             _rows(sounds),
@@ -269,10 +269,6 @@ class Network:
     def _before_text(self, plan: Plan) -> tuple[int, ...]:
         """Return what says that no timestamps are wanted, where they are not."""
         return (self._first_time - 1,) if plan.is_partial else ()
-
-    def _limit(self, plans: Sequence[Plan]) -> int:
-        """Return the most tokens of a text; plans of one group have one limit."""
-        return plans[0].generated_limit
 
     def _heard(
         self, plan: Plan, sound: Encoded, language: str, generated: WhisperGenerationResult, limit: int

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-import numpy as np
-
+from decoder._audio_checks import LONGEST_S
 from decoder.features import FRAME_SAMPLES
-from decoder.types import DecodeRequest, EngineFailed, RequestKind, Word
+from decoder.types import DecodeRequest, RequestKind, Word
 from vad.audio import SAMPLE_RATE_HZ
 
 __all__ = [
@@ -24,13 +23,11 @@ __all__ = [
     "Window",
     "carried_tokens",
     "frame_count",
-    "refuse",
     "runs",
     "token_limit",
     "window_frames",
 ]
 
-LONGEST_S = 30
 LONGEST_SAMPLES = LONGEST_S * SAMPLE_RATE_HZ
 """Whisper was trained on windows of 30 s."""
 
@@ -176,20 +173,6 @@ def runs(keys: Sequence[object]) -> Iterator[tuple[int, int]]:
         end = first + sum(1 for _ in same)
         yield first, end
         first = end
-
-
-def refuse(request: DecodeRequest) -> EngineFailed | None:
-    """Return why the request's sound cannot be decoded, or None."""
-    samples = request.samples
-    if samples.ndim != 1:
-        return EngineFailed(f"sound of {samples.ndim} dimensions: mono has one")
-    if len(samples) > LONGEST_SAMPLES:
-        return EngineFailed(
-            f"sound of {len(samples) / SAMPLE_RATE_HZ:.1f} s: at most {LONGEST_S} s are decoded at once"
-        )
-    if not np.isfinite(samples).all():
-        return EngineFailed("sound with samples that are no numbers: -1 to 1 are allowed")
-    return None
 
 
 def carried_tokens(count: int) -> int:

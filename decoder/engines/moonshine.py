@@ -1,6 +1,5 @@
-"""Moonshine as an engine: English at a fraction of Whisper's work, as audio is encoded at its own length."""
+"""Moonshine as an engine: English at half of Whisper's work for a final, as audio is encoded at its own length."""
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,6 +9,8 @@ import anyio
 import anyio.to_thread
 import numpy as np
 
+from decoder._audio_checks import refused_audio
+from decoder._cores import shared_cores
 from decoder.engine import Engine, EngineInfo, EngineWork
 from decoder.engines._moonshine_decoding import Text, token_limit, write
 from decoder.engines._moonshine_drafts import DraftStore
@@ -31,11 +32,6 @@ from vad.audio import SAMPLE_RATE_HZ
 __all__ = ["MoonshineEngine", "create"]
 
 LANGUAGE = "en"
-
-LONGEST_S = 30
-
-CPU_WORKERS = 2
-"""A partial need not wait for a final then; more would leave each of them fewer cores."""
 
 DOUBTFUL_END_PROBABILITY = 1e-4
 """Moonshine has no token for silence, but where nobody speaks an empty text is likelier: its probability is 0.0002 to
@@ -80,9 +76,7 @@ class MoonshineEngine:
         self._directory = Path(settings.model).expanduser()
         self.info = EngineInfo("moonshine", self._directory.resolve().name, "cpu", (LANGUAGE,))
         self.max_batch = settings.max_batch
-        cores = _core_count()
-        self.parallel = settings.workers or min(CPU_WORKERS, cores)
-        self._cpu_threads = settings.cpu_threads or max(1, cores // self.parallel)
+        self.parallel, self._cpu_threads = shared_cores(settings)
         self._drafts = DraftStore()
         self._work = EngineWork()
         self._counting = threading.Lock()
@@ -186,20 +180,11 @@ class _AbandonedError(Exception):
 
 def _refuse(request: DecodeRequest) -> EngineFailed | None:
     """Return why the request cannot be decoded, or None."""
-    samples = request.samples
     if request.language not in (None, LANGUAGE):
         return EngineFailed(f"language {request.language!r}: this Moonshine writes {LANGUAGE!r} only")
     if request.task is Task.TRANSLATE:
         return EngineFailed("task translate: Moonshine knows one language, and writes what was said")
-    if samples.ndim != 1:
-        return EngineFailed(f"audio of {samples.ndim} dimensions: mono has one")
-    if len(samples) > LONGEST_S * SAMPLE_RATE_HZ:
-        return EngineFailed(
-            f"audio of {len(samples) / SAMPLE_RATE_HZ:.1f} s: at most {LONGEST_S} s are decoded at once"
-        )
-    if not np.isfinite(samples).all():
-        return EngineFailed("audio with samples that are no numbers: -1 to 1 are allowed")
-    return None
+    return refused_audio(request.samples)
 
 
 def _hypothesis(
@@ -218,9 +203,3 @@ def _hypothesis(
 
 def _no_speech_probability(end_probability: float) -> float:
     return end_probability / (end_probability + DOUBTFUL_END_PROBABILITY)
-
-
-def _core_count() -> int:
-    if hasattr(os, "sched_getaffinity"):  # not on macOS, nor on Windows; a container may be given fewer than there are
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -1,6 +1,5 @@
 """Whisper as an engine: the model in threads off the event loop, languages remembered by session."""
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,6 +13,7 @@ import anyio.to_thread
 import ctranslate2
 import numpy as np
 
+from decoder._cores import shared_cores
 from decoder.engine import Engine, EngineInfo, EngineWork
 from decoder.engines._whisper_languages import SessionLanguages
 from decoder.engines._whisper_model import BatchDecoder, Decoded
@@ -27,9 +27,6 @@ from vad.audio import SAMPLE_RATE_HZ
 __all__ = ["WhisperEngine", "create"]
 
 DEVICES = ("cpu", "cuda")
-
-CPU_WORKERS = 2
-"""A partial need not wait for a final then; more would leave each of them fewer cores."""
 
 WARM_UP_SESSION = ""
 
@@ -210,15 +207,8 @@ def _shared_out(settings: EngineSettings, device: str) -> EngineSettings:
     settings = replace(settings, compute_type=_chosen_compute_type(settings.compute_type, device))
     if device != "cpu":
         return replace(settings, workers=settings.workers or 1)
-    cores = _core_count()
-    workers = settings.workers or min(CPU_WORKERS, cores)
-    return replace(settings, workers=workers, cpu_threads=settings.cpu_threads or max(1, cores // workers))
-
-
-def _core_count() -> int:
-    if hasattr(os, "sched_getaffinity"):  # not on macOS, nor on Windows; a container may be given fewer than there are
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    workers, cpu_threads = shared_cores(settings)
+    return replace(settings, workers=workers, cpu_threads=cpu_threads)
 
 
 def _spoken_name(model: str) -> str:

@@ -4,11 +4,10 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from hashlib import sha1, sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from faster_whisper import available_models
 
 from decoder.models import HUB_NAMES, resolve_model
 from decoder.types import ModelError
+from tests.http_server import serving_http
 
 FILES = {
     "config.json": b"{}",
@@ -113,13 +113,8 @@ class Hub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving_http(Hub) as address:
+        yield address
 
 
 def test_directory_is_taken_as_it_is(tmp_path: Path) -> None:

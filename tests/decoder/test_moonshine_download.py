@@ -1,16 +1,16 @@
 """Moonshine's files from a server: the right ones, others, and none."""
 
 import hashlib
-import threading
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from decoder.engines._moonshine_download import download
 from decoder.types import ModelError
+from tests.http_server import serving_http
 
 CONTENT = {"encoder_model.ort": b"encoder" * 1_000, "tokenizer.bin": b"tokenizer"}
 SUMS = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENT.items()}
@@ -34,13 +34,8 @@ def served(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def url(served: Path) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(served)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving_http(partial(Handler, directory=str(served))) as address:
+        yield address
 
 
 def laid_out(directory: Path) -> dict[str, bytes]:
