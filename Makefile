@@ -38,9 +38,10 @@ serve: $(RUNTIME)
 test: $(STAMP)
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --ignore tests/browser -m 'not slow'
 
-# Real weights on many recordings, which take minutes; one process, so that each model is loaded once.
+# Real weights on many recordings, which take minutes; one process, so that each model is loaded once. And examples for
+# the properties that `make test` does not try.
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest --ignore tests/browser -m slow
+	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest --ignore tests/browser -m 'slow or hypothesis'
 
 # Debian's Chromium: the browsers that Playwright downloads are as large again and change with each of its versions.
 test-browser: $(STAMP)

@@ -4,13 +4,15 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.compatibility import Recorder
 
-# No deadline: how long an example takes says how busy the machine is.
-settings.register_profile("livecue", deadline=None)
-settings.load_profile("livecue")
+# How long an example takes says how busy the machine is. `make test` tries the same examples each time, so that what
+# fails has been broken by the change at hand; `make test-slow` searches among others.
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeat", settings.get_profile("search"), derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
