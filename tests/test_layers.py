@@ -131,7 +131,7 @@ HEAVY_LIBRARIES = {
 ADAPTERS = {
     "onnxruntime": (
         "vad/silero.py",
-        "decoder/engines/_moonshine_graph.py",
+        "decoder/engines/_moonshine_weights.py",
         "decoder/engines/_moonshine_network.py",
     ),
     "webrtcvad": ("vad/webrtc.py",),

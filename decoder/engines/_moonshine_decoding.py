@@ -1,15 +1,14 @@
 """PURE: the text of one utterance, read greedily, or verified where there is a draft of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from decoder.engines._moonshine_tokenizer import BEGIN, END
 from vad.audio import SAMPLE_RATE_HZ, Float32
 
-__all__ = ["Text", "TokenReader", "echo_start", "token_limit", "write"]
+__all__ = ["Looked", "Read", "Text", "echo_start", "token_limit", "write"]
 
 TOKENS_PER_S = 10
 """Moonshine's model card stops at 6.5, against loops. English at 5 words a second takes 7, digits one after the other
@@ -28,21 +27,21 @@ LONGEST_UNIT = 16
 is 20 tokens with its commas, but no sentence three times."""
 
 
-class TokenReader(Protocol):
-    """Reads tokens one after the other, and says what comes after each."""
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What is to be read next of a text.
 
-    @property
-    def attention(self) -> Float32:
-        """float32[tokens read, positions], where each token looks."""
-        ...
+    Attributes:
+        kept: so many tokens of what has been read, the beginning of the text included; the others are forgotten.
+        tokens: that are read then, one at least.
+    """
 
-    def read(self, tokens: Sequence[int]) -> Float32:
-        """Read on, and return float32[tokens, vocabulary]: logits of what comes after each of them."""
-        ...
+    kept: int
+    tokens: tuple[int, ...]
 
-    def rewind(self, count: int) -> None:
-        """Forget all tokens but the first `count`, one at least."""
-        ...
+
+Looked = tuple[Float32, Float32]
+"""float32[tokens, vocabulary], logits of what comes after each token; float32[tokens, positions], where it looks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,24 +61,19 @@ class Text:
     end_probability: float
 
 
-def write(
-    reader: TokenReader, forced: Sequence[int], draft: Sequence[int], limit: int, proceed: Callable[[], None]
-) -> Text:
-    """Return the likeliest text, token by token.
+def write(forced: Sequence[int], draft: Sequence[int], limit: int) -> Generator[Read, Looked, Text]:
+    """Return the text that is likeliest token by token.
 
-    A draft changes nothing but the work: all of it is read at once, and it holds up to the first token that is not the
-    likeliest. Where the text comes back to it, what is left is read at once as well.
+    It yields what it wants to be read, and takes what was found then. So any number of texts are written together.
 
     Args:
-        reader: that has read nothing.
         forced: tokens that the text must begin with; fewer than `limit`.
         draft: what the text may be; may be empty.
         limit: most tokens.
-        proceed: called between the steps; what it raises ends the decode.
     """
     ahead = tuple(draft if tuple(draft[: len(forced)]) == tuple(forced) else forced)[:limit]  # read, not yet verified
     rest = ahead  # of the draft, read or not
-    following = reader.read((BEGIN, *ahead))
+    following, attention = yield Read(0, (BEGIN, *ahead))
     end_probability = float(np.exp(_log_softmax(following[0])[END]))
     tokens: list[int] = []
     logprobs: list[float] = []
@@ -98,14 +92,13 @@ def write(
             ahead = rest = ahead[1:]
             following = following[1:]
         else:
-            proceed()
             if token in rest[:REACH]:
                 ahead = rest = rest[rest.index(token) + 1 :][: limit - len(tokens)]
             else:
                 ahead = ()
-            reader.rewind(len(tokens))
-            following = reader.read((token, *ahead))
-    return Text(tuple(tokens), tuple(logprobs), reader.attention[: 1 + len(tokens)], end_probability)
+            following, looks = yield Read(len(tokens), (token, *ahead))
+            attention = np.concatenate([attention[: len(tokens)], looks])
+    return Text(tuple(tokens), tuple(logprobs), attention[: 1 + len(tokens)], end_probability)
 
 
 def token_limit(samples: int) -> int:

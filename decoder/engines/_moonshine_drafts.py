@@ -1,12 +1,13 @@
-"""What was last written of utterances that still grow, one a session."""
+"""What was last written of utterances that still grow, and where they were cut, one a session."""
 
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from decoder._cut import Cut
 from decoder.types import DecodeRequest
 
-__all__ = ["DraftStore"]
+__all__ = ["EMPTY", "Draft", "DraftStore"]
 
 MOST_SESSIONS = 4096
 """More than a machine transcribes at once; a draft is some hundred bytes. Beyond, the session longest known
@@ -14,20 +15,32 @@ has none."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
-    utterance_id: int
-    tokens: tuple[int, ...]
+class Draft:
+    """What was last written of an utterance.
+
+    Attributes:
+        before: tokens of the words before the cut.
+        tokens: those after it; without a cut, all of them.
+        cut: where the next partial begins; None: with the utterance.
+    """
+
+    before: tuple[int, ...] = ()
+    tokens: tuple[int, ...] = ()
+    cut: Cut | None = None
+
+
+EMPTY = Draft()
 
 
 class DraftStore:
-    """Keeps the tokens of each session's newest hypothesis, to be verified by its next one.
+    """Keeps what was last written of each session, to be verified by its next hypothesis, and where a long one is cut.
 
-    Whether there is a draft changes no answer. Threads may use it at the same time.
+    Whether there are tokens changes no answer; a cut does. Threads may use it at the same time.
     """
 
     def __init__(self) -> None:
         """Keep nothing yet."""
-        self._drafts: dict[str, _Draft | None] = {}  # a key: the session is admitted
+        self._drafts: dict[str, tuple[int, Draft] | None] = {}  # utterance and draft; a key: it is admitted
         self._lock = threading.Lock()  # sessions come and go on the event loop, drafts are made in threads
 
     def __len__(self) -> int:
@@ -43,19 +56,18 @@ class DraftStore:
             while len(self._drafts) > MOST_SESSIONS:
                 del self._drafts[next(iter(self._drafts))]
 
-    def of(self, request: DecodeRequest) -> tuple[int, ...]:
-        """Return the tokens last written of the request's utterance; none where nothing is kept."""
+    def of(self, request: DecodeRequest) -> Draft:
+        """Return what was last written of the request's utterance; an empty draft where nothing is kept."""
         with self._lock:
-            draft = self._drafts.get(request.session_id)
-        fits = draft is not None and draft.utterance_id == request.utterance_id
-        return draft.tokens if draft is not None and fits else ()
+            utterance_id, draft = self._drafts.get(request.session_id) or (None, EMPTY)
+        return draft if utterance_id == request.utterance_id else EMPTY
 
-    def keep(self, request: DecodeRequest, tokens: tuple[int, ...]) -> None:
+    def keep(self, request: DecodeRequest, draft: Draft) -> None:
         """Remember what was written; of an utterance that has ended, nothing."""
         with self._lock:
             if request.session_id in self._drafts:  # else it was forgotten meanwhile
                 ended = request.kind.ends_utterance
-                self._drafts[request.session_id] = None if ended else _Draft(request.utterance_id, tokens)
+                self._drafts[request.session_id] = None if ended else (request.utterance_id, draft)
 
     def forget(self, session_id: str) -> None:
         """Keep nothing of the session any longer: it has ended."""

@@ -4,17 +4,17 @@ Field numbers are onnx.proto's; how they are encoded is in https://protobuf.dev/
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["AttributeType", "Node", "OnnxGraph", "Tensor", "attribute_bytes", "model_bytes"]
+__all__ = ["FLOAT", "INT64", "AttributeType", "Node", "OnnxGraph", "Tensor", "attribute_bytes", "model_bytes"]
 
-FLOAT = 1
-"""TensorProto.DataType of float32."""
+FLOAT, INT64 = 1, 7
+"""TensorProto.DataType of float32 and int64."""
 
 _VARINT, _LENGTH, _FIXED32 = 0, 2, 5
 _LOW_BITS = 0x7F
@@ -54,6 +54,11 @@ class Tensor:
     def of_floats(cls, name: str, values: npt.NDArray[np.float32]) -> "Tensor":
         """Return a tensor of float32."""
         return cls(name, FLOAT, values.shape, values.astype("<f4").tobytes())
+
+    @classmethod
+    def of_integers(cls, name: str, values: Sequence[int]) -> "Tensor":
+        """Return a vector of int64."""
+        return cls(name, INT64, (len(values),), np.array(values, "<i8").tobytes())
 
     def encoded(self) -> bytes:
         """Return its TensorProto."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from decoder._audio_checks import refused_audio
+from decoder._cut import Cut, carried_on, find_cut, wants_cut
 from decoder.engine import EngineWork
 from decoder.engines._whisper_answers import final_words, partial_words
-from decoder.engines._whisper_cut import Cut, carried_on, find_cut, wants_cut
 from decoder.engines._whisper_languages import SessionLanguages, judge_language
 from decoder.engines._whisper_loops import is_doubtful, is_loop
 from decoder.engines._whisper_network import Encoded, Heard, Network

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from decoder.engines._whisper_cut import Cut
+from decoder._cut import Cut
 from decoder.features import IncrementalLogMel
 from decoder.types import DecodeRequest
 from vad.audio import Float32

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from benchmarks.captions import aligned
 from benchmarks.recordings import SHARED_AUDIO
+from decoder.engines._moonshine_network import Arrays, Network
 from decoder.engines.moonshine import MoonshineEngine
 from decoder.settings import EngineSettings
 from decoder.stabiliser import normalise_word
@@ -119,6 +120,54 @@ async def test_a_partial_goes_on_from_committed_words(engine: MoonshineEngine, j
 
     assert later.words[:4] == first.words[:4]
     assert text(later.words) == SAID
+
+
+async def test_a_long_partial_is_carried_on_from_a_cut(engine: MoonshineEngine, jfk: Float32) -> None:
+    first = await decoded(engine, request(jfk[: 9 * SAMPLE_RATE_HZ], session_id="cut"))
+    asked = request(jfk[: 10 * SAMPLE_RATE_HZ], session_id="cut", revision=2, prefix=first.words[:16])
+    await decoded(engine, asked)
+    before = replace(engine.work)
+
+    later = await decoded(engine, request(jfk, session_id="cut", revision=3, prefix=first.words[:16]))
+
+    assert engine.work.encoder_s - before.encoder_s < 7  # of 11 s
+    assert engine.work.decoder_steps - before.decoder_steps < 10  # the rest of the draft holds after the cut
+    assert later.words[:16] == first.words[:16]
+    assert [normalise_word(word.text) for word in later.words] == [normalise_word(word) for word in SAID.split()]
+
+
+async def test_a_final_after_a_cut_hears_everything(engine: MoonshineEngine, jfk: Float32) -> None:
+    alone = await decoded(engine, final(jfk, session_id="uncut"))
+    first = await decoded(engine, request(jfk[: 9 * SAMPLE_RATE_HZ], session_id="cut", utterance_id=2))
+    await decoded(engine, request(jfk, session_id="cut", utterance_id=2, revision=2, prefix=first.words[:16]))
+    before = replace(engine.work)
+
+    answer = await decoded(engine, final(jfk, session_id="cut", utterance_id=2, revision=3))
+
+    assert engine.work.encoder_s - before.encoder_s == pytest.approx(len(jfk) / SAMPLE_RATE_HZ)
+    assert engine.work.decoder_steps - before.decoder_steps < 10  # what was written before and after it is its draft
+    assert same(replace(alone, session_id="cut", utterance_id=2, revision=3), answer)
+
+
+async def test_texts_of_a_batch_are_written_together(
+    engine: MoonshineEngine, jfk: Float32, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+    step = Network.step
+
+    def counted(network: Network, feeds: Arrays) -> dict[str, Float32]:
+        steps.append(len(feeds["tokens"]))
+        return step(network, feeds)
+
+    monkeypatch.setattr(Network, "step", counted)
+
+    await engine.decode(
+        [final(jfk[: seconds * SAMPLE_RATE_HZ], session_id=f"of {seconds} s") for seconds in (2, 5, 11)]
+    )
+
+    assert len(steps) == 25  # as many as the longest takes alone
+    assert steps[0] == 3
+    assert steps == sorted(steps, reverse=True)
 
 
 async def test_work_is_counted(engine: MoonshineEngine, jfk: Float32) -> None:

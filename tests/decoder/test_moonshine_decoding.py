@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decoder.engines._moonshine_decoding import Text, echo_start, token_limit, write
+from decoder.engines._moonshine_decoding import Looked, Read, Text, echo_start, token_limit, write
 from decoder.engines._moonshine_tokenizer import BEGIN, END
-from vad.audio import Float32
 
 VOCABULARY = 12
 
@@ -17,36 +16,32 @@ tokens_lists = st.lists(st.integers(3, VOCABULARY - 1), max_size=8)
 
 
 class Recital:
-    """A reader that knows one text by heart: after each token it expects the next, whatever was read."""
+    """Reads one text that it knows by heart: after each token it expects the next, whatever was read."""
 
     def __init__(self, text: Sequence[int]) -> None:
         self._text = (*text, END)
-        self._read: list[int] = []
+        self.has_read: list[int] = []
         self.passes = 0
 
-    @property
-    def attention(self) -> Float32:
-        return np.array(self._read, np.float32)[:, None]
-
-    @property
-    def has_read(self) -> list[int]:
-        return self._read
-
-    def read(self, tokens: Sequence[int]) -> Float32:
-        first = len(self._read)
-        self._read += tokens
+    def read(self, wanted: Read) -> Looked:
+        del self.has_read[wanted.kept :]
+        self.has_read += wanted.tokens
         self.passes += 1
-        logits = np.zeros((len(tokens), VOCABULARY), np.float32)
-        for row in range(len(tokens)):
-            logits[row, self._text[min(first + row, len(self._text) - 1)]] = 5.0
-        return logits
-
-    def rewind(self, count: int) -> None:
-        del self._read[count:]
+        logits = np.zeros((len(wanted.tokens), VOCABULARY), np.float32)
+        for row in range(len(wanted.tokens)):
+            logits[row, self._text[min(wanted.kept + row, len(self._text) - 1)]] = 5.0
+        return logits, np.array(wanted.tokens, np.float32)[:, None]
 
 
 def written(reader: Recital, forced: Sequence[int] = (), draft: Sequence[int] = (), limit: int = 100) -> Text:
-    return write(reader, forced, draft, limit, lambda: None)
+    text = write(forced, draft, limit)
+    wanted = next(text)
+    while True:
+        try:
+            wanted = text.send(reader.read(wanted))
+        except StopIteration as over:
+            made: Text = over.value
+            return made
 
 
 def test_text_is_what_the_reader_expects() -> None:
@@ -104,14 +99,6 @@ def test_of_a_loop_its_unit_is_kept_once() -> None:
 
     assert text.tokens == (3, 4, 5, 6)
     assert len(text.logprobs) == len(text.tokens)
-
-
-def test_what_ends_the_decode_comes_through() -> None:
-    def stop() -> None:
-        raise InterruptedError
-
-    with pytest.raises(InterruptedError):
-        write(Recital([4, 5]), (), (), 10, stop)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from decoder.engines._whisper_cut import Cut, carried_on, find_cut, wants_cut
+from decoder._cut import Cut, carried_on, find_cut, wants_cut
 from decoder.types import DecodeRequest, Word
 from tests.contracts.engines import request
 from tests.sounds import noise, silence
