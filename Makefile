@@ -56,12 +56,13 @@ screenshots: $(STAMP)
 	$(BIN)/python -m tools.demo_picture
 
 # The frameworks' own requirements may conflict with ours, and weigh a gigabyte, so they get an environment of their own.
-$(COMPAT_STAMP): pyproject.toml
+$(COMPAT_STAMP): pyproject.toml tests/compat/package-lock.json
 	$(PYTHON) -m venv $(COMPAT_VENV)
 	$(COMPAT_VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(COMPAT_VENV)/bin/python -m pip install --quiet --group compat --editable .
-	@if command -v npm > /dev/null; then npm install --silent --prefix $(COMPAT_VENV) @deepgram/sdk@5; \
-	else echo "no npm: Deepgram's client in JavaScript is left out"; fi
+	cp tests/compat/package.json tests/compat/package-lock.json $(COMPAT_VENV)
+	@if command -v npm > /dev/null; then npm ci --silent --prefix $(COMPAT_VENV); \
+	else echo "no npm: the clients in JavaScript are left out"; fi
 	touch $@
 
 test-compat: $(COMPAT_STAMP)

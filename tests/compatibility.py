@@ -21,6 +21,9 @@ DOCUMENT = _TESTS.parent / "docs" / "compatibility.md"
 NODE_MODULES = _TESTS.parent / ".venv-compat" / "node_modules"
 """Where `make test-compat` puts clients in JavaScript."""
 
+IN_JAVASCRIPT = {"openai-node": "openai"}
+"""Clients in JavaScript whose package has the name of one in Python."""
+
 Row = tuple[str, str]
 """Client and what is exercised."""
 
@@ -93,8 +96,9 @@ def _rows_in(path: Path) -> Iterator[Row]:
 
 
 def _version(client: str) -> str:
-    if client.startswith("@"):
-        return str(json.loads((NODE_MODULES / client / "package.json").read_text(encoding="utf-8"))["version"])
+    if client.startswith("@") or client in IN_JAVASCRIPT:
+        package = NODE_MODULES / IN_JAVASCRIPT.get(client, client) / "package.json"
+        return str(json.loads(package.read_text(encoding="utf-8"))["version"])
     try:
         return version(client)
     except PackageNotFoundError:
