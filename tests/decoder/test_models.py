@@ -87,7 +87,9 @@ class Hub(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         path = self.path.split("?")[0]
         name = path.rsplit("/", 1)[-1]
-        if path.startswith(f"/api/models/{REPOSITORY}/revision/"):
+        if "/no-such-revision" in path:
+            self._send(b"{}", status=404, headers={"X-Error-Code": "RevisionNotFound"})
+        elif path.startswith(f"/api/models/{REPOSITORY}/revision/"):
             siblings = [{"rfilename": file} for file in FILES]
             self._send(json.dumps({"id": REPOSITORY, "sha": COMMIT, "siblings": siblings}).encode())
         elif path.startswith(f"/api/models/{REPOSITORY}/tree/"):
@@ -172,6 +174,26 @@ def test_missing_model_is_downloaded_once_without_what_nobody_reads(tmp_path: Pa
     assert first == again  # the path alone: nothing is drawn on a stderr that is no terminal
     assert sorted(file.name for file in Path(first).iterdir()) == sorted(set(FILES) - {"pytorch_model.bin"})
     assert (Path(first) / "model.bin").read_bytes() == FILES["model.bin"]
+
+
+def test_a_revision_of_a_model_is_taken_once_it_is_there(tmp_path: Path, hub: str) -> None:
+    first = resolve_apart(tmp_path, f"{REPOSITORY}@{COMMIT}", endpoint=hub)
+
+    assert Path(first).name == COMMIT
+    assert resolve_apart(tmp_path, f"{REPOSITORY}@{COMMIT}") == first
+    assert "not in the local cache" in resolve_apart(tmp_path, f"{REPOSITORY}@{COMMIT[::-1]}", offline=True)
+
+
+def test_a_revision_the_hub_does_not_have_is_named(tmp_path: Path, hub: str) -> None:
+    said = resolve_apart(tmp_path, f"{REPOSITORY}@no-such-revision", endpoint=hub)
+
+    assert f"error: model {REPOSITORY}@no-such-revision: {REPOSITORY} has no revision no-such-revision" in said
+
+
+@pytest.mark.parametrize("name", ["small@", "small@../../etc", "owner/name@a b"])
+def test_what_is_no_revision_is_refused(name: str) -> None:
+    with pytest.raises(ModelError, match="expected a commit, tag or branch"):
+        resolve_model(name, offline=True)
 
 
 def test_model_the_hub_does_not_have_is_named(tmp_path: Path, hub: str) -> None:
