@@ -258,9 +258,15 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the codec gave as `Say`, to be sent as it is."""
+    """What the codec gave as `Say`, to be sent as it is.
+
+    Attributes:
+        message: of the `Say`.
+        is_reminder: whether it was said before, and the time that the `Say` named has passed.
+    """
 
     message: str | bytes
+    is_reminder: bool = False
 
 
 @dataclass(frozen=True, slots=True)

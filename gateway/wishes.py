@@ -149,9 +149,15 @@ class KeepAlive:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Something that the dialect itself answers; it is said in its turn, as `Said`."""
+    """Something that the dialect itself answers; it is said in its turn, as `Said`.
+
+    Attributes:
+        message: what is said.
+        remind_after_s: after so long it is said once more, as a reminder; None: it is not.
+    """
 
     message: str | bytes
+    remind_after_s: float | None = None
 
 
 ClientEvent = Start | Resume | Update | Audio | Flush | Stop | KeepAlive | Say
