@@ -74,6 +74,7 @@ PURE_MODULES = (
     "gateway/telephony.py",
     "gateway/telling.py",
     "gateway/transcripts.py",
+    "gateway/words.py",
     "gateway/routes/deepgram_answers.py",
     "clients/seen.py",
     "clients/unacknowledged.py",

@@ -13,6 +13,7 @@ from reprlib import repr as shortened
 
 import msgspec
 
+from gateway.linebreak import join_lines
 from gateway.wire import (
     SAMPLE_RATE_HZ,
     Ack,
@@ -36,6 +37,7 @@ from gateway.wire import (
     Update,
     WordSpan,
 )
+from gateway.words import join_words
 from vad.errors import AudioFormatError
 
 __all__ = ["VoskCodec"]
@@ -133,7 +135,7 @@ class VoskCodec:
                 self._owed.append(message)
                 return self._replies()
             case Partial(committed=committed, tail=tail):
-                self._partial = " ".join(word.text for word in committed + tail)
+                self._partial = join_words((*committed, *tail))
             case SpeechEnded(_, utterance_id, _, end_sample):
                 self._waiting[utterance_id] = end_sample
             case Final(utterance_id=utterance_id):
@@ -204,7 +206,7 @@ class VoskCodec:
         """Return all finals not told yet as one result."""
         finals, self._finals = self._finals, []
         words = [_word(word) for final in finals for word in final.words]
-        text = " ".join(final.text for final in finals if final.text)
+        text = join_lines(final.text for final in finals if final.text)
         result = {**({"result": words} if words and self._tells_words else {}), "text": text}
         if self._tells_alternatives:
             return _encode({"alternatives": [{"confidence": 1.0, **result}]})
