@@ -136,7 +136,8 @@ class Captioner:
         utterance.ended = _Ended(event, now_s, revision)
         if utterance.eager is not None and utterance.eager.request.revision == revision:
             utterance.final = utterance.eager
-        return self._speak(now_s)
+            return self._speak(now_s)
+        return self.resume(event.utterance_id) + self._speak(now_s)
 
     def waits_for(self, utterance_id: int, revision: int) -> bool:
         """Return whether an ended utterance waits for the answer to the request of that revision."""
@@ -150,7 +151,7 @@ class Captioner:
         utterance.ended = replace(utterance.ended, revision=revision)
 
     def resume(self, utterance_id: int) -> list[ServerEvent]:
-        """Note that the speaker goes on after a pause; say so if an eager final was told."""
+        """Note that an eager final is void, for the speaker goes on or has ended otherwise; say so if it was told."""
         utterance = self._utterances[utterance_id]
         was_told, utterance.eager_is_told, utterance.eager = utterance.eager_is_told, False, None
         return [Resumed(self._next_seq(), utterance_id)] if was_told else []
@@ -160,10 +161,16 @@ class Captioner:
         self._queue.append(_Mark(event))
         return self._speak(now_s)
 
-    def answer(self, answer: Answer, now_s: float) -> list[ServerEvent]:
+    def answer(self, answer: Answer, now_s: float, *, is_paused: bool = True) -> list[ServerEvent]:
         """Take in the answer to a request, and return what can be said now.
 
         Answers to utterances that have had their final are discarded.
+
+        Args:
+            answer: to any request of the session.
+            now_s: when it came.
+            is_paused: whether the pause lasts that an eager request is of; the words of one that comes later are those
+                of a partial.
         """
         utterance = self._utterances.get(answer.request.utterance_id)
         if utterance is None:
@@ -172,7 +179,8 @@ class Captioner:
             utterance.final = answer
         elif isinstance(answer.outcome, Hypothesis):
             utterance.partial = answer
-            utterance.eager = answer if answer.request.kind is RequestKind.EAGER else utterance.eager
+            is_eager = answer.request.kind is RequestKind.EAGER and is_paused
+            utterance.eager = answer if is_eager else utterance.eager
         return self._speak(now_s)
 
     def _judged(self, request: DecodeRequest, heard: Hypothesis, *, is_final: bool) -> Verdict:

@@ -177,6 +177,8 @@ class FluxCodec:
         self._heard_sample = 0
         self._language: str | None = None
         self._is_open = False
+        self._is_eager = False
+        """Whether the end of the turn has been told early."""
         self._reasons: dict[int, str] = {}
         """Why utterances ended whose finals are outstanding."""
         self._has_stopped = False
@@ -251,7 +253,7 @@ class FluxCodec:
             case Eager(text=text):
                 return self._eager(text, event.language)
             case Resumed():
-                return [self._info("TurnResumed", self._silence_confidence())] if self._is_open else []
+                return self._resumed()
             case Final():
                 return self._final(event)
 
@@ -284,15 +286,21 @@ class FluxCodec:
             start = self._turn_start or 0
             told = tuple(WordSpan(word, start, max(start, self._heard_sample), None) for word in text.split())
             self._words, self._language = self._with_earlier(told), language
+        self._is_eager = True
         threshold = self._turns.thresholds.eager_eot_threshold or 0.0
         return [*self._opened(), self._info("EagerEndOfTurn", max(threshold, self._silence_confidence()))]
+
+    def _resumed(self) -> list[str]:
+        """Take an early end back, if one has been told."""
+        was_eager, self._is_eager = self._is_eager, False
+        return [self._info("TurnResumed", self._silence_confidence())] if was_eager else []
 
     def _final(self, event: Final) -> list[str]:
         reason = self._reasons.pop(event.utterance_id, "silence")
         self._begin(event.start_sample)
         self._heard_sample = max(self._heard_sample, event.end_sample)
         if reason == "max_length" and len(self._earlier) < _MAX_TURN_WORDS:  # the turn goes on
-            messages = self._updated(event.words, event.language)
+            messages = [*self._resumed(), *self._updated(event.words, event.language)]
             self._earlier = self._words
             return messages
         self._words, self._language = self._with_earlier(event.words), event.language or self._language
@@ -300,7 +308,8 @@ class FluxCodec:
         if self._words or self._is_open:
             messages = [*self._opened(), self._end(reason)]
             self._turn_index += 1
-        self._is_open, self._earlier, self._words, self._turn_start = False, (), (), None
+        self._is_open = self._is_eager = False
+        self._earlier, self._words, self._turn_start = (), (), None
         return messages
 
     def _end(self, reason: str) -> str:
