@@ -110,7 +110,7 @@ class Pipeline:
         self._eager: DecodeRequest | None = None
         """The eager request of the pause the speaker is in."""
         self._acked_s = 0.0
-        self._conditions = Conditions(settings.session, self.next_seq)
+        self._conditions = Conditions(settings.session, self.next_seq, start.ignored)
 
     @property
     def heard_sample(self) -> int:

@@ -63,6 +63,7 @@ PURE_MODULES = (
     "gateway/channels.py",
     "gateway/languages.py",
     "gateway/linebreak.py",
+    "gateway/near_names.py",
     "gateway/profiles.py",
     "gateway/captioner.py",
     "gateway/keys.py",
