@@ -60,8 +60,8 @@ $(COMPAT_STAMP): pyproject.toml
 	$(PYTHON) -m venv $(COMPAT_VENV)
 	$(COMPAT_VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(COMPAT_VENV)/bin/python -m pip install --quiet --group compat --editable .
-	@if command -v npm > /dev/null; then npm install --silent --prefix $(COMPAT_VENV) @deepgram/sdk@5; \
-	else echo "no npm: Deepgram's client in JavaScript is left out"; fi
+	@if command -v npm > /dev/null; then npm install --silent --prefix $(COMPAT_VENV) @deepgram/sdk@5 openai@6 ws@8; \
+	else echo "no npm: the clients in JavaScript are left out"; fi
 	touch $@
 
 test-compat: $(COMPAT_STAMP)

@@ -31,7 +31,7 @@ def exercises(client: str, what: str) -> pytest.MarkDecorator:
     """Mark a test as one with a real client.
 
     Args:
-        client: the distribution it comes from.
+        client: the distribution it comes from; `npm:NAME` where npm and PyPI have one of the same name.
         what: is exercised, as the table says it.
     """
     return pytest.mark.exercises(client, what)
@@ -93,8 +93,9 @@ def _rows_in(path: Path) -> Iterator[Row]:
 
 
 def _version(client: str) -> str:
-    if client.startswith("@"):
-        return str(json.loads((NODE_MODULES / client / "package.json").read_text(encoding="utf-8"))["version"])
+    if client.startswith(("@", "npm:")):
+        package = client.removeprefix("npm:")
+        return str(json.loads((NODE_MODULES / package / "package.json").read_text(encoding="utf-8"))["version"])
     try:
         return version(client)
     except PackageNotFoundError:
