@@ -1,7 +1,7 @@
 """From answers to captions: utterances speak one after the other, each until its final. PURE."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from decoder.guard import Verdict, judge
@@ -21,8 +21,8 @@ from gateway.wire import (
     Resumed,
     ServerEvent,
     Start,
-    WordSpan,
 )
+from gateway.words import settled_and_open, text_of, whole_words
 from vad.audio import SAMPLE_RATE_HZ
 from vad.events import SpeechEnded
 
@@ -136,7 +136,8 @@ class Captioner:
         utterance.ended = _Ended(event, now_s, revision)
         if utterance.eager is not None and utterance.eager.request.revision == revision:
             utterance.final = utterance.eager
-        return self._speak(now_s)
+            return self._speak(now_s)
+        return self.resume(event.utterance_id) + self._speak(now_s)
 
     def waits_for(self, utterance_id: int, revision: int) -> bool:
         """Return whether an ended utterance waits for the answer to the request of that revision."""
@@ -150,7 +151,7 @@ class Captioner:
         utterance.ended = replace(utterance.ended, revision=revision)
 
     def resume(self, utterance_id: int) -> list[ServerEvent]:
-        """Note that the speaker goes on after a pause; say so if an eager final was told."""
+        """Note that an eager final is void, for the speaker goes on or has ended otherwise; say so if it was told."""
         utterance = self._utterances[utterance_id]
         was_told, utterance.eager_is_told, utterance.eager = utterance.eager_is_told, False, None
         return [Resumed(self._next_seq(), utterance_id)] if was_told else []
@@ -160,10 +161,16 @@ class Captioner:
         self._queue.append(_Mark(event))
         return self._speak(now_s)
 
-    def answer(self, answer: Answer, now_s: float) -> list[ServerEvent]:
+    def answer(self, answer: Answer, now_s: float, *, is_paused: bool = True) -> list[ServerEvent]:
         """Take in the answer to a request, and return what can be said now.
 
         Answers to utterances that have had their final are discarded.
+
+        Args:
+            answer: to any request of the session.
+            now_s: when it came.
+            is_paused: whether the pause lasts that an eager request is of; the words of one that comes later are those
+                of a partial.
         """
         utterance = self._utterances.get(answer.request.utterance_id)
         if utterance is None:
@@ -172,7 +179,8 @@ class Captioner:
             utterance.final = answer
         elif isinstance(answer.outcome, Hypothesis):
             utterance.partial = answer
-            utterance.eager = answer if answer.request.kind is RequestKind.EAGER else utterance.eager
+            is_eager = answer.request.kind is RequestKind.EAGER and is_paused
+            utterance.eager = answer if is_eager else utterance.eager
         return self._speak(now_s)
 
     def _judged(self, request: DecodeRequest, heard: Hypothesis, *, is_final: bool) -> Verdict:
@@ -215,14 +223,14 @@ class Captioner:
         )
         events = self._cue_events(transcript, outcome.language, heard_sample)
         if self._start.transcripts:
-            spans = _spans(transcript.committed), _spans(transcript.tail)
+            spans = settled_and_open(transcript.committed, transcript.tail)
             told = utterance.utterance_id, utterance.start_sample, heard_sample
-            committed_text = _text(transcript.committed)
+            committed_text = text_of(transcript.committed)
             events.append(Partial(self._next_seq(), *told, *spans, outcome.language, committed_text))
         if self._start.eager and answer is utterance.eager:
             utterance.eager_is_told = True
             # the final is these words, not what partials have committed
-            events.append(Eager(self._next_seq(), utterance.utterance_id, _text(words), outcome.language))
+            events.append(Eager(self._next_seq(), utterance.utterance_id, text_of(words), outcome.language))
         return events
 
     def _final(self, utterance: _Utterance, ended: _Ended, answer: Answer, now_s: float) -> list[ServerEvent]:
@@ -244,10 +252,10 @@ class Captioner:
             utterance_id=utterance.utterance_id,
             start_sample=utterance.start_sample,
             end_sample=ended.event.end_sample,
-            text=_text(transcript.committed),
+            text=text_of(transcript.committed),
             language=language,
             latency=_latency(ended, answer, now_s),
-            words=_spans(transcript.committed) if self._start.words else (),
+            words=whole_words(transcript.committed) if self._start.words else (),
             error=error,
             guard=reasons if self._start.guard else (),
         )
@@ -266,11 +274,3 @@ def _latency(ended: _Ended, answer: Answer, now_s: float) -> Latency:
     decode_s = min(answer.decode_s, beyond_s)
     queue_s = min(answer.queue_s, beyond_s - decode_s)
     return Latency(endpoint_s, queue_s, decode_s, max(0.0, now_s - max(answer.answered_s, ended.at_s)))
-
-
-def _text(words: Sequence[Word]) -> str:
-    return "".join(word.text for word in words).strip()
-
-
-def _spans(words: Sequence[Word]) -> tuple[WordSpan, ...]:
-    return tuple(WordSpan(w.text.strip(), w.start_sample, w.end_sample, w.probability) for w in words)

@@ -1,6 +1,6 @@
 """Conditions of a session that its client should know of, each announced when it begins. PURE."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from decoder.scheduler import Answer
 from decoder.types import EngineError, RequestCancelled, RequestKind, RequestReplaced
@@ -17,10 +17,12 @@ class Conditions:
     Args:
         settings: what counts as lagging.
         next_seq: gives each event its number.
+        ignored: what is said of wishes that are left out.
     """
 
-    def __init__(self, settings: SessionSettings, next_seq: Callable[[], int]) -> None:
+    def __init__(self, settings: SessionSettings, next_seq: Callable[[], int], ignored: Sequence[str] = ()) -> None:
         self._settings = settings
+        self._ignored = ignored
         self._next_seq = next_seq
         self._codes: set[str] = set()
 
@@ -36,6 +38,8 @@ class Conditions:
             Lagging: too far, the last step of the overload ladder.
         """
         settings = self._settings
+        if self._ignored:
+            yield from self._begin("hint_ignored", "; ".join(self._ignored))
         if refused_language is not None:
             yield from self._begin("language_ignored", f"{refused_language}; it is detected instead")
         if lag_s >= settings.lag_limit_s:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import assert_never
 
 import anyio
+from anyio.abc import TaskGroup
 
 from gateway.audience import Row
 from gateway.auth import Caller
@@ -108,12 +109,14 @@ class Connection:
         self._overflowed = anyio.Event()
         self._counts = SessionCounts(context.metrics)
         self._scope = anyio.CancelScope()
+        self._tasks: TaskGroup | None = None
 
     async def run(self) -> None:
         """Serve until the connection is over. Raises nothing but cancellation."""
         try:
             with self._scope:
                 async with anyio.create_task_group() as tasks:
+                    self._tasks = tasks
                     for task in (self._read, self._watch, self._write):
                         tasks.start_soon(self._guarded, task)
         except Exception:  # a fault of ours ends this connection and no other
@@ -273,14 +276,21 @@ class Connection:
 
     async def _pass_on(self, session: Session, event: Say | Audio | Update | Flush | Stop) -> None:
         match event:
-            case Say(message):
+            case Say(message, remind_after_s):
                 session.say(Said(message))
+                if remind_after_s is not None:
+                    assert self._tasks is not None, "it reads"
+                    self._tasks.start_soon(self._remind, session, message, remind_after_s)
             case Audio(data, channel):
                 await session.hear(self, data, channel)
             case Update() | Flush() | Stop():
                 session.heed(event)
             case _:
                 assert_never(event)
+
+    async def _remind(self, session: Session, message: str | bytes, after_s: float) -> None:
+        await anyio.sleep(after_s)
+        session.say(Said(message, is_reminder=True))
 
 
 async def serve(

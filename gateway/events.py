@@ -88,12 +88,17 @@ class CueEvent:
 
 @dataclass(frozen=True, slots=True)
 class WordSpan:
-    """One word of a final, without the spaces around it."""
+    """One whole word of a transcript, without the spaces around it.
+
+    Attributes:
+        spaced: whether a space stands before it, unless it is the first.
+    """
 
     text: str
     start_sample: int
     end_sample: int
     probability: float | None
+    spaced: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,7 @@ class Partial:
         heard_sample: one past the last sample of the sound that the words are of.
         committed: words that only the final may change.
         tail: words that may change sooner.
-        committed_text: the committed words as they are written, with what is between them.
+        committed_text: what is committed as it is written, a part of a word included.
     """
 
     seq: int
@@ -258,9 +263,15 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the codec gave as `Say`, to be sent as it is."""
+    """What the codec gave as `Say`, to be sent as it is.
+
+    Attributes:
+        message: of the `Say`.
+        is_reminder: whether it was said before, and the time that the `Say` named has passed.
+    """
 
     message: str | bytes
+    is_reminder: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ __all__ = [
     "LineAim",
     "Piece",
     "best_break",
+    "is_unspaced",
     "join_lines",
     "lexicon_of",
     "line_width",
@@ -127,7 +128,7 @@ def join_lines(lines: Iterable[str]) -> str:
     """
     joined = ""
     for line in lines:
-        separator = " " if joined and not _is_unspaced(joined[-1], line[0]) else ""
+        separator = " " if joined and not is_unspaced(joined[-1], line[0]) else ""
         joined += separator + line
     return joined
 
@@ -203,7 +204,7 @@ def _gap_score(before: Piece, after: Piece, lexicon: Lexicon) -> float:
     last, first = before.text[-1], after.text[0]
     if first in _NO_LINE_START or last in _NO_LINE_END:
         return _FORBIDDEN
-    if not after.spaced and not (last == "-" or _is_unspaced(last, first)):
+    if not after.spaced and not (last == "-" or is_unspaced(last, first)):
         return _FORBIDDEN
     word, following = _bare(before.text), _bare(after.text)
     end = before.text.rstrip(_CLOSING_QUOTES)[-1:]
@@ -274,7 +275,8 @@ def _may_part(before: str, after: str) -> bool:
     return bool(is_cjk) and after not in _NO_LINE_START and before not in _NO_LINE_END and _character_width(after) > 0
 
 
-def _is_unspaced(before: str, after: str) -> bool:
+def is_unspaced(before: str, after: str) -> bool:
+    """Return whether one of two characters is of a script without spaces, so that none need stand between them."""
     return bool(_UNSPACED_CHARACTER.match(before) or _UNSPACED_CHARACTER.match(after))
 
 

@@ -110,7 +110,7 @@ class Pipeline:
         self._eager: DecodeRequest | None = None
         """The eager request of the pause the speaker is in."""
         self._acked_s = 0.0
-        self._conditions = Conditions(settings.session, self.next_seq)
+        self._conditions = Conditions(settings.session, self.next_seq, start.ignored)
 
     @property
     def heard_sample(self) -> int:
@@ -199,7 +199,8 @@ class Pipeline:
         effects: list[Effect] = [*self._conditions.answered(answer), *self._paced(answer)]
         if answer.request.kind is RequestKind.EAGER and isinstance(answer.outcome, EngineError):
             return effects + self._without_eager(answer.request, now_s)
-        return [*effects, *self._said(self._captioner.answer(answer, now_s))]
+        told = self._captioner.answer(answer, now_s, is_paused=answer.request is self._eager)
+        return [*effects, *self._said(told)]
 
     def _set_partials(self, start: Start) -> None:
         interval_s = self._info.partial_interval_s
@@ -261,8 +262,7 @@ class Pipeline:
         if request is self._eager:
             self._eager = None
         if self._captioner.waits_for(request.utterance_id, request.revision):
-            deadline_s = now_s + self._settings.final_deadline_s
-            revision = request.revision + 1
+            deadline_s, revision = now_s + self._settings.final_deadline_s, request.revision + 1
             self._captioner.ask_again(request.utterance_id, revision)
             return [replace(request, kind=RequestKind.FINAL, revision=revision, deadline_s=deadline_s)]
         return []

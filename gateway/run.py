@@ -15,6 +15,7 @@ from gateway.errors import ConfigurationError
 from gateway.server import create_app
 from gateway.service import open_gateway
 from gateway.settings import ServerSettings, Settings
+from gateway.tls import open_certificate, reloaded_on_hangup
 from gateway.wyoming_server import bind_wyoming, serve_wyoming, wyoming_url
 
 __all__ = ["serve"]
@@ -40,12 +41,13 @@ async def serve(settings: Settings, on_listening: Callable[[str], None]) -> None
         on_listening: called with the base URL once connections are accepted; then with Wyoming's, where there is one.
 
     Raises:
-        ConfigurationError: the address is taken, or may not be served without keys.
+        ConfigurationError: the address is taken, or may not be served without keys, or the certificate is none.
         ModelError: the engine's model cannot be loaded.
         StateUnavailable: there is a state database, and it cannot be read and written.
     """
     async with open_doorkeeper(settings):
         pass  # an open door and a broken database are refused before a model is loaded
+    certificate = open_certificate(settings.server)
     listener = _bind(settings.server)
     with listener, bind_wyoming(settings.server) or nullcontext() as wyoming:
         engine = create_engine(settings.engine)
@@ -60,14 +62,18 @@ async def serve(settings: Settings, on_listening: Callable[[str], None]) -> None
                 access_log=False,  # sessions write their own two lines
                 timeout_graceful_shutdown=_SHUTDOWN_S,
             )
+            config.load()
+            config.ssl = None if certificate is None else certificate.context
+            scheme = "http" if certificate is None else "https"
             host, port = listener.getsockname()[:2]
-            on_listening(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+            on_listening(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
             if wyoming is not None:
                 on_listening(wyoming_url(wyoming))
             # uvicorn sends the signal that stopped it once more; the first was enough
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: None)
-            await uvicorn.Server(config).serve(sockets=[listener])
+            async with reloaded_on_hangup(certificate):
+                await uvicorn.Server(config).serve(sockets=[listener])
 
 
 def _bind(server: ServerSettings) -> socket.socket:

@@ -143,6 +143,8 @@ class ServerSettings:
         api_keys: who may connect; empty: anybody, on loopback only. In the environment separated by commas.
         allowed_origins: origins whose pages may open WebSockets, besides the gateway's own; `*` allows all.
         insecure: serve on any address without keys.
+        tls_cert: PEM file of a certificate and those above it; None: HTTP and WebSockets are not encrypted.
+        tls_key: PEM file of its private key, without a password; None: it is in `tls_cert`. SIGHUP reads both again.
         wyoming: where Home Assistant connects, tcp://HOST:PORT; None: nowhere. That protocol has no keys.
         max_sessions: sessions at once; one more is refused with 503. 200: about half of what one core's gateway work
             allows (`benchmarks/gateway.py`); how many the engine keeps up with depends on its model.
@@ -158,6 +160,8 @@ class ServerSettings:
     api_keys: Annotated[tuple[_ApiKey, ...], BeforeValidator(_split_commas)] = ()
     allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = ()
     insecure: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     wyoming: str | None = None
     max_sessions: Annotated[int, Field(ge=1)] = 200
     max_viewers: Annotated[int, Field(ge=0)] = 1_000

@@ -1,6 +1,9 @@
 """The transport seam; a WebSocket of the server, and a pair of memory streams for a peer in this process."""
 
-from typing import Protocol
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from types import TracebackType
+from typing import Protocol, Self
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -9,7 +12,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.errors import Disconnected
 
-__all__ = ["MemoryTransport", "Transport", "WebSocketTransport", "memory_pair"]
+__all__ = ["MemoryTransport", "SparingTransport", "Transport", "WebSocketTransport", "memory_pair"]
 
 _MEMORY_MESSAGES = 16
 """Messages under way in each direction, as many as a WebSocket library queues."""
@@ -70,6 +73,63 @@ class WebSocketTransport:
             await self._websocket.close(code, reason)
         except (WebSocketDisconnect, RuntimeError) as error:
             raise Disconnected("the peer is gone") from error
+
+
+class SparingTransport:
+    """A connection that holds a place only while something comes; to be entered before and left after it.
+
+    Args:
+        transport: open.
+        enter: returns what holds a place.
+        idle_s: a peer that has sent nothing for so long has none, until it sends something again.
+    """
+
+    def __init__(self, transport: Transport, enter: Callable[[], AbstractContextManager[None]], idle_s: float) -> None:
+        self._transport = transport
+        self._enter = enter
+        self._idle_s = idle_s
+        self._place = ExitStack()
+        self._has_place = False
+
+    def __enter__(self) -> Self:
+        """Take a place.
+
+        Raises:
+            Overloaded: there is none.
+        """
+        self._place.enter_context(self._enter())
+        self._has_place = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the place back."""
+        self._has_place = False
+        self._place.close()
+
+    async def receive(self) -> str | bytes:
+        """Return the next message.
+
+        Raises:
+            Disconnected: the peer is gone.
+            Overloaded: there is no place any more for one that was silent.
+        """
+        if self._has_place:
+            with anyio.move_on_after(self._idle_s):
+                return await self._transport.receive()
+            self.__exit__(None, None, None)
+        message = await self._transport.receive()
+        self.__enter__()
+        return message
+
+    async def send(self, message: str | bytes) -> None:
+        """Send one message, waiting while the peer does not read."""
+        await self._transport.send(message)
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say goodbye."""
+        await self._transport.close(code, reason)
 
 
 class MemoryTransport:

@@ -80,6 +80,7 @@ class Start:
         resumable: whether the session waits for the client when the connection is lost.
         languages: among these the language is detected, each as `language` is written; empty: the gateway's.
         is_language_hint: whether a language that cannot be had is warned of, and not refused: it ends no phone call.
+        ignored: what is said of other wishes that the codec has left out for the same reason.
     """
 
     audio: AudioFormat = field(default_factory=lambda: AudioFormat(Encoding.PCM_S16LE, SAMPLE_RATE_HZ, 1))
@@ -96,6 +97,7 @@ class Start:
     resumable: bool = False
     languages: tuple[str, ...] = ()
     is_language_hint: bool = False
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +151,15 @@ class KeepAlive:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Something that the dialect itself answers; it is said in its turn, as `Said`."""
+    """Something that the dialect itself answers; it is said in its turn, as `Said`.
+
+    Attributes:
+        message: what is said.
+        remind_after_s: after so long it is said once more, as a reminder; None: it is not.
+    """
 
     message: str | bytes
+    remind_after_s: float | None = None
 
 
 ClientEvent = Start | Resume | Update | Audio | Flush | Stop | KeepAlive | Say

@@ -21,9 +21,6 @@ DOCUMENT = _TESTS.parent / "docs" / "compatibility.md"
 NODE_MODULES = _TESTS.parent / ".venv-compat" / "node_modules"
 """Where `make test-compat` puts clients in JavaScript."""
 
-IN_JAVASCRIPT = {"openai-node": "openai"}
-"""Clients in JavaScript whose package has the name of one in Python."""
-
 Row = tuple[str, str]
 """Client and what is exercised."""
 
@@ -34,7 +31,7 @@ def exercises(client: str, what: str) -> pytest.MarkDecorator:
     """Mark a test as one with a real client.
 
     Args:
-        client: the distribution it comes from.
+        client: the distribution it comes from; `npm:NAME` where npm and PyPI have one of the same name.
         what: is exercised, as the table says it.
     """
     return pytest.mark.exercises(client, what)
@@ -96,9 +93,9 @@ def _rows_in(path: Path) -> Iterator[Row]:
 
 
 def _version(client: str) -> str:
-    if client.startswith("@") or client in IN_JAVASCRIPT:
-        package = NODE_MODULES / IN_JAVASCRIPT.get(client, client) / "package.json"
-        return str(json.loads(package.read_text(encoding="utf-8"))["version"])
+    if client.startswith(("@", "npm:")):
+        package = client.removeprefix("npm:")
+        return str(json.loads((NODE_MODULES / package / "package.json").read_text(encoding="utf-8"))["version"])
     try:
         return version(client)
     except PackageNotFoundError:

@@ -17,6 +17,7 @@ from decoder.packaged import EMBEDDED as EMBEDDED_MODEL
 from gateway.server import create_app
 from gateway.service import Gateway, open_gateway
 from gateway.settings import Settings, load_settings
+from gateway.tls import open_certificate, reloaded_on_hangup
 from gateway.wyoming_server import bind_wyoming, serve_wyoming, wyoming_url
 
 __all__ = ["EMBEDDED", "Reply", "Served", "get", "serving"]
@@ -69,6 +70,7 @@ async def serving(engine: Engine, settings: Settings | None = None) -> AsyncIter
             serve_wyoming(gateway, wyoming),
             anyio.create_task_group() as tasks,
         ):
+            certificate = open_certificate(settings.server)
             config = uvicorn.Config(
                 create_app(gateway),
                 ws="websockets-sansio",
@@ -77,10 +79,14 @@ async def serving(engine: Engine, settings: Settings | None = None) -> AsyncIter
                 log_config=None,
                 timeout_graceful_shutdown=1,
             )
+            config.load()
+            config.ssl = None if certificate is None else certificate.context
             server = uvicorn.Server(config)
             tasks.start_soon(server.serve, [listener])
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            yield Served(url, gateway, wyoming_url(wyoming) if wyoming else "")
+            scheme = "http" if certificate is None else "https"
+            url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
+            async with reloaded_on_hangup(certificate):
+                yield Served(url, gateway, wyoming_url(wyoming) if wyoming else "")
             server.should_exit = True
 
 

@@ -59,13 +59,13 @@ def utterances(count: int) -> bytes:
     return (hush(0.5) + speech(1.2) + hush(0.8)) * count
 
 
-def wav(sound: bytes) -> bytes:
-    """Return a WAV file of sound in the native dialect's default format."""
+def wav(sound: bytes, rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
+    """Return a WAV file of sound in the native dialect's default format, but for the rate."""
     target = io.BytesIO()
     with wave.open(target, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE_HZ)
+        file.setframerate(rate_hz)
         file.writeframes(sound)
     return target.getvalue()
 

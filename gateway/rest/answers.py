@@ -254,10 +254,10 @@ def _languages(order: Order, passages: Iterable[Passage]) -> list[Language]:
 
 def _logprobs(passages: Iterable[Passage]) -> list[Logprob]:
     return [
-        Logprob(token=f" {word.text}", bytes=list(f" {word.text}".encode()), logprob=_logprob(word.probability))
+        Logprob(token=token, bytes=list(token.encode()), logprob=_logprob(word.probability))
         for passage in passages
         for word in passage.final.words
-        if word.probability is not None
+        if word.probability is not None and (token := f" {word.text}" if word.spaced else word.text)
     ]
 
 

@@ -1,5 +1,6 @@
 """The form of a transcription request: fields in, what is wanted out. PURE."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,6 +10,7 @@ from decoder.engine import EngineInfo
 from decoder.types import Task
 from gateway.errors import InvalidRequest
 from gateway.languages import LanguageChoice, choose_languages
+from gateway.near_names import meant_by
 from gateway.wishes import ProtocolError
 
 __all__ = ["Granularity", "Order", "ResponseFormat", "read_order"]
@@ -20,6 +22,22 @@ _MAX_PROMPT_CHARS = 1_000
 
 _MAX_SILENCE_MS = 10_000
 """The native dialect's limit."""
+
+
+_SINGLE = ("file", "model", "language", "prompt", "response_format", "temperature", "stream", "chunking_strategy")
+_LISTS = ("languages", "keywords", "timestamp_granularities", "include")
+_STRATEGY = tuple(
+    f"chunking_strategy[{name}]" for name in ("type", "silence_duration_ms", "prefix_padding_ms", "threshold")
+)
+
+_OF_OTHERS = frozenset({"temperature_inc"})
+"""Fields that other services have, near to one of these: whisper.cpp's."""
+
+_MAX_NAME_CHARS = 64
+"""Of a field's name, in the refusal of it."""
+
+_ITEM = re.compile(r"([^\[\]]+)\[\d*\]")
+"""A list's field: `name[]`, or `name[0]`, as PHP and qs write it."""
 
 
 class ResponseFormat(StrEnum):
@@ -71,9 +89,12 @@ class Order:
 def read_order(fields: Fields, task: Task, info: EngineInfo) -> Order:
     """Read the fields of a form; those with names that are not known are ignored, as clients send many.
 
+    What a format does not have is ignored too where clients ask for it by themselves, or OpenAI ignores it: times of
+    segments, and a stream of what is not text.
+
     Args:
-        fields: name → values as they were sent. Fields with several values are called `name[]` or `name`. An empty
-            value of an optional field is none.
+        fields: name → values as they were sent. Fields with several values are called `name[]`, `name[0]` or `name`. An
+            empty value of an optional field is none.
         task: what the route is for.
         info: the engine that will have to do it.
 
@@ -82,21 +103,20 @@ def read_order(fields: Fields, task: Task, info: EngineInfo) -> Order:
     """
     if task is Task.TRANSLATE and not info.translates:
         raise InvalidRequest(f"the model {info.model} of this gateway does not translate: it only transcribes")
-    _read_model(fields)
+    fields = _by_name(fields)
+    _see_that_a_model_is_named(fields)
     response_format = _read_format(fields)
     is_verbose = response_format is ResponseFormat.VERBOSE_JSON
     granularities = frozenset(Granularity(name) for name in _choices(fields, "timestamp_granularities", Granularity))
-    if granularities and not is_verbose:
+    if Granularity.WORD in granularities and not is_verbose:
         raise InvalidRequest(
-            f"timestamp_granularities: only with response_format verbose_json, not {response_format}",
+            f"timestamp_granularities word: only with response_format verbose_json, not {response_format}",
             "timestamp_granularities",
         )
     include = _choices(fields, "include", ("logprobs",))
     if include and response_format is not ResponseFormat.JSON:
         raise InvalidRequest(f"include: only with response_format json, not {response_format}", "include")
     stream = _read_choice(fields, "stream", ("true", "false"), "false") == "true"
-    if stream and response_format not in (ResponseFormat.JSON, ResponseFormat.TEXT):
-        raise InvalidRequest(f"stream: only with response_format json or text, not {response_format}", "stream")
     languages = _read_languages(fields, info)
     return Order(
         task=task,
@@ -105,18 +125,49 @@ def read_order(fields: Fields, task: Task, info: EngineInfo) -> Order:
         languages=languages.allowed_tags,
         prompt=_read_prompt(fields),
         temperature=_read_number(fields, "temperature", 0.0, 1.0) or 0.0,
-        granularities=granularities or (frozenset({Granularity.SEGMENT}) if is_verbose else frozenset()),
+        granularities=(granularities or frozenset({Granularity.SEGMENT})) if is_verbose else frozenset(),
         logprobs=bool(include),
-        stream=stream,
+        stream=stream and response_format in (ResponseFormat.JSON, ResponseFormat.TEXT),
         silence_ms=_read_silence_ms(fields),
     )
 
 
-def _read_model(fields: Fields) -> None:
+def _by_name(fields: Fields) -> Fields:
+    """Return the fields that are known, those of lists without brackets.
+
+    Raises:
+        InvalidRequest: a name is nearly that of a field.
+    """
+    known: dict[str, tuple[str, ...]] = {}
+    for name, values in fields.items():
+        item = _ITEM.fullmatch(name)
+        if item is not None and item[1] in _LISTS:
+            known[item[1]] = (*known.get(item[1], ()), *values)
+        elif name in (*_SINGLE, *_STRATEGY, *_LISTS):
+            known[name] = (*known.get(name, ()), *values)
+        else:
+            _refuse_nearly_right(name)
+    return known
+
+
+def _refuse_nearly_right(name: str) -> None:
+    base = name.partition("[")[0]
+    if name.startswith("chunking_strategy["):
+        meant = meant_by(name, _STRATEGY)
+    elif base in (*_SINGLE, *_LISTS):
+        meant = f"{base}[]" if base in _LISTS else base
+    else:
+        meant = None if name in _OF_OTHERS else meant_by(base, (*_SINGLE, *_LISTS))
+    if meant is not None:
+        shown = name if len(name) <= _MAX_NAME_CHARS else f"{base[:_MAX_NAME_CHARS]}…"
+        raise InvalidRequest(f"{shown}: there is no such field: did you mean {meant}?", shown)
+
+
+def _see_that_a_model_is_named(fields: Fields) -> None:
     """See that a model is named. Any will do: there is one engine, and clients name what they name elsewhere."""
-    values = fields.get("model", ())
-    if len(values) != 1 or not values[0].strip():
-        got = "missing" if not values else "empty" if len(values) == 1 else f"given {len(values)} times"
+    count = len(fields.get("model", ()))
+    if count != 1:
+        got = f"given {count} times" if count else "missing"
         raise InvalidRequest(f"model: {got}; allowed is any name, for this gateway has one model", "model")
 
 
@@ -199,4 +250,4 @@ def _single(fields: Fields, name: str) -> str | None:
 
 
 def _several(fields: Fields, name: str) -> list[str]:
-    return [value for value in (*fields.get(f"{name}[]", ()), *fields.get(name, ())) if value.strip()]
+    return [value for value in fields.get(name, ()) if value.strip()]

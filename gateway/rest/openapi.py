@@ -84,7 +84,7 @@ _COMMON: dict[str, Schema] = {
     "file": _text(
         "Sound or video of any kind that is usual; what it is shows in its bytes and not in its name.", format="binary"
     ),
-    "model": _text("Any name: the gateway has one model.", pattern=r"\S", example="whisper-1"),
+    "model": _text("Any name, or none: the gateway has one model.", example="whisper-1"),
     "prompt": _text("Names and context that help the model; the last 1000 characters count."),
     "response_format": _text("How the transcript is written.", enum=list(ResponseFormat), default="json"),
     "temperature": {
@@ -97,7 +97,7 @@ _COMMON: dict[str, Schema] = {
     "stream": {
         "type": "boolean",
         "default": False,
-        "description": "Send each utterance as soon as it is decoded, as server-sent events. With json or text only.",
+        "description": "Send each utterance as soon as it is decoded, as server-sent events. Of json and text only.",
     },
 }
 
@@ -111,7 +111,9 @@ _TRANSCRIPTION: dict[str, Schema] = _COMMON | {
         "What may be spoken: it is detected among these; one alone is taken for granted.", pattern=_LANGUAGE
     ),
     "keywords[]": _list("Words that may be said; they are put before the prompt."),
-    "timestamp_granularities[]": _list("What has times in verbose_json; without it segments.", enum=list(Granularity)),
+    "timestamp_granularities[]": _list(
+        "What has times in verbose_json; without it segments. With another format only segment.", enum=list(Granularity)
+    ),
     "include[]": _list("With json only: log probabilities, one a word.", enum=["logprobs"]),
     "chunking_strategy": _text("Accepted; files are always cut at pauses.", enum=["auto"]),
 }

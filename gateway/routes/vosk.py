@@ -10,20 +10,21 @@ from gateway.connections import serve
 from gateway.errors import GatewayError
 from gateway.rest.errors import error_response
 from gateway.service import Gateway
-from gateway.transport import WebSocketTransport
+from gateway.transport import SparingTransport, WebSocketTransport
 from gateway.wire.vosk import VoskCodec
 
 __all__ = ["vosk_router"]
 
 _PATIENCE_S = 3_600.0
 """Jitsi connects when somebody joins and leaves out silence, and nobody connects again; a peer that is gone is found
-out by the pings of the WebSocket."""
+out by the pings of the WebSocket. Meanwhile others may have its place."""
 
 
 def vosk_router(gateway: Gateway) -> APIRouter:
     """Return the route of a gateway at work."""
     router = APIRouter()
     settings, context = gateway.settings.server, gateway.sessions
+    idle_s = context.settings.session.idle_timeout_s
     session = replace(context.settings.session, start_timeout_s=_PATIENCE_S, idle_timeout_s=_PATIENCE_S)
     patient = replace(context, settings=replace(context.settings, session=session))
 
@@ -35,9 +36,8 @@ def vosk_router(gateway: Gateway) -> APIRouter:
         try:
             check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), settings.allowed_origins)
             caller = await gateway.doorkeeper.admit(authorization)
-            with gateway.admission.enter():
+            with SparingTransport(WebSocketTransport(websocket), gateway.admission.enter, idle_s) as transport:
                 await websocket.accept()
-                transport = WebSocketTransport(websocket)
                 await serve(replace(gateway, sessions=patient), transport, VoskCodec(), "vosk", caller)
         except GatewayError as error:
             context.metrics.refused.labels(error.code).inc()

@@ -11,7 +11,6 @@ from hashlib import sha256
 
 import numpy as np
 
-from gateway.linebreak import join_lines
 from gateway.wire import (
     SAMPLE_RATE_HZ,
     Ack,
@@ -58,6 +57,7 @@ from gateway.wire.deepgram_messages import (
     seconds,
 )
 from gateway.wire.deepgram_query import Listen, prompt_of
+from gateway.words import join_words
 
 __all__ = ["DeepgramCodec", "goodbye"]
 
@@ -262,7 +262,7 @@ class DeepgramCodec:
         start, end = channel.window_start, max(end, channel.window_start)
         if is_final:
             channel.window_start = end
-        said = join_lines(word.text for word in words if word.text) if text is None else text
+        said = join_words(words) if text is None else text
         told = alternative(said, words, language if self._listen.is_multilingual else None)
         results = Results(
             channel_index=self._index(channel),

@@ -15,7 +15,6 @@ from dataclasses import replace
 
 import msgspec
 
-from gateway.linebreak import join_lines
 from gateway.wire import (
     SAMPLE_RATE_HZ,
     Audio,
@@ -48,6 +47,7 @@ from gateway.wire.deepgram_turns import (
     is_timeout,
     with_thresholds,
 )
+from gateway.words import after_words, join_words
 
 __all__ = ["FluxCodec"]
 
@@ -177,6 +177,8 @@ class FluxCodec:
         self._heard_sample = 0
         self._language: str | None = None
         self._is_open = False
+        self._is_eager = False
+        """Whether the end of the turn has been told early."""
         self._reasons: dict[int, str] = {}
         """Why utterances ended whose finals are outstanding."""
         self._has_stopped = False
@@ -251,7 +253,7 @@ class FluxCodec:
             case Eager(text=text):
                 return self._eager(text, event.language)
             case Resumed():
-                return [self._info("TurnResumed", self._silence_confidence())] if self._is_open else []
+                return self._resumed()
             case Final():
                 return self._final(event)
 
@@ -261,10 +263,13 @@ class FluxCodec:
 
     def _updated(self, words: tuple[WordSpan, ...], language: str | None) -> list[str]:
         """Tell the words of the open utterance, if there are any."""
-        self._words, self._language = (*self._earlier, *words), language
+        self._words, self._language = self._with_earlier(words), language
         if not self._words:
             return []
         return [self._info("Update", self._silence_confidence())] if self._is_open else self._opened()
+
+    def _with_earlier(self, words: Sequence[WordSpan]) -> tuple[WordSpan, ...]:
+        return (*self._earlier, *after_words(self._earlier, words))
 
     def _opened(self) -> list[str]:
         if self._is_open:
@@ -277,27 +282,34 @@ class FluxCodec:
         if not text:
             return []
         told = self._words[len(self._earlier) :]
-        if _text(told) != text:
+        if join_words(told) != text:
             start = self._turn_start or 0
             told = tuple(WordSpan(word, start, max(start, self._heard_sample), None) for word in text.split())
-            self._words, self._language = (*self._earlier, *told), language
+            self._words, self._language = self._with_earlier(told), language
+        self._is_eager = True
         threshold = self._turns.thresholds.eager_eot_threshold or 0.0
         return [*self._opened(), self._info("EagerEndOfTurn", max(threshold, self._silence_confidence()))]
+
+    def _resumed(self) -> list[str]:
+        """Take an early end back, if one has been told."""
+        was_eager, self._is_eager = self._is_eager, False
+        return [self._info("TurnResumed", self._silence_confidence())] if was_eager else []
 
     def _final(self, event: Final) -> list[str]:
         reason = self._reasons.pop(event.utterance_id, "silence")
         self._begin(event.start_sample)
         self._heard_sample = max(self._heard_sample, event.end_sample)
         if reason == "max_length" and len(self._earlier) < _MAX_TURN_WORDS:  # the turn goes on
-            messages = self._updated(event.words, event.language)
+            messages = [*self._resumed(), *self._updated(event.words, event.language)]
             self._earlier = self._words
             return messages
-        self._words, self._language = (*self._earlier, *event.words), event.language or self._language
+        self._words, self._language = self._with_earlier(event.words), event.language or self._language
         messages = []
         if self._words or self._is_open:
             messages = [*self._opened(), self._end(reason)]
             self._turn_index += 1
-        self._is_open, self._earlier, self._words, self._turn_start = False, (), (), None
+        self._is_open = self._is_eager = False
+        self._earlier, self._words, self._turn_start = (), (), None
         return messages
 
     def _end(self, reason: str) -> str:
@@ -325,7 +337,7 @@ class FluxCodec:
             turn_index=self._turn_index,
             audio_window_start=seconds(start),
             audio_window_end=seconds(max(start, self._heard_sample)),
-            transcript=_text(self._words),
+            transcript=join_words(self._words),
             words=[_word(word) for word in self._words],
             end_of_turn_confidence=round(confidence, 4),
             trigger=trigger,
@@ -356,10 +368,6 @@ def _reconfigured(turns: Turns, wanted: Configure, languages: Sequence[str]) -> 
         start = replace(start, language=choice.tag, languages=choice.allowed_tags)
     start = with_thresholds(replace(start, prompt=prompt_of(keyterms)), thresholds)
     return replace(turns, start=start, thresholds=thresholds, keyterms=keyterms, language_hints=hints)
-
-
-def _text(words: Sequence[WordSpan]) -> str:
-    return join_lines(word.text for word in words if word.text)
 
 
 def _word(word: WordSpan) -> TurnWord:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from reprlib import repr as shortened
 
 from gateway.languages import LanguageChoice, choose_languages
+from gateway.near_names import meant_by
 from gateway.wire import AudioFormat, Encoding, Endpointing, ProtocolError, Start
 from vad.errors import AudioFormatError
 
@@ -102,7 +103,7 @@ def read_listen(pairs: Pairs, languages: Collection[str] = ()) -> Listen:
     interim_results = query.flag("interim_results")
     keyterms = (*query.every("keyterm"), *(word.partition(":")[0] for word in query.every("keywords")))
     endpointing, silence_ms = query.endpointing()
-    return Listen(
+    listen = Listen(
         start=Start(
             audio=audio or AudioFormat(),
             language=choice.tag,
@@ -125,6 +126,8 @@ def read_listen(pairs: Pairs, languages: Collection[str] = ()) -> Listen:
         keyterms=keyterms,
         utterances=query.flag("utterances"),
     )
+    query.refuse_nearly_right()
+    return listen
 
 
 def prompt_of(keyterms: Iterable[str]) -> str:
@@ -152,20 +155,25 @@ class Query:
     """Query parameters by name; the last of a name counts where one is meant."""
 
     def __init__(self, pairs: Pairs) -> None:
+        self._known = {"language", "sample_rate"}
+        """Names that were asked for; these have no effect beside some others."""
         self._values: dict[str, list[str]] = {}
         for name, value in pairs:
             self._values.setdefault(name, []).append(value)
 
     def one(self, name: str) -> str | None:
         """Return the value of a name; None where it is missing or empty."""
+        self._known.add(name)
         return self._values.get(name, [None])[-1] or None
 
     def every(self, name: str) -> tuple[str, ...]:
         """Return all values of a name that are not empty."""
+        self._known.add(name)
         return tuple(value for value in self._values.get(name, ()) if value.strip())
 
     def flag(self, name: str) -> bool:
         """Return whether something is wanted."""
+        self._known.add(name)
         value = self._values.get(name, ["false"])[-1].strip().lower()
         if value not in (*_FALSE, *_TRUE):
             raise ProtocolError(f"{name} {shortened(value)}: allowed are true and false", name)
@@ -240,6 +248,12 @@ class Query:
             raise ProtocolError(f"extra: allowed are {_MAX_EXTRA_CHARS} characters", "extra")
         pairs = (text.partition(":") for text in given)
         return tuple((key, value) for key, _, value in pairs)
+
+    def refuse_nearly_right(self) -> None:
+        """Refuse names that are those of parameters that have been read, but for their spelling: `sampleRate`."""
+        for name in self._values.keys() - self._known:
+            if (meant := meant_by(name, self._known, only_spelling=True)) is not None:
+                raise ProtocolError(f"{name}: there is no such parameter: did you mean {meant}?", name)
 
     def refuse_callback(self) -> None:
         """Refuse to answer anywhere but here."""

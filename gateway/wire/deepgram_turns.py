@@ -97,6 +97,7 @@ def read_turns(pairs: Pairs, languages: Collection[str] = ()) -> Turns:
         )
     )
     keyterms = query.every("keyterm")
+    query.refuse_nearly_right()
     names = "model", "model"
     choice = (
         hinted_languages(hints, languages) if is_multilingual else choose_languages("en", (), languages, names=names)

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from gateway.append_only import rest_of
+from gateway.linebreak import join_lines
 from gateway.wire import (
     SAMPLE_RATE_HZ,
     CueEvent,
@@ -130,7 +131,7 @@ class _Item:
 
     @property
     def text(self) -> str:
-        return " ".join(text for text in self.finals if text)
+        return join_lines(text for text in self.finals if text)
 
 
 class Items:
@@ -277,9 +278,10 @@ class Items:
         """Send the words that are new of the utterance without a final."""
         if not item.is_transcribed or item.is_cleared or not new:
             return []
-        separator = " " if item.text and not item.sent else ""
+        before = "" if item.sent else item.text
         item.sent += new
-        return [Delta(self._next_id(), item.item_id, 0, word) for word in _WORD.findall(separator + new)]
+        told = join_lines([before, new])[len(before) :] if before else new
+        return [Delta(self._next_id(), item.item_id, 0, word) for word in _WORD.findall(told)]
 
     def _finish(self, event: Final) -> list[ServerMessage]:
         item = self._utterances.pop(event.utterance_id, None)

@@ -114,7 +114,7 @@ class Wishes:
         wishes = replace(
             self,
             format=_format(_given(wanted.format, self.format)),
-            transcription=_patched(self.transcription, wanted.transcription),
+            transcription=self._with_model(_patched(self.transcription, wanted.transcription)),
             turn_detection=self._turn_detection(wanted.turn_detection),
             noise_reduction=_patched(self.noise_reduction, wanted.noise_reduction),
             include=_given(patch.include, self.include),
@@ -143,6 +143,12 @@ class Wishes:
     def told(self) -> AudioObject:
         """What the client is told that holds."""
         return AudioObject(InputObject(self.format, self.transcription, self.noise_reduction, self.turn_detection))
+
+    def _with_model(self, transcription: TranscriptionObject | None) -> TranscriptionObject | None:
+        """Return the same, with the name of the model there is where it has none."""
+        if transcription is None or _value(transcription.model, "").strip():
+            return transcription
+        return msgspec.structs.replace(transcription, model=self.defaults.model)
 
     def _turn_detection(self, patch: TurnDetectionObject | UnsetType | None) -> TurnDetectionObject | None:
         old = self.turn_detection

@@ -5,8 +5,10 @@ The service calls us and sends a call's sound; it has no use for captions. Whoev
 
 from collections.abc import Mapping
 from dataclasses import replace
+from reprlib import repr as shortened
 from typing import assert_never
 
+from gateway.cues import PROFILES
 from gateway.wire import ClientEvent, KeepAlive, ProtocolError, Said, ServerEvent, Start, Stop
 from gateway.wire.twilio_messages import MAX_PROMPT_CHARS, CallStart, Media, Other, StreamStop, read
 from gateway.wire.twilio_timeline import Timeline
@@ -73,17 +75,22 @@ class TwilioCodec:
     def _start(self, call: CallStart) -> Start:
         if self._call is not None:
             raise ProtocolError("a second start message: a connection has one call")
-        wishes = call.parameters
-        prompt = wishes.get("prompt", "")
+        wishes, ignored = call.parameters, []
+        prompt, profile = wishes.get("prompt", ""), wishes.get("profile") or None
+        # whoever set up the call cannot see a refusal, and would lose all of it
         if len(prompt) > MAX_PROMPT_CHARS:
-            raise ProtocolError(f"prompt of {len(prompt)} characters: at most {MAX_PROMPT_CHARS} are read", "prompt")
+            ignored.append(f"prompt of {len(prompt)} characters: the first {MAX_PROMPT_CHARS} are read")
+        if profile is not None and profile not in PROFILES:
+            ignored.append(f"profile {shortened(profile)}: there are {', '.join(PROFILES)}; the gateway's is taken")
+            profile = None
         self._call, self._timeline = call, Timeline(call.audio, call.tracks)
         return Start(
             audio=call.audio,
             language=wishes.get("language") or wishes.get("lang"),
-            is_language_hint=True,  # whoever set up the call cannot see a refusal, and would lose all of it
-            prompt=prompt,
-            cue_profile=wishes.get("profile") or None,
+            is_language_hint=True,
+            prompt=prompt[:MAX_PROMPT_CHARS],
+            cue_profile=profile,
+            ignored=tuple(ignored),
             words=True,
             channels=len(call.tracks),
         )

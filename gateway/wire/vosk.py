@@ -2,15 +2,18 @@
 
 vosk-server replies when it has decoded the sound; here the reply says what is known by then. It is late only while an
 utterance that ended more than `MAX_LAG_S` of sound ago waits for its final, so that a file sent as fast as replies come
-is not sent too fast. An utterance that goes on delays no reply: its final may be what the next message brings.
+is not sent too fast. An utterance that goes on delays no reply: its final may be what the next message brings. And no
+reply waits longer than `MAX_WAIT_S`, whatever the engine does: the client sends nothing until it has come.
 """
 
+from collections import deque
 from dataclasses import replace
 from math import inf
 from reprlib import repr as shortened
 
 import msgspec
 
+from gateway.linebreak import join_lines
 from gateway.wire import (
     SAMPLE_RATE_HZ,
     Ack,
@@ -34,6 +37,7 @@ from gateway.wire import (
     Update,
     WordSpan,
 )
+from gateway.words import join_words
 from vad.errors import AudioFormatError
 
 __all__ = ["VoskCodec"]
@@ -43,6 +47,9 @@ DEFAULT_RATE_HZ = 8_000
 
 MAX_LAG_S = 5.0
 """Half of what makes partials pause."""
+
+MAX_WAIT_S = 5.0
+"""As long as the sound that may wait; what is not known by then comes with a later reply."""
 
 MAX_PROMPT_CHARS = 1_000
 """Whisper reads at most 223 tokens of prompt, which is about this many characters."""
@@ -54,10 +61,11 @@ _REPLY, _RESET = "reply", "reset"
 class _Config(msgspec.Struct):
     """What is read of a config; `model` is not, for a client is not to choose files of the server."""
 
-    sample_rate: float | None = None
-    words: bool | int | None = None
+    # vosk-server converts what it is given: `float(…)`, `bool(…)`, `int(…)`
+    sample_rate: float | str | None = None
+    words: bool | float | str | None = None
     phrase_list: list[str] | None = None
-    max_alternatives: int | None = None
+    max_alternatives: float | str | None = None
 
 
 class _Message(msgspec.Struct):
@@ -82,10 +90,14 @@ class VoskCodec:
         self._waiting: dict[int, int] = {}
         """Utterances without a final → where each ended, at 16 kHz."""
         self._received_s = 0.0
-        self._resets = 0
-        """Under way: what comes after a reset is replied to after it."""
-        self._owed = 0
-        """Replies that wait."""
+        self._owed: deque[str | bytes] = deque()
+        """Replies that wait, oldest first: each is `_REPLY` or `_RESET`."""
+        self._flushed = 0
+        """Resets that are done and not replied to."""
+        self._ahead = 0
+        """Resets that are replied to and not done."""
+        self._has_reminder = False
+        """Whether what is owed will be replied to in time, for a reminder is under way."""
 
     def open(self) -> list[ClientEvent]:
         """Return nothing: the start is the config, or the first sound."""
@@ -103,27 +115,27 @@ class VoskCodec:
         if order is None:
             assert isinstance(message, bytes), "text is parsed"
             sound = message if self._has_started else _without_header(message)
-            return [*self._begin(), Audio(sound), Say(_REPLY)]
+            return [*self._begin(), Audio(sound), self._say(_REPLY)]
         if order.config:
             return self._configure(order.config)
         if order.eof:
             self._has_stopped = True
             return [*self._begin(), Stop()]
         if order.reset:
-            return [*self._begin(), Say(_RESET), Flush(_RESET)]
+            return [*self._begin(), self._say(_RESET), Flush(_RESET)]
         raise ProtocolError(f"got {shortened(message)}: expected config, reset or eof")
 
     def send(self, event: ServerEvent) -> list[str | bytes]:
         """Write a reply where one is due, with all that has become known."""
         match event:
+            case Said(is_reminder=True):
+                self._has_reminder = False
+                return self._replies(is_overdue=True)
             case Said(message):
-                if message == _RESET:
-                    self._resets += 1
-                else:
-                    self._owed += 1
+                self._owed.append(message)
                 return self._replies()
             case Partial(committed=committed, tail=tail):
-                self._partial = " ".join(word.text for word in committed + tail)
+                self._partial = join_words((*committed, *tail))
             case SpeechEnded(_, utterance_id, _, end_sample):
                 self._waiting[utterance_id] = end_sample
             case Final(utterance_id=utterance_id):
@@ -134,11 +146,11 @@ class VoskCodec:
                 self._received_s = received / self._start.audio.sample_rate_hz
                 return self._replies()
             case Flushed():
-                self._resets -= 1
-                return [self._result(), *self._replies()]
+                self._flushed += not self._ahead
+                self._ahead -= self._ahead > 0
+                return self._replies()
             case Finished():
-                self._waiting.clear()
-                return [*self._replies(), self._result()]
+                return [*self._replies(is_overdue=True), self._result()]
             case Error(_, _, text):
                 # clients look for `text` and break without it
                 return [_encode({"text": "", "error": text})]
@@ -153,7 +165,7 @@ class VoskCodec:
     def _configure(self, config: _Config) -> list[ClientEvent]:
         start = self._start
         if config.sample_rate is not None:
-            start = replace(start, audio=_format(config.sample_rate))
+            start = replace(start, audio=_format(_number(config.sample_rate, "sample_rate")))
             if self._has_started and start.audio != self._start.audio:
                 raise ProtocolError("the sample rate of sound that has begun stays what it is", "sample_rate")
         if config.phrase_list is not None:
@@ -162,16 +174,30 @@ class VoskCodec:
         if config.words is not None:
             self._tells_words = bool(config.words)
         if config.max_alternatives is not None:
-            self._tells_alternatives = config.max_alternatives > 0
+            self._tells_alternatives = _number(config.max_alternatives, "max_alternatives") > 0
         self._start = start
         return [Update(start)] if self._has_started else []
 
-    def _replies(self) -> list[str | bytes]:
-        lag_s = self._received_s - min(self._waiting.values(), default=inf) / SAMPLE_RATE_HZ
-        if self._resets or lag_s > MAX_LAG_S:
-            return []
-        owed, self._owed = self._owed, 0
-        return [self._reply() for _ in range(owed)]
+    def _say(self, message: str) -> Say:
+        has_reminder, self._has_reminder = self._has_reminder, True
+        return Say(message, None if has_reminder else MAX_WAIT_S)
+
+    def _replies(self, *, is_overdue: bool = False) -> list[str | bytes]:
+        """Write the replies that are due, in the order of the messages."""
+        replies: list[str | bytes] = []
+        while self._owed and (is_overdue or self._is_due(self._owed[0])):
+            if self._owed.popleft() == _RESET:
+                self._ahead += not self._flushed
+                self._flushed -= self._flushed > 0
+                replies.append(self._result())
+            else:
+                replies.append(self._reply())
+        return replies
+
+    def _is_due(self, owed: str | bytes) -> bool:
+        if owed == _RESET:
+            return self._flushed > 0
+        return self._received_s - min(self._waiting.values(), default=inf) / SAMPLE_RATE_HZ <= MAX_LAG_S
 
     def _reply(self) -> str:
         return self._result() if self._finals else _encode({"partial": self._partial})
@@ -180,7 +206,7 @@ class VoskCodec:
         """Return all finals not told yet as one result."""
         finals, self._finals = self._finals, []
         words = [_word(word) for final in finals for word in final.words]
-        text = " ".join(final.text for final in finals if final.text)
+        text = join_lines(final.text for final in finals if final.text)
         result = {**({"result": words} if words and self._tells_words else {}), "text": text}
         if self._tells_alternatives:
             return _encode({"alternatives": [{"confidence": 1.0, **result}]})
@@ -195,6 +221,13 @@ def _parsed(text: str) -> _Message:
         raise ProtocolError(str(error)) from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ProtocolError("text that is not JSON: sound is binary") from error
+
+
+def _number(value: float | str, name: str) -> float:
+    try:
+        return float(value)
+    except ValueError as error:
+        raise ProtocolError(f"{name} {shortened(value)}: expected a number", name) from error
 
 
 def _format(rate_hz: float) -> AudioFormat:

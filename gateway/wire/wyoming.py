@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from gateway.languages import choose_languages
+from gateway.linebreak import join_lines
 from gateway.wire import (
     Audio,
     AudioFormat,
@@ -134,7 +135,7 @@ class WyomingCodec:
         self._rest = b""
         """Bytes of a sample that is not all there yet."""
         self._has_stopped = False
-        self._told: list[str] = []
+        self._told = ""
         self.has_failed = False
         """Whether something was refused or got no words: then there is an error in place of a transcript."""
 
@@ -181,7 +182,7 @@ class WyomingCodec:
                 return [*self._opening(language), self._chunk(text)]
             case Finished() if not self.has_failed:
                 language = choose_languages(self._start.language).code
-                transcript = _frame("transcript", {"text": "".join(self._told), **_language(language)})
+                transcript = _frame("transcript", {"text": self._told, **_language(language)})
                 return [*self._opening(language), transcript, _frame("transcript-stop", {})]
             case Error(_, code, text):
                 self.has_failed = True
@@ -193,8 +194,8 @@ class WyomingCodec:
         return [] if self._told else [_frame("transcript-start", _language(language))]
 
     def _chunk(self, text: str) -> bytes:
-        self._told.append(f" {text}" if self._told else text)
-        return _frame("transcript-chunk", {"text": self._told[-1]})
+        before, self._told = self._told, join_lines([self._told, text]) if self._told else text
+        return _frame("transcript-chunk", {"text": self._told[len(before) :]})
 
     def _wish(self, wish: _Transcribe) -> list[ClientEvent]:
         hints = [*(wish.transcript_names or ()), *(wish.transcript_terms or ())]

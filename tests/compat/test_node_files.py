@@ -61,7 +61,7 @@ async def test_the_ai_sdk_has_a_file_from_deepgrams_api() -> None:
     assert answer["segments"]
 
 
-@exercises("openai-node", "transcriptions: json, srt, verbose_json with words, stream, a refusal")
+@exercises("npm:openai", "transcriptions: json, srt, verbose_json with words, stream, a refusal")
 async def test_openais_client_reads_every_format() -> None:
     answers = await answer_of("openai_files.cjs")
 

@@ -1,20 +1,48 @@
 """Clients of vosk-server against a running gateway; the tests send what the clients' sources send."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from unittest.mock import patch
 
+import anyio
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from decoder.choice import create_engine
+from decoder.engine import Engine
 from decoder.engines.scripted import ScriptedEngine
 from gateway.settings import load_settings
 from tests.compatibility import exercises
 from tests.meeting import said_words, spoken_frames, words
-from tests.servers import EMBEDDED, serving
+from tests.servers import EMBEDDED, Served, serving
+from tests.sessions import hush, speech, stuck_on_finals
+from tests.uploading import wav
 from tests.vosk_client import EOF, Reply, listened_to, spoken_in_turn, url_of
+from vad.detector import DETECTORS
 
 pytestmark = pytest.mark.timeout(180)
+
+LONG = hush(0.4) + speech(20.0) + hush(1.6)
+LONG_FRAMES = [LONG[at : at + 6_400] for at in range(0, len(LONG), 6_400)]
+"""An utterance of 20 s, as vosk-server's own `test.py` sends it: 0.2 s a message."""
+
+
+SPOKEN_WORDS = 10
+"""What the scripted engine hears in it."""
+
+
+@asynccontextmanager
+async def hearing_loudness(engine: Engine, decode_timeout_s: float = 30.0) -> AsyncIterator[Served]:
+    """Run a gateway that takes for speech what is loud."""
+    settings: dict[str, dict[str, object]] = {
+        "session": {"detector": "loudness"},
+        "scheduler": {"decode_timeout_s": decode_timeout_s},
+    }
+    with patch.dict(DETECTORS, loudness="tests.sessions:LoudnessDetector"):
+        async with serving(engine, load_settings(settings)) as served:
+            yield served
 
 
 def texts(replies: list[Reply]) -> str:
@@ -64,6 +92,64 @@ async def test_a_caller_who_hangs_up_leaves_the_gateway_in_order() -> None:
             await websocket.send(EOF)
         assert any(reply.get("partial") or reply.get("text") for reply in replies)
         assert texts(await spoken_in_turn(served, spoken_frames(3.0)))
+
+
+@exercises("vosk-server test.py", "lock-step, 0.2 s a message: an utterance of 20 s without a pause")
+async def test_an_utterance_of_20_s_has_a_reply_to_each_message() -> None:
+    async with hearing_loudness(ScriptedEngine()) as served:
+        replies = await spoken_in_turn(served, LONG_FRAMES)
+    assert len(replies) == len(LONG_FRAMES) + 1
+    assert len(texts(replies).split()) == SPOKEN_WORDS
+
+
+@exercises("vosk-server test.js", "a WAV file as it is, in pieces of 64 KiB without a config, then eof; close 1000")
+async def test_a_file_of_one_long_utterance_is_answered_piece_by_piece() -> None:
+    narrow = b"".join(LONG[at : at + 2] for at in range(0, len(LONG), 4))
+    file = wav(narrow, 8_000)
+    pieces = [file[at : at + 65_536] for at in range(0, len(file), 65_536)]
+    async with hearing_loudness(ScriptedEngine()) as served, connect(url_of(served)) as websocket:
+        for piece in pieces:
+            await websocket.send(piece)
+        await websocket.send(EOF)
+        replies = await listened_to(websocket)
+        assert websocket.close_code == 1000
+    assert len(replies) == len(pieces) + 1
+    assert len(texts(replies).split()) == SPOKEN_WORDS
+
+
+async def test_a_client_in_lock_step_gets_its_replies_from_an_engine_that_hangs() -> None:
+    with patch("gateway.wire.vosk.MAX_WAIT_S", 0.01):
+        async with hearing_loudness(stuck_on_finals(), decode_timeout_s=0.5) as served:
+            replies = await spoken_in_turn(served, [speech(0.5), *[hush(0.5)] * 30])
+    assert len(replies) == 32
+    assert {str(reply["error"]) for reply in replies if "error" in reply} == {"engine_timeout"}
+
+
+async def test_a_client_that_is_silent_leaves_its_place_to_others_until_it_sends_again() -> None:
+    settings = load_settings({"server": {"max_sessions": 1}, "session": {"idle_timeout_s": 0.05}})
+    async with serving(ScriptedEngine(), settings) as served, connect(url_of(served)) as patient:
+        assert await replied(patient, hush(0.1)) == {"partial": ""}
+        await place_free(served)
+        assert await spoken_in_turn(served, [hush(0.1)])
+        await place_free(served)
+        assert await replied(patient, hush(0.1)) == {"partial": ""}
+        await place_free(served)
+        with served.gateway.admission.enter():
+            assert "no more" in str(await replied(patient, hush(0.1)))
+            await patient.wait_closed()
+            assert patient.close_code == 1013
+
+
+async def replied(websocket: ClientConnection, message: bytes) -> Reply:
+    await websocket.send(message)
+    reply: Reply = json.loads(await websocket.recv())
+    return reply
+
+
+async def place_free(served: Served) -> None:
+    with anyio.fail_after(5):
+        while served.gateway.admission.open:  # noqa: ASYNC110  # a place that is given back tells nobody
+            await anyio.sleep(0.01)
 
 
 async def test_a_reset_ends_the_utterance() -> None:

@@ -373,6 +373,9 @@ def test_what_is_packed_says_itself_what_it_is(encoding: str | None) -> None:
         ({"callback": "http://127.0.0.1/"}, "callback"),
         ({"extra": "x" * 3_000}, "extra"),
         ({"keyterm": "x" * 6_000}, "keyterm"),
+        ({"sampleRate": "8000"}, "sampleRate"),
+        ({"interim-results": "true"}, "interim-results"),
+        ({"Language": "en"}, "Language"),
     ],
 )
 def test_a_wish_that_cannot_be_met_is_refused(query: dict[str, str], field: str) -> None:

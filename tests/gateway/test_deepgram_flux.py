@@ -201,6 +201,11 @@ async def test_a_configuration_that_is_not_allowed_changes_nothing(wish: Message
     assert codec.open() == [turns.start]
 
 
+def test_a_parameter_that_is_nearly_right_is_named() -> None:
+    with pytest.raises(ProtocolError, match="did you mean eot_threshold"):
+        wanted(eotThreshold="0.8")
+
+
 async def test_hints_that_leave_one_language_are_that_language() -> None:
     codec = FluxCodec(read_turns([("model", "flux-general-multi")]), languages=("en", "de"))
     [update, _] = codec.receive('{"type":"Configure","language_hints":["de-AT","fr"]}')

@@ -1,14 +1,94 @@
 """What is decoded of the languages that clients ask for."""
 
+import json
+from collections.abc import Callable
+
 import pytest
 
 from decoder.languages import Script
 from gateway.errors import ConfigurationError
 from gateway.languages import LanguageChoice, choose_languages
 from gateway.settings import load_settings
-from gateway.wishes import ProtocolError
+from gateway.wire.deepgram_query import read_listen
+from gateway.wire.deepgram_turns import read_turns
+from gateway.wire.native import NativeCodec
+from gateway.wire.openai_realtime import OpenAIRealtimeCodec
+from gateway.wire.twilio import TwilioCodec
+from gateway.wire.wyoming import WyomingCodec
+from gateway.wishes import ProtocolError, Start, Update
 
 WRITTEN = ("de", "en", "zh")
+
+
+def realtime(language: str) -> Start:
+    codec = OpenAIRealtimeCodec()
+    transcription = {"language": language}
+    session = {"type": "transcription", "audio": {"input": {"transcription": transcription}}}
+    update = codec.receive(json.dumps({"type": "session.update", "session": session}))[0]
+    assert isinstance(update, Update)
+    return update.start
+
+
+def wyoming(language: str) -> Start:
+    codec = WyomingCodec()
+    for frame in ({"type": "transcribe", "data": {"language": language}}, {"type": "audio-start", "data": _SOUND}):
+        events = codec.receive(json.dumps(frame).encode() + b"\n")
+    return next(event for event in events if isinstance(event, Start))
+
+
+def twilio(language: str) -> Start:
+    message = {"event": "start", "start": {"customParameters": {"language": language}}}
+    (start,) = TwilioCodec().receive(json.dumps(message))
+    assert isinstance(start, Start)
+    return start
+
+
+def native(language: str) -> Start:
+    (start,) = NativeCodec().receive(json.dumps({"type": "start", "language": language}))
+    assert isinstance(start, Start)
+    return start
+
+
+_SOUND = {"rate": 16_000, "width": 2, "channels": 1}
+
+DIALECTS: dict[str, Callable[[str], Start]] = {
+    "deepgram": lambda language: read_listen([("language", language)]).start,
+    "deepgram, detected": lambda language: read_listen([("detect_language", language)]).start,
+    "flux": lambda language: read_turns([("language_hint", language)]).start,
+    "native": native,
+    "openai_realtime": realtime,
+    "twilio": twilio,
+    "wyoming": wyoming,
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("en", "en"),
+        ("english", "en"),
+        ("English", "en"),
+        ("eng", "en"),
+        ("en-US", "en"),
+        ("en_GB", "en"),
+        ("de-AT", "de"),
+    ],
+)
+def test_a_language_is_understood_in_every_dialect_however_it_is_written(
+    dialect: str, language: str, code: str
+) -> None:
+    start = DIALECTS[dialect](language)
+    assert choose_languages(start.language, start.languages, WRITTEN).code == code
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("language", ["auto", "AUTO", ""])
+def test_auto_and_nothing_leave_the_language_to_be_detected_in_every_dialect(dialect: str, language: str) -> None:
+    if dialect == "deepgram, detected" and not language:
+        language = "true"
+    start = DIALECTS[dialect](language)
+    assert choose_languages(start.language, start.languages, WRITTEN) == LanguageChoice()
 
 
 @pytest.mark.parametrize("language", [None, "", "auto"])

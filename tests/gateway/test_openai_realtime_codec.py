@@ -50,6 +50,13 @@ def said(own: OpenAIRealtimeCodec, events: list[ClientEvent]) -> list[JsonObject
     return [json.loads(m) for event in events if isinstance(event, Say) for m in own.send(Said(event.message))]
 
 
+@pytest.mark.parametrize("transcription", [{"model": ""}, {"model": None}, {"model": " ", "language": "en"}])
+def test_an_empty_model_is_the_one_there_is(transcription: JsonObject) -> None:
+    session = {"type": "transcription", "audio": {"input": {"transcription": transcription}}}
+    answer = tell(codec(), type="session.update", session=session)
+    assert sound_of(answer)["transcription"]["model"] == "a model"  # type: ignore[index]  # JSON
+
+
 def tell(own: OpenAIRealtimeCodec, **message: object) -> JsonObject:
     """Say a message, and return the one that answers it."""
     (answer,) = said(own, own.receive(json.dumps(message)))

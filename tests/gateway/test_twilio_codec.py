@@ -136,6 +136,15 @@ def test_nothing_of_a_session_is_told_to_the_service() -> None:
     assert codec.send(Said("x")) == ["x"]
 
 
+def test_hints_that_cannot_be_met_are_left_out_and_named() -> None:
+    (start,) = TwilioCodec().receive(start_of("twilio", prompt="x" * 1_001, profile="cinema", language="Klingon"))
+    assert isinstance(start, Start)
+    assert (start.prompt, start.cue_profile, start.is_language_hint) == ("x" * 1_000, None, True)
+    prompt, profile = start.ignored
+    assert "1001 characters" in prompt
+    assert "'cinema'" in profile
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -147,7 +156,6 @@ def test_nothing_of_a_session_is_told_to_the_service() -> None:
         {"event": "media", "media": {"payload": "AAAA"}},
         {"event": "stop"},
         {"event": "start", "start": {"tracks": ["inbound"] * (MAX_TRACKS + 1)}},
-        {"event": "start", "start": {"customParameters": {"prompt": "x" * 1_001}}},
     ],
 )
 def test_a_bad_first_message_is_refused(message: object) -> None:

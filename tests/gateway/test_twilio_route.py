@@ -123,6 +123,15 @@ async def test_metrics_tell_what_became_of_the_frames() -> None:
     assert "livecue_call_silence_seconds_total 0.16" in metrics
 
 
+async def test_hints_that_cannot_be_met_end_no_call() -> None:
+    frames = [media_of("twilio", frame) for frame in telephone("twilio", utterance())]
+    start = start_of("twilio", profile="cinema", prompt="x" * 1_001, language="Klingon")
+    async with serving_files() as served:
+        events = await watched_call(served, start, *frames, stop_of("twilio"))
+    assert [final["text"] for final in of("final", events)] == ["two three four five"]
+    assert {warning["code"] for warning in of("warning", events)} == {"hint_ignored", "language_ignored"}
+
+
 # --- what is wrong -------------------------------------------------------------------------------------------------
 
 
@@ -140,7 +149,6 @@ async def test_a_frame_that_is_none_harms_nothing_and_viewers_are_told() -> None
     [
         "nonsense",
         stop_of("twilio"),
-        start_of("twilio", profile="cinema"),
         json.dumps({"event": "start", "start": {"media_format": {"encoding": "OPUS"}}}),
     ],
 )

@@ -26,7 +26,7 @@ from gateway.wire import (
     Update,
     WordSpan,
 )
-from gateway.wire.vosk import DEFAULT_RATE_HZ, VoskCodec
+from gateway.wire.vosk import DEFAULT_RATE_HZ, MAX_LAG_S, MAX_WAIT_S, VoskCodec
 from tests.wire_events import JSON_VALUES
 
 
@@ -71,6 +71,23 @@ def test_a_config_may_have_a_fraction_in_its_rate_as_jitsi_writes_it() -> None:
     [start, *_] = codec.receive(b"\0\0")
     assert isinstance(start, Start)
     assert start.audio.sample_rate_hz == 48_000
+
+
+def test_numbers_may_be_strings_as_the_server_converts_them() -> None:
+    codec = VoskCodec()
+    assert codec.receive('{"config":{"sample_rate":"16000","max_alternatives":"0","words":"1"}}') == []
+    [start, *_] = codec.receive(b"\0\0")
+    assert isinstance(start, Start)
+    assert start.audio.sample_rate_hz == 16_000
+    [reply] = replies(codec, final("yes"), *spoken(codec, b"\0\0"))
+    assert reply.keys() == {"result", "text"}
+
+
+@pytest.mark.parametrize("config", ['{"sample_rate":"fast"}', '{"sample_rate":"nan"}', '{"max_alternatives":"some"}'])
+def test_a_string_that_is_no_number_is_named(config: str) -> None:
+    with pytest.raises(ProtocolError) as refused:
+        VoskCodec().receive(f'{{"config":{config}}}')
+    assert f'"{refused.value.field}"' in config
 
 
 def test_phrases_help_the_engine() -> None:
@@ -223,6 +240,84 @@ def test_an_utterance_that_goes_on_for_long_delays_no_reply() -> None:
     codec = VoskCodec()
     told = replies(codec, Ack(1, 20 * DEFAULT_RATE_HZ, 0), *spoken(codec, b"\0\0"))
     assert told == [{"partial": ""}]
+
+
+def overdue() -> Said:
+    return Said("", is_reminder=True)
+
+
+def test_a_reply_that_has_waited_long_enough_says_what_is_known_whatever_the_engine_does() -> None:
+    codec = VoskCodec()
+    [say] = [event for event in codec.receive(b"\0\0") if isinstance(event, Say)]
+    assert say.remind_after_s == MAX_WAIT_S
+    stuck = SpeechEnded(1, 0, 0, 32_000, "silence"), Ack(2, 8 * DEFAULT_RATE_HZ, 0)
+    assert replies(codec, *stuck, Said(say.message)) == []
+    assert replies(codec, overdue()) == [{"partial": ""}]
+    [next_say] = [event for event in codec.receive(b"\0\0") if isinstance(event, Say)]
+    assert next_say.remind_after_s == MAX_WAIT_S
+
+
+def test_a_reset_that_has_waited_long_enough_is_replied_to_once_and_its_words_come_later() -> None:
+    codec = VoskCodec()
+    assert replies(codec, *spoken(codec, b"\0\0", '{"reset" : 1}')) == [{"partial": ""}]
+    assert replies(codec, overdue()) == [{"text": ""}]
+    assert replies(codec, final("one"), Flushed(1, "reset")) == []
+    assert replies(codec, *spoken(codec, b"\0\0"))[0]["text"] == "one"
+    later = replies(codec, *spoken(codec, '{"reset" : 1}'), final("two"), Flushed(2, "reset"))
+    assert [reply["text"] for reply in later] == ["two"]
+
+
+class LockStep:
+    """A session as the codec sees it, on a clock of seconds; each reply must come in its turn and in time."""
+
+    def __init__(self) -> None:
+        self.codec = VoskCodec()
+        self.owed: list[tuple[str, int]] = []
+        """What was sent and is not replied to, and when."""
+        self._now_s = self._received_samples = self._resets = 0
+        self._reminders: list[int] = []
+        """When each is due."""
+
+    def step(self, name: str) -> None:
+        match name:
+            case "sound" | "reset":
+                self._say(name)
+            case "ends":
+                self._tell(SpeechEnded(1, 0, 0, self._received_samples * 2, "silence"))
+            case "final":
+                self._tell(final("one"))
+            case "flushed" if self._resets:
+                self._resets -= 1
+                self._tell(Flushed(1, "reset"))
+            case "a second passes":
+                self._now_s += 1
+                for _ in range(self._reminders.count(self._now_s)):
+                    self._tell(overdue())
+
+    def _say(self, name: str) -> None:
+        self._resets += name == "reset"
+        self._received_samples += round(MAX_LAG_S * DEFAULT_RATE_HZ)
+        for event in self.codec.receive(b"\0\0" if name == "sound" else '{"reset":1}'):
+            if isinstance(event, Say):
+                self.owed.append((name, self._now_s))
+                self._tell(Said(event.message))
+                if event.remind_after_s is not None:
+                    self._reminders.append(self._now_s + round(event.remind_after_s))
+        self._tell(Ack(1, self._received_samples, 0))
+
+    def _tell(self, event: ServerEvent) -> None:
+        for reply in replies(self.codec, event):
+            name, since_s = self.owed.pop(0)
+            assert self._now_s - since_s <= MAX_WAIT_S
+            assert "text" in reply or name == "sound"
+
+
+@given(st.lists(st.sampled_from(["sound", "reset", "ends", "final", "flushed", "a second passes"]), max_size=40))
+def test_each_message_has_one_reply_in_its_turn_and_in_time(steps: list[str]) -> None:
+    session = LockStep()
+    for step in [*steps, *["a second passes"] * round(MAX_WAIT_S)]:
+        session.step(step)
+    assert not session.owed
 
 
 def test_an_error_is_a_reply_that_clients_can_read() -> None:

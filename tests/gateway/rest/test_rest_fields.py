@@ -31,13 +31,13 @@ def test_a_model_is_all_that_is_needed() -> None:
     assert order() == Order(Task.TRANSCRIBE, ResponseFormat.JSON, None, (), "", 0.0, frozenset(), False, False, None)
 
 
-@pytest.mark.parametrize("model", ["gpt-4o-transcribe", "large-v3", "名前"])
-def test_any_name_of_a_model_will_do(model: str) -> None:
+@pytest.mark.parametrize("model", ["gpt-4o-transcribe", "large-v3", "名前", "", " "])
+def test_any_name_of_a_model_will_do_or_an_empty_one(model: str) -> None:
     assert order(model=model).response_format is ResponseFormat.JSON
 
 
-@pytest.mark.parametrize("model", ["", " ", [], ["a", "b"]])
-def test_no_name_will_not(model: str | list[str]) -> None:
+@pytest.mark.parametrize("model", [[], ["a", "b"]])
+def test_no_model_and_two_will_not(model: list[str]) -> None:
     assert refusal(model=model).field == "model"
 
 
@@ -99,8 +99,47 @@ def test_lists_are_spelt_with_brackets_or_without() -> None:
     assert order(response_format="verbose_json", timestamp_granularities__="word").granularities == {Granularity.WORD}
 
 
-def test_times_of_words_need_a_format_that_has_them() -> None:
-    assert "verbose_json" in str(refusal(timestamp_granularities__="word"))
+@pytest.mark.parametrize("name", ["timestamp_granularities[0]", "timestamp_granularities[]", "timestamp_granularities"])
+def test_a_list_may_be_written_as_php_and_qs_write_it(name: str) -> None:
+    assert order(response_format="verbose_json", **{name: "word"}).granularities == {Granularity.WORD}
+    both = order(response_format="verbose_json", **{"timestamp_granularities[0]": "word", name: "segment"})
+    assert Granularity.SEGMENT in both.granularities
+    assert order(**{"languages[0]": "de", "languages[1]": "en"}).languages == ("de", "en")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("timestamp_granularity", "timestamp_granularities"),
+        ("timestampGranularities[]", "timestamp_granularities"),
+        ("timestamp_granularities[word]", "timestamp_granularities[]"),
+        ("timestamp_granularities[0][]", "timestamp_granularities[]"),
+        ("responseFormat", "response_format"),
+        ("response-format", "response_format"),
+        ("Language", "language"),
+        ("langauge", "language"),
+        ("language[]", "language"),
+        ("promt", "prompt"),
+        ("chunking_strategy[silence_duration]", "chunking_strategy[silence_duration_ms]"),
+    ],
+)
+def test_a_field_that_is_nearly_right_is_named_with_the_one_that_is_meant(name: str, meant: str) -> None:
+    error = refusal(**{name: "word"})
+    assert error.field == name
+    assert f"did you mean {meant}?" in str(error)
+
+
+@pytest.mark.parametrize(
+    "name", ["temperature_inc", "hotwords", "vad_filter", "task", "diarize", "file_url", "stream_options", "x" * 10**6]
+)
+def test_fields_of_other_services_are_not_taken_for_mistakes(name: str) -> None:
+    assert order(**{name: "1"}) == order()
+
+
+@pytest.mark.parametrize("response_format", ["json", "text", "srt", "vtt"])
+def test_times_of_words_need_a_format_that_has_them_and_those_of_segments_are_left_out(response_format: str) -> None:
+    assert "verbose_json" in str(refusal(timestamp_granularities__="word", response_format=response_format))
+    assert order(timestamp_granularities__="segment", response_format=response_format).granularities == frozenset()
 
 
 def test_log_probabilities_need_a_format_that_has_them() -> None:
@@ -109,10 +148,11 @@ def test_log_probabilities_need_a_format_that_has_them() -> None:
 
 
 @pytest.mark.parametrize("response_format", ["srt", "vtt", "verbose_json"])
-def test_only_text_is_streamed(response_format: str) -> None:
+def test_only_text_is_streamed_and_the_rest_comes_whole(response_format: str) -> None:
     assert order(stream="True").stream
+    assert order(stream="true", response_format="text").stream
     assert not order(stream="false").stream
-    assert refusal(stream="true", response_format=response_format).field == "stream"
+    assert not order(stream="true", response_format=response_format).stream
 
 
 def test_a_language_that_the_model_does_not_write_is_refused_with_those_it_does() -> None:
