@@ -29,6 +29,7 @@ PURE_MODULES = (
     "vad/origin.py",
     "vad/segmenter.py",
     "vad/tape.py",
+    "vad/track_clock.py",
     "decoder/types.py",
     "decoder/features.py",
     "decoder/planner.py",
