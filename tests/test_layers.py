@@ -69,6 +69,7 @@ PURE_MODULES = (
     "gateway/keys.py",
     "gateway/lasting.py",
     "gateway/rest/answers.py",
+    "gateway/retries.py",
     "gateway/rest/fields.py",
     "gateway/rest/openapi.py",
     "gateway/subtitles.py",
