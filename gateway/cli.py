@@ -48,6 +48,7 @@ from gateway.local import local_connection
 from gateway.run import serve as run_server
 from gateway.sessions_cli import app as sessions_app
 from gateway.settings import Settings
+from gateway.settings_text import to_toml
 from gateway.transcribe_cli import transcribe
 from gateway.wire import Start
 
@@ -100,7 +101,9 @@ def serve(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     config: Config = None,
     settings_list: Set = None,
-    print_config: Annotated[bool, typer.Option("--print-config", help="Print all settings and exit.")] = False,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print all settings, as a file for --config, and exit.")
+    ] = False,
 ) -> None:
     """Serve captions over WebSockets. API keys: `livecue keys`, or LIVECUE_SERVER__API_KEYS, separated by commas."""
     flags: dict[str, object] = {
@@ -118,7 +121,7 @@ def serve(
     }
     settings = read_settings(flags, config, settings_list)
     if print_config:
-        typer.echo(settings.model_dump_json(indent=2))
+        typer.echo(to_toml(settings), nl=False)
         return
     set_up_logging(settings.server.log_level)
     run(lambda: run_server(settings, lambda url: typer.echo(f"livecue listens on {url}")))

@@ -56,7 +56,7 @@ def set_up_logging(level: str) -> None:
             raise ConfigurationError(f"server.log_level = {level!r}: expected debug, info, warning or error")
     handler = logging.StreamHandler(_StandardError())
     logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", handlers=[handler], force=True
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", handlers=[handler]
     )
     logging.getLogger("livecue").setLevel(level.upper())
 
