@@ -251,9 +251,9 @@ def _refuse_open_door(server: ServerSettings, database: Path) -> None:
         return
     if (mark := mark_of_keys(database)) is not None:
         raise ConfigurationError(
-            f"there were API keys ({mark} says where), and state.database = '{database}' has none: it is missing, empty "
-            "or another one; bring it back, make a key with 'livecue keys create NAME', set server.api_keys, or say "
-            "--insecure to let everybody in"
+            f"there were API keys ({mark} says where), and state.database = '{database}' has none: it is missing, "
+            "empty or another one; bring it back, make a key with 'livecue keys create NAME', set server.api_keys, "
+            "or say --insecure to let everybody in"
         )
     if is_loopback(server.host):
         return
