@@ -142,6 +142,8 @@ class ServerSettings:
         port: 0 takes a free one.
         api_keys: who may connect; empty: anybody, on loopback only. In the environment separated by commas.
         allowed_origins: origins whose pages may open WebSockets, besides the gateway's own; `*` allows all.
+        public_url: https://HOST[/PREFIX] under which others find the gateway, for the links that are shared; None: the
+            address by which the page was opened, or this machine's in its network.
         insecure: serve on any address without keys.
         wyoming: where Home Assistant connects, tcp://HOST:PORT; None: nowhere. That protocol has no keys.
         max_sessions: sessions at once; one more is refused with 503. 200: about half of what one core's gateway work
@@ -157,6 +159,7 @@ class ServerSettings:
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     api_keys: Annotated[tuple[_ApiKey, ...], BeforeValidator(_split_commas)] = ()
     allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = ()
+    public_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+")] | None = None
     insecure: bool = False
     wyoming: str | None = None
     max_sessions: Annotated[int, Field(ge=1)] = 200

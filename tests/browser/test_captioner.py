@@ -262,12 +262,21 @@ async def test_the_sound_of_a_tab_can_be_captioned(page: Page) -> None:
         await gateway.until(lambda: gateway.heard > before)
 
 
-async def test_who_reads_gets_an_address_a_picture_of_it_and_downloads(page: Page) -> None:
+async def test_a_link_that_nobody_else_can_open_is_said_to_be_one(page: Page) -> None:
     async with serving_files() as served:
         await start(page, served.url)
+        await expect(page.locator("#unreachable")).to_be_visible()
+        await expect(page.locator("#qr")).to_be_hidden()
+        assert (await page.input_value("#link")).startswith(f"{served.url}/watch/")
+
+
+async def test_who_reads_gets_an_address_a_picture_of_it_and_downloads(page: Page) -> None:
+    async with serving_files(settings={"server": {"public_url": "https://captions.example.com"}}) as served:
+        await start(page, served.url)
         await expect(page.locator("#share")).to_be_visible()
+        await expect(page.locator("#unreachable")).to_be_hidden()
         address = await page.input_value("#link")
-        assert address.startswith(f"{served.url}/watch/")
+        assert address.startswith("https://captions.example.com/watch/")
         await page.wait_for_function("() => document.querySelector('#qr').naturalWidth > 0")
         await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         await page.click("#copy")
