@@ -11,7 +11,7 @@ SUPPLY_VENV := .venv-supply
 SUPPLY_STAMP := $(SUPPLY_VENV)/.installed
 AUDIO ?= ../shared/audio
 
-.PHONY: demo serve models test test-slow test-browser screenshots test-compat check format bench lock audit sbom clean
+.PHONY: demo serve models test test-slow test-browser screenshots settings test-compat check format bench lock audit sbom clean
 
 # What livecue itself needs; the first caption does not wait for the tools of its developers.
 $(RUNTIME): pyproject.toml constraints.txt
@@ -56,6 +56,10 @@ test-browser: $(STAMP)
 screenshots: $(STAMP)
 	$(BIN)/python -m tools.screenshots
 	$(BIN)/python -m tools.demo_picture
+
+# The page of all settings, made from their classes.
+settings: $(STAMP)
+	$(BIN)/python -m tools.settings_page
 
 # The frameworks' own requirements may conflict with ours, and weigh a gigabyte, so they get an environment of their own.
 $(COMPAT_STAMP): pyproject.toml tests/compat/package-lock.json

@@ -24,19 +24,20 @@ _FRAME_S = 0.1
 
 
 class MediaFile:
-    """The first sound track of a file.
+    """An audio track of a file.
 
     Args:
         source: its path, or `-` for standard input.
+        track: which one, counted from 1; None: the one that the file says is played by default.
 
     Raises:
-        MediaError: it cannot be opened, or has no sound.
+        MediaError: it cannot be opened, or has no sound, or no such track.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, track: int | None = None) -> None:
         with ExitStack() as opened:
             file = sys.stdin.buffer if source == "-" else opened.enter_context(_open(source))
-            self._media = opened.enter_context(Media(file, source))
+            self._media = opened.enter_context(Media(file, source, track=track))
             self._opened = opened.pop_all()
 
     @property

@@ -1,13 +1,27 @@
 """What `transcribe` writes: captions in a file format, while they come."""
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol, TextIO
 
 from gateway.subtitles import VTT_HEADER, srt_block, to_json, vtt_block
-from gateway.wire import Cue, CueEvent, CueState, Final, OfChannel, ServerEvent
+from gateway.wire import Cue, CueEvent, CueState, Final, LivecueError, OfChannel, ServerEvent
 from gateway.wire.native import NativeCodec
 
-__all__ = ["Output", "OutputFormat", "open_output"]
+__all__ = ["GAP_TEXT", "Output", "OutputFailed", "OutputFormat", "open_output", "opened"]
+
+GAP_TEXT = "[missing]"
+"""Stands where an utterance got no words."""
+
+
+class OutputFailed(LivecueError):
+    """Captions cannot be written."""
+
+    code = "output_failed"
 
 
 class OutputFormat(StrEnum):
@@ -32,13 +46,36 @@ class Output(Protocol):
         ...
 
 
+class _Cues:
+    """Picks the cues that are written: final ones, and one for each utterance that got no words."""
+
+    def __init__(self) -> None:
+        self._end_sample = 0
+        """Of the cue before."""
+
+    def of(self, event: ServerEvent) -> Cue | None:
+        """Return the cue that the event makes final; None for most events, and for a cue that has no text left."""
+        match _told(event):
+            case CueEvent(cue=cue) if cue.state is CueState.FINAL and cue.lines:
+                self._end_sample = cue.end_sample
+                return cue
+            case Final(error=str(), text="") as final:
+                start_sample = max(self._end_sample, final.start_sample)
+                self._end_sample = max(start_sample + 1, final.end_sample)
+                name = f"{final.utterance_id}.0"
+                span = start_sample, self._end_sample
+                return Cue(name, final.utterance_id, 1, *span, (GAP_TEXT,), len(GAP_TEXT), CueState.FINAL)
+        return None
+
+
 class _Srt:
     def __init__(self, file: TextIO) -> None:
         self._file = file
+        self._cues = _Cues()
         self._number = 0
 
     def event(self, event: ServerEvent) -> None:
-        if (cue := _final_cue(event)) is not None:
+        if (cue := self._cues.of(event)) is not None:
             self._number += 1
             _write(self._file, srt_block(self._number, cue))
 
@@ -49,10 +86,11 @@ class _Srt:
 class _Vtt:
     def __init__(self, file: TextIO) -> None:
         self._file = file
+        self._cues = _Cues()
         _write(file, VTT_HEADER)
 
     def event(self, event: ServerEvent) -> None:
-        if (cue := _final_cue(event)) is not None:
+        if (cue := self._cues.of(event)) is not None:
             _write(self._file, vtt_block(cue))
 
     def close(self) -> None:
@@ -67,8 +105,8 @@ class _Text:
 
     def event(self, event: ServerEvent) -> None:
         told = _told(event)
-        if isinstance(told, Final) and told.text:
-            _write(self._file, told.text + "\n")
+        if isinstance(told, Final) and (told.text or told.error):
+            _write(self._file, f"{told.text} {GAP_TEXT if told.error else ''}".strip() + "\n")
 
     def close(self) -> None:
         pass
@@ -79,14 +117,15 @@ class _Json:
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
-        self._cues: list[Cue] = []
+        self._cues = _Cues()
+        self._written: list[Cue] = []
 
     def event(self, event: ServerEvent) -> None:
-        if (cue := _final_cue(event)) is not None:
-            self._cues.append(cue)
+        if (cue := self._cues.of(event)) is not None:
+            self._written.append(cue)
 
     def close(self) -> None:
-        _write(self._file, to_json(self._cues))
+        _write(self._file, to_json(self._written))
 
 
 class _JsonLines:
@@ -117,12 +156,26 @@ def open_output(output_format: OutputFormat, file: TextIO) -> Output:
     return writers[output_format](file)
 
 
-def _final_cue(event: ServerEvent) -> Cue | None:
-    """Return the cue that the event makes final; None for all others, and for a cue that has no text left."""
-    told = _told(event)
-    if isinstance(told, CueEvent) and told.cue.state is CueState.FINAL and told.cue.lines:
-        return told.cue
-    return None
+@contextmanager
+def opened(path: Path | None) -> Iterator[TextIO]:
+    """Open a file to write captions to, and make its folder; None: standard output.
+
+    Raises:
+        OutputFailed: it cannot be opened, or what was written cannot be kept.
+    """
+    if path is None:
+        yield sys.stdout
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise OutputFailed(f"--output {path}: {error.strerror}") from error
+    try:
+        yield file
+    finally:
+        with suppress(OSError):  # each caption was flushed, and its failure raised
+            file.close()
 
 
 def _told(event: ServerEvent) -> ServerEvent:
@@ -131,6 +184,24 @@ def _told(event: ServerEvent) -> ServerEvent:
 
 
 def _write(file: TextIO, text: str) -> None:
-    """Write and flush, so that a reader following the file sees each caption at once."""
-    file.write(text)
-    file.flush()
+    """Write and flush, so that a reader following the file sees each caption at once.
+
+    Raises:
+        OutputFailed: the disk is full, or nobody reads any more.
+    """
+    try:
+        file.write(text)
+        file.flush()
+    except BrokenPipeError as error:
+        _give_up_standard_output()
+        raise OutputFailed("nobody reads standard output any more") from error
+    except OSError as error:
+        if file is sys.stdout:
+            _give_up_standard_output()
+        raise OutputFailed(f"{file.name}: {error.strerror}") from error
+
+
+def _give_up_standard_output() -> None:
+    """Let Python flush nothing at exit, where it would complain once more."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import anyio
+from anyio import to_thread
 
 from gateway.errors import ConfigurationError, ForbiddenOrigin, GatewayError, RateLimited, Unauthorized
+from gateway.key_marks import mark_of_keys, mark_that_keys_exist
 from gateway.key_store import KEYS_SCHEMA, STATIC_PREFIX, KeyStore, StoredKey
 from gateway.keys import Account, Key, TokenBucket, digest_of
 from gateway.settings import ServerSettings, Settings
@@ -74,6 +77,17 @@ class Doorkeeper:
     def is_open(self) -> bool:
         """Whether everybody may come in, for there has never been a key."""
         return not self._static and not self._stored
+
+    @property
+    def has_stored_keys(self) -> bool:
+        """Whether keys were ever made, be they revoked."""
+        return bool(self._stored)
+
+    @property
+    def lets_nobody_in(self) -> bool:
+        """Whether there were keys, and all are revoked."""
+        accounts = (*self._static.values(), *self._stored.values())
+        return bool(accounts) and all(account.key.is_revoked for account in accounts)
 
     async def admit(self, authorization: str | None) -> Caller:
         """Let one request in, and count it.
@@ -198,15 +212,23 @@ async def open_doorkeeper(settings: Settings) -> AsyncIterator[Doorkeeper]:
     """Read the keys, and keep them and what they have used up to date while the block lasts and once at its end.
 
     Raises:
-        ConfigurationError: there is no key, and the address may not be served without.
+        ConfigurationError: there is no key, and the address may not be served without, or there were keys once.
         StateUnavailable: there is a state database, and it cannot be read and written.
     """
+    path = state_path(settings.state)
     static_keys = (key.get_secret_value() for key in settings.server.api_keys)
-    with closing(StateDatabase(state_path(settings.state), (KEYS_SCHEMA,))) as database:
+    with closing(StateDatabase(path, (KEYS_SCHEMA,))) as database:
         doorkeeper = Doorkeeper(static_keys, database, time.monotonic)
         await doorkeeper.sync()
+        if doorkeeper.has_stored_keys:
+            await to_thread.run_sync(mark_that_keys_exist, path)
         if doorkeeper.is_open:
-            _refuse_open_door(settings.server)
+            _refuse_open_door(settings.server, path)
+        elif doorkeeper.lets_nobody_in:
+            logger.warning(
+                "the gateway is closed: all keys are revoked; make one with 'livecue keys create NAME', "
+                "or set server.api_keys"
+            )
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(doorkeeper.run, settings.state.write_interval_s)
@@ -224,8 +246,16 @@ async def _write_down_the_last(doorkeeper: Doorkeeper) -> None:
         logger.error("what keys have spent since it was last written down is forgotten: %s", error)
 
 
-def _refuse_open_door(server: ServerSettings) -> None:
-    if server.insecure or is_loopback(server.host):
+def _refuse_open_door(server: ServerSettings, database: Path) -> None:
+    if server.insecure:
+        return
+    if (mark := mark_of_keys(database)) is not None:
+        raise ConfigurationError(
+            f"there were API keys ({mark} says where), and state.database = '{database}' has none: it is missing, "
+            "empty or another one; bring it back, make a key with 'livecue keys create NAME', set server.api_keys, "
+            "or say --insecure to let everybody in"
+        )
+    if is_loopback(server.host):
         return
     raise ConfigurationError(
         f"server.host = {server.host!r} without an API key: anybody there could use this gateway; make one with "

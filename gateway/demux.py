@@ -44,24 +44,26 @@ _ROOT = Path(__file__).parent.parent
 
 
 @asynccontextmanager
-async def decoded(path: Path, settings: UploadSettings) -> AsyncIterator["DecodedSound"]:
-    """Decode a file's first sound track. When the context begins, there is sound; when it ends, the process is gone.
+async def decoded(path: Path, settings: UploadSettings, track: int | None = None) -> AsyncIterator["DecodedSound"]:
+    """Decode an audio track of a file. When the context begins, there is sound; when it ends, the process is gone.
 
     Args:
         path: the file; it need not be there any more once the context has begun.
         settings: what decoding may cost.
+        track: which audio track, counted from 1; None: the one that is played by default.
 
     Raises:
-        InvalidRequest: it is empty, or shorter than 0.1 s; the field is `file`.
+        InvalidRequest: it is empty, or shorter than 0.1 s; the field is `file`. Or it has fewer tracks; `track`.
         UnsupportedMedia: it holds no sound that can be decoded.
         PayloadTooLarge: it says that it is longer than allowed, or takes too long.
         GatewayError: the process could not do its work.
     """
+    command = _command(settings) if track is None else [*_command(settings), str(track)]
     async with AsyncExitStack() as stack:
         with await to_thread.run_sync(_open, path) as file:
             if os.fstat(file.fileno()).st_size == 0:
                 raise InvalidRequest("file: it is empty", "file")
-            process = await stack.enter_async_context(_decoder(file, _command(settings)))
+            process = await stack.enter_async_context(_decoder(file, command))
         sound = DecodedSound(process, settings)
         await sound.begin()
         yield sound
@@ -95,6 +97,7 @@ async def report_of(process: Process, settings: UploadSettings) -> Report:
 
     Raises:
         PayloadTooLarge: there is more than allowed, or it takes too long to decode.
+        InvalidRequest: it has fewer audio tracks.
         UnsupportedMedia: it cannot be read, or not on.
         GatewayError: the process could not do its work.
     """
@@ -112,6 +115,8 @@ async def report_of(process: Process, settings: UploadSettings) -> Report:
     match report.outcome:
         case Outcome.TOO_LONG:
             raise PayloadTooLarge(report.message)
+        case Outcome.NO_SUCH_TRACK:
+            raise InvalidRequest(report.message, "track")
         case Outcome.UNDECODABLE | Outcome.OUT_OF_MEMORY:
             raise UnsupportedMedia(report.message)
         case Outcome.ENDED:

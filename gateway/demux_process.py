@@ -14,7 +14,7 @@ from enum import StrEnum
 from struct import Struct
 from typing import BinaryIO, cast
 
-from vad.media import MEDIA_BYTES_PER_SAMPLE, MEDIA_RATE_HZ, Media, MediaError, MediaTooLong
+from vad.media import MEDIA_BYTES_PER_SAMPLE, MEDIA_RATE_HZ, Media, MediaError, MediaTooLong, NoSuchTrack
 
 __all__ = ["BLOCK_S", "PIECE_HEADER", "Outcome", "Report"]
 
@@ -38,6 +38,7 @@ class Outcome(StrEnum):
 
     ENDED = "ended"
     UNDECODABLE = "undecodable"
+    NO_SUCH_TRACK = "no_such_track"
     TOO_LONG = "too_long"
     OUT_OF_MEMORY = "out_of_memory"
 
@@ -59,11 +60,15 @@ class Report:
 
 def _main() -> None:
     max_duration_s, cpu_s, memory_bytes = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    is_live = sys.argv[4:] == ["live"]
+    mode = sys.argv[4:]
+    is_live = mode == ["live"]
     _confine(cpu_s, memory_bytes, niceness=0 if is_live else _NICENESS)
+    file, sound = sys.stdin.buffer, sys.stdout.buffer
     try:
-        decode = _decode_live if is_live else _decode
-        report = decode(sys.stdin.buffer, sys.stdout.buffer, max_duration_s)
+        if is_live:
+            report = _decode_live(file, sound, max_duration_s)
+        else:
+            report = _decode(file, sound, max_duration_s, track=int(mode[0]) if mode else None)
     except BrokenPipeError:
         # Nobody wants it any more. Python would flush stdout once more at exit, and complain.
         os._exit(0)
@@ -91,9 +96,9 @@ def _confine(cpu_s: int, memory_bytes: int, niceness: int = _NICENESS) -> None:
     os.nice(niceness)
 
 
-def _decode(file: BinaryIO, sound: BinaryIO, max_duration_s: float) -> Report:
+def _decode(file: BinaryIO, sound: BinaryIO, max_duration_s: float, track: int | None = None) -> Report:
     def run() -> int:
-        with Media(file, "file", max_duration_s) as media:
+        with Media(file, "file", max_duration_s, track=track) as media:
             for block in media.blocks(BLOCK_S):
                 sound.write(block)
                 sound.flush()
@@ -163,6 +168,8 @@ def _reported(run: Callable[[], int]) -> Report:
         broken_packets = run()
     except MediaTooLong as error:
         return Report(Outcome.TOO_LONG, str(error))
+    except NoSuchTrack as error:
+        return Report(Outcome.NO_SUCH_TRACK, str(error))
     except MediaError as error:
         return Report(Outcome.UNDECODABLE, str(error))
     except MemoryError:

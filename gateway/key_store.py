@@ -5,6 +5,7 @@ import secrets
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from gateway.errors import ConfigurationError
 from gateway.keys import Key, digest_of
@@ -77,6 +78,11 @@ class KeyStore:
     def __init__(self, database: StateDatabase) -> None:
         self._database = database
         self._read_version: int | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where they are."""
+        return self._database.path
 
     def create(
         self, name: str, created_s: float, requests_per_minute: int | None = None, credit_s: float | None = None

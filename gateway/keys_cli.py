@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from gateway.errors import ConfigurationError
+from gateway.key_marks import mark_that_keys_exist
 from gateway.key_store import KEYS_SCHEMA, KeyStore, StoredKey
 from gateway.keys import Account
 from gateway.settings import load_settings
@@ -43,6 +44,7 @@ def create(
         if credit_seconds is not None:
             _check_seconds("--credit-seconds", credit_seconds, is_zero_allowed=True)
         typer.echo(store.create(name, time.time(), requests_per_minute, credit_seconds))
+        mark_that_keys_exist(store.path)
     typer.echo(f"Keep this key of {name} safe: it is not shown again.", err=True)
 
 

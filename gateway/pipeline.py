@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
+from math import inf
 from reprlib import repr as shortened
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ from decoder.languages import Script
 from decoder.prompts import condense_prompt
 from decoder.scheduler import Answer
 from decoder.settings import GuardSettings, StabiliserSettings
-from decoder.types import DecodeRequest, EngineError, RequestKind, RequestReplaced
+from decoder.types import DecodeRequest, RequestKind, RequestReplaced
 from gateway.cadence import Cadence
 from gateway.captioner import Captioner
 from gateway.checkpoint import FRESH, Checkpoint
@@ -20,6 +21,7 @@ from gateway.conditions import Conditions
 from gateway.cues import PROFILES, CueBuilder
 from gateway.eagerness import Eagerness
 from gateway.languages import LanguageChoice, choose_languages
+from gateway.retries import Retries
 from gateway.settings import SessionSettings
 from gateway.wire import (
     Ack,
@@ -92,7 +94,8 @@ class Pipeline:
         self._start = start
         self._prompt = condense_prompt(start.prompt)
         self._all_settings = settings
-        self._settings = settings.session
+        self._settings = _unhurried(settings.session) if start.file else settings.session
+        self._final_kind = RequestKind.FILE if start.file else RequestKind.FINAL
         self._info = info
         self.next_seq = next_seq or count(checkpoint.first_seq).__next__
         """Gives the next event its number; for those the shell sends itself, too."""
@@ -101,7 +104,7 @@ class Pipeline:
         self._set_partials(start)
         limits = settings.stabiliser, settings.guard
         self._captioner = Captioner(start, cues, *limits, self.next_seq, checkpoint.origin.utterances)
-        self._eagerness = Eagerness()
+        self._eagerness, self._retries = Eagerness(), Retries()
         self._has_eager_finals = self._settings.eager_finals and info.eager_is_final
         self.eager_dropped = 0
         """Eager requests in vain, for the speaker went on."""
@@ -110,7 +113,7 @@ class Pipeline:
         self._eager: DecodeRequest | None = None
         """The eager request of the pause the speaker is in."""
         self._acked_s = 0.0
-        self._conditions = Conditions(settings.session, self.next_seq, start.ignored)
+        self._conditions = Conditions(self._settings, self.next_seq, start.ignored)
 
     @property
     def heard_sample(self) -> int:
@@ -197,8 +200,8 @@ class Pipeline:
         """Take in the engine's answer to one of this session's requests."""
         answer = with_script(answer, self.languages.script, _SCRIPTS[self._settings.chinese_script])
         effects: list[Effect] = [*self._conditions.answered(answer), *self._paced(answer)]
-        if answer.request.kind is RequestKind.EAGER and isinstance(answer.outcome, EngineError):
-            return effects + self._without_eager(answer.request, now_s)
+        if self._retries.is_due(answer.request, answer.outcome):
+            return effects + self._ask_again(answer.request, now_s)
         told = self._captioner.answer(answer, now_s, is_paused=answer.request is self._eager)
         return [*effects, *self._said(told)]
 
@@ -229,8 +232,6 @@ class Pipeline:
                     self._has_partials and not self._conditions.is_behind
                 ):
                     effects.append(self._request(event, RequestKind.PARTIAL, now_s + self._settings.partial_deadline_s))
-                case _:
-                    pass
         return effects
 
     def _end(self, event: speech.SpeechEnded, now_s: float) -> list[Effect]:
@@ -238,12 +239,11 @@ class Pipeline:
         eager, self._eager = self._eager, None
         if event.reason is speech.EndReason.SILENCE:
             self._eagerness.paused(was_end=True)
-        effects: list[Effect] = [
-            SpeechEnded(self.next_seq(), event.utterance_id, event.start_sample, event.end_sample, event.reason)
-        ]
+        span = event.start_sample, event.end_sample
+        effects: list[Effect] = [SpeechEnded(self.next_seq(), event.utterance_id, *span, event.reason)]
         if eager is None or eager.end_sample != event.end_sample:
             self.eager_dropped += eager is not None
-            effects.append(self._request(event, RequestKind.FINAL, now_s + self._settings.final_deadline_s))
+            effects.append(self._request(event, self._final_kind, now_s + self._settings.final_deadline_s))
         return [*effects, *self._said(self._captioner.end(event, self._revision, now_s))]
 
     def _said(self, events: list[ServerEvent]) -> list[ServerEvent]:
@@ -257,22 +257,22 @@ class Pipeline:
         self._eager = None
         return self._captioner.resume(event.utterance_id)
 
-    def _without_eager(self, request: DecodeRequest, now_s: float) -> list[Effect]:
-        """Ask for a final where the eager request that was to answer an utterance has failed."""
+    def _ask_again(self, request: DecodeRequest, now_s: float) -> list[Effect]:
+        """Ask for a final where the request that was to answer an utterance has failed."""
         if request is self._eager:
             self._eager = None
         if self._captioner.waits_for(request.utterance_id, request.revision):
             deadline_s, revision = now_s + self._settings.final_deadline_s, request.revision + 1
             self._captioner.ask_again(request.utterance_id, revision)
-            return [replace(request, kind=RequestKind.FINAL, revision=revision, deadline_s=deadline_s)]
+            return [replace(request, kind=self._final_kind, revision=revision, deadline_s=deadline_s)]
         return []
 
     def _paced(self, answer: Answer) -> list[ServerEvent]:
         """Stretch or shrink the partial interval by how a partial fared, and announce it."""
         if answer.request.kind is not RequestKind.PARTIAL:
             return []
-        is_replaced = isinstance(answer.outcome, RequestReplaced)
-        self._cadence.took(float("inf") if is_replaced else (answer.queue_s + answer.decode_s) * SAMPLE_RATE_HZ)
+        took_s = inf if isinstance(answer.outcome, RequestReplaced) else answer.queue_s + answer.decode_s
+        self._cadence.took(took_s * SAMPLE_RATE_HZ)
         self._listener.progress_interval_samples = self._cadence.interval_samples
         announced = self._cadence.announcement()
         return [] if announced is None else [CadenceChanged(self.next_seq(), announced)]
@@ -311,6 +311,11 @@ class Pipeline:
         answered_until = self._captioner.answered_until
         processed = received if answered_until is None else audio.sample_frames(answered_until)
         return Ack(self.next_seq(), received, min(received, processed))
+
+
+def _unhurried(settings: SessionSettings) -> SessionSettings:
+    """Return the settings of a session that may be as far behind as it likes."""
+    return replace(settings, eager_finals=False, lag_shed_s=inf, lag_limit_s=inf)
 
 
 def _cue_builder(start: Start, settings: PipelineSettings, checkpoint: Checkpoint) -> CueBuilder:

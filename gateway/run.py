@@ -10,6 +10,7 @@ from contextlib import nullcontext
 import uvicorn
 
 from decoder.choice import create_engine
+from gateway.addresses import lan_address, listening_urls
 from gateway.auth import open_doorkeeper
 from gateway.errors import ConfigurationError
 from gateway.server import create_app
@@ -38,7 +39,8 @@ async def serve(settings: Settings, on_listening: Callable[[str], None]) -> None
 
     Args:
         settings: all of them.
-        on_listening: called with the base URL once connections are accepted; then with Wyoming's, where there is one.
+        on_listening: called once connections are accepted, with each base URL, the one for this machine first; then
+            with Wyoming's, where there is one.
 
     Raises:
         ConfigurationError: the address is taken, or may not be served without keys, or the certificate is none.
@@ -64,9 +66,9 @@ async def serve(settings: Settings, on_listening: Callable[[str], None]) -> None
             )
             config.load()
             config.ssl = None if certificate is None else certificate.context
-            scheme = "http" if certificate is None else "https"
             host, port = listener.getsockname()[:2]
-            on_listening(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
+            for url in listening_urls(settings.server, host, port, lan_address()):
+                on_listening(url)
             if wyoming is not None:
                 on_listening(wyoming_url(wyoming))
             # uvicorn sends the signal that stopped it once more; the first was enough

@@ -142,6 +142,8 @@ class ServerSettings:
         port: 0 takes a free one.
         api_keys: who may connect; empty: anybody, on loopback only. In the environment separated by commas.
         allowed_origins: origins whose pages may open WebSockets, besides the gateway's own; `*` allows all.
+        public_url: https://HOST[/PREFIX] under which others find the gateway, for the links that are shared; None: the
+            address by which the page was opened, or this machine's in its network.
         insecure: serve on any address without keys.
         tls_cert: PEM file of a certificate and those above it; None: HTTP and WebSockets are not encrypted.
         tls_key: PEM file of its private key, without a password; None: it is in `tls_cert`. SIGHUP reads both again.
@@ -159,6 +161,7 @@ class ServerSettings:
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     api_keys: Annotated[tuple[_ApiKey, ...], BeforeValidator(_split_commas)] = ()
     allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = ()
+    public_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+")] | None = None
     insecure: bool = False
     tls_cert: Path | None = None
     tls_key: Path | None = None

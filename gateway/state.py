@@ -86,7 +86,7 @@ class StateDatabase:
         setting: str = "state.database",
         pragmas: Sequence[str] = (),
     ) -> None:
-        self._path = path
+        self.path = path
         self._schemas = schemas
         self._setting = setting
         self._pragmas = pragmas
@@ -100,7 +100,7 @@ class StateDatabase:
             StateUnavailable: that cannot be found out.
         """
         try:
-            self._path.stat()
+            self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
@@ -139,7 +139,7 @@ class StateDatabase:
         if self._connection is None:
             self._make_file()
             # transactions are opened by hand; whichever thread runs is the only one
-            connection = sqlite3.connect(self._path, _BUSY_S, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(self.path, _BUSY_S, isolation_level=None, check_same_thread=False)
             try:
                 _write_ahead(connection)
                 for pragma in self._pragmas:
@@ -154,8 +154,8 @@ class StateDatabase:
 
     def _make_file(self) -> None:
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as error:
             raise self._unavailable(error.strerror or str(error)) from error
 
@@ -185,7 +185,7 @@ class StateDatabase:
             raise self._unavailable(cause or str(error)) from error
 
     def _unavailable(self, cause: str) -> StateUnavailable:
-        return StateUnavailable(f"{self._setting} = {str(self._path)!r}: {cause}")
+        return StateUnavailable(f"{self._setting} = {str(self.path)!r}: {cause}")
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

@@ -3,6 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass, replace
 from math import inf
 from uuid import uuid4
@@ -11,7 +12,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from decoder.scheduler import Answer
-from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestCancelled, RequestKind, Task
+from decoder.types import DecodeRequest, EngineError, Hypothesis, Task
 from gateway.cues import Cue
 from gateway.pipeline import Effect, Pipeline, PipelineSettings
 from gateway.session import SessionContext
@@ -23,9 +24,6 @@ __all__ = ["FileSession", "FileWishes", "Passage"]
 logger = logging.getLogger("livecue.files")
 
 _SAMPLE_BYTES = 2
-
-_MAX_ATTEMPTS = 2
-"""An engine that fails twice on the same sound fails a third time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class FileSession:
     """Turns the sound of one file into passages.
 
     The next sound is taken only while fewer than `max_outstanding` utterances have no final, so what is held of a file
-    of any length is their sound. An utterance that fails is decoded once more.
+    of any length is their sound. An utterance that fails is decoded up to twice more.
 
     Args:
         wishes: what is to be made of it.
@@ -88,15 +86,15 @@ class FileSession:
         self._context = context
         self._max_outstanding = max_outstanding
         self._on_heard = on_heard
-        start = replace(wishes.start, partials=False, words=True)
-        self._pipeline = Pipeline(self.session_id, start, _unhurried(context.settings), context.engine)
+        start = replace(wishes.start, partials=False, words=True, file=True)
+        self._pipeline = Pipeline(self.session_id, start, _unacknowledged(context.settings), context.engine)
         self._answers: deque[Answer] = deque()
         """One for each request outstanding, at most."""
         self._answered = anyio.Event()
-        self._asked: dict[int, DecodeRequest] = {}
-        """The first request of each utterance without a final."""
-        self._hypotheses: dict[int, Hypothesis] = {}
-        """Of those of them that have been answered."""
+        self._asked: set[int] = set()
+        """The utterances without a final."""
+        self._outcomes: dict[int, Hypothesis | EngineError] = {}
+        """The latest of each of them that has been answered."""
         self._cues: list[Cue] = []
         """Of the utterance whose final comes next."""
         self._passages: deque[Passage] = deque()
@@ -168,27 +166,17 @@ class FileSession:
             self._take(self._answers.popleft())
 
     def _take(self, answer: Answer) -> None:
-        outcome, utterance_id = answer.outcome, answer.request.utterance_id
-        first = self._asked[utterance_id]
-        if isinstance(outcome, EngineError):
-            if isinstance(outcome, RequestCancelled) or answer.request.revision - first.revision + 1 >= _MAX_ATTEMPTS:
-                raise outcome
-            self._submit(replace(answer.request, revision=answer.request.revision + 1))
-            return
-        self._hypotheses[utterance_id] = outcome
-        self._apply(self._pipeline.answer(replace(answer, request=first), self._context.clock()))
-
-    def _submit(self, request: DecodeRequest) -> None:
-        self._context.scheduler.submit(request, self._deliver)
+        self._outcomes[answer.request.utterance_id] = answer.outcome
+        self._apply(self._pipeline.answer(answer, self._context.clock()))
 
     def _apply(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
             match effect:
                 case DecodeRequest():
                     wishes = self._wishes
-                    asked = replace(effect, kind=RequestKind.FILE, task=wishes.task, temperature=wishes.temperature)
-                    self._asked[asked.utterance_id] = asked
-                    self._submit(asked)
+                    request = replace(effect, task=wishes.task, temperature=wishes.temperature)
+                    self._asked.add(request.utterance_id)
+                    self._context.scheduler.submit(request, self._deliver)
                 case CueEvent(cue=cue):
                     self._cues.append(cue)
                 case Final():
@@ -199,13 +187,20 @@ class FileSession:
                     pass
 
     def _pass(self, final: Final) -> None:
-        del self._asked[final.utterance_id]
-        heard = self._hypotheses.pop(final.utterance_id)
+        self._asked.remove(final.utterance_id)
+        heard = self._outcomes.pop(final.utterance_id)
+        if isinstance(heard, EngineError):
+            raise _located(heard, final)
         cues, self._cues = tuple(self._cues), []
         self._passages.append(Passage(final, cues, heard.avg_logprob, heard.no_speech_probability))
 
 
-def _unhurried(settings: PipelineSettings) -> PipelineSettings:
-    """Return the settings of a session that is behind from its first second on, and that nobody watches."""
-    session = replace(settings.session, eager_finals=False, ack_interval_s=inf, lag_shed_s=inf, lag_limit_s=inf)
-    return replace(settings, session=session)
+def _unacknowledged(settings: PipelineSettings) -> PipelineSettings:
+    return replace(settings, session=replace(settings.session, ack_interval_s=inf))
+
+
+def _located(error: EngineError, final: Final) -> EngineError:
+    """Return the error with the place in the file that it keeps from having words."""
+    located, start_s, end_s = copy(error), final.start_sample / SAMPLE_RATE_HZ, final.end_sample / SAMPLE_RATE_HZ
+    located.args = (f"{error} (the file's audio from {start_s:.1f} to {end_s:.1f} s)",)
+    return located

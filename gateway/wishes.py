@@ -79,6 +79,8 @@ class Start:
             said of a channel comes as `OfChannel`.
         resumable: whether the session waits for the client when the connection is lost.
         languages: among these the language is detected, each as `language` is written; empty: the gateway's.
+        file: whether the audio is a recording: its finals come after everything live, have no deadline, and are asked
+            for again where the engine fails.
         is_language_hint: whether a language that cannot be had is warned of, and not refused: it ends no phone call.
         ignored: what is said of other wishes that the codec has left out for the same reason.
     """
@@ -96,6 +98,7 @@ class Start:
     channels: int = 1
     resumable: bool = False
     languages: tuple[str, ...] = ()
+    file: bool = False
     is_language_hint: bool = False
     ignored: tuple[str, ...] = ()
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import OutputContainer
+from av.stream import Disposition, Stream
 
 from tests.sounds import tone
 from vad.audio import SAMPLE_RATE_HZ, Float32
 
-__all__ = ["CODECS", "attacks", "encoded", "video", "without_length"]
+__all__ = ["CODECS", "attacks", "encoded", "tracks", "video", "with_hole", "without_length"]
 
 CODECS = {
     "wav": "pcm_s16le",
@@ -28,7 +30,10 @@ CODECS = {
 
 _MUXERS = {"m4a": "mp4"}
 
-_RATE_HZ = 48_000
+_PICTURES = {"flv": "flv1", "webm": "libvpx", "asf": "wmv2"}
+"""Muxer → a codec of video that it takes, where that is not MPEG-1."""
+
+_RATE_HZ, _BIT_RATE = 48_000, 128_000
 
 
 def encoded(kind: str, sound: Float32 | float = 1.0, codec: str | None = None, rate_hz: int = _RATE_HZ) -> bytes:
@@ -45,7 +50,7 @@ def encoded(kind: str, sound: Float32 | float = 1.0, codec: str | None = None, r
     with av.open(file, "w", format=_MUXERS.get(kind, kind)) as container:
         stream = container.add_stream(codec or CODECS[kind], rate=rate_hz)
         assert isinstance(stream, av.AudioStream)
-        stream.layout = "mono"
+        stream.layout, stream.bit_rate = "mono", _BIT_RATE
         for frame in _frames(samples, rate_hz):
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -67,6 +72,56 @@ def video(sound_s: float | None) -> bytes:
             for frame in _frames(tone(sound_s), _RATE_HZ):
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def with_hole(kind: str, codec: str, start_s: float, end_s: float, duration_s: float = 6.0) -> bytes:
+    """Return a file of a tone and, but for Ogg, a picture; packets of audio are missing from one time to another.
+
+    Args:
+        kind: a muxer's name.
+        codec: of the audio.
+        start_s, end_s: of the hole.
+        duration_s: of the picture and the tone.
+    """
+    file = io.BytesIO()
+    with av.open(file, "w", format=kind) as container:
+        packets = [] if kind == "ogg" else _picture(container, _PICTURES.get(kind, "mpeg1video"), duration_s)
+        sound = container.add_stream(codec, rate=_RATE_HZ, layout="mono")
+        assert isinstance(sound, av.AudioStream)
+        sound.bit_rate = _BIT_RATE
+        for frame in (*_frames(tone(duration_s), _RATE_HZ), None):
+            packets += [packet for packet in sound.encode(frame) if not start_s <= _begin_s(packet) < end_s]
+        for packet in sorted(packets, key=_begin_s):
+            container.mux(packet)
+    return file.getvalue()
+
+
+def _picture(container: OutputContainer, codec: str, duration_s: float) -> "list[av.Packet[Stream]]":
+    stream = container.add_stream(codec, rate=25)
+    assert isinstance(stream, av.VideoStream)
+    stream.width, stream.height, stream.pix_fmt = 16, 16, "yuv420p"
+    frames = (av.VideoFrame(16, 16, "yuv420p") for _ in range(round(25 * duration_s)))
+    return [packet for frame in (*frames, None) for packet in stream.encode(frame)]
+
+
+def _begin_s(packet: "av.Packet[Stream]") -> float:
+    assert packet.pts is not None
+    assert packet.time_base is not None
+    return float(packet.pts * packet.time_base)
+
+
+def tracks(*frequencies_hz: float, default: int | None, duration_s: float = 1.0) -> bytes:
+    """Return an MP4 with a tone in each audio track, of which one (from 0) may be flagged as the default."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        streams = [container.add_stream("aac", rate=_RATE_HZ, layout="mono") for _ in frequencies_hz]
+        for number, stream in enumerate(streams):
+            assert isinstance(stream, av.AudioStream)
+            stream.disposition = Disposition.default if number == default else Disposition(0)
+        for stream, frequency_hz in zip(streams, frequencies_hz, strict=True):
+            for frame in (*_frames(tone(duration_s, frequency_hz), _RATE_HZ), None):
+                container.mux(stream.encode(frame))
     return file.getvalue()
 
 

@@ -4,7 +4,7 @@ A process that decodes an upload is started for each of them, so this imports Py
 What PyAV would import itself when it first meets a stream is imported here: that process opens no file by then.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import BinaryIO
 
@@ -17,21 +17,32 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.codec import Codec, codecs_available
+from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
 from av.packet import Packet
+from av.stream import Disposition, Stream
 
 from vad.downmix import PcmDownmix
 from vad.errors import LivecueError
+from vad.track_clock import TrackClock
 
-__all__ = ["MEDIA_BYTES_PER_SAMPLE", "MEDIA_RATE_HZ", "Media", "MediaError", "MediaTooLong"]
+__all__ = ["MEDIA_BYTES_PER_SAMPLE", "MEDIA_RATE_HZ", "Media", "MediaError", "MediaTooLong", "NoSuchTrack"]
 
 MEDIA_RATE_HZ = 16_000
 """What media are decoded to. `vad.audio.SAMPLE_RATE_HZ` is the same, but brings numpy."""
 
 MEDIA_BYTES_PER_SAMPLE = 2
 
-_DEMUXERS = "aac,aiff,amr,asf,au,avi,caf,flac,matroska,mov,mp3,mpegts,ogg,w64,wav"
-"""Containers that hold sound themselves. Playlists and scripts (`hls`, `concat`) open other files: they stay out."""
+_DEMUXERS = (
+    "aac,ac3,ac4,aiff,amr,ape,asf,ast,au,avi,caf,dsf,dts,dtshd,dv,eac3,flac,flv,gxf,iff,ircam,loas,matroska,mlp,mmf,mov,"
+    "mp3,mpc,mpc8,mpeg,mpegts,mxf,nistsphere,nsv,nut,nuv,ogg,oma,osq,paf,qcp,rm,rso,shn,sox,tak,truehd,tta,voc,w64,wav,"
+    "wsd,wtv,wv,xwma"
+)
+"""Containers that hold audio themselves. Playlists and scripts (`hls`, `concat`) open other files, and raw streams
+(`s16le`, `g722`) are of any bytes: they stay out."""
+
+_TEXT_ERRORS = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+"""Titles need not be UTF-8. PyAV 19 takes them as they are, and has no such option."""
 
 _LIVE_PROBE_BYTES, _LIVE_KIND_BYTES = 8_192, 65_536
 """What is read of a live stream to know what is in it, and until it is no kind at all. FFmpeg's own 5 MB and 1 MB are
@@ -53,40 +64,56 @@ class MediaTooLong(MediaError):
     code = "media_too_long"
 
 
-class Media:
-    """The first sound track of a file, whose kind is known by its content and not by its name.
+class NoSuchTrack(MediaError):
+    """The file has fewer audio tracks."""
 
-    Nothing but the file itself is ever opened, and no decoder runs but those of sound.
+    code = "no_such_track"
+
+
+class Media:
+    """One audio track of a file, whose kind is known by its content and not by its name.
+
+    Nothing but the file itself is ever opened, and no decoder runs but those of audio. Time is the container's: silence
+    takes the place of what begins late, is missing or is broken.
 
     Args:
         file: open for reading; the caller closes it. It need not be seekable where its kind does not ask for it.
         name: what messages call it.
         max_duration_s: most sound that is taken; None: any.
+        track: which audio track, counted from 1; None: the one that the file says is played by default, else the first.
         is_live: whether it is still being recorded, so that it is opened after its first bytes.
 
     Raises:
         MediaError: it cannot be opened, or has no sound.
+        NoSuchTrack: it has fewer audio tracks than `track`.
         MediaTooLong: it says itself that it lasts longer than `max_duration_s`.
     """
 
     def __init__(
-        self, file: BinaryIO, name: str, max_duration_s: float | None = None, *, is_live: bool = False
+        self,
+        file: BinaryIO,
+        name: str,
+        max_duration_s: float | None = None,
+        *,
+        track: int | None = None,
+        is_live: bool = False,
     ) -> None:
         self.broken_packets = 0
         """Pieces that could not be decoded and were left out."""
         self._name = name
         self._max_duration_s = max_duration_s
+        self._begin_s: float | None = None
+        """Where the file begins on the clock of its stamps."""
         try:
             # A file object has no protocol, and the empty list keeps a container from naming another file by one.
             options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "", "codec_whitelist": _sound_decoders()}
             if is_live:
                 options |= {"probesize": str(_LIVE_PROBE_BYTES), "formatprobesize": str(_LIVE_KIND_BYTES)}
-            self._container = av.open(file, "r", options=options, metadata_errors="replace")
+            self._container = _opened(file, options)
         except (FFmpegError, ValueError) as error:
             raise MediaError(f"{name}: not a sound or video file that can be read ({_reason(error)})") from error
         try:
-            if not self._container.streams.audio:
-                raise MediaError(f"{name}: it has no sound track")
+            self._stream = _track(self._container.streams.audio, name, track)
             self._refuse_beyond_cap(self.duration_s or 0.0, "says that it lasts")
         except MediaError:
             self._container.close()
@@ -139,10 +166,15 @@ class Media:
         """
         converter: _Converter | None = None
         described = None
+        clock: TrackClock | None = None
         for frame in self._frames():
+            clock = clock or TrackClock(self._begin_s, self.duration_s)
             # Not every stream keeps its rate and layout: AAC may say the true ones only after its first frames.
-            if described != (description := (frame.format.name, frame.layout.name, frame.sample_rate)):
+            description = frame.format.name, frame.layout.name, frame.sample_rate
+            silence_s = clock.silence_before(frame.time, frame.samples / frame.sample_rate)
+            if silence_s or described != description:
                 yield from self._converted(converter, None)
+                yield from _silence(silence_s)
                 converter, described = self._converter(frame), description
             yield from self._converted(converter, frame)
         if described is None and self.broken_packets:
@@ -152,19 +184,37 @@ class Media:
     def _frames(self) -> Iterator[AudioFrame]:
         for packet in self._packets():
             try:
-                yield from packet.decode()
+                for frame in packet.decode():
+                    assert isinstance(frame, AudioFrame)
+                    yield frame
             except MemoryError:
                 raise
             except FFmpegError:
                 self.broken_packets += 1
 
-    def _packets(self) -> "Iterator[Packet[AudioStream]]":
+    def _packets(self) -> "Iterator[Packet[Stream]]":
+        begin = self._container.start_time
+        self._begin_s = None if begin is None else begin / av.time_base
         try:
-            yield from self._container.demux(self._container.streams.audio[0])
+            for packet in self._container.demux():
+                if packet.stream is self._stream:
+                    yield packet
+                else:
+                    self._note_begin(packet)
         except InvalidDataError:
             self.broken_packets += 1
         except FFmpegError as error:
             raise MediaError(f"{self._name}: it cannot be read on ({_reason(error)})") from error
+
+    def _note_begin(self, packet: "Packet[Stream]") -> None:
+        """Take in when a picture is presented: where one comes before the first audio, the file begins with it.
+
+        Without decoders of video, FFmpeg does not find it out in every container.
+        """
+        is_moving = packet.stream.type == "video" and not packet.stream.disposition & Disposition.attached_pic
+        if is_moving and packet.pts is not None and packet.time_base is not None and not packet.is_discard:
+            stamp_s = float(packet.pts * packet.time_base)
+            self._begin_s = stamp_s if self._begin_s is None else min(self._begin_s, stamp_s)
 
     def _converter(self, frame: AudioFrame) -> "_Converter":
         if not _MIN_RATE_HZ <= frame.sample_rate <= _MAX_RATE_HZ:
@@ -201,6 +251,30 @@ class _Converter:
             # Not `to_ndarray`, which imports numpy; the plane is padded beyond its samples.
             data = bytes(resampled.planes[0])[: resampled.samples * channels * MEDIA_BYTES_PER_SAMPLE]
             yield data if self._downmix is None else self._downmix.push(data)
+
+
+def _opened(file: BinaryIO, options: dict[str, str]) -> InputContainer:
+    open_container: Callable[..., InputContainer] = av.open  # what it takes depends on its version
+    return open_container(file, "r", options=options, **_TEXT_ERRORS)
+
+
+def _track(streams: tuple[AudioStream, ...], name: str, track: int | None) -> AudioStream:
+    if not streams:
+        raise MediaError(f"{name}: it has no sound track")
+    if track is None:
+        return next((stream for stream in streams if stream.disposition & Disposition.default), streams[0])
+    if not 1 <= track <= len(streams):
+        allowed = f"allowed are 1 to {len(streams)}" if len(streams) > 1 else "allowed is 1"
+        raise NoSuchTrack(f"{name}: track {track}: {allowed}")
+    return streams[track - 1]
+
+
+def _silence(duration_s: float) -> Iterator[bytes]:
+    left = round(duration_s * MEDIA_RATE_HZ)
+    while left > 0:
+        samples = min(left, MEDIA_RATE_HZ)
+        yield bytes(samples * MEDIA_BYTES_PER_SAMPLE)
+        left -= samples
 
 
 def _reason(error: FFmpegError | ValueError) -> str:

@@ -23,6 +23,9 @@ _MAX_PROMPT_CHARS = 1_000
 _MAX_SILENCE_MS = 10_000
 """The native dialect's limit."""
 
+_MAX_TRACK = 999
+"""More audio tracks than any file has."""
+
 
 _SINGLE = ("file", "model", "language", "prompt", "response_format", "temperature", "stream", "chunking_strategy")
 _LISTS = ("languages", "keywords", "timestamp_granularities", "include")
@@ -72,6 +75,7 @@ class Order:
         logprobs: whether words come with their log probabilities.
         stream: whether the answer is sent utterance by utterance.
         silence_ms: silence that ends an utterance; None: the gateway's.
+        track: which audio track of the file, counted from 1; None: the one that is played by default.
     """
 
     task: Task
@@ -84,6 +88,7 @@ class Order:
     logprobs: bool
     stream: bool
     silence_ms: int | None
+    track: int | None = None
 
 
 def read_order(fields: Fields, task: Task, info: EngineInfo) -> Order:
@@ -129,6 +134,7 @@ def read_order(fields: Fields, task: Task, info: EngineInfo) -> Order:
         logprobs=bool(include),
         stream=stream and response_format in (ResponseFormat.JSON, ResponseFormat.TEXT),
         silence_ms=_read_silence_ms(fields),
+        track=_read_track(fields),
     )
 
 
@@ -210,6 +216,15 @@ def _read_silence_ms(fields: Fields) -> int | None:
         )
     silence_ms = _read_number(fields, "chunking_strategy[silence_duration_ms]", 1, _MAX_SILENCE_MS)
     return None if silence_ms is None else round(silence_ms)
+
+
+def _read_track(fields: Fields) -> int | None:
+    text = _single(fields, "track")
+    if text is None:
+        return None
+    if not text.strip().isdecimal() or not 1 <= int(text.strip()[:9]) <= _MAX_TRACK:
+        raise InvalidRequest(f"track {shortened(text)}: allowed is a whole number from 1 to {_MAX_TRACK}", "track")
+    return int(text)
 
 
 def _read_number(fields: Fields, name: str, least: float, most: float) -> float | None:

@@ -87,6 +87,12 @@ _COMMON: dict[str, Schema] = {
     "model": _text("Any name, or none: the gateway has one model.", example="whisper-1"),
     "prompt": _text("Names and context that help the model; the last 1000 characters count."),
     "response_format": _text("How the transcript is written.", enum=list(ResponseFormat), default="json"),
+    "track": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 999,
+        "description": "Which audio track of the file, counted from 1; without it the one that is played by default.",
+    },
     "temperature": {
         "type": "number",
         "minimum": 0,

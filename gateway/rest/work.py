@@ -86,7 +86,7 @@ class TranscriptionResponse(Response):
             order = read_order(upload.fields, self._task, gateway.sessions.engine)
             if upload.file is None:
                 raise InvalidRequest("file: missing; allowed is one part of that name with the sound", "file")
-            async with decoded(upload.file.path, uploads) as sound:
+            async with decoded(upload.file.path, uploads, order.track) as sound:
                 answer = _stream if order.stream else _answer
                 work = partial(answer, order, open_file(gateway, _wishes(order), caller), sound, send)
                 return await while_connected(request, work)

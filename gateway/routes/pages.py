@@ -13,8 +13,9 @@ from urllib.parse import quote, urlencode
 
 import segno
 from fastapi import APIRouter, Path, Query, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
+from gateway.addresses import is_for_this_machine, lan_address, share_base
 from gateway.errors import NotFound
 from gateway.service import Gateway
 
@@ -73,7 +74,7 @@ class _File:
     etag: str
 
 
-def pages_router(_: Gateway) -> APIRouter:
+def pages_router(gateway: Gateway) -> APIRouter:
     """Return the routes of the pages; they need no key, for all they show they ask for as anybody would."""
     router = APIRouter(include_in_schema=False)
     web = _read_files()
@@ -88,12 +89,24 @@ def pages_router(_: Gateway) -> APIRouter:
             return _answer(request, web, "overlay.html", _OVERLAY_POLICY)
         return _answer(request, web, "viewer.html", _POLICY)
 
+    def link(request: Request, session_id: str, token: str | None) -> str:
+        base = share_base(str(request.base_url), gateway.settings.server, lan_address())
+        query = "" if token is None else "?" + urlencode({"token": token})
+        return f"{base}/watch/{quote(session_id, safe='')}{query}"
+
+    @router.get("/watch/{session_id}/link.json")
+    async def share_link(request: Request, session_id: _Session, token: _Token = None) -> Response:
+        url = link(request, session_id, token)
+        body = {"url": url, "reach": "this_machine" if is_for_this_machine(url) else "network"}
+        return JSONResponse(body, headers={**_headers(_POLICY), "Cache-Control": "no-store"})
+
     @router.get("/watch/{session_id}/qr.svg")
     async def qr_code(request: Request, session_id: _Session, token: _Token = None) -> Response:
-        query = "" if token is None else "?" + urlencode({"token": token})
-        image = _qr_svg(f"{request.base_url}watch/{quote(session_id, safe='')}{query}")
+        url = link(request, session_id, token)
+        if is_for_this_machine(url):
+            raise NotFound("no QR code: its address would be of this machine only; server.public_url says another one")
         headers = {**_headers(_POLICY), "Cache-Control": "no-store"}
-        return Response(image, media_type=_TYPES["svg"], headers=headers)
+        return Response(_qr_svg(url), media_type=_TYPES["svg"], headers=headers)
 
     @router.api_route("/assets/{name}", methods=["GET", "HEAD"])
     async def asset(request: Request, name: str) -> Response:

@@ -231,6 +231,7 @@ def _start_event(message: StartMessage) -> Start:
         guard=message.guard,
         resumable=message.resumable,
         languages=message.languages,
+        file=message.file,
     )
 
 
@@ -254,6 +255,7 @@ def _start_message(event: Start) -> StartMessage:
         guard=event.guard,
         resumable=event.resumable,
         languages=event.languages,
+        file=event.file,
     )
 
 

@@ -63,6 +63,7 @@ class StartMessage(_Message, tag="start"):
     guard: bool = False
     resumable: bool = False
     languages: tuple[str, ...] = ()
+    file: bool = False
 
 
 class ResumeMessage(_Message, tag="resume"):

@@ -16,7 +16,7 @@ from gateway.errors import ConfigurationError, InsufficientCredits, RateLimited,
 from gateway.key_store import KEYS_SCHEMA, KeyStore
 from gateway.keys import Key
 from gateway.settings import Settings, load_settings
-from gateway.state import StateDatabase, StateUnavailable
+from gateway.state import StateDatabase, StateUnavailable, data_path
 
 NO_DATABASE = Path("/nonexistent/state.db")
 
@@ -403,3 +403,71 @@ async def test_a_key_of_either_source_opens_any_address_and_so_does_insecure(pat
     make(store, "demo")
     async with open_doorkeeper(settings_of(path, host=EVERYWHERE)) as doorkeeper:
         assert not doorkeeper.is_open
+
+
+# --- keys that are lost ---------------------------------------------------------------------------------------------
+
+
+async def opened(path: Path, **server: object) -> bool:
+    async with open_doorkeeper(settings_of(path, **server)) as doorkeeper:
+        return doorkeeper.is_open
+
+
+def lose(path: Path, content: bytes | None = None) -> None:
+    """Delete a state database, or put something else in its place."""
+    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        file.unlink(missing_ok=True)
+    if content is not None:
+        path.write_bytes(content)
+
+
+def forget(path: Path) -> None:
+    """Delete the notes that there were keys."""
+    for mark in (path.with_name(f"{path.name}.keys-were-made"), data_path("keys-were-made")):
+        mark.unlink()
+
+
+@pytest.fixture
+async def used(path: Path, store: KeyStore) -> Path:
+    """Return the state of a gateway that has had a key."""
+    make(store, "demo")
+    assert not await opened(path)
+    return path
+
+
+@pytest.mark.parametrize("content", [None, b""])
+async def test_a_gateway_that_had_keys_does_not_open_without_its_state(used: Path, content: bytes | None) -> None:
+    lose(used, content)
+    with pytest.raises(ConfigurationError, match=r"there were API keys .*missing, empty or another one; .*--insecure"):
+        await opened(used)
+
+
+async def test_nor_does_it_open_with_another_state(used: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="there were API keys"):
+        await opened(tmp_path / "elsewhere" / "state.db")
+
+
+async def test_nor_where_only_the_folder_of_the_state_is_left(
+    used: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose(used)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "another home"))
+    with pytest.raises(ConfigurationError, match="there were API keys"):
+        await opened(used)
+
+
+async def test_a_key_or_insecure_or_forgetting_lets_it_start(used: Path, tmp_path: Path) -> None:
+    lose(used)
+    assert not await opened(used, api_keys=["key"])
+    assert await opened(used, insecure=True)
+    lose(used)
+    forget(used)
+    assert await opened(used)
+
+
+async def test_when_all_keys_are_revoked_the_start_says_that_it_is_closed(
+    used: Path, store: KeyStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.revoke("demo")
+    assert not await opened(used)
+    assert "the gateway is closed: all keys are revoked; make one with 'livecue keys create NAME'" in caplog.text

@@ -1,8 +1,11 @@
 """The command line, as a user meets it."""
 
 import json
+import logging
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from socket import create_server
 
@@ -11,6 +14,7 @@ import webvtt
 from typer.testing import CliRunner, Result
 
 from gateway.cli import app
+from gateway.cli_running import set_up_logging
 
 RECORDING = Path(__file__).parents[2] / "clients" / "demo" / "talk.flac"
 
@@ -120,7 +124,19 @@ def test_print_config_shows_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("serve", "--print-config")
     assert result.exit_code == 0
     assert "secret" not in result.stdout
-    assert len(json.loads(result.stdout)["server"]["api_keys"]) == 2
+    assert tomllib.loads(result.stdout)["server"]["port"] == 8000
+
+
+def test_a_record_is_one_line_without_colours(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(logging.root, "handlers", [])
+    set_up_logging("info")
+    logging.getLogger("livecue.test").info("session opened session=%s rate_hz=%d %s", "a" * 32, 16_000, "x" * 200)
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d [\d:,]+ INFO livecue\.test session opened .*x{200}", lines[0])
 
 
 def test_a_taken_port_is_named() -> None:

@@ -17,7 +17,7 @@ from gateway.errors import Disconnected, PayloadTooLarge, UnsupportedMedia
 from gateway.settings import UploadSettings
 from gateway.transport import MemoryTransport, memory_pair
 from gateway.wire.deepgram_messages import is_close
-from tests.media import encoded
+from tests.media import encoded, with_hole
 from vad.errors import LivecueError
 
 CLOSE = '{"type":"CloseStream"}'
@@ -82,6 +82,16 @@ async def test_every_kind_that_recorders_send_is_heard_whole(kind: str, piece_by
 
 async def test_a_fragmented_mp4_is_heard_whole() -> None:
     assert len(await heard(fragmented_mp4())) / BYTES_PER_S == pytest.approx(2.0, abs=0.15)
+
+
+async def test_a_hole_in_a_recording_is_silence_of_its_length() -> None:
+    assert len(await heard(with_hole("webm", "libopus", 1.0, 4.0))) / BYTES_PER_S == pytest.approx(6.0, abs=0.1)
+
+
+async def test_audio_that_begins_late_is_heard_when_it_begins() -> None:
+    sound = await heard(with_hole("webm", "libopus", -1.0, 2.0))
+    assert len(sound) / BYTES_PER_S == pytest.approx(6.0, abs=0.1)
+    assert not any(sound[: round(1.9 * BYTES_PER_S)])
 
 
 async def test_sound_comes_while_the_recording_goes_on() -> None:

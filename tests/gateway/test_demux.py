@@ -19,7 +19,7 @@ from gateway.demux import DecodedSound, decoded
 from gateway.demux_process import Outcome, _decode
 from gateway.errors import GatewayError, InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from gateway.settings import UploadSettings
-from tests.media import CODECS, attacks, encoded, video, without_length
+from tests.media import CODECS, attacks, encoded, tracks, video, without_length
 from tests.sounds import silence
 
 ROOT = Path(__file__).parent.parent.parent
@@ -105,14 +105,27 @@ async def test_a_file_may_be_gone_once_its_decoding_has_begun(tmp_path: Path) ->
         assert sum([len(block) async for block in sound]) / BYTES_PER_S == pytest.approx(30, abs=0.1)
 
 
-async def test_broken_pieces_are_left_out_and_counted(tmp_path: Path) -> None:
+async def test_broken_pieces_are_silence_and_counted(tmp_path: Path) -> None:
     file = encoded("mp4", 4.0)
     third = len(file) // 3
     damaged = file[:third] + bytes(third // 2) + file[third + third // 2 :]
     async with decoded(stored(damaged, tmp_path), SETTINGS) as sound:
         blocks = [block async for block in sound]
-    assert 3 < sum(map(len, blocks)) / BYTES_PER_S < 4
+    assert sum(map(len, blocks)) / BYTES_PER_S == pytest.approx(4, abs=0.1)
     assert sound.broken_packets > 0
+
+
+async def test_a_track_is_chosen_and_one_that_is_not_there_refused(tmp_path: Path) -> None:
+    path = stored(tracks(440, 880, default=1), tmp_path)
+    heard: list[bytes] = []
+    for track in (1, 2, None):
+        async with decoded(path, SETTINGS, track) as sound:
+            heard.append(b"".join([block async for block in sound]))
+    assert heard[0] != heard[1] == heard[2]
+    with pytest.raises(InvalidRequest, match="track 3: allowed are 1 to 2") as refused:
+        async with decoded(path, SETTINGS, track=3):
+            pytest.fail("it was taken")
+    assert refused.value.field == "track"
 
 
 @pytest.mark.parametrize("name", ["concat script", "playlist of an absolute path", "playlist of an address", "noise"])

@@ -41,9 +41,9 @@ async def test_all_that_pages_are_made_of_is_served_by_the_gateway() -> None:
                 assert not re.match(r"\w+:|//", "".join(name)), "pages ask nobody else"
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/assets/style.css", "/watch/abc/qr.svg"])
+@pytest.mark.parametrize("path", [*PAGES, "/assets/style.css", "/watch/abc/qr.svg", "/watch/abc/link.json"])
 async def test_nothing_foreign_runs_in_a_page_and_its_address_goes_nowhere(path: str) -> None:
-    async with client() as http:
+    async with client({"server": {"public_url": "https://captions.example.com"}}) as http:
         headers = (await http.get(path)).headers
     policy = dict(directive.split(" ", 1) for directive in headers["content-security-policy"].split("; "))
     assert policy["default-src"] == "'none'"
@@ -90,12 +90,23 @@ async def test_pages_need_no_key() -> None:
     ("query", "way"), [("", "/watch/abc%20d"), ("?token=vt_a%2Bb%26c", "/watch/abc%20d?token=vt_a%2Bb%26c")]
 )
 async def test_the_qr_code_has_the_viewers_address(query: str, way: str) -> None:
-    async with client() as http:
+    async with client({"server": {"public_url": "https://captions.example.com"}}) as http:
         reply = await http.get(f"/watch/abc%20d/qr.svg{query}")
-        address = f"{http.base_url}".rstrip("/") + way
+        shared = await http.get(f"/watch/abc%20d/link.json{query}")
+    address = f"https://captions.example.com{way}"
+    assert shared.json() == {"url": address, "reach": "network"}
     assert reply.headers["content-type"] == "image/svg+xml"
     assert reply.headers["cache-control"] == "no-store"
     assert modules_of(reply.content) == modules_of(segno.make_qr(address, error="m").svg_inline(dark="#000").encode())
+
+
+async def test_an_address_of_this_machine_only_is_said_to_be_one_and_has_no_qr_code() -> None:
+    async with client() as http:
+        shared = await http.get("/watch/abc/link.json")
+        refused = await http.get("/watch/abc/qr.svg")
+    assert shared.json()["reach"] == "this_machine"
+    assert refused.status_code == 404
+    assert "server.public_url" in refused.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("path", [f"/watch/{'x' * 201}", f"/watch/abc/qr.svg?token={'x' * 201}", "/watch/a?overlay=2"])

@@ -9,10 +9,19 @@ from decoder.engine import EngineInfo
 from decoder.engines.scripted import spoken_count
 from decoder.scheduler import Answer
 from decoder.settings import GuardSettings, StabiliserSettings
-from decoder.types import DecodeRequest, EngineBusy, EngineError, Hypothesis, RequestKind, RequestReplaced
+from decoder.types import (
+    DecodeRequest,
+    EngineBusy,
+    EngineError,
+    EngineTimeout,
+    Hypothesis,
+    RequestCancelled,
+    RequestKind,
+    RequestReplaced,
+)
 from gateway.pipeline import Effect, Pipeline, PipelineSettings
 from gateway.settings import SessionSettings
-from gateway.wire import CadenceChanged, Endpointing, Final, Flushed, Resumed, Start
+from gateway.wire import CadenceChanged, Endpointing, Final, Flushed, Resumed, Start, Warning
 from tests.sessions import SEGMENTER, LoudnessDetector, hush, speech
 from vad.detector import DETECTORS
 
@@ -240,3 +249,36 @@ def test_a_request_says_whether_the_detector_found_speech_though_the_client_cuts
     hear(made, *sounds)
     [request] = requests(made.flush("1", 0.0))
     assert request.speech_probability == probability
+
+
+def test_a_file_has_no_deadline_no_eager_finals_and_is_never_behind() -> None:
+    made = pipeline(Start(file=True, partials=False))
+    effects = hear(made, *[hush(0.5) + speech(1.2) + hush(0.8)] * 100)
+    assert kinds(effects) == [RequestKind.FILE] * 100
+    assert not [effect for effect in effects if isinstance(effect, Warning)]
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_the_final_of_a_file_is_asked_for_again_where_the_engine_fails(failures: int) -> None:
+    made = pipeline(Start(file=True, partials=False))
+    asked = requests(hear(made, hush(0.5), speech(1.2), hush(0.8)))
+    for _ in range(failures):
+        asked = requests(answer(made, asked[0], EngineTimeout("too slow")))
+    assert kinds(asked) == [RequestKind.FILE]
+    assert [final.error for final in finals(answer(made, asked[0]))] == [None]
+
+
+def test_what_fails_three_times_is_a_gap() -> None:
+    made = pipeline(Start(file=True, partials=False))
+    asked = requests(hear(made, hush(0.5), speech(1.2), hush(0.8)))
+    for _ in range(2):
+        asked = requests(answer(made, asked[0], EngineTimeout("too slow")))
+    effects = answer(made, asked[0], EngineTimeout("too slow"))
+    assert kinds(effects) == []
+    assert [(final.text, final.error) for final in finals(effects)] == [("", "engine_timeout")]
+
+
+def test_nothing_is_asked_for_again_once_the_session_is_over() -> None:
+    made = pipeline(Start(file=True, partials=False))
+    [asked] = requests(hear(made, hush(0.5), speech(1.2), hush(0.8)))
+    assert kinds(answer(made, asked, RequestCancelled("closing"))) == []

@@ -13,10 +13,10 @@ import av
 import numpy as np
 import pytest
 
-from tests.media import CODECS, attacks, encoded, video, without_length
+from tests.media import CODECS, attacks, encoded, tracks, video, with_hole, without_length
 from tests.sounds import silence, tone
 from vad.audio import SAMPLE_RATE_HZ
-from vad.media import MEDIA_BYTES_PER_SAMPLE, MEDIA_RATE_HZ, Media, MediaError, MediaTooLong
+from vad.media import MEDIA_BYTES_PER_SAMPLE, MEDIA_RATE_HZ, Media, MediaError, MediaTooLong, NoSuchTrack
 
 PADDING_S = 0.1
 """What coders add at either end."""
@@ -98,14 +98,100 @@ def test_a_stream_that_changes_its_rate_goes_on() -> None:
 
 
 @pytest.mark.parametrize("damage", [b"\x00", b"\xff"])
-@pytest.mark.parametrize("kind", ["mp4", "mp3"])
-def test_broken_pieces_are_left_out_and_counted(kind: str, damage: bytes) -> None:
+@pytest.mark.parametrize(("kind", "least_s"), [("mp4", 3.95), ("mp3", 3.0)])
+def test_broken_pieces_are_silence_where_packets_have_stamps_and_counted(
+    kind: str, least_s: float, damage: bytes
+) -> None:
     file = encoded(kind, 4.0)
     third = len(file) // 3
     with Media(io.BytesIO(file[:third] + third // 2 * damage + file[third + third // 2 :]), "it") as media:
         duration_s = sum(map(len, media.blocks(0.5))) / 32_000
         assert media.broken_packets > 0
-    assert 3 < duration_s < 4
+    assert least_s < duration_s < 4.05
+
+
+STAMPED = [
+    ("mp4", "aac"),
+    ("matroska", "libopus"),
+    ("webm", "libopus"),
+    ("mpegts", "aac"),
+    ("mpegts", "ac3"),
+    ("mpeg", "mp2"),
+    ("flv", "aac"),
+    ("flv", "libmp3lame"),
+    ("asf", "wmav2"),
+    ("mov", "alac"),
+    ("nut", "flac"),
+    ("ogg", "libopus"),
+]
+"""Kind → codec, of those whose packets say when they are presented."""
+
+
+def loud_spans_s(samples: "np.ndarray[tuple[int], np.dtype[np.int16]]") -> list[float]:
+    """Return where a tone begins and ends, in turn, to 10 ms."""
+    block = MEDIA_RATE_HZ // 100
+    levels = np.abs(samples[: len(samples) // block * block].astype(float)).reshape(-1, block).mean(axis=1)
+    is_loud = np.concatenate([[False], levels > 1_000, [False]])
+    return [float(place) / 100 for place in np.flatnonzero(np.diff(is_loud))]
+
+
+@pytest.mark.parametrize(("kind", "codec"), [(kind, codec) for kind, codec in STAMPED if kind != "ogg"])
+def test_audio_that_begins_later_than_the_picture_has_the_time_of_the_file(kind: str, codec: str) -> None:
+    spans = loud_spans_s(decoded(with_hole(kind, codec, -1.0, 2.0)))
+    assert spans == pytest.approx([2.0, 6.0], abs=PADDING_S)
+
+
+@pytest.mark.parametrize(("kind", "codec"), STAMPED)
+def test_a_hole_in_a_track_is_silence(kind: str, codec: str) -> None:
+    spans = loud_spans_s(decoded(with_hole(kind, codec, 1.0, 4.0)))
+    assert spans == pytest.approx([0.0, 1.0, 4.0, 6.0], abs=PADDING_S)
+
+
+def pitch_hz(file: bytes, track: int | None = None) -> float:
+    with Media(io.BytesIO(file), "it", track=track) as media:
+        samples = np.frombuffer(b"".join(media.blocks(0.5)), "<i2")
+    return float(np.argmax(np.abs(np.fft.rfft(samples[4_000:12_000])))) * 2
+
+
+@pytest.mark.parametrize(("default", "expected_hz"), [(None, 440), (0, 440), (1, 880)])
+def test_the_track_that_the_file_plays_by_default_is_taken(default: int | None, expected_hz: float) -> None:
+    assert pitch_hz(tracks(440, 880, default=default)) == pytest.approx(expected_hz, abs=4)
+
+
+def test_a_track_can_be_chosen() -> None:
+    file = tracks(440, 880, default=1)
+    assert [pitch_hz(file, track) for track in (1, 2)] == pytest.approx([440, 880], abs=4)
+
+
+def test_a_track_that_is_not_there_is_refused() -> None:
+    with pytest.raises(NoSuchTrack, match="it: track 3: allowed are 1 to 2"):
+        Media(io.BytesIO(tracks(440, 880, default=0)), "it", track=3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "codec"),
+    [
+        ("ac3", "ac3"),
+        ("eac3", "eac3"),
+        ("flv", "aac"),
+        ("flv", "libmp3lame"),
+        ("tta", "tta"),
+        ("wv", "wavpack"),
+        ("mpeg", "mp2"),
+        ("asf", "wmav2"),
+        ("mp2", "mp2"),
+        ("caf", "alac"),
+        ("au", "pcm_s16be"),
+        ("voc", "pcm_s16le"),
+        ("latm", "aac"),
+        ("avi", "libmp3lame"),
+        ("rm", "ac3"),
+    ],
+)
+def test_kinds_that_are_less_usual_are_read_too(kind: str, codec: str) -> None:
+    file = encoded(kind, 3.0, codec)
+    assert len(decoded(file)) / MEDIA_RATE_HZ == pytest.approx(3.0, abs=PADDING_S)
+    assert pitch_hz(file) == pytest.approx(440, abs=4)
 
 
 def test_a_file_that_is_broken_all_through_is_refused() -> None:

@@ -36,6 +36,15 @@ def test_any_name_of_a_model_will_do_or_an_empty_one(model: str) -> None:
     assert order(model=model).response_format is ResponseFormat.JSON
 
 
+def test_a_track_may_be_named() -> None:
+    assert (order().track, order(track="2").track) == (None, 2)
+
+
+@pytest.mark.parametrize("track", ["0", "-1", "1.5", "first", "1000", "9" * 10_000])
+def test_a_track_is_a_number_from_1(track: str) -> None:
+    assert refusal(track=track).field == "track"
+
+
 @pytest.mark.parametrize("model", [[], ["a", "b"]])
 def test_no_model_and_two_will_not(model: list[str]) -> None:
     assert refusal(model=model).field == "model"

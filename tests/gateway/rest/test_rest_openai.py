@@ -273,4 +273,4 @@ async def test_an_engine_that_fails_is_asked_again_and_then_reported() -> None:
             await client.audio.transcriptions.create(file=wav(utterances(1)), model=MODEL)
     assert (raised.value.status_code, raised.value.code) == (503, "engine_failed")
     assert len(waits) == 2
-    assert len(engine.asked) == 3 * 2  # each upload tries an utterance twice
+    assert len(engine.asked) == 3 * 3  # each upload tries an utterance three times

@@ -86,21 +86,22 @@ async def test_silence_has_no_passages() -> None:
         assert await transcribe(context, b"") == []
 
 
-async def test_an_utterance_that_fails_once_is_decoded_again() -> None:
-    engine = GatedEngine(failing(1))
+@pytest.mark.parametrize("failures", [1, 2])
+async def test_an_utterance_that_fails_is_decoded_again(failures: int) -> None:
+    engine = GatedEngine(failing(failures))
     async with open_context(engine) as context:
         assert texts(await transcribe(context, utterances(3))) == [
             "two three four",
             "eight nine ten one",
             "four five six seven",
         ]
-    assert sum(request.utterance_id == 1 for request in engine.asked) == 2
+    assert sum(request.utterance_id == 1 for request in engine.asked) == failures + 1
 
 
-async def test_an_utterance_that_fails_twice_fails_the_file() -> None:
-    engine = GatedEngine(failing(2))
+async def test_an_utterance_that_fails_three_times_fails_the_file_and_says_where() -> None:
+    engine = GatedEngine(failing(3))
     async with open_context(engine) as context:
-        with pytest.raises(EngineFailed, match="the script says so"):
+        with pytest.raises(EngineFailed, match=r"the script says so \(the file's audio from 2\.7 to 4\.4 s\)"):
             await transcribe(context, utterances(3))
     assert len(engine.forgotten) == 1
 

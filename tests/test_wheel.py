@@ -1,0 +1,73 @@
+"""What is installed with `pip install livecue`, and that it brings all that it imports."""
+
+import re
+import sys
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+
+import pytest
+
+from tests.test_layers import PACKAGES, ROOT, imports_of, modules, name_of
+
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+WHEEL = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+PROJECT = PYPROJECT["project"]
+
+ON_REQUEST = {"torch", "sounddevice", "moonshine-voice"}
+"""Of extras; the code that imports them says what to install."""
+
+
+def name_in(requirement: str) -> str:
+    begin = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert begin is not None
+    return re.sub(r"[-_.]+", "-", begin.group()).lower()
+
+
+@cache
+def covered() -> set[str]:
+    """Return the distributions that come with livecue's own requirements, and theirs."""
+    found: set[str] = set()
+    waiting = [name_in(requirement) for requirement in PROJECT["dependencies"]]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            with suppress(PackageNotFoundError):  # of other platforms
+                waiting += [name_in(text) for text in requires(name) or () if "extra ==" not in text]
+    return found
+
+
+@cache
+def installed_owners() -> Mapping[str, list[str]]:
+    """Return the distributions that bring each module."""
+    return packages_distributions()
+
+
+def shipped() -> list[str]:
+    return [name for path in modules() if not (name := name_of(path)).startswith(tuple(WHEEL["exclude"]))]
+
+
+def test_the_packages_that_are_shipped_are_the_four() -> None:
+    assert tuple(WHEEL["packages"]) == tuple(sorted(PACKAGES))
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_what_is_shipped_imports_nothing_that_its_dependencies_do_not_bring(name: str) -> None:
+    allowed = covered() | ON_REQUEST
+    owners = installed_owners()
+    for imported in imports_of(ROOT / name):
+        root = imported.partition(".")[0]
+        if root in sys.stdlib_module_names or root in PACKAGES:
+            continue
+        brought_by = {name_in(owner) for owner in owners.get(root, [root])}
+        assert brought_by & allowed, f"{root} comes with {', '.join(sorted(brought_by))}"
+
+
+def test_nothing_that_is_shipped_imports_what_is_not() -> None:
+    hidden = [folder.replace("/", ".") for folder in WHEEL["exclude"]]
+    for name in shipped():
+        for imported in imports_of(ROOT / name):
+            assert not imported.startswith(tuple(hidden)), f"{name} imports {imported}"
