@@ -32,6 +32,7 @@ from gateway.doctor import print_report
 from gateway.errors import ConfigurationError
 from gateway.keys_cli import app as keys_app
 from gateway.local import local_connection
+from gateway.log_records import ShortRecords
 from gateway.run import serve as run_server
 from gateway.sessions_cli import app as sessions_app
 from gateway.settings import Settings, load_settings
@@ -352,6 +353,7 @@ def _set_up_logging(level: str) -> None:
         with _reported_errors():
             raise ConfigurationError(f"server.log_level = {level!r}: expected debug, info, warning or error")
     handler = RichHandler(console=_notices, show_path=False, markup=False)
+    handler.addFilter(ShortRecords())
     logging.basicConfig(level=logging.WARNING, format="%(name)s %(message)s", handlers=[handler])
     logging.getLogger("livecue").setLevel(level.upper())
 

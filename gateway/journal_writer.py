@@ -10,6 +10,7 @@ from typing import TypeVar
 import anyio
 
 from gateway.cues import CueState
+from gateway.event_sizes import bytes_of
 from gateway.journal_store import Batch, Change, EventKey, JournalStore, Opening
 from gateway.lasting import Superseding, channel_of, event_json, seq_of
 from gateway.state import StateUnavailable
@@ -37,6 +38,9 @@ _BATCH_EVENTS = 200
 
 MAX_UNWRITTEN = 100_000
 """Events kept while the file cannot be written: about 50 MB, eight minutes of 200 sessions or a day of one."""
+
+MAX_UNWRITTEN_BYTES = 2**26
+"""Of these, for a client may make some of them long."""
 
 MAX_SESSIONS = 10_000
 """Sessions kept meanwhile, those that have ended included, for the bound on events does not bound them."""
@@ -115,6 +119,7 @@ class JournalWriter:
         self._sessions: dict[str, Written] = {}
         """Until the end of each is written down."""
         self._unwritten: OrderedDict[EventKey, _Unwritten] = OrderedDict()
+        self._unwritten_bytes = 0
         self._superseded: set[EventKey] = set()
         """Events that may be in the file, and are to be taken out."""
         self._changed: set[str] = set()
@@ -154,11 +159,12 @@ class JournalWriter:
                 self._supersede((session_id, older))
             self._unwritten[session_id, seq] = _Unwritten(event, session, untold if is_held else None)
             session.unwritten += 1
+            self._unwritten_bytes += bytes_of(event)
             session.touched_s = self._clock()
             if isinstance(event, Ready):
                 session.language = event.language
             self._change(session_id, is_urgent=is_held)
-            if len(self._unwritten) > MAX_UNWRITTEN:
+            while len(self._unwritten) > MAX_UNWRITTEN or self._unwritten_bytes > MAX_UNWRITTEN_BYTES:
                 self._lose(next(iter(self._unwritten)))
         if is_held:
             self._held.append((anyio.current_time() + _TELL_AFTER_S, session.telling, untold))
@@ -288,9 +294,8 @@ class JournalWriter:
             logger.info("the journal is written again")
         self.is_failing = False
         self.counts.written += len(unwritten)
-        for key, each in unwritten.items():
-            if self._unwritten.pop(key, None) is not None:
-                each.session.unwritten -= 1
+        for key in unwritten:
+            self._take(key)
         for change in batch.changes:
             session = self._sessions.get(change.session_id)
             if session is None:  # it has been deleted meanwhile
@@ -318,19 +323,22 @@ class JournalWriter:
                 session.warn(_UNAVAILABLE)
 
     def _supersede(self, key: EventKey) -> None:
-        unwritten = self._unwritten.pop(key, None)
-        if unwritten is not None:
-            unwritten.session.unwritten -= 1
+        unwritten = self._take(key)
         if unwritten is None or self._is_committing:
             self._superseded.add(key)
 
+    def _take(self, key: EventKey) -> _Unwritten | None:
+        if (unwritten := self._unwritten.pop(key, None)) is not None:
+            unwritten.session.unwritten -= 1
+            self._unwritten_bytes -= bytes_of(unwritten.event)
+        return unwritten
+
     def _lose(self, key: EventKey) -> None:
-        unwritten = self._unwritten.pop(key)
-        unwritten.session.unwritten -= 1
-        unwritten.session.is_complete = False
-        self.counts.lost += 1
-        if unwritten.untold is not None:
-            unwritten.session.telling.release(unwritten.untold)
+        if (unwritten := self._take(key)) is not None:
+            unwritten.session.is_complete = False
+            self.counts.lost += 1
+            if unwritten.untold is not None:
+                unwritten.session.telling.release(unwritten.untold)
 
     def _change(self, session_id: str, *, is_urgent: bool = False) -> None:
         self._changed.add(session_id)

@@ -8,11 +8,12 @@ from anyio.lowlevel import checkpoint
 
 from decoder.scheduler import Answer, Scheduler
 from decoder.types import DecodeRequest
+from gateway.bounds import MAX_FLUSHES
 from gateway.channels import ChannelPipelines
 from gateway.metrics import Metrics
 from gateway.pipeline import Effect
 from gateway.recording import Recording
-from gateway.wire import Flush, Gap, ServerEvent, Stop, Update
+from gateway.wire import Flush, Flushed, Gap, ProtocolError, ServerEvent, Stop, Update
 from vad.audio import SAMPLE_RATE_HZ, AudioFormat
 
 __all__ = ["Charge", "Transcriber"]
@@ -60,6 +61,8 @@ class Transcriber:
         self._slice_bytes = round(audio.sample_rate_hz * _SLICE_S) * audio.bytes_per_sample_frame
         self._answers: deque[Answer] = deque()
         """One for each request outstanding, at most."""
+        self._flushes = 0
+        """Outstanding ones."""
         self._answered, self._applied = anyio.Event(), anyio.Event()
 
     async def run(self) -> None:
@@ -143,6 +146,9 @@ class Transcriber:
             case Update(start):
                 self._pipeline.update(start)
             case Flush(flush_id):
+                if self._flushes >= MAX_FLUSHES:
+                    raise ProtocolError(f"{MAX_FLUSHES} flushes are outstanding: wait for one to be answered")
+                self._flushes += 1
                 self._apply(self._pipeline.flush(flush_id, now_s))
             case Stop():
                 self.has_stopped = True
@@ -157,4 +163,5 @@ class Transcriber:
             if isinstance(effect, DecodeRequest):
                 self._scheduler.submit(effect, self._deliver)
             else:
+                self._flushes -= isinstance(effect, Flushed)
                 self._say(effect)

@@ -11,6 +11,7 @@ from reprlib import repr as shortened
 
 import msgspec
 
+from gateway.bounds import Number, Phrases, Whole
 from gateway.wire import (
     SAMPLE_RATE_HZ,
     Ack,
@@ -36,7 +37,7 @@ from gateway.wire import (
 )
 from vad.errors import AudioFormatError
 
-__all__ = ["VoskCodec"]
+__all__ = ["VoskCodec", "VoskMessage"]
 
 DEFAULT_RATE_HZ = 8_000
 """Of vosk-server, where the client says nothing."""
@@ -54,16 +55,18 @@ _REPLY, _RESET = "reply", "reset"
 class _Config(msgspec.Struct):
     """What is read of a config; `model` is not, for a client is not to choose files of the server."""
 
-    sample_rate: float | None = None
-    words: bool | int | None = None
-    phrase_list: list[str] | None = None
-    max_alternatives: int | None = None
+    sample_rate: Number | None = None
+    words: bool | Whole | None = None
+    phrase_list: Phrases | None = None
+    max_alternatives: Whole | None = None
 
 
-class _Message(msgspec.Struct):
+class VoskMessage(msgspec.Struct):
+    """What a client says beside sound."""
+
     config: _Config | None = None
-    eof: bool | int | None = None
-    reset: bool | int | None = None
+    eof: bool | Whole | None = None
+    reset: bool | Whole | None = None
 
 
 class VoskCodec:
@@ -188,9 +191,9 @@ class VoskCodec:
         return _encode({**result, **({"error": errors[0]} if errors else {})})
 
 
-def _parsed(text: str) -> _Message:
+def _parsed(text: str) -> VoskMessage:
     try:
-        return msgspec.json.decode(text, type=_Message)
+        return msgspec.json.decode(text, type=VoskMessage)
     except msgspec.ValidationError as error:
         raise ProtocolError(str(error)) from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
