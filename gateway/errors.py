@@ -10,6 +10,7 @@ LivecueError
     ├── InsufficientCredits   the key's sound is used up
     ├── RateLimited           the key asks too often
     ├── ForbiddenOrigin       a page of somebody else
+    ├── ForbiddenHost         a name that may be somebody else's
     ├── InvalidRequest        a field is missing or has a value that is not allowed
     ├── NotFound              there is nothing by that name
     ├── MethodNotAllowed      the route is there, but not for that method
@@ -37,6 +38,7 @@ from vad.errors import AudioError, LivecueError
 __all__ = [
     "ConfigurationError",
     "Disconnected",
+    "ForbiddenHost",
     "ForbiddenOrigin",
     "GatewayError",
     "IdleTimeout",
@@ -101,9 +103,15 @@ class RateLimited(GatewayError):
 
 
 class ForbiddenOrigin(GatewayError):
-    """A page of an origin that is not allowed opens a WebSocket."""
+    """A page of an origin that is not allowed opens a WebSocket, or sends something."""
 
     code = "forbidden_origin"
+
+
+class ForbiddenHost(GatewayError):
+    """A request came under a name that is not known to be the gateway's."""
+
+    code = "forbidden_host"
 
 
 class InvalidRequest(GatewayError):
@@ -234,6 +242,7 @@ _REPLIES: dict[type[LivecueError], Reply] = {
     InsufficientCredits: Reply(402, 1008),
     RateLimited: Reply(429, 1013),
     ForbiddenOrigin: Reply(403, 1008),
+    ForbiddenHost: Reply(421, 1008),
     InvalidRequest: Reply(400, 1008),
     NotFound: Reply(404, 1008),
     MethodNotAllowed: Reply(405, 1008),

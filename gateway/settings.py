@@ -141,7 +141,10 @@ class ServerSettings:
         host: address to bind.
         port: 0 takes a free one.
         api_keys: who may connect; empty: anybody, on loopback only. In the environment separated by commas.
-        allowed_origins: origins whose pages may open WebSockets, besides the gateway's own; `*` allows all.
+        allowed_origins: origins whose pages may open WebSockets and send forms, besides the gateway's own; `*`
+            allows all.
+        allowed_hosts: names under which the gateway answers, besides addresses, names without a dot, its own and those
+            of its public addresses; `*` allows all. While there are keys and no such list, all names are answered.
         insecure: serve on any address without keys.
         wyoming: where Home Assistant connects, tcp://HOST:PORT; None: nowhere. That protocol has no keys.
         max_sessions: sessions at once; one more is refused with 503. 200: about half of what one core's gateway work
@@ -157,6 +160,7 @@ class ServerSettings:
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     api_keys: Annotated[tuple[_ApiKey, ...], BeforeValidator(_split_commas)] = ()
     allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = ()
+    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = ()
     insecure: bool = False
     wyoming: str | None = None
     max_sessions: Annotated[int, Field(ge=1)] = 200
