@@ -350,7 +350,8 @@ def check_gap(lost_samples: int, rate_hz: int) -> None:
 def _make_room(context: SessionContext) -> None:
     """Let the session go that has waited longest for its client, where too many do."""
     waiting = [session for session in context.live.values() if session.is_waiting]
-    if len(waiting) > context.settings.session.max_waiting:
+    most = context.settings.session.max_waiting
+    if most is not None and len(waiting) > most:
         longest = min(waiting, key=lambda session: session.audience.absent_since)
         longest.give_up("too many sessions wait for their clients")
 
