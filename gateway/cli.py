@@ -120,7 +120,8 @@ def serve(
         typer.echo(settings.model_dump_json(indent=2))
         return
     _set_up_logging(settings.server.log_level)
-    _run(lambda: run_server(settings, lambda url: typer.echo(f"livecue listens on {url}")))
+    read = partial(_read_settings, flags, config, settings_list)
+    _run(lambda: run_server(settings, lambda url: typer.echo(f"livecue listens on {url}"), read))
 
 
 @app.command()
@@ -282,14 +283,18 @@ def _upstream_flags(
 
 
 def _settings(flags: dict[str, object], config: Path | None, settings_list: list[str] | None) -> Settings:
-    """Return all settings; a flag that was not given is None and leaves its setting alone."""
     with _reported_errors():
-        overrides: dict[str, dict[str, object]] = {}
-        for key, value in [*flags.items(), *(_assignment(text) for text in settings_list or ())]:
-            group, _, name = key.partition(".")
-            if value is not None:
-                overrides.setdefault(group, {})[name] = value
-        return load_settings(overrides, config)
+        return _read_settings(flags, config, settings_list)
+
+
+def _read_settings(flags: dict[str, object], config: Path | None, settings_list: list[str] | None) -> Settings:
+    """Return all settings; a flag that was not given is None and leaves its setting alone."""
+    overrides: dict[str, dict[str, object]] = {}
+    for key, value in [*flags.items(), *(_assignment(text) for text in settings_list or ())]:
+        group, _, name = key.partition(".")
+        if value is not None:
+            overrides.setdefault(group, {})[name] = value
+    return load_settings(overrides, config)
 
 
 def _assignment(text: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ LivecueError
     ├── PayloadTooLarge       more bytes, or more sound, than is taken at once
     ├── UnsupportedMedia      no sound of a kind that can be decoded
     ├── Overloaded            no room for another session
+    │   └── Draining          none any more, for the gateway stops
     ├── Lagging               sound comes faster than it can be decoded
     ├── SlowReader            the peer does not read what it is sent
     ├── SessionNotFound       there is none to resume, or none any more
@@ -38,6 +39,7 @@ from vad.errors import AudioError, LivecueError
 __all__ = [
     "ConfigurationError",
     "Disconnected",
+    "Draining",
     "ForbiddenHost",
     "ForbiddenOrigin",
     "GatewayError",
@@ -166,6 +168,12 @@ class Overloaded(GatewayError):
     code = "overloaded"
 
 
+class Draining(Overloaded):
+    """The gateway stops: nothing is begun any more, and what goes on comes to its end."""
+
+    code = "draining"
+
+
 class Lagging(GatewayError):
     """Sound comes faster than it can be decoded, and has for too long."""
 
@@ -249,6 +257,7 @@ _REPLIES: dict[type[LivecueError], Reply] = {
     PayloadTooLarge: Reply(413, 1009),
     UnsupportedMedia: Reply(415, 1007),
     Overloaded: Reply(503, 1013),
+    Draining: Reply(503, 1012),
     Lagging: Reply(503, 1013),
     SlowReader: Reply(408, 1013),
     SessionNotFound: Reply(404, 1008),

@@ -106,7 +106,7 @@ def _add_health(app: FastAPI, gateway: Gateway) -> None:
 
     @app.get("/readyz", tags=["health"])
     async def readyz(response: Response) -> dict[str, object]:
-        """Say whether speech sent now would become words: 200, or 503 while the engine fails."""
+        """Say whether speech sent now would become words: 200, or 503 while the engine fails or the gateway stops."""
         body = _readiness(context)
         response.status_code = 200 if body["status"] == "ready" else 503
         return body
@@ -122,6 +122,7 @@ def _readiness(context: SessionContext) -> dict[str, object]:
     info = context.engine
     described = {"engine": info.engine, "model": info.model, "device": info.device}
     status = "ready" if context.scheduler.is_ready else "engine_failing"
+    status = "draining" if context.drain.has_begun else status
     if info.pool is None:
         return {"status": status, **described}
     pool = info.pool()
@@ -130,7 +131,7 @@ def _readiness(context: SessionContext) -> dict[str, object]:
         for each in pool.upstreams
     ]
     return {
-        "status": status if pool.is_usable else "upstreams_failing",
+        "status": status if pool.is_usable or context.drain.has_begun else "upstreams_failing",
         **described,
         "upstreams": upstreams,
         "allowance": pool.allowance,

@@ -55,7 +55,8 @@ async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gate
     ):
         sessions.metrics.watch(doorkeeper)
         sessions.metrics.watch_journal(journal.counts)
-        live, files = Admission(settings.server.max_sessions), Admission(settings.files.max_files, "files")
+        live = Admission(settings.server.max_sessions, "sessions", sessions.drain)
+        files = Admission(settings.files.max_files, "files", sessions.drain)
         yield Gateway(settings, sessions, doorkeeper, live, files)
 
 

@@ -24,6 +24,7 @@ from pydantic_settings import (
 from decoder.languages import read_language
 from decoder.settings import EngineSettings, GuardSettings, PlannerSettings, SchedulerSettings, StabiliserSettings
 from gateway.errors import ConfigurationError
+from gateway.limit_settings import LimitSettings
 from vad.settings import SegmenterSettings
 
 __all__ = [
@@ -300,6 +301,7 @@ class Settings(BaseSettings):
     journal: JournalSettings = JournalSettings()
     realtime: RealtimeSettings = RealtimeSettings()
     telephony: TelephonySettings = TelephonySettings()
+    limits: LimitSettings = LimitSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -13,7 +13,18 @@ from gateway.channels import ChannelPipelines
 from gateway.metrics import Metrics
 from gateway.pipeline import Effect
 from gateway.recording import Recording
-from gateway.wire import Flush, Flushed, Gap, ProtocolError, ServerEvent, Stop, Update
+from gateway.wire import (
+    Final,
+    Flush,
+    Flushed,
+    Gap,
+    OfChannel,
+    ProtocolError,
+    ServerEvent,
+    SpeechEnded,
+    Stop,
+    Update,
+)
 from vad.audio import SAMPLE_RATE_HZ, AudioFormat
 
 __all__ = ["Charge", "Transcriber"]
@@ -63,6 +74,8 @@ class Transcriber:
         """One for each request outstanding, at most."""
         self._flushes = 0
         """Outstanding ones."""
+        self._owed_finals = 0
+        """Of utterances that have ended."""
         self._answered, self._applied = anyio.Event(), anyio.Event()
 
     async def run(self) -> None:
@@ -78,6 +91,11 @@ class Transcriber:
         finally:
             for engine_session in self._pipeline.engine_sessions:
                 self._scheduler.forget(engine_session)
+
+    async def answered(self) -> None:
+        """Return when every utterance that has ended has its final."""
+        while self._owed_finals:
+            await self._applied.wait()
 
     async def hear(self, data: bytes, channel: int, charge: Charge, is_wanted: Callable[[], bool]) -> None:
         """Hear a message of sound slice by slice, so that a large one delays no other session.
@@ -163,5 +181,7 @@ class Transcriber:
             if isinstance(effect, DecodeRequest):
                 self._scheduler.submit(effect, self._deliver)
             else:
-                self._flushes -= isinstance(effect, Flushed)
+                told = effect.event if isinstance(effect, OfChannel) else effect
+                self._flushes -= isinstance(told, Flushed)
+                self._owed_finals += isinstance(told, SpeechEnded) - isinstance(told, Final)
                 self._say(effect)

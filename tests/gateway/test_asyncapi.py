@@ -23,6 +23,7 @@ from decoder.engines.scripted import ScriptedEngine
 from decoder.types import EngineError, EngineFailed, EngineTimeout
 from gateway.cues import PROFILES
 from gateway.errors import (
+    Draining,
     IdleTimeout,
     InsufficientCredits,
     Lagging,
@@ -268,6 +269,7 @@ def test_the_page_has_no_other_errors() -> None:
         SessionNotFound,
         ResumedElsewhere,
         SlowReader,
+        Draining,
         DetectorUnavailable,
         LivecueError,
     }
