@@ -14,6 +14,8 @@ LivecueError
     ├── InvalidRequest        a field is missing or has a value that is not allowed
     ├── NotFound              there is nothing by that name
     ├── MethodNotAllowed      the route is there, but not for that method
+    ├── RequestLineTooLong    an address of a length that nobody has reason for
+    ├── HeadersTooLong        the same of headers
     ├── PayloadTooLarge       more bytes, or more sound, than is taken at once
     ├── UnsupportedMedia      no sound of a kind that can be decoded
     ├── Overloaded            no room for another session
@@ -43,6 +45,7 @@ __all__ = [
     "ForbiddenHost",
     "ForbiddenOrigin",
     "GatewayError",
+    "HeadersTooLong",
     "IdleTimeout",
     "InsufficientCredits",
     "InvalidRequest",
@@ -53,6 +56,7 @@ __all__ = [
     "PayloadTooLarge",
     "RateLimited",
     "Reply",
+    "RequestLineTooLong",
     "ResumedElsewhere",
     "SessionNotFound",
     "SessionOpen",
@@ -148,6 +152,18 @@ class MethodNotAllowed(GatewayError):
     """The route does not know that method."""
 
     code = "method_not_allowed"
+
+
+class RequestLineTooLong(GatewayError):
+    """The address of a request is longer than is read."""
+
+    code = "request_line_too_long"
+
+
+class HeadersTooLong(GatewayError):
+    """The headers of a request are longer, or more, than are read."""
+
+    code = "headers_too_long"
 
 
 class PayloadTooLarge(GatewayError):
@@ -254,6 +270,8 @@ _REPLIES: dict[type[LivecueError], Reply] = {
     InvalidRequest: Reply(400, 1008),
     NotFound: Reply(404, 1008),
     MethodNotAllowed: Reply(405, 1008),
+    RequestLineTooLong: Reply(414, 1008),
+    HeadersTooLong: Reply(431, 1008),
     PayloadTooLarge: Reply(413, 1009),
     UnsupportedMedia: Reply(415, 1007),
     Overloaded: Reply(503, 1013),

@@ -14,6 +14,7 @@ from decoder.choice import create_engine
 from gateway.auth import open_doorkeeper
 from gateway.drain import drain
 from gateway.errors import ConfigurationError
+from gateway.http_server import ServerConfig
 from gateway.server import create_app
 from gateway.service import Gateway, open_gateway
 from gateway.settings import ServerSettings, Settings
@@ -57,16 +58,7 @@ async def serve(
     with listener, bind_wyoming(settings.server) or nullcontext() as wyoming:
         engine = create_engine(settings.engine)
         async with open_gateway(settings, engine) as gateway, serve_wyoming(gateway, wyoming):
-            config = uvicorn.Config(
-                create_app(gateway),
-                ws="websockets-sansio",
-                ws_max_size=settings.server.max_message_bytes,
-                ws_per_message_deflate=False,  # sound does not compress; the contexts cost 64 KiB a connection
-                log_config=None,
-                log_level="warning",  # at debug it would write down headers, and with them keys
-                access_log=False,  # sessions write their own two lines
-                timeout_graceful_shutdown=_SHUTDOWN_S,
-            )
+            config = ServerConfig(create_app(gateway), settings, _SHUTDOWN_S)
             host, port = listener.getsockname()[:2]
             server = _Server(config)
             with anyio.open_signal_receiver(*_SIGNALS) as signals:

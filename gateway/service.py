@@ -36,6 +36,7 @@ class Gateway:
     doorkeeper: Doorkeeper
     admission: Admission
     file_admission: Admission
+    decoder_admission: Admission
 
 
 @asynccontextmanager
@@ -57,7 +58,8 @@ async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gate
         sessions.metrics.watch_journal(journal.counts)
         live = Admission(settings.server.max_sessions, "sessions", sessions.drain)
         files = Admission(settings.files.max_files, "files", sessions.drain)
-        yield Gateway(settings, sessions, doorkeeper, live, files)
+        decoders = Admission(settings.limits.max_decoders, "containers", sessions.drain)
+        yield Gateway(settings, sessions, doorkeeper, live, files, decoders)
 
 
 @asynccontextmanager

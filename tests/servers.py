@@ -14,6 +14,7 @@ from anyio import to_thread
 
 from decoder.engine import Engine
 from decoder.packaged import EMBEDDED as EMBEDDED_MODEL
+from gateway.http_server import ServerConfig
 from gateway.server import create_app
 from gateway.service import Gateway, open_gateway
 from gateway.settings import Settings, load_settings
@@ -40,6 +41,12 @@ class Served:
     url: str
     gateway: Gateway
     wyoming_url: str = ""
+    server: uvicorn.Server | None = None
+
+    def buffered_bytes(self) -> list[int]:
+        """Return how much each connection leaves unread."""
+        assert self.server is not None
+        return [each.transport.get_write_buffer_size() for each in self.server.server_state.connections]
 
     @property
     def stream_url(self) -> str:
@@ -69,18 +76,11 @@ async def serving(engine: Engine, settings: Settings | None = None) -> AsyncIter
             serve_wyoming(gateway, wyoming),
             anyio.create_task_group() as tasks,
         ):
-            config = uvicorn.Config(
-                create_app(gateway),
-                ws="websockets-sansio",
-                ws_max_size=settings.server.max_message_bytes,
-                ws_per_message_deflate=False,
-                log_config=None,
-                timeout_graceful_shutdown=1,
-            )
+            config = ServerConfig(create_app(gateway), settings, shutdown_s=1)
             server = uvicorn.Server(config)
             tasks.start_soon(server.serve, [listener])
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            yield Served(url, gateway, wyoming_url(wyoming) if wyoming else "")
+            yield Served(url, gateway, wyoming_url(wyoming) if wyoming else "", server)
             server.should_exit = True
 
 
