@@ -6,7 +6,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager, closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -66,8 +66,8 @@ class Doorkeeper:
         self._database = database
         self._store = KeyStore(database)
         self._clock = clock
-        keys = [Key(f"{STATIC_PREFIX}{number}", digest_of(key)) for number, key in enumerate(static_keys, 1)]
-        self._static = {key.name: Account(key, clock()) for key in keys}
+        self._static: dict[str, Account] = {}
+        self.replace_static(static_keys)
         self._stored: dict[str, Account] = {}
         self._looks = TokenBucket(_LOOKS_PER_MINUTE, clock())
         self._syncing = anyio.Lock()
@@ -105,6 +105,17 @@ class Doorkeeper:
         except GatewayError as error:
             self.refusals[error.code] += 1
             raise
+
+    def replace_static(self, static_keys: Iterable[str]) -> None:
+        """Take over the keys of the settings as they are now: those that are gone let nobody in any more."""
+        digests = dict.fromkeys(digest_of(key) for key in static_keys)
+        for account in self._static.values():
+            key = account.key
+            account.read(replace(key, is_revoked=key.digest not in digests), self._clock())
+            digests.pop(key.digest, None)
+        for digest in digests:
+            key = Key(f"{STATIC_PREFIX}{len(self._static) + 1}", digest)
+            self._static[key.name] = Account(key, self._clock())
 
     def spend(self, caller: Caller, audio_s: float) -> None:
         """Count sound that has been heard for a caller, in seconds."""

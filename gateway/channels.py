@@ -55,7 +55,8 @@ class ChannelPipelines:
             Pipeline(engine_session, start, settings, info, self._next_seq, checkpoint)
             for engine_session in self.engine_sessions
         ]
-        self._flushed: Counter[str] = Counter()
+        self._flushed = [0] * start.channels
+        """Flushes that each channel has answered; all are asked the same."""
         self._finished: list[Finished] = []
 
     @property
@@ -163,17 +164,14 @@ class ChannelPipelines:
         match effect:
             case DecodeRequest():
                 return [effect]
-            case Flushed(_, flush_id):
-                self._flushed[flush_id] += 1
-                return self._once_all(effect, self._flushed[flush_id])
+            case Flushed():
+                self._flushed[channel] += 1
+                is_last = min(self._flushed) == self._flushed[channel]
+                return [effect] if is_last else []
             case Finished():
                 self._finished.append(effect)
                 longest = max(finished.audio_samples for finished in self._finished)
-                return self._once_all(
-                    replace(effect, audio_samples=longest, utterances=self.finals), len(self._finished)
-                )
+                is_last = len(self._finished) == len(self._pipelines)
+                return [replace(effect, audio_samples=longest, utterances=self.finals)] if is_last else []
             case _:
                 return [OfChannel(channel, effect)]
-
-    def _once_all(self, event: Flushed | Finished, said: int) -> list[Effect]:
-        return [event] if said == len(self._pipelines) else []

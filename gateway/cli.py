@@ -41,6 +41,7 @@ from gateway.cli_options import (
     Url,
     engine_flags,
     read_settings,
+    settings_of,
     upstream_flags,
 )
 from gateway.cli_running import EXIT_FAILED, report_change, reported_errors, run, set_up_logging
@@ -105,9 +106,7 @@ def serve(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     config: Config = None,
     settings_list: Set = None,
-    print_config: Annotated[
-        bool, typer.Option("--print-config", help="Print all settings, as a file for --config, and exit.")
-    ] = False,
+    print_config: Annotated[bool, typer.Option("--print-config", help="Print settings for --config, exit.")] = False,
 ) -> None:
     """Serve captions over WebSockets. API keys: `livecue keys`, or LIVECUE_SERVER__API_KEYS, separated by commas."""
     flags: dict[str, object] = {
@@ -130,7 +129,8 @@ def serve(
         typer.echo(to_toml(settings), nl=False)
         return
     set_up_logging(settings.server.log_level)
-    run(lambda: run_server(settings, lambda url: typer.echo(f"livecue listens on {url}")))
+    read = partial(settings_of, flags, config, settings_list)
+    run(lambda: run_server(settings, lambda url: typer.echo(f"livecue listens on {url}"), read))
 
 
 app.command()(transcribe)

@@ -31,6 +31,7 @@ __all__ = [
     "Url",
     "engine_flags",
     "read_settings",
+    "settings_of",
     "upstream_flags",
 ]
 
@@ -72,14 +73,23 @@ def upstream_flags(
 
 
 def read_settings(flags: dict[str, object], config: Path | None, settings_list: list[str] | None) -> Settings:
-    """Return all settings; a flag that was not given is None and leaves its setting alone."""
+    """Return all settings, or end the command with a line that says what is wrong with them."""
     with reported_errors():
-        overrides: dict[str, dict[str, object]] = {}
-        for key, value in [*flags.items(), *(_assignment(text) for text in settings_list or ())]:
-            group, _, name = key.partition(".")
-            if value is not None:
-                overrides.setdefault(group, {})[name] = value
-        return load_settings(overrides, config)
+        return settings_of(flags, config, settings_list)
+
+
+def settings_of(flags: dict[str, object], config: Path | None, settings_list: list[str] | None) -> Settings:
+    """Return all settings; a flag that was not given is None and leaves its setting alone.
+
+    Raises:
+        ConfigurationError: they are wrong.
+    """
+    overrides: dict[str, dict[str, object]] = {}
+    for key, value in [*flags.items(), *(_assignment(text) for text in settings_list or ())]:
+        group, _, name = key.partition(".")
+        if value is not None:
+            overrides.setdefault(group, {})[name] = value
+    return load_settings(overrides, config)
 
 
 def _assignment(text: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from clients.back_off import Change
 from clients.targets import TargetRefused
 from decoder.types import ModelError
 from gateway.errors import ConfigurationError
+from gateway.log_records import ShortRecords
 from vad.errors import LivecueError
 
 __all__ = [
@@ -55,6 +56,7 @@ def set_up_logging(level: str) -> None:
         with reported_errors():
             raise ConfigurationError(f"server.log_level = {level!r}: expected debug, info, warning or error")
     handler = logging.StreamHandler(_StandardError())
+    handler.addFilter(ShortRecords())
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", handlers=[handler]
     )

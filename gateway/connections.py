@@ -15,6 +15,7 @@ from gateway.audience import Row
 from gateway.auth import Caller
 from gateway.errors import (
     Disconnected,
+    Draining,
     IdleTimeout,
     ResumedElsewhere,
     SlowReader,
@@ -114,7 +115,7 @@ class Connection:
     async def run(self) -> None:
         """Serve until the connection is over. Raises nothing but cancellation."""
         try:
-            with self._scope:
+            with self._scope, self._context.drain.calling(self._on_drain):
                 async with anyio.create_task_group() as tasks:
                     self._tasks = tasks
                     for task in (self._read, self._watch, self._write):
@@ -140,7 +141,7 @@ class Connection:
             if self._has_said_goodbye:  # the peer's answer to it is no error
                 return
             # nobody listens to an event, or shall come again and not take it for the end of the session
-            if isinstance(error, Disconnected | SlowReader | IdleTimeout | Unavailable):
+            if isinstance(error, Disconnected | SlowReader | IdleTimeout | Unavailable | Draining):
                 self._error = error
                 await self._close()
                 self._scope.cancel()
@@ -172,6 +173,10 @@ class Connection:
         self._outbox.close()
         if isinstance(error, ResumedElsewhere):  # it is told to the other one
             self._missed.clear()
+
+    def _on_drain(self) -> None:
+        if self._session is None:  # one that there is is brought to its end
+            self.end(Draining("the gateway stops"))
 
     async def _write(self) -> None:
         while (event := await self._outbox.get()) is not None:
@@ -209,6 +214,7 @@ class Connection:
             while self._session is None and self._resume is None and not self._is_ending:
                 await self._handle_message(await self._transport.receive())
         if self._resume is not None:
+            self._context.drain.check()
             self._session = await resume_session(self._context, self._resume, self, self._charge)
         if self._session is not None:
             await self._session.hear_what_was_lost(self)
@@ -255,8 +261,9 @@ class Connection:
 
     @property
     def _is_heard(self) -> bool:
-        """Whether what the peer says matters: not after an error that ends the session."""
-        return not self._is_ending and (self._session is None or self._session.error is None)
+        """Whether what the peer says matters: not after an error that ends the session, nor when the gateway stops."""
+        is_over = self._is_ending or self._context.drain.has_begun
+        return not is_over and (self._session is None or self._session.error is None)
 
     async def _handle(self, event: ClientEvent) -> None:
         match event:

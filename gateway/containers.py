@@ -5,6 +5,7 @@ do (`gateway.demux`), and its PCM takes their place among the messages.
 """
 
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -72,6 +73,8 @@ class ContainerTransport:
         self._decoded_bytes = 0
         self._broken_packets = self._ignored_bytes = 0
         """What was left out: pieces that could not be decoded, and what comes after the end of a recording."""
+        self._later: deque[str | bytes] = deque()
+        """What the peer has said after the end of its recording, in its turn."""
         self._has_ended = False
         self._decoded = anyio.Event()
 
@@ -108,10 +111,10 @@ class ContainerTransport:
         """Hand on what the peer sends; `demultiplexed` runs this."""
         try:
             while True:
-                message = await self._transport.receive()
+                message = self._later.popleft() if self._later else await self._transport.receive()
                 if self._is_end(message):
                     await self._stream.aclose()
-                    await self._until_decoded(all_of_it=True)
+                    await self._until_all_is_decoded()
                     await self._to_session.send(message)
                 elif isinstance(message, bytes):
                     await self._decode(message)
@@ -147,9 +150,34 @@ class ContainerTransport:
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # `collect` says why
             await self._stream.send(data)
 
-    async def _until_decoded(self, *, all_of_it: bool = False) -> None:
-        while not self._has_ended and (all_of_it or self._decoded_bytes < self._sent_bytes):
+    async def _until_decoded(self) -> None:
+        while not self._has_ended and self._decoded_bytes < self._sent_bytes:
             await self._decoded.wait()
+
+    async def _until_all_is_decoded(self) -> None:
+        """Wait for the decoder as long as the peer does; what it says meanwhile is kept.
+
+        Raises:
+            Disconnected: the peer is gone.
+        """
+        failure: LivecueError | None = None
+        async with anyio.create_task_group() as tasks:
+
+            async def notice_leaving() -> None:
+                nonlocal failure
+                try:
+                    while len(self._later) < _MESSAGES:
+                        self._later.append(await self._transport.receive())
+                except LivecueError as error:
+                    failure = error
+                    tasks.cancel_scope.cancel()
+
+            tasks.start_soon(notice_leaving)
+            while not self._has_ended:
+                await self._decoded.wait()
+            tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
 
     def _tell(self, decoded_bytes: int) -> None:
         self._decoded_bytes = decoded_bytes

@@ -21,7 +21,7 @@ from anyio import CancelScope, to_thread
 from anyio.abc import ByteReceiveStream, Process
 
 from gateway.demux_process import BLOCK_S, Outcome, Report
-from gateway.errors import GatewayError, InvalidRequest, PayloadTooLarge, UnsupportedMedia
+from gateway.errors import GatewayError, InvalidRequest, Overloaded, PayloadTooLarge, UnsupportedMedia
 from gateway.settings import UploadSettings
 from vad.media import MEDIA_BYTES_PER_SAMPLE, MEDIA_RATE_HZ
 
@@ -79,9 +79,12 @@ async def decoding_live(settings: UploadSettings) -> AsyncIterator[Process]:
 @asynccontextmanager
 async def _decoder(stdin: IO[bytes] | int, command: list[str]) -> AsyncIterator[Process]:
     async with anyio.TemporaryDirectory(prefix="livecue-") as nowhere:
-        process = await anyio.open_process(
-            command, stdin=stdin, cwd=nowhere, env=_environment(), start_new_session=True
-        )
+        try:
+            process = await anyio.open_process(
+                command, stdin=stdin, cwd=nowhere, env=_environment(), start_new_session=True
+            )
+        except OSError as error:
+            raise Overloaded(f"no decoder can be started ({error.strerror})") from error
         try:
             yield process
         finally:

@@ -10,12 +10,16 @@ LivecueError
     ├── InsufficientCredits   the key's sound is used up
     ├── RateLimited           the key asks too often
     ├── ForbiddenOrigin       a page of somebody else
+    ├── ForbiddenHost         a name that may be somebody else's
     ├── InvalidRequest        a field is missing or has a value that is not allowed
     ├── NotFound              there is nothing by that name
     ├── MethodNotAllowed      the route is there, but not for that method
+    ├── RequestLineTooLong    an address of a length that nobody has reason for
+    ├── HeadersTooLong        the same of headers
     ├── PayloadTooLarge       more bytes, or more sound, than is taken at once
     ├── UnsupportedMedia      no sound of a kind that can be decoded
     ├── Overloaded            no room for another session
+    │   └── Draining          none any more, for the gateway stops
     ├── Lagging               sound comes faster than it can be decoded
     ├── SlowReader            the peer does not read what it is sent
     ├── SessionNotFound       there is none to resume, or none any more
@@ -37,8 +41,11 @@ from vad.errors import AudioError, LivecueError
 __all__ = [
     "ConfigurationError",
     "Disconnected",
+    "Draining",
+    "ForbiddenHost",
     "ForbiddenOrigin",
     "GatewayError",
+    "HeadersTooLong",
     "IdleTimeout",
     "InsufficientCredits",
     "InvalidRequest",
@@ -49,6 +56,7 @@ __all__ = [
     "PayloadTooLarge",
     "RateLimited",
     "Reply",
+    "RequestLineTooLong",
     "ResumedElsewhere",
     "SessionNotFound",
     "SessionOpen",
@@ -101,9 +109,15 @@ class RateLimited(GatewayError):
 
 
 class ForbiddenOrigin(GatewayError):
-    """A page of an origin that is not allowed opens a WebSocket."""
+    """A page of an origin that is not allowed opens a WebSocket, or sends something."""
 
     code = "forbidden_origin"
+
+
+class ForbiddenHost(GatewayError):
+    """A request came under a name that is not known to be the gateway's."""
+
+    code = "forbidden_host"
 
 
 class InvalidRequest(GatewayError):
@@ -140,6 +154,18 @@ class MethodNotAllowed(GatewayError):
     code = "method_not_allowed"
 
 
+class RequestLineTooLong(GatewayError):
+    """The address of a request is longer than is read."""
+
+    code = "request_line_too_long"
+
+
+class HeadersTooLong(GatewayError):
+    """The headers of a request are longer, or more, than are read."""
+
+    code = "headers_too_long"
+
+
 class PayloadTooLarge(GatewayError):
     """More bytes, or more sound, than is taken at once."""
 
@@ -156,6 +182,12 @@ class Overloaded(GatewayError):
     """There is no room for another session now."""
 
     code = "overloaded"
+
+
+class Draining(Overloaded):
+    """The gateway stops: nothing is begun any more, and what goes on comes to its end."""
+
+    code = "draining"
 
 
 class Lagging(GatewayError):
@@ -234,12 +266,16 @@ _REPLIES: dict[type[LivecueError], Reply] = {
     InsufficientCredits: Reply(402, 1008),
     RateLimited: Reply(429, 1013),
     ForbiddenOrigin: Reply(403, 1008),
+    ForbiddenHost: Reply(421, 1008),
     InvalidRequest: Reply(400, 1008),
     NotFound: Reply(404, 1008),
     MethodNotAllowed: Reply(405, 1008),
+    RequestLineTooLong: Reply(414, 1008),
+    HeadersTooLong: Reply(431, 1008),
     PayloadTooLarge: Reply(413, 1009),
     UnsupportedMedia: Reply(415, 1007),
     Overloaded: Reply(503, 1013),
+    Draining: Reply(503, 1012),
     Lagging: Reply(503, 1013),
     SlowReader: Reply(408, 1013),
     SessionNotFound: Reply(404, 1008),

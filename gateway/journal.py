@@ -3,14 +3,16 @@
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from itertools import chain, repeat
 
 import anyio
 
+from gateway.journal_events import JournalCounts, Written
+from gateway.journal_owner import owned
 from gateway.journal_store import Entry, JournalStore, Opening, Resumable, journal_path
-from gateway.journal_writer import JournalCounts, JournalWriter, Written
+from gateway.journal_writer import JournalWriter
 from gateway.lasting import Superseding, event_of
 from gateway.recording import delete_recordings, recordings_folder
 from gateway.settings import JournalSettings, Settings
@@ -23,6 +25,9 @@ logger = logging.getLogger("livecue.journal")
 
 _SWEEP_S = 3_600.0
 """Retention is counted in days."""
+
+_LOOK_S = 1.0
+"""Between two looks whether the file is still there: what is written to one that is gone is lost."""
 
 _S_PER_DAY = 86_400.0
 
@@ -80,9 +85,15 @@ class Journal:
         Raises:
             StateUnavailable: the journal cannot be read.
         """
-        superseding = await self._writer.in_turn(lambda: _superseding(self._store.events(session_id)))
-        if self._settings.enabled:
-            self._writer.open(session_id, Written(None, warn, self._clock(), superseding))
+
+        def read() -> tuple[Resumable | None, list[tuple[int, str]]]:
+            return self._store.resumable(session_id), self._store.events(session_id)
+
+        found, events = await self._writer.in_turn(read)
+        if self._settings.enabled and found is not None:
+            written = Written(_opening(found), warn, self._clock(), _superseding(events), written=len(events))
+            written.is_opened = True
+            self._writer.open(session_id, written)
 
     def write(self, session_id: str, event: ServerEvent, tell: Callable[[ServerEvent], None]) -> None:
         """Write down an event and tell it; of a session that is not open here it is only told.
@@ -109,6 +120,7 @@ class Journal:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._writer.run)
             tasks.start_soon(self._sweep_on)
+            tasks.start_soon(self._look_on)
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -210,6 +222,14 @@ class Journal:
         for session_id in due:
             await self.delete(session_id)
 
+    async def _look_on(self) -> None:
+        while True:
+            try:
+                await self._store.run(self._store.check)
+            except StateUnavailable as error:
+                self._writer.fail(error)
+            await anyio.sleep(_LOOK_S)
+
     async def _sweep_on(self) -> None:
         # what a crash has left open may be taken up again within the grace, so it is looked at once that is over
         for wait_s in chain((0.0, self._grace_s), repeat(_SWEEP_S)):
@@ -222,15 +242,26 @@ class Journal:
 
 @asynccontextmanager
 async def open_journal(settings: Settings) -> AsyncIterator[Journal]:
-    """Write the journal while the block lasts, and what is left at its end."""
+    """Write the journal while the block lasts, and what is left at its end.
+
+    Raises:
+        ConfigurationError: another gateway writes it.
+    """
     kept, path = settings.journal, journal_path(settings.journal)
     if kept.enabled:
         logger.info("sessions are written down file=%s days=%s sound=%s", path, kept.retention_days, kept.record)
     journal = Journal(JournalStore(path), kept, settings.session.grace_s)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(journal.run)
-        yield journal
-        tasks.cancel_scope.cancel()
+    with owned(path) if kept.enabled else nullcontext():
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(journal.run)
+            yield journal
+            tasks.cancel_scope.cancel()
+
+
+def _opening(found: Resumable) -> Opening:
+    entry = found.entry
+    known = entry.session_id, entry.dialect, entry.owner, entry.opened_s, entry.about
+    return Opening(*known, start=found.start, token_digest=found.token_digest)
 
 
 def _superseding(messages: Iterable[tuple[int, str]]) -> Superseding:

@@ -213,7 +213,8 @@ def journal_path(settings: JournalSettings) -> Path:
 class JournalStore:
     """The journal's file. Without it nothing is written down; the first write makes it. All methods block.
 
-    Each raises `StateUnavailable` where the file cannot be read or written. Several processes may have it open.
+    Each raises `StateUnavailable` where the file cannot be read or written.
+    Several processes may have it open; one gateway writes it.
 
     Args:
         path: of the file.
@@ -226,6 +227,10 @@ class JournalStore:
     async def run(self, work: Callable[[], _Result]) -> _Result:
         """Do in a thread what reads or writes; one such work runs at a time."""
         return await self._database.run(work)
+
+    def check(self) -> None:
+        """See that the file, where there is one, can be read, and is still the one that was opened."""
+        self._database.check()
 
     def close(self) -> None:
         """Close the file; what comes next opens it again."""

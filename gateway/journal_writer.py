@@ -1,22 +1,22 @@
 """The one task that writes the journal: what sessions say, in batches, told when it is written down."""
 
 import logging
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Set
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
 import anyio
 
 from gateway.cues import CueState
-from gateway.journal_store import Batch, Change, EventKey, JournalStore, Opening
-from gateway.lasting import Superseding, channel_of, event_json, seq_of
-from gateway.state import StateUnavailable
+from gateway.journal_events import JournalCounts, Unwritten, UnwrittenEvents, Written
+from gateway.journal_store import Batch, Change, EventKey, JournalStore
+from gateway.lasting import channel_of, event_json, seq_of
+from gateway.state import StateUnavailable, StateVanished
 from gateway.telling import Telling, Untold
 from gateway.wire import CueEvent, Final, Finished, Ready, ServerEvent
 
-__all__ = ["JournalCounts", "JournalWriter", "Written"]
+__all__ = ["JournalWriter"]
 
 logger = logging.getLogger("livecue.journal")
 
@@ -35,9 +35,6 @@ _RETRY_S = 1.0
 _BATCH_EVENTS = 200
 """Written at once, in some milliseconds, so that a final waits no longer for others."""
 
-MAX_UNWRITTEN = 100_000
-"""Events kept while the file cannot be written: about 50 MB, eight minutes of 200 sessions or a day of one."""
-
 MAX_SESSIONS = 10_000
 """Sessions kept meanwhile, those that have ended included, for the bound on events does not bound them."""
 
@@ -45,61 +42,12 @@ MAX_SESSIONS = 10_000
 _UNAVAILABLE = "what is said cannot be written down at the moment; captions go on"
 
 
-@dataclass(slots=True)
-class JournalCounts:
-    """What the writer has done so far.
-
-    Attributes:
-        written: events.
-        failures: attempts to write that failed.
-        lost: events that were never written down.
-    """
-
-    written: int = 0
-    failures: int = 0
-    lost: int = 0
-
-
-@dataclass(eq=False, slots=True)
-class Written:
-    """One session that is being written.
-
-    Attributes:
-        opening: None once it is written down.
-        warn: tells its user, once.
-        touched_s: when it last said something, in seconds since 1970.
-        superseding: what it has said so far.
-        unwritten: how many events of it are not written down yet.
-    """
-
-    opening: Opening | None
-    warn: Callable[[str], None]
-    touched_s: float
-    superseding: Superseding = field(default_factory=Superseding)
-    telling: Telling = field(default_factory=Telling)
-    language: str | None = None
-    unwritten: int = 0
-    is_complete: bool = True
-    is_warned: bool = False
-    ended_s: float | None = None
-    outcome: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Unwritten:
-    """An event on its way to the file; `untold` is set where it is told only then."""
-
-    event: ServerEvent
-    session: Written
-    untold: Untold | None
-
-
 class JournalWriter:
     """Writes in batches, whoever has something to be written.
 
     `Ready`, finals, final cues and `Finished` are told once they are written down, or after `_TELL_AFTER_S`. Where the
     file cannot be written they are told at once, each session is warned, and what is unwritten waits, the oldest given
-    up beyond `MAX_UNWRITTEN`.
+    up beyond their bounds.
 
     Args:
         store: the file.
@@ -114,7 +62,7 @@ class JournalWriter:
         self._clock = clock
         self._sessions: dict[str, Written] = {}
         """Until the end of each is written down."""
-        self._unwritten: OrderedDict[EventKey, _Unwritten] = OrderedDict()
+        self._unwritten = UnwrittenEvents()
         self._superseded: set[EventKey] = set()
         """Events that may be in the file, and are to be taken out."""
         self._changed: set[str] = set()
@@ -152,13 +100,12 @@ class JournalWriter:
         if (seq := seq_of(event)) is not None:
             for older in session.superseding.add(event):
                 self._supersede((session_id, older))
-            self._unwritten[session_id, seq] = _Unwritten(event, session, untold if is_held else None)
-            session.unwritten += 1
+            self._unwritten.put((session_id, seq), Unwritten(event, session, untold if is_held else None))
             session.touched_s = self._clock()
             if isinstance(event, Ready):
                 session.language = event.language
             self._change(session_id, is_urgent=is_held)
-            if len(self._unwritten) > MAX_UNWRITTEN:
+            while self._unwritten.are_too_many:
                 self._lose(next(iter(self._unwritten)))
         if is_held:
             self._held.append((anyio.current_time() + _TELL_AFTER_S, session.telling, untold))
@@ -276,26 +223,25 @@ class JournalWriter:
                 await self._store.run(lambda: self._store.write(batch))
         except StateUnavailable as error:
             self._changed |= changed
-            self._fail(error)
+            self.fail(error)
         else:
             self._superseded -= superseded
             self._succeed(batch, unwritten)
         finally:
             self._is_committing = False
 
-    def _succeed(self, batch: Batch, unwritten: Mapping[EventKey, _Unwritten]) -> None:
+    def _succeed(self, batch: Batch, unwritten: Mapping[EventKey, Unwritten]) -> None:
         if self.is_failing:
             logger.info("the journal is written again")
         self.is_failing = False
         self.counts.written += len(unwritten)
         for key, each in unwritten.items():
-            if self._unwritten.pop(key, None) is not None:
-                each.session.unwritten -= 1
+            each.session.written += self._unwritten.take(key) is not None
         for change in batch.changes:
             session = self._sessions.get(change.session_id)
             if session is None:  # it has been deleted meanwhile
                 continue
-            session.opening = None
+            session.is_opened = True
             if session.unwritten:
                 self._change(change.session_id)
             elif change.ended_s is not None:
@@ -304,11 +250,15 @@ class JournalWriter:
             if each.untold is not None:
                 each.session.telling.release(each.untold)
 
-    def _fail(self, error: StateUnavailable) -> None:
+    def fail(self, error: StateUnavailable) -> None:
+        """Note that the file cannot be written, and tell everybody who has not been told."""
         if not self.is_failing:
             logger.warning("the journal cannot be written, and what is said is kept in memory: %s", error)
         self.is_failing = True
         self.counts.failures += 1
+        if isinstance(error, StateVanished):
+            self.counts.lost += sum(session.begin_anew() for session in self._sessions.values())
+            self._changed |= self._sessions.keys()
         self._wanted.set()
         for _, telling, untold in tuple(self._held):
             telling.release(untold)
@@ -318,19 +268,16 @@ class JournalWriter:
                 session.warn(_UNAVAILABLE)
 
     def _supersede(self, key: EventKey) -> None:
-        unwritten = self._unwritten.pop(key, None)
-        if unwritten is not None:
-            unwritten.session.unwritten -= 1
+        unwritten = self._unwritten.take(key)
         if unwritten is None or self._is_committing:
             self._superseded.add(key)
 
     def _lose(self, key: EventKey) -> None:
-        unwritten = self._unwritten.pop(key)
-        unwritten.session.unwritten -= 1
-        unwritten.session.is_complete = False
-        self.counts.lost += 1
-        if unwritten.untold is not None:
-            unwritten.session.telling.release(unwritten.untold)
+        if (unwritten := self._unwritten.take(key)) is not None:
+            unwritten.session.is_complete = False
+            self.counts.lost += 1
+            if unwritten.untold is not None:
+                unwritten.session.telling.release(unwritten.untold)
 
     def _change(self, session_id: str, *, is_urgent: bool = False) -> None:
         self._changed.add(session_id)
@@ -352,12 +299,12 @@ def _waits(event: ServerEvent) -> bool:
 
 
 def _batch(
-    sessions: Mapping[str, Written], unwritten: Mapping[EventKey, _Unwritten], superseded: Collection[EventKey]
+    sessions: Mapping[str, Written], unwritten: Mapping[EventKey, Unwritten], superseded: Collection[EventKey]
 ) -> Batch:
     events = Counter(session_id for session_id, _ in unwritten)
     finals = Counter(key[0] for key, each in unwritten.items() if isinstance(channel_of(each.event)[1], Final))
     return Batch(
-        [session.opening for session in sessions.values() if session.opening],
+        [session.opening for session in sessions.values() if not session.is_opened],
         {key: each.event for key, each in unwritten.items()},
         superseded,
         [_change(each, session, events[each], finals[each]) for each, session in sessions.items()],

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from decoder.engine import PoolReport
 from decoder.scheduler import Scheduler
 from gateway.auth import Doorkeeper
-from gateway.journal_writer import JournalCounts
+from gateway.journal_events import JournalCounts
 from gateway.watching import Watching
 from gateway.wire import Final
 

@@ -6,9 +6,13 @@ import anyio
 
 from gateway.cues import CueState
 from gateway.errors import SlowReader
+from gateway.event_sizes import bytes_of
 from gateway.wire import CueEvent, OfChannel, Partial, ServerEvent
 
-__all__ = ["Outbox"]
+__all__ = ["MAX_BYTES", "Outbox"]
+
+MAX_BYTES = 2**21
+"""Of what one reader may leave unread: an hour of talk with all its words, and 400 MB where 200 sessions do so."""
 
 
 class Outbox:
@@ -20,12 +24,15 @@ class Outbox:
 
     Args:
         max_events: the bound.
+        max_bytes: another; a single event may be larger.
     """
 
-    def __init__(self, max_events: int) -> None:
+    def __init__(self, max_events: int, max_bytes: int = MAX_BYTES) -> None:
         self.replaced = 0
         """Partial cues that were never sent because a newer revision came."""
         self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._bytes = 0
         self._events: deque[ServerEvent] = deque()
         self._changed = anyio.Event()
         self._is_closed = False
@@ -34,14 +41,18 @@ class Outbox:
         """Append an event; after `close` it is dropped, for the reader has been said goodbye to.
 
         Raises:
-            SlowReader: the bound is reached.
+            SlowReader: a bound is reached.
         """
         if self._is_closed:
             return
         self._take_out_older(event)
         if len(self._events) >= self._max_events:
             raise SlowReader(f"{len(self._events)} events wait to be read: at most {self._max_events} may")
+        event_bytes = bytes_of(event)
+        if self._events and self._bytes + event_bytes > self._max_bytes:
+            raise SlowReader(f"{self._bytes} bytes wait to be read: at most {self._max_bytes} may")
         self._events.append(event)
+        self._bytes += event_bytes
         self._changed.set()
 
     def close(self) -> None:
@@ -56,13 +67,16 @@ class Outbox:
                 return None
             self._changed = anyio.Event()
             await self._changed.wait()
-        return self._events.popleft()
+        event = self._events.popleft()
+        self._bytes -= bytes_of(event)
+        return event
 
     def _take_out_older(self, newer: ServerEvent) -> None:
         name = _replaces(newer)
         for event in self._events if name is not None else ():
             if _replaces(event) == name and not _is_final(event):
                 self._events.remove(event)
+                self._bytes -= bytes_of(event)
                 self.replaced += 1
                 return
 

@@ -4,19 +4,23 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 
+import anyio
 import uvicorn
 
 from decoder.choice import create_engine
 from gateway.addresses import lan_address, listening_urls
 from gateway.auth import open_doorkeeper
+from gateway.drain import drain
 from gateway.errors import ConfigurationError
+from gateway.http_server import ServerConfig
 from gateway.server import create_app
-from gateway.service import open_gateway
+from gateway.service import Gateway, open_gateway
 from gateway.settings import ServerSettings, Settings
-from gateway.tls import open_certificate, reloaded_on_hangup
+from gateway.tls import Certificate, open_certificate
 from gateway.wyoming_server import bind_wyoming, serve_wyoming, wyoming_url
 
 __all__ = ["serve"]
@@ -26,21 +30,26 @@ logger = logging.getLogger("livecue.server")
 _BACKLOG = 2048
 """Connections waiting to be accepted; uvicorn's own figure."""
 
-_SHUTDOWN_S = 10
-"""After a signal, connections get so long to come to an end."""
+_SHUTDOWN_S = 5
+"""Once all has been drained, connections that watch or ask something get so long to come to an end."""
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _UNREAD_MS = 60_000
 """RFC 5482. A peer that is alive and reads nothing would keep its closed connection, and megabytes for it, for ever; by
 then whoever writes to it has long given up."""
 
 
-async def serve(settings: Settings, on_listening: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM.
+async def serve(
+    settings: Settings, on_listening: Callable[[str], None], read_settings: Callable[[], Settings] | None = None
+) -> None:
+    """Serve until SIGINT or SIGTERM; then drain, until a second one. SIGHUP reads the keys of the settings again.
 
     Args:
         settings: all of them.
         on_listening: called once connections are accepted, with each base URL, the one for this machine first; then
             with Wyoming's, where there is one.
+        read_settings: returns the settings as they are now; None: they stay as they are.
 
     Raises:
         ConfigurationError: the address is taken, or may not be served without keys, or the certificate is none.
@@ -54,28 +63,68 @@ async def serve(settings: Settings, on_listening: Callable[[str], None]) -> None
     with listener, bind_wyoming(settings.server) or nullcontext() as wyoming:
         engine = create_engine(settings.engine)
         async with open_gateway(settings, engine) as gateway, serve_wyoming(gateway, wyoming):
-            config = uvicorn.Config(
-                create_app(gateway),
-                ws="websockets-sansio",
-                ws_max_size=settings.server.max_message_bytes,
-                ws_per_message_deflate=False,  # sound does not compress; the contexts cost 64 KiB a connection
-                log_config=None,
-                log_level="warning",  # at debug it would write down headers, and with them keys
-                access_log=False,  # sessions write their own two lines
-                timeout_graceful_shutdown=_SHUTDOWN_S,
-            )
-            config.load()
-            config.ssl = None if certificate is None else certificate.context
+            config = ServerConfig(create_app(gateway), settings, _SHUTDOWN_S, certificate)
             host, port = listener.getsockname()[:2]
-            for url in listening_urls(settings.server, host, port, lan_address()):
-                on_listening(url)
-            if wyoming is not None:
-                on_listening(wyoming_url(wyoming))
-            # uvicorn sends the signal that stopped it once more; the first was enough
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda *_: None)
-            async with reloaded_on_hangup(certificate):
-                await uvicorn.Server(config).serve(sockets=[listener])
+            server = _Server(config)
+            with anyio.open_signal_receiver(*_SIGNALS) as signals:
+                for url in listening_urls(settings.server, host, port, lan_address()):
+                    on_listening(url)
+                if wyoming is not None:
+                    on_listening(wyoming_url(wyoming))
+                async with anyio.create_task_group() as tasks:
+                    reload = partial(_reload, gateway, read_settings, certificate)
+                    tasks.start_soon(_obey, signals, server, gateway, reload)
+                    await server.serve(sockets=[listener])
+                    tasks.cancel_scope.cancel()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which leaves signals to us."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Do nothing: `_obey` does."""
+        yield
+
+
+async def _obey(
+    signals: AsyncIterator[signal.Signals],
+    server: uvicorn.Server,
+    gateway: Gateway,
+    reload: Callable[[], None],
+) -> None:
+    """Do what signals say: the first to stop drains, and the second stops at once."""
+
+    async def stop() -> None:
+        await drain(gateway)
+        server.should_exit = True
+
+    async with anyio.create_task_group() as tasks:
+        async for number in signals:
+            if number is signal.SIGHUP:
+                reload()
+            elif gateway.sessions.drain.has_begun:
+                logger.warning("stopping at once")
+                server.should_exit = server.force_exit = True
+                tasks.cancel_scope.cancel()
+            else:
+                counts = gateway.admission.open, gateway.file_admission.open
+                logger.warning("draining sessions=%d files=%d; a second signal stops at once", *counts)
+                tasks.start_soon(stop)
+
+
+def _reload(gateway: Gateway, read_settings: Callable[[], Settings] | None, certificate: Certificate | None) -> None:
+    if certificate is not None:
+        certificate.reload_if_right()
+    if read_settings is None:
+        return
+    try:
+        keys = read_settings().server.api_keys
+    except ConfigurationError as error:
+        logger.error("the keys stay as they were: %s", error)
+        return
+    gateway.doorkeeper.replace_static(key.get_secret_value() for key in keys)
+    logger.warning("the keys of the settings have been read again keys=%d", len(keys))
 
 
 def _bind(server: ServerSettings) -> socket.socket:

@@ -10,6 +10,7 @@ from starlette.websockets import WebSocket
 from gateway.auth import check_origin
 from gateway.connections import serve
 from gateway.errors import GatewayError
+from gateway.hosts import HostGuard, known_hosts
 from gateway.rest.errors import RequestIds, error_response, shape_errors
 from gateway.rest.routes import rest_router
 from gateway.routes.deepgram import deepgram_router
@@ -52,16 +53,51 @@ def create_app(gateway: Gateway) -> FastAPI:
         version=version("livecue"),
         redoc_url=None,
     )
+    _guard_hosts(app, gateway)
     app.add_middleware(RequestIds)
     shape_errors(app)
     for router in _ROUTERS:
         app.include_router(router(gateway))
-    settings = gateway.settings.server
+    gateway.sessions.metrics.watch_upstreams(gateway.sessions.engine.pool)
+    gateway.sessions.metrics.watch_viewers(gateway.sessions.watching)
+    _add_health(app, gateway)
+    _add_native(app, gateway)
+    return app
+
+
+def _guard_hosts(app: FastAPI, gateway: Gateway) -> None:
+    server, telephony = gateway.settings.server, gateway.settings.telephony
+    signed = () if telephony.twilio_auth_token is None else ("/v1/twilio",)  # by a signature that covers the name
+
+    def is_strict(path: str) -> bool:
+        return (gateway.doorkeeper.is_open or bool(server.allowed_hosts)) and path not in signed
+
+    app.add_middleware(
+        HostGuard,
+        known=known_hosts(server.allowed_hosts, server.host, (telephony.public_url,)),
+        origins=server.allowed_origins,
+        is_strict=is_strict,
+    )
+
+
+def _add_native(app: FastAPI, gateway: Gateway) -> None:
+    context, origins = gateway.sessions, gateway.settings.server.allowed_origins
+
+    @app.websocket("/v1/stream")
+    async def stream(websocket: WebSocket) -> None:
+        try:
+            check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), origins)
+            caller = await gateway.doorkeeper.admit(authorization_of(websocket))
+            with gateway.admission.enter():
+                await websocket.accept(subprotocol_of(websocket))
+                await serve(gateway, WebSocketTransport(websocket), NativeCodec(), "native", caller)
+        except GatewayError as error:
+            context.metrics.refused.labels(error.code).inc()
+            await websocket.send_denial_response(error_response(error))
+
+
+def _add_health(app: FastAPI, gateway: Gateway) -> None:
     context = gateway.sessions
-    doorkeeper = gateway.doorkeeper
-    admission = gateway.admission
-    context.metrics.watch_upstreams(context.engine.pool)
-    context.metrics.watch_viewers(context.watching)
 
     @app.get("/healthz", tags=["health"])
     async def healthz() -> dict[str, str]:
@@ -70,7 +106,7 @@ def create_app(gateway: Gateway) -> FastAPI:
 
     @app.get("/readyz", tags=["health"])
     async def readyz(response: Response) -> dict[str, object]:
-        """Say whether speech sent now would become words: 200, or 503 while the engine fails."""
+        """Say whether speech sent now would become words: 200, or 503 while the engine fails or the gateway stops."""
         body = _readiness(context)
         response.status_code = 200 if body["status"] == "ready" else 503
         return body
@@ -80,26 +116,13 @@ def create_app(gateway: Gateway) -> FastAPI:
         """Return the metrics in Prometheus' text format."""
         return Response(context.metrics.exposition(), media_type=_METRICS_TYPE)
 
-    @app.websocket("/v1/stream")
-    async def stream(websocket: WebSocket) -> None:
-        try:
-            check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), settings.allowed_origins)
-            caller = await doorkeeper.admit(authorization_of(websocket))
-            with admission.enter():
-                await websocket.accept(subprotocol_of(websocket))
-                await serve(gateway, WebSocketTransport(websocket), NativeCodec(), "native", caller)
-        except GatewayError as error:
-            context.metrics.refused.labels(error.code).inc()
-            await websocket.send_denial_response(error_response(error))
-
-    return app
-
 
 def _readiness(context: SessionContext) -> dict[str, object]:
     """Return what `/readyz` says; how its upstreams fare, where the engine has some."""
     info = context.engine
     described = {"engine": info.engine, "model": info.model, "device": info.device, "languages": info.languages}
     status = "ready" if context.scheduler.is_ready else "engine_failing"
+    status = "draining" if context.drain.has_begun else status
     if info.pool is None:
         return {"status": status, **described}
     pool = info.pool()
@@ -108,7 +131,7 @@ def _readiness(context: SessionContext) -> dict[str, object]:
         for each in pool.upstreams
     ]
     return {
-        "status": status if pool.is_usable else "upstreams_failing",
+        "status": status if pool.is_usable or context.drain.has_begun else "upstreams_failing",
         **described,
         "upstreams": upstreams,
         "allowance": pool.allowance,

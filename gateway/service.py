@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 
@@ -36,6 +36,7 @@ class Gateway:
     doorkeeper: Doorkeeper
     admission: Admission
     file_admission: Admission
+    decoder_admission: Admission
 
 
 @asynccontextmanager
@@ -55,8 +56,10 @@ async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gate
     ):
         sessions.metrics.watch(doorkeeper)
         sessions.metrics.watch_journal(journal.counts)
-        live, files = Admission(settings.server.max_sessions), Admission(settings.files.max_files, "files")
-        yield Gateway(settings, sessions, doorkeeper, live, files)
+        live = Admission(settings.server.max_sessions, "sessions", sessions.drain)
+        files = Admission(settings.files.max_files, "files", sessions.drain)
+        decoders = Admission(settings.limits.max_decoders, "containers", sessions.drain)
+        yield Gateway(settings, sessions, doorkeeper, live, files, decoders)
 
 
 @asynccontextmanager
@@ -78,7 +81,8 @@ async def open_sessions(
     info, clock = engine.info, time.monotonic
     logger.info("engine ready engine=%s model=%s device=%s", info.engine, info.model, info.device)
     scheduler = Scheduler(engine, settings.planner, settings.scheduler, clock)
-    pipeline = PipelineSettings(settings.segmenter, settings.stabiliser, settings.guard, settings.session)
+    session = replace(settings.session, max_waiting=settings.session.max_waiting or settings.server.max_sessions)
+    pipeline = PipelineSettings(settings.segmenter, settings.stabiliser, settings.guard, session)
     metrics = Metrics(scheduler)
     is_written = journal is not None and journal.is_enabled
     watching = Watching(SPARE_BACKLOG_EVENTS if is_written else BACKLOG_EVENTS)

@@ -18,6 +18,7 @@ from decoder.scheduler import Scheduler
 from gateway.audience import Audience, Peer, Row
 from gateway.channels import ChannelPipelines
 from gateway.checkpoint import FRESH, Checkpoint
+from gateway.drain import Drain
 from gateway.errors import Disconnected, InsufficientCredits, ResumedElsewhere, Unauthorized, field_of
 from gateway.journal import Journal, Opening
 from gateway.keys import digest_of
@@ -70,6 +71,7 @@ class SessionContext:
         recordings: folder where their sound is kept; None: nowhere.
         watching: is told each event as it happens, for those who watch the session.
         live: the sessions there are, by their ids.
+        drain: whether the gateway is stopping.
         resuming: whose turn it is to take one up, so that the later of two finds what the earlier one has done.
     """
 
@@ -83,6 +85,7 @@ class SessionContext:
     recordings: Path | None = None
     watching: Watching = field(default_factory=Watching)
     live: "dict[str, Session]" = field(default_factory=dict)
+    drain: Drain = field(default_factory=Drain)
     resuming: anyio.Lock = field(default_factory=anyio.Lock)
 
 
@@ -127,9 +130,8 @@ class Session:
         self._gap = checkpoint.gap
         self._lost_samples = 0
         """Sample frames that the peer cannot send again, at its rate."""
-        driver = context.scheduler, context.metrics
-        self._transcriber = Transcriber(self.pipeline, start.audio, *driver, self.say)
-        self._transcriber.paid_samples = checkpoint.paid_sample
+        self.transcriber = Transcriber(self.pipeline, start.audio, context.scheduler, context.metrics, self.say)
+        self.transcriber.paid_samples = checkpoint.paid_sample
         self._is_draining = False
         """Whether a fatal error has been told, and finals still follow it."""
         self.is_over = False
@@ -140,7 +142,7 @@ class Session:
     @property
     def has_stopped(self) -> bool:
         """Whether no more is heard; what was heard is still answered."""
-        return self._transcriber.has_stopped
+        return self.transcriber.has_stopped
 
     @property
     def is_waiting(self) -> bool:
@@ -179,7 +181,7 @@ class Session:
         lost = max(0, resume.held_sample - self.pipeline.next_sample)
         check_gap(lost, self._start.audio.sample_rate_hz)
         self._charge, self._lost_samples = charge, lost
-        self._transcriber.drop_cut()
+        self.transcriber.drop_cut()
         self._dismiss(ResumedElsewhere("the session goes on over another connection"))
         self._welcome_back(peer, resume, self.pipeline.next_sample + lost, missed)
 
@@ -191,7 +193,7 @@ class Session:
         """
         lost, self._lost_samples = self._lost_samples, 0
         if lost:
-            await self._transcriber.hear_gap(lost, lambda: self._is_heard(peer))
+            await self.transcriber.hear_gap(lost, lambda: self._is_heard(peer))
 
     def leave(self, peer: Peer, error: LivecueError) -> None:
         """Do without a peer, if that is still the one there is; the error is why it is gone."""
@@ -235,7 +237,7 @@ class Session:
         _log_opened(self.session_id, self._start, self.pipeline.language)
         if context.recordings is not None:
             warn = partial(self._warn, "recording_stopped")
-            self._transcriber.recording = Recording(context.recordings, self.session_id, self._start, warn)
+            self.transcriber.recording = Recording(context.recordings, self.session_id, self._start, warn)
         context.tasks.start_soon(self._run)
 
     def _welcome_back(self, peer: Peer, resume: Resume, next_sample: int, missed: Sequence[Row]) -> None:
@@ -246,9 +248,9 @@ class Session:
         try:
             with self._scope:
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._transcriber.run)
-                    if self._transcriber.recording is not None:
-                        tasks.start_soon(self._transcriber.recording.run)
+                    tasks.start_soon(self.transcriber.run)
+                    if self.transcriber.recording is not None:
+                        tasks.start_soon(self.transcriber.recording.run)
                     if self.audience.token is not None:
                         tasks.start_soon(self._await_return)
         except Exception:  # a fault of ours ends this session and no other
@@ -298,7 +300,7 @@ class Session:
             ProtocolError: there is no such channel.
         """
         try:
-            await self._transcriber.hear(data, channel, self._charge, lambda: self._is_heard(peer))
+            await self.transcriber.hear(data, channel, self._charge, lambda: self._is_heard(peer))
         except (InsufficientCredits, Unauthorized) as error:
             self.end_early(error)
 
@@ -308,7 +310,7 @@ class Session:
         Raises:
             ProtocolError: a wish that cannot be met.
         """
-        self._transcriber.heed(wish)
+        self.transcriber.heed(wish)
 
     def _is_heard(self, peer: Peer) -> bool:
         return self.audience.peer is peer and not self.is_over
@@ -350,7 +352,8 @@ def check_gap(lost_samples: int, rate_hz: int) -> None:
 def _make_room(context: SessionContext) -> None:
     """Let the session go that has waited longest for its client, where too many do."""
     waiting = [session for session in context.live.values() if session.is_waiting]
-    if len(waiting) > context.settings.session.max_waiting:
+    most = context.settings.session.max_waiting
+    if most is not None and len(waiting) > most:
         longest = min(waiting, key=lambda session: session.audience.absent_since)
         longest.give_up("too many sessions wait for their clients")
 

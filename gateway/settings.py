@@ -24,6 +24,7 @@ from pydantic_settings import (
 from decoder.languages import read_language
 from decoder.settings import EngineSettings, GuardSettings, PlannerSettings, SchedulerSettings, StabiliserSettings
 from gateway.errors import ConfigurationError
+from gateway.limit_settings import LimitSettings
 from vad.settings import SegmenterSettings
 
 __all__ = [
@@ -89,8 +90,8 @@ class SessionSettings:
         chinese_script: how Mandarin is written where a client does not say (`zh-Hant`, `zh-TW` …): simplified, as nine
             in ten readers do, traditional, or as the engine writes it. Whisper's script says nothing of the speaker:
             base writes speakers from Beijing in traditional characters, and mixes both in one sentence.
-        max_waiting: sessions that wait for their clients at once; one more ends the one that has waited longest. 100:
-            half as many as may be connected; each holds half a megabyte.
+        max_waiting: sessions that wait for their clients at once; one more ends the one that has waited longest. None:
+            as many as may be connected, for all may be cut at once; fewer are refused. Each holds half a megabyte.
     """
 
     detector: str = "silero"
@@ -107,7 +108,7 @@ class SessionSettings:
     lag_shed_s: float = 10.0
     lag_limit_s: float = 90.0
     grace_s: _Timeout = 60.0
-    max_waiting: Annotated[int, Field(ge=1)] = 100
+    max_waiting: Annotated[int, Field(ge=1)] | None = None
     languages: Annotated[tuple[str, ...], BeforeValidator(_split_commas), AfterValidator(_check_languages)] = ()
     chinese_script: Literal["simplified", "traditional", "engine"] = "simplified"
 
@@ -141,7 +142,10 @@ class ServerSettings:
         host: address to bind.
         port: 0 takes a free one.
         api_keys: who may connect; empty: anybody, on loopback only. In the environment separated by commas.
-        allowed_origins: origins whose pages may open WebSockets, besides the gateway's own; `*` allows all.
+        allowed_origins: origins whose pages may open WebSockets and send forms, besides the gateway's own; `*`
+            allows all.
+        allowed_hosts: names under which the gateway answers, besides addresses, names without a dot, its own and those
+            of its public addresses; `*` allows all. While there are keys and no such list, all names are answered.
         public_url: https://HOST[/PREFIX] under which others find the gateway, for the links that are shared; None: the
             address by which the page was opened, or this machine's in its network.
         insecure: serve on any address without keys.
@@ -162,6 +166,7 @@ class ServerSettings:
     api_keys: Annotated[tuple[_ApiKey, ...], BeforeValidator(_split_commas)] = ()
     allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = ()
     public_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+")] | None = None
+    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = ()
     insecure: bool = False
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -303,6 +308,7 @@ class Settings(BaseSettings):
     journal: JournalSettings = JournalSettings()
     realtime: RealtimeSettings = RealtimeSettings()
     telephony: TelephonySettings = TelephonySettings()
+    limits: LimitSettings = LimitSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -335,11 +341,18 @@ def load_settings(overrides: Mapping[str, Mapping[str, object]] | None = None, f
         model_config = SettingsConfigDict(toml_file=file)
 
     try:
-        return FromFile(**(overrides or {}))  # type: ignore[arg-type]  # pydantic turns mappings into the classes
+        settings = FromFile(**(overrides or {}))  # type: ignore[arg-type]  # pydantic turns mappings into the classes
     except ValidationError as error:
         raise ConfigurationError("\n".join(_explain(e["loc"], e["input"], e["msg"]) for e in error.errors())) from error
     except (SettingsError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"config {file or _ENV_PREFIX + '*'}: {error}") from error
+    waiting, sessions = settings.session.max_waiting, settings.server.max_sessions
+    if waiting is not None and waiting < sessions:
+        raise ConfigurationError(
+            f"session.max_waiting = {waiting}: allowed are server.max_sessions = {sessions} and more, for a failure "
+            "of the network cuts all sessions at once"
+        )
+    return settings
 
 
 def _groups() -> dict[str, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from anyio import CapacityLimiter, to_thread
 from gateway.errors import GatewayError
 from gateway.settings import StateSettings
 
-__all__ = ["Schema", "StateDatabase", "StateUnavailable", "data_path", "state_path"]
+__all__ = ["Schema", "StateDatabase", "StateUnavailable", "StateVanished", "data_path", "state_path"]
 
 _Result = TypeVar("_Result")
 
@@ -31,6 +31,9 @@ _CAUSES = {
     sqlite3.SQLITE_FULL: "the disk is full",
 }
 
+_MAGIC = b"SQLite format 3\0"
+"""What every file begins with (SQLite file format §1.3)."""
+
 _PRIMARY_CODE = 0xFF
 """The low byte of SQLite's extended error codes."""
 
@@ -39,6 +42,10 @@ class StateUnavailable(GatewayError):
     """The state database cannot be read or written; the message names the file and says why."""
 
     code = "state_unavailable"
+
+
+class StateVanished(StateUnavailable):
+    """The file that was open is gone, or has been written over: what it held is lost. The next try makes a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,8 @@ class StateDatabase:
         self._setting = setting
         self._pragmas = pragmas
         self._connection: sqlite3.Connection | None = None
+        self._opened: os.stat_result | None = None
+        """The file as it was when the connection was opened."""
         self._one_at_a_time = CapacityLimiter(1)
 
     def exists(self) -> bool:
@@ -125,6 +134,16 @@ class StateDatabase:
         with self._explained(), _transaction(self._open()) as connection:
             return work(connection)
 
+    def check(self) -> None:
+        """See that the file, where there is one, can be read, and is still the one that was opened.
+
+        Raises:
+            StateVanished: it is another, or none.
+            StateUnavailable: it cannot be read.
+        """
+        if self._connection is not None or self.exists():
+            self.read(lambda connection: connection.execute("SELECT count(*) FROM sqlite_master").fetchone())
+
     async def run(self, work: Callable[[], _Result]) -> _Result:
         """Do in a thread what reads or writes; one such work runs at a time."""
         return await to_thread.run_sync(work, limiter=self._one_at_a_time)
@@ -136,6 +155,9 @@ class StateDatabase:
             self._connection = None
 
     def _open(self) -> sqlite3.Connection:
+        if self._connection is not None and (cause := self._lost()) is not None:
+            self.close()  # SQLite would go on writing to what nobody can read any more
+            raise StateVanished(self._message(cause))
         if self._connection is None:
             self._make_file()
             # transactions are opened by hand; whichever thread runs is the only one
@@ -149,8 +171,24 @@ class StateDatabase:
             except BaseException:
                 connection.close()
                 raise
-            self._connection = connection
+            self._connection, self._opened = connection, self.path.stat()
         return self._connection
+
+    def _lost(self) -> str | None:
+        """Return what has become of the file that was opened; None: it is there."""
+        assert self._opened is not None, "it was opened with the connection"
+        try:
+            with self.path.open("rb") as file:
+                now, magic = os.fstat(file.fileno()), file.read(len(_MAGIC))
+        except FileNotFoundError:
+            return "it has vanished while it was open"
+        except OSError as error:
+            return error.strerror or str(error)
+        if not os.path.samestat(now, self._opened):
+            return "another file has taken its place while it was open"
+        if now.st_size < self._opened.st_size or (magic and magic != _MAGIC):
+            return "it has been written over while it was open"
+        return None
 
     def _make_file(self) -> None:
         try:
@@ -185,7 +223,10 @@ class StateDatabase:
             raise self._unavailable(cause or str(error)) from error
 
     def _unavailable(self, cause: str) -> StateUnavailable:
-        return StateUnavailable(f"{self._setting} = {str(self.path)!r}: {cause}")
+        return StateUnavailable(self._message(cause))
+
+    def _message(self, cause: str) -> str:
+        return f"{self._setting} = {str(self.path)!r}: {cause}"
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

@@ -1,19 +1,13 @@
 """The gateway's certificate, which is read again when it has been renewed."""
 
 import logging
-import signal
 import ssl
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-
-import anyio
 
 from gateway.errors import ConfigurationError
 from gateway.settings import ServerSettings
 
-__all__ = ["Certificate", "open_certificate", "reloaded_on_hangup"]
+__all__ = ["Certificate", "open_certificate"]
 
 logger = logging.getLogger("livecue.server")
 
@@ -45,6 +39,15 @@ class Certificate:
         self._load_into(_context())  # what fails half-way leaves a context without a key
         self._load_into(self.context)
 
+    def reload_if_right(self) -> None:
+        """Read the files again; where they are wrong, log it and leave all as it was."""
+        try:
+            self.reload()
+        except ConfigurationError as error:
+            logger.error("certificate not reloaded, the one before stays: %s", error)
+        else:
+            logger.info("certificate reloaded")
+
     def _load_into(self, context: ssl.SSLContext) -> None:
         given = f"server.tls_cert = {str(self._cert)!r}"
         if self._key is not None:
@@ -75,29 +78,6 @@ def open_certificate(server: ServerSettings) -> Certificate | None:
             raise ConfigurationError("server.tls_key is set and server.tls_cert is not: a key needs its certificate")
         return None
     return Certificate(server.tls_cert, server.tls_key)
-
-
-@asynccontextmanager
-async def reloaded_on_hangup(certificate: Certificate | None) -> AsyncIterator[None]:
-    """Read a certificate's files again at each SIGHUP while the block lasts; where they are wrong, say so and go on."""
-    if certificate is None or sys.platform == "win32":
-        yield
-        return
-    with anyio.open_signal_receiver(signal.SIGHUP) as hangups:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_reload_at_each, hangups, certificate)
-            yield
-            tasks.cancel_scope.cancel()
-
-
-async def _reload_at_each(hangups: AsyncIterator[signal.Signals], certificate: Certificate) -> None:
-    async for _ in hangups:
-        try:
-            certificate.reload()  # in the event loop, for no connection may be made meanwhile
-        except ConfigurationError as error:
-            logger.error("certificate not reloaded, the one before stays: %s", error)
-        else:
-            logger.info("certificate reloaded")
 
 
 class _EncryptedKey(Exception):

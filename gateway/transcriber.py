@@ -8,11 +8,23 @@ from anyio.lowlevel import checkpoint
 
 from decoder.scheduler import Answer, Scheduler
 from decoder.types import DecodeRequest
+from gateway.bounds import MAX_FLUSHES
 from gateway.channels import ChannelPipelines
 from gateway.metrics import Metrics
 from gateway.pipeline import Effect
 from gateway.recording import Recording
-from gateway.wire import Flush, Gap, ServerEvent, Stop, Update
+from gateway.wire import (
+    Final,
+    Flush,
+    Flushed,
+    Gap,
+    OfChannel,
+    ProtocolError,
+    ServerEvent,
+    SpeechEnded,
+    Stop,
+    Update,
+)
 from vad.audio import SAMPLE_RATE_HZ, AudioFormat
 
 __all__ = ["Charge", "Transcriber"]
@@ -60,6 +72,10 @@ class Transcriber:
         self._slice_bytes = round(audio.sample_rate_hz * _SLICE_S) * audio.bytes_per_sample_frame
         self._answers: deque[Answer] = deque()
         """One for each request outstanding, at most."""
+        self._flushes = 0
+        """Outstanding ones."""
+        self._owed_finals = 0
+        """Of utterances that have ended."""
         self._answered, self._applied = anyio.Event(), anyio.Event()
 
     async def run(self) -> None:
@@ -75,6 +91,11 @@ class Transcriber:
         finally:
             for engine_session in self._pipeline.engine_sessions:
                 self._scheduler.forget(engine_session)
+
+    async def answered(self) -> None:
+        """Return when every utterance that has ended has its final."""
+        while self._owed_finals:
+            await self._applied.wait()
 
     async def hear(self, data: bytes, channel: int, charge: Charge, is_wanted: Callable[[], bool]) -> None:
         """Hear a message of sound slice by slice, so that a large one delays no other session.
@@ -143,6 +164,9 @@ class Transcriber:
             case Update(start):
                 self._pipeline.update(start)
             case Flush(flush_id):
+                if self._flushes >= MAX_FLUSHES:
+                    raise ProtocolError(f"{MAX_FLUSHES} flushes are outstanding: wait for one to be answered")
+                self._flushes += 1
                 self._apply(self._pipeline.flush(flush_id, now_s))
             case Stop():
                 self.has_stopped = True
@@ -157,4 +181,7 @@ class Transcriber:
             if isinstance(effect, DecodeRequest):
                 self._scheduler.submit(effect, self._deliver)
             else:
+                told = effect.event if isinstance(effect, OfChannel) else effect
+                self._flushes -= isinstance(told, Flushed)
+                self._owed_finals += isinstance(told, SpeechEnded) - isinstance(told, Final)
                 self._say(effect)

@@ -116,7 +116,7 @@ async def _spooled(
     async with anyio.TemporaryDirectory(prefix="livecue-") as directory:
         path = Path(directory) / _FILE_FIELD
         with anyio.move_on_after(settings.receive_timeout_s) as patience:
-            with await to_thread.run_sync(_open_spool, path) as spool:
+            with await to_thread.run_sync(_opened_spool, path) as spool:
                 size_bytes = await _receive(form, body, spool, settings)
         if patience.cancelled_caught:
             raise IdleTimeout(f"the body has not come within {settings.receive_timeout_s:g} s")
@@ -148,8 +148,11 @@ async def _spool(form: "_Form | _Bare", spool: BufferedWriter) -> int:
         raise Overloaded(f"the file cannot be kept until it is decoded ({error.strerror})") from error
 
 
-def _open_spool(path: Path) -> BufferedWriter:
-    return path.open("xb")
+def _opened_spool(path: Path) -> BufferedWriter:
+    try:
+        return path.open("xb")
+    except OSError as error:
+        raise Overloaded(f"the file cannot be kept until it is decoded ({error.strerror})") from error
 
 
 def _write(spool: BufferedWriter, piece: bytes) -> int:

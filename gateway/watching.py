@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.errors import SlowReader
+from gateway.event_sizes import bytes_of
 from gateway.lasting import Superseding, channel_of, event_json
 from gateway.outbox import Outbox
 from gateway.wire import (
@@ -31,6 +32,9 @@ BACKLOG_EVENTS = 1_000
 
 SPARE_BACKLOG_EVENTS = 100
 """Some minutes of talk, for when the journal, which has all of it, cannot be read."""
+
+BACKLOG_BYTES = 2**21
+"""Of one session: what is kept for those who come late."""
 
 VIEWER_EVENTS = 1_000
 """What a viewer may leave unread, as much as the session's own peer: partials replace each other in it too."""
@@ -83,7 +87,8 @@ class Watched:
     """One session that can be watched.
 
     Its backlog has what lasts: finals, final cues, warnings, a fatal error, and the newest revision of each cue that is
-    not final. Of more than `backlog_events` the oldest are forgotten.
+    not final. Of more than `backlog_events`, or `BACKLOG_BYTES`, the
+    oldest are forgotten.
 
     Args:
         subject: what is known of it.
@@ -98,6 +103,7 @@ class Watched:
         self._losses = losses
         self._backlog_events = backlog_events
         self._backlog: dict[int, ServerEvent] = {}
+        self._backlog_bytes = 0
         self._superseding = Superseding()
         self._viewers: list[Viewer] = []
         self._newest: tuple[ServerEvent, str] | None = None
@@ -118,12 +124,13 @@ class Watched:
                 self.ready = told
             case CueEvent(seq) | Final(seq) | Warning(seq) | Error(seq, fatal=True) | Finished(seq):
                 self._backlog[seq] = event
+                self._backlog_bytes += bytes_of(event)
             case _:
                 pass  # of the moment, as is a mistake of the peer, who may make many
         for older in self._superseding.add(event):
-            self._backlog.pop(older, None)
-        if len(self._backlog) > self._backlog_events:
-            del self._backlog[min(self._backlog)]
+            self._forget(older)
+        while len(self._backlog) > self._backlog_events or self._backlog_bytes > BACKLOG_BYTES:
+            self._forget(min(self._backlog))
             self._losses[Loss.FORGOTTEN] += 1
         for viewer in tuple(self._viewers):
             self._pass_on(viewer, event)
@@ -158,6 +165,10 @@ class Watched:
         self._has_ended = True
         for viewer in self._viewers:
             viewer.news.close()
+
+    def _forget(self, seq: int) -> None:
+        event = self._backlog.pop(seq, None)
+        self._backlog_bytes -= 0 if event is None else bytes_of(event)
 
     def _pass_on(self, viewer: Viewer, event: ServerEvent) -> None:
         try:

@@ -97,14 +97,18 @@ class _Server:
     async def _converse(self, connection: "_Connection") -> None:
         limit_s = self._settings.idle_timeout_s
         while True:
+            drain = self._gateway.sessions.drain
+            drain.check()
             try:
-                with anyio.fail_after(limit_s):
+                with anyio.fail_after(limit_s) as patience, drain.calling(patience.cancel):
                     frame = await connection.peek()
                     if frame_type(frame) not in ANSWER_FRAMES:
                         await self._answer(connection, connection.take())
                         continue
             except TimeoutError:
                 raise IdleTimeout(f"no frame within {limit_s:g} s") from None
+            if patience.cancel_called:
+                continue
             codec, transport = WyomingCodec(self._program), _SessionTransport(connection)
             await serve(self._gateway, transport, codec, "wyoming", Caller(None))
             if codec.has_failed or transport.close_code != _NORMAL_CLOSURE:

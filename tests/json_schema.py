@@ -1,6 +1,7 @@
 """As much of JSON Schema as msgspec writes: says where a value is not what a schema wants."""
 
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import cast
 
 __all__ = ["Schema", "breaches"]
@@ -8,7 +9,7 @@ __all__ = ["Schema", "breaches"]
 Schema = Mapping[str, object]
 
 _KEYWORDS = {"title", "description", "default", "type", "enum", "anyOf", "$ref"}
-_KEYWORDS |= {"properties", "required", "additionalProperties", "items", "minimum", "maximum"}
+_KEYWORDS |= {"properties", "required", "additionalProperties", "items", "minimum", "maximum", "maxLength", "maxItems"}
 
 _TYPES: Mapping[object, tuple[type, ...]] = {
     "object": (dict,),
@@ -45,6 +46,10 @@ def breaches(value: object, schema: Schema, schemas: Mapping[str, Schema], place
         yield f"{place}: {value!r} is none of {schema['enum']}"
     if "type" in schema and not _is(value, schema["type"]):
         yield f"{place}: {value!r} is no {schema['type']}"
+    elif isinstance(value, str) and len(value) > _most(schema, "maxLength"):
+        yield f"{place}: {len(value)} characters are more than {schema['maxLength']}"
+    elif isinstance(value, list) and len(value) > _most(schema, "maxItems"):
+        yield f"{place}: {len(value)} items are more than {schema['maxItems']}"
     elif isinstance(value, int) and not _lies_within(value, schema):
         yield f"{place}: {value} is not within {schema.get('minimum')} and {schema.get('maximum')}"
     elif isinstance(value, dict):
@@ -70,9 +75,13 @@ def _object_breaches(
 
 def _lies_within(value: int, schema: Schema) -> bool:
     lowest, highest = schema.get("minimum", value), schema.get("maximum", value)
-    assert isinstance(lowest, int)
-    assert isinstance(highest, int)
+    assert isinstance(lowest, int | float)
+    assert isinstance(highest, int | float)
     return lowest <= value <= highest
+
+
+def _most(schema: Schema, keyword: str) -> float:
+    return float(cast("int", schema[keyword])) if keyword in schema else inf
 
 
 def _is(value: object, name: object) -> bool:

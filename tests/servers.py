@@ -14,10 +14,11 @@ from anyio import to_thread
 
 from decoder.engine import Engine
 from decoder.packaged import EMBEDDED as EMBEDDED_MODEL
+from gateway.http_server import ServerConfig
 from gateway.server import create_app
 from gateway.service import Gateway, open_gateway
 from gateway.settings import Settings, load_settings
-from gateway.tls import open_certificate, reloaded_on_hangup
+from gateway.tls import Certificate, open_certificate
 from gateway.wyoming_server import bind_wyoming, serve_wyoming, wyoming_url
 
 __all__ = ["EMBEDDED", "Reply", "Served", "get", "serving"]
@@ -41,6 +42,13 @@ class Served:
     url: str
     gateway: Gateway
     wyoming_url: str = ""
+    server: uvicorn.Server | None = None
+    certificate: Certificate | None = None
+
+    def buffered_bytes(self) -> list[int]:
+        """Return how much each connection leaves unread."""
+        assert self.server is not None
+        return [each.transport.get_write_buffer_size() for each in self.server.server_state.connections]
 
     @property
     def stream_url(self) -> str:
@@ -71,22 +79,11 @@ async def serving(engine: Engine, settings: Settings | None = None) -> AsyncIter
             anyio.create_task_group() as tasks,
         ):
             certificate = open_certificate(settings.server)
-            config = uvicorn.Config(
-                create_app(gateway),
-                ws="websockets-sansio",
-                ws_max_size=settings.server.max_message_bytes,
-                ws_per_message_deflate=False,
-                log_config=None,
-                timeout_graceful_shutdown=1,
-            )
-            config.load()
-            config.ssl = None if certificate is None else certificate.context
-            server = uvicorn.Server(config)
+            server = uvicorn.Server(ServerConfig(create_app(gateway), settings, shutdown_s=1, certificate=certificate))
             tasks.start_soon(server.serve, [listener])
             scheme = "http" if certificate is None else "https"
             url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
-            async with reloaded_on_hangup(certificate):
-                yield Served(url, gateway, wyoming_url(wyoming) if wyoming else "")
+            yield Served(url, gateway, wyoming_url(wyoming) if wyoming else "", server, certificate)
             server.should_exit = True
 
 

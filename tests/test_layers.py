@@ -51,6 +51,8 @@ PURE_MODULES = (
     "decoder/engines/_upstream_spending.py",
     "decoder/engines/_upstream_words.py",
     "gateway/append_only.py",
+    "gateway/bounds.py",
+    "gateway/event_sizes.py",
     "decoder/engines/_whisper_languages.py",
     "gateway/cadence.py",
     "gateway/checkpoint.py",

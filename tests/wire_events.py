@@ -32,8 +32,8 @@ from gateway.wire import (
 
 __all__ = ["JSON_VALUES", "controls", "resumes", "server_events", "starts"]
 
-_INTEGERS = st.integers(-(2**63), 2**63 - 1)
-_NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+_INTEGERS = st.integers(-(2**53), 2**53)
+_NUMBERS = st.floats(-(2.0**53), 2.0**53)
 _COUNTS = st.integers(0, 2**53)
 _SAMPLES = st.integers(0, 2**40)  # two years of sound
 _TEXT = st.text(max_size=40)

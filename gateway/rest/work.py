@@ -64,19 +64,23 @@ class TranscriptionResponse(Response):
         """
         request, gateway = Request(scope, receive), self._desk.gateway
         metrics, outcome = gateway.sessions.metrics, LivecueError.code
+        events = _EventStream(send)
         try:
             caller = await gateway.doorkeeper.admit(request.headers.get("authorization"))
             with self._desk.places.enter(), metrics.files.track_inprogress():
-                outcome = await self._serve(request, caller, send)
+                outcome = await gateway.sessions.drain.before_due(lambda: self._serve(request, caller, events))
         except ClientDisconnect:  # in the middle of its upload: there is nobody to tell
             outcome = _DISCONNECTED
         except LivecueError as error:
             outcome = error.code
-            raise
+            if not events.has_begun:  # the status can still say it
+                raise
+            await events.send(json.dumps(error_body(error)))
+            await events.end()
         finally:
             metrics.files_ended.labels(outcome).inc()
 
-    async def _serve(self, request: Request, caller: Caller, send: Send) -> str:
+    async def _serve(self, request: Request, caller: Caller, events: "_EventStream") -> str:
         """Answer, and return how it ended."""
         gateway = self._desk.gateway
         uploads, length = gateway.settings.uploads, request.headers.get("content-length", "")
@@ -88,7 +92,7 @@ class TranscriptionResponse(Response):
                 raise InvalidRequest("file: missing; allowed is one part of that name with the sound", "file")
             async with decoded(upload.file.path, uploads, order.track) as sound:
                 answer = _stream if order.stream else _answer
-                work = partial(answer, order, open_file(gateway, _wishes(order), caller), sound, send)
+                work = partial(answer, order, open_file(gateway, _wishes(order), caller), sound, events)
                 return await while_connected(request, work)
 
 
@@ -135,47 +139,39 @@ async def while_connected(request: Request, work: Callable[[], Awaitable[str]]) 
     return outcome
 
 
-async def _answer(order: Order, session: FileSession, sound: DecodedSound, send: Send) -> str:
+async def _answer(order: Order, session: FileSession, sound: DecodedSound, events: "_EventStream") -> str:
     async with aclosing(session.passages(sound)) as passages:
         said = [passage async for passage in passages]
     body = body_of(order, said, session.heard_s)
-    await _send_whole(send, body.text.encode(), body.media_type)
+    await events.send_whole(body.text.encode(), body.media_type)
     return _FINISHED
 
 
-async def _stream(order: Order, session: FileSession, sound: DecodedSound, send: Send) -> str:
-    """Send an event for each passage; an error after the first one is an event too."""
-    writer, events = DeltaWriter(order), _EventStream(send)
-    outcome = _FINISHED
-    try:
-        async with aclosing(session.passages(sound)) as passages:
-            async for passage in passages:
-                delta = writer.delta(passage)
-                if delta is not None:
-                    await events.send(delta)
-        for event in writer.end():
-            await events.send(event)
-    except LivecueError as error:
-        if not events.has_begun:  # the status can still say it
-            raise
-        outcome = error.code
-        await events.send(json.dumps(error_body(error)))
+async def _stream(order: Order, session: FileSession, sound: DecodedSound, events: "_EventStream") -> str:
+    """Send an event for each passage; an error after the first one is an event too, which who calls this sends."""
+    writer = DeltaWriter(order)
+    async with aclosing(session.passages(sound)) as passages:
+        async for passage in passages:
+            delta = writer.delta(passage)
+            if delta is not None:
+                await events.send(delta)
+    for event in writer.end():
+        await events.send(event)
     await events.end()
-    return outcome
-
-
-async def _send_whole(send: Send, body: bytes, media_type: str) -> None:
-    headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    return _FINISHED
 
 
 class _EventStream:
-    """A response of server-sent events, which begins with the first."""
+    """A response of server-sent events, which begins with the first; or one of a single body."""
 
     def __init__(self, send: Send) -> None:
         self.has_begun = False
         self._send = send
+
+    async def send_whole(self, body: bytes, media_type: str) -> None:
+        headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
 
     async def send(self, data: str) -> None:
         if not self.has_begun:

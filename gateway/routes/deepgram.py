@@ -1,7 +1,7 @@
 """The routes of Deepgram's clients: `/v1/listen`, also for files, and Flux at `/v2/listen`."""
 
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import replace
 from uuid import uuid4
 
@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket
 from gateway.auth import check_origin
 from gateway.connections import serve
 from gateway.containers import demultiplexed
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Overloaded, reply_to
 from gateway.routes.deepgram_files import FileResponse, admission_of, now, refusal
 from gateway.service import Gateway
 from gateway.settings import SessionSettings
@@ -86,13 +86,17 @@ async def _serve(
         check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), settings.allowed_origins)
         caller = await gateway.doorkeeper.admit(admission_of(authorization))
         codec, is_packed = codec_of(websocket.query_params.multi_items(), request_id)
-        with gateway.admission.enter():
+        with gateway.admission.enter(), gateway.decoder_admission.enter() if is_packed else nullcontext():
             await websocket.accept(protocols[0] if scheme else None, [(b"dg-request-id", request_id.encode())])
             async with AsyncExitStack() as stack:
                 transport: Transport = _DeepgramTransport(websocket)
                 if is_packed:
                     decoding = demultiplexed(transport, is_close, gateway.settings.uploads)
-                    transport = await stack.enter_async_context(decoding)
+                    try:
+                        transport = await stack.enter_async_context(decoding)
+                    except Overloaded as error:  # too late to refuse
+                        await transport.close(reply_to(error).close_code, error.code)
+                        return
                 await serve(gateway, transport, codec, dialect, caller)
     except (GatewayError, ProtocolError) as error:
         gateway.sessions.metrics.refused.labels(error.code).inc()

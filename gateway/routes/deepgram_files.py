@@ -88,7 +88,8 @@ class FileResponse(Response):
             caller = await gateway.doorkeeper.admit(authorization)
             listen = _read(request, gateway.sessions.engine.languages)
             with gateway.file_admission.enter(), metrics.files.track_inprogress():
-                outcome = await self._serve(request, listen, caller, send)
+                drain = gateway.sessions.drain
+                outcome = await drain.before_due(lambda: self._serve(request, listen, caller, send))
         except ClientDisconnect:  # in the middle of its file: there is nobody to tell
             outcome = _DISCONNECTED
         except LivecueError as error:

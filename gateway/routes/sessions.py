@@ -93,11 +93,11 @@ class ViewTokenAnswer(BaseModel):
     url: str
 
 
-class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
+class Wanted(msgspec.Struct, forbid_unknown_fields=True):
     expires_after_s: Annotated[int, msgspec.Meta(ge=_MIN_LIFETIME_S, le=_MAX_LIFETIME_S)] = _DEFAULT_LIFETIME_S
 
 
-_decoder = msgspec.json.Decoder(_Wanted)
+_decoder = msgspec.json.Decoder(Wanted)
 
 
 def sessions_router(gateway: Gateway) -> APIRouter:

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import msgspec
 
+from gateway.bounds import Number, Phrases, Whole
 from gateway.wire import (
     SAMPLE_RATE_HZ,
     Audio,
@@ -49,7 +50,7 @@ from gateway.wire.deepgram_turns import (
 )
 from gateway.words import after_words, join_words
 
-__all__ = ["FluxCodec"]
+__all__ = ["FluxCodec", "FluxMessage"]
 
 _MAX_TURN_WORDS = 2_000
 """A turn of a quarter of an hour is ended: all of it is repeated in each message."""
@@ -66,22 +67,23 @@ class ForceEndTurn(msgspec.Struct, tag_field="type", tag="ForceEndTurn"):
 class Thresholds(msgspec.Struct, omit_defaults=True):
     """When a turn is over; None leaves it as it is."""
 
-    eot_threshold: float | None = None
-    eager_eot_threshold: float | None = None
-    eot_timeout_ms: int | None = None
+    eot_threshold: Number | None = None
+    eager_eot_threshold: Number | None = None
+    eot_timeout_ms: Whole | None = None
 
 
 class Configure(msgspec.Struct, tag_field="type", tag="Configure"):
     """Go on otherwise; None leaves a thing as it is."""
 
     thresholds: Thresholds | None = None
-    keyterms: list[str] | None = None
-    language_hints: list[str] | None = None
+    keyterms: Phrases | None = None
+    language_hints: Phrases | None = None
 
 
-_Message = ForceEndTurn | Configure | CloseStream | KeepAliveMessage
+FluxMessage = ForceEndTurn | Configure | CloseStream | KeepAliveMessage
+"""What a client says beside sound."""
 
-_decoder: msgspec.json.Decoder[_Message] = msgspec.json.Decoder(_Message)
+_decoder: msgspec.json.Decoder[FluxMessage] = msgspec.json.Decoder(FluxMessage)
 
 
 class Connected(msgspec.Struct, tag_field="type", tag="Connected"):

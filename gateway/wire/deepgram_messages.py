@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
+from gateway.bounds import MAX_FIELDS, Name, Phrases
 from gateway.wire import SAMPLE_RATE_HZ, ProtocolError, WordSpan
 
 __all__ = [
@@ -64,8 +65,8 @@ class CloseStream(msgspec.Struct, tag_field="type", tag="CloseStream"):
 class Configure(msgspec.Struct, tag_field="type", tag="Configure"):
     """Go on with other keyterms; None leaves them. Features are formatting, which is the engine's."""
 
-    keyterms: list[str] | None = None
-    features: dict[str, bool] | None = None
+    keyterms: Phrases | None = None
+    features: Annotated[dict[Name, bool], msgspec.Meta(max_length=MAX_FIELDS)] | None = None
 
 
 ListenMessage = KeepAliveMessage | Finalize | CloseStream | Configure

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from reprlib import repr as shortened
 
+from gateway.bounds import MAX_NAME_CHARS
 from gateway.languages import LanguageChoice, choose_languages
 from gateway.near_names import meant_by
 from gateway.wire import AudioFormat, Encoding, Endpointing, ProtocolError, Start
@@ -164,7 +165,10 @@ class Query:
     def one(self, name: str) -> str | None:
         """Return the value of a name; None where it is missing or empty."""
         self._known.add(name)
-        return self._values.get(name, [None])[-1] or None
+        value = self._values.get(name, [None])[-1] or None
+        if value is not None and len(value) > MAX_NAME_CHARS:
+            raise ProtocolError(f"{name}: {len(value)} characters, allowed are {MAX_NAME_CHARS}", name)
+        return value
 
     def every(self, name: str) -> tuple[str, ...]:
         """Return all values of a name that are not empty."""

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from gateway.bounds import Id, Name, Names, Number, Text, Whole
 from gateway.wire import SAMPLE_RATE_HZ, CueState, Encoding
 
 PROTOCOL_VERSION = 1
@@ -30,30 +31,30 @@ class _Reply(_Open, tag_field="type"):
 
 class AudioFormatObject(_Strict):
     encoding: Encoding = Encoding.PCM_S16LE
-    sample_rate_hz: int = SAMPLE_RATE_HZ
-    channels: int = 1
+    sample_rate_hz: Whole = SAMPLE_RATE_HZ
+    channels: Whole = 1
 
 
 class EngineOptionsObject(_Strict):
-    prompt: str = ""
+    prompt: Text = ""
 
 
 class EndpointingObject(_Strict):
-    detector: str | None = None
-    silence_ms: int | None = None
-    pause_ms: int | None = None
-    max_utterance_s: float | None = None
-    partial_interval_ms: int | None = None
+    detector: Name | None = None
+    silence_ms: Whole | None = None
+    pause_ms: Whole | None = None
+    max_utterance_s: Number | None = None
+    partial_interval_ms: Whole | None = None
 
 
 class CuesObject(_Strict):
-    profile: str | None = None
+    profile: Name | None = None
 
 
 class StartMessage(_Message, tag="start"):
-    version: int = PROTOCOL_VERSION
+    version: Whole = PROTOCOL_VERSION
     audio: AudioFormatObject = msgspec.field(default_factory=AudioFormatObject)
-    language: str | None = None
+    language: Name | None = None
     engine: EngineOptionsObject = msgspec.field(default_factory=EngineOptionsObject)
     endpointing: EndpointingObject = msgspec.field(default_factory=EndpointingObject)
     cues: CuesObject = msgspec.field(default_factory=CuesObject)
@@ -62,19 +63,19 @@ class StartMessage(_Message, tag="start"):
     eager: bool = False
     guard: bool = False
     resumable: bool = False
-    languages: tuple[str, ...] = ()
+    languages: Names = ()
     file: bool = False
 
 
 class ResumeMessage(_Message, tag="resume"):
-    session_id: str
-    token: str
+    session_id: Id
+    token: Id
     after_seq: Count = 0
     held_sample: Count = 0
 
 
 class FlushMessage(_Message, tag="flush"):
-    id: str
+    id: Id
 
 
 class StopMessage(_Message, tag="stop"):

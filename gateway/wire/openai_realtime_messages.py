@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from gateway.bounds import Id, Name, Names, Number, Sound, Text, Whole
+
 __all__ = [
-    "MAX_EVENT_ID_CHARS",
     "Added",
     "AppendMessage",
     "AudioObject",
@@ -52,18 +53,6 @@ __all__ = [
     "Updated",
 ]
 
-MAX_EVENT_ID_CHARS = 512
-
-_EventId = Annotated[str, Meta(max_length=MAX_EVENT_ID_CHARS)]
-"""What a client calls its message; errors give it back."""
-
-_Text = Annotated[str, Meta(max_length=100_000)]
-
-_Name = Annotated[str, Meta(max_length=200)]
-
-_Names = Annotated[tuple[_Name, ...], Meta(max_length=1_000)]
-
-
 # --- the session ------------------------------------------------------------------------------------------------
 
 
@@ -73,22 +62,22 @@ class _Strict(msgspec.Struct, forbid_unknown_fields=True):
 
 class FormatObject(_Strict):
     type: Literal["audio/pcm", "audio/pcmu", "audio/pcma"] = "audio/pcm"
-    rate: int | UnsetType | None = UNSET
+    rate: Whole | UnsetType | None = UNSET
 
 
 class TranscriptionObject(_Strict):
-    model: _Name | UnsetType | None = UNSET
-    language: _Name | UnsetType | None = UNSET
-    languages: _Names | UnsetType | None = UNSET
-    prompt: _Text | UnsetType | None = UNSET
-    keywords: _Names | UnsetType | None = UNSET
+    model: Name | UnsetType | None = UNSET
+    language: Name | UnsetType | None = UNSET
+    languages: Names | UnsetType | None = UNSET
+    prompt: Text | UnsetType | None = UNSET
+    keywords: Names | UnsetType | None = UNSET
     delay: Literal["minimal", "low", "medium", "high", "xhigh"] | UnsetType | None = UNSET
 
 
 class _TurnDetection(_Strict, tag_field="type"):
     create_response: bool | UnsetType | None = UNSET
     interrupt_response: bool | UnsetType | None = UNSET
-    idle_timeout_ms: int | UnsetType | None = UNSET
+    idle_timeout_ms: Whole | UnsetType | None = UNSET
 
 
 class ServerVad(_TurnDetection, tag="server_vad"):
@@ -106,7 +95,7 @@ TurnDetectionObject = ServerVad | SemanticVad
 
 class NoiseReductionObject(_Strict):
     type: Literal["near_field", "far_field"] | UnsetType | None = UNSET
-    strength: float | UnsetType | None = UNSET
+    strength: Number | UnsetType | None = UNSET
 
 
 class InputObject(_Strict):
@@ -120,7 +109,7 @@ class AudioObject(_Strict):
     input: InputObject | UnsetType = UNSET
 
 
-Include = tuple[Literal["item.input_audio_transcription.logprobs"], ...]
+Include = Annotated[tuple[Literal["item.input_audio_transcription.logprobs"], ...], Meta(max_length=10)]
 
 
 class SessionObject(_Strict):
@@ -164,7 +153,7 @@ class SecretRequest(msgspec.Struct):
 class _Message(msgspec.Struct, tag_field="type"):
     """A message of the client; the model's own clients may say more than is known here."""
 
-    event_id: _EventId | None = None
+    event_id: Id | None = None
 
 
 class UpdateMessage(_Message, tag="session.update", kw_only=True):
@@ -176,7 +165,7 @@ class BetaUpdateMessage(_Message, tag="transcription_session.update", kw_only=Tr
 
 
 class AppendMessage(_Message, tag="input_audio_buffer.append", kw_only=True):
-    audio: bytes
+    audio: Sound
 
 
 class CommitMessage(_Message, tag="input_audio_buffer.commit"):

@@ -5,8 +5,9 @@ from typing import TypeVar
 
 import msgspec
 
+from gateway.bounds import MAX_ID_CHARS
 from gateway.wire import ProtocolError
-from gateway.wire.openai_realtime_messages import MAX_EVENT_ID_CHARS, ClientMessage, SecretRequest
+from gateway.wire.openai_realtime_messages import ClientMessage, SecretRequest
 
 __all__ = ["Refusal", "event_id_of", "read_message", "read_secret_request"]
 
@@ -63,7 +64,7 @@ def event_id_of(message: str) -> str | None:
         event_id = _head_decoder.decode(message).event_id
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
-    return event_id if len(event_id) <= MAX_EVENT_ID_CHARS else None
+    return event_id if len(event_id) <= MAX_ID_CHARS else None
 
 
 def read_message(message: str) -> ClientMessage:

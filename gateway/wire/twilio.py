@@ -35,6 +35,11 @@ class TwilioCodec:
         """Where the call's frames went; None: it has not begun."""
         return self._timeline
 
+    @property
+    def call(self) -> CallStart | None:
+        """What the service said of the call; None: it has not begun."""
+        return self._call
+
     def about(self) -> Mapping[str, str]:
         """Return what the service calls the call and this stream of it, and the tracks, channel after channel."""
         if self._call is None or self._timeline is None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from gateway.bounds import MAX_NAME_CHARS, MAX_TEXT_CHARS
 from gateway.wire import AudioFormat, Encoding, ProtocolError
 from vad.errors import AudioFormatError
 
@@ -44,12 +45,15 @@ _ENCODINGS = {
 }
 """The name of an encoding, without `audio/x-` → what it is."""
 
+_WISHES = ("language", "lang", "prompt", "profile")
+"""The parameters that are understood; others are between the services and who set up the call."""
+
 _BOTH = ("inbound", "outbound")
 """What is said to the service, and what it says."""
 
 _KILOHERTZ = re.compile(r"(\d{1,3})\s*khz", re.IGNORECASE)
-_PARAMETER = re.compile(r"\s*([^=;,{}:]+?)\s*[=:]\s*([^;,{}]*)")
-"""One of Plivo's extra headers: `a=1;b=2`, or as it writes them in a log, `{a: 1, b: 2}`."""
+_BETWEEN_PARAMETERS, _AFTER_NAME = re.compile(r"[;,{}]"), re.compile(r"[=:]")
+"""Plivo's extra headers: `a=1;b=2`, or as it writes them in a log, `{a: 1, b: 2}`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +199,13 @@ def _track(name: object) -> str:
 
 
 def _parameters(value: object) -> dict[str, str]:
-    if isinstance(value, str):
-        return {name.strip(): text.strip() for name, text in _PARAMETER.findall(value)}
-    return {name: text for name, text in _object(value).items() if isinstance(text, str)}
+    given = _written_parameters(value) if isinstance(value, str) else _object(value)
+    return {name: text[:MAX_TEXT_CHARS] for name in _WISHES if isinstance(text := given.get(name), str)}
+
+
+def _written_parameters(text: str) -> dict[str, str]:
+    pairs = (_AFTER_NAME.split(part, 1) for part in _BETWEEN_PARAMETERS.split(text))
+    return {pair[0].strip(): pair[1].strip() for pair in pairs if len(pair) > 1}
 
 
 def _object(value: object) -> Mapping[str, object]:
@@ -209,7 +217,8 @@ def _first(fields: Mapping[str, object], *names: str) -> object:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    """Return the start of a name, which a service has made up itself; a refusal would end the call."""
+    return value[:MAX_NAME_CHARS] if isinstance(value, str) else ""
 
 
 def _number(value: object) -> int | None:

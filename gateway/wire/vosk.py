@@ -13,6 +13,7 @@ from reprlib import repr as shortened
 
 import msgspec
 
+from gateway.bounds import Name, Number, Phrases, Whole
 from gateway.linebreak import join_lines
 from gateway.wire import (
     SAMPLE_RATE_HZ,
@@ -40,7 +41,7 @@ from gateway.wire import (
 from gateway.words import join_words
 from vad.errors import AudioFormatError
 
-__all__ = ["VoskCodec"]
+__all__ = ["VoskCodec", "VoskMessage"]
 
 DEFAULT_RATE_HZ = 8_000
 """Of vosk-server, where the client says nothing."""
@@ -62,16 +63,18 @@ class _Config(msgspec.Struct):
     """What is read of a config; `model` is not, for a client is not to choose files of the server."""
 
     # vosk-server converts what it is given: `float(…)`, `bool(…)`, `int(…)`
-    sample_rate: float | str | None = None
-    words: bool | float | str | None = None
-    phrase_list: list[str] | None = None
-    max_alternatives: float | str | None = None
+    sample_rate: Number | Name | None = None
+    words: bool | Number | Name | None = None
+    phrase_list: Phrases | None = None
+    max_alternatives: Number | Name | None = None
 
 
-class _Message(msgspec.Struct):
+class VoskMessage(msgspec.Struct):
+    """What a client says beside sound."""
+
     config: _Config | None = None
-    eof: bool | int | None = None
-    reset: bool | int | None = None
+    eof: bool | Whole | None = None
+    reset: bool | Whole | None = None
 
 
 class VoskCodec:
@@ -214,9 +217,9 @@ class VoskCodec:
         return _encode({**result, **({"error": errors[0]} if errors else {})})
 
 
-def _parsed(text: str) -> _Message:
+def _parsed(text: str) -> VoskMessage:
     try:
-        return msgspec.json.decode(text, type=_Message)
+        return msgspec.json.decode(text, type=VoskMessage)
     except msgspec.ValidationError as error:
         raise ProtocolError(str(error)) from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

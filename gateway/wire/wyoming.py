@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 import numpy as np
 
+from gateway.bounds import Name, OpenObject, Phrases, Text, Whole
 from gateway.languages import choose_languages
 from gateway.linebreak import join_lines
 from gateway.wire import (
@@ -32,7 +33,7 @@ from gateway.wire import (
 )
 from vad.errors import AudioFormatError
 
-__all__ = ["ANSWER_FRAMES", "AsrProgram", "Framer", "WyomingCodec", "error_frame", "frame_type"]
+__all__ = ["ANSWER_FRAMES", "FRAME_TYPES", "AsrProgram", "Framer", "WyomingCodec", "error_frame", "frame_type"]
 
 MAX_LINE_BYTES = 65_536
 """Of the header, and of the data: as long a line as the `wyoming` package reads itself."""
@@ -51,26 +52,30 @@ ANSWER_FRAMES = frozenset({"transcribe", "audio-start", "audio-chunk", "audio-st
 
 
 class _Header(msgspec.Struct):
-    type: str
-    data: dict[str, object] | None = None
-    data_length: int | None = None
-    payload_length: int | None = None
+    type: Name
+    data: OpenObject | None = None
+    data_length: Whole | None = None
+    payload_length: Whole | None = None
 
 
 class _Transcribe(msgspec.Struct):
-    language: str | None = None
-    transcript_names: list[str] | None = None
-    transcript_terms: list[str] | None = None
+    language: Name | None = None
+    transcript_names: Phrases | None = None
+    transcript_terms: Phrases | None = None
 
 
 class _Format(msgspec.Struct):
-    rate: int
-    width: int
-    channels: int
+    rate: Whole
+    width: Whole
+    channels: Whole
 
 
 class _Ping(msgspec.Struct):
-    text: str | None = None
+    text: Text | None = None
+
+
+FRAME_TYPES = (_Header, _Transcribe, _Format, _Ping)
+"""All that is read of a client."""
 
 
 @dataclass(frozen=True, slots=True)

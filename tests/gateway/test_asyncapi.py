@@ -23,6 +23,7 @@ from decoder.engines.scripted import ScriptedEngine
 from decoder.types import EngineError, EngineFailed, EngineTimeout
 from gateway.cues import PROFILES
 from gateway.errors import (
+    Draining,
     IdleTimeout,
     InsufficientCredits,
     Lagging,
@@ -268,6 +269,7 @@ def test_the_page_has_no_other_errors() -> None:
         SessionNotFound,
         ResumedElsewhere,
         SlowReader,
+        Draining,
         DetectorUnavailable,
         LivecueError,
     }
@@ -297,8 +299,8 @@ def test_the_page_has_the_defaults_of_the_settings() -> None:
         f"| {session.start_timeout_s:g} s ",
         f"| {session.idle_timeout_s:g} s ",
         f"| {session.grace_s:g} s ",
-        f"| sessions that wait for their clients | {session.max_waiting} |",
-        f"Of more than {session.max_waiting} sessions that wait",
+        f"| sessions that wait for their clients | {server.max_sessions} |",
+        f"Of more than {server.max_sessions} sessions that wait",
         f"For {session.grace_s:g} s (the gateway's `session.grace_s`)",
         f"| {session.send_timeout_s:g} s ",
         f"| {session.outbox_max_events} ",

@@ -123,6 +123,12 @@ def test_more_channels_than_allowed_are_refused(channels: int) -> None:
         pipelines(Start(channels=channels))
 
 
+def test_flushes_of_the_same_id_are_each_said_once() -> None:
+    made = pipelines(Start(channels=2))
+    said = [effect for _ in range(3) for effect in answered(made, made.flush("again", 0.0))]
+    assert sum(isinstance(effect, Flushed) for effect in said) == 3
+
+
 def test_with_manual_endpointing_all_sound_is_one_utterance_until_it_is_flushed() -> None:
     made = pipelines(Start(endpointing=Endpointing(manual=True)))
     said = hear(made, 0, hush(1.0), speech(1.0), hush(3.0))

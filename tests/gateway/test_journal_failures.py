@@ -156,7 +156,7 @@ async def test_a_file_that_stays_locked_for_long_holds_no_final_back(
 async def test_beyond_the_bound_the_oldest_are_given_up_and_the_session_is_known_to_be_incomplete(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.journal_writer.MAX_UNWRITTEN", 3)
+    monkeypatch.setattr("gateway.journal_events.MAX_UNWRITTEN", 3)
     async with at_work(path) as journal:
         warnings = Warnings()
         journal.open(opening(), warnings)

@@ -1,14 +1,11 @@
 """HTTP and WebSockets with a certificate of the gateway's own."""
 
 import logging
-import os
 import signal
 import ssl
 from pathlib import Path
 
-import anyio
 import pytest
-from anyio.lowlevel import checkpoint
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -24,6 +21,7 @@ from gateway.tls import Certificate, open_certificate
 from gateway.wire import Finished, Ready, Start, Stop
 from gateway.wire.native import NativeClientCodec
 from tests.certificates import Authority
+from tests.commands import serving_command
 from tests.servers import Served, serving
 
 
@@ -65,27 +63,25 @@ async def test_who_does_not_trust_the_certificate_gets_no_connection(authority: 
             await connect(wss(served))
 
 
-async def test_a_renewed_certificate_is_shown_after_sighup_and_open_connections_stay(authority: Authority) -> None:
+async def test_a_renewed_certificate_is_shown_and_open_connections_stay(authority: Authority) -> None:
     old, codec = authority.sign(), NativeClientCodec()
     async with (
         serving(ScriptedEngine(), load_settings({"server": old.settings()})) as served,
         connect(wss(served), ssl=authority.trusted()) as before,
     ):
         renewed = authority.sign()
-        await hung_up(served, authority, renewed.serial)
+        reload(served)
+        async with connect(wss(served), ssl=authority.trusted()) as after:
+            assert serial_of(after) == renewed.serial
         await before.send(codec.send(Start())[0])
         assert isinstance(codec.receive(await before.recv())[0], Ready)
         assert serial_of(before) == old.serial != renewed.serial
 
 
-async def hung_up(served: Served, authority: Authority, serial: int) -> None:
-    """Send SIGHUP, and return when new connections are shown the certificate of that number."""
-    os.kill(os.getpid(), signal.SIGHUP)
-    with anyio.fail_after(10):
-        while True:
-            async with connect(wss(served), ssl=authority.trusted()) as websocket:
-                if serial_of(websocket) == serial:
-                    return
+def reload(served: Served) -> None:
+    """Do what SIGHUP does."""
+    assert served.certificate is not None
+    served.certificate.reload_if_right()
 
 
 async def test_a_broken_renewal_leaves_the_certificate_as_it_was(
@@ -95,12 +91,22 @@ async def test_a_broken_renewal_leaves_the_certificate_as_it_was(
     async with serving(ScriptedEngine(), load_settings({"server": files.settings()})) as served:
         files.key.write_text("nonsense")
         with caplog.at_level(logging.ERROR, "livecue"):
-            os.kill(os.getpid(), signal.SIGHUP)
-            while "not reloaded" not in caplog.text:
-                await checkpoint()
+            reload(served)
+        assert "not reloaded" in caplog.text
         async with connect(wss(served), ssl=authority.trusted()) as websocket:
             assert serial_of(websocket) == files.serial
     assert str(files.key) in caplog.text
+
+
+def test_sighup_reads_the_certificate_again(authority: Authority, tmp_path: Path) -> None:
+    files = authority.sign()
+    flags = ("--tls-cert", str(files.cert), "--tls-key", str(files.key))
+    with serving_command(tmp_path, *flags, "--set", "server.log_level=info") as command:
+        host, port = command.url.removeprefix("https://").split(":")
+        old, renewed = ssl.get_server_certificate((host, int(port))), authority.sign()
+        command.process.send_signal(signal.SIGHUP)
+        command.log_until("certificate reloaded")
+        assert ssl.get_server_certificate((host, int(port))) == renewed.cert.read_text() != old
 
 
 def test_a_certificate_that_is_half_renewed_changes_nothing(authority: Authority) -> None:

@@ -1,0 +1,127 @@
+"""The end of a gateway: nothing new is begun, what has been heard is answered, files are finished or told.
+
+| step | what happens |
+|---|---|
+| 1 | `/readyz` says `draining`; sessions and files are refused with 503; who has not begun is let go |
+| 2 | sessions hear nothing more and get their finals; one that can be resumed is left to the next gateway |
+| 3 | `limits.drain_s` later at most, files that are still in work are told, and connections are closed with 1012 |
+"""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import anyio
+
+from gateway.errors import Draining
+from gateway.state import StateUnavailable
+from vad.errors import LivecueError
+
+if TYPE_CHECKING:
+    from gateway.journal import Journal
+    from gateway.service import Gateway
+    from gateway.session import Session
+
+__all__ = ["Drain", "drain"]
+
+_Outcome = TypeVar("_Outcome")
+
+_LEAVE_S = 3.0
+"""What peers get to take their last message once time is up: three times what a close frame may take."""
+
+
+class Drain:
+    """Whether a gateway is being drained, and whom that concerns."""
+
+    def __init__(self) -> None:
+        self.has_begun = False
+        self.is_due = anyio.Event()
+        """Set when time is up."""
+        self._concerned: set[Callable[[], None]] = set()
+
+    @contextmanager
+    def calling(self, on_begin: Callable[[], None]) -> Iterator[None]:
+        """Call somebody when it begins, if it does while the block lasts; at once, where it has begun."""
+        self._concerned.add(on_begin)
+        if self.has_begun:
+            on_begin()
+        try:
+            yield
+        finally:
+            self._concerned.discard(on_begin)
+
+    def check(self) -> None:
+        """Let something new begin.
+
+        Raises:
+            Draining: it must not.
+        """
+        if self.has_begun:
+            raise Draining("the gateway stops: try again in a moment, or elsewhere")
+
+    async def before_due(self, work: Callable[[], Awaitable[_Outcome]]) -> _Outcome:
+        """Return the outcome of a work that ends when time is up.
+
+        Raises:
+            Draining: it was not done by then.
+            LivecueError: by the work.
+        """
+        outcome: _Outcome | None = None
+        failure: LivecueError | None = Draining("the gateway stops, and this is not finished: ask again in a moment")
+        async with anyio.create_task_group() as tasks:
+
+            async def watch() -> None:
+                await self.is_due.wait()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(watch)
+            try:
+                outcome, failure = await work(), None
+            except LivecueError as error:  # a task group would wrap it
+                failure = error
+            tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+        return cast("_Outcome", outcome)
+
+    def begin(self) -> None:
+        """Let nothing new begin from now on."""
+        self.has_begun = True
+        for on_begin in tuple(self._concerned):
+            on_begin()
+
+
+async def drain(gateway: "Gateway") -> None:
+    """Bring all that goes on in a gateway to its end; return once that is so, or time is up."""
+    sessions, state = gateway.sessions, gateway.sessions.drain
+    state.begin()
+    with anyio.move_on_after(gateway.settings.limits.drain_s):
+        async with anyio.create_task_group() as tasks:
+            for session in tuple(sessions.live.values()):
+                tasks.start_soon(_drain_session, session, sessions.journal)
+            tasks.start_soon(gateway.admission.emptied)
+            tasks.start_soon(gateway.file_admission.emptied)
+    state.is_due.set()
+    with anyio.move_on_after(_LEAVE_S):
+        for session in tuple(sessions.live.values()):
+            _let_go(session)
+        await gateway.admission.emptied()
+        await gateway.file_admission.emptied()
+
+
+async def _drain_session(session: "Session", journal: "Journal | None") -> None:
+    if session.audience.token is None or session.has_stopped:
+        if not session.has_stopped:
+            session.end_early(Draining("the gateway stops; what it has heard is still answered"))
+        await session.closed.wait()
+    else:
+        await session.transcriber.answered()
+        if journal is not None:
+            with suppress(StateUnavailable):
+                await journal.find(session.session_id)  # in its turn: finals are told once they are written down
+        _let_go(session)
+
+
+def _let_go(session: "Session") -> None:
+    if session.audience.peer is not None:
+        session.audience.peer.end(Draining("the gateway stops"))

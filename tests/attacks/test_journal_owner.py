@@ -1,0 +1,144 @@
+"""Two gateways on one journal, and a journal that is taken away or written over while it is in use."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from gateway.errors import ConfigurationError
+from gateway.journal import open_journal
+from gateway.journal_store import JournalStore
+from gateway.settings import JournalSettings, Settings
+from tests.commands import serving_command
+from tests.gateway.test_journal import Told, at_work, opening, seqs, written_elsewhere
+from tests.said import final, ready
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.db"
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.journal._LOOK_S", 0.01)
+    monkeypatch.setattr("gateway.journal_writer._RETRY_S", 0.001)
+
+
+class Warned:
+    """Who is warned, and when."""
+
+    def __init__(self) -> None:
+        self.is_warned = anyio.Event()
+
+    def __call__(self, _: str) -> None:
+        self.is_warned.set()
+
+
+def settings_of(path: Path, *, is_enabled: bool = True) -> Settings:
+    return Settings(journal=JournalSettings(is_enabled, path))
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def replace_by_another(path: Path) -> None:
+    other = path.with_name("other.db")
+    other.write_bytes(path.read_bytes())
+    other.rename(path)
+
+
+def fill_with_garbage(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"these are no tables\n" * 1_000)
+
+
+def write_garbage(path: Path) -> None:
+    path.write_text("these are no tables\n" * 100)
+
+
+def cut_short(path: Path) -> None:
+    os.truncate(path, 100)
+
+
+async def test_a_second_gateway_on_a_journal_is_refused_and_told_who_has_it(path: Path) -> None:
+    async with open_journal(settings_of(path)):
+        with pytest.raises(ConfigurationError, match=rf"journal.database .* belongs to .* process id {os.getpid()} on"):
+            async with open_journal(settings_of(path)):
+                pass
+    async with open_journal(settings_of(path)):
+        pass  # the first one is gone
+
+
+async def test_a_gateway_that_keeps_no_journal_is_no_owner(path: Path) -> None:
+    async with open_journal(settings_of(path)), open_journal(settings_of(path, is_enabled=False)):
+        pass
+
+
+def test_the_command_says_so_and_ends_and_a_killed_gateway_owns_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gateway", "serve", "--engine", "scripted", "--port", "0"]
+    with serving_command(tmp_path) as first:
+        environment = os.environ | {"XDG_DATA_HOME": str(tmp_path)}
+        second = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=50, check=False)  # noqa: S603
+        assert second.returncode == 2
+        assert f"process id {first.process.pid}" in " ".join(second.stderr.split())
+        first.process.kill()
+        first.process.wait()
+    with serving_command(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("harm", [remove, replace_by_another, fill_with_garbage, cut_short])
+async def test_a_journal_that_is_harmed_is_told_and_counted_though_nobody_says_anything(
+    path: Path, harm: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert callable(harm)
+    warned = Warned()
+    async with at_work(path) as journal:
+        journal.open(opening(), warned)
+        told = Told(journal)
+        told.write(ready(), final(2))
+        assert await seqs(journal) == [1, 2]
+        with caplog.at_level(logging.WARNING):
+            harm(path)
+            with anyio.fail_after(10):
+                await warned.is_warned.wait()
+        assert journal.counts.failures >= 1
+        assert journal.counts.lost == 2
+    assert "while it was open" in caplog.text
+
+
+async def test_a_session_goes_on_in_a_new_file_and_is_known_to_be_incomplete(path: Path) -> None:
+    warned = Warned()
+    async with at_work(path) as journal:
+        journal.open(opening(), warned)
+        told = Told(journal)
+        told.write(ready(), final(2))
+        assert await seqs(journal) == [1, 2]
+        remove(path)
+        await warned.is_warned.wait()
+        told.write(final(3, 2))
+        await told.up_to(final(3, 2))
+        with anyio.fail_after(10):
+            while not JournalStore(path).events("a"):
+                await anyio.lowlevel.checkpoint()
+        entry = await journal.find("a")
+        assert entry is not None
+        assert not entry.is_complete
+    assert written_elsewhere(path) == [3]
+
+
+async def test_garbage_in_place_of_a_journal_is_told_when_the_gateway_starts(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_garbage(path)
+    async with at_work(path) as journal:
+        with anyio.fail_after(10):
+            while not journal.counts.failures:
+                await anyio.lowlevel.checkpoint()
+    assert "no SQLite database" in caplog.text
