@@ -3,7 +3,10 @@
 from collections.abc import Collection
 from difflib import get_close_matches
 
-__all__ = ["meant_by"]
+__all__ = ["MAX_NAMES", "meant_by"]
+
+MAX_NAMES = 32
+"""Names of one message that are worth comparing; a client that sends more has not misspelt one."""
 
 _LIKENESS = 0.85
 """`langauge` and `timestamp_granularity` are as like as that; `language_code` and `streaming` are other names."""
@@ -22,8 +25,10 @@ def meant_by(name: str, known: Collection[str], *, only_spelling: bool = False) 
     """
     if len(name) > _MAX_CHARS:
         return None
-    plain = {_plain(each): each for each in known}
-    matches = get_close_matches(_plain(name), plain, 1, 1.0 if only_spelling else _LIKENESS)
+    plain, wanted = {_plain(each): each for each in known}, _plain(name)
+    if only_spelling or wanted in plain:
+        return plain.get(wanted)
+    matches = get_close_matches(wanted, plain, 1, _LIKENESS)
     return plain[matches[0]] if matches else None
 
 

@@ -97,16 +97,14 @@ class SparingTransport:
         Raises:
             Overloaded: there is none.
         """
-        self._place.enter_context(self._enter())
-        self._has_place = True
+        self._take()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Give the place back."""
-        self._has_place = False
-        self._place.close()
+        self._give_back()
 
     async def receive(self) -> str | bytes:
         """Return the next message.
@@ -118,9 +116,9 @@ class SparingTransport:
         if self._has_place:
             with anyio.move_on_after(self._idle_s):
                 return await self._transport.receive()
-            self.__exit__(None, None, None)
+            self._give_back()
         message = await self._transport.receive()
-        self.__enter__()
+        self._take()
         return message
 
     async def send(self, message: str | bytes) -> None:
@@ -130,6 +128,14 @@ class SparingTransport:
     async def close(self, code: int, reason: str) -> None:
         """Say goodbye."""
         await self._transport.close(code, reason)
+
+    def _take(self) -> None:
+        self._place.enter_context(self._enter())
+        self._has_place = True
+
+    def _give_back(self) -> None:
+        self._has_place = False
+        self._place.close()
 
 
 class MemoryTransport:

@@ -10,7 +10,7 @@ from decoder.engine import EngineInfo
 from decoder.types import Task
 from gateway.errors import InvalidRequest
 from gateway.languages import LanguageChoice, choose_languages
-from gateway.near_names import meant_by
+from gateway.near_names import MAX_NAMES, meant_by
 from gateway.wishes import ProtocolError
 
 __all__ = ["Granularity", "Order", "ResponseFormat", "read_order"]
@@ -145,6 +145,7 @@ def _by_name(fields: Fields) -> Fields:
         InvalidRequest: a name is nearly that of a field.
     """
     known: dict[str, tuple[str, ...]] = {}
+    unknown: list[str] = []
     for name, values in fields.items():
         item = _ITEM.fullmatch(name)
         if item is not None and item[1] in _LISTS:
@@ -152,7 +153,9 @@ def _by_name(fields: Fields) -> Fields:
         elif name in (*_SINGLE, *_STRATEGY, *_LISTS):
             known[name] = (*known.get(name, ()), *values)
         else:
-            _refuse_nearly_right(name)
+            unknown.append(name)
+    for name in unknown[:MAX_NAMES]:
+        _refuse_nearly_right(name)
     return known
 
 

@@ -3,12 +3,14 @@
 The service calls us and sends a call's sound; it has no use for captions. Whoever has watches the session.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from reprlib import repr as shortened
 from typing import assert_never
 
 from gateway.cues import PROFILES
+from gateway.near_names import MAX_NAMES, meant_by
 from gateway.wire import ClientEvent, KeepAlive, ProtocolError, Said, ServerEvent, Start, Stop
 from gateway.wire.twilio_messages import MAX_PROMPT_CHARS, CallStart, Media, Other, StreamStop, read
 from gateway.wire.twilio_timeline import Timeline
@@ -20,6 +22,9 @@ HANG_UP = '{"event":"stop"}'
 
 _SHOWN_CHARS = 200
 """Of what the service says about a call; its ids have less than 100."""
+
+
+_PARAMETERS = ("language", "lang", "prompt", "profile")
 
 
 class TwilioCodec:
@@ -80,7 +85,8 @@ class TwilioCodec:
     def _start(self, call: CallStart) -> Start:
         if self._call is not None:
             raise ProtocolError("a second start message: a connection has one call")
-        wishes, ignored = call.parameters, []
+        wishes = call.parameters
+        ignored: list[str] = []
         prompt, profile = wishes.get("prompt", ""), wishes.get("profile") or None
         # whoever set up the call cannot see a refusal, and would lose all of it
         if len(prompt) > MAX_PROMPT_CHARS:
@@ -88,6 +94,7 @@ class TwilioCodec:
         if profile is not None and profile not in PROFILES:
             ignored.append(f"profile {shortened(profile)}: there are {', '.join(PROFILES)}; the gateway's is taken")
             profile = None
+        ignored += _nearly_right(wishes)
         self._call, self._timeline = call, Timeline(call.audio, call.tracks)
         return Start(
             audio=call.audio,
@@ -112,3 +119,11 @@ class TwilioCodec:
             shown = repr(media.track[:_SHOWN_CHARS])
             raise ProtocolError(f"track {shown}: announced were {', '.join(tracks)}", "media.track")
         return media if media.track else replace(media, track=tracks[0])
+
+
+def _nearly_right(parameters: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is said of names that are those of parameters but for their spelling."""
+    for name in islice((name for name in parameters if name not in _PARAMETERS), MAX_NAMES):
+        meant = meant_by(name, _PARAMETERS, only_spelling=True)
+        if meant is not None:
+            yield f"{name}: there is no such parameter: did you mean {meant}?"

@@ -8,13 +8,16 @@ reply waits longer than `MAX_WAIT_S`, whatever the engine does: the client sends
 
 from collections import deque
 from dataclasses import replace
+from itertools import islice
 from math import inf
 from reprlib import repr as shortened
+from typing import Annotated
 
 import msgspec
 
-from gateway.bounds import Name, Number, Phrases, Whole
+from gateway.bounds import MAX_FIELDS, Name, Number, Phrases, Whole
 from gateway.linebreak import join_lines
+from gateway.near_names import MAX_NAMES, meant_by
 from gateway.wire import (
     SAMPLE_RATE_HZ,
     Ack,
@@ -75,6 +78,13 @@ class VoskMessage(msgspec.Struct):
     config: _Config | None = None
     eof: bool | Whole | None = None
     reset: bool | Whole | None = None
+
+
+class _Names(msgspec.Struct):
+    config: Annotated[dict[Name, msgspec.Raw], msgspec.Meta(max_length=MAX_FIELDS)] | None = None
+
+
+_NAMES = (*_Config.__struct_fields__, "model")
 
 
 class VoskCodec:
@@ -219,11 +229,16 @@ class VoskCodec:
 
 def _parsed(text: str) -> VoskMessage:
     try:
-        return msgspec.json.decode(text, type=VoskMessage)
+        message, names = msgspec.json.decode(text, type=VoskMessage), msgspec.json.decode(text, type=_Names)
     except msgspec.ValidationError as error:
         raise ProtocolError(str(error)) from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ProtocolError("text that is not JSON: sound is binary") from error
+    unknown = (name for name in names.config or () if name not in _NAMES)
+    for name in islice(unknown, MAX_NAMES):
+        if (meant := meant_by(name, _NAMES)) is not None:
+            raise ProtocolError(f"config has no {name}: did you mean {meant}?", name)
+    return message
 
 
 def _number(value: float | str, name: str) -> float:

@@ -145,6 +145,12 @@ def test_hints_that_cannot_be_met_are_left_out_and_named() -> None:
     assert "'cinema'" in profile
 
 
+def test_a_parameter_that_is_nearly_right_is_named() -> None:
+    (start,) = TwilioCodec().receive(start_of("twilio", Language="en", agent="7"))
+    assert isinstance(start, Start)
+    assert start.ignored == ("Language: there is no such parameter: did you mean language?",)
+
+
 @pytest.mark.parametrize(
     "message",
     [

@@ -83,6 +83,17 @@ def test_numbers_may_be_strings_as_the_server_converts_them() -> None:
     assert reply.keys() == {"result", "text"}
 
 
+@pytest.mark.parametrize("name", ["sampleRate", "sample-rate", "samplerate", "phrase_lists", "word"])
+def test_a_name_that_is_nearly_right_is_told_and_not_left_out(name: str) -> None:
+    with pytest.raises(ProtocolError, match="did you mean") as refused:
+        VoskCodec().receive(json.dumps({"config": {name: 1}}))
+    assert refused.value.field == name
+
+
+def test_names_of_other_things_are_left_out() -> None:
+    assert VoskCodec().receive('{"config":{"model":"en","speaker":1,"sample_rate":8000}}') == []
+
+
 @pytest.mark.parametrize("config", ['{"sample_rate":"fast"}', '{"sample_rate":"nan"}', '{"max_alternatives":"some"}'])
 def test_a_string_that_is_no_number_is_named(config: str) -> None:
     with pytest.raises(ProtocolError) as refused:
