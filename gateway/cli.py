@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from clients.connection import Connect, connect
+from clients.interrupts import interruptible, until
 from clients.microphone import microphone, microphone_format
 from clients.outputs import OutputFormat, open_output
 from clients.stream import Lost, stream
@@ -167,7 +168,9 @@ def listen(
         gateway = _gateway(url, api_key, settings)
         with CaptionView(Console()) as view:
             lost = Lost(is_live=True, begins_anew=True, on_change=report_change)
-            await stream(gateway, start, microphone(device_name, audio_format), view.event, lost)
+            async with interruptible() as has_ended:
+                sound = until(has_ended, microphone(device_name, audio_format))
+                await stream(gateway, start, sound, view.event, lost)
 
     run(show)
 

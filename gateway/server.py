@@ -98,7 +98,7 @@ def create_app(gateway: Gateway) -> FastAPI:
 def _readiness(context: SessionContext) -> dict[str, object]:
     """Return what `/readyz` says; how its upstreams fare, where the engine has some."""
     info = context.engine
-    described = {"engine": info.engine, "model": info.model, "device": info.device}
+    described = {"engine": info.engine, "model": info.model, "device": info.device, "languages": info.languages}
     status = "ready" if context.scheduler.is_ready else "engine_failing"
     if info.pool is None:
         return {"status": status, **described}

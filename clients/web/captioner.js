@@ -5,13 +5,15 @@ import { Captions } from "./captions.js";
 import { Capture, CaptureFailed, Source, mayHear, microphones } from "./capture.js";
 import { Link, Session } from "./connection.js";
 import { claim, rememberKey, rememberSession, rememberedKey, rememberedSession } from "./memory.js";
-import { figures, fillLanguages, levelOf, sentence, stateWords } from "./captioner-words.js";
+import { engineLanguages, figures, fillLanguages, levelOf, sentence, stateWords } from "./captioner-words.js";
 import { makeShare, showShare } from "./share.js";
 
 const TICK_MS = 250; // while there is no sound to go by
 const CLAIM_MS = 3000; // a page that is reloaded lets go of its session a little later
 const QUIET_PEAK = 0.002; // −54 dB of full scale
 const QUIET_PIECES = 100; // 5 s
+const ANEW_WORDS =
+  "Start a new session? The captions of the last one leave this page; its transcript can be saved under “Share” first.";
 
 const element = (id) => document.getElementById(id);
 
@@ -44,9 +46,9 @@ class Captioner {
     navigator.mediaDevices?.addEventListener("devicechange", () => this.#listDevices());
     addEventListener("online", () => this.#session?.retryNow());
     addEventListener("pagehide", () => this.#remember());
+    addEventListener("beforeunload", (event) => this.#askToLeave(event));
     document.addEventListener("visibilitychange", () => this.#stayAwake());
     setInterval(() => this.#tick(), TICK_MS);
-    fillLanguages(element("language"));
     this.#forgetCaptions();
     this.#listDevices();
     this.#show();
@@ -54,6 +56,7 @@ class Captioner {
 
   /** Goes on with the session that this tab had before it was reloaded, if there was one. */
   async restore() {
+    fillLanguages(element("language"), await engineLanguages());
     const record = rememberedSession();
     if (record === null) return;
     const release = claim(record.saved.id, CLAIM_MS);
@@ -81,6 +84,7 @@ class Captioner {
   }
 
   async #start() {
+    if (this.#hasWords && !confirm(ANEW_WORDS)) return;
     for (const about of ["sound", "link", "words"]) this.#complain(about, null);
     if (!(await this.#openCapture(null))) return;
     this.#forgetCaptions();
@@ -90,6 +94,15 @@ class Captioner {
     const start = { audio, language: element("language").value || null, cues: { profile: element("profile").value } };
     this.#open({ start });
     this.#stayAwake();
+  }
+
+  get #hasWords() {
+    return this.#captions.entries.some((entry) => entry.isShown);
+  }
+
+  /** Lets the browser ask, where somebody is being captioned. */
+  #askToLeave(event) {
+    if (this.#phase !== Phase.IDLE) event.preventDefault();
   }
 
   #open(how) {
@@ -212,7 +225,7 @@ class Captioner {
       this.#complain("words", message.message);
     }
     this.#view.show(this.#captions.take(message));
-    element("empty").hidden = this.#captions.entries.some((entry) => entry.isShown);
+    element("empty").hidden = this.#hasWords;
     this.#showFigures();
   }
 

@@ -112,8 +112,12 @@ async function microphone(deviceId) {
   try {
     return await navigator.mediaDevices.getUserMedia({ audio: { ...processing, ...device } });
   } catch (error) {
-    throw new CaptureFailed(refusalWords(error));
+    throw new CaptureFailed(refusalWords(error, await hasMicrophone()));
   }
+}
+
+async function hasMicrophone() {
+  return (await navigator.mediaDevices.enumerateDevices()).some(({ kind }) => kind === "audioinput");
 }
 
 async function tabSound() {
@@ -155,10 +159,13 @@ async function runningContext(rateHz) {
   return context;
 }
 
-function refusalWords(error) {
-  switch (error.name) {
+function refusalWords(error, isThere) {
+  // without a microphone some browsers say that it is not allowed
+  switch (error.name === "NotAllowedError" && !isThere ? "NotFoundError" : error.name) {
     case "NotAllowedError":
-      return "The browser does not let this page use the microphone. Allow it beside the address, then press Start again.";
+      return /system/i.test(error.message)
+        ? "The system does not let the browser use the microphone. Allow it in the system’s settings, then press Start again."
+        : "The browser does not let this page use the microphone. Allow it beside the address, then press Start again.";
     case "NotFoundError":
       return "There is no microphone. Plug one in, then press Start again.";
     case "OverconstrainedError":

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soxr
-from playwright.async_api import Page, expect
+from playwright.async_api import Dialog, Page, expect
 
 from decoder.engines.scripted import ScriptedEngine
-from tests.browser.captioning import start, stop, unsent
+from tests.browser.captioning import begin_to_speak, start, stop, unsent
 from tests.browser.resumable import ResumableGateway, resumable_gateway
 from tests.servers import serving
 from tests.uploading import serving_files
@@ -171,13 +171,11 @@ async def test_a_tab_that_is_duplicated_leaves_the_session_alone(page: Page) -> 
 
 
 async def test_the_gateways_refusal_is_shown_in_its_words(page: Page) -> None:
-    engine = ScriptedEngine()
-    engine.info = replace(engine.info, languages=("en",))
-    async with serving(engine) as served:
+    async with serving(ScriptedEngine()) as served:
         await page.goto(served.url)
-        await page.select_option("#language", "de")
+        await page.evaluate("document.querySelector('#profile').add(new Option('odd', 'odd', true, true))")
         await page.click("#start")
-        await expect(page.locator("#trouble")).to_contain_text("de")
+        await expect(page.locator("#trouble")).to_contain_text("No cue profile 'odd'")
         await expect(page.locator("#start")).to_be_visible()
 
 
@@ -231,7 +229,7 @@ async def test_a_microphone_that_is_unplugged_is_told_and_can_be_replaced(page: 
     ("fault", "words_shown"),
     [
         ("NotAllowedError", "Allow it beside the address"),
-        ("NotFoundError", "Plug one in"),
+        ("NotFoundError", "There is no microphone. Plug one in"),
         ("NotReadableError", "Another program may be using it"),
         ("OverconstrainedError", "Choose another one"),
     ],
@@ -260,6 +258,56 @@ async def test_the_sound_of_a_tab_can_be_captioned(page: Page) -> None:
         before = gateway.heard
         await page.click("#go-on")
         await gateway.until(lambda: gateway.heard > before)
+
+
+async def test_captions_leave_the_page_only_where_that_is_wanted(page: Page) -> None:
+    asked: list[str] = []
+    answers = iter((False, True))
+
+    async def answer(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        await (dialog.accept() if next(answers) else dialog.dismiss())
+
+    async with serving_files() as served:
+        await start(page, served.url)
+        await begin_to_speak(page, finals=1)
+        await stop(page)
+        page.on("dialog", answer)
+        words = await page.inner_text("#history")
+        await page.click("#start")
+        assert await page.inner_text("#history") == words
+        await page.click("#start")
+        await expect(page.locator("#state")).to_have_text("Live: what is said becomes captions.")
+        assert words not in await page.inner_text("#history")
+        await stop(page)
+    assert len(asked) == 2
+    assert asked[0].startswith("Start a new session?")
+
+
+async def test_who_leaves_while_live_is_asked(page: Page) -> None:
+    kinds: list[str] = []
+
+    async def stay(dialog: Dialog) -> None:
+        kinds.append(dialog.type)
+        await dialog.dismiss()
+
+    async with listening(page):
+        page.on("dialog", stay)
+        await page.close(run_before_unload=True)
+        await expect(page.locator("#state")).to_have_text("Live: what is said becomes captions.")
+        await stop(page)
+    assert kinds == ["beforeunload"]
+
+
+async def test_the_languages_are_those_of_the_engine(page: Page) -> None:
+    class German(ScriptedEngine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.info = replace(self.info, languages=("en", "de"))
+
+    async with serving_files(German()) as served:
+        await page.goto(served.url)
+        await expect(page.locator("#language option")).to_have_text(["Detected automatically", "English", "German"])
 
 
 async def test_a_link_that_nobody_else_can_open_is_said_to_be_one(page: Page) -> None:

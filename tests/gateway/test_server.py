@@ -45,7 +45,13 @@ async def test_readiness_names_the_engine() -> None:
     async with serving(ScriptedEngine()) as served:
         reply = await get(f"{served.url}/readyz")
         assert reply.status == 200
-        assert reply.json() == {"status": "ready", "engine": "scripted", "model": "script", "device": "none"}
+        assert reply.json() == {
+            "status": "ready",
+            "engine": "scripted",
+            "model": "script",
+            "device": "none",
+            "languages": [],
+        }
 
 
 async def test_readiness_turns_red_when_the_engine_keeps_failing() -> None:

@@ -1,0 +1,45 @@
+"""Ctrl-C ends the sound, and not what is still to be said of it."""
+
+import signal
+import sys
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+
+__all__ = ["interruptible", "until"]
+
+
+@asynccontextmanager
+async def interruptible() -> AsyncIterator[anyio.Event]:
+    """Yield an event that the first Ctrl-C sets. The second ends the block.
+
+    Raises:
+        KeyboardInterrupt: the second one has come.
+    """
+    has_ended, at_once = anyio.Event(), False
+
+    async def watch() -> None:
+        nonlocal at_once
+        with anyio.open_signal_receiver(signal.SIGINT) as signals:
+            async for _ in signals:
+                if has_ended.is_set():
+                    at_once = True
+                    tasks.cancel_scope.cancel()
+                has_ended.set()
+
+    async with anyio.create_task_group() as tasks:
+        if sys.platform != "win32":  # whose event loop has no such signals
+            tasks.start_soon(watch)
+        yield has_ended
+        tasks.cancel_scope.cancel()
+    if at_once:
+        raise KeyboardInterrupt
+
+
+async def until(has_ended: anyio.Event, sound: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
+    """Yield sound until the event is set; then what comes next is left out."""
+    async for data in sound:
+        if has_ended.is_set():
+            return
+        yield data
