@@ -1,5 +1,6 @@
 """Settings of all tests."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,13 @@ def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _log_level_of_its_own() -> Iterator[None]:
+    """Undo what a command has done to the log."""
+    yield
+    logging.getLogger("livecue").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(autouse=True)
