@@ -10,6 +10,7 @@ from gateway.connections import serve
 from gateway.errors import GatewayError
 from gateway.rest.errors import error_response
 from gateway.service import Gateway
+from gateway.subprotocols import address_of
 from gateway.transport import WebSocketTransport
 from gateway.wire.vosk import VoskCodec
 
@@ -34,8 +35,8 @@ def vosk_router(gateway: Gateway) -> APIRouter:
         authorization = websocket.headers.get("authorization") or (None if key is None else f"Bearer {key}")
         try:
             check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), settings.allowed_origins)
-            caller = await gateway.doorkeeper.admit(authorization)
-            with gateway.admission.enter():
+            caller = await gateway.doorkeeper.admit(authorization, address_of(websocket))
+            with gateway.admission.enter(caller):
                 await websocket.accept()
                 transport = WebSocketTransport(websocket)
                 await serve(replace(gateway, sessions=patient), transport, VoskCodec(), "vosk", caller)
