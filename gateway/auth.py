@@ -6,7 +6,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager, closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ import anyio
 from anyio import to_thread
 
 from gateway.errors import ConfigurationError, ForbiddenOrigin, GatewayError, RateLimited, Unauthorized
+from gateway.failed_logins import FailedLogins, network_of
 from gateway.key_marks import mark_of_keys, mark_that_keys_exist
 from gateway.key_store import KEYS_SCHEMA, STATIC_PREFIX, KeyStore, StoredKey
 from gateway.keys import Account, Key, TokenBucket, digest_of
@@ -38,9 +39,11 @@ class Caller:
 
     Attributes:
         name: of the key; None: anybody, for there are no keys.
+        address: it came from; None: not known.
     """
 
     name: str | None
+    address: str | None = field(default=None, compare=False)
 
 
 class Doorkeeper:
@@ -69,6 +72,7 @@ class Doorkeeper:
         self._static: dict[str, Account] = {}
         self.replace_static(static_keys)
         self._stored: dict[str, Account] = {}
+        self._failures = FailedLogins(clock)
         self._looks = TokenBucket(_LOOKS_PER_MINUTE, clock())
         self._syncing = anyio.Lock()
         self._is_failing = False
@@ -89,22 +93,65 @@ class Doorkeeper:
         accounts = (*self._static.values(), *self._stored.values())
         return bool(accounts) and all(account.key.is_revoked for account in accounts)
 
-    async def admit(self, authorization: str | None) -> Caller:
+    async def admit(
+        self, authorization: str | None, address: str | None = None, *, needs_credit: bool = True
+    ) -> Caller:
         """Let one request in, and count it.
 
         Args:
             authorization: its Authorization header, or None where it is missing.
+            address: it comes from.
+            needs_credit: whether it is of no use without; a key that is used up may still read and delete its own.
 
         Raises:
             Unauthorized: there are keys, and this is none of them, or revoked.
-            RateLimited: the key asks too often.
+            RateLimited: the key asks too often, or there come too many wrong ones from the address.
             InsufficientCredits: the key's sound is used up.
         """
         try:
-            return await self._admit(authorization)
+            return await self._admit(authorization, address, needs_credit=needs_credit)
+        except Unauthorized as error:
+            self.count_failure(error, address)
+            raise
         except GatewayError as error:
             self.refusals[error.code] += 1
             raise
+
+    def admit_by_proxy(self, caller: Caller) -> None:
+        """Count a request of somebody whom a caller has let in, as one of the caller's own.
+
+        Raises:
+            Unauthorized, RateLimited, InsufficientCredits: as `admit`.
+        """
+        account = self._account(caller)
+        if account is not None:
+            account.admit(self._clock())
+
+    def count_failure(self, error: Unauthorized, address: str | None) -> None:
+        """Count a request that was refused for what it showed.
+
+        Raises:
+            RateLimited: there come too many from the address.
+        """
+        self.refusals[error.code] += 1
+        self._failures.add(address)
+
+    def tenant_of(self, caller: Caller) -> str | None:
+        """Return as whom a caller shares what there is with others; None: there are no others.
+
+        That is a key where there are several; without one, an address that is not this machine's.
+        """
+        if caller.name is not None:
+            accounts = (*self._static.values(), *self._stored.values())
+            is_one_of_several = sum(not account.key.is_revoked for account in accounts) > 1
+            return f"key {caller.name}" if is_one_of_several else None
+        address = caller.address
+        return None if address is None or is_loopback(address) else f"address {network_of(address)}"
+
+    def is_revoked(self, name: str) -> bool:
+        """Return whether a key of that name lets nobody in any more."""
+        account = self._account(Caller(name))
+        return account is not None and account.key.is_revoked
 
     def replace_static(self, static_keys: Iterable[str]) -> None:
         """Take over the keys of the settings as they are now: those that are gone let nobody in any more."""
@@ -153,8 +200,13 @@ class Doorkeeper:
         """
         while True:
             await anyio.sleep(interval_s)
+            self._failures.report()
             with suppress(StateUnavailable):
                 await self.sync()
+
+    def report_failures(self) -> None:
+        """Log the failures that have not been logged yet."""
+        self._failures.report(at_end=True)
 
     async def sync(self) -> None:
         """Write down what is spent, and read what others have changed.
@@ -185,9 +237,9 @@ class Doorkeeper:
         else:
             account.read(key, now_s, written_s)
 
-    async def _admit(self, authorization: str | None) -> Caller:
+    async def _admit(self, authorization: str | None, address: str | None, *, needs_credit: bool) -> Caller:
         if self.is_open:
-            return Caller(None)
+            return Caller(None, address)
         scheme, _, secret = (authorization or "").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthorized("no API key: send the header 'Authorization: Bearer KEY'")
@@ -198,8 +250,8 @@ class Doorkeeper:
             account = self._owner(digest)
         if account is None:
             raise Unauthorized("this API key is not known here")
-        account.admit(self._clock())
-        return Caller(account.key.name)
+        account.admit(self._clock(), needs_credit=needs_credit)
+        return Caller(account.key.name, address)
 
     async def _look_again(self) -> None:
         if self._is_failing:  # `run` finds out when that is over, and nobody has to wait for it
@@ -215,7 +267,7 @@ class Doorkeeper:
         return owners[0] if owners else None
 
     def _account(self, caller: Caller) -> Account | None:
-        return None if caller.name is None else self._static.get(caller.name) or self._stored[caller.name]
+        return None if caller.name is None else self._static.get(caller.name) or self._stored.get(caller.name)
 
 
 @asynccontextmanager
@@ -247,6 +299,7 @@ async def open_doorkeeper(settings: Settings) -> AsyncIterator[Doorkeeper]:
                 tasks.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
+                doorkeeper.report_failures()
                 await _write_down_the_last(doorkeeper)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gateway.auth import Caller
 from gateway.errors import Overloaded, Unauthorized
 from gateway.keys import digest_of
+from gateway.limits import Shares
 from gateway.wire.openai_realtime_wishes import Wishes
 
 __all__ = ["PREFIX", "ClientSecret", "ClientSecrets"]
@@ -38,9 +39,11 @@ class ClientSecrets:
 
     Args:
         clock: seconds since 1970.
+        shares: how many of them are for one tenant.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], shares: Shares | None = None) -> None:
+        self._shares = shares or Shares()
         self._clock = clock
         self._secrets: dict[bytes, ClientSecret] = {}
 
@@ -54,6 +57,10 @@ class ClientSecrets:
         self._secrets = {digest: kept for digest, kept in self._secrets.items() if kept.expires_at > now_s}
         if len(self._secrets) >= MAX_SECRETS:
             raise Overloaded(f"{len(self._secrets)} client secrets have not expired: there is room for no more")
+        if (tenant := self._shares.tenant_of(caller)) is not None:
+            own = sum(self._shares.tenant_of(kept.caller) == tenant for kept in self._secrets.values())
+            if own >= self._shares.of(MAX_SECRETS):
+                raise Overloaded(f"{own} client secrets of {tenant} have not expired, which is its share")
         secret = PREFIX + secrets.token_hex(32)
         kept = ClientSecret(caller, wishes, int(now_s) + lifetime_s)
         self._secrets[digest_of(secret)] = kept

@@ -212,7 +212,9 @@ class Connection:
         with _within(settings.start_timeout_s, StartTimeout(f"no start message within {settings.start_timeout_s:g} s")):
             await self._handle_all(self._codec.open())
             while self._session is None and self._resume is None and not self._is_ending:
-                await self._handle_message(await self._transport.receive())
+                message = await self._transport.receive()
+                self._messages += 1
+                await self._handle_message(message)
         if self._resume is not None:
             self._context.drain.check()
             self._session = await resume_session(self._context, self._resume, self, self._charge)
@@ -226,9 +228,10 @@ class Connection:
 
     async def _watch(self) -> None:
         """Let a peer go that is silent, or does not read. Counting messages now and then costs less than timeouts."""
-        limit_s = self._settings.idle_timeout_s
+        idle_s = self._settings.idle_timeout_s
         counted, quiet_looks = 0, 0
         while quiet_looks < _IDLE_LOOKS:
+            limit_s = idle_s if self._messages else min(idle_s, self._settings.unused_timeout_s)
             with anyio.move_on_after(limit_s / _IDLE_LOOKS):
                 await self._overflowed.wait()
                 assert self._overflow is not None, "that is why it is set"

@@ -11,7 +11,7 @@ import anyio
 
 from gateway.journal_events import JournalCounts, Written
 from gateway.journal_owner import owned
-from gateway.journal_store import Entry, JournalStore, Opening, Resumable, journal_path
+from gateway.journal_store import Entry, JournalStore, Opening, Resumable, ViewToken, journal_path
 from gateway.journal_writer import JournalWriter
 from gateway.lasting import Superseding, event_of
 from gateway.recording import delete_recordings, recordings_folder
@@ -188,26 +188,34 @@ class Journal:
         await self._store.run(self._store.tidy)
         return is_there
 
-    async def add_view_token(self, digest: bytes, session_id: str, expires_s: float) -> None:
+    async def add_view_token(self, digest: bytes, token: ViewToken, expires_s: float) -> None:
         """Let a token show a session.
 
         Args:
             digest: SHA-256 of the token, which itself is not kept.
-            session_id: what it shows.
+            token: what it stands for.
             expires_s: until when, in seconds since 1970.
 
         Raises:
             StateUnavailable: the journal cannot be written.
         """
-        await self._store.run(lambda: self._store.add_view_token(digest, session_id, expires_s))
+        await self._store.run(lambda: self._store.add_view_token(digest, token, expires_s))
 
-    async def view_token(self, digest: bytes) -> str | None:
-        """Return the session that a token shows; None: it is not known, or has expired.
+    async def view_token(self, digest: bytes) -> ViewToken | None:
+        """Return what a token stands for; None: it is not known, or has expired.
 
         Raises:
             StateUnavailable: the journal cannot be read.
         """
         return await self._store.run(lambda: self._store.view_token(digest, self._clock()))
+
+    async def delete_view_tokens(self, session_id: str) -> None:
+        """Let no token show a session any more.
+
+        Raises:
+            StateUnavailable: the journal cannot be written.
+        """
+        await self._store.run(lambda: self._store.delete_view_tokens(session_id))
 
     async def sweep(self) -> None:
         """Delete what has been kept long enough, and end what a crash has left open longer than the grace.

@@ -12,7 +12,7 @@ from gateway.settings import JournalSettings
 from gateway.state import Schema, StateDatabase, data_path
 from gateway.wire import ServerEvent
 
-__all__ = ["Change", "Entry", "EventKey", "JournalStore", "Opening", "Resumable", "journal_path"]
+__all__ = ["Change", "Entry", "EventKey", "JournalStore", "Opening", "Resumable", "ViewToken", "journal_path"]
 
 _Result = TypeVar("_Result")
 
@@ -52,6 +52,7 @@ JOURNAL_SCHEMA = Schema(
             "CREATE TABLE view_tokens (digest BLOB PRIMARY KEY, session_id TEXT NOT NULL, expires_s REAL NOT NULL)",
             "CREATE INDEX view_tokens_of_session ON view_tokens (session_id)",
         ),
+        ("ALTER TABLE view_tokens ADD COLUMN owner TEXT",),
     ),
 )
 """A session is found by its number there, which no later one gets: what is written of a deleted one goes nowhere."""
@@ -152,6 +153,19 @@ class Entry:
     outcome: str | None
     is_complete: bool
     finals: int
+
+
+@dataclass(frozen=True, slots=True)
+class ViewToken:
+    """What a view token stands for.
+
+    Attributes:
+        session_id: that it shows.
+        owner: name of the key that made it; None: it was made without one.
+    """
+
+    session_id: str
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,15 +339,22 @@ class JournalStore:
             return []
         return self._select(str, "SELECT session_id FROM sessions WHERE ended_s < ?", ended_before_s)
 
-    def add_view_token(self, digest: bytes, session_id: str, expires_s: float) -> None:
+    def add_view_token(self, digest: bytes, token: ViewToken, expires_s: float) -> None:
         """Let the token of that SHA-256 show a session until then."""
-        row = (digest, session_id, expires_s)
-        self._database.write(lambda connection: connection.execute("INSERT INTO view_tokens VALUES (?, ?, ?)", row))
+        row = (digest, token.session_id, expires_s, token.owner)
+        insert = "INSERT INTO view_tokens (digest, session_id, expires_s, owner) VALUES (?, ?, ?, ?)"
+        self._database.write(lambda connection: connection.execute(insert, row))
 
-    def view_token(self, digest: bytes, now_s: float) -> str | None:
-        """Return the session that a token shows; None: it is not known, or has expired."""
-        query = "SELECT session_id FROM view_tokens WHERE digest = ? AND expires_s > ?"
-        return next(iter(self._select(str, query, digest, now_s)), None)
+    def view_token(self, digest: bytes, now_s: float) -> ViewToken | None:
+        """Return what a token stands for; None: it is not known, or has expired."""
+        query = "SELECT session_id, owner FROM view_tokens WHERE digest = ? AND expires_s > ?"
+        return next(iter(self._select(ViewToken, query, digest, now_s)), None)
+
+    def delete_view_tokens(self, session_id: str) -> None:
+        """Take out all tokens that show a session."""
+        if self._database.exists():
+            delete = "DELETE FROM view_tokens WHERE session_id = ?"
+            self._database.write(lambda connection: connection.execute(delete, (session_id,)))
 
     def tidy(self) -> None:
         """Write over what was deleted a moment ago in the log beside the file too, as far as nobody reads it."""

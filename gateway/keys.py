@@ -96,8 +96,12 @@ class Account:
         key = self._key
         return None if key.credit_s is None else max(0.0, key.credit_s - key.used_s - self.unwritten_s)
 
-    def admit(self, now_s: float) -> None:
+    def admit(self, now_s: float, *, needs_credit: bool = True) -> None:
         """Count one request, and let it in.
+
+        Args:
+            now_s: on the clock of the account.
+            needs_credit: whether it is refused where the sound is used up.
 
         Raises:
             Unauthorized: the key has been revoked.
@@ -106,9 +110,9 @@ class Account:
         """
         if self._bucket is not None and not self._key.is_revoked:
             self._bucket.take(now_s)
-        self.check()
+        self.check(needs_credit=needs_credit)
 
-    def check(self) -> None:
+    def check(self, *, needs_credit: bool = True) -> None:
         """See that the key may go on.
 
         Raises:
@@ -117,7 +121,7 @@ class Account:
         """
         if self._key.is_revoked:
             raise Unauthorized("this API key has been revoked")
-        if self.left_s == 0:
+        if needs_credit and self.left_s == 0:
             raise InsufficientCredits(f"the {self._key.credit_s:g} s of sound granted to this API key are used up")
 
     def spend(self, audio_s: float) -> None:

@@ -24,6 +24,9 @@ class LimitSettings:
             where the system does not allow the process as many file descriptors.
         max_connections_per_address: of these, from one address that is not this machine's. None: half of them, for a
             proxy is one address too.
+        max_share: of each limit that is shared (sessions, those that wait for their clients, viewers, files, decoders,
+            client secrets), for one key where there are several, and for one address of another machine that shows no
+            key. Half: nobody can shut the others out, and who is alone hardly notices.
         max_decoders: containers decoded live at once. 32: each is a process of up to 512 MB (`uploads`).
     """
 
@@ -31,4 +34,5 @@ class LimitSettings:
     header_timeout_s: _Timeout = 10.0
     max_connections: _Count | None = None
     max_connections_per_address: _Count | None = None
+    max_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     max_decoders: _Count = 32

@@ -2,14 +2,14 @@
 
 from importlib.metadata import version
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 from fastapi_offline import FastAPIOffline
 from starlette.websockets import WebSocket
 
-from gateway.auth import check_origin
+from gateway.auth import check_origin, is_loopback
 from gateway.connections import serve
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Unauthorized
 from gateway.hosts import HostGuard, known_hosts
 from gateway.rest.errors import RequestIds, error_response, shape_errors
 from gateway.rest.routes import rest_router
@@ -23,7 +23,7 @@ from gateway.routes.viewers import viewers_router
 from gateway.routes.vosk import vosk_router
 from gateway.service import Gateway
 from gateway.session import SessionContext
-from gateway.subprotocols import authorization_of, subprotocol_of
+from gateway.subprotocols import address_of, authorization_of, subprotocol_of
 from gateway.transport import WebSocketTransport
 from gateway.wire.native import NativeCodec
 
@@ -87,8 +87,8 @@ def _add_native(app: FastAPI, gateway: Gateway) -> None:
     async def stream(websocket: WebSocket) -> None:
         try:
             check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), origins)
-            caller = await gateway.doorkeeper.admit(authorization_of(websocket))
-            with gateway.admission.enter():
+            caller = await gateway.doorkeeper.admit(authorization_of(websocket), address_of(websocket))
+            with gateway.admission.enter(caller):
                 await websocket.accept(subprotocol_of(websocket))
                 await serve(gateway, WebSocketTransport(websocket), NativeCodec(), "native", caller)
         except GatewayError as error:
@@ -98,6 +98,7 @@ def _add_native(app: FastAPI, gateway: Gateway) -> None:
 
 def _add_health(app: FastAPI, gateway: Gateway) -> None:
     context = gateway.sessions
+    is_guarded = not is_loopback(gateway.settings.server.host)
 
     @app.get("/healthz", tags=["health"])
     async def healthz() -> dict[str, str]:
@@ -112,8 +113,13 @@ def _add_health(app: FastAPI, gateway: Gateway) -> None:
         return body
 
     @app.get("/metrics", tags=["health"], response_class=PlainTextResponse)
-    async def metrics() -> Response:
-        """Return the metrics in Prometheus' text format."""
+    async def metrics(request: Request) -> Response:
+        """Return the metrics in Prometheus' text format; beyond this machine, to a key of the settings only."""
+        if is_guarded:
+            authorization, address = request.headers.get("authorization"), address_of(request)
+            caller = await gateway.doorkeeper.admit(authorization, address, needs_credit=False)
+            if not gateway.doorkeeper.allows_everything(caller):
+                raise Unauthorized("metrics tell of all keys: a key of the settings is wanted")
         return Response(context.metrics.exposition(), media_type=_METRICS_TYPE)
 
 

@@ -13,7 +13,7 @@ from decoder.scheduler import Scheduler
 from gateway.auth import Doorkeeper, open_doorkeeper
 from gateway.journal import Journal, open_journal
 from gateway.journal_store import journal_path
-from gateway.limits import Admission
+from gateway.limits import Admission, Shares
 from gateway.metrics import Metrics
 from gateway.pipeline import PipelineSettings
 from gateway.recording import recordings_folder
@@ -34,6 +34,7 @@ class Gateway:
     settings: Settings
     sessions: SessionContext
     doorkeeper: Doorkeeper
+    shares: Shares
     admission: Admission
     file_admission: Admission
     decoder_admission: Admission
@@ -56,10 +57,11 @@ async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gate
     ):
         sessions.metrics.watch(doorkeeper)
         sessions.metrics.watch_journal(journal.counts)
-        live = Admission(settings.server.max_sessions, "sessions", sessions.drain)
-        files = Admission(settings.files.max_files, "files", sessions.drain)
-        decoders = Admission(settings.limits.max_decoders, "containers", sessions.drain)
-        yield Gateway(settings, sessions, doorkeeper, live, files, decoders)
+        shares = Shares(doorkeeper.tenant_of, settings.limits.max_share)
+        live = Admission(settings.server.max_sessions, "sessions", sessions.drain, shares)
+        files = Admission(settings.files.max_files, "files", sessions.drain, shares)
+        decoders = Admission(settings.limits.max_decoders, "containers", sessions.drain, shares)
+        yield Gateway(settings, sessions, doorkeeper, shares, live, files, decoders)
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -123,7 +124,7 @@ class Session:
         """Is set when nothing is left of it."""
         self._context = context
         self._start = start
-        self._subject = subject
+        self.subject = subject
         self._charge = charge
         self.audience = Audience(self.session_id, context.journal, context.watching, self._on_told)
         """Who is told what it says."""
@@ -156,7 +157,7 @@ class Session:
         token, journal = None, self._context.journal
         if journal is not None and journal.is_enabled:
             token = secrets.token_urlsafe(_TOKEN_BYTES) if self._start.resumable else None
-            journal.open(_opening(self.session_id, self._subject, self._start, token), self.warn_of_journal)
+            journal.open(_opening(self.session_id, self.subject, self._start, token), self.warn_of_journal)
         self.audience.token = token
         self._begin()
         self.audience.begin(peer)
@@ -232,7 +233,7 @@ class Session:
     def _begin(self) -> None:
         context = self._context
         context.live[self.session_id] = self
-        self._shown.enter_context(context.watching.show(self.session_id, self._subject))
+        self._shown.enter_context(context.watching.show(self.session_id, self.subject))
         context.metrics.sessions.inc()
         _log_opened(self.session_id, self._start, self.pipeline.language)
         if context.recordings is not None:
@@ -350,11 +351,12 @@ def check_gap(lost_samples: int, rate_hz: int) -> None:
 
 
 def _make_room(context: SessionContext) -> None:
-    """Let the session go that has waited longest for its client, where too many do."""
+    """Let a session go, where too many wait for their clients: of the key with most, that which has waited longest."""
     waiting = [session for session in context.live.values() if session.is_waiting]
     most = context.settings.session.max_waiting
     if most is not None and len(waiting) > most:
-        longest = min(waiting, key=lambda session: session.audience.absent_since)
+        owned = Counter(session.subject.owner for session in waiting)
+        longest = min(waiting, key=lambda session: (-owned[session.subject.owner], session.audience.absent_since))
         longest.give_up("too many sessions wait for their clients")
 
 

@@ -76,6 +76,8 @@ class SessionSettings:
         ack_interval_s: sound between two acks.
         start_timeout_s: a peer that has not said start by then is not going to (OpenAI's clients wait as long).
         idle_timeout_s: a peer that sends nothing at all for so long is gone; clients send keepalives more often.
+        unused_timeout_s: a peer that has never sent anything is not going to, also where its dialect lets peers be idle
+            for longer.
         send_timeout_s: a peer that takes no byte for so long does not read.
         outbox_max_events: events a slow reader may leave unread. 1000: partials replace each other, so this is several
             minutes of speech.
@@ -103,6 +105,7 @@ class SessionSettings:
     ack_interval_s: float = 1.0
     start_timeout_s: _Timeout = 10.0
     idle_timeout_s: _Timeout = 60.0
+    unused_timeout_s: _Timeout = 60.0
     send_timeout_s: _Timeout = 20.0
     outbox_max_events: Annotated[int, Field(ge=1)] = 1_000
     lag_shed_s: float = 10.0

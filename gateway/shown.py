@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.requests import HTTPConnection
 
@@ -12,7 +12,7 @@ from gateway.errors import NotFound, SessionOpen, Unauthorized, Unavailable
 from gateway.journal import Entry, Journal
 from gateway.service import Gateway
 from gateway.state import StateUnavailable
-from gateway.subprotocols import authorization_of
+from gateway.subprotocols import address_of, authorization_of
 from gateway.view_tokens import ViewTokens, is_view_token
 from gateway.watching import Watched
 
@@ -20,6 +20,9 @@ __all__ = ["Shown", "ShownSessions", "journal_at_hand"]
 
 _MAX_SHOWN_CHARS = 100
 """Of a session's id, in the refusal of it."""
+
+
+_ANYBODY = Caller(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,14 @@ class Shown:
         watched: where it is live here; None: it is not.
         entry: what the journal has of one that is not live; None: it is live.
         is_over: whether nothing will be said in it any more.
+        seen_by: who asked for it.
     """
 
     session_id: str
     watched: Watched | None
     entry: Entry | None
     is_over: bool
+    seen_by: Caller = _ANYBODY
 
     @property
     def owner(self) -> str | None:
@@ -71,7 +76,7 @@ class ShownSessions:
         self._doorkeeper = gateway.doorkeeper
         self._watching = gateway.sessions.watching
         self._grace_s = gateway.settings.session.grace_s
-        self._tokens = None if self.journal is None else ViewTokens(self.journal)
+        self._tokens = None if self.journal is None else ViewTokens(self.journal, self._doorkeeper.is_revoked)
 
     @property
     def live_journal(self) -> Journal | None:
@@ -107,7 +112,7 @@ class ShownSessions:
         shown = await self._look_up(session_id)
         if shown is None or not self._sees(caller, shown):
             raise _not_found(session_id)
-        return shown
+        return replace(shown, seen_by=caller)
 
     async def find(self, connection: HTTPConnection, session_id: str) -> Shown:
         """Return a session that a key or a view token shows.
@@ -124,12 +129,12 @@ class ShownSessions:
             with journal_at_hand():
                 await self._tokens.redeem(token, session_id)
         except Unauthorized as error:
-            self._doorkeeper.refusals[error.code] += 1
+            self._doorkeeper.count_failure(error, address_of(connection))
             raise
         shown = await self._look_up(session_id)
         if shown is None:
             raise _not_found(session_id)
-        return shown
+        return replace(shown, seen_by=Caller(None, address_of(connection)))
 
     async def delete(self, shown: Shown) -> None:
         """Delete a session that is over.
@@ -158,13 +163,23 @@ class ShownSessions:
         if self._tokens is None:
             raise Unavailable("there is no journal to keep view tokens in")
         with journal_at_hand():
-            return await self._tokens.create(shown.session_id, lifetime_s)
+            return await self._tokens.create(shown.session_id, lifetime_s, shown.seen_by.name)
+
+    async def revoke_tokens(self, shown: Shown) -> None:
+        """Let no view token show a session any more.
+
+        Raises:
+            Unavailable: the journal cannot be written.
+        """
+        if self._tokens is not None:
+            with journal_at_hand():
+                await self._tokens.revoke_all(shown.session_id)
 
     async def _admit(self, connection: HTTPConnection) -> Caller:
         authorization = authorization_of(connection)
         if is_view_token(_secret_of(authorization)) and not self._doorkeeper.is_open:
             raise Unauthorized("a view token shows one session and does nothing else: an API key is wanted")
-        return await self._doorkeeper.admit(authorization)
+        return await self._doorkeeper.admit(authorization, address_of(connection), needs_credit=False)
 
     async def _look_up(self, session_id: str) -> Shown | None:
         watched = self._watching.open_sessions().get(session_id)

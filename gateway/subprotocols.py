@@ -8,7 +8,7 @@ from starlette.websockets import WebSocket
 
 from gateway.errors import InvalidRequest
 
-__all__ = ["authorization_of", "subprotocol_of"]
+__all__ = ["address_of", "authorization_of", "subprotocol_of"]
 
 _SUBPROTOCOL = "livecue"
 
@@ -17,6 +17,11 @@ _KEY_SUBPROTOCOL = "livecue-key."
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 """RFC 4648 §5; the decoder would skip whatever else there is."""
+
+
+def address_of(connection: HTTPConnection) -> str | None:
+    """Return the address that a request comes from; None where it is not known."""
+    return None if connection.client is None else connection.client.host
 
 
 def authorization_of(connection: HTTPConnection) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from gateway.errors import Unauthorized
 from gateway.journal import Journal
+from gateway.journal_store import ViewToken
 from gateway.keys import digest_of
 
 __all__ = ["PREFIX", "ViewTokens", "is_view_token"]
@@ -30,23 +31,35 @@ class ViewTokens:
 
     Args:
         journal: keeps them.
+        is_revoked: returns whether a key lets nobody in any more: then the tokens that it made do not either.
         clock: seconds since 1970.
     """
 
-    def __init__(self, journal: Journal, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, journal: Journal, is_revoked: Callable[[str], bool], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._is_revoked = is_revoked
         self._journal = journal
         self._clock = clock
 
-    async def create(self, session_id: str, lifetime_s: int) -> tuple[str, int]:
-        """Return a new token for a session, and when it expires, in seconds since 1970.
+    async def create(self, session_id: str, lifetime_s: int, owner: str | None) -> tuple[str, int]:
+        """Return a new token for a session, and when it expires, in seconds since 1970. A key owns it, or nobody.
 
         Raises:
             StateUnavailable: the journal cannot be written.
         """
         token = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
         expires_at = int(self._clock()) + lifetime_s
-        await self._journal.add_view_token(digest_of(token), session_id, expires_at)
+        await self._journal.add_view_token(digest_of(token), ViewToken(session_id, owner), expires_at)
         return token, expires_at
+
+    async def revoke_all(self, session_id: str) -> None:
+        """Let no token show a session any more.
+
+        Raises:
+            StateUnavailable: the journal cannot be written.
+        """
+        await self._journal.delete_view_tokens(session_id)
 
     async def redeem(self, token: str, session_id: str) -> None:
         """See that a token shows a session.
@@ -56,7 +69,7 @@ class ViewTokens:
             StateUnavailable: the journal cannot be read.
         """
         shown = await self._journal.view_token(digest_of(token)) if _TOKEN.fullmatch(token) else None
-        if shown is None:
-            raise Unauthorized("this view token is not known here, or has expired")
-        if shown != session_id:
+        if shown is None or (shown.owner is not None and self._is_revoked(shown.owner)):
+            raise Unauthorized("this view token is not known here, has expired or was revoked")
+        if shown.session_id != session_id:
             raise Unauthorized("this view token is for another session")

@@ -7,7 +7,7 @@ from socket import AF_INET, AF_INET6, create_server, socket
 from urllib.parse import urlsplit
 
 import anyio
-from anyio.abc import SocketListener, SocketStream
+from anyio.abc import SocketAttribute, SocketListener, SocketStream
 
 from decoder.languages import LANGUAGE_NAMES
 from gateway.auth import Caller, is_loopback
@@ -82,10 +82,11 @@ class _Server:
 
     async def serve(self, stream: SocketStream) -> None:
         connection = _Connection(stream)
+        caller = Caller(None, str(stream.extra(SocketAttribute.remote_address)[0]))  # noqa: S610  # not of Django
         async with stream:
             try:
-                with self._gateway.admission.enter():
-                    await self._converse(connection)
+                with self._gateway.admission.enter(caller):
+                    await self._converse(connection, caller)
             except Disconnected:
                 return
             except LivecueError as error:
@@ -94,14 +95,15 @@ class _Server:
             else:
                 await connection.leave()
 
-    async def _converse(self, connection: "_Connection") -> None:
-        limit_s = self._settings.idle_timeout_s
+    async def _converse(self, connection: "_Connection", caller: Caller) -> None:
+        limit_s = self._settings.start_timeout_s  # one that never sends anything holds its place no longer
         while True:
             drain = self._gateway.sessions.drain
             drain.check()
             try:
                 with anyio.fail_after(limit_s) as patience, drain.calling(patience.cancel):
                     frame = await connection.peek()
+                    limit_s = self._settings.idle_timeout_s
                     if frame_type(frame) not in ANSWER_FRAMES:
                         await self._answer(connection, connection.take())
                         continue
@@ -110,7 +112,7 @@ class _Server:
             if patience.cancel_called:
                 continue
             codec, transport = WyomingCodec(self._program), _SessionTransport(connection)
-            await serve(self._gateway, transport, codec, "wyoming", Caller(None))
+            await serve(self._gateway, transport, codec, "wyoming", caller)
             if codec.has_failed or transport.close_code != _NORMAL_CLOSURE:
                 return
 

@@ -27,6 +27,7 @@ from gateway.session import SessionContext
 from gateway.settings import SessionSettings
 from gateway.transcriber import Charge
 from gateway.transport import MemoryTransport, memory_pair
+from gateway.watching import Subject
 from gateway.wire import Codec
 from gateway.wire.native import NativeCodec
 from tests.sounds import silence, tone
@@ -58,6 +59,8 @@ SEGMENTER = SegmenterSettings(pause_ms=200, silence_ms=500, pad_before_ms=300)
 """Short silences make short tests; what is tested with them does not depend on how long they are."""
 
 SETTINGS = SessionSettings(detector="loudness")
+
+NOBODY = Subject("native", None, 0.0)
 
 _LOUD = 0.05
 
@@ -197,7 +200,10 @@ class Peer:
 
 @asynccontextmanager
 async def call(
-    context: SessionContext, codec: Codec | None = None, charge: Charge = lambda audio_s: None
+    context: SessionContext,
+    codec: Codec | None = None,
+    charge: Charge = lambda audio_s: None,
+    subject: Subject = NOBODY,
 ) -> AsyncIterator[Peer]:
     """Run a session while the block lasts; at its end the connection is cut if it is still there.
 
@@ -205,9 +211,10 @@ async def call(
         context: of the session.
         codec: of another dialect than the native one.
         charge: who pays.
+        subject: what is known of it.
     """
     transport, stream = memory_pair()
-    peer = Peer(Connection(transport, codec or NativeCodec(), context, charge), transport, stream)
+    peer = Peer(Connection(transport, codec or NativeCodec(), context, charge, subject), transport, stream)
 
     async def run() -> None:
         await peer.connection.run()

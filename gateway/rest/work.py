@@ -19,6 +19,7 @@ from gateway.limits import Admission
 from gateway.rest.answers import DeltaWriter, body_of
 from gateway.rest.fields import Order, read_order
 from gateway.service import Gateway
+from gateway.subprotocols import address_of
 from gateway.transcription import FileSession, FileWishes
 from gateway.uploads import receive_upload
 from gateway.wire import Endpointing, Start
@@ -66,8 +67,8 @@ class TranscriptionResponse(Response):
         metrics, outcome = gateway.sessions.metrics, LivecueError.code
         events = _EventStream(send)
         try:
-            caller = await gateway.doorkeeper.admit(request.headers.get("authorization"))
-            with self._desk.places.enter(), metrics.files.track_inprogress():
+            caller = await gateway.doorkeeper.admit(request.headers.get("authorization"), address_of(request))
+            with self._desk.places.enter(caller), metrics.files.track_inprogress():
                 outcome = await gateway.sessions.drain.before_due(lambda: self._serve(request, caller, events))
         except ClientDisconnect:  # in the middle of its upload: there is nobody to tell
             outcome = _DISCONNECTED

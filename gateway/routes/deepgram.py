@@ -16,6 +16,7 @@ from gateway.errors import GatewayError, Overloaded, reply_to
 from gateway.routes.deepgram_files import FileResponse, admission_of, now, refusal
 from gateway.service import Gateway
 from gateway.settings import SessionSettings
+from gateway.subprotocols import address_of
 from gateway.transport import Transport, WebSocketTransport
 from gateway.wire import Codec, ProtocolError
 from gateway.wire.deepgram import DeepgramCodec, goodbye
@@ -84,9 +85,10 @@ async def _serve(
     authorization = f"{scheme} {protocols[1]}" if scheme else websocket.headers.get("authorization")
     try:
         check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), settings.allowed_origins)
-        caller = await gateway.doorkeeper.admit(admission_of(authorization))
+        caller = await gateway.doorkeeper.admit(admission_of(authorization), address_of(websocket))
         codec, is_packed = codec_of(websocket.query_params.multi_items(), request_id)
-        with gateway.admission.enter(), gateway.decoder_admission.enter() if is_packed else nullcontext():
+        packed = gateway.decoder_admission.enter(caller) if is_packed else nullcontext()
+        with gateway.admission.enter(caller), packed:
             await websocket.accept(protocols[0] if scheme else None, [(b"dg-request-id", request_id.encode())])
             async with AsyncExitStack() as stack:
                 transport: Transport = _DeepgramTransport(websocket)

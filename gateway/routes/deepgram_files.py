@@ -20,6 +20,7 @@ from gateway.errors import InvalidRequest, UnsupportedMedia, error_headers, repl
 from gateway.rest.work import open_file, while_connected
 from gateway.routes.deepgram_answers import FileFacts, body_of
 from gateway.service import Gateway
+from gateway.subprotocols import address_of
 from gateway.transcription import FileWishes
 from gateway.uploads import SpooledFile, receive_body
 from gateway.wire import ProtocolError
@@ -85,9 +86,9 @@ class FileResponse(Response):
         metrics, outcome = gateway.sessions.metrics, LivecueError.code
         try:
             authorization = admission_of(request.headers.get("authorization"))
-            caller = await gateway.doorkeeper.admit(authorization)
+            caller = await gateway.doorkeeper.admit(authorization, address_of(request))
             listen = _read(request, gateway.sessions.engine.languages)
-            with gateway.file_admission.enter(), metrics.files.track_inprogress():
+            with gateway.file_admission.enter(caller), metrics.files.track_inprogress():
                 drain = gateway.sessions.drain
                 outcome = await drain.before_due(lambda: self._serve(request, listen, caller, send))
         except ClientDisconnect:  # in the middle of its file: there is nobody to tell

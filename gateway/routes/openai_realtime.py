@@ -18,6 +18,7 @@ from gateway.rest.bodies import read_body
 from gateway.rest.errors import error_response
 from gateway.rest.openapi import ERRORS, OPEN
 from gateway.service import Gateway
+from gateway.subprotocols import address_of
 from gateway.transport import WebSocketTransport
 from gateway.wire import Error
 from gateway.wire.openai_realtime import OpenAIRealtimeCodec
@@ -103,10 +104,14 @@ class _Door:
         authorization = headers.get("authorization") or _offered_key(websocket)
         secret = (authorization or "").partition(" ")[2].strip()
         if secret.startswith(PREFIX):
-            kept = self.secrets.redeem(secret)
-            self.gateway.doorkeeper.charge(kept.caller, 0.0)  # the key behind it still counts
+            try:
+                kept = self.secrets.redeem(secret)
+            except Unauthorized as error:
+                self.gateway.doorkeeper.count_failure(error, address_of(websocket))
+                raise
+            self.gateway.doorkeeper.admit_by_proxy(kept.caller)  # the key behind it pays, and waits
             return kept
-        caller = await self.gateway.doorkeeper.admit(authorization)
+        caller = await self.gateway.doorkeeper.admit(authorization, address_of(websocket))
         model = websocket.query_params.get("model", "")[:_MAX_MODEL_CHARS]
         return ClientSecret(caller, Wishes.of(self.defaults, model), 0)
 
@@ -116,7 +121,7 @@ def realtime_router(gateway: Gateway) -> APIRouter:
     router = APIRouter(prefix="/v1/realtime", tags=["realtime"])
     sessions, settings = gateway.sessions, gateway.settings.realtime
     defaults = Defaults(sessions.engine.model, tuple(sessions.engine.languages), sessions.settings.segmenter)
-    door = _Door(gateway, ClientSecrets(time.time), defaults)
+    door = _Door(gateway, ClientSecrets(time.time, gateway.shares), defaults)
     session = replace(sessions.settings.session, idle_timeout_s=settings.idle_timeout_s)
     patient = replace(gateway, sessions=replace(sessions, settings=replace(sessions.settings, session=session)))
 
@@ -124,7 +129,7 @@ def realtime_router(gateway: Gateway) -> APIRouter:
     async def realtime(websocket: WebSocket) -> None:
         try:
             opened = await door.admit(websocket)
-            with gateway.admission.enter():
+            with gateway.admission.enter(opened.caller):
                 await websocket.accept(_subprotocol(websocket))
                 with_cues = websocket.query_params.get("cues") == "true"
                 codec = OpenAIRealtimeCodec(opened.wishes, with_cues=with_cues)
@@ -146,7 +151,7 @@ def realtime_router(gateway: Gateway) -> APIRouter:
     )
     async def create_client_secret(request: Request) -> Response:
         """Make a secret with which a browser opens sessions of one kind, for some minutes."""
-        caller = await gateway.doorkeeper.admit(request.headers.get("authorization"))
+        caller = await gateway.doorkeeper.admit(request.headers.get("authorization"), address_of(request))
         wishes, lifetime_s = _read(await read_body(request, _MAX_BODY_BYTES), defaults)
         value, kept = door.secrets.create(caller, wishes, lifetime_s)
         told = EffectiveSession(f"sess_{uuid4().hex}", wishes.told, wishes.include, expires_at=kept.expires_at)

@@ -121,6 +121,11 @@ def sessions_router(gateway: Gateway) -> APIRouter:
         response.headers["cache-control"] = "no-store"
         return ViewTokenAnswer(token=token, expires_at=expires_at, url=f"/watch/{shown.session_id}?token={token}")
 
+    @router.delete("/{session_id}/view_tokens", status_code=204, responses=ERRORS, openapi_extra=OPEN)
+    async def revoke_view_tokens(session_id: str, request: Request) -> None:
+        """Let no view token show this session any more, whoever made it."""
+        await sessions.revoke_tokens(await sessions.own(request, session_id))
+
     @router.delete("/{session_id}", status_code=204, responses=ERRORS, openapi_extra=OPEN)
     async def delete_session(session_id: str, request: Request) -> None:
         """Delete a session that is over: what was said, its view tokens and its recordings."""

@@ -12,6 +12,7 @@ from gateway.connections import serve
 from gateway.errors import Disconnected, GatewayError, Unauthorized
 from gateway.rest.errors import error_response
 from gateway.service import Gateway
+from gateway.subprotocols import address_of
 from gateway.telephony import is_signed, signed_urls
 from gateway.transport import WebSocketTransport
 from gateway.wire.twilio import HANG_UP, TwilioCodec
@@ -30,7 +31,7 @@ def twilio_router(gateway: Gateway) -> APIRouter:
         try:
             check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), settings.allowed_origins)
             caller = await _admit(gateway, websocket)
-            with gateway.admission.enter():
+            with gateway.admission.enter(caller):
                 await websocket.accept()
                 await serve(gateway, CallTransport(websocket, codec), codec, "twilio", caller, codec.about)
         except GatewayError as error:
@@ -79,7 +80,7 @@ async def _admit(gateway: Gateway, websocket: WebSocket) -> Caller:
     telephony, signature = gateway.settings.telephony, websocket.headers.get("x-twilio-signature")
     auth_token = telephony.twilio_auth_token
     if auth_token is None or (signature is None and not gateway.doorkeeper.is_open):
-        return await gateway.doorkeeper.admit(_authorization(websocket))
+        return await gateway.doorkeeper.admit(_authorization(websocket), address_of(websocket))
     query = websocket.url.query
     path = websocket.url.path + (f"?{query}" if query else "")
     urls = list(signed_urls(websocket.headers.get("host", ""), path, telephony.public_url))
@@ -88,7 +89,7 @@ async def _admit(gateway: Gateway, websocket: WebSocket) -> Caller:
             f"the header X-Twilio-Signature is missing or does not sign {urls[0]}: telephony.public_url says under "
             "which address Twilio knows the gateway"
         )
-    return Caller(None)
+    return Caller(None)  # all calls come from a few addresses of the service
 
 
 def _authorization(websocket: WebSocket) -> str | None:

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from gateway.audience import Row
-from gateway.auth import check_origin
+from gateway.auth import Caller, check_origin
 from gateway.errors import Disconnected, GatewayError, InvalidRequest, SlowReader, Unavailable, reply_to
 from gateway.limits import Admission
 from gateway.rest.errors import error_response
@@ -197,13 +197,13 @@ def viewers_router(gateway: Gateway) -> APIRouter:
     """Return the routes of a gateway at work."""
     router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
     sessions = ShownSessions(gateway)
-    places = Admission(gateway.settings.server.max_viewers, "viewers")
+    places = Admission(gateway.settings.server.max_viewers, "viewers", gateway.sessions.drain, gateway.shares)
     send_timeout_s, on_stalled = gateway.settings.session.send_timeout_s, gateway.sessions.watching.count_stalled
 
     @contextmanager
     def following(shown: Shown, after: int) -> Iterator[Story]:
         journal = sessions.journal if shown.watched is None else sessions.live_journal
-        with places.enter(), follow(shown, journal, after) as story:
+        with places.enter(Caller(shown.owner), shown.seen_by), follow(shown, journal, after) as story:
             yield story
 
     @router.get(

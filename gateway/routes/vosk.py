@@ -1,6 +1,7 @@
 """The route of vosk-server's clients."""
 
 from dataclasses import replace
+from functools import partial
 
 from fastapi import APIRouter
 from starlette.websockets import WebSocket
@@ -10,6 +11,7 @@ from gateway.connections import serve
 from gateway.errors import GatewayError
 from gateway.rest.errors import error_response
 from gateway.service import Gateway
+from gateway.subprotocols import address_of
 from gateway.transport import SparingTransport, WebSocketTransport
 from gateway.wire.vosk import VoskCodec
 
@@ -35,8 +37,9 @@ def vosk_router(gateway: Gateway) -> APIRouter:
         authorization = websocket.headers.get("authorization") or (None if key is None else f"Bearer {key}")
         try:
             check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), settings.allowed_origins)
-            caller = await gateway.doorkeeper.admit(authorization)
-            with SparingTransport(WebSocketTransport(websocket), gateway.admission.enter, idle_s) as transport:
+            caller = await gateway.doorkeeper.admit(authorization, address_of(websocket))
+            enter = partial(gateway.admission.enter, caller)
+            with SparingTransport(WebSocketTransport(websocket), enter, idle_s) as transport:
                 await websocket.accept()
                 await serve(replace(gateway, sessions=patient), transport, VoskCodec(), "vosk", caller)
         except GatewayError as error:

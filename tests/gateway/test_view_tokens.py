@@ -43,14 +43,14 @@ async def tokens(path: Path, clock: Clock) -> AsyncIterator[ViewTokens]:
     journal = Journal(JournalStore(path), JournalSettings(), 60.0, clock)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(journal.run)
-        yield ViewTokens(journal, clock)
+        yield ViewTokens(journal, lambda name: False, clock)
         tasks.cancel_scope.cancel()
 
 
 async def test_a_token_shows_its_session_until_it_expires(tmp_path: Path) -> None:
     clock = Clock()
     async with tokens(tmp_path / "journal.db", clock) as made:
-        token, expires_at = await made.create("a", 60)
+        token, expires_at = await made.create("a", 60, None)
         assert expires_at == 1_060
         clock.now_s = 1_059.9
         await made.redeem(token, "a")
@@ -68,7 +68,7 @@ def all_bytes(folder: Path) -> bytes:
 async def test_a_token_survives_a_restart_and_only_its_hash_is_kept(tmp_path: Path) -> None:
     path, clock = tmp_path / "journal.db", Clock()
     async with tokens(path, clock) as made:
-        token, _ = await made.create("a", 60)
+        token, _ = await made.create("a", 60, None)
     assert token.encode() not in all_bytes(tmp_path)
     async with tokens(path, clock) as made:
         await made.redeem(token, "a")
@@ -79,7 +79,7 @@ async def test_a_token_survives_a_restart_and_only_its_hash_is_kept(tmp_path: Pa
 )
 async def test_garbage_is_no_token(tmp_path: Path, garbage: str) -> None:
     async with tokens(tmp_path / "journal.db", Clock()) as made:
-        await made.create("a", 60)
+        await made.create("a", 60, None)
         with pytest.raises(Unauthorized, match="not known"):
             await made.redeem(garbage, "a")
 

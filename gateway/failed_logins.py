@@ -1,0 +1,74 @@
+"""Requests with a wrong key, by the address they come from: throttled, and logged once a minute with their number."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from gateway.errors import RateLimited
+
+__all__ = ["FailedLogins", "network_of"]
+
+logger = logging.getLogger("livecue.auth")
+
+MAX_PER_MINUTE = 60
+"""Of one address. A client that is set up wrongly tries once a second at most."""
+
+_MAX_ADDRESSES = 10_000
+"""Counted each by itself; those beyond are counted together."""
+
+_OTHERS = "others"
+
+_MINUTE_S = 60.0
+
+
+@dataclass(slots=True)
+class _Minute:
+    """What has come of an address since the first failure."""
+
+    began_s: float
+    failures: int = 0
+
+
+class FailedLogins:
+    """Counts failures by address.
+
+    Args:
+        clock: seconds that do not go back.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._minutes: dict[str, _Minute] = {}
+
+    def add(self, address: str | None) -> None:
+        """Count one failure; of an address that is not known, nobody is held back.
+
+        Raises:
+            RateLimited: there have been too many from there in this minute.
+        """
+        name = network_of(address or _OTHERS)
+        if name not in self._minutes and len(self._minutes) >= _MAX_ADDRESSES:
+            name = _OTHERS
+        minute = self._minutes.setdefault(name, _Minute(self._clock()))
+        minute.failures += 1
+        if address is not None and minute.failures > MAX_PER_MINUTE:
+            wait_s = max(1.0, minute.began_s + _MINUTE_S - self._clock())
+            raise RateLimited(f"too many wrong keys from {name}: ask again in {wait_s:.0f} s", wait_s)
+
+    def report(self, *, at_end: bool = False) -> None:
+        """Log those whose minute is over, a line an address."""
+        now_s = self._clock()
+        for name, minute in tuple(self._minutes.items()):
+            if at_end or now_s - minute.began_s >= _MINUTE_S:
+                del self._minutes[name]
+                logger.warning("authentication failed address=%s times=%d", name, minute.failures)
+
+
+def network_of(address: str) -> str:
+    """Return what counts as one address: of IPv6 the first 64 bits, which is what one household gets (RFC 6177)."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    return str(ip_network((address, 64), strict=False)) if isinstance(parsed, IPv6Address) else address
