@@ -4,7 +4,7 @@ A process that decodes an upload is started for each of them, so this imports Py
 What PyAV would import itself when it first meets a stream is imported here: that process opens no file by then.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import BinaryIO
 
@@ -17,6 +17,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.codec import Codec, codecs_available
+from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
 from av.packet import Packet
 from av.stream import Disposition, Stream
@@ -39,6 +40,9 @@ _DEMUXERS = (
 )
 """Containers that hold audio themselves. Playlists and scripts (`hls`, `concat`) open other files, and raw streams
 (`s16le`, `g722`) are of any bytes: they stay out."""
+
+_TEXT_ERRORS = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+"""Titles need not be UTF-8. PyAV 19 takes them as they are, and has no such option."""
 
 _LIVE_PROBE_BYTES, _LIVE_KIND_BYTES = 8_192, 65_536
 """What is read of a live stream to know what is in it, and until it is no kind at all. FFmpeg's own 5 MB and 1 MB are
@@ -105,7 +109,7 @@ class Media:
             options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "", "codec_whitelist": _sound_decoders()}
             if is_live:
                 options |= {"probesize": str(_LIVE_PROBE_BYTES), "formatprobesize": str(_LIVE_KIND_BYTES)}
-            self._container = av.open(file, "r", options=options, metadata_errors="replace")
+            self._container = _opened(file, options)
         except (FFmpegError, ValueError) as error:
             raise MediaError(f"{name}: not a sound or video file that can be read ({_reason(error)})") from error
         try:
@@ -247,6 +251,11 @@ class _Converter:
             # Not `to_ndarray`, which imports numpy; the plane is padded beyond its samples.
             data = bytes(resampled.planes[0])[: resampled.samples * channels * MEDIA_BYTES_PER_SAMPLE]
             yield data if self._downmix is None else self._downmix.push(data)
+
+
+def _opened(file: BinaryIO, options: dict[str, str]) -> InputContainer:
+    open_container: Callable[..., InputContainer] = av.open  # what it takes depends on its version
+    return open_container(file, "r", options=options, **_TEXT_ERRORS)
 
 
 def _track(streams: tuple[AudioStream, ...], name: str, track: int | None) -> AudioStream:
