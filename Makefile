@@ -11,7 +11,7 @@ SUPPLY_VENV := .venv-supply
 SUPPLY_STAMP := $(SUPPLY_VENV)/.installed
 AUDIO ?= ../shared/audio
 
-.PHONY: demo serve models test test-slow test-browser screenshots settings test-compat check format bench lock audit sbom clean
+.PHONY: demo serve models test test-slow test-browser test-bounds screenshots settings test-compat check format bench lock audit sbom clean
 
 # What livecue itself needs; the first caption does not wait for the tools of its developers.
 $(RUNTIME): pyproject.toml constraints.txt
@@ -74,6 +74,19 @@ $(COMPAT_STAMP): pyproject.toml tests/compat/package-lock.json
 test-compat: $(COMPAT_STAMP)
 	$(COMPAT_VENV)/bin/python -m pytest -W default tests/compat # their warnings are not ours
 
+# With the lowest version of each dependency that pyproject.toml allows, and with the newest there is.
+BOUNDS_TESTS := tests/vad tests/gateway/test_demux.py tests/gateway/test_containers.py tests/gateway/test_uploads.py \
+	tests/gateway/test_server.py tests/gateway/test_transcribe_cli.py tests/gateway/test_settings.py tests/clients/test_stream.py
+test-bounds: $(STAMP)
+	for bound in lowest newest; do \
+		$(PYTHON) -m venv .venv-$$bound && \
+		{ [ $$bound = newest ] || $(BIN)/python -m tools.lowest > .venv-$$bound/constraints.txt; } && \
+		touch .venv-$$bound/constraints.txt && \
+		.venv-$$bound/bin/python -m pip install --quiet --upgrade pip && \
+		.venv-$$bound/bin/python -m pip install --quiet --constraint .venv-$$bound/constraints.txt --group bounds --editable . && \
+		.venv-$$bound/bin/python -m pytest --numprocesses auto -W default $(BOUNDS_TESTS) || exit 1; \
+	done
+
 check: $(STAMP)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -118,5 +131,6 @@ sbom: $(SUPPLY_STAMP)
 	$(SUPPLY_VENV)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-file build/sbom.json
 
 clean:
-	rm -rf $(VENV) $(COMPAT_VENV) $(SUPPLY_VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(COMPAT_VENV) $(SUPPLY_VENV) .venv-lowest .venv-newest build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache \
+		.hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -16,12 +16,16 @@ class Retries:
     def __init__(self) -> None:
         self._failures: Counter[int] = Counter()
         """Of a file: utterance → how often its final has failed."""
+        self._is_in_vain = False
+        """Whether an utterance has failed for good: then the next ones are tried once, until one has words."""
 
     def is_due(self, request: DecodeRequest, outcome: object) -> bool:
         """Return whether a request is to be made again: an eager one is never the last word, and a file has time."""
         if not isinstance(outcome, EngineError):
+            self._is_in_vain = False
             return False
         if request.kind is not RequestKind.FILE or isinstance(outcome, RequestCancelled):
             return request.kind is RequestKind.EAGER
         self._failures[request.utterance_id] += 1
-        return self._failures[request.utterance_id] < _FILE_ATTEMPTS
+        self._is_in_vain |= self._failures[request.utterance_id] >= _FILE_ATTEMPTS
+        return not self._is_in_vain

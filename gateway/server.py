@@ -74,14 +74,14 @@ def _guard_hosts(app: FastAPI, gateway: Gateway) -> None:
 
     app.add_middleware(
         HostGuard,
-        known=known_hosts(server.allowed_hosts, server.host, (telephony.public_url,)),
-        origins=server.allowed_origins,
+        known=known_hosts(server.allowed_hosts, server.host, (server.public_url, telephony.public_url)),
+        origins=server.origins,
         is_strict=is_strict,
     )
 
 
 def _add_native(app: FastAPI, gateway: Gateway) -> None:
-    context, origins = gateway.sessions, gateway.settings.server.allowed_origins
+    context, origins = gateway.sessions, gateway.settings.server.origins
 
     @app.websocket("/v1/stream")
     async def stream(websocket: WebSocket) -> None:

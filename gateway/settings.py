@@ -179,6 +179,12 @@ class ServerSettings:
     max_message_bytes: Annotated[int, Field(ge=1024)] = 2**20
     log_level: str = "info"
 
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Origins whose pages are welcome, beside those that the gateway serves under the name it was asked by."""
+        public = () if self.public_url is None else ("/".join(self.public_url.split("/", 3)[:3]),)
+        return self.allowed_origins + public
+
 
 @dataclass(frozen=True, slots=True)
 class FileSettings:

@@ -27,7 +27,17 @@ _MAX_TRACK = 999
 """More audio tracks than any file has."""
 
 
-_SINGLE = ("file", "model", "language", "prompt", "response_format", "temperature", "stream", "chunking_strategy")
+_SINGLE = (
+    "file",
+    "model",
+    "language",
+    "prompt",
+    "response_format",
+    "temperature",
+    "stream",
+    "chunking_strategy",
+    "track",
+)
 _LISTS = ("languages", "keywords", "timestamp_granularities", "include")
 _STRATEGY = tuple(
     f"chunking_strategy[{name}]" for name in ("type", "silence_duration_ms", "prefix_padding_ms", "threshold")

@@ -100,7 +100,7 @@ class _Door:
             ForbiddenOrigin: it is a page of somebody else.
         """
         headers = websocket.headers
-        check_origin(headers.get("origin"), headers.get("host"), self.gateway.settings.server.allowed_origins)
+        check_origin(headers.get("origin"), headers.get("host"), self.gateway.settings.server.origins)
         authorization = headers.get("authorization") or _offered_key(websocket)
         secret = (authorization or "").partition(" ")[2].strip()
         if secret.startswith(PREFIX):

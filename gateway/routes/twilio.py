@@ -29,7 +29,7 @@ def twilio_router(gateway: Gateway) -> APIRouter:
     async def twilio(websocket: WebSocket) -> None:
         codec = TwilioCodec()
         try:
-            check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), settings.allowed_origins)
+            check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), settings.origins)
             caller = await _admit(gateway, websocket)
             with gateway.admission.enter(caller):
                 await websocket.accept()

@@ -227,7 +227,7 @@ def viewers_router(gateway: Gateway) -> APIRouter:
     async def session_messages(websocket: WebSocket, session_id: str) -> None:
         headers, query = websocket.headers, websocket.query_params
         try:
-            check_origin(headers.get("origin"), headers.get("host"), gateway.settings.server.allowed_origins)
+            check_origin(headers.get("origin"), headers.get("host"), gateway.settings.server.origins)
             shown = await sessions.find(websocket, session_id)
             with following(shown, _number(query.get("after", "0"), "after")) as story:
                 await WebSocketShow(websocket, send_timeout_s, on_stalled).run(story)

@@ -12,7 +12,7 @@ from typing import assert_never
 from gateway.cues import PROFILES
 from gateway.near_names import MAX_NAMES, meant_by
 from gateway.wire import ClientEvent, KeepAlive, ProtocolError, Said, ServerEvent, Start, Stop
-from gateway.wire.twilio_messages import MAX_PROMPT_CHARS, CallStart, Media, Other, StreamStop, read
+from gateway.wire.twilio_messages import MAX_PROMPT_CHARS, PARAMETERS, CallStart, Media, Other, StreamStop, read
 from gateway.wire.twilio_timeline import Timeline
 
 __all__ = ["HANG_UP", "TwilioCodec"]
@@ -22,9 +22,6 @@ HANG_UP = '{"event":"stop"}'
 
 _SHOWN_CHARS = 200
 """Of what the service says about a call; its ids have less than 100."""
-
-
-_PARAMETERS = ("language", "lang", "prompt", "profile")
 
 
 class TwilioCodec:
@@ -123,7 +120,7 @@ class TwilioCodec:
 
 def _nearly_right(parameters: Mapping[str, str]) -> Iterator[str]:
     """Yield what is said of names that are those of parameters but for their spelling."""
-    for name in islice((name for name in parameters if name not in _PARAMETERS), MAX_NAMES):
-        meant = meant_by(name, _PARAMETERS, only_spelling=True)
+    for name in islice((name for name in parameters if name not in PARAMETERS), MAX_NAMES):
+        meant = meant_by(name, PARAMETERS, only_spelling=True)
         if meant is not None:
             yield f"{name}: there is no such parameter: did you mean {meant}?"

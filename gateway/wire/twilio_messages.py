@@ -9,6 +9,7 @@ from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 import msgspec
 
@@ -16,7 +17,7 @@ from gateway.bounds import MAX_NAME_CHARS, MAX_TEXT_CHARS
 from gateway.wire import AudioFormat, Encoding, ProtocolError
 from vad.errors import AudioFormatError
 
-__all__ = ["CallStart", "Media", "Other", "StreamStop", "read"]
+__all__ = ["PARAMETERS", "CallStart", "Media", "Other", "StreamStop", "read"]
 
 MAX_TRACKS = 8
 """More are refused later anyway; a list of a million is not even made into names."""
@@ -45,8 +46,10 @@ _ENCODINGS = {
 }
 """The name of an encoding, without `audio/x-` → what it is."""
 
-_WISHES = ("language", "lang", "prompt", "profile")
-"""The parameters that are understood; others are between the services and who set up the call."""
+PARAMETERS = ("language", "lang", "prompt", "profile")
+"""Those that are understood; others are between the services and who set up the call."""
+
+_MOST_OTHERS = 100
 
 _BOTH = ("inbound", "outbound")
 """What is said to the service, and what it says."""
@@ -199,8 +202,11 @@ def _track(name: object) -> str:
 
 
 def _parameters(value: object) -> dict[str, str]:
+    """Return the parameters that are understood, and of some others the names."""
     given = _written_parameters(value) if isinstance(value, str) else _object(value)
-    return {name: text[:MAX_TEXT_CHARS] for name in _WISHES if isinstance(text := given.get(name), str)}
+    others = islice((name[:MAX_NAME_CHARS] for name in given if name not in PARAMETERS), _MOST_OTHERS)
+    understood = {name: text[:MAX_TEXT_CHARS] for name in PARAMETERS if isinstance(text := given.get(name), str)}
+    return dict.fromkeys(others, "") | understood
 
 
 def _written_parameters(text: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The engine inside a gateway: what listeners, operators and the command line see of upstreams."""
 
-import json
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -145,7 +145,7 @@ async def test_metrics_count_sound_answers_and_cost_of_each_upstream() -> None:
 def printed(*arguments: str) -> dict[str, dict[str, object]]:
     result = CliRunner().invoke(app, ["serve", "--print-config", *arguments])
     assert result.exit_code == 0, result.stderr
-    shown: dict[str, dict[str, object]] = json.loads(result.stdout)
+    shown: dict[str, dict[str, object]] = tomllib.loads(result.stdout)
     return shown
 
 

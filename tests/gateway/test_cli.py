@@ -120,10 +120,11 @@ def test_transcribe_reads_standard_input() -> None:
 
 
 def test_print_config_shows_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LIVECUE_SERVER__API_KEYS", "secret-one,secret-two")
+    monkeypatch.setenv("LIVECUE_SERVER__API_KEYS", "key-one,key-two")
     result = run("serve", "--print-config")
     assert result.exit_code == 0
-    assert "secret" not in result.stdout
+    assert "key-one" not in result.stdout
+    assert "key-two" not in result.stdout
     assert tomllib.loads(result.stdout)["server"]["port"] == 8000
 
 

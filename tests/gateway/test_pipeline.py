@@ -282,3 +282,16 @@ def test_nothing_is_asked_for_again_once_the_session_is_over() -> None:
     made = pipeline(Start(file=True, partials=False))
     [asked] = requests(hear(made, hush(0.5), speech(1.2), hush(0.8)))
     assert kinds(answer(made, asked, RequestCancelled("closing"))) == []
+
+
+def test_after_failures_in_vain_the_next_finals_are_tried_once_until_one_succeeds() -> None:
+    """An upstream that is down would otherwise be waited for at each utterance anew."""
+    made = pipeline(Start(file=True, partials=False))
+    asked = requests(hear(made, *[hush(0.5) + speech(1.2) + hush(0.8)] * 5))
+    down = EngineTimeout("too slow")
+    first = requests(answer(made, asked[0], down))[0]
+    last = requests(answer(made, first, down))[0]
+    assert kinds(answer(made, last, down)) == []
+    assert kinds(answer(made, asked[1], down)) == []
+    assert kinds(answer(made, asked[2])) == []
+    assert kinds(answer(made, asked[3], down)) == [RequestKind.FILE]

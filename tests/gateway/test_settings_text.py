@@ -40,11 +40,11 @@ def test_what_is_printed_is_read_as_it_was(overrides: Overrides, tmp_path: Path)
 
 def test_secrets_are_left_out(tmp_path: Path) -> None:
     secrets: Overrides = {
-        "server": {"api_keys": "one-secret,other-secret"},
-        "telephony": {"twilio_auth_token": "secret"},
+        "server": {"api_keys": "one-password,other-password"},
+        "telephony": {"twilio_auth_token": "password"},
     }
     text = to_toml(load_settings(secrets))
-    assert "secret" not in text.replace("and not shown", "")
+    assert "password" not in text.replace("without a password", "")
     assert "# api_keys is set, and not shown" in text
     assert "api_keys" not in tomllib.loads(text)["server"]
 
