@@ -39,6 +39,9 @@ _MIN_DURATION_S = 0.1
 _REPORT_BYTES = 65_536
 """What a pipe holds: who writes more is not reporting."""
 
+_LOADED = (anyio.TemporaryDirectory, anyio.open_process, anyio.open_file)
+"""anyio loads these when they are first named: now, and not when there is no descriptor left to read a module with."""
+
 _ROOT = Path(__file__).parent.parent
 """Where the packages are."""
 
@@ -78,7 +81,7 @@ async def decoding_live(settings: UploadSettings) -> AsyncIterator[Process]:
 
 @asynccontextmanager
 async def _decoder(stdin: IO[bytes] | int, command: list[str]) -> AsyncIterator[Process]:
-    async with anyio.TemporaryDirectory(prefix="livecue-") as nowhere:
+    async with anyio.TemporaryDirectory(prefix="livecue-", ignore_cleanup_errors=True) as nowhere:
         try:
             process = await anyio.open_process(
                 command, stdin=stdin, cwd=nowhere, env=_environment(), start_new_session=True

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import anyio
+from starlette.requests import ClientDisconnect
 
 from gateway.errors import Draining
 from gateway.state import StateUnavailable
@@ -64,10 +65,10 @@ class Drain:
 
         Raises:
             Draining: it was not done by then.
-            LivecueError: by the work.
+            LivecueError, ClientDisconnect: by the work.
         """
         outcome: _Outcome | None = None
-        failure: LivecueError | None = Draining("the gateway stops, and this is not finished: ask again in a moment")
+        failure: Exception | None = Draining("the gateway stops, and this is not finished: ask again in a moment")
         async with anyio.create_task_group() as tasks:
 
             async def watch() -> None:
@@ -77,7 +78,7 @@ class Drain:
             tasks.start_soon(watch)
             try:
                 outcome, failure = await work(), None
-            except LivecueError as error:  # a task group would wrap it
+            except (LivecueError, ClientDisconnect) as error:  # a task group would wrap it
                 failure = error
             tasks.cancel_scope.cancel()
         if failure is not None:

@@ -188,18 +188,17 @@ class Journal:
         await self._store.run(self._store.tidy)
         return is_there
 
-    async def add_view_token(self, digest: bytes, token: ViewToken, expires_s: float) -> None:
+    async def add_view_token(self, digest: bytes, token: ViewToken) -> None:
         """Let a token show a session.
 
         Args:
             digest: SHA-256 of the token, which itself is not kept.
             token: what it stands for.
-            expires_s: until when, in seconds since 1970.
 
         Raises:
             StateUnavailable: the journal cannot be written.
         """
-        await self._store.run(lambda: self._store.add_view_token(digest, token, expires_s))
+        await self._store.run(lambda: self._store.add_view_token(digest, token))
 
     async def view_token(self, digest: bytes) -> ViewToken | None:
         """Return what a token stands for; None: it is not known, or has expired.

@@ -162,10 +162,12 @@ class ViewToken:
     Attributes:
         session_id: that it shows.
         owner: name of the key that made it; None: it was made without one.
+        expires_s: in seconds since 1970.
     """
 
     session_id: str
-    owner: str | None = None
+    owner: str | None
+    expires_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,15 +341,15 @@ class JournalStore:
             return []
         return self._select(str, "SELECT session_id FROM sessions WHERE ended_s < ?", ended_before_s)
 
-    def add_view_token(self, digest: bytes, token: ViewToken, expires_s: float) -> None:
-        """Let the token of that SHA-256 show a session until then."""
-        row = (digest, token.session_id, expires_s, token.owner)
+    def add_view_token(self, digest: bytes, token: ViewToken) -> None:
+        """Let the token of that SHA-256 show a session until it expires."""
+        row = (digest, token.session_id, token.expires_s, token.owner)
         insert = "INSERT INTO view_tokens (digest, session_id, expires_s, owner) VALUES (?, ?, ?, ?)"
         self._database.write(lambda connection: connection.execute(insert, row))
 
     def view_token(self, digest: bytes, now_s: float) -> ViewToken | None:
         """Return what a token stands for; None: it is not known, or has expired."""
-        query = "SELECT session_id, owner FROM view_tokens WHERE digest = ? AND expires_s > ?"
+        query = "SELECT session_id, owner, expires_s FROM view_tokens WHERE digest = ? AND expires_s > ?"
         return next(iter(self._select(ViewToken, query, digest, now_s)), None)
 
     def delete_view_tokens(self, session_id: str) -> None:

@@ -35,6 +35,7 @@ class Shown:
         entry: what the journal has of one that is not live; None: it is live.
         is_over: whether nothing will be said in it any more.
         seen_by: who asked for it.
+        expires_s: when the view token expires that shows it, in seconds since 1970; None: it was a key.
     """
 
     session_id: str
@@ -42,6 +43,7 @@ class Shown:
     entry: Entry | None
     is_over: bool
     seen_by: Caller = _ANYBODY
+    expires_s: float | None = None
 
     @property
     def owner(self) -> str | None:
@@ -127,14 +129,32 @@ class ShownSessions:
             return await self.own(connection, session_id)
         try:
             with journal_at_hand():
-                await self._tokens.redeem(token, session_id)
+                redeemed = await self._tokens.redeem(token, session_id)
         except Unauthorized as error:
             self._doorkeeper.count_failure(error, address_of(connection))
             raise
         shown = await self._look_up(session_id)
         if shown is None:
             raise _not_found(session_id)
-        return replace(shown, seen_by=Caller(None, address_of(connection)))
+        return replace(shown, seen_by=Caller(None, address_of(connection)), expires_s=redeemed.expires_s)
+
+    async def still_shows(self, connection: HTTPConnection, shown: Shown) -> bool:
+        """Return whether what has shown a session has not been revoked; where that cannot be found out, it has not.
+
+        A token that expires shows it to whoever watches until the connection ends.
+        """
+        token, name = _view_token_of(connection), shown.seen_by.name
+        if shown.expires_s is None or token is None or self._tokens is None:
+            return name is None or not self._doorkeeper.is_revoked(name)
+        if time.time() >= shown.expires_s:
+            return True
+        try:
+            await self._tokens.redeem(token, shown.session_id)
+        except Unauthorized:
+            return False
+        except StateUnavailable:
+            return True
+        return True
 
     async def delete(self, shown: Shown) -> None:
         """Delete a session that is over.

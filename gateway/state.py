@@ -98,8 +98,11 @@ class StateDatabase:
         self._setting = setting
         self._pragmas = pragmas
         self._connection: sqlite3.Connection | None = None
-        self._opened: os.stat_result | None = None
-        """The file as it was when the connection was opened."""
+        self._file: int | None = None
+        """Descriptor of the file that the connection has open. To close it would take away SQLite's own locks (POSIX
+        gives a process one set of locks for a file), so it is kept as long as the connection."""
+        self._size_bytes = 0
+        """Of the file when it was opened; it never shrinks."""
         self._one_at_a_time = CapacityLimiter(1)
 
     def exists(self) -> bool:
@@ -153,6 +156,9 @@ class StateDatabase:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None and (cause := self._lost()) is not None:
@@ -171,22 +177,24 @@ class StateDatabase:
             except BaseException:
                 connection.close()
                 raise
-            self._connection, self._opened = connection, self.path.stat()
+            self._connection = connection
+            self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            self._size_bytes = os.fstat(self._file).st_size
         return self._connection
 
     def _lost(self) -> str | None:
         """Return what has become of the file that was opened; None: it is there."""
-        assert self._opened is not None, "it was opened with the connection"
+        assert self._file is not None, "it was opened with the connection"
         try:
-            with self.path.open("rb") as file:
-                now, magic = os.fstat(file.fileno()), file.read(len(_MAGIC))
+            named = self.path.stat()
+            opened, magic = os.fstat(self._file), os.pread(self._file, len(_MAGIC), 0)
         except FileNotFoundError:
             return "it has vanished while it was open"
         except OSError as error:
             return error.strerror or str(error)
-        if not os.path.samestat(now, self._opened):
+        if not os.path.samestat(named, opened):
             return "another file has taken its place while it was open"
-        if now.st_size < self._opened.st_size or (magic and magic != _MAGIC):
+        if opened.st_size < self._size_bytes or (magic and magic != _MAGIC):
             return "it has been written over while it was open"
         return None
 

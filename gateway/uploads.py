@@ -113,7 +113,7 @@ async def _spooled(
     """Receive a body, and yield where its file is and how large."""
     if content_length is not None and content_length > settings.max_body_bytes:
         raise PayloadTooLarge(f"body of {content_length} bytes: allowed are {settings.max_body_bytes}")
-    async with anyio.TemporaryDirectory(prefix="livecue-") as directory:
+    async with anyio.TemporaryDirectory(prefix="livecue-", ignore_cleanup_errors=True) as directory:
         path = Path(directory) / _FILE_FIELD
         with anyio.move_on_after(settings.receive_timeout_s) as patience:
             with await to_thread.run_sync(_opened_spool, path) as spool:

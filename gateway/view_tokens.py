@@ -50,7 +50,7 @@ class ViewTokens:
         """
         token = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
         expires_at = int(self._clock()) + lifetime_s
-        await self._journal.add_view_token(digest_of(token), ViewToken(session_id, owner), expires_at)
+        await self._journal.add_view_token(digest_of(token), ViewToken(session_id, owner, expires_at))
         return token, expires_at
 
     async def revoke_all(self, session_id: str) -> None:
@@ -61,8 +61,8 @@ class ViewTokens:
         """
         await self._journal.delete_view_tokens(session_id)
 
-    async def redeem(self, token: str, session_id: str) -> None:
-        """See that a token shows a session.
+    async def redeem(self, token: str, session_id: str) -> ViewToken:
+        """Return what a token stands for that shows a session.
 
         Raises:
             Unauthorized: it does not.
@@ -73,3 +73,4 @@ class ViewTokens:
             raise Unauthorized("this view token is not known here, has expired or was revoked")
         if shown.session_id != session_id:
             raise Unauthorized("this view token is for another session")
+        return shown

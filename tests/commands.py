@@ -36,9 +36,16 @@ class Command:
 
 
 @contextmanager
-def serving_command(data: Path, *arguments: str) -> Iterator[Command]:
-    """Run a gateway with the scripted engine while the block lasts; what it keeps is in a folder."""
-    command = [sys.executable, "-m", "gateway", "serve", "--engine", "scripted", "--port", "0", *arguments]
+def serving_command(data: Path, *arguments: str, max_files: int | None = None) -> Iterator[Command]:
+    """Run a gateway with the scripted engine while the block lasts.
+
+    Args:
+        data: folder of what it keeps.
+        arguments: of `livecue serve`.
+        max_files: that it may open at once; None: as many as the tests.
+    """
+    limit = [] if max_files is None else ["prlimit", f"--nofile={max_files}:{max_files}"]
+    command = [*limit, sys.executable, "-m", "gateway", "serve", "--engine", "scripted", "--port", "0", *arguments]
     environment = os.environ | {"XDG_DATA_HOME": str(data), "COLUMNS": "200"}
     with subprocess.Popen(  # noqa: S603  # our own command
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment

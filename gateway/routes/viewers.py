@@ -1,6 +1,6 @@
 """The routes of those who watch a session: what is said in it, as server-sent events and over a WebSocket."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket
 
 from gateway.audience import Row
 from gateway.auth import Caller, check_origin
-from gateway.errors import Disconnected, GatewayError, InvalidRequest, SlowReader, Unavailable, reply_to
+from gateway.errors import Disconnected, GatewayError, InvalidRequest, SlowReader, Unauthorized, Unavailable, reply_to
 from gateway.limits import Admission
 from gateway.rest.errors import error_response
 from gateway.rest.openapi import ERRORS, OPEN
@@ -25,6 +25,7 @@ from gateway.shown import Shown, ShownSessions
 from gateway.story import Story, follow
 from gateway.subprotocols import subprotocol_of
 from gateway.transport import WebSocketTransport
+from vad.errors import LivecueError
 
 __all__ = ["EventStream", "ViewToken", "WebSocketShow", "event_text", "viewers_router"]
 
@@ -42,6 +43,16 @@ _EVENTS_AT_ONCE = 32
 """Of what was missed. About 16 KB: who takes so little in the time that is allowed does not read."""
 
 _NORMAL_CLOSURE = 1000
+
+_LOOK_S = 15.0
+"""Between two looks whether what let a viewer in still does: with 1000 of them, 70 look-ups a second."""
+
+Welcome = Callable[[], Awaitable[bool]]
+
+
+async def _always() -> bool:
+    return True
+
 
 _CLOSE_TIMEOUT_S = 1.0
 """A viewer that reads gets a close frame at once; one that does not is not worth more."""
@@ -69,18 +80,25 @@ class EventStream(Response):
         following: follows the session while it is entered.
         send_timeout_s: a viewer that takes nothing for so long does not read.
         on_stalled: called when that is so.
+        is_welcome: asked now and then; the viewer is let go when it is not any more.
     """
 
     media_type = "text/event-stream"
 
     def __init__(
-        self, following: AbstractContextManager[Story], send_timeout_s: float, on_stalled: Callable[[], None]
+        self,
+        following: AbstractContextManager[Story],
+        send_timeout_s: float,
+        on_stalled: Callable[[], None],
+        is_welcome: Welcome = _always,
     ) -> None:
         super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._following = following
         self._send_timeout_s = send_timeout_s
         self._on_stalled = on_stalled
+        self._is_welcome = is_welcome
+        self._has_begun = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send one event after the other.
@@ -90,7 +108,10 @@ class EventStream(Response):
             Unavailable: the session is not live, and the journal cannot be read.
         """
         with self._following as story:
-            await while_connected(Request(scope, receive), partial(self._tell, story, send))
+            work = partial(_while_welcome, self._is_welcome, partial(self._tell, story, send))
+            outcome = await while_connected(Request(scope, receive), work)
+            if outcome == Unauthorized.code and self._has_begun:
+                await send({"type": "http.response.body", "body": b""})
 
     async def _tell(self, story: Story, send: Send) -> str:
         rows = [] if story.is_live else await story.next()  # it can be refused until the status is sent
@@ -98,6 +119,7 @@ class EventStream(Response):
             self.status_code = HTTPStatus.NO_CONTENT
             del self.headers["content-type"]
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        self._has_begun = True
         if self.status_code != HTTPStatus.NO_CONTENT and not await self._tell_all(story, rows, send):
             self._on_stalled()
             return SlowReader.code
@@ -127,7 +149,14 @@ class WebSocketShow:
         on_stalled: called when that is so.
     """
 
-    def __init__(self, websocket: WebSocket, send_timeout_s: float, on_stalled: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        websocket: WebSocket,
+        send_timeout_s: float,
+        on_stalled: Callable[[], None],
+        is_welcome: Welcome = _always,
+    ) -> None:
+        self._is_welcome = is_welcome
         self._websocket = websocket
         self._transport = WebSocketTransport(websocket)
         self._send_timeout_s = send_timeout_s
@@ -143,7 +172,14 @@ class WebSocketShow:
         await self._websocket.accept(subprotocol_of(self._websocket))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._listen, tasks.cancel_scope)
-            failure = await self._tell_all(story, rows)
+            failure: GatewayError | None = Unauthorized("what showed this session has been revoked")
+
+            async def tell() -> str:
+                nonlocal failure
+                failure = await self._tell_all(story, rows)
+                return ""
+
+            await _while_welcome(self._is_welcome, tell)
             tasks.cancel_scope.cancel()
             if not isinstance(failure, Disconnected):
                 await self._close(failure)
@@ -175,6 +211,29 @@ class WebSocketShow:
         code, reason = (reply_to(failure).close_code, failure.code) if failure else (_NORMAL_CLOSURE, "")
         with anyio.move_on_after(_CLOSE_TIMEOUT_S, shield=True), suppress(Disconnected):
             await self._transport.close(code, reason)
+
+
+async def _while_welcome(is_welcome: Welcome, work: Callable[[], Awaitable[str]]) -> str:
+    """Do a work until it is done, or the viewer is not welcome any more; return how it ended."""
+    outcome = Unauthorized.code
+    failure: LivecueError | None = None
+    async with anyio.create_task_group() as tasks:
+
+        async def look() -> None:
+            while True:
+                await anyio.sleep(_LOOK_S)
+                if not await is_welcome():
+                    tasks.cancel_scope.cancel()
+
+        tasks.start_soon(look)
+        try:
+            outcome = await work()
+        except LivecueError as error:  # a task group would wrap it
+            failure = error
+        tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    return outcome
 
 
 async def _news(story: Story) -> list[str]:
@@ -221,7 +280,8 @@ def viewers_router(gateway: Gateway) -> APIRouter:
         shown = await sessions.find(request, session_id)
         given = request.headers.get("last-event-id")
         seen = _number(given, "Last-Event-ID") if given else after  # the header is newer than the address
-        return EventStream(following(shown, seen), send_timeout_s, on_stalled)
+        is_welcome = partial(sessions.still_shows, request, shown)
+        return EventStream(following(shown, seen), send_timeout_s, on_stalled, is_welcome)
 
     @router.websocket("/{session_id}/events")
     async def session_messages(websocket: WebSocket, session_id: str) -> None:
@@ -230,7 +290,8 @@ def viewers_router(gateway: Gateway) -> APIRouter:
             check_origin(headers.get("origin"), headers.get("host"), gateway.settings.server.origins)
             shown = await sessions.find(websocket, session_id)
             with following(shown, _number(query.get("after", "0"), "after")) as story:
-                await WebSocketShow(websocket, send_timeout_s, on_stalled).run(story)
+                is_welcome = partial(sessions.still_shows, websocket, shown)
+                await WebSocketShow(websocket, send_timeout_s, on_stalled, is_welcome).run(story)
         except GatewayError as error:
             gateway.sessions.metrics.refused.labels(error.code).inc()
             await websocket.send_denial_response(error_response(error))

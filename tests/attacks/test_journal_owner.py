@@ -14,7 +14,7 @@ from gateway.journal import open_journal
 from gateway.journal_store import JournalStore
 from gateway.settings import JournalSettings, Settings
 from tests.commands import serving_command
-from tests.gateway.test_journal import Told, at_work, opening, seqs, written_elsewhere
+from tests.gateway.test_journal import Told, at_work, no_warning, opening, seqs, written_elsewhere
 from tests.said import final, ready
 
 
@@ -131,6 +131,36 @@ async def test_a_session_goes_on_in_a_new_file_and_is_known_to_be_incomplete(pat
         assert entry is not None
         assert not entry.is_complete
     assert written_elsewhere(path) == [3]
+
+
+READ = """
+import sys
+from pathlib import Path
+from gateway.journal_store import JournalStore
+store = JournalStore(Path(sys.argv[1]))
+print([seq for seq, _ in store.events("a")])
+store.close()
+"""
+
+
+async def test_to_look_after_the_file_takes_no_lock_away_from_who_writes_it(path: Path) -> None:
+    """Another process that closes it last would throw away what is being written."""
+
+    async def read_elsewhere() -> str:
+        command = [sys.executable, "-c", READ, str(path)]
+        return (await anyio.run_process(command)).stdout.decode().strip()
+
+    async with at_work(path) as journal:
+        journal.open(opening(), no_warning)
+        told = Told(journal)
+        told.write(ready())
+        await told.up_to(ready())
+        for seq in range(2, 5):
+            assert await read_elsewhere() == str(list(range(1, seq)))
+            told.write(final(seq, seq))
+            await told.up_to(final(seq, seq))
+        assert await read_elsewhere() == "[1, 2, 3, 4]"
+    assert journal.counts.failures == 0
 
 
 async def test_garbage_in_place_of_a_journal_is_told_when_the_gateway_starts(

@@ -3,9 +3,12 @@
 import json
 import logging
 import resource
+import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from socket import create_connection
 from urllib.parse import urlsplit
 
 import anyio
@@ -20,7 +23,10 @@ from decoder.engines.scripted import ScriptedEngine
 from gateway.http_server import _MAX_LINE_BYTES, _MAX_UNSENT_BYTES, _SMALL_FRAMES_PER_MINUTE
 from gateway.peers import Peers, allowed_connections
 from gateway.settings import load_settings
+from tests.commands import serving_command
 from tests.servers import Served, serving
+from tests.sessions import hush, speech
+from tests.uploading import serving_files, wav
 
 POLICY_VIOLATION = 1008
 
@@ -179,6 +185,46 @@ def test_no_more_connections_are_let_in_than_there_are_descriptors_for(
     assert "may open 1024 files" in caplog.text
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 100_000))
     assert allowed_connections(load_settings()) == 200 + 1_000 + 256
+
+
+def test_a_gateway_with_few_descriptors_refuses_connections_and_never_runs_out_of_them(tmp_path: Path) -> None:
+    with serving_command(tmp_path, max_files=128) as command:
+        assert "at most 16 connections" in command.log_until("LimitNOFILE")
+        port = urlsplit(command.url).port
+        assert port is not None
+        request = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"
+        with ExitStack() as stack:
+            streams = [stack.enter_context(create_connection(("127.0.0.1", port), 10)) for _ in range(200)]
+            for stream in streams[:16]:
+                stream.sendall(request)
+                assert stream.recv(100).startswith(b"HTTP/1.1 200")
+            assert all(stream.recv(100).startswith(b"HTTP/1.1 503") for stream in streams[16:])
+        command.process.send_signal(signal.SIGTERM)
+        assert "Traceback" not in command.log.read()
+
+
+@contextmanager
+def no_descriptors_left() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_without_a_descriptor_a_file_is_refused_and_sessions_go_on() -> None:
+    file = {"file": ("a.wav", wav(hush(0.5) + speech(1.2) + hush(1.0)), "audio/wav")}
+    async with serving_files() as served, httpx2.AsyncClient(base_url=served.url) as http:
+        assert (await http.get("/healthz")).status_code == 200  # over a connection that stays
+        async with connect(served.stream_url) as websocket:
+            with no_descriptors_left():
+                refused = await http.post("/v1/audio/transcriptions", data={"model": "x"}, files=file)
+                await websocket.send('{"type":"start"}')
+                assert json.loads(await websocket.recv())["type"] == "ready"
+        taken = await http.post("/v1/audio/transcriptions", data={"model": "x"}, files=file)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "overloaded")
+    assert taken.status_code == 200
 
 
 # --- frames ----------------------------------------------------------------------------------------------------------

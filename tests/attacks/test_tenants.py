@@ -26,7 +26,7 @@ from gateway.wire.openai_realtime_wishes import Defaults, Wishes
 from tests.servers import Served
 from tests.sessions import SETTINGS, call, open_context, settled
 from tests.uploading import serving_files
-from tests.watching import MASTER, SPEECH, bearer, keys, said_on, session, settings_with, stopped_session
+from tests.watching import MASTER, SPEECH, bearer, keys, listen, said_on, session, settings_with, stopped_session, watch
 
 HALF = Shares(lambda caller: caller.name, 0.5)
 
@@ -176,6 +176,31 @@ async def test_view_tokens_of_a_session_are_revoked_by_a_route(tmp_path: Path) -
             assert (await http.get(transcript)).status_code == 200
             assert (await http.delete(f"{path}/view_tokens", headers=bearer(made["ada"]))).status_code == 204
             assert (await http.get(transcript)).status_code == 401
+
+
+@pytest.mark.parametrize("is_token", [True, False])
+async def test_who_watches_is_let_go_when_what_let_him_in_is_revoked(
+    tmp_path: Path, is_token: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.routes.viewers._LOOK_S", 0.02)
+    with keys(tmp_path / "state.db", "ada") as made:
+        async with gateway(tmp_path) as (served, http), session(served, made["ada"]) as (_, session_id):
+            path = f"/v1/sessions/{session_id}/view_tokens"
+            token = (await http.post(path, headers=bearer(made["ada"]))).json()["token"]
+            shows = token if is_token else made["ada"]
+            async with (
+                listen(served, session_id, bearer(shows)) as websocket,
+                watch(served, session_id, headers=bearer(shows)) as stream,
+            ):
+                if is_token:
+                    await http.delete(path, headers=bearer(made["ada"]))
+                else:
+                    with closing(StateDatabase(tmp_path / "state.db", (KEYS_SCHEMA,))) as database:
+                        KeyStore(database).revoke("ada")
+                    await served.gateway.doorkeeper.sync()
+                assert (await said_on(websocket))[1] == 1008
+                assert stream.response.status_code == 200
+                assert [event["type"] for event in await stream.all()] == ["ready"]
 
 
 async def test_a_key_that_is_used_up_reads_and_deletes_its_own_and_no_more(tmp_path: Path) -> None:

@@ -140,8 +140,8 @@ async def test_a_key_lets_in_who_speaks_and_a_link_who_watches(page: Page, brows
         expired, foreign = (f"vt_{letter * 43}" for letter in "ef")
         journal = served.gateway.sessions.journal
         assert journal is not None
-        await journal.add_view_token(digest_of(expired), ViewToken(place.rpartition("/")[2]), time() - 1)
-        await journal.add_view_token(digest_of(foreign), ViewToken("another"), time() + 60)
+        await journal.add_view_token(digest_of(expired), ViewToken(place.rpartition("/")[2], None, time() - 1))
+        await journal.add_view_token(digest_of(foreign), ViewToken("another", None, time() + 60))
         for query in (f"?token={expired}", f"?token={foreign}", "?token=nonsense", ""):
             await viewer.goto(place + query)
             await expect(viewer.locator("#state")).to_have_text(

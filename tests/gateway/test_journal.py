@@ -225,10 +225,10 @@ async def test_a_session_without_a_token_is_not_taken_up_again(path: Path) -> No
 
 async def test_view_tokens_show_their_session_until_they_expire_and_after_a_restart(path: Path) -> None:
     async with at_work(path) as journal:
-        await journal.add_view_token(b"one", ViewToken("a"), NOW_S + 1)
-        await journal.add_view_token(b"two", ViewToken("a"), NOW_S)
+        await journal.add_view_token(b"one", ViewToken("a", None, NOW_S + 1))
+        await journal.add_view_token(b"two", ViewToken("a", None, NOW_S))
     async with at_work(path) as journal:
-        assert await journal.view_token(b"one") == ViewToken("a")
+        assert await journal.view_token(b"one") == ViewToken("a", None, NOW_S + 1)
         assert await journal.view_token(b"two") is None
         assert await journal.view_token(b"three") is None
 
@@ -242,7 +242,7 @@ async def test_a_session_is_deleted_once_it_is_over_with_all_that_belongs_to_it(
         for session_id in ("a", "b"):
             journal.open(opening(session_id), no_warning)
             Told(journal, session_id).write(final(1))
-        await journal.add_view_token(b"one", ViewToken("a"), NOW_S + 1)
+        await journal.add_view_token(b"one", ViewToken("a", None, NOW_S + 1))
         recording.parent.mkdir()
         recording.touch()
         assert await journal.delete("a") is False, "it is open"

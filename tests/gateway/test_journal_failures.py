@@ -179,7 +179,7 @@ async def test_beyond_the_bound_the_oldest_are_given_up_and_the_session_is_known
 async def test_sessions_that_have_ended_meanwhile_are_bounded_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.journal_writer.MAX_SESSIONS", 2)
     async with at_work(path) as journal:
-        await journal.add_view_token(b"one", ViewToken("z"), NOW_S)  # makes the file
+        await journal.add_view_token(b"one", ViewToken("z", None, NOW_S))  # makes the file
         with locked(path):
             for session_id in ("a", "b", "c"):
                 warnings = Warnings()
