@@ -167,7 +167,7 @@ class StateDatabase:
         if self._connection is None:
             self._make_file()
             # transactions are opened by hand; whichever thread runs is the only one
-            connection = sqlite3.connect(self.path, _BUSY_S, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
             try:
                 _write_ahead(connection)
                 for pragma in self._pragmas:

@@ -2,7 +2,7 @@
 
 import stat
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import anyio
@@ -76,7 +76,8 @@ async def seqs(journal: Journal, session_id: str = "a", after: int = 0) -> list[
 
 
 def written_elsewhere(path: Path, session_id: str = "a") -> list[int]:
-    return [seq for seq, _ in JournalStore(path).events(session_id)]
+    with closing(JournalStore(path)) as store:
+        return [seq for seq, _ in store.events(session_id)]
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -165,7 +166,8 @@ async def test_what_is_left_is_written_at_the_end(path: Path) -> None:
         journal.end("a", "finished", NOW_S + 5)
     assert told.events == [ready(), final(2), partial_cue(3, 2)]
     assert written_elsewhere(path) == [1, 2, 3]
-    entry = JournalStore(path).find("a")
+    with closing(JournalStore(path)) as store:
+        entry = store.find("a")
     assert entry is not None
     assert (entry.ended_s, entry.outcome) == (NOW_S + 5, "finished")
     assert journal.counts.lost == 0
@@ -270,7 +272,8 @@ async def test_what_was_deleted_by_another_process_is_not_written_on(path: Path)
         told = Told(journal)
         told.write(final(1))
         await told.up_to(final(1))
-        assert JournalStore(path).delete("a")
+        with closing(JournalStore(path)) as other:
+            assert other.delete("a")
         told.write(final(2, 2))
         assert await told.up_to(final(2, 2)) == [final(1), final(2, 2)]
         assert await journal.entries() == []
