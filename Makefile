@@ -11,7 +11,7 @@ SUPPLY_VENV := .venv-supply
 SUPPLY_STAMP := $(SUPPLY_VENV)/.installed
 AUDIO ?= ../shared/audio
 
-.PHONY: demo serve models test test-slow test-browser test-bounds screenshots settings test-compat check format bench lock audit sbom clean
+.PHONY: demo serve models test test-slow test-browser test-bounds test-pythons screenshots settings test-compat check format bench lock audit sbom clean
 
 # What livecue itself needs; the first caption does not wait for the tools of its developers.
 $(RUNTIME): pyproject.toml constraints.txt
@@ -85,6 +85,16 @@ test-bounds: $(STAMP)
 		.venv-$$bound/bin/python -m pip install --quiet --upgrade pip && \
 		.venv-$$bound/bin/python -m pip install --quiet --constraint .venv-$$bound/constraints.txt --group bounds --editable . && \
 		.venv-$$bound/bin/python -m pytest --numprocesses auto -W default $(BOUNDS_TESTS) || exit 1; \
+	done
+
+# The other Pythons that are supported, where they are installed, each in an environment of its own.
+test-pythons:
+	for version in 3.12 3.13; do \
+		if python$$version -c '' 2> /dev/null; then \
+			$(MAKE) test PYTHON=python$$version VENV=.venv-$$version || exit 1; \
+		else \
+			echo "no python$$version: its tests are skipped"; \
+		fi; \
 	done
 
 check: $(STAMP)

@@ -61,7 +61,8 @@ class Listener:
 @asynccontextmanager
 async def listening(name: str, overrides: Mapping[str, Mapping[str, object]] | None = None) -> AsyncIterator[Listener]:
     """Run a gateway with these weights while the block lasts, all else as set by default."""
-    settings = gateway_settings(weights(name), overrides or {})
+    # a module keeps one while others of its tests run one of their own, and a journal has one gateway
+    settings = gateway_settings(weights(name), {"journal": {"enabled": False}, **(overrides or {})})
     async with open_gateway(settings, create_engine(settings.engine)) as gateway:
         transport = httpx2.ASGITransport(create_app(gateway))
         async with httpx2.AsyncClient(transport=transport) as http:
