@@ -1,9 +1,9 @@
 """One journal has one gateway that writes it: a lock beside the file, which names whoever holds it."""
 
-import fcntl
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ def owned(path: Path) -> Iterator[None]:
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(path.with_name(f"{path.name}.lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        lock = os.open(path.with_name(f"{path.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)  # not inherited, PEP 446
     except OSError as error:
         logger.warning("the journal cannot be locked file=%s: %s", path, error.strerror or error)
         yield
@@ -45,6 +45,10 @@ def owned(path: Path) -> Iterator[None]:
 
 
 def _take(lock: int, path: Path) -> None:
+    if sys.platform == "win32":
+        return  # its locks keep others from reading who holds them
+    import fcntl
+
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

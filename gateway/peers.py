@@ -1,7 +1,7 @@
 """Connections by the address they come from, and how many there may be."""
 
 import logging
-import resource
+import sys
 from collections import Counter
 
 from gateway.auth import is_loopback
@@ -79,6 +79,10 @@ def allowed_connections(settings: Settings) -> int:
 
 
 def _raised_limit(wanted: int) -> int:
+    if sys.platform == "win32":
+        return wanted  # it limits sockets by memory alone
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
     if soft == unlimited or soft >= wanted:

@@ -4,12 +4,13 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import anyio
 import uvicorn
+from anyio.abc import TaskStatus
 
 from decoder.choice import create_engine
 from gateway.addresses import lan_address, listening_urls
@@ -33,7 +34,8 @@ _BACKLOG = 2048
 _SHUTDOWN_S = 5
 """Once all has been drained, connections that watch or ask something get so long to come to an end."""
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_HAS_SIGNALS = sys.platform != "win32"
+"""Windows has no SIGHUP, and asyncio hears of no signals there: uvicorn stops at Ctrl-C, without draining."""
 
 _UNREAD_MS = 60_000
 """RFC 5482. A peer that is alive and reads nothing would keep its closed connection, and megabytes for it, for ever; by
@@ -66,16 +68,15 @@ async def serve(
             config = ServerConfig(create_app(gateway), settings, _SHUTDOWN_S, certificate)
             host, port = listener.getsockname()[:2]
             server = _Server(config)
-            with anyio.open_signal_receiver(*_SIGNALS) as signals:
+            async with anyio.create_task_group() as tasks:
+                if _HAS_SIGNALS:
+                    await tasks.start(_obey, server, gateway, partial(_reload, gateway, read_settings, certificate))
                 for url in listening_urls(settings.server, host, port, lan_address()):
                     on_listening(url)
                 if wyoming is not None:
                     on_listening(wyoming_url(wyoming))
-                async with anyio.create_task_group() as tasks:
-                    reload = partial(_reload, gateway, read_settings, certificate)
-                    tasks.start_soon(_obey, signals, server, gateway, reload)
-                    await server.serve(sockets=[listener])
-                    tasks.cancel_scope.cancel()
+                await server.serve(sockets=[listener])
+                tasks.cancel_scope.cancel()
 
 
 class _Server(uvicorn.Server):
@@ -83,15 +84,13 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Do nothing: `_obey` does."""
-        yield
+        """Do nothing where `_obey` hears of signals."""
+        with nullcontext() if _HAS_SIGNALS else super().capture_signals():
+            yield
 
 
 async def _obey(
-    signals: AsyncIterator[signal.Signals],
-    server: uvicorn.Server,
-    gateway: Gateway,
-    reload: Callable[[], None],
+    server: uvicorn.Server, gateway: Gateway, reload: Callable[[], None], *, task_status: TaskStatus[None]
 ) -> None:
     """Do what signals say: the first to stop drains, and the second stops at once."""
 
@@ -99,18 +98,20 @@ async def _obey(
         await drain(gateway)
         server.should_exit = True
 
-    async with anyio.create_task_group() as tasks:
-        async for number in signals:
-            if number is signal.SIGHUP:
-                reload()
-            elif gateway.sessions.drain.has_begun:
-                logger.warning("stopping at once")
-                server.should_exit = server.force_exit = True
-                tasks.cancel_scope.cancel()
-            else:
-                counts = gateway.admission.open, gateway.file_admission.open
-                logger.warning("draining sessions=%d files=%d; a second signal stops at once", *counts)
-                tasks.start_soon(stop)
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        task_status.started()
+        async with anyio.create_task_group() as tasks:
+            async for number in signals:
+                if number is signal.SIGHUP:
+                    reload()
+                elif gateway.sessions.drain.has_begun:
+                    logger.warning("stopping at once")
+                    server.should_exit = server.force_exit = True
+                    tasks.cancel_scope.cancel()
+                else:
+                    counts = gateway.admission.open, gateway.file_admission.open
+                    logger.warning("draining sessions=%d files=%d; a second signal stops at once", *counts)
+                    tasks.start_soon(stop)
 
 
 def _reload(gateway: Gateway, read_settings: Callable[[], Settings] | None, certificate: Certificate | None) -> None:

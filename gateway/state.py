@@ -178,7 +178,7 @@ class StateDatabase:
                 connection.close()
                 raise
             self._connection = connection
-            self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            self._file = os.open(self.path, os.O_RDONLY)  # not inherited, PEP 446
             self._size_bytes = os.fstat(self._file).st_size
         return self._connection
 
@@ -187,7 +187,8 @@ class StateDatabase:
         assert self._file is not None, "it was opened with the connection"
         try:
             named = self.path.stat()
-            opened, magic = os.fstat(self._file), os.pread(self._file, len(_MAGIC), 0)
+            os.lseek(self._file, 0, os.SEEK_SET)
+            opened, magic = os.fstat(self._file), os.read(self._file, len(_MAGIC))
         except FileNotFoundError:
             return "it has vanished while it was open"
         except OSError as error:
