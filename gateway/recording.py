@@ -69,7 +69,7 @@ class Recording:
 
     async def caught_up(self) -> None:
         """Wait until the disk has what was appended, as long as `run` is at work."""
-        if self._has_sound.is_set() and not self._has_stopped:
+        while self._has_sound.is_set() and not self._has_stopped:  # what is being written may be older
             self._hurry.set()
             await self._has_written.wait()
 
@@ -91,13 +91,13 @@ class Recording:
                 await self._has_sound.wait()
                 with anyio.move_on_after(_GATHER_S):
                     await self._hurry.wait()
-                self._has_sound, self._hurry = anyio.Event(), anyio.Event()
                 await self._write_waiting()
         finally:
             with anyio.CancelScope(shield=True):
                 await self._write_waiting(is_last=True)
 
     async def _write_waiting(self, *, is_last: bool = False) -> None:
+        self._has_sound, self._hurry = anyio.Event(), anyio.Event()
         whole = {channel: bytes(waiting[: self._whole_bytes(waiting)]) for channel, waiting in self._waiting.items()}
         for channel, data in whole.items():
             del self._waiting[channel][: len(data)]

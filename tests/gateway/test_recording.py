@@ -5,11 +5,13 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
 import numpy as np
+import pytest
 
 from gateway.recording import Recording, delete_recordings, recordings_folder, recordings_of
 from gateway.wire import AudioFormat, Encoding, Start
@@ -132,3 +134,28 @@ def test_a_process_that_is_killed_leaves_all_but_the_last_third_of_a_second(tmp_
         assert child.stdout.readline() == b"written\n"
         os.kill(child.pid, signal.SIGKILL)
     assert len(read(path)) >= (32_000 - 4_608) * 2
+
+
+async def test_who_waits_for_the_disk_waits_for_all_that_was_appended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    gate = threading.Event()
+
+    def write_slowly(_: Recording, waiting: dict[int, bytes], is_last: bool) -> None:
+        gate.wait(10)
+        written.append(sum(map(len, waiting.values())))
+
+    monkeypatch.setattr(Recording, "_encode", write_slowly)
+    recording = Recording(tmp_path, "a", Start(), lambda message: None)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(recording.run)
+        recording.write(s16(noise(20.0)))
+        await anyio.wait_all_tasks_blocked()  # the first write is under way
+        recording.write(s16(noise(1.0)))
+        tasks.start_soon(recording.caught_up)
+        await anyio.wait_all_tasks_blocked()
+        gate.set()
+        await recording.caught_up()
+        assert sum(written) == len(s16(noise(21.0)))
+        recording.close()
