@@ -40,16 +40,16 @@ class Gaps:
         Raises:
             Incomplete: the engine fails at one utterance after the other.
         """
-        told = event.event if isinstance(event, OfChannel) else event
-        match told:
+        inner = event.event if isinstance(event, OfChannel) else event
+        match inner:
             case Ready():
                 self.has_begun = True
             case Gap():
-                self._found.append((told.start_sample, told.end_sample, _AUDIO_LOST))
+                self._found.append((inner.start_sample, inner.end_sample, _AUDIO_LOST))
             case Final(error=None):
-                self._answered_sample, self._in_a_row = told.end_sample, 0
+                self._answered_sample, self._in_a_row = inner.end_sample, 0
             case Final(error=str(code)):
-                self._found.append((told.start_sample, told.end_sample, code))
+                self._found.append((inner.start_sample, inner.end_sample, code))
                 self._in_a_row += 1
                 if self._in_a_row >= _MAX_IN_A_ROW:
                     raise Incomplete(f"the engine failed at {self._in_a_row} utterances in a row ({code})")

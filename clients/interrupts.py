@@ -1,4 +1,4 @@
-"""Ctrl-C ends the sound, and not what is still to be said of it."""
+"""Ctrl-C ends the audio, and not the captions that are still to come of it."""
 
 import signal
 import sys
@@ -37,9 +37,9 @@ async def interruptible() -> AsyncIterator[anyio.Event]:
         raise KeyboardInterrupt
 
 
-async def until(has_ended: anyio.Event, sound: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
-    """Yield sound until the event is set; then what comes next is left out."""
-    async for data in sound:
+async def until(has_ended: anyio.Event, audio: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
+    """Yield audio until the event is set; then what comes next is left out."""
+    async for data in audio:
         if has_ended.is_set():
             return
         yield data

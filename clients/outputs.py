@@ -104,9 +104,9 @@ class _Text:
         self._file = file
 
     def event(self, event: ServerEvent) -> None:
-        told = _told(event)
-        if isinstance(told, Final) and (told.text or told.error):
-            _write(self._file, f"{told.text} {GAP_TEXT if told.error else ''}".strip() + "\n")
+        inner = _told(event)
+        if isinstance(inner, Final) and (inner.text or inner.error):
+            _write(self._file, f"{inner.text} {GAP_TEXT if inner.error else ''}".strip() + "\n")
 
     def close(self) -> None:
         pass

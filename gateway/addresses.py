@@ -13,7 +13,7 @@ _SOMEWHERE = ("192.0.2.1", 9)
 
 
 def listening_urls(server: ServerSettings, host: str, port: int, lan: str | None) -> list[str]:
-    """Return the base URLs to be told at the start, the one for this machine first.
+    """Return the base URLs that are printed at the start, the one for this machine first.
 
     Args:
         server: its settings.

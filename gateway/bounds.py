@@ -15,13 +15,13 @@ __all__ = [
     "MAX_PHRASES",
     "MAX_PHRASE_CHARS",
     "MAX_TEXT_CHARS",
+    "AudioBytes",
     "Id",
     "Name",
     "Names",
     "Number",
     "OpenObject",
     "Phrases",
-    "Sound",
     "Text",
     "Whole",
 ]
@@ -44,7 +44,7 @@ MAX_PHRASES = 10_000
 MAX_FIELDS = 1_000
 """Of an object whose fields are not known here."""
 
-MAX_SOUND_BYTES = 2**26
+MAX_AUDIO_BYTES = 2**26
 """Of one message. `server.max_message_bytes` is the bound that counts, and may be set higher than its default."""
 
 MAX_FLUSHES = 1_000
@@ -56,7 +56,7 @@ Names = Annotated[tuple[Name, ...], Meta(max_length=1_000)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT_CHARS)]
 Phrases = Annotated[list[Annotated[str, Meta(max_length=MAX_PHRASE_CHARS)]], Meta(max_length=MAX_PHRASES)]
 OpenObject = Annotated[dict[Name, object], Meta(max_length=MAX_FIELDS)]
-Sound = Annotated[bytes, Meta(max_length=MAX_SOUND_BYTES)]
+AudioBytes = Annotated[bytes, Meta(max_length=MAX_AUDIO_BYTES)]
 Whole = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 """Numbers that all languages hold exactly: a float of 64 bits has 53 of them."""
 Number = Annotated[float, Meta(ge=-(2.0**53), le=2.0**53)]

@@ -151,7 +151,7 @@ class Captioner:
         utterance.ended = replace(utterance.ended, revision=revision)
 
     def resume(self, utterance_id: int) -> list[ServerEvent]:
-        """Note that an eager final is void, for the speaker goes on or has ended otherwise; say so if it was told."""
+        """Note that an eager final is void, for the speaker goes on or has ended otherwise; take it back if sent."""
         utterance = self._utterances[utterance_id]
         was_told, utterance.eager_is_told, utterance.eager = utterance.eager_is_told, False, None
         return [Resumed(self._next_seq(), utterance_id)] if was_told else []

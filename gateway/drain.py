@@ -1,22 +1,21 @@
-"""The end of a gateway: nothing new is begun, what has been heard is answered, files are finished or told.
+"""The end of a gateway: nothing new is begun, what was received is answered, files are finished or refused.
 
 | step | what happens |
 |---|---|
 | 1 | `/readyz` says `draining`; sessions and files are refused with 503; who has not begun is let go |
 | 2 | sessions hear nothing more and get their finals; one that can be resumed is left to the next gateway |
-| 3 | `limits.drain_s` later at most, files that are still in work are told, and connections are closed with 1012 |
+| 3 | `limits.drain_s` later at most, files that are still in work are refused, and connections are closed with 1012 |
 """
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
-from starlette.requests import ClientDisconnect
 
 from gateway.errors import Draining
 from gateway.state import StateUnavailable
-from vad.errors import LivecueError
+from gateway.work_until import work_until
 
 if TYPE_CHECKING:
     from gateway.journal import Journal
@@ -26,6 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["Drain", "drain"]
 
 _Outcome = TypeVar("_Outcome")
+
+
+class _Undone:
+    """What a work has for an outcome that was not done in time."""
+
+
+_UNDONE = _Undone()
 
 _LEAVE_S = 3.0
 """What peers get to take their last message once time is up: three times what a close frame may take."""
@@ -67,23 +73,10 @@ class Drain:
             Draining: it was not done by then.
             LivecueError, ClientDisconnect: by the work.
         """
-        outcome: _Outcome | None = None
-        failure: Exception | None = Draining("the gateway stops, and this is not finished: ask again in a moment")
-        async with anyio.create_task_group() as tasks:
-
-            async def watch() -> None:
-                await self.is_due.wait()
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(watch)
-            try:
-                outcome, failure = await work(), None
-            except (LivecueError, ClientDisconnect) as error:  # a task group would wrap it
-                failure = error
-            tasks.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
-        return cast("_Outcome", outcome)
+        outcome = await work_until(self.is_due.wait, work, _UNDONE)
+        if isinstance(outcome, _Undone):
+            raise Draining("the gateway stops, and this is not finished: ask again in a moment")
+        return outcome
 
     def begin(self) -> None:
         """Let nothing new begin from now on."""
@@ -113,13 +106,13 @@ async def drain(gateway: "Gateway") -> None:
 async def _drain_session(session: "Session", journal: "Journal | None") -> None:
     if session.audience.token is None or session.has_stopped:
         if not session.has_stopped:
-            session.end_early(Draining("the gateway stops; what it has heard is still answered"))
+            session.end_early(Draining("the gateway stops; what it has received is still answered"))
         await session.closed.wait()
     else:
         await session.transcriber.answered()
         if journal is not None:
             with suppress(StateUnavailable):
-                await journal.find(session.session_id)  # in its turn: finals are told once they are written down
+                await journal.find(session.session_id)  # in its turn: finals are sent once they are written down
         _let_go(session)
 
 

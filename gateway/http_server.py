@@ -42,7 +42,7 @@ _MAX_HEADERS = 100
 """That library knows 128 at most; browsers send 20."""
 
 _SMALL_FRAME_BYTES = 16
-"""No sound nor message worth sending is smaller: such frames cost more than they carry."""
+"""No audio nor message worth sending is smaller: such frames cost more than they carry."""
 
 _SMALL_FRAMES_PER_MINUTE = 12_000
 """200 a second, and a minute's worth at once: more than any client has reason for."""
@@ -85,7 +85,7 @@ class ServerConfig(uvicorn.Config):
             http=_HttpProtocol,
             ws=_WebSocketProtocol,
             ws_max_size=settings.server.max_message_bytes,
-            ws_per_message_deflate=False,  # sound does not compress; the contexts cost 64 KiB a connection
+            ws_per_message_deflate=False,  # audio does not compress; the contexts cost 64 KiB a connection
             h11_max_incomplete_event_size=2 * _MAX_HEAD_BYTES,  # `_too_long` speaks first
             log_config=None,
             log_level="warning",  # at debug it would write down headers, and with them keys
@@ -195,7 +195,7 @@ class _WebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.close()
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send what the application says; a refusal is the end, which uvicorn takes for a fault and logs as one."""
+        """Send what the application does; a refusal is the end, which uvicorn takes for a fault and logs as one."""
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and self.close_sent and not self.handshake_complete:
             self.handshake_complete = True

@@ -1,4 +1,4 @@
-"""What of sessions is on its way to the journal's file: events that are not written down yet, and of whom.."""
+"""What of sessions is on its way to the journal's file: events that are not written down yet, and of whom."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -42,7 +42,7 @@ class Written:
         opening: what is written down of it at first.
         warn: tells its user, once.
         touched_s: when it last said something, in seconds since 1970.
-        superseding: what it has said so far.
+        superseding: what it has published so far.
         unwritten: how many events of it are not written down yet.
         written: how many are.
         is_opened: whether the opening is written down.
@@ -71,7 +71,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Unwritten:
-    """An event on its way to the file; `untold` is set where it is told only then."""
+    """An event on its way to the file; `untold` is set where it is sent only then."""
 
     event: ServerEvent
     session: Written

@@ -22,7 +22,7 @@ _MAX_OWNER_BYTES = 200
 def owned(path: Path) -> Iterator[None]:
     """Own a journal while the block lasts. The system releases the lock of a process that is killed.
 
-    Where no lock can be made, nothing can be written either: that is told, and captions go on.
+    Where no lock can be made, nothing can be written either: that is logged, and captions go on.
 
     Args:
         path: of the journal, whether or not it is there.

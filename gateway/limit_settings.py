@@ -17,7 +17,7 @@ class LimitSettings:
     """What one peer may take, and for how long.
 
     Attributes:
-        drain_s: after a signal to stop, what has been heard is answered and files are finished for so long; then the
+        drain_s: after a signal to stop, what was received is answered and files are finished for so long; then the
             rest is cut. 30 s: what Kubernetes waits by default, and longer than an utterance takes.
         header_timeout_s: a connection that has sent no whole request by then is closed. 10 s: as for a start message.
         max_connections: at once, of all kinds. None: for all sessions and viewers, and 256 that ask something; fewer

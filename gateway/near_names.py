@@ -1,4 +1,4 @@
-"""Names that a client has nearly right: what is meant is told, and not left out of account. PURE."""
+"""Names that a client has nearly right: what is meant is named in the answer, and not ignored. PURE."""
 
 from collections.abc import Collection
 from difflib import get_close_matches

@@ -181,7 +181,7 @@ class Transcriber:
             if isinstance(effect, DecodeRequest):
                 self._scheduler.submit(effect, self._deliver)
             else:
-                told = effect.event if isinstance(effect, OfChannel) else effect
-                self._flushes -= isinstance(told, Flushed)
-                self._owed_finals += isinstance(told, SpeechEnded) - isinstance(told, Final)
+                inner = effect.event if isinstance(effect, OfChannel) else effect
+                self._flushes -= isinstance(inner, Flushed)
+                self._owed_finals += isinstance(inner, SpeechEnded) - isinstance(inner, Final)
                 self._say(effect)

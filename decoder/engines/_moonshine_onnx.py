@@ -26,12 +26,7 @@ class AttributeType(IntEnum):
 
     FLOAT = 1
     INT = 2
-    STRING = 3
-    TENSOR = 4
-    GRAPH = 5
-    FLOATS = 6
     INTS = 7
-    STRINGS = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,16 +112,16 @@ class OnnxGraph:
         return b"".join(parts)
 
 
-def attribute_bytes(name: str, kind: AttributeType, values: Iterable[int | float | bytes]) -> bytes:
+def attribute_bytes(name: str, kind: AttributeType, values: Iterable[int | float]) -> bytes:
     """Return an AttributeProto.
 
     Args:
         name: of the attribute.
         kind: what it holds.
-        values: one, or several where `kind` is a list; tensors and graphs encoded.
+        values: one, or several where `kind` is a list.
     """
     # Of each kind AttributeProto's field; lists and single values have fields of their own.
-    field = {1: 2, 2: 3, 3: 4, 4: 5, 5: 6, 6: 7, 7: 8, 8: 9}[kind]
+    field = {AttributeType.FLOAT: 2, AttributeType.INT: 3, AttributeType.INTS: 8}[kind]
     encoded = b"".join(_field(field, value) for value in values)
     return _piece(1, name) + encoded + _integer(20, kind)
 
@@ -147,9 +142,7 @@ def _value(name: str, data_type: int) -> bytes:
     return _piece(1, name) + _piece(2, _piece(1, _integer(1, data_type)))
 
 
-def _field(field: int, value: int | float | bytes) -> bytes:
-    if isinstance(value, bytes):
-        return _piece(field, value)
+def _field(field: int, value: int | float) -> bytes:
     return _integer(field, value) if isinstance(value, int) else _key(field, _FIXED32) + struct.pack("<f", value)
 
 

@@ -6,7 +6,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
-import anyio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -23,6 +22,7 @@ from gateway.subprotocols import address_of
 from gateway.transcription import FileSession, FileWishes
 from gateway.uploads import receive_upload
 from gateway.wire import Endpointing, Start
+from gateway.work_until import work_until
 from vad.errors import LivecueError
 
 __all__ = ["FileDesk", "TranscriptionResponse", "open_file", "while_connected"]
@@ -120,24 +120,12 @@ def _wishes(order: Order) -> FileWishes:
 
 async def while_connected(request: Request, work: Callable[[], Awaitable[str]]) -> str:
     """Do the work, and return how it ended; it is cancelled when the client goes away."""
-    outcome = _DISCONNECTED
-    failure: LivecueError | None = None
-    async with anyio.create_task_group() as tasks:
 
-        async def watch() -> None:
-            while (await request.receive())["type"] != "http.disconnect":
-                pass  # what follows the form
-            tasks.cancel_scope.cancel()
+    async def disconnected() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass  # what follows the form
 
-        tasks.start_soon(watch)
-        try:
-            outcome = await work()
-        except LivecueError as error:  # a task group would wrap it
-            failure = error
-        tasks.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
-    return outcome
+    return await work_until(disconnected, work, _DISCONNECTED)
 
 
 async def _answer(order: Order, session: FileSession, sound: DecodedSound, events: "_EventStream") -> str:

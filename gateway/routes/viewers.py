@@ -25,7 +25,7 @@ from gateway.shown import Shown, ShownSessions
 from gateway.story import Story, follow
 from gateway.subprotocols import subprotocol_of
 from gateway.transport import WebSocketTransport
-from vad.errors import LivecueError
+from gateway.work_until import work_until
 
 __all__ = ["EventStream", "ViewToken", "WebSocketShow", "event_text", "viewers_router"]
 
@@ -215,25 +215,14 @@ class WebSocketShow:
 
 async def _while_welcome(is_welcome: Welcome, work: Callable[[], Awaitable[str]]) -> str:
     """Do a work until it is done, or the viewer is not welcome any more; return how it ended."""
-    outcome = Unauthorized.code
-    failure: LivecueError | None = None
-    async with anyio.create_task_group() as tasks:
 
-        async def look() -> None:
-            while True:
-                await anyio.sleep(_LOOK_S)
-                if not await is_welcome():
-                    tasks.cancel_scope.cancel()
+    async def unwelcome() -> None:
+        while True:
+            await anyio.sleep(_LOOK_S)
+            if not await is_welcome():
+                return
 
-        tasks.start_soon(look)
-        try:
-            outcome = await work()
-        except LivecueError as error:  # a task group would wrap it
-            failure = error
-        tasks.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
-    return outcome
+    return await work_until(unwelcome, work, Unauthorized.code)
 
 
 async def _news(story: Story) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from gateway.bounds import Id, Name, Names, Number, Sound, Text, Whole
+from gateway.bounds import AudioBytes, Id, Name, Names, Number, Text, Whole
 
 __all__ = [
     "Added",
@@ -165,7 +165,7 @@ class BetaUpdateMessage(_Message, tag="transcription_session.update", kw_only=Tr
 
 
 class AppendMessage(_Message, tag="input_audio_buffer.append", kw_only=True):
-    audio: Sound
+    audio: AudioBytes
 
 
 class CommitMessage(_Message, tag="input_audio_buffer.commit"):

@@ -148,8 +148,7 @@ async def replied(websocket: ClientConnection, message: bytes) -> Reply:
 
 async def place_free(served: Served) -> None:
     with anyio.fail_after(5):
-        while served.gateway.admission.open:  # noqa: ASYNC110  # a place that is given back tells nobody
-            await anyio.sleep(0.01)
+        await served.gateway.admission.emptied()
 
 
 async def test_a_reset_ends_the_utterance() -> None:
