@@ -75,8 +75,8 @@ test-compat: $(COMPAT_STAMP)
 	$(COMPAT_VENV)/bin/python -m pytest -W default tests/compat # their warnings are not ours
 
 # With the lowest version of each dependency that pyproject.toml allows, and with the newest there is.
-BOUNDS_TESTS := tests/vad tests/gateway/test_demux.py tests/gateway/test_containers.py tests/gateway/test_uploads.py \
-	tests/gateway/test_server.py tests/gateway/test_transcribe_cli.py tests/gateway/test_settings.py tests/clients/test_stream.py
+BOUNDS_TESTS := tests/vad tests/gateway/media/test_sandboxed_decoder.py tests/gateway/media/test_container_transport.py tests/gateway/media/test_upload.py \
+	tests/gateway/http/test_app.py tests/gateway/cli/test_transcribe.py tests/gateway/test_settings.py tests/clients/test_stream.py
 test-bounds: $(STAMP)
 	for bound in lowest newest; do \
 		$(PYTHON) -m venv .venv-$$bound && \

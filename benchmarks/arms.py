@@ -12,7 +12,7 @@ from faster_whisper import WhisperModel
 
 from benchmarks.sets import Recording
 from benchmarks.virtual import Said, VirtualGateway
-from clients.media import MEDIA_FORMAT
+from clients.paced_media import MEDIA_FORMAT
 from decoder.engine import Engine, EngineWork
 from decoder.engines.scripted import CostModel
 from gateway.settings import Settings, load_settings

@@ -40,14 +40,14 @@ from benchmarks.paced import percentile
 from benchmarks.processes import GatewayProcess
 from benchmarks.relay import RECORDING
 from benchmarks.report import print_table, write_json
-from clients.back_off import Change
+from clients.reconnect import Change
 from clients.connection import Connection, connect
-from clients.media import MEDIA_FORMAT, MediaFile, paced
-from clients.outputs import OutputFormat, open_output
+from clients.paced_media import MEDIA_FORMAT, MediaFile, paced
+from clients.caption_writers import OutputFormat, open_output
 from clients.stream import Lost, stream
-from decoder.packaged import EMBEDDED
-from gateway.journal_store import JournalStore
-from gateway.transcripts import TranscriptFormat, transcript
+from decoder.packaged_models import EMBEDDED
+from gateway.journal.store import JournalStore
+from gateway.journal.transcript_export import TranscriptFormat, transcript
 from gateway.wire import SAMPLE_RATE_HZ, ServerEvent, Start
 from tools.fault_proxy import Cut, FaultProxy, Learns, Way, proxying
 

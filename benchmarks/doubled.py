@@ -22,8 +22,8 @@ from benchmarks.doubling import doubled_phrases, spelled_words
 from benchmarks.paced import play
 from benchmarks.recordings import SHARED_AUDIO, read_recording
 from benchmarks.report import print_table, write_json
-from clients.media import MEDIA_FORMAT
-from decoder.choice import create_engine
+from clients.paced_media import MEDIA_FORMAT
+from decoder.engine_selection import create_engine
 from gateway.wire import SAMPLE_RATE_HZ, Final, ServerEvent, Start
 from tools.real_models import model_directory
 

@@ -31,8 +31,8 @@ from benchmarks.sets import SETS, Recording, read_sets
 from benchmarks.tally import Figures
 from benchmarks.virtual import VirtualGateway
 from benchmarks.words import Bench
-from clients.media import MEDIA_FORMAT
-from decoder.choice import create_engine
+from clients.paced_media import MEDIA_FORMAT
+from decoder.engine_selection import create_engine
 from decoder.engine import Engine
 from decoder.engines.scripted import CostModel
 from gateway.settings import Settings

@@ -32,17 +32,17 @@ from benchmarks.listening import Listener, listen
 from benchmarks.processes import GatewayProcess
 from benchmarks.relay import RECORDING, print_relayed, relayed
 from benchmarks.report import print_table, write_json
-from clients.media import MEDIA_FORMAT
-from decoder.engines._upstream_answers import Heard
-from decoder.engines._upstream_client import Ask, HttpUpstream
-from decoder.engines.upstream import UpstreamEngine
+from clients.paced_media import MEDIA_FORMAT
+from decoder.engines.upstream.response_parsing import Heard
+from decoder.engines.upstream.client import Ask, HttpUpstream
+from decoder.engines.upstream.engine import UpstreamEngine
 from decoder.settings import PoolSettings, UpstreamSettings
-from gateway.connections import Connection
-from gateway.service import open_sessions
+from gateway.session.connection import Connection
+from gateway.runtime import open_sessions
 from gateway.settings import load_settings
 from gateway.transport import memory_pair
 from gateway.wire import SAMPLE_RATE_HZ
-from gateway.wire.native import NativeCodec
+from gateway.wire.native.codec import NativeCodec
 from tools.fault_server import FaultServer, Reply, Script, counting, refusal, serving_upstream
 
 FRAME_BYTES = SAMPLE_RATE_HZ // 10 * MEDIA_FORMAT.bytes_per_sample_frame

@@ -18,7 +18,7 @@ import anyio
 from benchmarks.processes import GatewayProcess
 from benchmarks.report import print_table, write_json
 from clients.connection import connect
-from clients.media import MEDIA_FORMAT, MediaFile
+from clients.paced_media import MEDIA_FORMAT, MediaFile
 from clients.stream import stream
 from gateway.wire import SAMPLE_RATE_HZ, Final, ServerEvent, Start
 

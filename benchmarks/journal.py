@@ -19,11 +19,11 @@ from statistics import quantiles
 import anyio
 
 from benchmarks.report import print_table, write_json
-from gateway.cues import Cue, CueState
-from gateway.journal import Journal, Opening
-from gateway.journal_store import JournalStore
+from gateway.captions.cue_builder import Cue, CueState
+from gateway.journal.journal import Journal, Opening
+from gateway.journal.store import JournalStore
 from gateway.settings import JournalSettings
-from gateway.transcripts import TranscriptFormat, transcript
+from gateway.journal.transcript_export import TranscriptFormat, transcript
 from gateway.wire import (
     SAMPLE_RATE_HZ,
     Ack,

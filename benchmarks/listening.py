@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from clients.connection import Connection
-from clients.media import MEDIA_FORMAT, paced
+from clients.paced_media import MEDIA_FORMAT, paced
 from clients.stream import stream
 from gateway.wire import Final, ServerEvent, SpeechEnded, SpeechStarted, Start
 

@@ -19,8 +19,8 @@ from benchmarks.scoring import count_errors, normalised, splitter
 from benchmarks.sets import Recording, read_sets
 from benchmarks.tally import lags_of, written_words
 from benchmarks.virtual import Said
-from clients.media import MEDIA_FORMAT
-from decoder.engines.whisper import WhisperEngine
+from clients.paced_media import MEDIA_FORMAT
+from decoder.engines.whisper.engine import WhisperEngine
 from decoder.types import DecodeRequest, EngineError, Hypothesis
 from gateway.wire import SAMPLE_RATE_HZ, Final, ServerEvent, SpeechEnded
 

@@ -14,7 +14,7 @@ from benchmarks.paced import percentile
 from benchmarks.processes import GatewayProcess
 from benchmarks.report import print_table
 from clients.connection import connect
-from clients.media import MediaFile
+from clients.paced_media import MediaFile
 
 __all__ = ["RECORDING", "Relayed", "print_relayed", "relayed"]
 

@@ -32,18 +32,18 @@ from websockets.asyncio.client import connect
 from benchmarks.gateway import RECORDING, decoded
 from benchmarks.paced import percentile
 from benchmarks.report import print_table, write_json
-from clients.media import MEDIA_FORMAT
+from clients.paced_media import MEDIA_FORMAT
 from clients.stream import stream
 from decoder.engines.scripted import ScriptedEngine
-from gateway.connections import Connection
-from gateway.lasting import channel_of
-from gateway.server import create_app
-from gateway.service import Gateway, open_gateway
+from gateway.session.connection import Connection
+from gateway.journal.event_json import channel_of
+from gateway.http.app import create_app
+from gateway.runtime import Gateway, open_gateway
 from gateway.settings import load_settings
 from gateway.transport import memory_pair
-from gateway.watching import Loss, Watching
+from gateway.delivery.broadcast import Loss, Watching
 from gateway.wire import SAMPLE_RATE_HZ, Final, ServerEvent, Start
-from gateway.wire.native import NativeCodec
+from gateway.wire.native.codec import NativeCodec
 
 _FRAME_S = 0.1
 

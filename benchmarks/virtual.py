@@ -15,7 +15,7 @@ from decoder.engines.scripted import CostModel
 from decoder.planner import Planner
 from decoder.scheduler import Answer
 from decoder.types import DecodeRequest, EngineBusy, EngineError, Hypothesis, RequestKind, RequestReplaced
-from gateway.pipeline import Effect, Pipeline, PipelineSettings
+from gateway.session.pipeline import Effect, Pipeline, PipelineSettings
 from gateway.settings import Settings
 from gateway.wire import ServerEvent, Start
 

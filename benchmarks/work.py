@@ -32,8 +32,8 @@ from benchmarks.paced_speech import SpeechClock, WholeTextEngine, load_speech, p
 from benchmarks.recordings import SHARED_AUDIO
 from benchmarks.report import print_table, write_json
 from benchmarks.virtual import VirtualGateway
-from clients.media import MEDIA_FORMAT
-from decoder.choice import create_engine
+from clients.paced_media import MEDIA_FORMAT
+from decoder.engine_selection import create_engine
 from decoder.engine import Engine
 from decoder.types import RequestKind
 from gateway.settings import Settings, load_settings

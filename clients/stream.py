@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from clients.back_off import BackOff, Change, Outage
+from clients.reconnect import BackOff, Change, Outage
 from clients.connection import Connect, Connection, ConnectionFailed
-from clients.seen import Seen
-from clients.unacknowledged import Unacknowledged
+from clients.event_dedup import Seen
+from clients.replay_buffer import Unacknowledged
 from gateway.wire import (
     Ack,
     Audio,
@@ -26,7 +26,7 @@ from gateway.wire import (
     Start,
     Stop,
 )
-from gateway.wire.native import NativeClientCodec
+from gateway.wire.native.codec import NativeClientCodec
 
 __all__ = ["CaptionStream", "Lost", "SessionFailed", "stream"]
 

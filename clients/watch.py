@@ -13,10 +13,10 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsp
 import anyio
 from anyio import to_thread
 
-from clients.back_off import BackOff, Change, Outage
+from clients.reconnect import BackOff, Change, Outage
 from clients.connection import Connection, ConnectionFailed, Goodbye, connect, reason_of
 from gateway.wire import Error, Finished, LivecueError, OfChannel, ProtocolError, Said, ServerEvent
-from gateway.wire.native import NativeClientCodec
+from gateway.wire.native.codec import NativeClientCodec
 
 __all__ = ["ConnectAfter", "NothingToWatch", "find_session", "watch"]
 

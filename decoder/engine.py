@@ -161,9 +161,9 @@ class Engine(Protocol):
 
 
 ENGINES: dict[str, str] = {
-    "moonshine": "decoder.engines.moonshine:create",
+    "moonshine": "decoder.engines.moonshine.engine:create",
     "scripted": "decoder.engines.scripted:create",
-    "upstream": "decoder.engines.upstream:create",
-    "whisper": "decoder.engines.whisper:create",
+    "upstream": "decoder.engines.upstream.engine:create",
+    "whisper": "decoder.engines.whisper.engine:create",
 }
 """Name in the settings → factory taking `EngineSettings`. Imported on use: libraries nobody asks for stay out."""

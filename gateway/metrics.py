@@ -9,9 +9,9 @@ from prometheus_client.registry import Collector
 
 from decoder.engine import PoolReport
 from decoder.scheduler import Scheduler
-from gateway.auth import Doorkeeper
-from gateway.journal_events import JournalCounts
-from gateway.watching import Watching
+from gateway.access.authenticator import Doorkeeper
+from gateway.journal.unwritten_events import JournalCounts
+from gateway.delivery.broadcast import Watching
 from gateway.wire import Final
 
 __all__ = ["Metrics", "SessionCounts"]

@@ -67,7 +67,7 @@ class SessionSettings:
 
     Attributes:
         detector: name in `vad.detector.DETECTORS`. silero: the one that misses the least at any level.
-        cue_profile: name in `gateway.cues.PROFILES`.
+        cue_profile: name in `gateway.captions.cue_builder.PROFILES`.
         final_deadline_s: when a final is wanted. 0.3 s: what voice agents allow beyond the endpoint wait.
         partial_deadline_s: when a partial is wanted; after the default interval the next one is due.
         eager_finals: whether a final is decoded at the first short pause, so that it is there when the pause turns out

@@ -10,13 +10,13 @@ import anyio
 from anyio.abc import SocketAttribute, SocketListener, SocketStream
 
 from decoder.languages import LANGUAGE_NAMES
-from gateway.auth import Caller, is_loopback
-from gateway.connections import serve
+from gateway.access.authenticator import Caller, is_loopback
+from gateway.session.connection import serve
 from gateway.errors import ConfigurationError, Disconnected, IdleTimeout
-from gateway.service import Gateway
+from gateway.runtime import Gateway
 from gateway.settings import ServerSettings
 from gateway.wire import Say
-from gateway.wire.wyoming import ANSWER_FRAMES, AsrProgram, Framer, WyomingCodec, error_frame, frame_type
+from gateway.wire.wyoming.codec import ANSWER_FRAMES, AsrProgram, Framer, WyomingCodec, error_frame, frame_type
 from vad.errors import LivecueError
 
 __all__ = ["bind_wyoming", "serve_wyoming", "wyoming_url"]

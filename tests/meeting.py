@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jiwer
 
-from clients.media import MediaFile
+from clients.paced_media import MediaFile
 
 __all__ = [
     "RECORDING",

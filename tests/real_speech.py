@@ -18,9 +18,9 @@ from benchmarks.arms import gateway_settings
 from benchmarks.captions import aligned
 from benchmarks.doubling import spelled_words
 from benchmarks.sets import speech_dbfs
-from decoder.choice import create_engine
-from gateway.server import create_app
-from gateway.service import Gateway, open_gateway
+from decoder.engine_selection import create_engine
+from gateway.http.app import create_app
+from gateway.runtime import Gateway, open_gateway
 from tools.real_models import model_directory
 from vad.audio import SAMPLE_RATE_HZ, Float32
 

@@ -1,6 +1,6 @@
 """Short names for what sessions say, in tests of what is kept of it."""
 
-from gateway.cues import Cue, CueState
+from gateway.captions.cue_builder import Cue, CueState
 from gateway.wire import CueEvent, Final, Latency, Ready
 
 __all__ = ["final", "final_cue", "partial_cue", "ready"]

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from decoder.engines._upstream_client import HttpUpstream
-from decoder.engines.upstream import UpstreamEngine
+from decoder.engines.upstream.client import HttpUpstream
+from decoder.engines.upstream.engine import UpstreamEngine
 from decoder.settings import PoolSettings, UpstreamSettings
 from tools.fault_server import FaultServer
 

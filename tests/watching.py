@@ -11,8 +11,8 @@ import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from gateway.key_store import KEYS_SCHEMA, KeyStore
-from gateway.state import StateDatabase
+from gateway.access.api_key_store import KEYS_SCHEMA, KeyStore
+from gateway.sqlite import StateDatabase
 from tests.servers import Served
 from tests.sessions import Message, hush, speech
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from benchmarks.processes import GatewayProcess
 from clients.connection import connect
-from clients.media import MEDIA_FORMAT, MediaFile, paced
+from clients.paced_media import MEDIA_FORMAT, MediaFile, paced
 from clients.stream import stream
 from clients.terminal import styled_cue
 from gateway.wire import SAMPLE_RATE_HZ, Cue, CueEvent, CueState, Final, ServerEvent, Start

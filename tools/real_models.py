@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from decoder.packaged import PACKAGED, sha256_of
+from decoder.packaged_models import PACKAGED, sha256_of
 
 __all__ = ["MODELS", "MODELS_DIRECTORY", "ModelFile", "ModelsError", "Part", "model_directory", "write_model"]
 

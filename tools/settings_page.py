@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gateway.settings_text import settings_page
+from gateway.settings_reference import settings_page
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 

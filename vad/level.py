@@ -20,7 +20,7 @@ MOST_GAIN = 10 ** (30 / 20)
 LEAST_GAIN = 10 ** (-20 / 20)
 
 MEMORY_WINDOWS = 128
-"""4.1 s: a pause between two sentences does not change the level. Less than an era (`vad.origin`), so that a stream
+"""4.1 s: a pause between two sentences does not change the level. Less than an era (`vad.stream_origin`), so that a stream
 that is taken up again is soon judged as before."""
 
 

@@ -16,9 +16,9 @@ from vad.events import (
     SpeechStarted,
 )
 from vad.evidence import SpeechEvidence
-from vad.origin import BEGINNING, Origin
+from vad.stream_origin import BEGINNING, Origin
 from vad.settings import SegmenterSettings
-from vad.tape import Tape
+from vad.audio_history import Tape
 
 __all__ = ["Segmenter", "whole_windows"]
 

@@ -5,7 +5,7 @@ import numpy as np
 from vad.audio import SAMPLE_RATE_HZ, Float32
 from vad.detector import check_windows
 from vad.errors import DetectorUnavailable
-from vad.origin import ERA_SAMPLES
+from vad.stream_origin import ERA_SAMPLES
 
 __all__ = ["WebrtcDetector"]
 

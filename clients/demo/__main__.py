@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.table import Table
 
 from clients.connection import connect
-from clients.media import MEDIA_FORMAT, MediaFile, paced
+from clients.paced_media import MEDIA_FORMAT, MediaFile, paced
 from clients.stream import stream
 from clients.terminal import CaptionView
-from gateway.subtitles import to_srt, to_vtt
+from gateway.captions.subtitles import to_srt, to_vtt
 from gateway.wire import Cue, CueEvent, CueState, Final, LivecueError, ServerEvent, SpeechEnded, Start
 
 _RECORDING = Path(__file__).with_name("talk.flac")

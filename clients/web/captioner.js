@@ -4,8 +4,8 @@ import { CaptionView } from "./caption-view.js";
 import { Captions } from "./captions.js";
 import { Capture, CaptureFailed, Source, mayHear, microphones } from "./capture.js";
 import { Link, Session } from "./connection.js";
-import { claim, rememberKey, rememberSession, rememberedKey, rememberedSession } from "./memory.js";
-import { engineLanguages, figures, fillLanguages, levelOf, sentence, stateWords } from "./captioner-words.js";
+import { claim, rememberKey, rememberSession, rememberedKey, rememberedSession } from "./local-storage.js";
+import { engineLanguages, figures, fillLanguages, levelOf, sentence, stateWords } from "./status-text.js";
 import { makeShare, showShare } from "./share.js";
 
 const TICK_MS = 250; // while there is no sound to go by

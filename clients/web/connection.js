@@ -4,7 +4,7 @@
 // connection is made again with growing delays; the sound that was captured meanwhile follows. Nothing here needs a
 // timer that is exact: call `tick` often, best with each piece of sound, for those also come in background tabs.
 
-import { KeptSound, fromBase64, toBase64 } from "./kept-sound.js";
+import { KeptSound, fromBase64, toBase64 } from "./replay-buffer.js";
 
 /** How the session fares. */
 export const Link = Object.freeze({

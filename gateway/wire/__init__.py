@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from gateway.cues import Cue, CueState
-from gateway.events import (
+from gateway.captions.cue_builder import Cue, CueState
+from gateway.wire.server_events import (
     Ack,
     CadenceChanged,
     CueEvent,
@@ -27,7 +27,7 @@ from gateway.events import (
     Warning,
     WordSpan,
 )
-from gateway.wishes import (
+from gateway.wire.client_events import (
     Audio,
     ClientEvent,
     Endpointing,
@@ -112,12 +112,12 @@ class Codec(Protocol):
 
 
 CODECS: dict[str, str] = {
-    "deepgram": "gateway.wire.deepgram:DeepgramCodec",
-    "deepgram_flux": "gateway.wire.deepgram_flux:FluxCodec",
-    "native": "gateway.wire.native:NativeCodec",
-    "openai_realtime": "gateway.wire.openai_realtime:OpenAIRealtimeCodec",
-    "twilio": "gateway.wire.twilio:TwilioCodec",
-    "vosk": "gateway.wire.vosk:VoskCodec",
-    "wyoming": "gateway.wire.wyoming:WyomingCodec",
+    "deepgram": "gateway.wire.deepgram.codec:DeepgramCodec",
+    "deepgram_flux": "gateway.wire.deepgram.flux_codec:FluxCodec",
+    "native": "gateway.wire.native.codec:NativeCodec",
+    "openai_realtime": "gateway.wire.openai_realtime.codec:OpenAIRealtimeCodec",
+    "twilio": "gateway.wire.twilio.codec:TwilioCodec",
+    "vosk": "gateway.wire.vosk.codec:VoskCodec",
+    "wyoming": "gateway.wire.wyoming.codec:WyomingCodec",
 }
 """Dialect → class."""

@@ -15,7 +15,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from gateway.drain import drain
+from gateway.shutdown import drain
 from gateway.settings import load_settings
 from tests.commands import serving_command
 from tests.servers import Served, serving

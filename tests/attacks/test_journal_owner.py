@@ -10,8 +10,8 @@ import anyio
 import pytest
 
 from gateway.errors import ConfigurationError
-from gateway.journal import open_journal
-from gateway.journal_store import JournalStore
+from gateway.journal.journal import open_journal
+from gateway.journal.store import JournalStore
 from gateway.settings import JournalSettings, Settings
 from tests.commands import serving_command
 from tests.gateway.test_journal import Told, at_work, no_warning, opening, seqs, written_elsewhere
@@ -25,8 +25,8 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.journal._LOOK_S", 0.01)
-    monkeypatch.setattr("gateway.journal_writer._RETRY_S", 0.001)
+    monkeypatch.setattr("gateway.journal.journal._LOOK_S", 0.01)
+    monkeypatch.setattr("gateway.journal.writer._RETRY_S", 0.001)
 
 
 class Warned:
@@ -136,7 +136,7 @@ async def test_a_session_goes_on_in_a_new_file_and_is_known_to_be_incomplete(pat
 READ = """
 import sys
 from pathlib import Path
-from gateway.journal_store import JournalStore
+from gateway.journal.store import JournalStore
 store = JournalStore(Path(sys.argv[1]))
 print([seq for seq, _ in store.events("a")])
 store.close()

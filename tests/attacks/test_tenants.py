@@ -12,17 +12,17 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from gateway.auth import Caller, Doorkeeper
-from gateway.client_secrets import MAX_SECRETS, ClientSecrets
+from gateway.access.authenticator import Caller, Doorkeeper
+from gateway.access.client_secrets import MAX_SECRETS, ClientSecrets
 from gateway.errors import Overloaded, RateLimited, Unauthorized
-from gateway.failed_logins import MAX_PER_MINUTE, FailedLogins, network_of
-from gateway.journal import open_journal
-from gateway.key_store import KEYS_SCHEMA, KeyStore
-from gateway.limits import Admission, Shares
+from gateway.access.login_throttle import MAX_PER_MINUTE, FailedLogins, network_of
+from gateway.journal.journal import open_journal
+from gateway.access.api_key_store import KEYS_SCHEMA, KeyStore
+from gateway.access.admission import Admission, Shares
 from gateway.settings import JournalSettings, Settings
-from gateway.state import StateDatabase
-from gateway.watching import Subject
-from gateway.wire.openai_realtime_wishes import Defaults, Wishes
+from gateway.sqlite import StateDatabase
+from gateway.delivery.broadcast import Subject
+from gateway.wire.openai_realtime.session_config import Defaults, Wishes
 from tests.servers import Served
 from tests.sessions import SETTINGS, call, open_context, settled
 from tests.uploading import serving_files
@@ -182,7 +182,7 @@ async def test_view_tokens_of_a_session_are_revoked_by_a_route(tmp_path: Path) -
 async def test_who_watches_is_let_go_when_what_let_him_in_is_revoked(
     tmp_path: Path, is_token: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.routes.viewers._LOOK_S", 0.02)
+    monkeypatch.setattr("gateway.http.sessions.events._LOOK_S", 0.02)
     with keys(tmp_path / "state.db", "ada") as made:
         async with gateway(tmp_path) as (served, http), session(served, made["ada"]) as (_, session_id):
             path = f"/v1/sessions/{session_id}/view_tokens"

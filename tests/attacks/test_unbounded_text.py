@@ -11,16 +11,16 @@ import msgspec
 import pytest
 from msgspec import inspect
 
-from gateway.bounds import MAX_FLUSHES, MAX_ID_CHARS
+from gateway.wire.bounds import MAX_FLUSHES, MAX_ID_CHARS
 from gateway.errors import SlowReader
-from gateway.log_records import MAX_RECORD_CHARS, ShortRecords
-from gateway.outbox import Outbox
+from gateway.cli.log_records import MAX_RECORD_CHARS, ShortRecords
+from gateway.delivery.send_queue import Outbox
 from gateway.routes import sessions as sessions_routes
 from gateway.wire import Flushed, ProtocolError, Said, deepgram_flux, deepgram_messages, native_messages, vosk, wyoming
 from gateway.wire import openai_realtime_messages as realtime
-from gateway.wire.deepgram_query import read_listen
-from gateway.wire.native import NativeCodec
-from gateway.wire.twilio import TwilioCodec
+from gateway.wire.deepgram.listen_params import read_listen
+from gateway.wire.native.codec import NativeCodec
+from gateway.wire.twilio.codec import TwilioCodec
 from tests.calls import start_of
 from tests.sessions import call, hush, open_context, settled, speech, stuck_on_finals
 

@@ -6,8 +6,8 @@ from benchmarks.arms import gateway_settings
 from benchmarks.doubled import Utterances, Written, orders, read_utterances, said_until
 from benchmarks.doubling import doubled_phrases
 from benchmarks.virtual import VirtualGateway
-from clients.media import MEDIA_FORMAT
-from decoder.choice import create_engine
+from clients.paced_media import MEDIA_FORMAT
+from decoder.engine_selection import create_engine
 from decoder.engines.scripted import CostModel
 from decoder.types import RequestKind
 from gateway.wire import SAMPLE_RATE_HZ, Final, Latency, Start

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from benchmarks.paced_speech import Passage, Speech, SpeechClock, passages, timed
 from benchmarks.recordings import SpokenWord
-from clients.media import MEDIA_FORMAT
+from clients.paced_media import MEDIA_FORMAT
 from gateway.wire import SAMPLE_RATE_HZ, Cue, CueEvent, CueState, Final, Latency, SpeechEnded
 
 WORDS = (

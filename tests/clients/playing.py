@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import anyio
 from anyio.streams.stapled import StapledObjectStream
 
-from clients.back_off import BackOff
+from clients.reconnect import BackOff
 from clients.connection import Connection, ConnectionFailed
 from gateway.wire import (
     Ack,
@@ -29,7 +29,7 @@ from gateway.wire import (
     Start,
     Stop,
 )
-from gateway.wire.native import NativeCodec
+from gateway.wire.native.codec import NativeCodec
 
 __all__ = ["PlayedGateway", "at_once", "nobody", "played_connection"]
 

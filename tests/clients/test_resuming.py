@@ -10,14 +10,14 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
-from clients.back_off import BackOff
+from clients.reconnect import BackOff
 from clients.connection import connect
-from clients.media import MEDIA_FORMAT, MediaFile, paced
+from clients.paced_media import MEDIA_FORMAT, MediaFile, paced
 from clients.stream import CaptionStream, Lost, SessionFailed, stream
 from decoder.engines.scripted import ScriptedEngine
 from gateway.settings import load_settings
 from gateway.wire import CueEvent, CueState, Final, Finished, OfChannel, Ready, Resume, Said, ServerEvent, Start
-from gateway.wire.native import NativeClientCodec
+from gateway.wire.native.codec import NativeClientCodec
 from tests.clients.playing import at_once
 from tests.meeting import RECORDING
 from tests.servers import Served, serving

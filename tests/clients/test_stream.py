@@ -8,9 +8,9 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from clients.back_off import BackOff, Change
+from clients.reconnect import BackOff, Change
 from clients.connection import Connection, ConnectionFailed, connect
-from clients.media import MEDIA_FORMAT, MediaError, MediaFile, paced
+from clients.paced_media import MEDIA_FORMAT, MediaError, MediaFile, paced
 from clients.stream import CaptionStream, Lost, SessionFailed, stream
 from decoder.engines.scripted import ScriptedEngine
 from gateway.settings import load_settings
@@ -29,7 +29,7 @@ from gateway.wire import (
     Start,
     Stop,
 )
-from gateway.wire.native import NativeCodec
+from gateway.wire.native.codec import NativeCodec
 from tests.clients.playing import PlayedGateway, at_once, nobody, played_connection
 from tests.meeting import RECORDING
 from tests.servers import serving

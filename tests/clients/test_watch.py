@@ -14,15 +14,15 @@ from typer.testing import CliRunner, Result
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from clients.back_off import Change
+from clients.reconnect import Change
 from clients.connection import Connection, ConnectionFailed, connect
 from clients.stream import CaptionStream
 from clients.watch import NothingToWatch, find_session, watch
 from decoder.engines.scripted import ScriptedEngine
-from gateway.cli import app
+from gateway.cli.main import app
 from gateway.settings import load_settings
 from gateway.wire import Error, Final, Finished, Latency, OfChannel, ProtocolError, Ready, ServerEvent, Start
-from gateway.wire.native import NativeCodec
+from gateway.wire.native.codec import NativeCodec
 from tests.clients.playing import at_once, nobody
 from tests.servers import serving
 

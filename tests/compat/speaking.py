@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from difflib import SequenceMatcher
 
-from decoder.choice import create_engine
+from decoder.engine_selection import create_engine
 from gateway.settings import load_settings
 from tests.meeting import said_words, spoken_frames, words
 from tests.servers import EMBEDDED, Served, serving

@@ -23,7 +23,7 @@ from pipecat.services.openai.stt import OpenAIRealtimeSTTService
 from pipecat.services.stt_service import STTService
 from pipecat.workers.runner import WorkerRunner
 
-from clients.media import paced
+from clients.paced_media import paced
 from decoder.engines.scripted import ScriptedEngine
 from tests.compat.speaking import embedded, is_whole, mistakes, speech_and_silence
 from tests.compatibility import exercises

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from decoder.engine import Engine
 from decoder.engines import moonshine, whisper
-from decoder.packaged import EMBEDDED
+from decoder.packaged_models import EMBEDDED
 from decoder.settings import EngineSettings, PoolSettings
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
 from tests.upstreams import ServedEngine

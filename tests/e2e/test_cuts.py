@@ -7,7 +7,7 @@ import pytest
 from benchmarks.cuts import Plan, Served, hear, recording
 from benchmarks.differences import compare
 from benchmarks.processes import GatewayProcess
-from clients.media import MEDIA_FORMAT
+from clients.paced_media import MEDIA_FORMAT
 from gateway.wire import Start
 from tests.meeting import RECORDING
 from tools.fault_proxy import Cut, Learns, Way

@@ -23,7 +23,7 @@ from deepgram.listen.v2.types.listen_v2turn_info import ListenV2TurnInfo
 from deepgram.types.listen_v1response import ListenV1Response
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
-from decoder.choice import create_engine
+from decoder.engine_selection import create_engine
 from decoder.engines.scripted import ScriptedEngine
 from gateway.settings import load_settings
 from tests.compatibility import exercises

@@ -8,7 +8,7 @@ import webvtt
 from openai import AsyncOpenAI
 from openai.types.audio import TranscriptionVerbose
 
-from decoder.choice import create_engine
+from decoder.engine_selection import create_engine
 from gateway.settings import load_settings
 from tests.meeting import RECORDING, said_words, words
 from tests.servers import EMBEDDED, serving

@@ -15,7 +15,7 @@ from openai.types.realtime import RealtimeErrorEvent
 from openai.types.websocket_reconnection import ReconnectingEvent
 from websockets.exceptions import InvalidStatus
 
-from decoder.choice import create_engine
+from decoder.engine_selection import create_engine
 from decoder.engines.scripted import ScriptedEngine
 from gateway.settings import load_settings
 from tests.calls import g711

@@ -8,7 +8,7 @@ import jiwer
 import numpy as np
 import pytest
 
-from decoder.choice import create_engine
+from decoder.engine_selection import create_engine
 from gateway.settings import load_settings
 from tests.calls import CallFrame, frames_of, g711, media_of, start_of, stop_of, watched_call
 from tests.meeting import words

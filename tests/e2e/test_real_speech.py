@@ -11,8 +11,8 @@ from benchmarks.arms import gateway_settings, stream
 from benchmarks.captions import displays
 from benchmarks.doubling import doubled_phrases, spelled_words
 from benchmarks.sets import read_sets
-from clients.media import MEDIA_FORMAT
-from decoder.choice import create_engine
+from clients.paced_media import MEDIA_FORMAT
+from decoder.engine_selection import create_engine
 from decoder.engines.scripted import CostModel
 from gateway.wire import Start
 from tests.real_speech import Listener, at_level, kept_listening, listening, share_of, weights

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 import soxr
 
-from gateway.wire.openai_realtime import OpenAIRealtimeCodec
+from gateway.wire.openai_realtime.codec import OpenAIRealtimeCodec
 from tests.real_speech import Listener, kept_listening, share_of, wav_of
 from tests.recordings import recording
 from tests.sessions import Message, call

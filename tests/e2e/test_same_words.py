@@ -6,10 +6,10 @@ from functools import cache, partial
 import anyio
 import pytest
 
-from clients.media import MEDIA_FORMAT
+from clients.paced_media import MEDIA_FORMAT
 from clients.stream import stream
-from decoder.choice import create_engine
-from gateway.local import local_connection
+from decoder.engine_selection import create_engine
+from gateway.in_process import local_connection
 from gateway.settings import load_settings
 from gateway.wire import CODECS, Final, Start
 from tests import deepgram_client, realtime_client, vosk_client, wyoming_client

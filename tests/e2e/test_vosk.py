@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from decoder.choice import create_engine
+from decoder.engine_selection import create_engine
 from decoder.engine import Engine
 from decoder.engines.scripted import ScriptedEngine
 from gateway.settings import load_settings
@@ -118,7 +118,7 @@ async def test_a_file_of_one_long_utterance_is_answered_piece_by_piece() -> None
 
 
 async def test_a_client_in_lock_step_gets_its_replies_from_an_engine_that_hangs() -> None:
-    with patch("gateway.wire.vosk.MAX_WAIT_S", 0.01):
+    with patch("gateway.wire.vosk.codec.MAX_WAIT_S", 0.01):
         async with hearing_loudness(stuck_on_finals(), decode_timeout_s=0.5) as served:
             replies = await spoken_in_turn(served, [speech(0.5), *[hush(0.5)] * 30])
     assert len(replies) == 32

@@ -5,7 +5,7 @@ import pytest
 from wyoming.asr import Transcribe
 from wyoming.audio import AudioStart
 
-from decoder.choice import create_engine
+from decoder.engine_selection import create_engine
 from gateway.settings import load_settings
 from tests.compatibility import exercises
 from tests.meeting import said_words, spoken_frames, words

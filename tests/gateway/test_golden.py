@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.wire.native import NativeClientCodec
+from gateway.wire.native.codec import NativeClientCodec
 from tests.golden_sessions import GOLDEN, Line, of_server, read, replay, write
 from tests.sessions import Message
 

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from gateway.errors import Overloaded
-from gateway.limits import Admission
+from gateway.access.admission import Admission
 from gateway.transport import SparingTransport, memory_pair
 
 TINY_S = 0.01

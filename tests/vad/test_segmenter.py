@@ -13,7 +13,7 @@ from vad.audio import Float32, s_to_samples
 from vad.events import EndReason, SpeechEnded, SpeechEvent, SpeechPaused, SpeechProgress, SpeechResumed, SpeechStarted
 from vad.segmenter import MOST_DOUBT_MS, Segmenter
 from vad.settings import SegmenterSettings
-from vad.tape import Tape
+from vad.audio_history import Tape
 
 WINDOW = 512
 SETTINGS = SegmenterSettings(pause_ms=200, silence_ms=500, pad_before_ms=300)

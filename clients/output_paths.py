@@ -1,0 +1,163 @@
+"""Which files are transcribed, and where their captions go; decided before any is opened."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clients.caption_writers import OutputFormat
+from gateway.wire import LivecueError
+
+__all__ = ["STANDARD_INPUT", "Job", "TargetRefused", "plan"]
+
+STANDARD_INPUT = "-"
+
+_MEDIA_SUFFIXES = frozenset(
+    [
+        ".3gp",
+        ".aac",
+        ".ac3",
+        ".aif",
+        ".aiff",
+        ".amr",
+        ".ape",
+        ".asf",
+        ".au",
+        ".avi",
+        ".caf",
+        ".dts",
+        ".eac3",
+        ".f4v",
+        ".flac",
+        ".flv",
+        ".m2ts",
+        ".m4a",
+        ".m4b",
+        ".m4v",
+        ".mka",
+        ".mkv",
+        ".mov",
+        ".mp2",
+        ".mp3",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".mxf",
+        ".oga",
+        ".ogg",
+        ".ogv",
+        ".opus",
+        ".tta",
+        ".ts",
+        ".vob",
+        ".w64",
+        ".wav",
+        ".weba",
+        ".webm",
+        ".wma",
+        ".wmv",
+        ".wv",
+    ]
+)
+"""Of the files that are taken in a folder. One that is named itself may be called anything."""
+
+
+class TargetRefused(LivecueError):
+    """What is asked of the command line cannot be done with these files."""
+
+    code = "target_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One recording.
+
+    Attributes:
+        source: its path, or `-` for standard input.
+        output: where its captions go; None: to standard output.
+        format: how they are written.
+    """
+
+    source: str
+    output: Path | None
+    format: OutputFormat
+
+
+def plan(sources: Sequence[str], output: Path | None, output_format: OutputFormat | None) -> list[Job]:
+    """Return what there is to do, in the order given; files of a folder by name.
+
+    Args:
+        sources: paths of files and folders, or `-`.
+        output: a file, or a folder, which several recordings need; None: standard output.
+        output_format: None: the one that the name of `output` says, else plain text.
+
+    Raises:
+        TargetRefused: a file is missing, or the captions would not be where they are expected, or over a recording.
+    """
+    found = [pair for source in sources for pair in _found(source)]
+    is_folder = output is not None and (output.is_dir() or len(found) > 1 or Path(sources[0]).is_dir())
+    if len(found) > 1 and output is None:
+        raise TargetRefused(f"{len(found)} recordings: say with -o FOLDER where their captions go")
+    if is_folder and output is not None:
+        if output.exists() and not output.is_dir():
+            raise TargetRefused(f"--output {output}: a file; {len(found)} recordings need a folder")
+        chosen = output_format or OutputFormat.TXT
+        paths = _paths_in(output, [name for _, name in found], chosen)
+        jobs = [Job(source, path, chosen) for (source, _), path in zip(found, paths, strict=True)]
+    else:
+        if output is not None and not output.parent.is_dir():
+            raise TargetRefused(f"--output {output}: there is no folder {output.parent}")
+        jobs = [Job(source, output, _format_of(output, output_format)) for source, _ in found]
+    for job in jobs:
+        _refuse_overwriting(job, [source for source, _ in found])
+    return jobs
+
+
+def _found(source: str) -> list[tuple[str, Path]]:
+    """Return the recordings of an argument, each with the name by which its captions are called."""
+    path = Path(source)
+    if not path.is_dir():
+        return [(source, Path("captions" if source == STANDARD_INPUT else path.name))]
+    files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in _MEDIA_SUFFIXES and file.is_file()]
+    if not files:
+        raise TargetRefused(f"{source}: no recordings in this folder (*.wav, *.mp3, *.mp4 …)")
+    return [(str(file), file.relative_to(path)) for file in files]
+
+
+def _paths_in(folder: Path, names: Sequence[Path], output_format: OutputFormat) -> list[Path]:
+    """Return `talk.srt` for talk.mp4, and `talk.mp4.srt` where there is a talk.wav too."""
+    counts = Counter(name.with_suffix("") for name in names)
+    bases = [name.with_suffix("") if counts[name.with_suffix("")] == 1 else name for name in names]
+    paths = [folder / f"{base}.{output_format}" for base in bases]
+    doubled = [path for path, count in Counter(paths).items() if count > 1]
+    if doubled:
+        raise TargetRefused(f"--output {folder}: {doubled[0]} would hold the captions of two recordings")
+    return paths
+
+
+def _format_of(output: Path | None, wanted: OutputFormat | None) -> OutputFormat:
+    suffix = "" if output is None else output.suffix.lower()
+    named = next((known for known in OutputFormat if suffix == f".{known}"), None)
+    if wanted is None and named is None and suffix:
+        known = ", ".join(f".{known}" for known in OutputFormat)
+        raise TargetRefused(f"--output {output}: allowed are {known}, or another name with --format")
+    if wanted is not None and named is not None and wanted is not named:
+        raise TargetRefused(f"--output {output} --format {wanted}: they contradict each other; leave one out")
+    return wanted or named or OutputFormat.TXT
+
+
+def _refuse_overwriting(job: Job, sources: Sequence[str]) -> None:
+    """See that the captions go over no recording, be it by another name or through a link."""
+    if job.output is None or not job.output.exists():
+        return
+    there = job.output.stat()
+    for source in sources:
+        try:
+            status = os.fstat(sys.stdin.fileno()) if source == STANDARD_INPUT else Path(source).stat()
+        except OSError:  # it is not there, or has no descriptor
+            continue
+        if os.path.samestat(there, status):
+            raise TargetRefused(f"--output {job.output}: that is the recording itself ({source})")

@@ -1,0 +1,95 @@
+"""Sound from files: any container PyAV opens, decoded to what a gateway takes, at any pace."""
+
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import anyio
+from anyio import to_thread
+
+from gateway.wire import SAMPLE_RATE_HZ, AudioFormat, Encoding
+from vad.media_file import Media, MediaError
+
+__all__ = ["MEDIA_FORMAT", "MediaError", "MediaFile", "paced"]
+
+MEDIA_FORMAT = AudioFormat(Encoding.PCM_S16LE, SAMPLE_RATE_HZ, 1)
+"""What a media file is decoded to."""
+
+_FRAME_S = 0.1
+"""Sound in one message: the usual of live clients."""
+
+
+class MediaFile:
+    """An audio track of a file.
+
+    Args:
+        source: its path, or `-` for standard input.
+        track: which one, counted from 1; None: the one that the file says is played by default.
+
+    Raises:
+        MediaError: it cannot be opened, or has no sound, or no such track.
+    """
+
+    def __init__(self, source: str, track: int | None = None) -> None:
+        with ExitStack() as opened:
+            file = sys.stdin.buffer if source == "-" else opened.enter_context(_open(source))
+            self._media = opened.enter_context(Media(file, source, track=track))
+            self._opened = opened.pop_all()
+
+    @property
+    def broken_packets(self) -> int:
+        """Pieces that could not be decoded and were left out."""
+        return self._media.broken_packets
+
+    @property
+    def duration_s(self) -> float | None:
+        """Length in seconds as the container claims it; None where it does not say."""
+        return self._media.duration_s
+
+    def __enter__(self) -> "MediaFile":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._opened.close()
+
+    def frames(self) -> Iterator[bytes]:
+        """Yield the sound in `MEDIA_FORMAT`, 100 ms at a time; the last piece may be shorter.
+
+        What is broken in between is left out and counted in `broken_packets`.
+
+        Raises:
+            MediaError: all of it is broken.
+        """
+        return self._media.blocks(_FRAME_S)
+
+
+def _open(source: str) -> BinaryIO:
+    if not Path(source).is_file():
+        raise MediaError(f"{source}: there is no such file")
+    try:
+        return Path(source).open("rb")
+    except OSError as error:
+        raise MediaError(f"{source}: it cannot be opened ({error.strerror})") from error
+
+
+async def paced(frames: Iterator[bytes], speed: float | None) -> AsyncIterator[bytes]:
+    """Yield frames when they are due, decoding them off the event loop.
+
+    Args:
+        frames: pieces of 100 ms.
+        speed: times real time; None: as fast as they are taken. Frame k is due k times 0.1 s after the first at speed
+            1, whenever the one before was taken, so a stall does not slow the whole stream down.
+    """
+    begin_s = time.monotonic()
+    count = 0
+    while (frame := await to_thread.run_sync(next, frames, None)) is not None:
+        if speed is not None:
+            await anyio.sleep(max(0.0, begin_s + count * _FRAME_S / speed - time.monotonic()))
+        count += 1
+        yield frame

@@ -1,0 +1,1 @@
+"""Moonshine on ONNX Runtime."""

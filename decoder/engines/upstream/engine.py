@@ -1,0 +1,254 @@
+"""Any number of services that offer `POST /audio/transcriptions`, as one engine for live speech."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import anyio
+
+from decoder.engine_selection import create_engine
+from decoder.engine import Engine, EngineInfo, EngineWork, PoolReport
+from decoder.engines.upstream.client import Ask, HttpUpstream, Upstream
+from decoder.engines.upstream.retry_policy import PartialGivesWay, UpstreamWithoutCredits
+from decoder.engines.upstream.pool import Pool, Surroundings, Written
+from decoder.engines.upstream.audio_encoding import padded_samples
+from decoder.engines.upstream.budget import Allowance, Ledger, RollingHour
+from decoder.engines.upstream.word_timing import going_on_from
+from decoder.settings import EngineSettings, PoolSettings
+from decoder.types import DecodeRequest, EngineBusy, EngineError, Hypothesis, ModelError, RequestKind, Word
+from vad.audio import Float32, s_to_samples
+
+__all__ = ["Ask", "Surroundings", "UpstreamEngine", "create"]
+
+_CONTEXT_WORDS = 2
+"""Committed words that a partial's window repeats: their times are guessed, so a cut behind the last would hit it."""
+
+_PROMPT_WORDS = 40
+"""Of what a window leaves out: a model goes on better than it begins, and Whisper reads 224 tokens at most."""
+
+_FINALS = (RequestKind.FINAL, RequestKind.FILE)
+"""Of an utterance the last request, whatever comes of it."""
+
+
+def create(settings: EngineSettings) -> Engine:
+    """Return the engine for the upstreams that are set, not connected yet.
+
+    Raises:
+        ModelError: none is set, an API key is missing, or there is no such local engine.
+    """
+    if not settings.upstreams:
+        raise ModelError("engine upstream needs an upstream: set engine.upstreams, or say --upstream-url")
+    pool = settings.pool
+    has_local = pool.fallback or pool.partials == "local"
+    local = create_engine(replace(settings, name=pool.local_engine, upstreams=())) if has_local else None
+    return UpstreamEngine([HttpUpstream(upstream) for upstream in settings.upstreams], pool, local)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The part of an utterance that is sent for a partial.
+
+    Attributes:
+        start_sample: where it begins on the session's time line.
+        known: words that stay whatever the answer says.
+        expected: how many of them, the last ones, lie in the window.
+    """
+
+    start_sample: int
+    known: tuple[Word, ...]
+    expected: int
+
+
+class UpstreamEngine:
+    """Sends each request its own way: a slow, a failing and a split one hold up no other.
+
+    | request | partials off | upstream | local |
+    |---|---|---|---|
+    | partial | is not asked for | the newest seconds, to a pool | to the local engine |
+    | eager | to the pool, while that is in vain seldom enough | the same | the same |
+    | final, file | to the pool; then to the local engine, if `fallback` is set | the same | the same |
+
+    Args:
+        clients: of the upstreams, the preferred one first.
+        settings: of the pool.
+        local: engine for local partials and the last resort; None where neither is set.
+        surroundings: clock and chance.
+    """
+
+    def __init__(
+        self,
+        clients: Sequence[Upstream],
+        settings: PoolSettings,
+        local: Engine | None = None,
+        surroundings: Surroundings | None = None,
+    ) -> None:
+        self.work = EngineWork()
+        self.max_batch = 1
+        self.parallel = sum(client.settings.concurrency for client in clients)
+        self.fallbacks = 0
+        """Finals the local engine made."""
+        self.speech_s = 0.0
+        """Speech that was asked for, each second once."""
+        self._settings = settings
+        self._surroundings = surroundings or Surroundings()
+        self._pool = Pool(clients, settings, self._spend, self._surroundings)
+        self._ledger = Ledger(settings)
+        self._hour = RollingHour(settings)
+        self._local = local
+        self._local_turn = anyio.Lock()  # engines decode one batch at a time
+        self._partials: dict[str, tuple[int, tuple[Word, ...]]] = {}
+        """Session → the utterance of its latest upstream partial, and the words of that."""
+        self.info = EngineInfo(
+            engine="upstream",
+            model=", ".join(dict.fromkeys(client.settings.model for client in clients)),
+            device=", ".join(client.name for client in clients),
+            eager_is_final=settings.eager_share > 0,
+            translates=any(client.settings.translates for client in clients),
+            partial_interval_s={"off": None, "upstream": settings.partial_interval_s, "local": 0.0}[settings.partials],
+            pool=self.report,
+        )
+
+    async def warm_up(self) -> None:
+        """Connect to every upstream, and load the local engine; an upstream that is down now may be up later.
+
+        Raises:
+            ModelError: the local engine's model cannot be loaded.
+        """
+        await self._pool.connect()
+        if self._local is not None:
+            await self._local.warm_up()
+
+    async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
+        """Return one answer a request, in the same order."""
+        answers: dict[int, Hypothesis | EngineError] = {}
+
+        async def answer(place: int, request: DecodeRequest) -> None:
+            answers[place] = await self._answer(request)
+
+        async with anyio.create_task_group() as tasks:
+            for place, request in enumerate(batch):
+                tasks.start_soon(answer, place, request)
+        return [answers[place] for place in range(len(batch))]
+
+    def forget(self, session_id: str) -> None:
+        """Drop what is kept for that session."""
+        self._ledger.forget(session_id)
+        self._partials.pop(session_id, None)
+        if self._local is not None:
+            self._local.forget(session_id)
+
+    def report(self) -> PoolReport:
+        """Return how the upstreams fare."""
+        now_s = self._surroundings.clock()
+        allowance = self._hour.allowance(now_s)
+        return PoolReport(
+            upstreams=tuple(member.report() for member in self._pool.members),
+            is_usable=self._settings.fallback or (self._pool.is_usable and allowance is not Allowance.NOTHING),
+            speech_s=self.speech_s,
+            cost_last_hour=self._hour.cost(now_s),
+            allowance=allowance.value,
+            hedges=self._pool.hedges,
+            fallbacks=self.fallbacks,
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections, and the local engine."""
+        await self._pool.aclose()
+        if self._local is not None:
+            await self._local.aclose()
+
+    async def _answer(self, request: DecodeRequest) -> Hypothesis | EngineError:
+        if not len(request.samples):
+            return _hypothesis(request, request.forced)
+        is_final = request.kind in _FINALS
+        if request.kind is RequestKind.PARTIAL and self._settings.partials == "local":
+            return await self._ask_local(request)
+        new_speech_s = self._ledger.ask(request)
+        self.speech_s += new_speech_s
+        self._hour.add(self._surroundings.clock(), speech_s=new_speech_s)
+        try:
+            return await self._ask_pool(request)
+        except EngineError as error:
+            if not is_final or not self._settings.fallback:
+                return error
+            self.fallbacks += 1
+            return await self._ask_local(request)
+        finally:
+            if is_final and self._settings.partials == "local" and self._local is not None:
+                # it may follow the utterance still, and would never be told that it is over
+                self._local.forget(request.session_id)
+
+    async def _ask_pool(self, request: DecodeRequest) -> Hypothesis:
+        """Send the request, or the newest part of it.
+
+        Raises:
+            EngineError: it may not be sent, or no upstream answered.
+        """
+        window = self._window(request)
+        samples = request.samples[window.start_sample - request.start_sample :]
+        self._check_spending(request, padded_samples(len(samples)))
+        written = await self._pool.transcribe(_ask(request, window, samples))
+        words = going_on_from(window.known, window.expected, written.words)
+        if request.kind is RequestKind.PARTIAL and self._ledger.knows(request.session_id):
+            self._partials[request.session_id] = (request.utterance_id, words)
+        return _hypothesis(request, words, written)
+
+    def _check_spending(self, request: DecodeRequest, samples: int) -> None:
+        allowance = self._hour.allowance(self._surroundings.clock())
+        if allowance is Allowance.NOTHING:
+            raise UpstreamWithoutCredits("the upstreams' budget for this hour is spent")
+        if allowance is Allowance.FINALS and request.kind not in _FINALS:
+            raise EngineBusy("the upstreams' budget for this hour is nearly spent: only finals are sent")
+        if not self._ledger.allows(request, samples):
+            raise PartialGivesWay("so much sound for so little speech is more than the settings' share")
+        self._ledger.sent(request, samples)
+
+    def _window(self, request: DecodeRequest) -> _Window:
+        """Return what is sent: all of the sound, or for a partial the newest that is not committed."""
+        start, known = request.start_sample, request.forced
+        if request.kind is RequestKind.PARTIAL:
+            start = max(start, request.end_sample - s_to_samples(self._settings.partial_window_s))
+            utterance_id, latest = self._partials.get(request.session_id, (None, ()))
+            if utterance_id == request.utterance_id:
+                # what was heard before the window begins is all that will ever be known of it until the final
+                known += tuple(word for word in latest[len(known) :] if word.end_sample <= start)
+            if known:
+                start = max(start, min(known[-_CONTEXT_WORDS:][0].start_sample, request.end_sample))
+        expected = sum(word.start_sample + word.end_sample >= 2 * start for word in known)
+        return _Window(start, known, expected)
+
+    def _spend(self, sent_s: float, cost: float) -> None:
+        self._hour.add(self._surroundings.clock(), sent_s=sent_s, cost=cost)
+
+    async def _ask_local(self, request: DecodeRequest) -> Hypothesis | EngineError:
+        assert self._local is not None, "`create` makes one where the settings need it"
+        async with self._local_turn:
+            [answer] = await self._local.decode([request])
+        return answer
+
+
+def _ask(request: DecodeRequest, window: _Window, samples: Float32) -> Ask:
+    before = window.known[: len(window.known) - window.expected][-_PROMPT_WORDS:]
+    said = "".join(word.text for word in before).strip() if window.start_sample > request.start_sample else ""
+    return Ask(
+        name=f"{request.session_id}-{request.utterance_id}-{request.revision}",
+        kind=request.kind,
+        samples=samples,
+        start_sample=window.start_sample,
+        language=request.language,
+        prompt=f"{request.prompt} {said}".strip(),
+        task=request.task,
+        temperature=request.temperature,
+    )
+
+
+def _hypothesis(request: DecodeRequest, words: tuple[Word, ...], written: Written | None = None) -> Hypothesis:
+    heard = None if written is None else written.heard
+    return Hypothesis(
+        request.session_id,
+        request.utterance_id,
+        request.revision,
+        words,
+        language=request.language or (None if heard is None else heard.language),
+        avg_logprob=None if heard is None else heard.avg_logprob,
+        no_speech_probability=None if heard is None else heard.no_speech_probability,
+    )

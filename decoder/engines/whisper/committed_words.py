@@ -1,0 +1,107 @@
+"""Which of the words that partials promised a final keeps."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+
+from decoder.engines.whisper.hypothesis_words import spell
+from decoder.engines.whisper.network import Heard, Network
+from decoder.engines.whisper.continuation import rest_of
+from decoder.engines.whisper.word_alignment import Spelling
+from decoder.stabiliser import normalise_word
+
+__all__ = ["Difference", "differences", "keep_promises"]
+
+KEPT_NATS = 0.0
+"""Promised words are kept where the text with them is at most so much less likely, nats. The search does not find every
+text, and timestamps, which partials have not, take part in it, so that some promised words are likelier than its own.
+Clean speech, Whisper tiny.en, words agreed on twice: promised words taken back 2.8 % without it, 2.4 at 0 nats and
+2.2 at 1 nat; words wrong 4.5, 4.5 and 5.0."""
+
+MOST_DIFFERENCES = 8
+"""A final that differs in more places has heard something else, and is better."""
+
+LEAST_PROBABILITY = 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Words of a final that stand where others were promised.
+
+    Attributes:
+        first, end: span of the final's words; empty where a promised word is missing.
+        promised: what was promised there; empty where the final has a word too many.
+    """
+
+    first: int
+    end: int
+    promised: tuple[str, ...]
+
+
+def differences(promised: Sequence[str], final: Sequence[str]) -> list[Difference]:
+    """Return where a final differs from what was promised, in order; words are compared without case and punctuation.
+
+    What the final says after the promised words is no difference.
+    """
+    old, new = [normalise_word(word) for word in promised], [normalise_word(word) for word in final]
+    found = []
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "equal" or i1 == len(old):
+            continue
+        end = min(j2, j1 + i2 - i1) if i2 == len(old) else j2
+        found.append(Difference(j1, end, tuple(promised[i1:i2])))
+    return found
+
+
+def keep_promises(heard: Sequence[Heard], network: Network, proceed: Callable[[], None]) -> list[Heard]:
+    """Return what was heard, with the words that were promised where they are as good.
+
+    Each difference is judged by itself: the model scores the final's text with the promised words in its place, all in
+    one pass. Finals of several pieces, which are long or of several speakers, stay as they are decoded.
+
+    Args:
+        heard: in any order.
+        network: that heard it.
+        proceed: called before each pass; what it raises ends the work.
+    """
+    return [_with_promises(item, network, proceed) if _is_whole(item) else item for item in heard]
+
+
+def _is_whole(heard: Heard) -> bool:
+    plan = heard.plan
+    return not plan.is_partial and not plan.before.tokens and rest_of(heard) is None and bool(plan.request.prefix)
+
+
+def _with_promises(heard: Heard, network: Network, proceed: Callable[[], None]) -> Heard:
+    spelled = spell(heard, network.speller(heard))
+    found = differences([word.text for word in heard.plan.request.prefix], [word.text for word in spelled])
+    if not 0 < len(found) <= MOST_DIFFERENCES or not heard.tokens:
+        return heard
+    proceed()
+    alternatives = [_tokens(heard, spelled, [difference], network) for difference in found]
+    logprobs = [_logprob(each) for each in network.score(heard, [heard.tokens, *alternatives])]
+    kept = [
+        difference
+        for difference, logprob in zip(found, logprobs[1:], strict=True)
+        if logprob >= logprobs[0] - KEPT_NATS
+    ]
+    return replace(heard, tokens=_tokens(heard, spelled, kept, network)) if kept else heard
+
+
+def _tokens(
+    heard: Heard, spelled: Sequence[Spelling], promised: Sequence[Difference], network: Network
+) -> tuple[int, ...]:
+    """Return the tokens of the text with the promised words in their places."""
+    starts = [*(word.first_token for word in spelled), len(heard.tokens)]
+    tokens: list[int] = []
+    done = 0
+    for difference in promised:
+        tokens += heard.tokens[done : starts[difference.first]]
+        tokens += network.tokens("".join(difference.promised))
+        done = starts[difference.end]
+    return (*tokens, *heard.tokens[done:])
+
+
+def _logprob(probabilities: Sequence[float]) -> float:
+    return sum(math.log(max(probability, LEAST_PROBABILITY)) for probability in probabilities)

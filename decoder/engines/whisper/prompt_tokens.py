@@ -1,0 +1,67 @@
+"""What a plan's text goes on from: the request's prompt, and the words before a cut; and prompts that become text."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from decoder.engine import EngineWork
+from decoder.engines.whisper.network import Heard, Network
+from decoder.engines.whisper.batch_plan import CONTEXT_TOKENS, Plan, carried_tokens
+from decoder.prompts import is_confirmed, repeats_prompt
+from decoder.types import Word
+
+__all__ = ["context_of", "free_of_prompts", "goes_on_from", "without_prompt"]
+
+
+def context_of(prompt: str, before: Sequence[Word], network: Network) -> tuple[int, ...]:
+    """Return <|startofprev|> and the tokens of the text before, or nothing where there is none.
+
+    Args:
+        prompt: of the request; of a long one the end counts.
+        before: committed words before the cut.
+        network: whose tokens they are.
+
+    Raises:
+        TypeError, ValueError: they have lone surrogates.
+    """
+    prompted = network.tokens(f" {prompt.strip()}" if prompt.strip() else "")
+    carried = tuple(token for word in before for token in network.tokens(word.text))
+    return goes_on_from(prompted + carried[len(carried) - carried_tokens(len(carried)) :], network)
+
+
+def goes_on_from(tokens: Sequence[int], network: Network) -> tuple[int, ...]:
+    """Return <|startofprev|> and the last of the tokens, as many as Whisper takes, or nothing where there are none."""
+    context = tokens[-(CONTEXT_TOKENS // 2 - 1) :]
+    return (network.sot_prev, *context) if context else ()
+
+
+def without_prompt(plan: Plan, network: Network) -> Plan:
+    """Return the plan of the same audio with no prompt."""
+    return replace(plan, context=context_of("", plan.before.words, network)) if plan.request.prompt else plan
+
+
+def free_of_prompts(
+    heard: Sequence[Heard], network: Network, work: EngineWork, proceed: Callable[[], None]
+) -> list[Heard]:
+    """Return what was heard; where a prompt came back as text that is not in the audio, what is heard without it.
+
+    A prompt is text before the audio to Whisper: it goes on from it, and where it hears nothing clear it says it again.
+    So a text that may be the prompt's is decoded once more without it, from the same encoding.
+
+    Args:
+        heard: in any order.
+        network: that heard it.
+        work: where the decodes are counted.
+        proceed: called before each of them; what it raises ends the work.
+    """
+    return [_freed(item, network, work, proceed) for item in heard]
+
+
+def _freed(heard: Heard, network: Network, work: EngineWork, proceed: Callable[[], None]) -> Heard:
+    request, text = heard.plan.request, network.text(heard.tokens)
+    if not repeats_prompt(text, request.prompt):
+        return heard
+    proceed()
+    plan = without_prompt(heard.plan, network)
+    [free] = network.generate([plan], [heard.encoded], [heard.language], request.temperature)
+    work.redecoded += 1
+    return heard if is_confirmed(text, request.prompt, network.text(free.tokens)) else free

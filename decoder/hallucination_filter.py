@@ -1,0 +1,286 @@
+"""What nobody said: judges a hypothesis against the sound it came from. PURE.
+
+Whisper invents words where there are none: in silence phrases of the subtitle files it learnt from, loops anywhere.
+What is not known, for many engines give no probabilities, is not held against the words.
+"""
+
+import math
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import accumulate, pairwise
+
+import numpy as np
+
+from decoder.hallucination_phrases import is_credit, is_sign_off
+from decoder.speaking_time import syllables, without_timeless_tail
+from decoder.prompts import repeats_prompt
+from decoder.settings import GuardMode, GuardSettings
+from decoder.stabiliser import normalise_word
+from decoder.types import DecodeRequest, Hypothesis, RequestKind, Word
+from vad.audio import SAMPLE_RATE_HZ, Float32, ms_to_samples
+
+__all__ = ["Action", "Reason", "Verdict", "judge"]
+
+SILENT_DBFS = -70.0
+"""Nothing counts as sound below: the absolute gate of ITU-R BS.1770."""
+
+LEVEL_MS = 100
+"""A level is the mean over so much sound: about half a syllable, so that it finds the loudest one in any silence."""
+
+CUT_OFF_S = 0.5
+"""Sound that voice activity detection may have cut off at the ends of what was said."""
+
+FLUENT_SHARE = 0.75
+"""Nine of the twelve syllables that are possible in a second: few talk faster for long, and Japanese formulas of thanks
+are that fast. Mandarin has five on average, Japanese eight (Pellegrino et al. 2019)."""
+
+CERTAIN_AVG_LOGPROB = -0.7
+"""Half of the words are right then, or nearly. Whisper's inventions in noise lie below -0.7 but for phrases of silence,
+words of quiet speakers whom the detector misses above -0.65."""
+
+LONGEST_UNIT_CHARACTERS = 250
+"""A loop's unit: four longer ones do not fit into the 30 s that are decoded at once."""
+
+LEAST_REPEATS = 4
+"""Twice is emphasis, three times rhetoric."""
+
+
+class Action(StrEnum):
+    """What becomes of the words."""
+
+    KEEP = "keep"
+    FLAG = "flag"
+    DROP = "drop"
+
+
+class Reason(StrEnum):
+    """What speaks against them."""
+
+    LOOP = "loop"
+    NO_SPEECH = "no_speech"
+    TOO_FAST = "too_fast"
+    SILENCE_PHRASE = "silence_phrase"
+    PROMPT = "prompt"
+    LOW_CONFIDENCE = "low_confidence"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a hypothesis.
+
+    Attributes:
+        action: the strictest that a reason asks for.
+        reasons: all that were found and are not off, in the order of `Reason`; empty when `action` is keep.
+        words: those to go on with. All of them unless `action` is drop; then none, or, where only a loop or the end of
+            the text speaks against them, the words without it.
+    """
+
+    action: Action
+    reasons: tuple[Reason, ...]
+    words: tuple[Word, ...]
+
+
+def judge(request: DecodeRequest, hypothesis: Hypothesis, settings: GuardSettings) -> Verdict:
+    """Return what becomes of the hypothesis.
+
+    A partial is judged for loops alone: it is gone in half a second, and a doubtful word may be the beginning of a
+    certain one. A loop would stay: hypotheses that repeat themselves agree, so it would be committed.
+
+    Of a loop its unit stays once, with all before and after it: the decoder heard it there, and what follows is its
+    own echo. An end of the text that has no time in the audio is left out in the same way. The other reasons are looked
+    for in what is left, so that a loop of a phrase of silence leaves nothing.
+    """
+    if not hypothesis.words:
+        return Verdict(Action.KEEP, (), ())
+    modes = _modes(settings)
+    words, shortened = _shortened(hypothesis.words, settings, modes)
+    doubts: list[Reason] = []
+    if request.kind is not RequestKind.PARTIAL and words:
+        doubts = _doubts(request, words, hypothesis, settings, loops=Reason.LOOP in shortened)
+    found = {*shortened, *doubts}
+    reasons = tuple(reason for reason in Reason if reason in found and modes[reason] != "off")
+    if any(modes[reason] == "drop" for reason in doubts):
+        return Verdict(Action.DROP, reasons, ())
+    if words != hypothesis.words:
+        return Verdict(Action.DROP, reasons, words)
+    return Verdict(Action.FLAG if reasons else Action.KEEP, reasons, hypothesis.words)
+
+
+def _shortened(
+    words: tuple[Word, ...], settings: GuardSettings, modes: dict[Reason, GuardMode]
+) -> tuple[tuple[Word, ...], list[Reason]]:
+    """Return the words without loops and without a tail that has no time, where these are dropped; and which of it
+    there is."""
+    found = []
+    for reason in (Reason.LOOP, Reason.TOO_FAST):
+        if modes[reason] == "off":
+            continue
+        if reason is Reason.LOOP:
+            without = _without_loops(words, settings)
+        else:
+            without = without_timeless_tail(words, settings.syllables_per_s)
+        if without != words:
+            found.append(reason)
+            words = without if modes[reason] == "drop" else words
+    return words, found
+
+
+def _modes(settings: GuardSettings) -> dict[Reason, GuardMode]:
+    return {
+        Reason.LOOP: settings.loop,
+        Reason.NO_SPEECH: settings.no_speech,
+        Reason.TOO_FAST: settings.too_fast,
+        Reason.SILENCE_PHRASE: settings.silence_phrase,
+        Reason.PROMPT: settings.prompt,
+        Reason.LOW_CONFIDENCE: settings.low_confidence,
+    }
+
+
+def _doubts(
+    request: DecodeRequest, words: tuple[Word, ...], hypothesis: Hypothesis, settings: GuardSettings, *, loops: bool
+) -> list[Reason]:
+    text = "".join(word.text for word in words)
+    samples = request.samples
+    duration_s = len(samples) / SAMPLE_RATE_HZ
+    quickest_s = syllables(text) / settings.syllables_per_s
+    is_unsure = _is_unsure(hypothesis, settings.least_avg_logprob)
+    is_quiet = _stays_below(samples, settings.quiet_dbfs)
+    says_silence = _says_silence(hypothesis, settings)
+    has_voice = _has_voice(request, settings.doubtful_speech_probability)
+    found = []
+    is_denied = says_silence and (is_unsure or is_quiet)
+    if is_denied or _stays_below(samples, SILENT_DBFS) or _is_unvoiced(request, hypothesis, settings):
+        found.append(Reason.NO_SPEECH)
+    if quickest_s > duration_s + CUT_OFF_S:
+        found.append(Reason.TOO_FAST)
+    is_short = quickest_s / FLUENT_SHARE > duration_s
+    suspicious = loops or is_unsure or is_quiet or says_silence or is_short or not has_voice
+    if is_credit(text) or (suspicious and is_sign_off(text)):
+        found.append(Reason.SILENCE_PHRASE)
+    # A word's probability is that in the audio alone; an engine that gives none may be sure of its prompt.
+    is_guess = is_unsure or is_short or (not has_voice and words[0].probability is None)
+    if is_guess and repeats_prompt(text, request.prompt):
+        found.append(Reason.PROMPT)
+    if is_unsure:
+        found.append(Reason.LOW_CONFIDENCE)
+    return found
+
+
+def _says_silence(hypothesis: Hypothesis, settings: GuardSettings) -> bool:
+    probability = hypothesis.no_speech_probability
+    return probability is not None and probability > settings.no_speech_probability
+
+
+def _is_unvoiced(request: DecodeRequest, hypothesis: Hypothesis, settings: GuardSettings) -> bool:
+    """Return whether the engine does not believe its words, or is not sure of them and the detector found no speech.
+
+    Where a client decides what an utterance is, there may be nobody who speaks. A detector is deaf to some that do, so
+    the surer the engine is the less it takes.
+    """
+    if hypothesis.avg_logprob is not None and hypothesis.avg_logprob < settings.hopeless_avg_logprob:
+        return True
+    if _has_voice(request, settings.doubtful_speech_probability):
+        return False
+    is_doubtful = _has_voice(request, settings.least_speech_probability)
+    return _is_unsure(hypothesis, settings.least_avg_logprob if is_doubtful else CERTAIN_AVG_LOGPROB)
+
+
+def _has_voice(request: DecodeRequest, least_probability: float) -> bool:
+    probability = request.speech_probability
+    return probability is None or probability >= least_probability
+
+
+def _is_unsure(hypothesis: Hypothesis, least_avg_logprob: float) -> bool:
+    """Return whether the engine holds its words for unlikely.
+
+    The end of the text takes part in the mean log probability and is always likely; of a single word it is half the
+    mean. So the words' own probabilities are held to the same limit.
+    """
+    if hypothesis.avg_logprob is None:
+        return False
+    known = [word.probability for word in hypothesis.words if word.probability is not None]
+    words_unlikely = bool(known) and sum(known) / len(known) < math.exp(least_avg_logprob)
+    return hypothesis.avg_logprob < least_avg_logprob or words_unlikely
+
+
+def _stays_below(samples: Float32, level_dbfs: float) -> bool:
+    """Return whether even the loudest moment lies below the level; silence around the sound makes no difference. No
+    sound does not, nor does one with samples that are no numbers."""
+    moment = ms_to_samples(LEVEL_MS)
+    limit = moment * 10 ** (level_dbfs / 10)
+    with np.errstate(all="ignore"):
+        # As a whole it would then have less energy than as many moments at the limit. Speech seldom gets further.
+        if not np.dot(samples, samples) < -(-len(samples) // moment) * limit:
+            return False
+        energy = np.concatenate([np.zeros(moment), np.cumsum(np.square(samples, dtype=np.float64))])
+        # The first moments begin before the sound. Those that reach past its end hold less than the last one.
+        return bool(np.max(energy[moment:] - energy[:-moment]) < limit)
+
+
+def _without_loops(words: tuple[Word, ...], settings: GuardSettings) -> tuple[Word, ...]:
+    """Return the words without the repetitions of a loop, if they hold one or several.
+
+    A loop is a part that repeats itself at once, so often that it compresses like one (Whisper's own measure, taken of
+    that part alone, so that it is found behind any length of good text). Letters are compared without case and
+    punctuation. A word that is itself a loop is left out.
+    """
+
+    def is_loop(repeated: bytes) -> bool:
+        enough = len(repeated) >= settings.loop_bytes
+        return enough and len(repeated) > settings.compression_ratio * len(zlib.compress(repeated))
+
+    while words:
+        spelled = [_spelled(word.text) for word in words]
+        text = "".join(spelled)
+        starts = list(accumulate(map(len, spelled), initial=0))
+        loops = (part for part in _repetitions(text, frozenset(starts)) if is_loop(part.of(text)))
+        longest = max(loops, key=lambda loop: loop.end - loop.start, default=None)
+        if longest is None:
+            break
+        places = zip(words, pairwise(starts), strict=True)
+        words = tuple(word for word, (first, last) in places if not longest.repeats(first, last))
+    return words
+
+
+@dataclass(frozen=True, slots=True)
+class _Repetition:
+    """A part `[start, end)` of a text that says again and again what its first `period` characters say."""
+
+    start: int
+    end: int
+    period: int
+
+    def of(self, text: str) -> bytes:
+        return text[self.start : self.end].encode("utf-8", "replace")
+
+    def repeats(self, first: int, last: int) -> bool:
+        """Return whether a word at `[first, last)` of the text says what was said before, or repeats itself."""
+        overlap = min(last, self.end) - max(first, self.start)
+        if first < self.start:
+            return overlap >= 2 * self.period
+        return first < self.end and last > self.start + self.period
+
+
+def _repetitions(text: str, word_starts: frozenset[int]) -> Iterator[_Repetition]:
+    """Yield for each period the longest part that has it LEAST_REPEATS times or more, from where a word starts if one
+    starts in its first unit; a last repetition may be unfinished where the text ends with it."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    for period in range(1, min(len(codes) // LEAST_REPEATS, LONGEST_UNIT_CHARACTERS) + 1):
+        same = codes[period:] == codes[:-period]
+        if np.count_nonzero(same) < (LEAST_REPEATS - 1) * period:
+            continue
+        edges = np.flatnonzero(np.diff(same, prepend=False, append=False))
+        longest = 2 * int(np.argmax(edges[1::2] - edges[::2]))
+        first, end = int(edges[longest]), int(edges[longest + 1]) + period
+        start = next((place for place in range(first, first + period) if place in word_starts), first)
+        if end < len(text):
+            end -= (end - start) % period
+        if end - start >= LEAST_REPEATS * period:
+            yield _Repetition(start, end, period)
+
+
+def _spelled(text: str) -> str:
+    space = " " if text[:1].isspace() else ""
+    return space + normalise_word(text)

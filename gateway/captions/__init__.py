@@ -1,0 +1,1 @@
+"""From transcripts to subtitle cues: words, lines, cues, subtitle files."""

@@ -1,0 +1,172 @@
+"""Cues: what a viewer reads, when, and how it may still change. PURE.
+
+    utterance ──layout──► blocks of lines ──► times (no overlap in the session) ──► revisions
+
+All cues of an utterance are `partial` until its final, which decides what was said: then each comes once more, as
+`final`, or is withdrawn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from decoder.types import Transcript
+from gateway.captions.cue_layout import Block, CueLayout
+from gateway.captions.line_breaking import text_width
+from gateway.captions.cue_profiles import DEFAULT_PROFILE, PROFILES, CueProfile
+from vad.audio import s_to_samples
+
+__all__ = ["DEFAULT_PROFILE", "PROFILES", "Cue", "CueBuilder", "CueProfile", "CueState"]
+
+# A cue shorter than one frame of 25 Hz video would never be drawn; it also outlasts the rounding to milliseconds.
+_SHORTEST_S = 0.04
+
+
+class CueState(StrEnum):
+    """Whether a cue may still change."""
+
+    PARTIAL = "partial"
+    FINAL = "final"
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One version of what is shown together.
+
+    Attributes:
+        cue_id: unique in the session, the same in all versions: `3.1` is the first cue of utterance 3.
+        utterance_id: whose words it shows.
+        revision: greater than in any earlier version; it is the transcript's, unless that one came before.
+        start_sample: when it appears, at 16 kHz since the session began.
+        end_sample: when it disappears, > `start_sample`.
+        lines: what it shows; empty only in a partial cue, which is thereby withdrawn: show nothing. A later version may
+            bring it back until its utterance is final.
+        stable_chars: so many leading characters of `"\\n".join(lines)` are the same in all later partial versions:
+            their words are committed and their place is settled. Only the final version may correct them.
+        state: a final cue has text, and is the last version.
+    """
+
+    cue_id: str
+    utterance_id: int
+    revision: int
+    start_sample: int
+    end_sample: int
+    lines: tuple[str, ...]
+    stable_chars: int
+    state: CueState
+
+
+class CueBuilder:
+    """Turns the transcripts of one session into cues.
+
+    Utterances come one after the other, each until its final. While an utterance is partial a line break, once placed,
+    stays while the words before it do, so text above the last line never moves. The work of an update grows with its
+    utterance only.
+
+    Args:
+        profile: of the cues.
+        end_sample: of the last final cue, in a session that is resumed; None: there is none.
+    """
+
+    def __init__(self, profile: CueProfile, end_sample: int | None = None) -> None:
+        self._profile = profile
+        self._shortest_samples = s_to_samples(_SHORTEST_S)
+        self._gap_samples = s_to_samples(profile.gap_s)
+        self._earliest_sample = 0
+        """Where the next final cue may start."""
+        self._last_final_id: int | None = None
+        self._utterance: _Utterance | None = None
+        if end_sample is not None:
+            self._earliest_sample = end_sample + self._gap_samples
+
+    def update(self, transcript: Transcript, heard_sample: int, language: str | None = None) -> list[Cue]:
+        """Take in what an utterance says by now, and return the cues that changed, oldest first.
+
+        A final transcript brings all cues of its utterance, then the withdrawn ones. It may contradict partial ones.
+
+        Args:
+            transcript: of the utterance of the call before, or of a later one after that one's final.
+            heard_sample: how far the stream has been heard; after the utterance nothing is said before it.
+            language: ISO-639-1 of the words, for better line breaks; None where unknown.
+
+        Raises:
+            ValueError: the utterance is over, another one is not, or a partial has changed committed words.
+        """
+        utterance = self._utterance_of(transcript.utterance_id)
+        blocks = utterance.layout.update(transcript, language)
+        utterance.revision = max(transcript.revision, utterance.revision + 1)
+        spans = self._spans(blocks, heard_sample)
+        state = CueState.FINAL if transcript.is_final else CueState.PARTIAL
+        changed: list[Cue] = []
+        for index, (block, span) in enumerate(zip(blocks, spans, strict=True)):
+            changed += utterance.put(index, block, span, state)
+        changed += utterance.withdraw_from(len(blocks))
+        if transcript.is_final:
+            self._last_final_id, self._utterance = transcript.utterance_id, None
+            if spans:
+                self._earliest_sample = spans[-1][1] + self._gap_samples
+        return changed
+
+    def _utterance_of(self, utterance_id: int) -> "_Utterance":
+        if self._last_final_id is not None and utterance_id <= self._last_final_id:
+            raise ValueError(f"transcript of utterance {utterance_id}: {self._last_final_id} is already final")
+        if self._utterance is None:
+            self._utterance = _Utterance(utterance_id, CueLayout(self._profile))
+        if self._utterance.utterance_id != utterance_id:
+            raise ValueError(f"transcript of utterance {utterance_id}: {self._utterance.utterance_id} is not yet final")
+        return self._utterance
+
+    def _spans(self, blocks: Sequence[Block], heard_sample: int) -> list[tuple[int, int]]:
+        """Return start and end of each block: in order, apart by the gap, within what was heard."""
+        starts: list[int] = []
+        earliest_sample = self._earliest_sample
+        for block in blocks:
+            # Engines stamp words past the end of the sound; followed, they would push all later cues away.
+            starts.append(max(earliest_sample, min(block.start_sample, heard_sample - self._shortest_samples)))
+            earliest_sample = starts[-1] + self._shortest_samples + self._gap_samples
+        # The next utterance may begin at once: a last cue leaves it its gap, but speech is not cut for that.
+        last_limit_sample = heard_sample - self._gap_samples
+        if blocks:
+            last_limit_sample = max(last_limit_sample, min(blocks[-1].end_sample, heard_sample))
+        limits = [start_sample - self._gap_samples for start_sample in starts[1:]] + [last_limit_sample]
+        ends = map(self._end_sample, blocks, starts, limits)
+        return list(zip(starts, ends, strict=True))
+
+    def _end_sample(self, block: Block, start_sample: int, limit_sample: int) -> int:
+        duration_s = self._profile.min_duration_s
+        if self._profile.comfortable_cps is not None:
+            duration_s = max(duration_s, text_width(" ".join(block.lines)) / self._profile.comfortable_cps)
+        end_sample = min(max(block.end_sample, start_sample + s_to_samples(duration_s)), limit_sample)
+        if self._profile.max_duration_s is not None:
+            end_sample = min(end_sample, start_sample + s_to_samples(self._profile.max_duration_s))
+        return max(end_sample, start_sample + self._shortest_samples)
+
+
+@dataclass(slots=True)
+class _Utterance:
+    """The utterance being captioned, and the last version of each of its cues."""
+
+    utterance_id: int
+    layout: CueLayout
+    revision: int = 0
+    cues: list[Cue] = field(default_factory=list)
+
+    def put(self, index: int, block: Block, span: tuple[int, int], state: CueState) -> list[Cue]:
+        """Return the new version of a cue, or nothing if it would be the same."""
+        cue_id = f"{self.utterance_id}.{index + 1}"
+        cue = Cue(cue_id, self.utterance_id, self.revision, *span, block.lines, block.stable_chars, state)
+        if index == len(self.cues):
+            self.cues.append(cue)
+        elif replace(self.cues[index], revision=self.revision) == cue:
+            return []
+        self.cues[index] = cue
+        return [cue]
+
+    def withdraw_from(self, index: int) -> list[Cue]:
+        """Return withdrawing versions of the shown cues from there on."""
+        withdrawn: list[Cue] = []
+        for number, cue in enumerate(self.cues[index:], start=index):
+            if cue.lines:
+                self.cues[number] = replace(cue, revision=self.revision, lines=(), stable_chars=0)
+                withdrawn.append(self.cues[number])
+        return withdrawn

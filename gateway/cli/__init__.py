@@ -1,0 +1,1 @@
+"""The `livecue` command, a module per subcommand."""

@@ -1,0 +1,212 @@
+"""`livecue transcribe`: recordings become files of captions, whole or with a sentence that says what is missing."""
+
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from math import inf
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from clients.connection import Connect, connect
+from clients.missing_audio import Gaps, Incomplete
+from clients.paced_media import MEDIA_FORMAT, MediaFile, paced
+from clients.caption_writers import OutputFormat, open_output, opened
+from clients.stream import Lost, stream
+from clients.output_paths import Job, plan
+from decoder.settings import SchedulerSettings
+from decoder.types import ModelError
+from gateway import cli_options as options
+from gateway.cli.running import EXIT_FAILED, notices, report, report_change, reported_errors, run, set_up_logging
+from gateway.errors import ConfigurationError
+from gateway.in_process import local_gateway
+from gateway.settings import Settings
+from gateway.wire import SAMPLE_RATE_HZ, Ack, Finished, ServerEvent, Start
+from vad.errors import LivecueError
+
+__all__ = ["transcribe"]
+
+logger = logging.getLogger("livecue")
+
+
+def transcribe(
+    files: Annotated[
+        list[str], typer.Argument(help="Audio and video files, folders of them, or - for standard input.")
+    ],
+    url: options.Url = None,
+    speed: Annotated[str, typer.Option(help="Times real time, or max.")] = "max",
+    output_format: Annotated[
+        OutputFormat | None,
+        typer.Option("--format", help="What to write; else what the name of --output says, or txt."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File, or folder for several; else standard output.")
+    ] = None,
+    track: Annotated[
+        int | None, typer.Option(min=1, help="Audio track, from 1; else the one played by default.")
+    ] = None,
+    language: options.Language = None,
+    languages: options.Languages = None,
+    prompt: options.Prompt = "",
+    profile: options.Profile = None,
+    api_key: options.ApiKey = None,
+    engine: options.Engine = None,
+    model: options.Model = None,
+    device: options.Device = None,
+    compute_type: options.ComputeType = None,
+    offline: options.Offline = None,
+    partials: options.Partials = None,
+    upstream_url: options.UpstreamUrl = None,
+    upstream_model: options.UpstreamModel = "whisper-1",
+    upstream_key_file: options.UpstreamKeyFile = None,
+    config: options.Config = None,
+    settings_list: options.Set = None,
+) -> None:
+    """Turn recordings into captions."""
+    flags = {
+        "session.languages": languages,
+        **options.engine_flags(engine, model, device, compute_type, offline),
+        **options.upstream_flags(engine, upstream_url, upstream_model, upstream_key_file, partials),
+    }
+    settings, times = options.read_settings(flags, config, settings_list), _speed(speed)
+    set_up_logging("warning")
+    with reported_errors():
+        jobs = plan(files, output, output_format)
+    start = Start(MEDIA_FORMAT, language, prompt, cue_profile=profile, languages=settings.session.languages)
+    start = replace(start, resumable=bool(url), file=times is None)
+    gateway = _remote(url, api_key) if url else local_gateway(_unhurried(settings))
+    run(partial(_transcribe_all, gateway, [partial(_Work, job, start, times, track) for job in jobs]))
+
+
+async def _transcribe_all(
+    gateway: AbstractAsyncContextManager[Connect], planned: Sequence[Callable[[Connect], "_Work"]]
+) -> None:
+    async with gateway as connect:
+        transcribed = [await _is_transcribed(work(connect)) for work in planned]
+    if not all(transcribed):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One recording to be transcribed.
+
+    Attributes:
+        job: what and where to.
+        start: the session's.
+        speed: times real time; None: as fast as it goes.
+        track: of its audio; None: the default one.
+        connect: to the gateway.
+    """
+
+    job: Job
+    start: Start
+    speed: float | None
+    track: int | None
+    connect: Connect
+
+
+async def _is_transcribed(work: _Work) -> bool:
+    """Transcribe one recording, and say what went wrong; the others may still do better."""
+    failure: LivecueError | None = None
+    try:
+        await _transcribe(work)
+    except (ConfigurationError, ModelError):
+        raise
+    except LivecueError as error:
+        failure = error
+    if failure is not None:
+        report(failure)
+    return failure is None
+
+
+async def _transcribe(work: _Work) -> None:
+    job, gaps = work.job, Gaps()
+    is_log = job.format is OutputFormat.JSONL
+    start = replace(work.start, partials=is_log, words=is_log)
+    with (
+        MediaFile(job.source, work.track) as media,
+        opened(job.output) as target,
+        _progress(job.source, media.duration_s) as on_progress,
+    ):
+        writer = open_output(job.format, target)
+
+        def on_event(event: ServerEvent) -> None:
+            on_progress(event)
+            writer.event(event)
+            gaps.add(event)
+
+        lost = Lost(on_change=report_change)
+        with _kept(job, gaps):
+            try:
+                await stream(work.connect, start, paced(media.frames(), work.speed), on_event, lost)
+            finally:
+                writer.close()
+        if media.broken_packets:
+            logger.warning("%s: %d broken pieces were left out", job.source, media.broken_packets)
+    if (missing := gaps.sentence()) is not None:
+        raise Incomplete(f"{job.source}: {missing}")
+
+
+@contextmanager
+def _kept(job: Job, gaps: Gaps) -> Iterator[None]:
+    """Say how far the captions go where they do not go to the end."""
+    where = "standard output" if job.output is None else str(job.output)
+    try:
+        yield
+    except LivecueError as error:
+        if not gaps.has_begun:
+            raise
+        missing = gaps.sentence(is_whole=False)
+        before = f"; before, {missing}" if missing else ""
+        raise Incomplete(
+            f"{job.source}: {error}; {where} has the words up to {gaps.answered_until}, the rest is missing{before}"
+        ) from error
+    except anyio.get_cancelled_exc_class():
+        sys.stderr.write(f"livecue: interrupted: {where} has the words up to {gaps.answered_until}\n")
+        raise
+
+
+@asynccontextmanager
+async def _remote(url: str, api_key: str | None) -> AsyncIterator[Connect]:
+    yield partial(connect, url, api_key)
+
+
+def _unhurried(settings: Settings) -> Settings:
+    """Return the settings of a gateway that serves nobody but this command: an engine has as long as it needs."""
+    if settings.scheduler.file_timeout_s != SchedulerSettings().file_timeout_s:
+        return settings
+    return settings.model_copy(update={"scheduler": replace(settings.scheduler, file_timeout_s=inf)})
+
+
+def _speed(text: str) -> float | None:
+    with reported_errors():
+        try:
+            speed = None if text == "max" else float(text)
+        except ValueError:
+            speed = 0.0
+        if speed is not None and not 0 < speed < float("inf"):
+            raise ConfigurationError(f"--speed {text}: expected a number above 0, or max")
+        return speed
+
+
+@contextmanager
+def _progress(name: str, duration_s: float | None) -> Iterator[Callable[[ServerEvent], None]]:
+    """Show how much of a recording has been answered, where somebody is looking."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=notices, transient=True, disable=not notices.is_terminal) as progress:
+        task = progress.add_task(Path(name).name, total=duration_s)
+
+        def on_event(event: ServerEvent) -> None:
+            if isinstance(event, Ack):
+                progress.update(task, completed=event.processed_samples / SAMPLE_RATE_HZ)
+            elif isinstance(event, Finished):
+                progress.update(task, completed=event.audio_samples / SAMPLE_RATE_HZ)
+
+        yield on_event

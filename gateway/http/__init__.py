@@ -1,0 +1,1 @@
+"""The HTTP server: application, routes by API, and what protects them."""

@@ -1,0 +1,146 @@
+"""The routes: WebSocket, health, metrics and documentation. Connections in, sessions run."""
+
+from importlib.metadata import version
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
+from fastapi_offline import FastAPIOffline
+from starlette.websockets import WebSocket
+
+from gateway.access.authenticator import check_origin, is_loopback
+from gateway.session.connection import serve
+from gateway.errors import GatewayError, Unauthorized
+from gateway.http.host_check import HostGuard, known_hosts
+from gateway.http.errors import RequestIds, error_response, shape_errors
+from gateway.http.openai.routes import rest_router
+from gateway.http.deepgram.routes import deepgram_router
+from gateway.http.openai.realtime import realtime_router
+from gateway.http.pages import pages_router
+from gateway.http.sessions.routes import sessions_router
+from gateway.http.sessions.transcripts import transcripts_router
+from gateway.http.twilio import twilio_router
+from gateway.http.sessions.events import viewers_router
+from gateway.http.vosk import vosk_router
+from gateway.runtime import Gateway
+from gateway.session.session import SessionContext
+from gateway.access.credentials import address_of, authorization_of, subprotocol_of
+from gateway.transport import WebSocketTransport
+from gateway.wire.native.codec import NativeCodec
+
+__all__ = ["create_app"]
+
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_ROUTERS = (
+    rest_router,
+    realtime_router,
+    deepgram_router,
+    pages_router,
+    sessions_router,
+    viewers_router,
+    transcripts_router,
+    twilio_router,
+    vosk_router,
+)
+"""Beside those of this module, a module each."""
+
+
+def create_app(gateway: Gateway) -> FastAPI:
+    """Return the ASGI application of a gateway at work."""
+    app: FastAPI = FastAPIOffline(
+        title="livecue",
+        description="Real-time transcription gateway. The WebSocket routes are described in docs/protocol.md.",
+        version=version("livecue"),
+        redoc_url=None,
+    )
+    _guard_hosts(app, gateway)
+    app.add_middleware(RequestIds)
+    shape_errors(app)
+    for router in _ROUTERS:
+        app.include_router(router(gateway))
+    gateway.sessions.metrics.watch_upstreams(gateway.sessions.engine.pool)
+    gateway.sessions.metrics.watch_viewers(gateway.sessions.watching)
+    _add_health(app, gateway)
+    _add_native(app, gateway)
+    return app
+
+
+def _guard_hosts(app: FastAPI, gateway: Gateway) -> None:
+    server, telephony = gateway.settings.server, gateway.settings.telephony
+    signed = () if telephony.twilio_auth_token is None else ("/v1/twilio",)  # by a signature that covers the name
+
+    def is_strict(path: str) -> bool:
+        return (gateway.doorkeeper.is_open or bool(server.allowed_hosts)) and path not in signed
+
+    app.add_middleware(
+        HostGuard,
+        known=known_hosts(server.allowed_hosts, server.host, (server.public_url, telephony.public_url)),
+        origins=server.origins,
+        is_strict=is_strict,
+    )
+
+
+def _add_native(app: FastAPI, gateway: Gateway) -> None:
+    context, origins = gateway.sessions, gateway.settings.server.origins
+
+    @app.websocket("/v1/stream")
+    async def stream(websocket: WebSocket) -> None:
+        try:
+            check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), origins)
+            caller = await gateway.doorkeeper.admit(authorization_of(websocket), address_of(websocket))
+            with gateway.admission.enter(caller):
+                await websocket.accept(subprotocol_of(websocket))
+                await serve(gateway, WebSocketTransport(websocket), NativeCodec(), "native", caller)
+        except GatewayError as error:
+            context.metrics.refused.labels(error.code).inc()
+            await websocket.send_denial_response(error_response(error))
+
+
+def _add_health(app: FastAPI, gateway: Gateway) -> None:
+    context = gateway.sessions
+    is_guarded = not is_loopback(gateway.settings.server.host)
+
+    @app.get("/healthz", tags=["health"])
+    async def healthz() -> dict[str, str]:
+        """Say that the process is alive."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["health"])
+    async def readyz(response: Response) -> dict[str, object]:
+        """Say whether speech sent now would become words: 200, or 503 while the engine fails or the gateway stops."""
+        body = _readiness(context)
+        response.status_code = 200 if body["status"] == "ready" else 503
+        return body
+
+    @app.get("/metrics", tags=["health"], response_class=PlainTextResponse)
+    async def metrics(request: Request) -> Response:
+        """Return the metrics in Prometheus' text format; beyond this machine, to a key of the settings only."""
+        if is_guarded:
+            authorization, address = request.headers.get("authorization"), address_of(request)
+            caller = await gateway.doorkeeper.admit(authorization, address, needs_credit=False)
+            if not gateway.doorkeeper.allows_everything(caller):
+                raise Unauthorized("metrics tell of all keys: a key of the settings is wanted")
+        return Response(context.metrics.exposition(), media_type=_METRICS_TYPE)
+
+
+def _readiness(context: SessionContext) -> dict[str, object]:
+    """Return what `/readyz` says; how its upstreams fare, where the engine has some."""
+    info = context.engine
+    described = {"engine": info.engine, "model": info.model, "device": info.device, "languages": info.languages}
+    status = "ready" if context.scheduler.is_ready else "engine_failing"
+    status = "draining" if context.drain.has_begun else status
+    if info.pool is None:
+        return {"status": status, **described}
+    pool = info.pool()
+    upstreams = [
+        {"name": each.name, "model": each.model, "circuit": each.circuit, "failure": each.failure, "cost": each.cost}
+        for each in pool.upstreams
+    ]
+    return {
+        "status": status if pool.is_usable or context.drain.has_begun else "upstreams_failing",
+        **described,
+        "upstreams": upstreams,
+        "allowance": pool.allowance,
+        "audio_per_speech": pool.audio_per_speech,
+        "cost_last_hour": pool.cost_last_hour,
+    }

@@ -1,0 +1,145 @@
+"""What Deepgram's clients get for a file: passages in, JSON out. PURE."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from gateway.captions.line_breaking import join_lines
+from gateway.session.file_session import Passage
+from gateway.wire import WordSpan
+from gateway.wire.deepgram.messages import (
+    MODEL_UUID,
+    Alternative,
+    ModelInfo,
+    WordObject,
+    alternative,
+    confidence_of_words,
+    seconds,
+    word_object,
+)
+from gateway.wire.deepgram.listen_params import Listen
+
+__all__ = ["FileFacts", "body_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What is known of a file besides its words.
+
+    Attributes:
+        request_id: name of the request.
+        sha256: of the file, in hexadecimal.
+        created: when it came, ISO 8601.
+        duration_s: length of its sound.
+        model: of the engine.
+    """
+
+    request_id: str
+    sha256: str
+    created: str
+    duration_s: float
+    model: str
+
+
+class FileMetadata(msgspec.Struct, omit_defaults=True):
+    """What the answer says of the request."""
+
+    transaction_key: str
+    request_id: str
+    sha256: str
+    created: str
+    duration: float
+    channels: int
+    models: list[str]
+    model_info: dict[str, ModelInfo]
+    extra: dict[str, str] | None = None
+
+
+class FileChannel(msgspec.Struct, omit_defaults=True):
+    """All that is said."""
+
+    alternatives: list[Alternative]
+    detected_language: str | None = None
+
+
+class Utterance(msgspec.Struct):
+    """What is said between two silences."""
+
+    start: float
+    end: float
+    confidence: float
+    channel: int
+    transcript: str
+    words: list[WordObject]
+    id: str
+
+
+class FileResults(msgspec.Struct, omit_defaults=True):
+    """The words."""
+
+    channels: list[FileChannel]
+    utterances: list[Utterance] | None = None
+
+
+class FileAnswer(msgspec.Struct):
+    """The whole answer."""
+
+    metadata: FileMetadata
+    results: FileResults
+
+
+def body_of(listen: Listen, passages: Sequence[Passage], facts: FileFacts) -> bytes:
+    """Return the answer about a file as JSON.
+
+    Args:
+        listen: what is wanted.
+        passages: all of the file, in order.
+        facts: what is known of it.
+    """
+    said = [passage for passage in passages if passage.final.text]
+    words = [word for passage in said for word in passage.final.words]
+    text = join_lines(passage.final.text for passage in said)
+    metadata = FileMetadata(
+        transaction_key="deprecated",
+        request_id=facts.request_id,
+        sha256=facts.sha256,
+        created=facts.created,
+        duration=round(facts.duration_s, 3),
+        channels=1,
+        models=[MODEL_UUID],
+        model_info={MODEL_UUID: ModelInfo(listen.model, "1", facts.model)},
+        extra=dict(listen.extra) or None,
+    )
+    language = _language(said)
+    channel = FileChannel(
+        [alternative(text, words, language if listen.is_multilingual else None)],
+        language if listen.start.language is None else None,
+    )
+    utterances = [_utterance(number, passage) for number, passage in enumerate(said)] if listen.utterances else None
+    return msgspec.json.encode(FileAnswer(metadata, FileResults([channel], utterances)))
+
+
+def _utterance(number: int, passage: Passage) -> Utterance:
+    words: Sequence[WordSpan] = passage.final.words
+    start = words[0].start_sample if words else passage.final.start_sample
+    end = words[-1].end_sample if words else passage.final.end_sample
+    return Utterance(
+        start=seconds(start),
+        end=seconds(max(start, end)),
+        confidence=confidence_of_words(words),
+        channel=0,
+        transcript=passage.final.text,
+        words=[word_object(word) for word in words],
+        id=str(number),
+    )
+
+
+def _language(said: Sequence[Passage]) -> str | None:
+    """Return the language most is said in."""
+    spoken = Counter[str]()
+    for passage in said:
+        if passage.final.language is not None:
+            spoken[passage.final.language] += len(passage.final.text)
+    return max(spoken, key=spoken.__getitem__, default=None)

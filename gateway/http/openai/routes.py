@@ -1,0 +1,81 @@
+"""The routes: transcriptions, translations, models."""
+
+import time
+
+from fastapi import APIRouter, Request, Security
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel
+
+from decoder.types import Task
+from gateway.errors import NotFound
+from gateway.http.openapi import ERRORS, OPEN, TRANSCRIPTION_FORM, TRANSCRIPTS, TRANSLATION_FORM
+from gateway.http.openai.transcription_response import FileDesk, TranscriptionResponse
+from gateway.runtime import Gateway
+from gateway.access.credentials import address_of
+
+__all__ = ["rest_router"]
+
+_ALIASES = ("whisper-1",)
+"""Names that clients ask for where nobody told them another."""
+
+_MAX_SHOWN_CHARS = 100
+"""Of a model's name, in the refusal of it."""
+
+
+class Model(BaseModel):
+    """A model that may be asked for."""
+
+    id: str
+    object: str = "model"
+    created: int
+    owned_by: str = "livecue"
+
+
+class ModelList(BaseModel):
+    """All of them."""
+
+    object: str = "list"
+    data: list[Model]
+
+
+def rest_router(gateway: Gateway) -> APIRouter:
+    """Return the routes of a gateway at work."""
+    router = APIRouter(
+        prefix="/v1",
+        tags=["transcription API"],
+        dependencies=[
+            Security(
+                HTTPBearer(auto_error=False, scheme_name="API key", description="A key, where the gateway has any.")
+            )
+        ],
+    )
+    desk = FileDesk(gateway, gateway.file_admission)
+    created_s = int(time.time())
+    names = dict.fromkeys((gateway.sessions.engine.model, *_ALIASES))
+
+    @router.post("/audio/transcriptions", responses=TRANSCRIPTS | ERRORS, openapi_extra=TRANSCRIPTION_FORM)
+    async def create_transcription() -> TranscriptionResponse:
+        """Write down what is said in a file."""
+        return TranscriptionResponse(desk, Task.TRANSCRIBE)
+
+    @router.post("/audio/translations", responses=TRANSCRIPTS | ERRORS, openapi_extra=TRANSLATION_FORM)
+    async def create_translation() -> TranscriptionResponse:
+        """Write down in English what is said in a file; refused where the model cannot."""
+        return TranscriptionResponse(desk, Task.TRANSLATE)
+
+    @router.get("/models", responses=ERRORS, openapi_extra=OPEN)
+    async def list_models(request: Request) -> ModelList:
+        """List the names of the one model there is. Any other name may be asked for too, and gets the same."""
+        await gateway.doorkeeper.admit(request.headers.get("authorization"), address_of(request), needs_credit=False)
+        return ModelList(data=[Model(id=name, created=created_s) for name in names])
+
+    @router.get("/models/{model_id:path}", responses=ERRORS, openapi_extra=OPEN)
+    async def retrieve_model(model_id: str, request: Request) -> Model:
+        """Return one of the listed models."""
+        await gateway.doorkeeper.admit(request.headers.get("authorization"), address_of(request), needs_credit=False)
+        if model_id not in names:
+            shown = model_id[:_MAX_SHOWN_CHARS]
+            raise NotFound(f"model {shown!r}: there is none of that name; listed are {', '.join(names)}", "model")
+        return Model(id=model_id, created=created_s)
+
+    return router

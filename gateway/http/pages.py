@@ -1,0 +1,153 @@
+"""The pages people look at: captioner, viewer and overlay, what they are made of, and a QR code of a viewer's address.
+
+To the gateway they are files, which it reads when it starts and serves as they are.
+"""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+from typing import Annotated
+from urllib.parse import quote, urlencode
+
+import segno
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import JSONResponse, Response
+
+from gateway.http.public_addresses import is_for_this_machine, lan_address, share_base
+from gateway.errors import NotFound
+from gateway.runtime import Gateway
+
+__all__ = ["pages_router"]
+
+_FOLDER = files("clients") / "web"
+
+_TYPES = {
+    "css": "text/css; charset=utf-8",
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+
+_POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "connect-src": "'self'",
+    "img-src": "'self' data:",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",  # a page around it could have its visitor click the microphone on
+}
+
+_OVERLAY_POLICY = _POLICY | {"style-src": "'self' 'unsafe-inline'"}
+"""OBS puts the "custom CSS" of a browser source into the page."""
+
+_HEADERS = {
+    "Referrer-Policy": "no-referrer",  # the addresses hold view tokens
+    "X-Content-Type-Options": "nosniff",
+}
+
+_MAX_SHOWN_CHARS = 100
+"""Of a file's name, in the refusal of it."""
+
+_MAX_NAME_CHARS = 200
+"""Of a session's id and of a view token. Ours have less than 50; a QR code of all that is still read by a phone."""
+
+_Session = Annotated[str, Path(max_length=_MAX_NAME_CHARS)]
+_Token = Annotated[str | None, Query(max_length=_MAX_NAME_CHARS, description="View token that the address will have.")]
+_Overlay = Annotated[bool, Query(description="Whether it is laid over a picture.")]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One file of the pages.
+
+    Attributes:
+        media_type: of its suffix.
+        etag: changes with its bytes.
+    """
+
+    body: bytes
+    media_type: str
+    etag: str
+
+
+def pages_router(gateway: Gateway) -> APIRouter:
+    """Return the routes of the pages; they need no key, for all they show they ask for as anybody would."""
+    router = APIRouter(include_in_schema=False)
+    web = _read_files()
+
+    @router.api_route("/", methods=["GET", "HEAD"])
+    async def captioner(request: Request) -> Response:
+        return _answer(request, web, "captioner.html", _POLICY)
+
+    @router.api_route("/watch/{session_id}", methods=["GET", "HEAD"])
+    async def viewer(request: Request, session_id: _Session, overlay: _Overlay = False) -> Response:
+        if overlay:
+            return _answer(request, web, "overlay.html", _OVERLAY_POLICY)
+        return _answer(request, web, "viewer.html", _POLICY)
+
+    def link(request: Request, session_id: str, token: str | None) -> str:
+        base = share_base(str(request.base_url), gateway.settings.server, lan_address())
+        query = "" if token is None else "?" + urlencode({"token": token})
+        return f"{base}/watch/{quote(session_id, safe='')}{query}"
+
+    @router.get("/watch/{session_id}/link.json")
+    async def share_link(request: Request, session_id: _Session, token: _Token = None) -> Response:
+        url = link(request, session_id, token)
+        body = {"url": url, "reach": "this_machine" if is_for_this_machine(url) else "network"}
+        return JSONResponse(body, headers={**_headers(_POLICY), "Cache-Control": "no-store"})
+
+    @router.get("/watch/{session_id}/qr.svg")
+    async def qr_code(request: Request, session_id: _Session, token: _Token = None) -> Response:
+        url = link(request, session_id, token)
+        if is_for_this_machine(url):
+            raise NotFound("no QR code: its address would be of this machine only; server.public_url says another one")
+        headers = {**_headers(_POLICY), "Cache-Control": "no-store"}
+        return Response(_qr_svg(url), media_type=_TYPES["svg"], headers=headers)
+
+    @router.api_route("/assets/{name}", methods=["GET", "HEAD"])
+    async def asset(request: Request, name: str) -> Response:
+        return _answer(request, web, name, _POLICY)
+
+    return router
+
+
+def _read_files() -> dict[str, _File]:
+    """Return the files of the pages by their names."""
+    found: dict[str, _File] = {}
+    for path in _FOLDER.iterdir():
+        media_type = _TYPES.get(path.name.rpartition(".")[2])
+        if media_type is not None:
+            body = path.read_bytes()
+            found[path.name] = _File(body, media_type, f'"{sha256(body).hexdigest()[:32]}"')
+    return found
+
+
+def _headers(policy: Mapping[str, str]) -> dict[str, str]:
+    directives = "; ".join(f"{directive} {sources}" for directive, sources in policy.items())
+    return {**_HEADERS, "Content-Security-Policy": directives}
+
+
+def _answer(request: Request, web: Mapping[str, _File], name: str, policy: Mapping[str, str]) -> Response:
+    file = web.get(name)
+    if file is None:
+        raise NotFound(f"{name[:_MAX_SHOWN_CHARS]!r}: no page has a file of that name", "name")
+    headers = {**_headers(policy), "Cache-Control": "no-cache", "ETag": file.etag}  # kept, but asked about each time
+    if _knows(request.headers.get("if-none-match", ""), file.etag):
+        return Response(status_code=304, headers=headers)
+    return Response(file.body, media_type=file.media_type, headers=headers)
+
+
+def _knows(if_none_match: str, etag: str) -> bool:
+    """Return whether a browser has the file already, RFC 9110 §13.1.2."""
+    return any(known.strip().removeprefix("W/") in (etag, "*") for known in if_none_match.split(","))
+
+
+def _qr_svg(address: str) -> bytes:
+    target = io.BytesIO()
+    # black on white in all modes: many readers do not take the reverse
+    segno.make_qr(address, error="m").save(target, kind="svg", xmldecl=False, dark="#000", light="#fff", border=4)
+    return target.getvalue()

@@ -1,0 +1,1 @@
+"""Routes of sessions: list, follow, export, delete."""

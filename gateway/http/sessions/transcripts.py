@@ -1,0 +1,69 @@
+"""The route of transcripts: what was said in a session, while it is live and after."""
+
+from functools import partial
+from typing import Annotated
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Query, Request, Security
+from starlette.responses import Response
+
+from gateway.errors import NotFound
+from gateway.http.openapi import ERRORS, OPEN
+from gateway.http.security import API_KEY
+from gateway.http.sessions.events import ViewToken
+from gateway.runtime import Gateway
+from gateway.http.sessions.directory import ShownSessions, journal_at_hand
+from gateway.journal.transcript_export import TranscriptFormat, transcript
+
+__all__ = ["transcripts_router"]
+
+_Download = Annotated[bool, Query(description="Whether a browser saves it and does not show it.")]
+
+_TRANSCRIPTS: dict[int | str, dict[str, object]] = {
+    200: {
+        "description": "What has been said so far",
+        "content": {
+            transcript_format.media_type.partition(";")[0]: {
+                "schema": {"type": "array" if transcript_format is TranscriptFormat.JSON else "string"}
+            }
+            for transcript_format in TranscriptFormat
+        },
+    }
+}
+
+
+def transcripts_router(gateway: Gateway) -> APIRouter:
+    """Return the routes of a gateway at work."""
+    router = APIRouter(prefix="/v1/sessions", tags=["sessions"], dependencies=[Security(API_KEY)])
+    sessions = ShownSessions(gateway)
+    one_at_a_time = CapacityLimiter(1)  # ten hours of talk are some 30 MB and a second of work
+
+    @router.get(
+        "/{session_id}/transcript.{transcript_format}",
+        response_class=Response,
+        responses=_TRANSCRIPTS | ERRORS,
+        openapi_extra=OPEN,
+    )
+    async def session_transcript(
+        session_id: str,
+        transcript_format: TranscriptFormat,
+        request: Request,
+        download: _Download = False,
+        _: ViewToken = None,
+    ) -> Response:
+        """Return the finals of a session, or its final cues as subtitles."""
+        shown = await sessions.find(request, session_id)
+        journal = sessions.journal if shown.watched is None else sessions.live_journal
+        if journal is None:
+            raise NotFound("this gateway keeps no transcripts: journal.enabled is false", "session_id")
+        async with one_at_a_time:
+            with journal_at_hand():
+                rows = await journal.events(session_id)
+            messages = [message for _, message in rows]
+            text = await to_thread.run_sync(partial(transcript, messages, transcript_format))
+        headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+        if download:
+            headers["content-disposition"] = f'attachment; filename="livecue-{shown.session_id}.{transcript_format}"'
+        return Response(text, media_type=transcript_format.media_type, headers=headers)
+
+    return router

@@ -1,0 +1,111 @@
+"""The route that telephone services call: Twilio, Telnyx, Plivo, Exotel."""
+
+import binascii
+from base64 import b64decode
+
+import anyio
+from fastapi import APIRouter
+from starlette.websockets import WebSocket
+
+from gateway.access.authenticator import Caller, check_origin
+from gateway.session.connection import serve
+from gateway.errors import Disconnected, GatewayError, Unauthorized
+from gateway.http.errors import error_response
+from gateway.runtime import Gateway
+from gateway.access.credentials import address_of
+from gateway.access.twilio_signature import is_signed, signed_urls
+from gateway.transport import WebSocketTransport
+from gateway.wire.twilio.codec import HANG_UP, TwilioCodec
+
+__all__ = ["twilio_router"]
+
+
+def twilio_router(gateway: Gateway) -> APIRouter:
+    """Return the route of a gateway at work."""
+    router = APIRouter()
+    settings, metrics = gateway.settings.server, gateway.sessions.metrics
+
+    @router.websocket("/v1/twilio")
+    async def twilio(websocket: WebSocket) -> None:
+        codec = TwilioCodec()
+        try:
+            check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), settings.origins)
+            caller = await _admit(gateway, websocket)
+            with gateway.admission.enter(caller):
+                await websocket.accept()
+                await serve(gateway, CallTransport(websocket, codec), codec, "twilio", caller, codec.about)
+        except GatewayError as error:
+            metrics.refused.labels(error.code).inc()
+            await websocket.send_denial_response(error_response(error))
+        if codec.timeline is not None:
+            metrics.call(codec.timeline.fates.items(), codec.timeline.filled_ms)
+
+    return router
+
+
+class CallTransport(WebSocketTransport):
+    """A call's connection. When it is cut, that is the end of the call and no more: its last words are still wanted.
+
+    Args:
+        websocket: the server has accepted.
+        codec: of the call.
+    """
+
+    def __init__(self, websocket: WebSocket, codec: TwilioCodec) -> None:
+        super().__init__(websocket)
+        self._codec = codec
+        self._is_cut = False
+
+    async def receive(self) -> str | bytes:
+        """Return the next message; the last one is that the call is over."""
+        if self._is_cut:
+            await anyio.sleep_forever()  # the session ends by itself
+        try:
+            return await super().receive()
+        except Disconnected:
+            if self._codec.timeline is None:
+                raise
+            self._is_cut = True
+            return HANG_UP
+
+
+async def _admit(gateway: Gateway, websocket: WebSocket) -> Caller:
+    """Let in who is Twilio, where its token is known, or who has a key.
+
+    Raises:
+        Unauthorized: it is neither.
+        RateLimited: the key asks too often.
+        InsufficientCredits: the key's sound is used up.
+    """
+    telephony, signature = gateway.settings.telephony, websocket.headers.get("x-twilio-signature")
+    auth_token = telephony.twilio_auth_token
+    if auth_token is None or (signature is None and not gateway.doorkeeper.is_open):
+        return await gateway.doorkeeper.admit(_authorization(websocket), address_of(websocket))
+    query = websocket.url.query
+    path = websocket.url.path + (f"?{query}" if query else "")
+    urls = list(signed_urls(websocket.headers.get("host", ""), path, telephony.public_url))
+    if not any(is_signed(url, signature or "", auth_token.get_secret_value()) for url in urls):
+        raise Unauthorized(
+            f"the header X-Twilio-Signature is missing or does not sign {urls[0]}: telephony.public_url says under "
+            "which address Twilio knows the gateway"
+        )
+    return Caller(None)  # all calls come from a few addresses of the service
+
+
+def _authorization(websocket: WebSocket) -> str | None:
+    """Return a key as a bearer token, from where the services can put it."""
+    headers = websocket.headers
+    given = headers.get("authorization", "")
+    scheme, _, credentials = given.partition(" ")
+    if scheme.lower() == "basic":  # Exotel's wss://NAME:KEY@HOST
+        key: str | None = _password(credentials)
+    else:
+        key = headers.get("x-telnyx-streaming-auth-token") or websocket.query_params.get("token")
+    return given or None if key is None else f"Bearer {key}"
+
+
+def _password(credentials: str) -> str | None:
+    try:
+        return b64decode(credentials, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeError):
+        return None

@@ -1,0 +1,1 @@
+"""Durable events of sessions, by sequence number."""

@@ -1,0 +1,88 @@
+"""Transcripts of sessions, made of what the journal has of them. PURE."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from enum import StrEnum
+from typing import assert_never
+
+from gateway.captions.cue_builder import Cue, CueState
+from gateway.journal.event_json import channel_of, event_of
+from gateway.captions.subtitles import to_json, to_srt, to_vtt
+from gateway.wire import CueEvent, Final
+
+__all__ = ["TranscriptFormat", "transcript"]
+
+
+class TranscriptFormat(StrEnum):
+    """What a transcript may be written as."""
+
+    TXT = "txt"
+    SRT = "srt"
+    VTT = "vtt"
+    JSON = "json"
+
+    @property
+    def media_type(self) -> str:
+        """What HTTP calls it."""
+        match self:
+            case TranscriptFormat.TXT:
+                return "text/plain; charset=utf-8"
+            case TranscriptFormat.SRT:
+                return "application/x-subrip; charset=utf-8"
+            case TranscriptFormat.VTT:
+                return "text/vtt; charset=utf-8"
+            case TranscriptFormat.JSON:
+                return "application/json"
+            case _:
+                assert_never(self)
+
+
+def transcript(messages: Iterable[str], transcript_format: TranscriptFormat) -> str:
+    """Return what was said, in the order of its beginning: a line an utterance as text, else the final cues.
+
+    In a session with several channels the id of a cue begins with its channel: `1/3.2`.
+
+    Args:
+        messages: of one session, as `gateway.journal.event_json.event_json` wrote them.
+        transcript_format: of the whole.
+
+    Raises:
+        ProtocolError: something is no such message.
+    """
+    cues: dict[tuple[int | None, int], list[Cue]] = {}
+    finals: list[Final] = []
+    for channel, said in (channel_of(event) for message in messages if (event := event_of(message)) is not None):
+        match said:
+            case CueEvent(_, cue) if cue.state is CueState.FINAL and cue.lines:
+                _add_cue(cues.setdefault((channel, cue.utterance_id), []), cue)
+            case Final() if said.text:
+                finals.append(said)
+            case _:
+                pass
+    named = [_named(channel, cue) for (channel, _), of_utterance in cues.items() for cue in of_utterance]
+    named.sort(key=lambda cue: cue.start_sample)
+    match transcript_format:
+        case TranscriptFormat.TXT:
+            return "".join(f"{final.text}\n" for final in sorted(finals, key=lambda final: final.start_sample))
+        case TranscriptFormat.SRT:
+            return to_srt(named)
+        case TranscriptFormat.VTT:
+            return to_vtt(named)
+        case TranscriptFormat.JSON:
+            return to_json(named)
+        case _:
+            assert_never(transcript_format)
+
+
+def _add_cue(cues: list[Cue], cue: Cue) -> None:
+    """Add a final cue to those of its utterance; one that comes again begins them anew.
+
+    An utterance whose final was not written down before a crash is decoded again.
+    """
+    if any(known.cue_id == cue.cue_id for known in cues):
+        cues.clear()
+    cues.append(cue)
+
+
+def _named(channel: int | None, cue: Cue) -> Cue:
+    return cue if channel is None else replace(cue, cue_id=f"{channel}/{cue.cue_id}")

@@ -1,0 +1,1 @@
+"""Files and containers from clients, decoded in processes of their own."""

@@ -1,1 +1,0 @@
-"""The HTTP API that OpenAI's clients speak: files in, transcripts out."""

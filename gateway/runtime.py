@@ -1,0 +1,100 @@
+"""The gateway without a server: settings in, an engine at work and sessions to be served out."""
+
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+import anyio
+
+from decoder.engine import Engine
+from decoder.scheduler import Scheduler
+from gateway.access.authenticator import Doorkeeper, open_doorkeeper
+from gateway.journal.journal import Journal, open_journal
+from gateway.journal.store import journal_path
+from gateway.access.admission import Admission, Shares
+from gateway.metrics import Metrics
+from gateway.session.pipeline import PipelineSettings
+from gateway.journal.recording import recordings_folder
+from gateway.session.session import SessionContext
+from gateway.settings import Settings
+from gateway.delivery.broadcast import BACKLOG_EVENTS, SPARE_BACKLOG_EVENTS, Watching
+from vad.detector import create_detector
+
+__all__ = ["Gateway", "open_gateway", "open_sessions"]
+
+logger = logging.getLogger("livecue.gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway at work: its settings, what its sessions share, who lets callers in, and for how many there is room."""
+
+    settings: Settings
+    sessions: SessionContext
+    doorkeeper: Doorkeeper
+    shares: Shares
+    admission: Admission
+    file_admission: Admission
+    decoder_admission: Admission
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gateway]:
+    """Keep an engine and a door while the block lasts.
+
+    Raises:
+        ConfigurationError: there is no key, and the address may not be served without.
+        StateUnavailable: there is a state database, and it cannot be read and written.
+        ModelError: the engine's model cannot be loaded.
+    """
+    # the doorkeeper leaves last: what the last sessions have spent is still written down
+    async with (
+        open_doorkeeper(settings) as doorkeeper,
+        open_journal(settings) as journal,
+        open_sessions(settings, engine, journal) as sessions,
+    ):
+        sessions.metrics.watch(doorkeeper)
+        sessions.metrics.watch_journal(journal.counts)
+        shares = Shares(doorkeeper.tenant_of, settings.limits.max_share)
+        live = Admission(settings.server.max_sessions, "sessions", sessions.drain, shares)
+        files = Admission(settings.files.max_files, "files", sessions.drain, shares)
+        decoders = Admission(settings.limits.max_decoders, "containers", sessions.drain, shares)
+        yield Gateway(settings, sessions, doorkeeper, shares, live, files, decoders)
+
+
+@asynccontextmanager
+async def open_sessions(
+    settings: Settings, engine: Engine, journal: Journal | None = None
+) -> AsyncIterator[SessionContext]:
+    """Warm the engine up and keep it busy while the block lasts; then close it.
+
+    Args:
+        settings: all of them.
+        engine: to be kept busy.
+        journal: of the sessions.
+
+    Raises:
+        ModelError: the engine's model cannot be loaded.
+    """
+    await engine.warm_up()
+    create_detector(settings.session.detector)  # loads its model now, not in the first session
+    info, clock = engine.info, time.monotonic
+    logger.info("engine ready engine=%s model=%s device=%s", info.engine, info.model, info.device)
+    scheduler = Scheduler(engine, settings.planner, settings.scheduler, clock)
+    session = replace(settings.session, max_waiting=settings.session.max_waiting or settings.server.max_sessions)
+    pipeline = PipelineSettings(settings.segmenter, settings.stabiliser, settings.guard, session)
+    metrics = Metrics(scheduler)
+    is_written = journal is not None and journal.is_enabled
+    watching = Watching(SPARE_BACKLOG_EVENTS if is_written else BACKLOG_EVENTS)
+    is_recorded = journal is not None and settings.journal.record
+    recordings = recordings_folder(journal_path(settings.journal)) if is_recorded else None
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(scheduler.run)
+            yield SessionContext(scheduler, info, pipeline, metrics, clock, tasks, journal, recordings, watching)
+            tasks.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await engine.aclose()

@@ -1,0 +1,293 @@
+"""Deepgram's dialect of `/v1/listen`: binary sound, windows of words. PURE.
+
+Results tell of windows that follow each other on the time line. An interim is of the window that is open, and replaces
+the one before it; a final closes the window, and the next begins at its end. A final cannot be taken back, so it waits
+for the final of the utterance, which may still correct what partials had committed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+
+import numpy as np
+
+from gateway.wire import (
+    SAMPLE_RATE_HZ,
+    Ack,
+    Audio,
+    ClientEvent,
+    Error,
+    Final,
+    Finished,
+    Flush,
+    Flushed,
+    KeepAlive,
+    OfChannel,
+    Partial,
+    ProtocolError,
+    Ready,
+    Said,
+    Say,
+    ServerEvent,
+    SpeechEnded,
+    SpeechStarted,
+    Stop,
+    Update,
+    WordSpan,
+)
+from gateway.wire.deepgram.messages import (
+    MODEL_UUID,
+    ChannelObject,
+    CloseStream,
+    Configure,
+    ConfigureFailure,
+    ConfigureSuccess,
+    ErrorMessage,
+    Finalize,
+    KeepAliveMessage,
+    Metadata,
+    ModelInfo,
+    Results,
+    ResultsMetadata,
+    SpeechStartedMessage,
+    UtteranceEnd,
+    alternative,
+    encode,
+    parse,
+    seconds,
+)
+from gateway.wire.deepgram.listen_params import Listen, prompt_of
+from gateway.wire.words import join_words
+
+__all__ = ["DeepgramCodec", "goodbye"]
+
+_CLOSINGS = {
+    "idle_timeout": (1011, "NET-0001: no audio data or text message within the timeout window"),
+    "internal_error": (1011, "NET-0000: the gateway failed"),
+    "invalid_audio": (1008, "DATA-0000: the payload cannot be decoded as audio"),
+    "unsupported_media": (1008, "DATA-0000: the payload cannot be decoded as audio"),
+}
+"""Error code → close code and reason, as clients of the service know them."""
+
+
+def goodbye(code: int, reason: str) -> tuple[int, str]:
+    """Return close code and reason in this dialect.
+
+    Args:
+        code: of the gateway.
+        reason: code of the error, or empty.
+    """
+    return _CLOSINGS.get(reason, (code, reason))
+
+
+@dataclass(slots=True)
+class _Channel:
+    """What has been told of one channel."""
+
+    index: int
+    window_start: int = 0
+    reasons: dict[int, str] = field(default_factory=dict)
+    """Why utterances ended whose finals are outstanding."""
+    last_word_end: int | None = None
+    """Of the last final, until its utterance end is told."""
+    has_finalized: bool = False
+    """Whether a final has already been told as an answer to Finalize."""
+
+
+class DeepgramCodec:
+    """The gateway's end of one connection to `/v1/listen`.
+
+    Args:
+        listen: what its address says.
+        request_id: name of the connection.
+        created: when it began, ISO 8601.
+    """
+
+    def __init__(self, listen: Listen | None = None, request_id: str = "", created: str = "") -> None:
+        self._listen = listen or Listen()
+        self._request_id = request_id
+        self._created = created
+        self._channels = [_Channel(index) for index in range(self._listen.start.channels)]
+        self._model = ModelInfo(self._listen.model, "1", "")
+        self._start = self._listen.start
+        self._sound = sha256()
+        self._pending = b""
+        """The beginning of a sample frame of several channels."""
+        self._finalizes = 0
+        """Outstanding ones."""
+        self._has_stopped = False
+
+    def open(self) -> list[ClientEvent]:
+        """Return the start: all of it is in the address."""
+        return [self._start]
+
+    def receive(self, message: str | bytes) -> list[ClientEvent]:
+        """Read one message of the client; after CloseStream there is nothing to be read.
+
+        Raises:
+            ProtocolError: the message is not of the dialect.
+        """
+        if self._has_stopped:
+            return []
+        if isinstance(message, bytes):
+            return self._hear(message) if message else self._stop()
+        match parse(message):
+            case KeepAliveMessage():
+                return [KeepAlive()]
+            case Finalize():
+                self._finalizes += 1
+                return [Flush("finalize")]
+            case CloseStream():
+                return self._stop()
+            case Configure(keyterms):
+                return self._configure(keyterms)
+
+    def send(self, event: ServerEvent) -> list[str]:
+        """Write one event; the dialect has no words for many."""
+        match event:
+            case OfChannel(index, of_channel):
+                return self._tell(self._channels[index], of_channel)
+            case Ready(model=model):
+                self._model = ModelInfo(self._listen.model, "1", model)
+                return []
+            case Said(message):
+                return [message if isinstance(message, str) else message.decode()]
+            case Flushed():
+                return self._finalized()
+            case Finished(audio_samples=samples):
+                ends = [end for channel in self._channels for end in self._utterance_end(channel, samples)]
+                return [*ends, encode(self._metadata(samples))]
+            case Error(code=code, message=text, fatal=fatal):
+                return [encode(ErrorMessage(code if fatal else "SchemaError", text, text))]
+            case _:
+                return self._tell(self._channels[0], event)
+
+    # --- what comes --------------------------------------------------------------------------------------------
+
+    def _hear(self, data: bytes) -> list[ClientEvent]:
+        self._sound.update(data)
+        channels = len(self._channels)
+        if channels == 1:
+            return [Audio(data)]
+        sample_bytes = self._start.audio.bytes_per_sample_frame
+        data = self._pending + data
+        whole = len(data) - len(data) % (sample_bytes * channels)
+        self._pending = data[whole:]
+        frames = np.frombuffer(data[:whole], np.uint8).reshape(-1, channels, sample_bytes)
+        return [Audio(frames[:, channel].tobytes(), channel) for channel in range(channels) if whole]
+
+    def _stop(self) -> list[ClientEvent]:
+        self._has_stopped = True
+        return [Stop()]
+
+    def _configure(self, keyterms: list[str] | None) -> list[ClientEvent]:
+        if keyterms is None:
+            return [Say(encode(ConfigureSuccess(self._request_id)))]
+        try:
+            prompt = prompt_of(keyterms)
+        except ProtocolError as error:
+            code = "CONFIGURE_KEYTERM_LIMIT_EXCEEDED"
+            return [Say(encode(ConfigureFailure(self._request_id, code, str(error))))]
+        self._start = replace(self._start, prompt=prompt)
+        return [Update(self._start), Say(encode(ConfigureSuccess(self._request_id, keyterms)))]
+
+    # --- what is told ------------------------------------------------------------------------------------------
+
+    def _tell(self, channel: _Channel, event: ServerEvent) -> list[str]:
+        match event:
+            case SpeechStarted(start_sample=start) if self._listen.vad_events:
+                return [encode(SpeechStartedMessage(self._index(channel), seconds(start)))]
+            case SpeechEnded(utterance_id=utterance_id, reason=reason):
+                channel.reasons[utterance_id] = reason
+                return []
+            case Partial() if self._listen.interim_results:
+                words = (*event.committed, *event.tail)
+                return [self._results(channel, event.heard_sample, words, event.language)]
+            case Final():
+                return [self._final(channel, event)]
+            case Ack(processed_samples=processed):
+                return self._utterance_end(channel, processed * SAMPLE_RATE_HZ // self._start.audio.sample_rate_hz)
+            case _:
+                return []
+
+    def _final(self, channel: _Channel, event: Final) -> str:
+        reason = channel.reasons.pop(event.utterance_id, "")
+        if event.words:
+            channel.last_word_end = min(event.words[-1].end_sample, event.end_sample)
+        from_finalize = reason == "flush" and self._finalizes > 0
+        channel.has_finalized |= from_finalize
+        return self._results(
+            channel,
+            event.end_sample,
+            event.words,
+            event.language,
+            text=event.text,
+            is_final=True,
+            speech_final=from_finalize or (self._listen.endpointing and reason != "max_length"),
+            from_finalize=from_finalize,
+        )
+
+    def _finalized(self) -> list[str]:
+        """Answer Finalize on the channels where no final has: clients wait for it."""
+        self._finalizes -= 1
+        silent = [channel for channel in self._channels if not channel.has_finalized]
+        for channel in self._channels:
+            channel.has_finalized = False
+        return [
+            self._results(channel, 0, (), None, is_final=True, speech_final=True, from_finalize=True)
+            for channel in silent
+        ]
+
+    def _utterance_end(self, channel: _Channel, answered: int) -> list[str]:
+        """Tell that nothing has been said for long, once all sound up to a sample has been answered."""
+        silence_ms, last = self._listen.utterance_end_ms, channel.last_word_end
+        if silence_ms is None or last is None or (answered - last) * 1000 < silence_ms * SAMPLE_RATE_HZ:
+            return []
+        channel.last_word_end = None
+        return [encode(UtteranceEnd(self._index(channel), seconds(last)))]
+
+    def _results(
+        self,
+        channel: _Channel,
+        end: int,
+        words: Sequence[WordSpan],
+        language: str | None,
+        *,
+        text: str | None = None,
+        is_final: bool = False,
+        speech_final: bool = False,
+        from_finalize: bool = False,
+    ) -> str:
+        """Write the window that ends at a sample; a final moves the next one there."""
+        start, end = channel.window_start, max(end, channel.window_start)
+        if is_final:
+            channel.window_start = end
+        said = join_words(words) if text is None else text
+        told = alternative(said, words, language if self._listen.is_multilingual else None)
+        results = Results(
+            channel_index=self._index(channel),
+            duration=seconds(end - start),
+            start=seconds(start),
+            is_final=is_final,
+            speech_final=speech_final,
+            from_finalize=from_finalize,
+            channel=ChannelObject([told]),
+            metadata=ResultsMetadata(self._request_id, self._model, MODEL_UUID, dict(self._listen.extra) or None),
+        )
+        return encode(results)
+
+    def _metadata(self, audio_samples: int) -> Metadata:
+        return Metadata(
+            request_id=self._request_id,
+            sha256=self._sound.hexdigest(),
+            created=self._created,
+            duration=seconds(audio_samples),
+            channels=len(self._channels),
+            models=[MODEL_UUID],
+            model_info={MODEL_UUID: self._model},
+            transaction_key="deprecated",
+            extra=dict(self._listen.extra) or None,
+        )
+
+    def _index(self, channel: _Channel) -> tuple[int, int]:
+        return channel.index, len(self._channels)

@@ -1,0 +1,33 @@
+"""How much memory an event takes about, so that queues can be bounded by it. PURE."""
+
+from gateway.journal.event_json import channel_of
+from gateway.wire import CueEvent, Eager, Error, Final, Flushed, Partial, Said, ServerEvent, Warning
+
+__all__ = ["bytes_of"]
+
+_EVENT_BYTES = 300
+"""Of one with its numbers, and its place in a queue."""
+
+_WORD_BYTES = 150
+"""Of a word with its times."""
+
+
+def bytes_of(event: ServerEvent) -> int:
+    """Return about how many bytes an event takes."""
+    match channel_of(event)[1]:
+        case Said(message):
+            return _EVENT_BYTES + _bytes(message)
+        case Final(text=text, words=words):
+            return _EVENT_BYTES + _bytes(text) + _WORD_BYTES * len(words)
+        case Partial(committed=committed, tail=tail):
+            return _EVENT_BYTES + _WORD_BYTES * (len(committed) + len(tail))
+        case CueEvent(_, cue):
+            return _EVENT_BYTES + sum(map(_bytes, cue.lines))
+        case Eager(text=text) | Warning(message=text) | Error(message=text) | Flushed(flush_id=text):
+            return _EVENT_BYTES + _bytes(text)
+        case _:
+            return _EVENT_BYTES
+
+
+def _bytes(message: str | bytes) -> int:
+    return len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode())

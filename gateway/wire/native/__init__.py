@@ -1,0 +1,1 @@
+"""The native dialect; `docs/protocol.md` describes it."""

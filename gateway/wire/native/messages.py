@@ -1,0 +1,224 @@
+"""The JSON messages of the native dialect, as they stand on the wire; `docs/protocol.md` describes them."""
+
+from typing import Annotated
+
+import msgspec
+
+from gateway.wire.bounds import Id, Name, Names, Number, Text, Whole
+from gateway.wire import SAMPLE_RATE_HZ, CueState, Encoding
+
+PROTOCOL_VERSION = 1
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""Numbers that all languages hold exactly: a float of 64 bits has 53 of them."""
+
+
+class _Strict(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A JSON object whose unknown fields are refused."""
+
+
+class _Message(_Strict, tag_field="type"):
+    """A message of the client, told apart by its `type`."""
+
+
+class _Open(msgspec.Struct, omit_defaults=True):
+    """A JSON object whose unknown fields are skipped: a newer gateway may say more."""
+
+
+class _Reply(_Open, tag_field="type"):
+    """A message of the gateway, told apart by its `type`."""
+
+
+class AudioFormatObject(_Strict):
+    encoding: Encoding = Encoding.PCM_S16LE
+    sample_rate_hz: Whole = SAMPLE_RATE_HZ
+    channels: Whole = 1
+
+
+class EngineOptionsObject(_Strict):
+    prompt: Text = ""
+
+
+class EndpointingObject(_Strict):
+    detector: Name | None = None
+    silence_ms: Whole | None = None
+    pause_ms: Whole | None = None
+    max_utterance_s: Number | None = None
+    partial_interval_ms: Whole | None = None
+
+
+class CuesObject(_Strict):
+    profile: Name | None = None
+
+
+class StartMessage(_Message, tag="start"):
+    version: Whole = PROTOCOL_VERSION
+    audio: AudioFormatObject = msgspec.field(default_factory=AudioFormatObject)
+    language: Name | None = None
+    engine: EngineOptionsObject = msgspec.field(default_factory=EngineOptionsObject)
+    endpointing: EndpointingObject = msgspec.field(default_factory=EndpointingObject)
+    cues: CuesObject = msgspec.field(default_factory=CuesObject)
+    partials: bool = True
+    words: bool = False
+    eager: bool = False
+    guard: bool = False
+    resumable: bool = False
+    languages: Names = ()
+    file: bool = False
+
+
+class ResumeMessage(_Message, tag="resume"):
+    session_id: Id
+    token: Id
+    after_seq: Count = 0
+    held_sample: Count = 0
+
+
+class FlushMessage(_Message, tag="flush"):
+    id: Id
+
+
+class StopMessage(_Message, tag="stop"):
+    pass
+
+
+class KeepAliveMessage(_Message, tag="keepalive"):
+    pass
+
+
+class ReadyMessage(_Reply, tag="ready", omit_defaults=False):
+    seq: int
+    session_id: str
+    engine: str
+    model: str
+    device: str
+    language: str | None = None
+    version: int = PROTOCOL_VERSION
+    resume_token: str | msgspec.UnsetType = msgspec.UNSET
+    next_sample: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class SpeechStartedMessage(_Reply, tag="speech_started"):
+    seq: int
+    utterance_id: int
+    start_s: float
+
+
+class SpeechEndedMessage(_Reply, tag="speech_ended"):
+    seq: int
+    utterance_id: int
+    start_s: float
+    end_s: float
+    reason: str
+
+
+class CueMessage(_Reply, tag="cue"):
+    seq: int
+    id: str
+    utterance_id: int
+    revision: int
+    start_s: float
+    end_s: float
+    lines: tuple[str, ...]
+    stable_chars: int
+    state: CueState
+
+
+class LatencyObject(_Open):
+    endpoint: float
+    queue: float
+    decode: float
+    delivery: float
+
+
+class WordObject(_Open, omit_defaults=False):
+    text: str
+    start_s: float
+    end_s: float
+    probability: float | None = None
+
+
+class FinalMessage(_Reply, tag="final"):
+    seq: int
+    utterance_id: int
+    start_s: float
+    end_s: float
+    text: str
+    latency_ms: LatencyObject
+    language: str | None = None
+    words: tuple[WordObject, ...] = ()
+    error: str | None = None
+    guard: tuple[str, ...] = ()
+
+
+class EagerMessage(_Reply, tag="eager"):
+    seq: int
+    utterance_id: int
+    text: str
+    language: str | None = None
+
+
+class ResumedMessage(_Reply, tag="resumed"):
+    seq: int
+    utterance_id: int
+
+
+class CadenceMessage(_Reply, tag="cadence"):
+    seq: int
+    partial_interval_ms: float
+
+
+class FlushedMessage(_Reply, tag="flushed"):
+    seq: int
+    id: str
+
+
+class AckMessage(_Reply, tag="ack"):
+    seq: int
+    received_samples: int
+    processed_samples: int
+
+
+class GapMessage(_Reply, tag="gap"):
+    seq: int
+    start_s: float
+    end_s: float
+
+
+class WarningMessage(_Reply, tag="warning"):
+    seq: int
+    code: str
+    message: str
+
+
+class ErrorMessage(_Reply, tag="error", omit_defaults=False):
+    seq: int
+    code: str
+    message: str
+    fatal: bool
+    field: str | None = None
+
+
+class FinishedMessage(_Reply, tag="finished"):
+    seq: int
+    audio_s: float
+    utterances: int
+
+
+ClientMessage = StartMessage | ResumeMessage | FlushMessage | StopMessage | KeepAliveMessage
+ServerMessage = (
+    ReadyMessage
+    | SpeechStartedMessage
+    | SpeechEndedMessage
+    | CueMessage
+    | EagerMessage
+    | ResumedMessage
+    | FinalMessage
+    | FlushedMessage
+    | AckMessage
+    | CadenceMessage
+    | GapMessage
+    | WarningMessage
+    | ErrorMessage
+    | FinishedMessage
+)

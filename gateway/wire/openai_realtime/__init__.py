@@ -1,0 +1,1 @@
+"""OpenAI's Realtime transcription; `docs/realtime.md` describes it."""

@@ -1,0 +1,106 @@
+"""What a client shows of a session whose gateway was killed and says things again."""
+
+import pytest
+
+from clients.event_dedup import Seen
+from gateway.wire import (
+    Ack,
+    Cue,
+    CueEvent,
+    CueState,
+    Error,
+    Final,
+    Flushed,
+    Gap,
+    Latency,
+    Ready,
+    ServerEvent,
+    SpeechEnded,
+    SpeechStarted,
+    Warning,
+)
+
+
+def ready(seq: int) -> Ready:
+    return Ready(seq, "s", "e", "m", "d", None, "t")
+
+
+def final(seq: int, utterance_id: int) -> Final:
+    return Final(seq, utterance_id, 0, 1, "words", None, Latency(0, 0, 0, 0))
+
+
+def cue(seq: int, utterance_id: int, number: int = 1, state: CueState = CueState.FINAL) -> CueEvent:
+    return CueEvent(seq, Cue(f"{utterance_id}.{number}", utterance_id, seq, 0, 1, ("words",), 5, state))
+
+
+def partial(seq: int, utterance_id: int, number: int = 1) -> CueEvent:
+    return cue(seq, utterance_id, number, CueState.PARTIAL)
+
+
+def shown(*events: ServerEvent) -> list[ServerEvent]:
+    seen = Seen()
+    return [event for event in events if seen.is_new(event)]
+
+
+def test_a_number_is_shown_once() -> None:
+    events: list[ServerEvent] = [
+        ready(1),
+        SpeechStarted(2, 0, 0),
+        Ack(3, 5, 5),
+        Gap(4, 0, 1),
+        Warning(7, "lagging", "m"),
+    ]
+    assert shown(*events, ready(7), *events[1:], Ack(8, 9, 9)) == [*events, Ack(8, 9, 9)]
+
+
+@pytest.mark.parametrize(
+    ("before", "again"),
+    [
+        ([SpeechStarted(2, 0, 0)], SpeechStarted(102, 0, 0)),
+        ([SpeechEnded(2, 0, 0, 9, "silence")], SpeechEnded(102, 0, 0, 9, "silence")),
+        ([cue(2, 0), final(3, 0)], final(103, 0)),
+        ([cue(2, 0), final(3, 0)], cue(103, 0, 2)),
+        ([cue(2, 0), final(3, 0)], partial(103, 0)),
+        ([cue(2, 0)], partial(103, 0)),
+        ([final(2, 0), cue(3, 1), partial(4, 1, 2)], final(104, 0)),
+    ],
+)
+def test_what_was_shown_is_not_shown_under_another_number(before: list[ServerEvent], again: ServerEvent) -> None:
+    assert shown(ready(1), *before, ready(50), again) == [ready(1), *before]
+
+
+def test_a_final_that_comes_again_does_not_bring_the_cues_after_it_back() -> None:
+    assert shown(final(1, 0), cue(2, 1), final(103, 0), cue(104, 1)) == [final(1, 0), cue(2, 1)]
+
+
+def test_an_open_utterance_goes_on_with_newer_revisions() -> None:
+    events: list[ServerEvent] = [
+        partial(2, 0),
+        partial(103, 0),
+        cue(104, 0),
+        partial(105, 0, 2),
+        final(106, 0),
+        partial(107, 1),
+    ]
+    assert shown(*events) == events
+
+
+def test_a_refusal_is_shown_whatever_its_number() -> None:
+    refusal = Error(1, "session_not_found", "m", True)
+    assert shown(ready(1), Ack(9, 1, 1), refusal, Error(1, "protocol_error", "m", False))[-1] == refusal
+
+
+def test_a_flush_is_answered_as_often_as_it_was_said() -> None:
+    seen = Seen()
+    seen.expect("a")
+    seen.expect("a")
+    assert [seen.is_new(Flushed(number, "a")) for number in range(1, 5)] == [True, True, False, False]
+
+
+def test_another_session_has_its_own_numbers_and_utterances() -> None:
+    seen = Seen()
+    seen.expect("a")
+    before: list[ServerEvent] = [ready(1), cue(2, 0), final(3, 0)]
+    assert all(seen.is_new(event) for event in before)
+    seen.begin_anew()
+    assert all(seen.is_new(event) for event in [*before, Flushed(4, "a")])

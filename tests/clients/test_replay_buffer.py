@@ -1,0 +1,195 @@
+"""What a client may have to say again: nothing is lost, nothing said twice, and all of it in its place."""
+
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clients.replay_buffer import KEPT_S, Unacknowledged
+from gateway.session.checkpoint import HELD_S
+from gateway.wire import Audio, AudioFormat, Encoding, Flush, ProtocolError, Stop
+
+RATE_HZ = 8_000
+FORMAT = AudioFormat(Encoding.PCM_S24LE, RATE_HZ, 1)
+FRAME_BYTES = 3
+
+Said = Audio | Flush | Stop
+
+
+def sound(start: int, count: int) -> bytes:
+    """Return so many bytes of a sound in which no two seconds are the same."""
+    return bytes((index * 7 + index // 251) % 256 for index in range(start, start + count))
+
+
+def seconds(count: float) -> Audio:
+    return Audio(bytes(round(count * RATE_HZ) * FRAME_BYTES))
+
+
+@dataclass
+class Listening:
+    """The other end: hears sound as bytes and controls at the byte where they came."""
+
+    heard: bytearray = field(default_factory=bytearray)
+    marks: list[tuple[int, Said]] = field(default_factory=list)
+
+    def hear(self, said: Said) -> None:
+        if isinstance(said, Audio):
+            self.heard += said.data
+        else:
+            self.marks.append((len(self.heard), said))
+
+    def go_back_to(self, sample: int) -> None:
+        del self.heard[sample * FRAME_BYTES :]
+        self.marks = [mark for mark in self.marks if mark[0] < sample * FRAME_BYTES]
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.integers(0, 12) | st.integers(0, 60_000)),
+        st.tuples(st.just("flush"), st.integers(0, 9)),
+        st.tuples(st.just("take"), st.integers(1, 6)),
+        st.tuples(st.just("ack"), st.integers(0, 100)),
+        st.tuples(st.just("lost"), st.integers(0, 100)),
+    ),
+    max_size=60,
+)
+
+
+@given(steps=steps)
+def test_whatever_is_lost_the_other_end_hears_all_once_with_the_marks_in_place(steps: list[tuple[str, int]]) -> None:
+    said, other, wanted = Unacknowledged(FORMAT), Listening(), Listening()
+    processed = 0
+    for step, number in [*steps, ("stop", 0), ("take", 10**6)]:
+        match step:
+            case "add":
+                data = sound(len(wanted.heard), number)
+                wanted.hear(Audio(data))
+                said.add(Audio(data))
+            case "flush" | "stop":
+                mark = Flush(str(number)) if step == "flush" else Stop()
+                wanted.hear(mark)
+                said.add(mark)
+            case "take":
+                while number and (next_said := said.take()) is not None:
+                    other.hear(next_said)
+                    number -= 1
+            case "ack":  # somewhere in what was heard, and never back
+                whole = len(other.heard) // FRAME_BYTES
+                processed = max(processed, whole * number // 100)
+                said.acked(processed)
+            case _:  # the other end has lost the newest, up to as much as may be asked for
+                whole = len(other.heard) // FRAME_BYTES
+                first = max(said.held_sample, processed - round(KEPT_S * RATE_HZ))
+                next_sample = first + (whole - first) * number // 100
+                other.go_back_to(next_sample)
+                said.go_on_from(next_sample)
+    assert other.heard == wanted.heard
+    assert other.marks == wanted.marks
+
+
+@pytest.mark.parametrize("taken", range(5))
+@pytest.mark.parametrize("next_sample", range(5))
+def test_wherever_the_sound_was_cut_it_goes_on_from_any_sample_frame(next_sample: int, taken: int) -> None:
+    for first, second in combinations(range(13), 2):
+        said = Unacknowledged(FORMAT)
+        for data in (sound(0, first), sound(first, second - first), sound(second, 12 - second)):
+            said.add(Audio(data))
+        for _ in range(taken):
+            said.take()
+        said.go_on_from(next_sample)
+        assert b"".join(iter_sound(said)) == sound(0, 12)[next_sample * FRAME_BYTES :]
+
+
+@given(cuts=st.lists(st.integers(0, 50_000), max_size=12), sent=st.integers(0, 12), limit_s=st.integers(2, 5))
+def test_of_more_than_the_limit_the_oldest_is_dropped_and_the_rest_is_whole(
+    cuts: list[int], sent: int, limit_s: int
+) -> None:
+    said, end = Unacknowledged(FORMAT, limit_s), 0
+    for number, count in enumerate(cuts):
+        said.add(Audio(sound(end, count)))
+        end += count
+        if number < sent:
+            said.take()
+    held = said.held_sample * FRAME_BYTES
+    assert end - held <= limit_s * RATE_HZ * FRAME_BYTES
+    assert held == 0 or end - held > (limit_s - 1) * RATE_HZ * FRAME_BYTES - FRAME_BYTES
+    if held <= end:
+        said.go_on_from(said.held_sample)
+        assert not said.has_gap
+        assert b"".join(iter_sound(said)) == sound(held, end - held)
+
+
+def iter_sound(said: Unacknowledged) -> list[bytes]:
+    pieces = []
+    while (piece := said.take()) is not None:
+        assert isinstance(piece, Audio)
+        pieces.append(piece.data)
+    return pieces
+
+
+def test_sound_is_kept_from_23_s_before_what_is_answered() -> None:
+    said = Unacknowledged(FORMAT)
+    for _ in range(40):
+        said.add(seconds(1))
+        said.take()
+    said.acked(30 * RATE_HZ)
+    assert KEPT_S == HELD_S
+    assert 6 * RATE_HZ <= said.held_sample <= 7 * RATE_HZ
+    assert said.sent_ahead_s == said.unanswered_s == 10
+
+
+def test_no_piece_is_longer_than_a_second() -> None:
+    said = Unacknowledged(FORMAT)
+    said.add(seconds(2.5))
+    assert [len(piece) for piece in iter_sound(said)] == [24_000, 24_000, 12_000]
+
+
+def test_sound_dropped_before_it_was_sent_is_a_gap_that_a_resume_closes() -> None:
+    said = Unacknowledged(FORMAT, limit_s=5)
+    said.add(seconds(1))
+    said.take()
+    said.add(Flush("a"))
+    said.add(seconds(7))
+    assert said.has_gap
+    assert said.take() is None
+    said.go_on_from(said.held_sample)
+    assert said.held_sample == 3 * RATE_HZ
+    assert said.take() == Flush("a"), "the sound before it is gone, the flush is not"
+    assert said.take() == seconds(1)
+
+
+def test_a_gap_that_grows_while_a_resume_is_under_way_stays_one() -> None:
+    said = Unacknowledged(FORMAT, limit_s=5)
+    said.add(seconds(5))
+    asked = said.held_sample
+    said.add(seconds(1))
+    said.go_on_from(asked)
+    assert said.has_gap
+    said.go_on_from(said.held_sample)
+    assert not said.has_gap
+
+
+def test_sound_that_does_not_exist_yet_cannot_be_asked_for() -> None:
+    said = Unacknowledged(FORMAT)
+    said.add(seconds(1))
+    with pytest.raises(ProtocolError, match="asks for sample frame 8001 where there are 8000"):
+        said.go_on_from(8_001)
+
+
+def test_another_session_begins_with_what_is_unanswered() -> None:
+    said = Unacknowledged(FORMAT)
+    said.add(Audio(sound(0, 90_000)))
+    said.add(Flush("a"))
+    iter_controls = [said.take() for _ in range(5)]
+    assert iter_controls[-1] == Flush("a")
+    said.acked(2 * RATE_HZ)
+    said.begin_anew()
+    assert said.held_sample == 0
+    assert said.unanswered_s * RATE_HZ * FRAME_BYTES == 90_000 - 48_000
+    heard = Listening()
+    while (piece := said.take()) is not None:
+        heard.hear(piece)
+    assert heard.heard == sound(48_000, 42_000)
+    assert heard.marks == [(42_000, Flush("a"))]

@@ -1,0 +1,125 @@
+"""Where the words of an upstream are put on the time line."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decoder.engines.upstream.response_parsing import Heard, Spoken
+from decoder.engines.upstream.word_timing import going_on_from, quietest_sample, voiced_span, words_of
+from decoder.types import Word
+from tests.requests import said, text
+from tests.sounds import noise, silence, tone
+from vad.audio import SAMPLE_RATE_HZ, s_to_samples
+
+TEXTS = st.text("ab .,你好", max_size=40)
+SPOKEN = st.lists(
+    st.builds(Spoken, st.text("ab ", min_size=1, max_size=6), st.floats(0, 5), st.floats(0, 5)), max_size=5
+).map(tuple)
+
+
+def seconds(word: Word) -> tuple[float, float]:
+    return word.start_sample / SAMPLE_RATE_HZ, word.end_sample / SAMPLE_RATE_HZ
+
+
+def test_words_without_times_are_spread_over_what_is_not_quiet() -> None:
+    sound = np.concatenate([silence(1.0), tone(2.0), silence(1.0)])
+
+    words = words_of(Heard("abc def"), sound, s_to_samples(10))
+
+    assert [word.text for word in words] == [" abc", " def"]
+    assert [seconds(word) for word in words] == [(11.0, 12.0), (12.0, 13.0)]
+    assert {word.probability for word in words} == {None}
+
+
+def test_longer_words_take_longer() -> None:
+    short, long = words_of(Heard("a bcdefgh"), tone(1.0), 0)
+    assert short.end_sample - short.start_sample < (long.end_sample - long.start_sample) / 3
+
+
+def test_words_take_the_times_of_the_segment_they_are_in() -> None:
+    heard = Heard("one two three", segments=(Spoken("one two", 0.0, 1.0), Spoken("three", 2.0, 3.0)))
+    assert [seconds(word) for word in words_of(heard, tone(4.0), 0)] == [(0.0, 0.5), (0.5, 1.0), (2.0, 3.0)]
+
+
+def test_words_that_were_timed_keep_the_spelling_of_the_text() -> None:
+    heard = Heard("Hello, World!", words=(Spoken("hello", 0.5, 1.0), Spoken("world", 1.0, 1.5)))
+    words = words_of(heard, tone(2.0), 0)
+    assert [(word.text, seconds(word)) for word in words] == [(" Hello,", (0.5, 1.0)), (" World!", (1.0, 1.5))]
+
+
+def test_a_word_that_was_not_timed_lies_between_its_neighbours() -> None:
+    heard = Heard("one two three", words=(Spoken("one", 0.0, 1.0), Spoken("three", 2.0, 3.0)))
+    assert [seconds(word) for word in words_of(heard, tone(4.0), 0)] == [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]
+
+
+def test_characters_of_chinese_are_words_without_spaces() -> None:
+    words = words_of(Heard("你好,world 吗?"), tone(2.0), 0)
+    assert [word.text for word in words] == ["你", "好,", " world", "吗?"]
+
+
+@given(TEXTS, SPOKEN, SPOKEN, st.integers(0, 30_000), st.integers(0, 10**6))
+def test_words_are_in_order_within_the_sound_and_none_is_lost(
+    said_text: str, timed: tuple[Spoken, ...], segments: tuple[Spoken, ...], length: int, start_sample: int
+) -> None:
+    words = words_of(Heard(said_text, timed, segments), noise(2.0)[:length], start_sample)
+    assert "".join(word.text for word in words).replace(" ", "") == said_text.replace(" ", "")
+    assert all(start_sample <= word.start_sample <= word.end_sample <= start_sample + length for word in words)
+    assert all(before.end_sample <= after.start_sample for before, after in pairwise(words))
+
+
+def test_all_of_a_silence_is_its_voiced_span() -> None:
+    assert voiced_span(silence(1.0)) == (0, SAMPLE_RATE_HZ)
+    assert voiced_span(silence(0.0)) == (0, 0)
+
+
+def test_sound_is_cut_in_a_pause_near_its_middle() -> None:
+    sound = np.concatenate([silence(0.5), tone(2.0), silence(0.2), tone(2.5), silence(0.5)])
+    assert s_to_samples(2.5) <= quietest_sample(sound) <= s_to_samples(2.7)
+
+
+@given(st.integers(2, 40_000))
+def test_both_halves_have_some_sound(length: int) -> None:
+    place = quietest_sample(np.concatenate([noise(1.5), silence(1.0)])[:length])
+    assert 0 < place < length
+    assert length < 100 or length // 4 <= place <= length - length // 4
+
+
+def test_known_words_stay_and_what_was_heard_after_them_follows() -> None:
+    known = said("one two three")
+    heard = said("Two, three four", start_sample=known[1].start_sample)
+    assert text(going_on_from(known, 2, heard)) == "one two three four"
+
+
+def test_known_words_that_were_heard_otherwise_stay() -> None:
+    known = said("one too three")
+    assert text(going_on_from(known, 3, said("one two three four"))) == "one too three four"
+
+
+def test_all_that_was_heard_follows_words_before_the_sound() -> None:
+    assert text(going_on_from(said("one"), 0, said("one two"))) == "one one two"
+
+
+def test_nothing_heard_leaves_the_known_words() -> None:
+    known = said("one two")
+    assert going_on_from(known, 2, ()) == known
+
+
+WORDS = st.lists(st.sampled_from(["one", "two", "three"]), max_size=6).map(" ".join)
+
+
+@pytest.mark.parametrize("start_sample", [0, 9_000])
+@given(WORDS, WORDS, st.data())
+def test_known_words_come_first_and_times_stay_in_order(
+    start_sample: int, before: str, after: str, data: st.DataObject
+) -> None:
+    known = said(before)
+    expected = data.draw(st.integers(0, len(known)))
+
+    words = going_on_from(known, expected, said(after, start_sample))
+
+    assert words[: len(known)] == known
+    assert all(one.end_sample <= other.start_sample for one, other in pairwise(words))
+    assert all(word.start_sample <= word.end_sample for word in words)

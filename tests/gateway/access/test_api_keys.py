@@ -1,0 +1,146 @@
+"""What a key allows: requests a minute, and seconds of sound."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import InsufficientCredits, RateLimited, Unauthorized
+from gateway.access.api_keys import Account, Key, TokenBucket, digest_of
+
+DIGEST = digest_of("lc_secret")
+
+ROUNDING = 1e-5
+
+seconds = st.floats(0, 1_000)
+
+
+def allowed(bucket: TokenBucket, now_s: float) -> bool:
+    try:
+        bucket.take(now_s)
+    except RateLimited:
+        return False
+    return True
+
+
+# --- requests a minute ----------------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 600), st.lists(st.floats(0, 5), max_size=200))
+def test_no_more_are_let_in_than_at_once_and_by_the_minute(per_minute: int, pauses_s: list[float]) -> None:
+    bucket, now_s, taken = TokenBucket(per_minute, 0.0), 0.0, 0
+    for pause_s in pauses_s:
+        now_s += pause_s
+        taken += allowed(bucket, now_s)
+        assert taken <= per_minute + now_s * per_minute / 60 + ROUNDING
+
+
+@given(st.integers(1, 600), st.lists(st.floats(0, 5), max_size=200))
+def test_who_asks_evenly_is_never_refused(per_minute: int, pauses_s: list[float]) -> None:
+    bucket, now_s = TokenBucket(per_minute, 0.0), 0.0
+    for pause_s in pauses_s:
+        now_s += 60 / per_minute + pause_s
+        bucket.take(now_s)
+
+
+@given(st.integers(1, 100), st.floats(0, 1e9))
+def test_who_waits_as_long_as_told_is_let_in_and_sooner_is_not(per_minute: int, now_s: float) -> None:
+    bucket = TokenBucket(per_minute, now_s)
+    for _ in range(per_minute):
+        bucket.take(now_s)
+    with pytest.raises(RateLimited) as refused:
+        bucket.take(now_s)
+    retry_after_s = refused.value.retry_after_s
+    assert not allowed(bucket, now_s + retry_after_s / 2)
+    assert allowed(bucket, now_s + retry_after_s + ROUNDING)
+
+
+def test_a_refusal_is_not_counted_and_says_when_to_ask_again() -> None:
+    bucket = TokenBucket(2, 0.0)
+    bucket.take(0.0)
+    bucket.take(0.0)
+    for _ in range(3):
+        with pytest.raises(RateLimited, match=r"2 requests a minute are allowed: ask again in 20\.0 s") as refused:
+            bucket.take(10.0)
+    assert refused.value.retry_after_s == pytest.approx(20)
+    bucket.take(30.0)
+
+
+# --- seconds of sound -----------------------------------------------------------------------------------------------
+
+
+@given(seconds, st.lists(st.tuples(st.booleans(), seconds, st.booleans()), max_size=30))
+def test_what_two_gateways_spend_of_one_key_adds_up(credit_s: float, steps: list[tuple[bool, float, bool]]) -> None:
+    stored = Key("demo", DIGEST, credit_s=credit_s)
+    accounts = [Account(stored, 0.0), Account(stored, 0.0)]
+    spent_s = 0.0
+    for is_second, audio_s, is_written in steps:
+        account = accounts[is_second]
+        account.spend(audio_s)
+        spent_s += audio_s
+        if is_written:
+            written_s = account.unwritten_s
+            stored = replace(stored, used_s=stored.used_s + written_s)
+            account.read(stored, 0.0, written_s)
+    for account in accounts:
+        written_s = account.unwritten_s
+        stored = replace(stored, used_s=stored.used_s + written_s)
+        account.read(stored, 0.0, written_s)
+        assert account.unwritten_s == 0
+    assert stored.used_s == pytest.approx(spent_s)
+    assert accounts[1].left_s == pytest.approx(max(0.0, credit_s - spent_s), abs=ROUNDING)
+
+
+@given(st.lists(seconds, min_size=1))
+def test_a_key_without_a_limit_never_runs_out(spends_s: list[float]) -> None:
+    account = Account(Key("demo", DIGEST), 0.0)
+    for audio_s in spends_s:
+        account.spend(audio_s)
+        account.admit(0.0)
+    assert account.left_s is None
+
+
+@given(seconds, seconds)
+def test_a_key_is_let_in_exactly_while_something_is_left(credit_s: float, used_s: float) -> None:
+    account = Account(Key("demo", DIGEST, credit_s=credit_s, used_s=used_s), 0.0)
+    if used_s < credit_s:
+        account.admit(0.0)
+    else:
+        with pytest.raises(InsufficientCredits, match="are used up"):
+            account.admit(0.0)
+
+
+def test_what_is_spent_while_the_rest_is_written_down_is_not_forgotten() -> None:
+    account = Account(Key("demo", DIGEST, credit_s=10.0), 0.0)
+    account.spend(2.0)
+    account.spend(1.0)
+    account.read(Key("demo", DIGEST, credit_s=10.0, used_s=2.0), 0.0, written_s=2.0)
+    assert account.unwritten_s == 1.0
+    assert account.left_s == 7.0
+
+
+def test_a_grant_opens_the_door_again() -> None:
+    spent = Key("demo", DIGEST, credit_s=5.0, used_s=5.0)
+    account = Account(spent, 0.0)
+    account.read(replace(spent, credit_s=6.0), 0.0)
+    account.admit(0.0)
+    assert account.left_s == 1.0
+
+
+def test_reading_a_key_again_gives_no_requests_back() -> None:
+    key = Key("demo", DIGEST, requests_per_minute=1)
+    account = Account(key, 0.0)
+    account.admit(0.0)
+    account.read(replace(key, used_s=1.0), 0.0)
+    with pytest.raises(RateLimited):
+        account.admit(0.0)
+    account.read(replace(key, requests_per_minute=2), 0.0)
+    account.admit(0.0)
+
+
+def test_a_revoked_key_is_let_in_no_more_whatever_else_it_allows() -> None:
+    account = Account(Key("demo", DIGEST, requests_per_minute=1, is_revoked=True), 0.0)
+    for _ in range(2):
+        with pytest.raises(Unauthorized, match="revoked"):
+            account.admit(0.0)

@@ -1,0 +1,142 @@
+"""`livecue sessions`, as a user meets it."""
+
+import re
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gateway.cli.main import app
+from gateway.journal.store import Batch, Change, JournalStore, Opening
+from gateway.journal.recording import recordings_folder
+from gateway.wire import ServerEvent
+from tests.said import final, final_cue, ready
+
+OPENED_S = 1_764_000_000.0
+FIRST, SECOND = "0123456789abcdef", "0123456799abcdef"
+
+
+@pytest.fixture(autouse=True)
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "journal.db"
+    monkeypatch.setenv("LIVECUE_JOURNAL__DATABASE", str(path))
+    return path
+
+
+def keep(path: Path, session_id: str, *said: ServerEvent, ended_s: float | None = OPENED_S + 90.0) -> None:
+    opening = Opening(session_id, "native", "ada", OPENED_S, {"call_id": "CA1"})
+    outcome = None if ended_s is None else "finished"
+    change = Change(session_id, OPENED_S + 60.0, "en", finals=1, ended_s=ended_s, outcome=outcome)
+    with closing(JournalStore(path)) as store:
+        events = {(session_id, seq): event for seq, event in enumerate(said, start=1)}
+        store.write(Batch((opening,), events, (), (change,)))
+
+
+def sessions(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["sessions", *arguments])
+
+
+def done(*arguments: str) -> str:
+    result = sessions(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def listed() -> list[list[str]]:
+    return [re.split(r"  +", line) for line in done("list").splitlines()]
+
+
+def test_list_shows_the_sessions_by_as_much_of_their_ids_as_tells_them_apart(path: Path) -> None:
+    keep(path, FIRST, ready())
+    keep(path, SECOND, ready(), ended_s=None)
+    assert listed() == [
+        ["session", "opened", "length", "outcome", "dialect", "language", "finals", "key"],
+        ["012345678", "2025-11-24 16:00 UTC", "0:01:30", "finished", "native", "en", "1", "ada"],
+        ["012345679", "2025-11-24 16:00 UTC", "0:01:00", "open", "native", "en", "1", "ada"],
+    ]
+
+
+def test_list_makes_no_journal(path: Path) -> None:
+    assert len(listed()) == 1
+    assert not path.exists()
+
+
+def test_show_tells_what_is_known_and_where_the_recording_is_but_no_words(path: Path) -> None:
+    keep(path, FIRST, ready(), final(2))
+    recording = recordings_folder(path) / f"{FIRST}.flac"
+    recording.parent.mkdir()
+    recording.touch()
+    lines = done("show", FIRST[:4]).splitlines()
+    assert lines[0] == f"session: {FIRST}"
+    assert {"outcome: finished", "complete: yes", "call_id: CA1", f"recording: {recording}"} <= set(lines)
+    assert "words" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ((), "words 1\n"),
+        (("--format", "srt"), "1\n00:00:01,006 --> 00:00:01,012\nline 1\n\n"),
+        (("--format", "vtt"), "WEBVTT\n\n1.1\n00:00:01.006 --> 00:00:01.012\nline 1\n\n"),
+    ],
+)
+def test_export_writes_the_transcript(path: Path, arguments: tuple[str, ...], text: str) -> None:
+    keep(path, FIRST, ready(), final_cue(2), final(3))
+    assert done("export", FIRST, *arguments) == text
+
+
+def test_export_writes_json_and_every_event(path: Path) -> None:
+    keep(path, FIRST, ready(), final_cue(2), final(3))
+    assert done("export", FIRST, "--format", "json").startswith('[{"id": "1.1"')
+    types = re.findall(r'^{"type":"(\w+)"', done("export", FIRST, "--format", "jsonl"), re.MULTILINE)
+    assert types == ["ready", "cue", "final"]
+
+
+def test_delete_takes_out_the_sessions_named_and_their_recordings(path: Path) -> None:
+    for session_id in ("a1", "a2", "b1"):
+        keep(path, session_id, ready())
+        recording = recordings_folder(path) / f"{session_id}.flac"
+        recording.parent.mkdir(exist_ok=True)
+        recording.touch()
+    done("delete", "a1", "b")
+    assert [row[0] for row in listed()[1:]] == ["a2"]
+    assert [file.name for file in recordings_folder(path).iterdir()] == ["a2.flac"]
+
+
+def test_a_session_that_is_open_is_deleted_only_by_force(path: Path) -> None:
+    keep(path, "a", ready())
+    keep(path, "b", ready(), ended_s=None)
+    result = sessions("delete", "a", "b")
+    assert result.exit_code == 2
+    assert "session b is open, or its gateway was killed: nothing is deleted without --force" in result.stderr
+    assert len(listed()) == 3
+    done("delete", "a", "b", "--force")
+    assert len(listed()) == 1
+
+
+@pytest.mark.parametrize("command", ["show", "export", "delete"])
+@pytest.mark.parametrize(
+    ("beginning", "message"),
+    [("x", "session 'x': no session begins so"), ("01", "session '01': 2 sessions begin so; 'livecue sessions list'")],
+)
+def test_an_id_that_names_no_single_session_is_refused(path: Path, command: str, beginning: str, message: str) -> None:
+    keep(path, FIRST, ready())
+    keep(path, SECOND, ready())
+    result = sessions(command, beginning)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_a_whole_id_is_enough_where_another_goes_on(path: Path) -> None:
+    keep(path, "ab", ready())
+    keep(path, "abc", ready())
+    done("delete", "ab")
+    assert [row[0] for row in listed()[1:]] == ["abc"]
+
+
+def test_a_journal_that_cannot_be_read_is_named_and_the_exit_code_is_1(path: Path) -> None:
+    path.write_text("these are no tables\n" * 100)
+    result = sessions("list")
+    assert result.exit_code == 1
+    assert result.stderr.strip() == f"livecue: journal.database = {str(path)!r}: it is no SQLite database"

@@ -1,0 +1,174 @@
+"""Who comes to watch a session is told what has been said and lasts, and then what is said."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from gateway.captions.cue_builder import Cue, CueState
+from gateway.delivery.broadcast import BACKLOG_EVENTS, VIEWER_EVENTS, Loss, Subject, Viewer, Watched, Watching
+from gateway.wire import (
+    Ack,
+    CueEvent,
+    Error,
+    Final,
+    Finished,
+    Latency,
+    OfChannel,
+    Ready,
+    Said,
+    ServerEvent,
+    SpeechStarted,
+    Warning,
+)
+
+NATIVE = Subject("native", None, 0.0)
+READY = Ready(1, "a", "scripted", "script", "none", "en")
+PARTIAL, FINAL = CueState.PARTIAL, CueState.FINAL
+
+
+def cue(seq: int, utterance_id: int = 1, cue_id: str = "1.1", state: CueState = PARTIAL) -> CueEvent:
+    return CueEvent(seq, Cue(cue_id, utterance_id, seq, 0, 100, (f"version {seq}",), 0, state))
+
+
+def final(seq: int, utterance_id: int = 1) -> Final:
+    return Final(seq, utterance_id, 0, 100, "word", "en", Latency(0, 0, 0, 0))
+
+
+def watched(*events: ServerEvent) -> Watched:
+    watching = Watching()
+    with watching.show("a", NATIVE):
+        for event in events:
+            watching.tell("a", event)
+        return watching.open_sessions()["a"]
+
+
+def backlog(made: Watched, after: int = 0) -> Sequence[ServerEvent]:
+    with made.follow(after) as viewer:
+        return viewer.backlog
+
+
+async def news(viewer: Viewer) -> list[ServerEvent]:
+    """Return what is said until the viewer is let go."""
+    heard: list[ServerEvent] = []
+    while (event := await viewer.news.get()) is not None:
+        heard.append(event)
+    return heard
+
+
+def test_who_comes_late_is_told_what_lasts() -> None:
+    said = (READY, SpeechStarted(2, 1, 0), cue(3), cue(4), cue(5, state=FINAL), final(6), Warning(7, "odd", "odd"))
+    assert backlog(watched(*said)) == (READY, cue(5, state=FINAL), final(6), Warning(7, "odd", "odd"))
+
+
+def test_of_an_open_utterance_the_newest_partials_are_kept() -> None:
+    said = (READY, cue(2, cue_id="1.1"), cue(3, cue_id="1.2"), cue(4, cue_id="1.1"))
+    assert backlog(watched(*said)) == (READY, cue(3, cue_id="1.2"), cue(4, cue_id="1.1"))
+
+
+def test_a_final_takes_away_the_partials_that_came_to_nothing() -> None:
+    said = (READY, cue(2, cue_id="1.1"), cue(3, utterance_id=2, cue_id="2.1"), final(4))
+    assert backlog(watched(*said)) == (READY, cue(3, utterance_id=2, cue_id="2.1"), final(4))
+
+
+def test_mistakes_of_the_peer_do_not_crowd_out_what_was_said() -> None:
+    mistakes = [Error(seq, "protocol_error", "no", fatal=False) for seq in range(3, BACKLOG_EVENTS + 10)]
+    last = Error(BACKLOG_EVENTS + 10, "lagging", "too slow", fatal=True)
+    assert backlog(watched(READY, final(2), *mistakes, last)) == (READY, final(2), last)
+
+
+def test_channels_do_not_take_away_each_others_cues() -> None:
+    said = (READY, OfChannel(0, cue(2)), OfChannel(1, cue(3)), OfChannel(1, final(4)))
+    assert backlog(watched(*said)) == (READY, OfChannel(0, cue(2)), OfChannel(1, final(4)))
+
+
+def test_who_has_seen_some_is_told_the_rest() -> None:
+    said = (READY, final(2), final(3, 2), final(4, 3))
+    assert backlog(watched(*said), after=3) == (final(4, 3),)
+
+
+async def test_what_is_between_the_session_and_its_peer_is_not_told() -> None:
+    watching = Watching()
+    with watching.show("a", NATIVE):
+        watching.tell("a", READY)
+        with watching.open_sessions()["a"].follow(0) as viewer:
+            watching.tell("a", Ack(2, 10, 10))
+            watching.tell("a", Said("hello"))
+            watching.open_sessions()["a"].end()
+            assert await news(viewer) == []
+        assert backlog(watching.open_sessions()["a"]) == (READY,)
+
+
+async def test_viewers_hear_everything_until_the_session_is_over() -> None:
+    watching = Watching()
+    with watching.show("a", NATIVE):
+        watching.tell("a", READY)
+        with watching.open_sessions()["a"].follow(0) as first, watching.open_sessions()["a"].follow(0) as second:
+            assert watching.viewers == 2
+            for event in (SpeechStarted(2, 1, 0), final(3), Finished(4, 100, 1)):
+                watching.tell("a", event)
+            watched_now = watching.open_sessions()["a"]
+            watched_now.end()
+            assert await news(first) == await news(second) == [SpeechStarted(2, 1, 0), final(3), Finished(4, 100, 1)]
+        assert watching.viewers == 0
+    assert watching.open_sessions() == {}
+
+
+async def test_a_viewer_that_does_not_read_is_dropped_and_the_others_are_not() -> None:
+    watching = Watching()
+    with watching.show("a", NATIVE):
+        watching.tell("a", READY)
+        made = watching.open_sessions()["a"]
+        with made.follow(0) as asleep, made.follow(0) as awake:
+            for seq in range(2, VIEWER_EVENTS + 3):
+                watching.tell("a", final(seq, seq))
+                assert await awake.news.get() == final(seq, seq)
+            assert made.viewers == 1
+            assert len(await news(asleep)) == VIEWER_EVENTS
+    assert watching.losses[Loss.DROPPED] == 1
+
+
+async def test_a_slow_viewer_gets_the_newest_partial_and_the_older_ones_are_counted() -> None:
+    watching = Watching()
+    with watching.show("a", NATIVE):
+        watching.tell("a", READY)
+        made = watching.open_sessions()["a"]
+        with made.follow(0) as viewer:
+            for seq in (2, 3, 4):
+                watching.tell("a", cue(seq))
+            made.end()
+            assert await news(viewer) == [cue(4)]
+    assert watching.losses == {Loss.REPLACED: 2}
+
+
+def test_the_backlog_forgets_the_oldest_and_counts_it() -> None:
+    watching = Watching()
+    with watching.show("a", NATIVE):
+        watching.tell("a", READY)
+        for seq in range(2, BACKLOG_EVENTS + 12):
+            watching.tell("a", final(seq, seq))
+        kept = backlog(watching.open_sessions()["a"])
+    assert len(kept) == BACKLOG_EVENTS + 1
+    assert kept[:2] == (READY, final(12, 12))
+    assert watching.losses[Loss.FORGOTTEN] == 10
+
+
+def test_a_session_that_is_not_open_yet_or_any_more_is_not_listed() -> None:
+    watching = Watching()
+    with watching.show("a", NATIVE):
+        assert watching.open_sessions() == {}
+        watching.tell("a", READY)
+        assert list(watching.open_sessions()) == ["a"]
+    assert watching.open_sessions() == {}
+
+
+def test_a_session_that_is_not_shown_is_told_to_nobody() -> None:
+    watching = Watching()
+    watching.tell("a", READY)
+    assert watching.open_sessions() == {}
+
+
+def test_a_failing_session_lets_its_viewers_go() -> None:
+    watching = Watching()
+    with pytest.raises(RuntimeError, match="oops"), watching.show("a", NATIVE):
+        raise RuntimeError("oops")
+    assert watching.open_sessions() == {}

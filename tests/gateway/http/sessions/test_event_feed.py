@@ -1,0 +1,175 @@
+"""A viewer is told each event once and in order, whatever happens while what it has missed is read."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from gateway.errors import Unavailable
+from gateway.journal.journal import Journal, Opening
+from gateway.journal.store import JournalStore
+from gateway.settings import JournalSettings
+from gateway.http.sessions.directory import Shown
+from gateway.sqlite import StateUnavailable
+from gateway.http.sessions.event_feed import PAGE_ROWS, Story, follow
+from gateway.delivery.broadcast import Subject, Watching
+from gateway.wire import Ack, Flushed, OfChannel, ServerEvent, SpeechStarted, Warning
+from tests.said import final, final_cue, partial_cue, ready
+
+NATIVE = Subject("native", None, 0.0)
+
+
+class Said:
+    """A session that is written down and watched."""
+
+    def __init__(self, journal: Journal, watching: Watching) -> None:
+        self._journal = journal
+        self._watching = watching
+        journal.open(Opening("a", "native", None, 0.0, {}), lambda message: None)
+
+    def __call__(self, *events: ServerEvent) -> None:
+        for event in events:
+            self._journal.write("a", event, lambda told: self._watching.tell("a", told))
+
+
+class Interrupted(Journal):
+    """A journal during whose reading something happens, or which cannot be read.
+
+    Attributes:
+        happens: called before and after each reading.
+    """
+
+    happens: Callable[[], None] | None = None
+
+    async def events(self, session_id: str, after: int = 0, limit: int | None = None) -> list[tuple[int, str]]:
+        if self.happens is not None:
+            self.happens()
+        rows = await super().events(session_id, after, limit)
+        if self.happens is not None:
+            self.happens()
+        return rows
+
+
+class Unreadable(Journal):
+    """A journal that can be read so many times only."""
+
+    reads = 0
+
+    async def events(self, session_id: str, after: int = 0, limit: int | None = None) -> list[tuple[int, str]]:
+        if not self.reads:
+            raise StateUnavailable("it is damaged")
+        self.reads -= 1
+        return await super().events(session_id, after, limit)
+
+
+def made(kind: type[Journal], folder: Path) -> Journal:
+    return kind(JournalStore(folder / "journal.db"), JournalSettings(), 60.0)
+
+
+@contextmanager
+def followed(watching: Watching, journal: Journal | None, after: int = 0) -> Iterator[Story]:
+    shown = Shown("a", watching.open_sessions()["a"], None, is_over=False)
+    with follow(shown, journal, after) as story:
+        yield story
+
+
+async def told(story: Story) -> list[int]:
+    """Return the numbers of all that is told."""
+    numbers: list[int] = []
+    while rows := await story.next():
+        numbers += [seq for seq, _ in rows]
+    return numbers
+
+
+async def test_nothing_is_lost_or_told_twice_while_the_journal_is_read(tmp_path: Path) -> None:
+    journal, watching = made(Interrupted, tmp_path), Watching()
+    assert isinstance(journal, Interrupted)
+    seqs = iter(range(PAGE_ROWS * 2 + 2, 10_000))
+    with watching.show("a", NATIVE):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(journal.run)
+            say = Said(journal, watching)
+            say(ready(), *(final(seq, seq) for seq in range(2, PAGE_ROWS * 2 + 2)))
+            await journal.find("a")
+
+            def happens() -> None:  # warnings are told at once, finals when they are written down
+                say(*(Warning(next(seqs), "odd", "odd") for _ in range(2)), final(seq := next(seqs), seq))
+
+            journal.happens = happens
+            with followed(watching, journal) as story:
+                numbers: list[int] = []
+                while len(numbers) < PAGE_ROWS * 2 + 1:
+                    numbers += [seq for seq, _ in await story.next()]
+                journal.happens = None
+                say(Warning(last := next(seqs), "last", "last"))
+                while last not in numbers:
+                    numbers += [seq for seq, _ in await story.next()]
+            tasks.cancel_scope.cancel()
+    assert numbers == list(range(1, last + 1))
+
+
+@pytest.mark.parametrize("reads", [0, 1])
+async def test_where_the_journal_cannot_be_read_any_more_memory_goes_on(tmp_path: Path, reads: int) -> None:
+    journal, watching = made(Unreadable, tmp_path), Watching()
+    assert isinstance(journal, Unreadable)
+    journal.reads = reads
+    with watching.show("a", NATIVE):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(journal.run)
+            say = Said(journal, watching)
+            say(ready(), *(final(seq, seq) for seq in range(2, PAGE_ROWS + 100)))
+            await journal.find("a")
+            await anyio.wait_all_tasks_blocked()
+            with followed(watching, journal) as story:
+                numbers: list[int] = []
+                while len(numbers) < PAGE_ROWS + 99:
+                    numbers += [seq for seq, _ in await story.next()]
+            tasks.cancel_scope.cancel()
+    assert numbers == list(range(1, PAGE_ROWS + 100))
+
+
+async def test_a_session_that_is_not_live_and_cannot_be_read_is_said_to_be_so(tmp_path: Path) -> None:
+    with (
+        follow(Shown("a", None, None, is_over=True), made(Unreadable, tmp_path), 0) as story,
+        pytest.raises(Unavailable),
+    ):
+        await story.next()
+
+
+async def test_what_is_between_the_session_and_its_peer_is_not_told(tmp_path: Path) -> None:
+    journal, watching = made(Journal, tmp_path), Watching()
+    with watching.show("a", NATIVE):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(journal.run)
+            say = Said(journal, watching)
+            say(ready(), Ack(2, 100, 100), Flushed(3, "x"), OfChannel(1, SpeechStarted(4, 1, 0)), Ack(5, 200, 200))
+            await journal.find("a")
+            with followed(watching, journal, after=1) as story:
+                ((seq, message),) = await story.next()
+            tasks.cancel_scope.cancel()
+    assert seq == 4
+    assert '"channel":1' in message
+
+
+async def test_who_comes_when_the_session_has_just_ended_is_let_go(tmp_path: Path) -> None:
+    watching = Watching()
+    with watching.show("a", NATIVE):
+        watching.tell("a", ready())
+        watched = watching.open_sessions()["a"]
+    with follow(Shown("a", watched, None, is_over=False), None, 0) as story, anyio.fail_after(5):
+        assert await told(story) == [1]
+
+
+async def test_two_who_watch_are_told_the_same_message_written_once() -> None:
+    watching = Watching()
+    with watching.show("a", NATIVE):
+        watching.tell("a", ready())
+        with followed(watching, None, after=1) as first, followed(watching, None, after=1) as second:
+            watching.tell("a", partial_cue(2))
+            ((_, one),), ((_, other),) = await first.next(), await second.next()
+            watching.tell("a", final_cue(3))
+            ((_, newer),) = await first.next()
+    assert one is other
+    assert newer != one

@@ -1,0 +1,190 @@
+"""Several channels of one session, seen as one."""
+
+from collections.abc import Iterator, Sequence
+from unittest.mock import patch
+
+import pytest
+
+from decoder.engine import EngineInfo
+from decoder.engines.scripted import spoken_count
+from decoder.scheduler import Answer
+from decoder.settings import GuardSettings, StabiliserSettings
+from decoder.types import DecodeRequest, RequestKind
+from gateway.session.channel_pipelines import MAX_CHANNELS, ChannelPipelines
+from gateway.session.pipeline import Effect, PipelineSettings
+from gateway.settings import SessionSettings
+from gateway.wire import (
+    Endpointing,
+    Final,
+    Finished,
+    Flushed,
+    OfChannel,
+    Partial,
+    ProtocolError,
+    Ready,
+    Said,
+    SpeechEnded,
+    SpeechStarted,
+    Start,
+    Warning,
+)
+from tests.sessions import SEGMENTER, LoudnessDetector, hush, speech
+from vad.detector import DETECTORS
+
+
+@pytest.fixture(autouse=True)
+def loudness() -> Iterator[None]:
+    with patch.dict(DETECTORS, {"loudness": f"{LoudnessDetector.__module__}:LoudnessDetector"}):
+        yield
+
+
+def pipelines(start: Start) -> ChannelPipelines:
+    session = SessionSettings(detector="loudness", eager_finals=False)
+    settings = PipelineSettings(SEGMENTER, StabiliserSettings(), GuardSettings(), session)
+    return ChannelPipelines("a", start, settings, EngineInfo("scripted", "script", "none", languages=("en", "de")))
+
+
+def answered(made: ChannelPipelines, effects: Sequence[Effect]) -> list[Effect]:
+    """Return what is said, with the answers to all requests."""
+    said: list[Effect] = []
+    for effect in effects:
+        if isinstance(effect, DecodeRequest):
+            outcome = spoken_count(effect)
+            said += answered(made, made.answer(Answer(effect, outcome, 0.0, 0.0, 0.0), 0.0))
+        else:
+            said.append(effect)
+    return said
+
+
+def hear(made: ChannelPipelines, channel: int, *sounds: bytes) -> list[Effect]:
+    return [effect for sound in sounds for effect in answered(made, made.hear(sound, 0.0, channel))]
+
+
+def of_channels(effects: Sequence[Effect], kind: type) -> list[int]:
+    return [e.channel for e in effects if isinstance(e, OfChannel) and isinstance(e.event, kind)]
+
+
+def test_each_channel_has_its_own_speech_and_finals() -> None:
+    made = pipelines(Start(channels=2))
+    said = hear(made, 1, hush(0.5), speech(1.2), hush(0.8)) + hear(made, 0, hush(3.0))
+    assert of_channels(said, SpeechStarted) == [1]
+    assert of_channels(said, Final) == [1]
+    assert made.finals == 1
+    assert made.heard_samples == pytest.approx(16_000 * 5.5, abs=600)
+
+
+def test_numbers_go_on_over_all_channels() -> None:
+    made = pipelines(Start(channels=2))
+    said = [made.ready(), *hear(made, 1, hush(0.5), speech(1.2), hush(0.8)), *hear(made, 0, speech(1.0), hush(1.0))]
+    numbers = [e.event.seq for e in said if isinstance(e, OfChannel) and not isinstance(e.event, OfChannel | Said)]
+    assert isinstance(said[0], Ready)
+    assert (said[0].seq, said[0].session_id) == (1, "a")
+    assert sorted(numbers) == list(range(2, 2 + len(numbers)))
+
+
+def test_a_flush_is_said_once_when_all_channels_have_answered() -> None:
+    made = pipelines(Start(channels=2))
+    hear(made, 0, hush(0.5), speech(1.2))
+    hear(made, 1, hush(0.5), speech(1.2))
+    effects = made.flush("now", 0.0)
+    assert not any(isinstance(effect, Flushed) for effect in effects)
+    said = answered(made, effects)
+    assert [type(e) for e in said if isinstance(e, Flushed)] == [Flushed]
+    assert isinstance(said[-1], Flushed) or any(isinstance(e, Flushed) for e in said[-2:])
+    assert sorted(of_channels(said, Final)) == [0, 1]
+
+
+def test_the_end_is_said_once_with_all_finals() -> None:
+    made = pipelines(Start(channels=2))
+    hear(made, 0, hush(0.5), speech(1.2))
+    hear(made, 1, hush(2.0))
+    (finished,) = [e for e in answered(made, made.stop(0.0)) if isinstance(e, Finished)]
+    assert finished.utterances == 1
+    assert finished.audio_samples == pytest.approx(32_000, abs=600)
+
+
+def test_one_channel_says_what_a_pipeline_says() -> None:
+    made = pipelines(Start())
+    said = hear(made, 0, hush(0.5), speech(1.2), hush(0.8))
+    assert any(isinstance(effect, Final) for effect in said)
+    assert not any(isinstance(effect, OfChannel) for effect in said)
+    assert made.engine_sessions == ("a",)
+
+
+@pytest.mark.parametrize("channel", [-1, 2])
+def test_sound_of_a_channel_that_is_not_there_is_refused(channel: int) -> None:
+    with pytest.raises(ProtocolError, match="channel"):
+        pipelines(Start(channels=2)).hear(b"\0\0", 0.0, channel)
+
+
+@pytest.mark.parametrize("channels", [0, MAX_CHANNELS + 1])
+def test_more_channels_than_allowed_are_refused(channels: int) -> None:
+    with pytest.raises(ProtocolError, match="allowed are 1 to"):
+        pipelines(Start(channels=channels))
+
+
+def test_flushes_of_the_same_id_are_each_said_once() -> None:
+    made = pipelines(Start(channels=2))
+    said = [effect for _ in range(3) for effect in answered(made, made.flush("again", 0.0))]
+    assert sum(isinstance(effect, Flushed) for effect in said) == 3
+
+
+def test_with_manual_endpointing_all_sound_is_one_utterance_until_it_is_flushed() -> None:
+    made = pipelines(Start(endpointing=Endpointing(manual=True)))
+    said = hear(made, 0, hush(1.0), speech(1.0), hush(3.0))
+    assert not any(isinstance(effect, SpeechEnded | Final) for effect in said)
+    said = answered(made, made.flush("now", 0.0))
+    assert [e.reason for e in said if isinstance(e, SpeechEnded)] == ["flush"]
+    assert sum(isinstance(effect, Final) for effect in said) == 1
+
+
+def test_an_update_changes_language_and_endpointing_from_here_on() -> None:
+    made = pipelines(Start(language="en"))
+    made.hear(hush(0.5), 0.0)
+    made.update(Start(language="de", endpointing=Endpointing(silence_ms=2_000)))
+    effects = made.hear(speech(1.2) + hush(0.8), 0.0)
+    requests = [effect for effect in effects if isinstance(effect, DecodeRequest)]
+    assert {request.language for request in requests} == {"de"}
+    assert all(request.kind is RequestKind.PARTIAL for request in requests)
+
+
+def test_a_list_of_languages_goes_with_every_request() -> None:
+    made = pipelines(Start(languages=("German", "en-US", "fr")))
+    effects = made.hear(hush(0.5) + speech(1.2) + hush(0.8), 0.0)
+    requests = [effect for effect in effects if isinstance(effect, DecodeRequest)]
+    assert {(request.language, request.languages) for request in requests} == {(None, ("de", "en"))}
+
+
+@pytest.mark.parametrize("hint", ["Klingon", "fr"])
+def test_a_hint_that_is_no_use_is_warned_of_once_and_the_language_detected(hint: str) -> None:
+    made = pipelines(Start(language=hint, is_language_hint=True))
+    effects = made.hear(hush(0.5) + speech(1.2), 0.0) + made.hear(hush(0.8), 0.0)
+    [warning] = [effect for effect in effects if isinstance(effect, Warning)]
+    assert warning.code == "language_ignored"
+    assert hint in warning.message
+    assert {request.language for request in effects if isinstance(request, DecodeRequest)} == {None}
+
+
+def test_an_update_that_cannot_be_met_leaves_all_as_it_was() -> None:
+    made = pipelines(Start(language="en"))
+    with pytest.raises(ProtocolError, match="language"):
+        made.update(Start(language="xx", endpointing=Endpointing(silence_ms=2_000)))
+    effects = made.hear(hush(0.5) + speech(1.2) + hush(0.8), 0.0)
+    assert [e.kind for e in effects if isinstance(e, DecodeRequest)][-1] is RequestKind.FINAL
+
+
+def test_the_words_of_an_open_utterance_are_told_when_asked_for() -> None:
+    told = hear(pipelines(Start(transcripts=True)), 0, hush(0.5), speech(2.2))
+    partials = [effect for effect in told if isinstance(effect, Partial)]
+    assert [word.text for word in partials[-1].committed + partials[-1].tail][:2] == ["two", "three"]
+    assert not [e for e in hear(pipelines(Start()), 0, hush(0.5), speech(2.2)) if isinstance(e, Partial)]
+
+
+@pytest.mark.parametrize(
+    ("start", "language"),
+    [(Start(language="German"), "de"), (Start(language="x\ny", is_language_hint=True), None), (Start(), None)],
+)
+def test_the_language_of_a_session_is_a_code_or_detected(start: Start, language: str | None) -> None:
+    made = pipelines(start)
+
+    assert made.language == made.ready().language == language

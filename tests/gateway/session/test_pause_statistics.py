@@ -1,0 +1,34 @@
+"""Which pauses are worth a final decoded at once."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.session.pause_statistics import Eagerness
+
+
+def after(*ends: bool) -> Eagerness:
+    eagerness = Eagerness()
+    for was_end in ends:
+        eagerness.paused(was_end=was_end)
+    return eagerness
+
+
+def test_a_speaker_nobody_has_heard_yet_is_taken_to_stop_where_he_pauses() -> None:
+    assert Eagerness().pays
+
+
+def test_a_first_pause_within_a_sentence_ends_that_and_a_turn_after_it_brings_it_back() -> None:
+    assert not after(False).pays
+    assert after(False, True).pays
+
+
+def test_someone_who_goes_on_as_often_as_he_stops_gets_none() -> None:
+    assert not after(*[False, True] * 5).pays
+    assert not after(*[False, False, True] * 5).pays
+    assert after(*[False, True, True, True] * 5).pays
+
+
+@given(st.lists(st.booleans(), max_size=50))
+def test_enough_ends_or_enough_pauses_settle_it_whatever_was_before(before: list[bool]) -> None:
+    assert after(*before, *[True] * 6).pays
+    assert not after(*before, *[False] * 4).pays

@@ -1,0 +1,460 @@
+"""Sessions that are resumed at the worst of moments."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, closing
+from dataclasses import replace
+from pathlib import Path
+from threading import Event as ThreadEvent
+
+import anyio
+import numpy as np
+from anyio.lowlevel import checkpoint
+
+from decoder.engines.scripted import ScriptedEngine
+from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
+from gateway.delivery.event_publisher import Audience, Row
+from gateway.errors import InsufficientCredits
+from gateway.journal.journal import Journal
+from gateway.journal.store import Batch, JournalStore
+from gateway.journal.event_json import event_json
+from gateway.journal.recording import recordings_of
+from gateway.session.session import SessionContext
+from gateway.settings import JournalSettings
+from gateway.sqlite import StateUnavailable
+from gateway.delivery.broadcast import Watching
+from gateway.wire import Ready, ServerEvent
+from tests.gateway.test_resumption import (
+    RATE_HZ,
+    START,
+    STOP,
+    gateway,
+    heard_so_far,
+    killed,
+    kinds,
+    part,
+    resume,
+    sound,
+    spans,
+    texts,
+    uncut,
+)
+from tests.sessions import SETTINGS, call, hush, open_context, pcm, settled, speech
+from tests.sounds import tone
+from vad.errors import LivecueError
+from vad.media_file import Media
+
+
+class SlowReads(JournalStore):
+    """Reads events only when it is allowed, and can lose its file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.may_read, self.reads = ThreadEvent(), ThreadEvent()
+        self.may_read.set()
+        self.is_unreadable = self.is_full = False
+
+    def events(self, session_id: str, after: int = 0, limit: int | None = None) -> list[tuple[int, str]]:
+        """Read, and wait before the answer."""
+        if self.is_unreadable:
+            raise StateUnavailable("the disk is gone")
+        rows = super().events(session_id, after, limit)
+        self.reads.set()
+        assert self.may_read.wait(10)
+        return rows
+
+    def write(self, batch: Batch) -> None:
+        """Write, unless there is no room."""
+        if self.is_full:
+            raise StateUnavailable("the disk is full")
+        super().write(batch)
+
+
+class PatientEngine(ScriptedEngine):
+    """Answers finals only when it is allowed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_answer = anyio.Event()
+
+    async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
+        """Answer."""
+        if any(request.kind is not RequestKind.PARTIAL for request in batch):
+            await self.may_answer.wait()
+        return await super().decode(batch)
+
+
+@asynccontextmanager
+async def on_store(store: JournalStore) -> AsyncIterator[SessionContext]:
+    """A gateway whose journal is in that store."""
+    journal = Journal(store, JournalSettings(), SETTINGS.grace_s)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(journal.run)
+        async with open_context(journal=journal) as context:
+            yield context
+        tasks.cancel_scope.cancel()
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    with anyio.fail_after(10):
+        while not is_so():
+            await checkpoint()
+
+
+# --- two at once -------------------------------------------------------------------------------------------------
+
+
+async def test_of_two_that_resume_after_a_restart_at_once_the_second_takes_over(tmp_path: Path) -> None:
+    async with gateway(tmp_path / "first") as context, call(context) as peer:
+        await peer.say(START, sound()[: 4 * RATE_HZ * 2])
+        ready, *_ = [await peer.hear(), *await heard_so_far(peer)]
+        left = await killed(context, tmp_path)
+    async with gateway(left) as context, call(context) as first, call(context) as second:
+        await first.say(resume(ready))
+        await second.say(resume(ready))
+        assert [(await first.hear_all())[-1]["code"]] == ["resumed_elsewhere"]
+        again = await second.hear()
+        await second.say(sound()[int(str(again["next_sample"])) * 2 :], STOP)
+        messages = [again, *await second.hear_all()]
+    assert spans(messages) == spans(await uncut(tmp_path / "uncut"))
+
+
+async def test_what_is_said_while_the_journal_is_read_is_told_to_the_second_connection(tmp_path: Path) -> None:
+    store = SlowReads(tmp_path / "journal.db")
+    async with on_store(store) as context, call(context) as first, call(context) as second:
+        await first.say(START, hush(0.5))
+        ready = await first.hear()
+        await settled()
+        store.reads.clear()
+        store.may_read.clear()
+        await second.say(resume(ready, after_seq=1))
+        await until(store.reads.is_set)
+        await first.say({"type": "flush", "id": "a"}, speech(1.0), hush(1.0))
+        assert kinds(await first.hear_until("flushed"))[-1] == "flushed"
+        assert kinds(await first.hear_until("final"))[-1] == "final"  # a tenth of a second is over
+        store.may_read.set()
+        assert (await second.hear())["type"] == "ready"
+        await second.say(STOP)
+        messages = await second.hear_all()
+    assert "flushed" in kinds(messages)
+    assert len(texts(messages)) == 1
+    seqs = [int(str(message["seq"])) for message in messages]
+    assert seqs == sorted(set(seqs))
+
+
+async def test_a_connection_that_has_been_replaced_is_told_no_more_of_what_it_missed(tmp_path: Path) -> None:
+    async with gateway(tmp_path) as context:
+        async with call(context) as peer:
+            await peer.say(START)
+            ready = await peer.hear()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(peer.say, *[hush(1.0) + speech(0.5)] * 20)
+                finals = 0
+                while finals < 19:
+                    finals += (await peer.hear())["type"] == "final"
+            await settled()
+            await part(peer)
+        async with call(context) as lazy, call(context) as second:
+            await lazy.say(resume(ready))
+            await settled()
+            await second.say(resume(ready), STOP)
+            assert kinds(await second.hear_all())[-1] == "finished"
+            messages = await lazy.hear_all()
+            assert messages[-1]["code"] == "resumed_elsewhere"
+            assert len(messages) < 30
+
+
+# --- at the end --------------------------------------------------------------------------------------------------
+
+
+async def test_a_session_that_is_resumed_while_it_ends_is_told_to_its_end(tmp_path: Path) -> None:
+    async with gateway(tmp_path) as context:
+        context = replace(context, recordings=tmp_path)  # which are closed in a thread
+        async with call(context) as first:
+            await first.say(START, hush(0.5), speech(1.0))
+            ready = await first.hear()
+            (session,) = context.live.values()
+            await settled()
+            await first.say(STOP)
+            await until(lambda: session.has_stopped)
+            await part(first)
+        async with call(context) as second:
+            await until(lambda: session.is_over)
+            assert session.session_id in context.live
+            await second.say(resume(ready, after_seq=1))
+            with anyio.fail_after(5):
+                messages = await second.hear_all()
+    assert kinds(messages)[-1] == "finished"
+
+
+async def test_a_session_that_had_finished_when_its_gateway_was_killed_is_told_to_its_end(tmp_path: Path) -> None:
+    async with gateway(tmp_path / "first") as context, call(context) as first:
+        await first.say(START, hush(0.5), speech(1.0), STOP)
+        messages = await first.hear_all()
+        left = await killed(context, tmp_path)
+    with closing(sqlite3.connect(left / "journal.db")) as database, database:
+        database.execute("UPDATE sessions SET ended_s = NULL, outcome = NULL")  # it is written a second later
+    async with gateway(left) as context, call(context) as second:
+        await second.say(resume(messages[0], after_seq=2))
+        assert kinds(await second.hear_all())[-1] == "finished"
+        assert second.transport.close_code == 1000
+        assert context.live == {}
+
+
+async def test_a_session_whose_end_cannot_be_written_down_does_not_begin_again(tmp_path: Path) -> None:
+    store = SlowReads(tmp_path / "journal.db")
+    async with on_store(store) as context:
+        async with call(context) as first:
+            await first.say(START, hush(0.5), speech(1.0))
+            ready = await first.hear()
+            await settled()
+            store.is_full = True
+            await first.say(STOP)
+            await first.hear_all()
+        await until(lambda: not context.live)
+        async with call(context) as second:
+            await second.say(resume(ready, after_seq=1))
+            assert kinds(await second.hear_all())[-1] == "finished"
+        assert context.live == {}
+        store.is_full = False
+
+
+async def test_who_comes_at_the_end_of_the_grace_is_not_taken_for_absent() -> None:
+    class Nobody:
+        def welcome(self, ready: Ready, missed: Sequence[Row]) -> None: ...
+        def tell(self, event: ServerEvent) -> None: ...
+        def end(self, error: LivecueError | None) -> None: ...
+
+    audience = Audience("a", None, Watching(), lambda event: None)
+    given_up = False
+
+    async def wait() -> None:
+        nonlocal given_up
+        await audience.wait_for_absence(0.0)
+        given_up = True
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        await checkpoint()
+        audience.begin(Nobody())
+        await settled()
+        tasks.cancel_scope.cancel()
+    assert not given_up
+
+
+async def test_a_session_that_cannot_stop_well_is_over_all_the_same_and_no_other_is_disturbed(tmp_path: Path) -> None:
+    async with gateway(tmp_path, session=replace(SETTINGS, max_waiting=1)) as context:
+        names = []
+        for first_bytes in (b"fLaC", b"\0\0"):
+            async with call(context) as peer:
+                await peer.say(START, first_bytes)
+                names.append(str((await peer.hear())["session_id"]))
+                await settled()
+                await part(peer)
+        await until(lambda: len(context.live) == 1)
+        assert list(context.live) == names[1:]
+        assert context.journal is not None
+        entry = await context.journal.find(names[0])
+        assert entry is not None
+        assert entry.outcome == "invalid_audio"
+
+
+async def test_nothing_is_heard_any_more_once_a_session_is_over(tmp_path: Path) -> None:
+    async with gateway(tmp_path) as context, call(context) as peer:
+        await peer.say(START)
+        await peer.hear()
+        (session,) = context.live.values()
+        await peer.say(hush(60.0))
+        await until(lambda: session.pipeline.heard_sample > 0)
+        session.fail(LivecueError("it fails"))
+        heard = session.pipeline.heard_sample
+        await peer.hear_all()
+        assert session.pipeline.heard_sample == heard < 59 * RATE_HZ
+
+
+async def test_a_session_that_waits_when_its_gateway_stops_has_not_finished(tmp_path: Path) -> None:
+    async with gateway(tmp_path) as context:
+        async with call(context) as peer:
+            await peer.say(START, hush(0.5))
+            ready = await peer.hear()
+            await settled()
+            await part(peer)
+        metrics = context.metrics
+    assert 'livecue_sessions_ended_total{outcome="finished"}' not in metrics.exposition().decode()
+    async with gateway(tmp_path) as context, call(context) as peer:
+        await peer.say(resume(ready))
+        assert (await peer.hear())["type"] == "ready"
+
+
+# --- the journal fails -------------------------------------------------------------------------------------------
+
+
+async def test_who_resumes_while_the_journal_cannot_be_read_may_try_again(tmp_path: Path) -> None:
+    store = SlowReads(tmp_path / "journal.db")
+    async with on_store(store) as context:
+        async with call(context) as first:
+            await first.say(START, hush(0.5))
+            ready = await first.hear()
+            await settled()
+            await part(first)
+        store.is_unreadable = True
+        async with call(context) as second:
+            await second.say(resume(ready))
+            assert await second.hear_all() == []
+            assert second.transport.close_code == 1013
+        store.is_unreadable = False
+        async with call(context) as third:
+            await third.say(resume(ready))
+            assert (await third.hear())["type"] == "ready"
+
+
+async def test_numbers_go_on_above_what_was_told_and_never_written_down(tmp_path: Path) -> None:
+    async with gateway(tmp_path / "first") as context, call(context) as first:
+        await first.say(START, hush(0.5))
+        ready, *_ = [await first.hear(), *await heard_so_far(first)]
+        left = await killed(context, tmp_path)
+    async with gateway(left) as context, call(context) as second:
+        await second.say(resume(ready, after_seq=50_000), sound(), STOP)
+        messages = await second.hear_all()
+    assert len(texts(messages)) == 3
+    assert all(int(str(message["seq"])) > 50_000 for message in messages[1:])
+
+
+# --- gaps --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_long_gap_does_not_make_a_session_lag(tmp_path: Path) -> None:
+    engine = PatientEngine()
+    async with gateway(tmp_path, engine) as context:
+        async with call(context) as first:
+            await first.say(START, hush(0.5), speech(1.0))
+            ready = await first.hear()
+            await settled()
+            await part(first)
+        async with call(context) as second:
+            await second.say(resume(ready, held_sample=200 * RATE_HZ))
+            messages = await second.hear_until("gap")
+            await settled()
+            engine.may_answer.set()
+            await second.say(hush(1.0), STOP)
+            messages += await second.hear_all()
+    assert kinds(messages)[-1] == "finished"
+    assert messages[-1]["audio_s"] == 201.0
+    assert len(texts(messages)) == 1
+
+
+async def test_a_long_gap_is_no_late_start(tmp_path: Path) -> None:
+    async with gateway(tmp_path, session=replace(SETTINGS, start_timeout_s=0.1)) as context:
+        async with call(context) as first:
+            await first.say(START, hush(0.5))
+            ready = await first.hear()
+            await settled()
+            await part(first)
+        async with call(context) as second:
+            await second.say(resume(ready, held_sample=1_800 * RATE_HZ), STOP)
+            assert (await second.hear_all())[-1]["audio_s"] == 1_800.0
+
+
+async def test_more_than_an_hour_cannot_be_missed_over_a_restart(tmp_path: Path) -> None:
+    async with gateway(tmp_path / "first") as context, call(context) as first:
+        await first.say(START, hush(0.5))
+        ready, *_ = [await first.hear(), *await heard_so_far(first)]
+        left = await killed(context, tmp_path)
+    async with gateway(left) as context:
+        async with call(context) as second:
+            await second.say(resume(ready, held_sample=3_601 * RATE_HZ))
+            (error,) = await second.hear_all()
+            assert (error["code"], error["field"]) == ("protocol_error", "held_sample")
+        async with call(context) as third:
+            await third.say(resume(ready))
+            assert (await third.hear())["type"] == "ready"
+
+
+# --- who pays ----------------------------------------------------------------------------------------------------
+
+
+async def test_sound_is_paid_once_however_often_it_is_heard_and_what_is_lost_is_not(tmp_path: Path) -> None:
+    paid: list[float] = []
+    async with gateway(tmp_path / "first") as context, call(context, charge=paid.append) as first:
+        await first.say(START, sound()[: 4 * RATE_HZ * 2])
+        ready, *_ = [await first.hear(), *await heard_so_far(first)]
+        left = await killed(context, tmp_path)
+        assert sum(paid) == 4.0
+    async with gateway(left) as context:
+        async with call(context, charge=paid.append) as second:
+            await second.say(resume(ready))
+            assert (await second.hear())["next_sample"] == 0
+            await second.say(sound()[: 5 * RATE_HZ * 2])
+            await settled()
+            await part(second)
+        async with call(context, charge=paid.append) as third:
+            await third.say(resume(ready, held_sample=60 * RATE_HZ), hush(1.0), STOP)
+            await third.hear_all()
+    assert 6.0 <= sum(paid) <= 7.0  # the newest ack may have said a second less
+
+
+async def test_who_takes_a_session_up_pays_and_nobody_else(tmp_path: Path) -> None:
+    first_paid: list[float] = []
+
+    def refuse(audio_s: float) -> None:
+        raise InsufficientCredits("there is nothing left")
+
+    async with gateway(tmp_path) as context:
+        async with call(context, charge=first_paid.append) as first:
+            await first.say(START, hush(0.5), speech(1.0))
+            ready = await first.hear()
+            await settled()
+            await part(first)
+        async with call(context, charge=refuse) as second:
+            await second.say(resume(ready), hush(1.0))
+            messages = await second.hear_all()
+            assert second.transport.close_code == 1008
+    assert sum(first_paid) == 1.5
+    assert len(texts(messages)) == 1
+    assert "insufficient_credits" in [message.get("code") for message in messages]
+
+
+# --- what is recorded --------------------------------------------------------------------------------------------
+
+
+async def test_a_recording_has_each_sample_frame_once_and_whole(tmp_path: Path) -> None:
+    samples = tone(2.0)
+    whole, at = pcm(samples), RATE_HZ * 2 + 1
+    async with gateway(tmp_path) as context:
+        context = replace(context, recordings=tmp_path)
+        async with call(context) as first:
+            await first.say(START, whole[:at])
+            ready = await first.hear()
+            await settled()
+            await part(first)
+        async with call(context) as second:
+            await second.say(resume(ready), whole[at // 2 * 2 :], STOP)
+            await second.hear_all()
+        await until(lambda: not context.live)
+    (path,) = recordings_of(tmp_path, str(ready["session_id"]))
+    with path.open("rb") as file, Media(file, path.name) as media:
+        heard = b"".join(media.pieces())
+    assert np.array_equal(np.frombuffer(heard, "<i2"), np.frombuffer(whole, "<i2"))
+
+
+async def test_a_gap_and_sound_that_is_sent_ahead_do_not_stop_a_recording(tmp_path: Path) -> None:
+    async with gateway(tmp_path) as context:
+        context = replace(context, recordings=tmp_path)
+        async with call(context) as first:
+            await first.say(START, *[hush(15.0)] * 3)
+            ready = await first.hear()
+            await settled()
+            await part(first)
+        async with call(context) as second:
+            await second.say(resume(ready, held_sample=300 * RATE_HZ), STOP)
+            messages = await second.hear_all()
+    assert "warning" not in kinds(messages)
+
+
+async def test_what_others_are_told_of_a_session_never_has_its_token(tmp_path: Path) -> None:
+    async with gateway(tmp_path) as context, call(context) as peer:
+        await peer.say(START)
+        ready = await peer.hear()
+        watched = context.watching.open_sessions()[str(ready["session_id"])]
+        assert watched.ready is not None
+        assert str(ready["resume_token"]) not in event_json(watched.ready)

@@ -1,0 +1,335 @@
+"""The native dialect: messages to events and back."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.wire import (
+    Ack,
+    Audio,
+    AudioFormat,
+    ClientEvent,
+    Cue,
+    CueEvent,
+    CueState,
+    Encoding,
+    Endpointing,
+    Error,
+    Final,
+    Finished,
+    Flush,
+    Flushed,
+    Gap,
+    KeepAlive,
+    Latency,
+    ProtocolError,
+    Ready,
+    Resume,
+    ServerEvent,
+    SpeechEnded,
+    SpeechStarted,
+    Start,
+    Stop,
+    Warning,
+    WordSpan,
+)
+from gateway.wire.native.codec import MAX_PROMPT_CHARS, NativeClientCodec, NativeCodec
+from tests.wire_events import controls, resumes, server_events, starts
+
+FINAL = Final(9, 0, 2_880, 30_848, "two three", "en", Latency(0.512, 0.0012345, 0.25, 0.0))
+
+
+def refused(*messages: str | bytes) -> ProtocolError:
+    """Return why the last message is refused."""
+    codec = NativeCodec()
+    for message in messages[:-1]:
+        codec.receive(message)
+    with pytest.raises(ProtocolError) as raised:
+        codec.receive(messages[-1])
+    return raised.value
+
+
+def written(event: ServerEvent) -> object:
+    (message,) = NativeCodec().send(event)
+    return json.loads(message)
+
+
+# --- there and back ------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=150, deadline=None)
+@given(first=starts() | resumes(), then=st.lists(controls(), max_size=4), stops=st.booleans())
+def test_what_a_client_says_arrives(first: Start | Resume, then: list[ClientEvent], stops: bool) -> None:
+    client, gateway = NativeClientCodec(), NativeCodec()
+    events = [first, *then, *([Stop()] if stops else [])]
+    assert [heard for event in events for message in client.send(event) for heard in gateway.receive(message)] == events
+
+
+@settings(max_examples=300, deadline=None)
+@given(event=server_events())
+def test_what_a_session_says_arrives(event: ServerEvent) -> None:
+    (message,) = NativeCodec().send(event)
+    (arrived,) = NativeClientCodec().receive(message)
+    if isinstance(event, Final) and isinstance(arrived, Final):
+        assert rounded(arrived.latency) == rounded(event.latency)
+        event = replace(event, latency=arrived.latency)
+    assert arrived == event
+
+
+def rounded(latency: Latency) -> tuple[int, ...]:
+    parts = (latency.endpoint_s, latency.queue_s, latency.decode_s, latency.delivery_s)
+    return tuple(round(part * 1e6) for part in parts)
+
+
+def test_a_client_skips_what_a_newer_gateway_adds() -> None:
+    codec = NativeClientCodec()
+    assert codec.receive('{"type":"weather","seq":3}') == []
+    assert codec.receive('{"type":"flushed","seq":3,"id":"a","new":[1]}') == [Flushed(3, "a")]
+
+
+@pytest.mark.parametrize(
+    "message", ["", "[]", "{}", '{"type":"cue"}', '{"type":"flushed","seq":"1","id":"a"}', b"\xff"]
+)
+def test_a_client_refuses_what_is_no_message(message: str | bytes) -> None:
+    with pytest.raises(ProtocolError):
+        NativeClientCodec().receive(message)
+
+
+# --- how it is written ---------------------------------------------------------------------------------------------
+
+
+def test_a_start_needs_nothing_but_its_type() -> None:
+    assert NativeCodec().receive('{"type":"start"}') == [Start()]
+
+
+def test_a_start_may_say_everything() -> None:
+    message = {
+        "type": "start",
+        "version": 1,
+        "audio": {"encoding": "pcm_mulaw", "sample_rate_hz": 8000, "channels": 2},
+        "language": "de",
+        "engine": {"prompt": "livecue"},
+        "endpointing": {
+            "detector": "silero",
+            "silence_ms": 700,
+            "pause_ms": 300,
+            "max_utterance_s": 20,
+            "partial_interval_ms": 250,
+        },
+        "cues": {"profile": "live"},
+        "partials": False,
+        "words": True,
+        "resumable": True,
+        "languages": ["de", "en"],
+    }
+    wishes = Endpointing("silero", 700, 300, 20.0, 250)
+    expected = Start(AudioFormat(Encoding.PCM_MULAW, 8000, 2), "de", "livecue", wishes, "live", False, True)
+    assert NativeCodec().receive(json.dumps(message)) == [replace(expected, resumable=True, languages=("de", "en"))]
+
+
+def test_a_resume_needs_the_session_and_its_token() -> None:
+    assert NativeCodec().receive('{"type":"resume","session_id":"s","token":"t"}') == [Resume("s", "t", 0, 0)]
+
+
+def test_a_ready_says_where_to_go_on_only_where_the_session_can_be_resumed() -> None:
+    plain = written(Ready(1, "s", "e", "m", "d", None, None, 5))
+    resumable = written(Ready(1, "s", "e", "m", "d", None, "t", 5))
+    assert isinstance(plain, dict)
+    assert resumable == plain | {"resume_token": "t", "next_sample": 5}
+    assert not {"resume_token", "next_sample"} & plain.keys()
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        (
+            Ready(1, "s", "whisper", "small", "cpu", None),
+            {"session_id": "s", "engine": "whisper", "model": "small", "device": "cpu", "language": None, "version": 1},
+        ),
+        (SpeechStarted(1, 0, 2_880), {"utterance_id": 0, "start_s": 0.18}),
+        (
+            SpeechEnded(1, 0, 2_880, 30_848, "flush"),
+            {"utterance_id": 0, "start_s": 0.18, "end_s": 1.928, "reason": "flush"},
+        ),
+        (
+            CueEvent(1, Cue("0.1", 0, 2, 6_400, 25_600, ("a", "b"), 2, CueState.PARTIAL)),
+            {"id": "0.1", "utterance_id": 0, "revision": 2, "start_s": 0.4, "end_s": 1.6, "lines": ["a", "b"]}
+            | {"stable_chars": 2, "state": "partial"},
+        ),
+        (Flushed(1, "a"), {"id": "a"}),
+        (Gap(1, 6_400, 25_600), {"start_s": 0.4, "end_s": 1.6}),
+        (Ack(1, 16_000, 2_880), {"received_samples": 16_000, "processed_samples": 2_880}),
+        (Warning(1, "lagging", "m"), {"code": "lagging", "message": "m"}),
+        (Error(1, "c", "m", True), {"code": "c", "message": "m", "fatal": True, "field": None}),
+        (Finished(1, 38_400, 1), {"audio_s": 2.4, "utterances": 1}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_events_are_written_in_seconds(event: ServerEvent, message: dict[str, object]) -> None:
+    assert isinstance(written(event), dict)
+    kind = json.loads(NativeCodec().send(event)[0])["type"]
+    assert written(event) == {"type": kind, "seq": 1} | message
+
+
+def test_a_final_leaves_out_what_it_has_not() -> None:
+    latency = {"endpoint": 512.0, "queue": 1.234, "decode": 250.0, "delivery": 0.0}
+    plain = {"type": "final", "seq": 9, "utterance_id": 0, "start_s": 0.18, "end_s": 1.928, "text": "two three"}
+    assert written(FINAL) == plain | {"latency_ms": latency, "language": "en"}
+    assert written(replace(FINAL, language=None)) == plain | {"latency_ms": latency}
+
+
+def test_a_final_lists_words_and_error_where_there_are_any() -> None:
+    final = written(replace(FINAL, words=(WordSpan("two", 6_400, 12_800, None),), error="engine_failed"))
+    assert isinstance(final, dict)
+    assert final["words"] == [{"text": "two", "start_s": 0.4, "end_s": 0.8, "probability": None}]
+    assert final["error"] == "engine_failed"
+
+
+# --- what comes when -----------------------------------------------------------------------------------------------
+
+START, STOP = '{"type":"start"}', '{"type":"stop"}'
+RESUME = '{"type":"resume","session_id":"s","token":"t"}'
+
+
+@pytest.mark.parametrize(
+    ("messages", "why"),
+    [
+        ((STOP,), "got stop message: expected a start or resume message, and that first"),
+        (('{"type":"keepalive"}',), "got keepalive message: expected a start or resume message, and that first"),
+        ((b"\0",), "got sound: expected a start or resume message, and that first"),
+        ((START, START), "got a second start message: expected sound, flush, stop or keepalive"),
+        ((START, RESUME), "got a second resume message: expected sound, flush, stop or keepalive"),
+        ((RESUME, START), "got a second start message: expected sound, flush, stop or keepalive"),
+        ((START, STOP, b""), "nothing may follow the stop message"),
+        ((START, STOP, STOP), "nothing may follow the stop message"),
+        ((START, STOP, START), "nothing may follow the stop message"),
+    ],
+)
+def test_messages_out_of_turn_are_refused(messages: tuple[str | bytes, ...], why: str) -> None:
+    assert str(refused(*messages)) == why
+
+
+def test_a_refused_message_may_be_said_again_right() -> None:
+    codec = NativeCodec()
+    with pytest.raises(ProtocolError):
+        codec.receive('{"type":"start","words":1}')
+    assert codec.receive(START) == [Start()]
+
+
+def test_sound_may_be_cut_anywhere_even_to_nothing() -> None:
+    codec = NativeCodec()
+    codec.receive(START)
+    assert [event for data in (b"", b"\0", b"\0\0\0") for event in codec.receive(data)] == [
+        Audio(b""),
+        Audio(b"\0"),
+        Audio(b"\0\0\0"),
+    ]
+
+
+def test_controls_are_read() -> None:
+    codec = NativeCodec()
+    codec.receive(START)
+    assert codec.receive('{"type":"flush","id":"a"}') == [Flush("a")]
+    assert codec.receive('{"type":"keepalive"}') == [KeepAlive()]
+    assert codec.receive(STOP) == [Stop()]
+
+
+# --- what is wrong, and what is allowed ------------------------------------------------------------------------------
+
+TYPES = "start, resume, flush, stop, keepalive"
+FIELDS = (
+    "type, version, audio, language, engine, endpointing, cues, partials, words, eager, guard, resumable, languages, "
+    "file"
+)
+RESUME_FIELDS = "type, session_id, token, after_seq, held_sample"
+ENCODINGS = "pcm_s16le, pcm_s24le, pcm_f32le, pcm_mulaw, pcm_alaw"
+WISHES = "detector, silence_ms, pause_ms, max_utterance_s, partial_interval_ms"
+
+
+@pytest.mark.parametrize(
+    ("message", "why", "field"),
+    [
+        ("nonsense", "text that is not JSON: control messages are JSON, sound is binary", None),
+        ('{"type":"start"', "text that is not JSON: control messages are JSON, sound is binary", None),
+        ("[]", "expected `object`, got `array`", None),
+        ("{}", f"missing field `type`: allowed are {TYPES}", "type"),
+        ('{"type":"begin"}', f"type 'begin': allowed are {TYPES}", "type"),
+        ('{"type":"final"}', f"type 'final': allowed are {TYPES}", "type"),
+        ('{"type":1}', "type: expected `str`", "type"),
+        ('{"type":"flush"}', "missing field `id`", "id"),
+        ('{"type":"flush","id":1}', "id: expected `str`, got `int`", "id"),
+        ('{"type":"flush","id":"a","x":1}', "unknown field `x`: allowed are type, id", "x"),
+        ('{"type":"stop","x":1}', "unknown field `x`: allowed are type", "x"),
+        ('{"type":"start","rate":1}', f"unknown field `rate`: allowed are {FIELDS}", "rate"),
+        (
+            '{"type":"start","audio":{"rate":1}}',
+            "unknown field `rate`: allowed are encoding, sample_rate_hz, channels",
+            "audio.rate",
+        ),
+        ('{"type":"start","endpointing":{"x":1}}', f"unknown field `x`: allowed are {WISHES}", "endpointing.x"),
+        ('{"type":"start","engine":{"x":1}}', "unknown field `x`: allowed are prompt", "engine.x"),
+        ('{"type":"start","cues":{"x":1}}', "unknown field `x`: allowed are profile", "cues.x"),
+        ('{"type":"start","version":2}', "version 2: this gateway speaks 1", "version"),
+        (
+            '{"type":"start","audio":{"encoding":"mp3"}}',
+            f"audio.encoding 'mp3': allowed are {ENCODINGS}",
+            "audio.encoding",
+        ),
+        (
+            '{"type":"start","audio":{"sample_rate_hz":96000}}',
+            "sample rate 96000 Hz: allowed are 8000 to 48000",
+            "audio",
+        ),
+        ('{"type":"start","audio":{"channels":6}}', "6 channels: allowed are 1 and 2", "audio"),
+        (
+            '{"type":"start","audio":{"sample_rate_hz":16000.0}}',
+            "audio.sample_rate_hz: expected `int`, got `float`",
+            "audio.sample_rate_hz",
+        ),
+        ('{"type":"start","words":1}', "words: expected `bool`, got `int`", "words"),
+        ('{"type":"start","resumable":"yes"}', "resumable: expected `bool`, got `str`", "resumable"),
+        ('{"type":"resume","token":"t"}', "missing field `session_id`", "session_id"),
+        ('{"type":"resume","session_id":"s"}', "missing field `token`", "token"),
+        (RESUME.replace("}", ',"x":1}'), f"unknown field `x`: allowed are {RESUME_FIELDS}", "x"),
+        (RESUME.replace("}", ',"after_seq":-1}'), "after_seq: expected `int` >= 0", "after_seq"),
+        (RESUME.replace("}", ',"held_sample":-1}'), "held_sample: expected `int` >= 0", "held_sample"),
+        (RESUME.replace("}", f',"after_seq":{2**53 + 1}}}'), f"after_seq: expected `int` <= {2**53}", "after_seq"),
+        (RESUME.replace("}", ',"held_sample":0.5}'), "held_sample: expected `int`, got `float`", "held_sample"),
+        (
+            json.dumps({"type": "start", "engine": {"prompt": "x" * (MAX_PROMPT_CHARS + 1)}}),
+            f"prompt of {MAX_PROMPT_CHARS + 1} characters: at most {MAX_PROMPT_CHARS} are read",
+            "engine.prompt",
+        ),
+    ],
+)
+def test_a_refusal_says_what_is_wrong_and_what_is_allowed(message: str, why: str, field: str | None) -> None:
+    error = refused(message)
+    assert (str(error), error.field) == (why, field)
+
+
+@pytest.mark.parametrize("key", ["a - at `$.audio", "a - at `$", "`", "a field b", "", "a\nb"])
+def test_a_field_of_any_name_is_refused(key: str) -> None:
+    assert "unknown field" in str(refused(json.dumps({"type": "start", key: 1})))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["[" * 100_000, '{"a":' * 100_000, "9" * 10_000, "1e999", "NaN", "-Infinity", '"\\ud800"', '"\ud800"'],
+    ids=["deep array", "deep object", "huge", "infinite", "NaN", "-Infinity", "escaped surrogate", "surrogate"],
+)
+@pytest.mark.parametrize("place", ["version", "language", "audio", "endpointing", "words", "unknown"])
+def test_an_odd_value_is_refused_anywhere(place: str, value: str) -> None:
+    assert refused(f'{{"type":"start","{place}":{value}}}')
+
+
+def test_a_name_of_a_mebibyte_is_not_echoed() -> None:
+    assert len(str(refused(json.dumps({"type": "start", "x" * 2**20: 1})))) < 300
+    assert len(str(refused(json.dumps({"type": "x" * 2**20})))) < 300
+
+
+def test_a_prompt_is_counted_in_characters() -> None:
+    prompt = "ß" * MAX_PROMPT_CHARS
+    assert NativeCodec().receive(json.dumps({"type": "start", "engine": {"prompt": prompt}})) == [Start(prompt=prompt)]
