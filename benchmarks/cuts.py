@@ -40,10 +40,10 @@ from benchmarks.paced import percentile
 from benchmarks.processes import GatewayProcess
 from benchmarks.relay import RECORDING
 from benchmarks.report import print_table, write_json
-from clients.reconnect import Change
+from clients.caption_writers import OutputFormat, open_output
 from clients.connection import Connection, connect
 from clients.paced_media import MEDIA_FORMAT, MediaFile, paced
-from clients.caption_writers import OutputFormat, open_output
+from clients.reconnect import Change
 from clients.stream import Lost, stream
 from decoder.packaged_models import EMBEDDED
 from gateway.journal.store import JournalStore

@@ -32,8 +32,8 @@ from benchmarks.tally import Figures
 from benchmarks.virtual import VirtualGateway
 from benchmarks.words import Bench
 from clients.paced_media import MEDIA_FORMAT
-from decoder.engine_selection import create_engine
 from decoder.engine import Engine
+from decoder.engine_selection import create_engine
 from decoder.engines.scripted import CostModel
 from gateway.settings import Settings
 from gateway.wire import SAMPLE_RATE_HZ, Start

@@ -33,12 +33,12 @@ from benchmarks.processes import GatewayProcess
 from benchmarks.relay import RECORDING, print_relayed, relayed
 from benchmarks.report import print_table, write_json
 from clients.paced_media import MEDIA_FORMAT
-from decoder.engines.upstream.response_parsing import Heard
 from decoder.engines.upstream.client import Ask, HttpUpstream
 from decoder.engines.upstream.engine import UpstreamEngine
+from decoder.engines.upstream.response_parsing import Heard
 from decoder.settings import PoolSettings, UpstreamSettings
-from gateway.session.connection import Connection
 from gateway.runtime import open_sessions
+from gateway.session.connection import Connection
 from gateway.settings import load_settings
 from gateway.transport import memory_pair
 from gateway.wire import SAMPLE_RATE_HZ

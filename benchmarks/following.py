@@ -19,9 +19,9 @@ from pathlib import Path
 from faster_whisper import WhisperModel
 
 from decoder.engine import EngineWork
-from decoder.engines.whisper.network import Encoded, Heard, Network
 from decoder.engines.whisper.batch_plan import POSITION_SAMPLES, Plan
 from decoder.engines.whisper.engine import WhisperEngine
+from decoder.engines.whisper.network import Encoded, Heard, Network
 from decoder.settings import EngineSettings
 from decoder.types import DecodeRequest, EngineError, Hypothesis
 from tools.synthetic_whisper import SIZES, write_model

@@ -19,11 +19,10 @@ from statistics import quantiles
 import anyio
 
 from benchmarks.report import print_table, write_json
-from gateway.captions.cue_builder import Cue, CueState
 from gateway.journal.journal import Journal, Opening
 from gateway.journal.store import JournalStore
-from gateway.settings import JournalSettings
 from gateway.journal.transcript_export import TranscriptFormat, transcript
+from gateway.settings import JournalSettings
 from gateway.wire import (
     SAMPLE_RATE_HZ,
     Ack,
@@ -35,6 +34,7 @@ from gateway.wire import (
     SpeechEnded,
     SpeechStarted,
 )
+from gateway.wire.cue import Cue, CueState
 
 UTTERANCE_S = 5.0
 STEPS = 10

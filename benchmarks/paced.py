@@ -15,8 +15,8 @@ from benchmarks.following import WORD_SAMPLES, first_word_sample
 from clients.stream import SessionFailed, stream
 from decoder.engine import Engine
 from decoder.types import RequestKind
-from gateway.session.connection import Connection
 from gateway.runtime import open_sessions
+from gateway.session.connection import Connection
 from gateway.settings import Settings
 from gateway.transport import memory_pair
 from gateway.wire import SAMPLE_RATE_HZ, CueEvent, CueState, Final, ServerEvent, SpeechEnded, SpeechStarted, Start

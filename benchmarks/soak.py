@@ -30,8 +30,8 @@ from benchmarks.recordings import SHARED_AUDIO
 from benchmarks.report import print_table, write_json
 from benchmarks.virtual import Said, VirtualGateway
 from clients.paced_media import MEDIA_FORMAT, MediaFile
-from decoder.engine_selection import create_engine
 from decoder.engine import Engine, EngineWork
+from decoder.engine_selection import create_engine
 from decoder.engines.scripted import CostModel
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
 from gateway.settings import Settings

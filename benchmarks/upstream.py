@@ -22,10 +22,10 @@ from benchmarks.report import print_table, write_json
 from benchmarks.virtual import VirtualGateway
 from clients.paced_media import MEDIA_FORMAT
 from decoder.engine import Engine
-from decoder.engines.upstream.response_parsing import Heard
-from decoder.engines.upstream.audio_encoding import padded_samples
 from decoder.engines.scripted import ScriptedEngine, spoken_count
+from decoder.engines.upstream.audio_encoding import padded_samples
 from decoder.engines.upstream.engine import Ask, UpstreamEngine
+from decoder.engines.upstream.response_parsing import Heard
 from decoder.settings import PoolSettings, UpstreamSettings
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
 from gateway.settings import load_settings

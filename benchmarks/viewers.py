@@ -35,15 +35,15 @@ from benchmarks.report import print_table, write_json
 from clients.paced_media import MEDIA_FORMAT
 from clients.stream import stream
 from decoder.engines.scripted import ScriptedEngine
-from gateway.session.connection import Connection
-from gateway.journal.event_json import channel_of
+from gateway.delivery.broadcast import Loss, Watching
 from gateway.http.app import create_app
 from gateway.runtime import Gateway, open_gateway
+from gateway.session.connection import Connection
 from gateway.settings import load_settings
 from gateway.transport import memory_pair
-from gateway.delivery.broadcast import Loss, Watching
 from gateway.wire import SAMPLE_RATE_HZ, Final, ServerEvent, Start
 from gateway.wire.native.codec import NativeCodec
+from gateway.wire.server_events import channel_of
 
 _FRAME_S = 0.1
 

@@ -37,8 +37,8 @@ from benchmarks.report import print_table, write_json
 from benchmarks.sets import SETS, Recording, levels, read_sets
 from benchmarks.tally import Figures, Tally
 from clients.paced_media import MEDIA_FORMAT
-from decoder.engine_selection import create_engine
 from decoder.engine import Engine
+from decoder.engine_selection import create_engine
 from decoder.engines.scripted import CostModel
 from gateway.settings import Settings
 from gateway.wire import Start

@@ -33,8 +33,8 @@ from benchmarks.recordings import SHARED_AUDIO
 from benchmarks.report import print_table, write_json
 from benchmarks.virtual import VirtualGateway
 from clients.paced_media import MEDIA_FORMAT
-from decoder.engine_selection import create_engine
 from decoder.engine import Engine
+from decoder.engine_selection import create_engine
 from decoder.types import RequestKind
 from gateway.settings import Settings, load_settings
 from gateway.wire import SAMPLE_RATE_HZ, Endpointing, Final, Start

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from clients.reconnect import BackOff, Change, Outage
 from clients.connection import Connect, Connection, ConnectionFailed
 from clients.event_dedup import Seen
+from clients.reconnect import BackOff, Change, Outage
 from clients.replay_buffer import Unacknowledged
 from gateway.wire import (
     Ack,

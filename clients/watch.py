@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsp
 import anyio
 from anyio import to_thread
 
-from clients.reconnect import BackOff, Change, Outage
 from clients.connection import Connection, ConnectionFailed, Goodbye, connect, reason_of
+from clients.reconnect import BackOff, Change, Outage
 from gateway.wire import Error, Finished, LivecueError, OfChannel, ProtocolError, Said, ServerEvent
 from gateway.wire.native.codec import NativeClientCodec
 

@@ -14,9 +14,9 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from decoder.hallucination_phrases import is_credit, is_sign_off
-from decoder.speaking_time import syllables, without_timeless_tail
 from decoder.prompts import repeats_prompt
 from decoder.settings import GuardMode, GuardSettings
+from decoder.speaking_time import syllables, without_timeless_tail
 from decoder.stabiliser import normalise_word
 from decoder.types import DecodeRequest, Hypothesis, RequestKind, Word
 from vad.audio import SAMPLE_RATE_HZ, Float32, ms_to_samples

@@ -1,4 +1,4 @@
-"""What flows through the decoder, and its branch of the error tree.
+"""What flows through the decoder, and its branch of the error tree. PURE.
 
 LivecueError
 └── EngineError               a request got no words

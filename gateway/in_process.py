@@ -9,8 +9,8 @@ from anyio.streams.stapled import StapledObjectStream
 from websockets.frames import CloseCode
 
 from decoder.engine_selection import create_engine
-from gateway.session.connection import Connection
 from gateway.runtime import open_sessions
+from gateway.session.connection import Connection
 from gateway.session.session import SessionContext
 from gateway.settings import Settings
 from gateway.transport import memory_pair

@@ -10,8 +10,8 @@ from prometheus_client.registry import Collector
 from decoder.engine import PoolReport
 from decoder.scheduler import Scheduler
 from gateway.access.authenticator import Doorkeeper
-from gateway.journal.unwritten_events import JournalCounts
 from gateway.delivery.broadcast import Watching
+from gateway.journal.unwritten_events import JournalCounts
 from gateway.wire import Final
 
 __all__ = ["Metrics", "SessionCounts"]

@@ -2,27 +2,31 @@
 
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import anyio
 
 from decoder.engine import Engine
 from decoder.scheduler import Scheduler
-from gateway.access.authenticator import Doorkeeper, open_doorkeeper
-from gateway.journal.journal import Journal, open_journal
-from gateway.journal.store import journal_path
 from gateway.access.admission import Admission, Shares
-from gateway.metrics import Metrics
-from gateway.session.pipeline import PipelineSettings
+from gateway.access.authenticator import Caller, Doorkeeper, open_doorkeeper
+from gateway.delivery.broadcast import BACKLOG_EVENTS, SPARE_BACKLOG_EVENTS, Subject, Watching
+from gateway.journal.journal import Journal, open_journal
 from gateway.journal.recording import recordings_folder
+from gateway.journal.store import journal_path
+from gateway.metrics import Metrics
+from gateway.session.connection import Connection
+from gateway.session.pipeline import PipelineSettings
 from gateway.session.session import SessionContext
 from gateway.settings import Settings
-from gateway.delivery.broadcast import BACKLOG_EVENTS, SPARE_BACKLOG_EVENTS, Watching
+from gateway.transport import Transport
+from gateway.wire import Codec
 from vad.detector import create_detector
 
-__all__ = ["Gateway", "open_gateway", "open_sessions"]
+__all__ = ["Gateway", "open_gateway", "open_sessions", "serve"]
 
 logger = logging.getLogger("livecue.gateway")
 
@@ -98,3 +102,26 @@ async def open_sessions(
     finally:
         with anyio.CancelScope(shield=True):
             await engine.aclose()
+
+
+async def serve(
+    gateway: Gateway,
+    transport: Transport,
+    codec: Codec,
+    dialect: str,
+    caller: Caller,
+    about: Callable[[], Mapping[str, str]] = dict,
+) -> None:
+    """Serve a connection to its end, on its caller's account.
+
+    Args:
+        gateway: at work.
+        transport: the open connection.
+        codec: its dialect.
+        dialect: the name of that.
+        caller: who opened it.
+        about: returns what else is known of its session, for those who look for one to watch.
+    """
+    subject = Subject(dialect, caller.name, time.time(), about)
+    charge = partial(gateway.doorkeeper.charge, caller)
+    await Connection(transport, codec, gateway.sessions, charge, subject).run()

@@ -13,15 +13,15 @@ import uvicorn
 from anyio.abc import TaskStatus
 
 from decoder.engine_selection import create_engine
-from gateway.http.public_addresses import lan_address, listening_urls
 from gateway.access.authenticator import open_doorkeeper
-from gateway.shutdown import drain
 from gateway.errors import ConfigurationError
-from gateway.http.server import ServerConfig
 from gateway.http.app import create_app
+from gateway.http.public_addresses import lan_address, listening_urls
+from gateway.http.server import ServerConfig
+from gateway.http.tls import Certificate, open_certificate
 from gateway.runtime import Gateway, open_gateway
 from gateway.settings import ServerSettings, Settings
-from gateway.http.tls import Certificate, open_certificate
+from gateway.shutdown import drain
 from gateway.wyoming_server import bind_wyoming, serve_wyoming, wyoming_url
 
 __all__ = ["serve"]

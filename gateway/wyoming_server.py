@@ -11,9 +11,8 @@ from anyio.abc import SocketAttribute, SocketListener, SocketStream
 
 from decoder.languages import LANGUAGE_NAMES
 from gateway.access.authenticator import Caller, is_loopback
-from gateway.session.connection import serve
 from gateway.errors import ConfigurationError, Disconnected, IdleTimeout
-from gateway.runtime import Gateway
+from gateway.runtime import Gateway, serve
 from gateway.settings import ServerSettings
 from gateway.wire import Say
 from gateway.wire.wyoming.codec import ANSWER_FRAMES, AsrProgram, Framer, WyomingCodec, error_frame, frame_type

@@ -1,7 +1,7 @@
 """Short names for what sessions say, in tests of what is kept of it."""
 
-from gateway.captions.cue_builder import Cue, CueState
 from gateway.wire import CueEvent, Final, Latency, Ready
+from gateway.wire.cue import Cue, CueState
 
 __all__ = ["final", "final_cue", "partial_cue", "ready"]
 

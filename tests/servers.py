@@ -14,11 +14,11 @@ from anyio import to_thread
 
 from decoder.engine import Engine
 from decoder.packaged_models import EMBEDDED as EMBEDDED_MODEL
-from gateway.http.server import ServerConfig
 from gateway.http.app import create_app
+from gateway.http.server import ServerConfig
+from gateway.http.tls import Certificate, open_certificate
 from gateway.runtime import Gateway, open_gateway
 from gateway.settings import Settings, load_settings
-from gateway.http.tls import Certificate, open_certificate
 from gateway.wyoming_server import bind_wyoming, serve_wyoming, wyoming_url
 
 __all__ = ["EMBEDDED", "Reply", "Served", "get", "serving"]

@@ -19,15 +19,15 @@ from decoder.engines.scripted import ScriptedEngine, spoken_count
 from decoder.scheduler import Scheduler
 from decoder.settings import GuardSettings, PlannerSettings, SchedulerSettings, StabiliserSettings
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind
-from gateway.session.connection import Connection
+from gateway.delivery.broadcast import Subject
 from gateway.journal.journal import Journal
 from gateway.metrics import Metrics
+from gateway.session.connection import Connection
 from gateway.session.pipeline import PipelineSettings
+from gateway.session.pipeline_driver import Charge
 from gateway.session.session import SessionContext
 from gateway.settings import SessionSettings
-from gateway.session.pipeline_driver import Charge
 from gateway.transport import MemoryTransport, memory_pair
-from gateway.delivery.broadcast import Subject
 from gateway.wire import Codec
 from gateway.wire.native.codec import NativeCodec
 from tests.sounds import silence, tone

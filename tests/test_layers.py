@@ -1,6 +1,7 @@
 """The architecture, as far as imports and sizes show it: who imports whom, what is pure, how large a thing may be."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,91 +19,38 @@ ALLOWED_IMPORTS = {
 }
 """Package → what it may import of the others; a name stands for everything below it."""
 
-COMPOSITION_ROOTS = {"gateway/cli/main.py", "gateway/cli/running.py", "gateway/cli/doctor.py", "gateway/cli/transcribe.py"}
+COMPOSITION_ROOT = "gateway/cli/"
 """The command line puts gateway and clients together, so it alone may import both."""
 
-PURE_MODULES = (
-    "vad/audio.py",
-    "vad/downmix.py",
-    "vad/evidence.py",
-    "vad/stereo.py",
-    "vad/stream_origin.py",
-    "vad/segmenter.py",
-    "vad/audio_history.py",
-    "vad/track_clock.py",
-    "decoder/types.py",
-    "decoder/features.py",
-    "decoder/planner.py",
-    "decoder/prompts.py",
-    "decoder/stabiliser.py",
-    "decoder/hallucination_filter.py",
-    "decoder/languages.py",
-    "decoder/audio_checks.py",
-    "decoder/audio_levels.py",
-    "decoder/hallucination_phrases.py",
-    "decoder/speaking_time.py",
-    "decoder/engines/moonshine/greedy_search.py",
-    "decoder/engines/moonshine/onnx_writer.py",
-    "decoder/engines/moonshine/tokenizer.py",
-    "decoder/engines/moonshine/word_alignment.py",
-    "decoder/engines/upstream/response_parsing.py",
-    "decoder/engines/upstream/retry_policy.py",
-    "decoder/engines/upstream/circuit_breaker.py",
-    "decoder/engines/upstream/budget.py",
-    "decoder/engines/upstream/word_timing.py",
-    "gateway/wire/openai_realtime/append_only.py",
-    "gateway/wire/bounds.py",
-    "gateway/wire/event_size.py",
-    "decoder/engines/whisper/language_detection.py",
-    "gateway/session/partial_pacing.py",
-    "gateway/session/checkpoint.py",
-    "gateway/session/session_warnings.py",
-    "gateway/captions/cue_division.py",
-    "gateway/captions/cue_layout.py",
-    "gateway/captions/cue_builder.py",
-    "gateway/session/pause_statistics.py",
-    "gateway/wire/server_events.py",
-    "gateway/wire/client_events.py",
-    "gateway/session/channel_pipelines.py",
-    "gateway/wire/language_choice.py",
-    "gateway/captions/line_breaking.py",
-    "gateway/wire/misspellings.py",
-    "gateway/captions/cue_profiles.py",
-    "gateway/captions/captioner.py",
-    "gateway/access/api_keys.py",
-    "gateway/journal/event_json.py",
-    "gateway/http/openai/response_formats.py",
-    "gateway/session/retry_policy.py",
-    "gateway/http/openai/request_form.py",
-    "gateway/http/openapi.py",
-    "gateway/captions/subtitles.py",
-    "gateway/access/twilio_signature.py",
-    "gateway/journal/ordered_delivery.py",
-    "gateway/journal/transcript_export.py",
-    "gateway/wire/words.py",
-    "gateway/http/deepgram/response_format.py",
-    "clients/missing_audio.py",
-    "clients/event_dedup.py",
-    "clients/replay_buffer.py",
-    "gateway/wire/__init__.py",
-    "gateway/wire/deepgram/codec.py",
-    "gateway/wire/deepgram/flux_codec.py",
-    "gateway/wire/deepgram/messages.py",
-    "gateway/wire/deepgram/listen_params.py",
-    "gateway/wire/deepgram/flux_params.py",
-    "gateway/wire/native/codec.py",
-    "gateway/wire/native/messages.py",
-    "gateway/wire/openai_realtime/codec.py",
-    "gateway/wire/openai_realtime/items.py",
-    "gateway/wire/openai_realtime/messages.py",
-    "gateway/wire/openai_realtime/validation_errors.py",
-    "gateway/wire/openai_realtime/session_config.py",
-    "gateway/wire/twilio/codec.py",
-    "gateway/wire/twilio/messages.py",
-    "gateway/wire/twilio/jitter_buffer.py",
-    "gateway/wire/vosk/codec.py",
-    "gateway/wire/wyoming/codec.py",
+GATEWAY_FLOORS = (
+    "text",
+    "wire",
+    "errors",
+    "limit_settings",
+    "settings",
+    "settings_reference",
+    "sqlite",
+    "cancellation",
+    "transport",
+    "captions",
+    "journal",
+    "access",
+    "delivery",
+    "media",
+    "metrics",
+    "session",
+    "runtime",
+    "in_process",
+    "http",
+    "wyoming_server",
+    "shutdown",
+    "serve",
+    "cli",
 )
+"""The packages and modules of `gateway`, lowest first: each imports only what stands before it."""
+
+PURE = re.compile(r"\bPURE\b")
+"""A module whose docstring has this word has no clock, no I/O, no logging and no randomness."""
 
 IMPURE_LIBRARIES = {
     "anyio",
@@ -183,10 +131,14 @@ def is_within(name: str, parent: str) -> bool:
     return name == parent or name.startswith(parent + ".")
 
 
+def pure_modules() -> list[Path]:
+    return [path for path in modules() if PURE.search(ast.get_docstring(ast.parse(path.read_text())) or "")]
+
+
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_packages_import_only_what_lies_before_them_on_the_path_of_the_data(path: Path) -> None:
     own = path.relative_to(ROOT).parts[0]
-    if name_of(path) in COMPOSITION_ROOTS:
+    if name_of(path).startswith(COMPOSITION_ROOT):
         return
     for name in imports_of(path):
         package = name.partition(".")[0]
@@ -194,9 +146,27 @@ def test_packages_import_only_what_lies_before_them_on_the_path_of_the_data(path
             assert any(is_within(name, allowed) for allowed in ALLOWED_IMPORTS[own]), f"{own} may not import {name}"
 
 
-@pytest.mark.parametrize("name", PURE_MODULES)
-def test_pure_modules_have_no_clock_no_io_and_no_logging(name: str) -> None:
-    roots = {imported.partition(".")[0] for imported in imports_of(ROOT / name)}
+def gateway_modules() -> list[Path]:
+    return [path for path in modules() if name_of(path).startswith("gateway/") and not path.stem.startswith("__")]
+
+
+@pytest.mark.parametrize("path", gateway_modules(), ids=name_of)
+def test_packages_of_the_gateway_import_only_those_below_them(path: Path) -> None:
+    floor = GATEWAY_FLOORS.index(path.relative_to(ROOT / "gateway").parts[0].removesuffix(".py"))
+    for name in imports_of(path):
+        package, _, rest = name.partition(".")
+        if package == "gateway":
+            imported = rest.partition(".")[0]
+            assert GATEWAY_FLOORS.index(imported) <= floor, f"{name} is above"
+
+
+def test_there_are_pure_modules_in_every_package() -> None:
+    assert {path.relative_to(ROOT).parts[0] for path in pure_modules()} == set(PACKAGES)
+
+
+@pytest.mark.parametrize("path", pure_modules(), ids=name_of)
+def test_pure_modules_have_no_clock_no_io_and_no_logging(path: Path) -> None:
+    roots = {imported.partition(".")[0] for imported in imports_of(path)}
     assert not roots & IMPURE_LIBRARIES
 
 
@@ -212,15 +182,19 @@ def test_heavy_libraries_stay_in_their_adapters(path: Path) -> None:
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_siblings_of_a_seam_do_not_import_each_other(path: Path) -> None:
-    """A second file of one sibling shares its name: `_whisper_words` belongs to `whisper`."""
-    folder = path.relative_to(ROOT).parent.as_posix()
-    if folder not in SIBLINGS or path.stem == "__init__":
-        return
-    family = path.stem.lstrip("_").partition("_")[0]
-    for name in imports_of(path):
-        parent, _, sibling = name.rpartition(".")
-        if parent == folder.replace("/", "."):
-            assert sibling.lstrip("_").partition("_")[0] == family, f"{path.stem} imports its sibling {sibling}"
+    """An engine, or a dialect, is a package of its own; plain modules beside them are shared."""
+    own = sibling_of(path.relative_to(ROOT).with_suffix("").parts)
+    if own is not None:
+        assert {sibling_of(tuple(name.split("."))) for name in imports_of(path)} <= {own, None}
+
+
+def sibling_of(parts: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return the package of one engine or dialect that a module belongs to; None: it belongs to none."""
+    for seam in SIBLINGS:
+        depth = len(Path(seam).parts) + 1
+        if parts[: depth - 1] == Path(seam).parts and ROOT.joinpath(*parts[:depth]).is_dir() and len(parts) >= depth:
+            return parts[:depth]
+    return None
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
@@ -237,5 +211,5 @@ def test_modules_classes_and_functions_stay_small(path: Path) -> None:
 
 def test_nobody_imports_the_command_line() -> None:
     for path in modules():
-        if name_of(path) != "gateway/__main__.py":
+        if name_of(path) != "gateway/__main__.py" and not name_of(path).startswith(COMPOSITION_ROOT):
             assert "gateway.cli.main" not in set(imports_of(path))

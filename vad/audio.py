@@ -1,4 +1,4 @@
-"""Sound as the core knows it: float32 mono at 16 kHz, counted in samples since the session began."""
+"""Sound as the core knows it: float32 mono at 16 kHz, counted in samples since the session began. PURE."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -20,8 +20,8 @@ MOST_GAIN = 10 ** (30 / 20)
 LEAST_GAIN = 10 ** (-20 / 20)
 
 MEMORY_WINDOWS = 128
-"""4.1 s: a pause between two sentences does not change the level. Less than an era (`vad.stream_origin`), so that a stream
-that is taken up again is soon judged as before."""
+"""4.1 s: a pause between two sentences does not change the level. Less than an era (`vad.stream_origin`), so that a
+resumed stream is soon judged as before."""
 
 
 class LevelNormaliser:

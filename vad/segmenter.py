@@ -6,6 +6,7 @@ from typing import TypeVar
 import numpy as np
 
 from vad.audio import Float32, ms_to_samples
+from vad.audio_history import Tape
 from vad.events import (
     EndReason,
     SpeechEnded,
@@ -16,9 +17,8 @@ from vad.events import (
     SpeechStarted,
 )
 from vad.evidence import SpeechEvidence
-from vad.stream_origin import BEGINNING, Origin
 from vad.settings import SegmenterSettings
-from vad.audio_history import Tape
+from vad.stream_origin import BEGINNING, Origin
 
 __all__ = ["Segmenter", "whole_windows"]
 

@@ -5,9 +5,9 @@ import numpy as np
 from vad.audio import AudioFormat, Float32, PcmDecoder
 from vad.detector import SpeechDetector
 from vad.events import SpeechEvent
-from vad.stream_origin import BEGINNING, Origin
 from vad.segmenter import Segmenter, whole_windows
 from vad.settings import SegmenterSettings
+from vad.stream_origin import BEGINNING, Origin
 
 __all__ = ["Listener"]
 

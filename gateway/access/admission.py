@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import anyio
 
 from gateway.access.authenticator import Caller
-from gateway.shutdown import Drain
+from gateway.access.drain import Drain
 from gateway.errors import Overloaded
 
 __all__ = ["Admission", "Shares"]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.errors import ConfigurationError
 from gateway.access.api_keys import Key, digest_of
+from gateway.errors import ConfigurationError
 from gateway.sqlite import Schema, StateDatabase
 
 __all__ = ["KEYS_SCHEMA", "STATIC_PREFIX", "KeyStore", "StoredKey"]

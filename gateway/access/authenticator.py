@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 import anyio
 from anyio import to_thread
 
-from gateway.errors import ConfigurationError, ForbiddenOrigin, GatewayError, RateLimited, Unauthorized
-from gateway.access.login_throttle import FailedLogins, network_of
 from gateway.access.api_key_marker import mark_of_keys, mark_that_keys_exist
 from gateway.access.api_key_store import KEYS_SCHEMA, STATIC_PREFIX, KeyStore, StoredKey
 from gateway.access.api_keys import Account, Key, TokenBucket, digest_of
+from gateway.access.login_throttle import FailedLogins, network_of
+from gateway.errors import ConfigurationError, ForbiddenOrigin, GatewayError, RateLimited, Unauthorized
 from gateway.settings import ServerSettings, Settings
 from gateway.sqlite import StateDatabase, StateUnavailable, state_path
 

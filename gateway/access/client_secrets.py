@@ -4,10 +4,10 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.access.admission import Shares
+from gateway.access.api_keys import digest_of
 from gateway.access.authenticator import Caller
 from gateway.errors import Overloaded, Unauthorized
-from gateway.access.api_keys import digest_of
-from gateway.access.admission import Shares
 from gateway.wire.openai_realtime.session_config import Wishes
 
 __all__ = ["PREFIX", "ClientSecret", "ClientSecrets"]

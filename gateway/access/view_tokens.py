@@ -5,10 +5,10 @@ import secrets
 import time
 from collections.abc import Callable
 
+from gateway.access.api_keys import digest_of
 from gateway.errors import Unauthorized
 from gateway.journal.journal import Journal
 from gateway.journal.store import ViewToken
-from gateway.access.api_keys import digest_of
 
 __all__ = ["PREFIX", "ViewTokens", "is_view_token"]
 

@@ -9,7 +9,7 @@ from decoder.scheduler import Answer
 from decoder.settings import GuardSettings, StabiliserSettings
 from decoder.stabiliser import Stabiliser
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind, Transcript, Word
-from gateway.captions.cue_builder import CueBuilder, CueState
+from gateway.captions.cue_builder import CueBuilder
 from gateway.wire import (
     CueEvent,
     Eager,
@@ -22,6 +22,7 @@ from gateway.wire import (
     ServerEvent,
     Start,
 )
+from gateway.wire.cue import CueState
 from gateway.wire.words import settled_and_open, text_of, whole_words
 from vad.audio import SAMPLE_RATE_HZ
 from vad.events import SpeechEnded

@@ -8,52 +8,18 @@ All cues of an utterance are `partial` until its final, which decides what was s
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
 from decoder.types import Transcript
 from gateway.captions.cue_layout import Block, CueLayout
-from gateway.captions.line_breaking import text_width
 from gateway.captions.cue_profiles import DEFAULT_PROFILE, PROFILES, CueProfile
+from gateway.text import text_width
+from gateway.wire.cue import Cue, CueState
 from vad.audio import s_to_samples
 
-__all__ = ["DEFAULT_PROFILE", "PROFILES", "Cue", "CueBuilder", "CueProfile", "CueState"]
+__all__ = ["DEFAULT_PROFILE", "PROFILES", "CueBuilder", "CueProfile"]
 
 # A cue shorter than one frame of 25 Hz video would never be drawn; it also outlasts the rounding to milliseconds.
 _SHORTEST_S = 0.04
-
-
-class CueState(StrEnum):
-    """Whether a cue may still change."""
-
-    PARTIAL = "partial"
-    FINAL = "final"
-
-
-@dataclass(frozen=True, slots=True)
-class Cue:
-    """One version of what is shown together.
-
-    Attributes:
-        cue_id: unique in the session, the same in all versions: `3.1` is the first cue of utterance 3.
-        utterance_id: whose words it shows.
-        revision: greater than in any earlier version; it is the transcript's, unless that one came before.
-        start_sample: when it appears, at 16 kHz since the session began.
-        end_sample: when it disappears, > `start_sample`.
-        lines: what it shows; empty only in a partial cue, which is thereby withdrawn: show nothing. A later version may
-            bring it back until its utterance is final.
-        stable_chars: so many leading characters of `"\\n".join(lines)` are the same in all later partial versions:
-            their words are committed and their place is settled. Only the final version may correct them.
-        state: a final cue has text, and is the last version.
-    """
-
-    cue_id: str
-    utterance_id: int
-    revision: int
-    start_sample: int
-    end_sample: int
-    lines: tuple[str, ...]
-    stable_chars: int
-    state: CueState
 
 
 class CueBuilder:

@@ -7,8 +7,8 @@ with a word, or in Chinese with half of one.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.captions.line_breaking import Lexicon, LineAim, Piece, best_break, line_width
 from gateway.captions.cue_profiles import CueProfile
+from gateway.captions.line_breaking import Lexicon, LineAim, Piece, best_break, line_width
 from vad.audio import s_to_samples
 
 __all__ = ["LEAST_SHARE", "Break", "divide", "lasts_too_long", "lines_needed", "wrap"]

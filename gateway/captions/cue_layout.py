@@ -7,8 +7,8 @@ from itertools import pairwise, repeat, takewhile
 from decoder.stabiliser import normalise_word
 from decoder.types import Transcript, Word
 from gateway.captions.cue_division import LEAST_SHARE, Break, divide, lasts_too_long, lines_needed, wrap
-from gateway.captions.line_breaking import Lexicon, LineAim, Piece, best_break, lexicon_of, line_width, pieces_of
 from gateway.captions.cue_profiles import CueProfile, to_latin
+from gateway.captions.line_breaking import Lexicon, LineAim, Piece, best_break, lexicon_of, line_width, pieces_of
 from vad.audio import s_to_samples
 
 __all__ = ["Block", "CueLayout"]

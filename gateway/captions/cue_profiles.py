@@ -1,4 +1,4 @@
-"""Rules a cue obeys, by where it will be read."""
+"""Rules a cue obeys, by where it will be read. PURE."""
 
 import unicodedata
 from collections.abc import Mapping

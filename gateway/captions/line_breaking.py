@@ -1,37 +1,29 @@
-"""Where a line of text may be broken, and how well.
+"""Where a line of text may be broken, and how well. PURE.
 
 Guidelines (Netflix, BBC) break after punctuation, before conjunctions and prepositions, and never between a word and
 what belongs to it. Short closed word lists stand in for grammar. Text without spaces is broken by width.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
 from decoder.types import Word
+from gateway.text import CJK, character_width, is_unspaced, text_width
 
 __all__ = [
-    "CJK",
     "Lexicon",
     "LineAim",
     "Piece",
     "best_break",
-    "is_unspaced",
-    "join_lines",
     "lexicon_of",
     "line_width",
     "pieces_of",
-    "text_width",
 ]
-
-CJK = "\u2e80-\u312f\u3190-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff01-\uffef\U00020000-\U0003ffff"
-"""Chinese and Japanese characters, as a class of a regular expression; without Hangul, which is written with spaces."""
 
 _CJK_CHARACTER = re.compile(f"[{CJK}]")
 _HIRAGANA = re.compile("[\u3041-\u309f]")
-_UNSPACED_CHARACTER = re.compile(f"[{CJK}\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")  # and Thai, Lao, Burmese, Khmer
 # What stands between white space and control characters; a no-break space (French has it before "?") is no gap.
 _TOKEN = re.compile(r"(?:[^\s\x00-\x1f\x7f-\x9f]|[\u00a0\u2007\u202f])+")
 _NO_LINE_START = frozenset(
@@ -109,28 +101,6 @@ class LineAim:
     ideal_width: float
     least_width: float
     most_width: float = inf
-
-
-def text_width(text: str) -> int:
-    """Return the columns of a text: two for East Asian wide characters, none for combining and format characters.
-
-    Args:
-        text: any text, counted as one line.
-    """
-    return sum(_character_width(character) for character in text)
-
-
-def join_lines(lines: Iterable[str]) -> str:
-    """Return the lines as one: joined with a space, or with nothing where a script without spaces meets the break.
-
-    Args:
-        lines: lines without white space at their ends, none empty.
-    """
-    joined = ""
-    for line in lines:
-        separator = " " if joined and not is_unspaced(joined[-1], line[0]) else ""
-        joined += separator + line
-    return joined
 
 
 def pieces_of(words: Iterable[Word], max_width: int) -> tuple[Piece, ...]:
@@ -262,30 +232,17 @@ def _parts_of_token(token: str, max_width: int) -> list[str]:
     parts: list[str] = []
     start = width = 0
     for index, character in enumerate(token):
-        character_width = _character_width(character)
-        if index > start and (width + character_width > max_width or _may_part(token[index - 1], character)):
+        columns = character_width(character)
+        if index > start and (width + columns > max_width or _may_part(token[index - 1], character)):
             parts.append(token[start:index])
             start, width = index, 0
-        width += character_width
+        width += columns
     return [*parts, token[start:]]
 
 
 def _may_part(before: str, after: str) -> bool:
     is_cjk = _CJK_CHARACTER.match(before) or _CJK_CHARACTER.match(after)
-    return bool(is_cjk) and after not in _NO_LINE_START and before not in _NO_LINE_END and _character_width(after) > 0
-
-
-def is_unspaced(before: str, after: str) -> bool:
-    """Return whether one of two characters is of a script without spaces, so that none need stand between them."""
-    return bool(_UNSPACED_CHARACTER.match(before) or _UNSPACED_CHARACTER.match(after))
-
-
-def _character_width(character: str) -> int:
-    if character.isascii():
-        return 1
-    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+    return bool(is_cjk) and after not in _NO_LINE_START and before not in _NO_LINE_END and character_width(after) > 0
 
 
 def _bare(text: str) -> str:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable
 from itertools import groupby
 
-from gateway.captions.cue_builder import Cue, CueState
-from gateway.captions.line_breaking import join_lines
+from gateway.text import join_lines
+from gateway.wire.cue import Cue, CueState
 from vad.audio import SAMPLE_RATE_HZ
 
 __all__ = [

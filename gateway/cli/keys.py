@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from gateway.errors import ConfigurationError
 from gateway.access.api_key_marker import mark_that_keys_exist
 from gateway.access.api_key_store import KEYS_SCHEMA, KeyStore, StoredKey
 from gateway.access.api_keys import Account
+from gateway.errors import ConfigurationError
 from gateway.settings import load_settings
 from gateway.sqlite import StateDatabase, state_path
 from vad.errors import LivecueError

@@ -10,15 +10,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from clients.caption_writers import OutputFormat, open_output
 from clients.connection import Connect, connect
 from clients.interrupts import interruptible, until
 from clients.microphone import microphone, microphone_format
-from clients.caption_writers import OutputFormat, open_output
 from clients.stream import Lost, stream
 from clients.terminal import CaptionView
 from clients.watch import find_session
 from clients.watch import watch as watch_session
 from decoder.model_hub import pull_model
+from gateway.cli.doctor import print_report
+from gateway.cli.keys import app as keys_app
 from gateway.cli.options import (
     ApiKey,
     ComputeType,
@@ -45,14 +47,12 @@ from gateway.cli.options import (
     upstream_flags,
 )
 from gateway.cli.running import EXIT_FAILED, report_change, reported_errors, run, set_up_logging
-from gateway.cli.doctor import print_report
-from gateway.cli.keys import app as keys_app
+from gateway.cli.sessions import app as sessions_app
+from gateway.cli.transcribe import transcribe
 from gateway.in_process import local_connection
 from gateway.serve import serve as run_server
-from gateway.cli.sessions import app as sessions_app
 from gateway.settings import Settings
 from gateway.settings_reference import to_toml
-from gateway.cli.transcribe import transcribe
 from gateway.wire import Start
 
 __all__ = ["main"]

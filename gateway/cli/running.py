@@ -11,11 +11,11 @@ import anyio
 import typer
 from rich.console import Console
 
-from clients.reconnect import Change
 from clients.output_paths import TargetRefused
+from clients.reconnect import Change
 from decoder.types import ModelError
-from gateway.errors import ConfigurationError
 from gateway.cli.log_records import ShortRecords
+from gateway.errors import ConfigurationError
 from vad.errors import LivecueError
 
 __all__ = [

@@ -11,10 +11,10 @@ from typing import Annotated
 import typer
 
 from gateway.errors import ConfigurationError
-from gateway.journal.store import Entry, JournalStore, journal_path
 from gateway.journal.recording import delete_recordings, recordings_folder, recordings_of
-from gateway.settings import load_settings
+from gateway.journal.store import Entry, JournalStore, journal_path
 from gateway.journal.transcript_export import TranscriptFormat, transcript
+from gateway.settings import load_settings
 from vad.errors import LivecueError
 
 __all__ = ["app"]

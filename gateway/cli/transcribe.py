@@ -14,15 +14,15 @@ import anyio
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from clients.caption_writers import OutputFormat, open_output, opened
 from clients.connection import Connect, connect
 from clients.missing_audio import Gaps, Incomplete
-from clients.paced_media import MEDIA_FORMAT, MediaFile, paced
-from clients.caption_writers import OutputFormat, open_output, opened
-from clients.stream import Lost, stream
 from clients.output_paths import Job, plan
+from clients.paced_media import MEDIA_FORMAT, MediaFile, paced
+from clients.stream import Lost, stream
 from decoder.settings import SchedulerSettings
 from decoder.types import ModelError
-from gateway import cli_options as options
+from gateway.cli import options
 from gateway.cli.running import EXIT_FAILED, notices, report, report_change, reported_errors, run, set_up_logging
 from gateway.errors import ConfigurationError
 from gateway.in_process import local_gateway

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gateway.errors import SlowReader
-from gateway.wire.event_size import bytes_of
-from gateway.journal.event_json import Superseding, channel_of, event_json
 from gateway.delivery.send_queue import Outbox
+from gateway.errors import SlowReader
+from gateway.journal.compaction import Superseding
+from gateway.journal.event_json import event_json
 from gateway.wire import (
     Ack,
     CueEvent,
@@ -24,6 +24,8 @@ from gateway.wire import (
     ServerEvent,
     Warning,
 )
+from gateway.wire.event_size import bytes_of
+from gateway.wire.server_events import channel_of
 
 __all__ = ["BACKLOG_EVENTS", "SPARE_BACKLOG_EVENTS", "Loss", "Subject", "Viewer", "Watched", "Watching"]
 

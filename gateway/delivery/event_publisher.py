@@ -7,8 +7,8 @@ from typing import Protocol
 
 import anyio
 
-from gateway.journal.journal import Journal
 from gateway.delivery.broadcast import Watching
+from gateway.journal.journal import Journal
 from gateway.wire import Ready, ServerEvent
 from vad.errors import LivecueError
 

@@ -4,10 +4,10 @@ from collections import deque
 
 import anyio
 
-from gateway.captions.cue_builder import CueState
 from gateway.errors import SlowReader
-from gateway.wire.event_size import bytes_of
 from gateway.wire import CueEvent, OfChannel, Partial, ServerEvent
+from gateway.wire.cue import CueState
+from gateway.wire.event_size import bytes_of
 
 __all__ = ["MAX_BYTES", "Outbox"]
 

@@ -8,22 +8,21 @@ from fastapi_offline import FastAPIOffline
 from starlette.websockets import WebSocket
 
 from gateway.access.authenticator import check_origin, is_loopback
-from gateway.session.connection import serve
+from gateway.access.credentials import address_of, authorization_of, subprotocol_of
 from gateway.errors import GatewayError, Unauthorized
-from gateway.http.host_check import HostGuard, known_hosts
-from gateway.http.errors import RequestIds, error_response, shape_errors
-from gateway.http.openai.routes import rest_router
 from gateway.http.deepgram.routes import deepgram_router
+from gateway.http.errors import RequestIds, error_response, shape_errors
+from gateway.http.host_check import HostGuard, known_hosts
 from gateway.http.openai.realtime import realtime_router
+from gateway.http.openai.routes import rest_router
 from gateway.http.pages import pages_router
+from gateway.http.sessions.events import viewers_router
 from gateway.http.sessions.routes import sessions_router
 from gateway.http.sessions.transcripts import transcripts_router
 from gateway.http.twilio import twilio_router
-from gateway.http.sessions.events import viewers_router
 from gateway.http.vosk import vosk_router
-from gateway.runtime import Gateway
+from gateway.runtime import Gateway, serve
 from gateway.session.session import SessionContext
-from gateway.access.credentials import address_of, authorization_of, subprotocol_of
 from gateway.transport import WebSocketTransport
 from gateway.wire.native.codec import NativeCodec
 

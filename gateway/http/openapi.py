@@ -1,9 +1,9 @@
-"""What the documentation says of forms and answers: FastAPI cannot see them, for the routes read and write them."""
+"""Describe forms and responses, which FastAPI cannot see, since the routes read and write them themselves. PURE."""
 
 from pydantic import BaseModel
 
-from gateway.http.openai.response_formats import Transcription, VerboseTranscription
 from gateway.http.openai.request_form import Granularity, ResponseFormat
+from gateway.http.openai.response_formats import Transcription, VerboseTranscription
 
 __all__ = ["ERRORS", "OPEN", "TRANSCRIPTION_FORM", "TRANSCRIPTS", "TRANSLATION_FORM"]
 

@@ -15,8 +15,8 @@ import segno
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from gateway.http.public_addresses import is_for_this_machine, lan_address, share_base
 from gateway.errors import NotFound
+from gateway.http.public_addresses import is_for_this_machine, lan_address, share_base
 from gateway.runtime import Gateway
 
 __all__ = ["pages_router"]

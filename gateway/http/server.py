@@ -13,6 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
 
+from gateway.access.api_keys import TokenBucket
 from gateway.errors import (
     HeadersTooLong,
     IdleTimeout,
@@ -23,10 +24,9 @@ from gateway.errors import (
     error_body,
     reply_to,
 )
-from gateway.access.api_keys import TokenBucket
 from gateway.http.connection_limits import Peers, allowed_connections
-from gateway.settings import Settings
 from gateway.http.tls import Certificate
+from gateway.settings import Settings
 from vad.errors import LivecueError
 
 __all__ = ["ServerConfig"]

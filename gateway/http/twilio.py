@@ -8,12 +8,11 @@ from fastapi import APIRouter
 from starlette.websockets import WebSocket
 
 from gateway.access.authenticator import Caller, check_origin
-from gateway.session.connection import serve
-from gateway.errors import Disconnected, GatewayError, Unauthorized
-from gateway.http.errors import error_response
-from gateway.runtime import Gateway
 from gateway.access.credentials import address_of
 from gateway.access.twilio_signature import is_signed, signed_urls
+from gateway.errors import Disconnected, GatewayError, Unauthorized
+from gateway.http.errors import error_response
+from gateway.runtime import Gateway, serve
 from gateway.transport import WebSocketTransport
 from gateway.wire.twilio.codec import HANG_UP, TwilioCodec
 

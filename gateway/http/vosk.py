@@ -7,11 +7,10 @@ from fastapi import APIRouter
 from starlette.websockets import WebSocket
 
 from gateway.access.authenticator import check_origin
-from gateway.session.connection import serve
+from gateway.access.credentials import address_of
 from gateway.errors import GatewayError
 from gateway.http.errors import error_response
-from gateway.runtime import Gateway
-from gateway.access.credentials import address_of
+from gateway.runtime import Gateway, serve
 from gateway.transport import SparingTransport, WebSocketTransport
 from gateway.wire.vosk.codec import VoskCodec
 

@@ -9,12 +9,13 @@ from itertools import chain, repeat
 
 import anyio
 
-from gateway.journal.unwritten_events import JournalCounts, Written
+from gateway.journal.compaction import Superseding
+from gateway.journal.event_json import event_of
 from gateway.journal.owner_lock import owned
-from gateway.journal.store import Entry, JournalStore, Opening, Resumable, ViewToken, journal_path
-from gateway.journal.writer import JournalWriter
-from gateway.journal.event_json import Superseding, event_of
 from gateway.journal.recording import delete_recordings, recordings_folder
+from gateway.journal.store import Entry, JournalStore, Opening, Resumable, ViewToken, journal_path
+from gateway.journal.unwritten_events import JournalCounts, Written
+from gateway.journal.writer import JournalWriter
 from gateway.settings import JournalSettings, Settings
 from gateway.sqlite import StateUnavailable
 from gateway.wire import ServerEvent

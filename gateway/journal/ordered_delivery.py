@@ -1,11 +1,11 @@
-"""Tells the events of a session in their order, some of them only once they have been written down."""
+"""Tells the events of a session in their order, some of them only once they have been written down. PURE."""
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.journal.event_json import seq_of
 from gateway.wire import ServerEvent
+from gateway.wire.server_events import seq_of
 
 __all__ = ["Telling", "Untold"]
 

@@ -5,10 +5,11 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import assert_never
 
-from gateway.captions.cue_builder import Cue, CueState
-from gateway.journal.event_json import channel_of, event_of
 from gateway.captions.subtitles import to_json, to_srt, to_vtt
+from gateway.journal.event_json import event_of
 from gateway.wire import CueEvent, Final
+from gateway.wire.cue import Cue, CueState
+from gateway.wire.server_events import channel_of
 
 __all__ = ["TranscriptFormat", "transcript"]
 

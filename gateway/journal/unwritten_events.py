@@ -4,11 +4,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gateway.wire.event_size import bytes_of
-from gateway.journal.store import EventKey, Opening
-from gateway.journal.event_json import Superseding
+from gateway.journal.compaction import Superseding
 from gateway.journal.ordered_delivery import Telling, Untold
+from gateway.journal.store import EventKey, Opening
 from gateway.wire import ServerEvent
+from gateway.wire.event_size import bytes_of
 
 __all__ = ["JournalCounts", "Unwritten", "UnwrittenEvents", "Written"]
 

@@ -8,13 +8,14 @@ from typing import TypeVar
 
 import anyio
 
-from gateway.captions.cue_builder import CueState
-from gateway.journal.unwritten_events import JournalCounts, Unwritten, UnwrittenEvents, Written
-from gateway.journal.store import Batch, Change, EventKey, JournalStore
-from gateway.journal.event_json import channel_of, event_json, seq_of
-from gateway.sqlite import StateUnavailable, StateVanished
+from gateway.journal.event_json import event_json
 from gateway.journal.ordered_delivery import Telling, Untold
+from gateway.journal.store import Batch, Change, EventKey, JournalStore
+from gateway.journal.unwritten_events import JournalCounts, Unwritten, UnwrittenEvents, Written
+from gateway.sqlite import StateUnavailable, StateVanished
 from gateway.wire import CueEvent, Final, Finished, Ready, ServerEvent
+from gateway.wire.cue import CueState
+from gateway.wire.server_events import channel_of, seq_of
 
 __all__ = ["JournalWriter"]
 

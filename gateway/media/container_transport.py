@@ -13,8 +13,8 @@ import anyio
 from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from gateway.media.sandboxed_decoder import decoding_live, report_of
 from gateway.media.decoder_process import PIECE_HEADER
+from gateway.media.sandboxed_decoder import decoding_live, report_of
 from gateway.settings import UploadSettings
 from gateway.transport import Transport
 from vad.errors import LivecueError

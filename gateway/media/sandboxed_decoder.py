@@ -20,8 +20,8 @@ import msgspec
 from anyio import CancelScope, to_thread
 from anyio.abc import ByteReceiveStream, Process
 
-from gateway.media.decoder_process import BLOCK_S, Outcome, Report
 from gateway.errors import GatewayError, InvalidRequest, Overloaded, PayloadTooLarge, UnsupportedMedia
+from gateway.media.decoder_process import BLOCK_S, Outcome, Report
 from gateway.settings import UploadSettings
 from vad.media_file import MEDIA_BYTES_PER_SAMPLE, MEDIA_RATE_HZ
 
@@ -42,7 +42,7 @@ _REPORT_BYTES = 65_536
 _LOADED = (anyio.TemporaryDirectory, anyio.open_process, anyio.open_file)
 """anyio loads these when they are first named: now, and not when there is no descriptor left to read a module with."""
 
-_ROOT = Path(__file__).parent.parent
+_ROOT = Path(__file__).parents[2]
 """Where the packages are."""
 
 

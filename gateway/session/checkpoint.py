@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gateway.captions.cue_builder import Cue, CueState
 from gateway.wire import Ack, AudioFormat, CueEvent, Final, SessionEvent, SpeechEnded
+from gateway.wire.cue import Cue, CueState
 from vad.audio import SAMPLE_RATE_HZ, s_to_samples
 from vad.events import EndReason
 from vad.stream_origin import BEGINNING, GRID_SAMPLES, Origin, warm_up_start

@@ -1,18 +1,17 @@
 """One connection, one task group: messages between a transport and a session."""
 
 import logging
-import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import assert_never
 
 import anyio
 from anyio.abc import TaskGroup
 
+from gateway.delivery.broadcast import Subject
 from gateway.delivery.event_publisher import Row
-from gateway.access.authenticator import Caller
+from gateway.delivery.send_queue import Outbox
 from gateway.errors import (
     Disconnected,
     Draining,
@@ -25,13 +24,10 @@ from gateway.errors import (
     reply_to,
 )
 from gateway.metrics import SessionCounts
-from gateway.delivery.send_queue import Outbox
-from gateway.session.resume import resume_session
-from gateway.runtime import Gateway
-from gateway.session.session import Session, SessionContext
 from gateway.session.pipeline_driver import Charge
+from gateway.session.resume import resume_session
+from gateway.session.session import Session, SessionContext
 from gateway.transport import Transport
-from gateway.delivery.broadcast import Subject
 from gateway.wire import (
     Audio,
     ClientEvent,
@@ -53,7 +49,7 @@ from gateway.wire import (
 )
 from vad.errors import LivecueError
 
-__all__ = ["Connection", "serve"]
+__all__ = ["Connection"]
 
 logger = logging.getLogger("livecue.session")
 
@@ -301,29 +297,6 @@ class Connection:
     async def _remind(self, session: Session, message: str | bytes, after_s: float) -> None:
         await anyio.sleep(after_s)
         session.say(Said(message, is_reminder=True))
-
-
-async def serve(
-    gateway: Gateway,
-    transport: Transport,
-    codec: Codec,
-    dialect: str,
-    caller: Caller,
-    about: Callable[[], Mapping[str, str]] = dict,
-) -> None:
-    """Serve a connection to its end, on its caller's account.
-
-    Args:
-        gateway: at work.
-        transport: the open connection.
-        codec: its dialect.
-        dialect: the name of that.
-        caller: who opened it.
-        about: returns what else is known of its session, for those who look for one to watch.
-    """
-    subject = Subject(dialect, caller.name, time.time(), about)
-    charge = partial(gateway.doorkeeper.charge, caller)
-    await Connection(transport, codec, gateway.sessions, charge, subject).run()
 
 
 @contextmanager

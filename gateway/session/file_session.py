@@ -13,10 +13,10 @@ from anyio.lowlevel import checkpoint
 
 from decoder.scheduler import Answer
 from decoder.types import DecodeRequest, EngineError, Hypothesis, Task
-from gateway.captions.cue_builder import Cue
 from gateway.session.pipeline import Effect, Pipeline, PipelineSettings
 from gateway.session.session import SessionContext
 from gateway.wire import CueEvent, Final, Finished, Start
+from gateway.wire.cue import Cue
 from vad.audio import SAMPLE_RATE_HZ
 
 __all__ = ["FileSession", "FileWishes", "Passage"]

@@ -13,15 +13,14 @@ from decoder.prompts import condense_prompt
 from decoder.scheduler import Answer
 from decoder.settings import GuardSettings, StabiliserSettings
 from decoder.types import DecodeRequest, RequestKind, RequestReplaced
-from gateway.session.partial_pacing import Cadence
 from gateway.captions.captioner import Captioner
-from gateway.session.checkpoint import FRESH, Checkpoint
 from gateway.captions.chinese_script import with_script
-from gateway.session.session_warnings import Conditions
-from gateway.captions.cue_builder import PROFILES, CueBuilder
+from gateway.captions.cue_builder import PROFILES, CueBuilder, CueProfile
+from gateway.session.checkpoint import FRESH, Checkpoint
+from gateway.session.partial_pacing import Cadence
 from gateway.session.pause_statistics import Eagerness
-from gateway.wire.language_choice import LanguageChoice, choose_languages
 from gateway.session.retry_policy import Retries
+from gateway.session.session_warnings import Conditions
 from gateway.settings import SessionSettings
 from gateway.wire import (
     Ack,
@@ -37,12 +36,13 @@ from gateway.wire import (
     SpeechStarted,
     Start,
 )
+from gateway.wire.language_choice import LanguageChoice, choose_languages
 from vad import events as speech
 from vad.audio import SAMPLE_RATE_HZ, s_to_samples
 from vad.detector import DETECTORS, create_detector
+from vad.settings import MIN_THRESHOLD, USUAL_THRESHOLD, SegmenterSettings
 from vad.speech_frontend import Listener
 from vad.stream_origin import Origin
-from vad.settings import MIN_THRESHOLD, USUAL_THRESHOLD, SegmenterSettings
 
 __all__ = ["Effect", "Pipeline", "PipelineSettings"]
 
@@ -88,7 +88,8 @@ class Pipeline:
         next_seq: Callable[[], int] | None = None,
         checkpoint: Checkpoint = FRESH,
     ) -> None:
-        cues = _cue_builder(start, settings, checkpoint)
+        profile, ignored = _cue_profile(start, settings.session)
+        cues = CueBuilder(profile, checkpoint.cue_end_sample)
         self.languages = _languages(start, settings.session, info)
         self._session_id = session_id
         self._start = start
@@ -113,7 +114,7 @@ class Pipeline:
         self._eager: DecodeRequest | None = None
         """The eager request of the pause the speaker is in."""
         self._acked_s = 0.0
-        self._conditions = Conditions(self._settings, self.next_seq, start.ignored)
+        self._conditions = Conditions(self._settings, self.next_seq, ignored)
 
     @property
     def heard_sample(self) -> int:
@@ -318,11 +319,15 @@ def _unhurried(settings: SessionSettings) -> SessionSettings:
     return replace(settings, eager_finals=False, lag_shed_s=inf, lag_limit_s=inf)
 
 
-def _cue_builder(start: Start, settings: PipelineSettings, checkpoint: Checkpoint) -> CueBuilder:
-    profile = settings.session.cue_profile if start.cue_profile is None else start.cue_profile
-    if profile not in PROFILES:
-        raise ProtocolError(f"no cue profile {shortened(profile)}: there are {', '.join(PROFILES)}", "cues.profile")
-    return CueBuilder(PROFILES[profile], checkpoint.cue_end_sample)
+def _cue_profile(start: Start, settings: SessionSettings) -> tuple[CueProfile, tuple[str, ...]]:
+    """Return the profile of the session's cues, and what of the start is ignored."""
+    name = settings.cue_profile if start.cue_profile is None else start.cue_profile
+    if name in PROFILES:
+        return PROFILES[name], start.ignored
+    message = f"no cue profile {shortened(name)}: there are {', '.join(PROFILES)}"
+    if not start.is_lenient:
+        raise ProtocolError(message, "cues.profile")
+    return PROFILES[settings.cue_profile], (*start.ignored, f"{message}; the gateway's is used")
 
 
 def _languages(start: Start, settings: SessionSettings, info: EngineInfo) -> LanguageChoice:
@@ -330,7 +335,7 @@ def _languages(start: Start, settings: SessionSettings, info: EngineInfo) -> Lan
     try:
         return choose_languages(start.language, languages, info.languages, engine=info.engine)
     except ProtocolError as error:
-        if not start.is_language_hint:
+        if not start.is_lenient:
             raise
         choice = choose_languages(None, settings.languages, info.languages, engine=info.engine)
         return replace(choice, refused=str(error))

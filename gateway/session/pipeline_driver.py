@@ -8,11 +8,10 @@ from anyio.lowlevel import checkpoint
 
 from decoder.scheduler import Answer, Scheduler
 from decoder.types import DecodeRequest
-from gateway.wire.bounds import MAX_FLUSHES
-from gateway.session.channel_pipelines import ChannelPipelines
-from gateway.metrics import Metrics
-from gateway.session.pipeline import Effect
 from gateway.journal.recording import Recording
+from gateway.metrics import Metrics
+from gateway.session.channel_pipelines import ChannelPipelines
+from gateway.session.pipeline import Effect
 from gateway.wire import (
     Final,
     Flush,
@@ -25,6 +24,7 @@ from gateway.wire import (
     Stop,
     Update,
 )
+from gateway.wire.bounds import MAX_FLUSHES
 from vad.audio import SAMPLE_RATE_HZ, AudioFormat
 
 __all__ = ["Charge", "Transcriber"]

@@ -7,18 +7,18 @@ from secrets import compare_digest
 
 from anyio import to_thread
 
-from gateway.delivery.event_publisher import Peer, Row
-from gateway.session.checkpoint import STEP, Checkpoint, checkpoint_of
-from gateway.errors import SessionNotFound, Unavailable
-from gateway.journal.journal import Journal
 from gateway.access.api_keys import digest_of
-from gateway.wire.language_choice import choose_languages
+from gateway.delivery.broadcast import Subject
+from gateway.delivery.event_publisher import Peer, Row
+from gateway.errors import SessionNotFound, Unavailable
 from gateway.journal.event_json import event_of
+from gateway.journal.journal import Journal
+from gateway.session.checkpoint import STEP, Checkpoint, checkpoint_of
+from gateway.session.pipeline_driver import Charge
 from gateway.session.session import FINISHED, Session, SessionContext, check_gap
 from gateway.sqlite import StateUnavailable
-from gateway.session.pipeline_driver import Charge
-from gateway.delivery.broadcast import Subject
 from gateway.wire import Finished, OfChannel, Partial, Ready, Resume, Said, Start
+from gateway.wire.language_choice import choose_languages
 from gateway.wire.native.codec import NativeCodec
 from vad.audio import SAMPLE_RATE_HZ
 

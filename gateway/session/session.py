@@ -16,18 +16,18 @@ from anyio.abc import TaskGroup
 
 from decoder.engine import EngineInfo
 from decoder.scheduler import Scheduler
+from gateway.access.api_keys import digest_of
+from gateway.access.drain import Drain
+from gateway.delivery.broadcast import Subject, Watching
 from gateway.delivery.event_publisher import Audience, Peer, Row
-from gateway.session.channel_pipelines import ChannelPipelines
-from gateway.session.checkpoint import FRESH, Checkpoint
-from gateway.shutdown import Drain
 from gateway.errors import Disconnected, InsufficientCredits, ResumedElsewhere, Unauthorized, field_of
 from gateway.journal.journal import Journal, Opening
-from gateway.access.api_keys import digest_of
-from gateway.metrics import Metrics
-from gateway.session.pipeline import PipelineSettings
 from gateway.journal.recording import Recording
+from gateway.metrics import Metrics
+from gateway.session.channel_pipelines import ChannelPipelines
+from gateway.session.checkpoint import FRESH, Checkpoint
+from gateway.session.pipeline import PipelineSettings
 from gateway.session.pipeline_driver import Charge, Transcriber
-from gateway.delivery.broadcast import Subject, Watching
 from gateway.wire import (
     Error,
     Finished,

@@ -1,9 +1,22 @@
-"""The dialects: the codec seam, the table of them, and all that a codec needs to know."""
+"""The dialects: the codec seam, the table of them, and all that a codec needs to know. PURE."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from gateway.captions.cue_builder import Cue, CueState
+from gateway.wire.client_events import (
+    Audio,
+    ClientEvent,
+    Endpointing,
+    Flush,
+    KeepAlive,
+    ProtocolError,
+    Resume,
+    Say,
+    Start,
+    Stop,
+    Update,
+)
+from gateway.wire.cue import Cue, CueState
 from gateway.wire.server_events import (
     Ack,
     CadenceChanged,
@@ -26,19 +39,6 @@ from gateway.wire.server_events import (
     SpeechStarted,
     Warning,
     WordSpan,
-)
-from gateway.wire.client_events import (
-    Audio,
-    ClientEvent,
-    Endpointing,
-    Flush,
-    KeepAlive,
-    ProtocolError,
-    Resume,
-    Say,
-    Start,
-    Stop,
-    Update,
 )
 from vad.audio import SAMPLE_RATE_HZ, AudioFormat, Encoding
 from vad.errors import LivecueError

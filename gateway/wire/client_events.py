@@ -81,7 +81,8 @@ class Start:
         languages: among these the language is detected, each as `language` is written; empty: the gateway's.
         file: whether the audio is a recording: its finals come after everything live, have no deadline, and are asked
             for again where the engine fails.
-        is_language_hint: whether a language that cannot be had is warned of, and not refused: it ends no phone call.
+        is_lenient: whether a language or cue profile that is not available is warned of and not refused, so that
+            it ends no phone call.
         ignored: what is said of other wishes that the codec has left out for the same reason.
     """
 
@@ -99,7 +100,7 @@ class Start:
     resumable: bool = False
     languages: tuple[str, ...] = ()
     file: bool = False
-    is_language_hint: bool = False
+    is_lenient: bool = False
     ignored: tuple[str, ...] = ()
 
 

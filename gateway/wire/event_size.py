@@ -1,7 +1,7 @@
 """How much memory an event takes about, so that queues can be bounded by it. PURE."""
 
-from gateway.journal.event_json import channel_of
 from gateway.wire import CueEvent, Eager, Error, Final, Flushed, Partial, Said, ServerEvent, Warning
+from gateway.wire.server_events import channel_of
 
 __all__ = ["bytes_of"]
 

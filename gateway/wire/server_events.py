@@ -5,7 +5,7 @@ Spans are half-open, in samples at 16 kHz since the session began. A codec turns
 
 from dataclasses import dataclass
 
-from gateway.captions.cue_builder import Cue
+from gateway.wire.cue import Cue
 
 __all__ = [
     "Ack",
@@ -29,6 +29,8 @@ __all__ = [
     "SpeechStarted",
     "Warning",
     "WordSpan",
+    "channel_of",
+    "seq_of",
 ]
 
 
@@ -302,3 +304,14 @@ SessionEvent = (
 
 ServerEvent = SessionEvent | Partial | Said | OfChannel
 """The same, and what is said only where the codec asks for it."""
+
+
+def channel_of(event: ServerEvent) -> tuple[int | None, ServerEvent]:
+    """Return the channel that an event is of, where there are several, and what is said of it."""
+    return (event.channel, event.event) if isinstance(event, OfChannel) else (None, event)
+
+
+def seq_of(event: ServerEvent) -> int | None:
+    """Return the number of an event; None: it is between the session and its peer, and nobody else is told of it."""
+    _, told = channel_of(event)
+    return None if isinstance(told, Said | Partial | OfChannel) else told.seq

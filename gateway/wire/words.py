@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from decoder.types import Word
+from gateway.text import is_unspaced
 from gateway.wire.server_events import WordSpan
-from gateway.captions.line_breaking import is_unspaced
 
 __all__ = ["after_words", "join_words", "settled_and_open", "text_of", "whole_words"]
 

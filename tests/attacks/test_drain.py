@@ -15,8 +15,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from gateway.shutdown import drain
 from gateway.settings import load_settings
+from gateway.shutdown import drain
 from tests.commands import serving_command
 from tests.servers import Served, serving
 from tests.sessions import LoudnessDetector, Message, hush, speech

@@ -14,7 +14,7 @@ from gateway.journal.journal import open_journal
 from gateway.journal.store import JournalStore
 from gateway.settings import JournalSettings, Settings
 from tests.commands import serving_command
-from tests.gateway.test_journal import Told, at_work, no_warning, opening, seqs, written_elsewhere
+from tests.gateway.journal.test_journal import Told, at_work, no_warning, opening, seqs, written_elsewhere
 from tests.said import final, ready
 
 

@@ -10,8 +10,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from gateway.errors import ForbiddenHost
-from gateway.http.host_check import check_host, known_hosts
 from gateway.http.app import create_app
+from gateway.http.host_check import check_host, known_hosts
 from tests.servers import Served
 from tests.uploading import serving_files
 

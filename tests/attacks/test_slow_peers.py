@@ -20,8 +20,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 
 from decoder.engines.scripted import ScriptedEngine
-from gateway.http.server import _MAX_LINE_BYTES, _MAX_UNSENT_BYTES, _SMALL_FRAMES_PER_MINUTE
 from gateway.http.connection_limits import Peers, allowed_connections
+from gateway.http.server import _MAX_LINE_BYTES, _MAX_UNSENT_BYTES, _SMALL_FRAMES_PER_MINUTE
 from gateway.settings import load_settings
 from tests.commands import serving_command
 from tests.servers import Served, serving
@@ -270,7 +270,9 @@ async def test_a_peer_that_does_not_read_gets_no_more_pongs() -> None:
 
 async def test_a_decoder_ends_with_its_client_though_it_has_not_decoded_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """A decoder that never ends by itself stands for one that has much to do."""
-    monkeypatch.setattr("gateway.media.sandboxed_decoder._command", lambda _: [sys.executable, "-c", "import time; time.sleep(600)"])
+    monkeypatch.setattr(
+        "gateway.media.sandboxed_decoder._command", lambda _: [sys.executable, "-c", "import time; time.sleep(600)"]
+    )
     async with gateway() as served:
         websocket = await connect(served.url.replace("http", "ws", 1) + "/v1/listen")
         await websocket.send(bytes(1_000))

@@ -12,16 +12,16 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from gateway.access.admission import Admission, Shares
+from gateway.access.api_key_store import KEYS_SCHEMA, KeyStore
 from gateway.access.authenticator import Caller, Doorkeeper
 from gateway.access.client_secrets import MAX_SECRETS, ClientSecrets
-from gateway.errors import Overloaded, RateLimited, Unauthorized
 from gateway.access.login_throttle import MAX_PER_MINUTE, FailedLogins, network_of
+from gateway.delivery.broadcast import Subject
+from gateway.errors import Overloaded, RateLimited, Unauthorized
 from gateway.journal.journal import open_journal
-from gateway.access.api_key_store import KEYS_SCHEMA, KeyStore
-from gateway.access.admission import Admission, Shares
 from gateway.settings import JournalSettings, Settings
 from gateway.sqlite import StateDatabase
-from gateway.delivery.broadcast import Subject
 from gateway.wire.openai_realtime.session_config import Defaults, Wishes
 from tests.servers import Served
 from tests.sessions import SETTINGS, call, open_context, settled

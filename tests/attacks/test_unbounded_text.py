@@ -11,16 +11,21 @@ import msgspec
 import pytest
 from msgspec import inspect
 
-from gateway.wire.bounds import MAX_FLUSHES, MAX_ID_CHARS
-from gateway.errors import SlowReader
 from gateway.cli.log_records import MAX_RECORD_CHARS, ShortRecords
 from gateway.delivery.send_queue import Outbox
-from gateway.routes import sessions as sessions_routes
-from gateway.wire import Flushed, ProtocolError, Said, deepgram_flux, deepgram_messages, native_messages, vosk, wyoming
-from gateway.wire import openai_realtime_messages as realtime
+from gateway.errors import SlowReader
+from gateway.http.sessions import routes as sessions_routes
+from gateway.wire import Flushed, ProtocolError, Said
+from gateway.wire.bounds import MAX_FLUSHES, MAX_ID_CHARS
+from gateway.wire.deepgram import flux_codec as deepgram_flux
+from gateway.wire.deepgram import messages as deepgram_messages
 from gateway.wire.deepgram.listen_params import read_listen
+from gateway.wire.native import messages as native_messages
 from gateway.wire.native.codec import NativeCodec
+from gateway.wire.openai_realtime import messages as realtime
 from gateway.wire.twilio.codec import TwilioCodec
+from gateway.wire.vosk import codec as vosk
+from gateway.wire.wyoming import codec as wyoming
 from tests.calls import start_of
 from tests.sessions import call, hush, open_context, settled, speech, stuck_on_finals
 

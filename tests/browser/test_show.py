@@ -12,8 +12,8 @@ from playwright.async_api import Browser, Page, expect
 
 from benchmarks.processes import GatewayProcess
 from clients.paced_media import MediaFile
-from gateway.journal.store import ViewToken
 from gateway.access.api_keys import digest_of
+from gateway.journal.store import ViewToken
 from tests.browser.captioning import MEETING_MS, begin_to_speak, shown, start, stop, unsent
 from tests.browsers import hearing, network, opened, write_wav
 from tests.meeting import said_words, words

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 import anyio
 from anyio.streams.stapled import StapledObjectStream
 
-from clients.reconnect import BackOff
 from clients.connection import Connection, ConnectionFailed
+from clients.reconnect import BackOff
 from gateway.wire import (
     Ack,
     Audio,

@@ -10,9 +10,9 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
-from clients.reconnect import BackOff
 from clients.connection import connect
 from clients.paced_media import MEDIA_FORMAT, MediaFile, paced
+from clients.reconnect import BackOff
 from clients.stream import CaptionStream, Lost, SessionFailed, stream
 from decoder.engines.scripted import ScriptedEngine
 from gateway.settings import load_settings

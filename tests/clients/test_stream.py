@@ -8,9 +8,9 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from clients.reconnect import BackOff, Change
 from clients.connection import Connection, ConnectionFailed, connect
 from clients.paced_media import MEDIA_FORMAT, MediaError, MediaFile, paced
+from clients.reconnect import BackOff, Change
 from clients.stream import CaptionStream, Lost, SessionFailed, stream
 from decoder.engines.scripted import ScriptedEngine
 from gateway.settings import load_settings

@@ -14,8 +14,8 @@ from typer.testing import CliRunner, Result
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from clients.reconnect import Change
 from clients.connection import Connection, ConnectionFailed, connect
+from clients.reconnect import Change
 from clients.stream import CaptionStream
 from clients.watch import NothingToWatch, find_session, watch
 from decoder.engines.scripted import ScriptedEngine

@@ -10,7 +10,8 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from decoder.engine import Engine
-from decoder.engines import moonshine, whisper
+from decoder.engines.moonshine import engine as moonshine
+from decoder.engines.whisper import engine as whisper
 from decoder.packaged_models import EMBEDDED
 from decoder.settings import EngineSettings, PoolSettings
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from decoder import choice, models, packaged
+from decoder import engine_selection, model_hub, packaged_models
 from decoder.engine_selection import choose, create_engine
 from decoder.packaged_models import EMBEDDED, MOONSHINE, PACKAGED, PackagedModel, moonshine_cache, packaged_model
 from decoder.settings import EngineSettings
@@ -45,9 +45,9 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     def pull(name: str) -> Path:
         raise ModelError(f"model {name}: the hub cannot be reached")
 
-    for module in (choice, models):
+    for module in (engine_selection, model_hub):
         monkeypatch.setattr(module, "is_cached", cached.get)
-    monkeypatch.setattr(models, "pull_model", pull)
+    monkeypatch.setattr(model_hub, "pull_model", pull)
     return cached
 
 
@@ -85,7 +85,7 @@ def test_a_model_that_can_be_downloaded_is_preferred(
     monkeypatch: pytest.MonkeyPatch, hub: dict[str, Path], install: Callable[..., None], tmp_path: Path
 ) -> None:
     install(EMBEDDED)
-    monkeypatch.setattr(models, "pull_model", lambda _name: tmp_path)
+    monkeypatch.setattr(model_hub, "pull_model", lambda _name: tmp_path)
 
     assert choose(AUTO).reason == "engine whisper, model base: the hub has it"
 
@@ -136,7 +136,7 @@ def test_a_file_that_is_missing_is_refused_too(install: Callable[..., None], tmp
 
 def test_the_embedded_model_is_found_by_its_name(install: Callable[..., None], tmp_path: Path) -> None:
     install(EMBEDDED)
-    assert models.resolve_model("tiny.en", offline=True) == tmp_path / PACKAGED[EMBEDDED].folder
+    assert model_hub.resolve_model("tiny.en", offline=True) == tmp_path / PACKAGED[EMBEDDED].folder
 
 
 @pytest.mark.usefixtures("install")
@@ -164,5 +164,5 @@ def test_the_choice_is_logged_in_one_line(install: Callable[..., None], caplog: 
 
 
 def test_an_installation_comes_with_the_model_that_was_measured() -> None:
-    packaged._sum_of.cache_clear()
+    packaged_models._sum_of.cache_clear()
     assert packaged_model(EMBEDDED) is not None

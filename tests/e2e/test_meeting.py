@@ -9,9 +9,9 @@ import webvtt
 
 from clients.paced_media import MEDIA_FORMAT, MediaFile, paced
 from clients.stream import stream
+from gateway.captions.subtitles import to_srt, to_vtt
 from gateway.in_process import local_connection
 from gateway.settings import load_settings
-from gateway.captions.subtitles import to_srt, to_vtt
 from gateway.wire import Cue, CueEvent, CueState, Final, ServerEvent, Start
 from tests.meeting import RECORDING, said_words, words
 from tests.servers import EMBEDDED

@@ -6,8 +6,8 @@ from contextlib import contextmanager, nullcontext
 import anyio
 import pytest
 
-from gateway.errors import Overloaded
 from gateway.access.admission import Admission
+from gateway.errors import Overloaded
 from gateway.transport import SparingTransport, memory_pair
 
 TINY_S = 0.01

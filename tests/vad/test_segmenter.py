@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vad.audio import Float32, s_to_samples
+from vad.audio_history import Tape
 from vad.events import EndReason, SpeechEnded, SpeechEvent, SpeechPaused, SpeechProgress, SpeechResumed, SpeechStarted
 from vad.segmenter import MOST_DOUBT_MS, Segmenter
 from vad.settings import SegmenterSettings
-from vad.audio_history import Tape
 
 WINDOW = 512
 SETTINGS = SegmenterSettings(pause_ms=200, silence_ms=500, pad_before_ms=300)

@@ -12,8 +12,8 @@ from tests.sounds import noise, silence, speechlike
 from vad.audio import AudioFormat, Encoding, Float32
 from vad.detector import DETECTORS, SpeechDetector, create_detector
 from vad.events import SpeechEvent
-from vad.speech_frontend import Listener
 from vad.settings import SegmenterSettings
+from vad.speech_frontend import Listener
 
 SHORT = SegmenterSettings(max_utterance_s=2.0, split_search_s=1.0)
 

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from tests.recordings import recording
 from tests.sounds import noise, silence, speechlike
 from vad.audio import AudioFormat, Encoding, Float32, PcmDecoder
+from vad.audio_history import Tape
 from vad.detector import DETECTORS, create_detector
 from vad.events import EndReason, SpeechEnded
+from vad.settings import SegmenterSettings
 from vad.speech_frontend import Listener
 from vad.stream_origin import GRID_SAMPLES, Origin, warm_up_start
-from vad.settings import SegmenterSettings
-from vad.audio_history import Tape
 
 SETTINGS = SegmenterSettings(max_utterance_s=4.0, split_search_s=1.0)
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from itertools import chain
 
 from decoder.audio_checks import refused_audio
-from decoder.truncation import Cut, carried_on, find_cut, wants_cut
 from decoder.engine import EngineWork
-from decoder.engines.moonshine.greedy_search import Text, token_limit, write
-from decoder.engines.moonshine.draft_cache import Draft, DraftStore
-from decoder.engines.moonshine.network import RUN_ERRORS, Network
 from decoder.engines.moonshine.batch_search import Writing, groups, write_together
+from decoder.engines.moonshine.draft_cache import Draft, DraftStore
+from decoder.engines.moonshine.greedy_search import Text, token_limit, write
+from decoder.engines.moonshine.network import RUN_ERRORS, Network
 from decoder.engines.moonshine.word_alignment import avg_logprob, words_of
+from decoder.truncation import Cut, carried_on, find_cut, wants_cut
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind, Task, Word
 
 __all__ = ["LANGUAGE", "BatchDecoder"]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from decoder.engine import EngineWork
-from decoder.engines.moonshine.greedy_search import Looked, Read, Text
 from decoder.engines.moonshine.decoder_graph import HEADS, rotation
+from decoder.engines.moonshine.greedy_search import Looked, Read, Text
 from decoder.engines.moonshine.network import ALIGNMENT_HEADS, Arrays, Network
 from vad.audio import Float32
 

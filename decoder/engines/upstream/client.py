@@ -14,9 +14,9 @@ import httpx2
 from anyio import to_thread
 from pydantic import SecretStr
 
+from decoder.engines.upstream.audio_encoding import SoundFile, flac, wav
 from decoder.engines.upstream.response_parsing import Heard, read_answer, read_refusal
 from decoder.engines.upstream.retry_policy import Failure, Refusal, failure_of, read_timeout_s, retry_after_s
-from decoder.engines.upstream.audio_encoding import SoundFile, flac, wav
 from decoder.settings import ResponseFormat, UpstreamSettings
 from decoder.types import ModelError, RequestKind, Task
 from vad.audio import SAMPLE_RATE_HZ, Float32

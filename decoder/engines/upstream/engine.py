@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 import anyio
 
-from decoder.engine_selection import create_engine
 from decoder.engine import Engine, EngineInfo, EngineWork, PoolReport
-from decoder.engines.upstream.client import Ask, HttpUpstream, Upstream
-from decoder.engines.upstream.retry_policy import PartialGivesWay, UpstreamWithoutCredits
-from decoder.engines.upstream.pool import Pool, Surroundings, Written
+from decoder.engine_selection import create_engine
 from decoder.engines.upstream.audio_encoding import padded_samples
 from decoder.engines.upstream.budget import Allowance, Ledger, RollingHour
+from decoder.engines.upstream.client import Ask, HttpUpstream, Upstream
+from decoder.engines.upstream.pool import Pool, Surroundings, Written
+from decoder.engines.upstream.retry_policy import PartialGivesWay, UpstreamWithoutCredits
 from decoder.engines.upstream.word_timing import going_on_from
 from decoder.settings import EngineSettings, PoolSettings
 from decoder.types import DecodeRequest, EngineBusy, EngineError, Hypothesis, ModelError, RequestKind, Word

@@ -10,8 +10,11 @@ from math import inf
 
 import anyio
 
-from decoder.engines.upstream.response_parsing import Heard
+from decoder.engines.upstream.audio_encoding import padded_samples
+from decoder.engines.upstream.circuit_breaker import CircuitState, RetryBudget
 from decoder.engines.upstream.client import Ask, Upstream
+from decoder.engines.upstream.pool_member import Member
+from decoder.engines.upstream.response_parsing import Heard
 from decoder.engines.upstream.retry_policy import (
     MOST_BACKOFF_S,
     Action,
@@ -23,9 +26,6 @@ from decoder.engines.upstream.retry_policy import (
     decide,
     error_of,
 )
-from decoder.engines.upstream.circuit_breaker import CircuitState, RetryBudget
-from decoder.engines.upstream.pool_member import Member
-from decoder.engines.upstream.audio_encoding import padded_samples
 from decoder.engines.upstream.word_timing import quietest_sample, words_of
 from decoder.settings import PoolSettings
 from decoder.types import EngineError, RequestKind, Word

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from math import inf
 
 from decoder.engine import UpstreamReport
+from decoder.engines.upstream.audio_encoding import padded_samples
+from decoder.engines.upstream.circuit_breaker import Circuit, CircuitState, Concurrency, Latencies
 from decoder.engines.upstream.client import Ask, Upstream
 from decoder.engines.upstream.retry_policy import Failure, Refusal
-from decoder.engines.upstream.circuit_breaker import Circuit, CircuitState, Concurrency, Latencies
-from decoder.engines.upstream.audio_encoding import padded_samples
 from decoder.types import RequestKind, Task
 from vad.audio import SAMPLE_RATE_HZ
 

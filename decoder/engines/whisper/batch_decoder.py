@@ -6,13 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from decoder.audio_checks import refused_audio
-from decoder.truncation import Cut, carried_on, find_cut, wants_cut
 from decoder.engine import EngineWork
-from decoder.engines.whisper.hypothesis_words import final_words, partial_words
-from decoder.engines.whisper.language_detection import SessionLanguages, judge_language
-from decoder.engines.whisper.repetition import is_doubtful, is_loop
-from decoder.engines.whisper.network import Encoded, Heard, Network
-from decoder.engines.whisper.continuation import rest_of, so_far
 from decoder.engines.whisper.batch_plan import (
     FULL_WINDOW_FRAMES,
     Before,
@@ -23,9 +17,15 @@ from decoder.engines.whisper.batch_plan import (
     window_frames,
 )
 from decoder.engines.whisper.committed_words import keep_promises
+from decoder.engines.whisper.continuation import rest_of, so_far
+from decoder.engines.whisper.hypothesis_words import final_words, partial_words
+from decoder.engines.whisper.language_detection import SessionLanguages, judge_language
+from decoder.engines.whisper.network import Encoded, Heard, Network
 from decoder.engines.whisper.prompt_tokens import context_of, free_of_prompts, goes_on_from, without_prompt
+from decoder.engines.whisper.repetition import is_doubtful, is_loop
 from decoder.engines.whisper.utterance_cache import UtteranceStore
 from decoder.settings import EngineSettings
+from decoder.truncation import Cut, carried_on, find_cut, wants_cut
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind, Task, Word
 
 __all__ = ["BatchDecoder", "Decoded"]

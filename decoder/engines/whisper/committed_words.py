@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
+from decoder.engines.whisper.continuation import rest_of
 from decoder.engines.whisper.hypothesis_words import spell
 from decoder.engines.whisper.network import Heard, Network
-from decoder.engines.whisper.continuation import rest_of
 from decoder.engines.whisper.word_alignment import Spelling
 from decoder.stabiliser import normalise_word
 

@@ -1,8 +1,8 @@
 """PURE: a final that is decoded in pieces, each from where the text before it ends."""
 
-from decoder.engines.whisper.repetition import SILENT_PROBABILITY, is_guessed
-from decoder.engines.whisper.network import Heard
 from decoder.engines.whisper.batch_plan import Before
+from decoder.engines.whisper.network import Heard
+from decoder.engines.whisper.repetition import SILENT_PROBABILITY, is_guessed
 from decoder.types import Word
 from vad.audio import SAMPLE_RATE_HZ
 

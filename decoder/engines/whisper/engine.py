@@ -15,8 +15,8 @@ import numpy as np
 
 from decoder.cpu_cores import shared_cores
 from decoder.engine import Engine, EngineInfo, EngineWork
-from decoder.engines.whisper.language_detection import SessionLanguages
 from decoder.engines.whisper.batch_decoder import BatchDecoder, Decoded
+from decoder.engines.whisper.language_detection import SessionLanguages
 from decoder.engines.whisper.network import Network, load_model
 from decoder.engines.whisper.utterance_cache import UtteranceStore
 from decoder.model_hub import resolve_model

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from decoder.engine import EngineWork
-from decoder.engines.whisper.network import Heard, Network
 from decoder.engines.whisper.batch_plan import CONTEXT_TOKENS, Plan, carried_tokens
+from decoder.engines.whisper.network import Heard, Network
 from decoder.prompts import is_confirmed, repeats_prompt
 from decoder.types import Word
 

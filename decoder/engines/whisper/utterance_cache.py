@@ -4,8 +4,8 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from decoder.truncation import Cut
 from decoder.features import IncrementalLogMel
+from decoder.truncation import Cut
 from decoder.types import DecodeRequest
 from vad.audio import Float32
 

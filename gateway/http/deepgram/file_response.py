@@ -15,14 +15,14 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.access.authenticator import Caller
-from gateway.media.sandboxed_decoder import decoded
-from gateway.errors import InvalidRequest, UnsupportedMedia, error_headers, reply_to
-from gateway.http.openai.transcription_response import open_file, while_connected
-from gateway.http.deepgram.response_format import FileFacts, body_of
-from gateway.runtime import Gateway
 from gateway.access.credentials import address_of
-from gateway.session.file_session import FileWishes
+from gateway.errors import InvalidRequest, UnsupportedMedia, error_headers, reply_to
+from gateway.http.deepgram.response_format import FileFacts, body_of
+from gateway.http.openai.transcription_response import open_file, while_connected
+from gateway.media.sandboxed_decoder import decoded
 from gateway.media.upload import SpooledFile, receive_body
+from gateway.runtime import Gateway
+from gateway.session.file_session import FileWishes
 from gateway.wire import ProtocolError
 from gateway.wire.deepgram.listen_params import Listen, read_listen
 from vad.audio import AudioFormat, Float32, PcmDecoder

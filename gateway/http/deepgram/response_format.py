@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from gateway.captions.line_breaking import join_lines
 from gateway.session.file_session import Passage
+from gateway.text import join_lines
 from gateway.wire import WordSpan
+from gateway.wire.deepgram.listen_params import Listen
 from gateway.wire.deepgram.messages import (
     MODEL_UUID,
     Alternative,
@@ -19,7 +20,6 @@ from gateway.wire.deepgram.messages import (
     seconds,
     word_object,
 )
-from gateway.wire.deepgram.listen_params import Listen
 
 __all__ = ["FileFacts", "body_of"]
 

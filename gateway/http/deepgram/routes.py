@@ -10,20 +10,19 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from gateway.access.authenticator import check_origin
-from gateway.session.connection import serve
-from gateway.media.container_transport import demultiplexed
+from gateway.access.credentials import address_of
 from gateway.errors import GatewayError, Overloaded, reply_to
 from gateway.http.deepgram.file_response import FileResponse, admission_of, now, refusal
-from gateway.runtime import Gateway
+from gateway.media.container_transport import demultiplexed
+from gateway.runtime import Gateway, serve
 from gateway.settings import SessionSettings
-from gateway.access.credentials import address_of
 from gateway.transport import Transport, WebSocketTransport
 from gateway.wire import Codec, ProtocolError
 from gateway.wire.deepgram.codec import DeepgramCodec, goodbye
 from gateway.wire.deepgram.flux_codec import FluxCodec
-from gateway.wire.deepgram.messages import is_close
-from gateway.wire.deepgram.listen_params import Pairs, read_listen
 from gateway.wire.deepgram.flux_params import read_turns
+from gateway.wire.deepgram.listen_params import Pairs, read_listen
+from gateway.wire.deepgram.messages import is_close
 
 __all__ = ["deepgram_router"]
 

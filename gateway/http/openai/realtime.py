@@ -12,19 +12,18 @@ from starlette.websockets import WebSocket
 
 from gateway.access.authenticator import check_origin
 from gateway.access.client_secrets import PREFIX, ClientSecret, ClientSecrets
-from gateway.session.connection import serve
+from gateway.access.credentials import address_of
 from gateway.errors import GatewayError, InvalidRequest, Unauthorized, reply_to
-from gateway.http.request_body import read_body
 from gateway.http.errors import error_response
 from gateway.http.openapi import ERRORS, OPEN
-from gateway.runtime import Gateway
-from gateway.access.credentials import address_of
+from gateway.http.request_body import read_body
+from gateway.runtime import Gateway, serve
 from gateway.transport import WebSocketTransport
 from gateway.wire import Error
 from gateway.wire.openai_realtime.codec import OpenAIRealtimeCodec
 from gateway.wire.openai_realtime.messages import EffectiveSession
-from gateway.wire.openai_realtime.validation_errors import Refusal, read_secret_request
 from gateway.wire.openai_realtime.session_config import Defaults, Wishes
+from gateway.wire.openai_realtime.validation_errors import Refusal, read_secret_request
 
 __all__ = ["realtime_router"]
 

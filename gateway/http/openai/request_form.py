@@ -9,9 +9,9 @@ from reprlib import repr as shortened
 from decoder.engine import EngineInfo
 from decoder.types import Task
 from gateway.errors import InvalidRequest
+from gateway.wire.client_events import ProtocolError
 from gateway.wire.language_choice import LanguageChoice, choose_languages
 from gateway.wire.misspellings import MAX_NAMES, meant_by
-from gateway.wire.client_events import ProtocolError
 
 __all__ = ["Granularity", "Order", "ResponseFormat", "read_order"]
 

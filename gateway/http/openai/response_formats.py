@@ -11,12 +11,12 @@ from pydantic import BaseModel
 
 from decoder.languages import LANGUAGE_NAMES
 from decoder.types import Task
-from gateway.captions.cue_builder import Cue
-from gateway.captions.line_breaking import join_lines
-from gateway.http.openai.request_form import Granularity, Order, ResponseFormat
 from gateway.captions.subtitles import to_srt, to_vtt
+from gateway.http.openai.request_form import Granularity, Order, ResponseFormat
 from gateway.session.file_session import Passage
+from gateway.text import join_lines
 from gateway.wire import WordSpan
+from gateway.wire.cue import Cue
 from vad.audio import SAMPLE_RATE_HZ
 
 __all__ = ["Body", "DeltaWriter", "Transcription", "VerboseTranscription", "body_of", "text_of"]

@@ -7,11 +7,11 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
 from decoder.types import Task
-from gateway.errors import NotFound
-from gateway.http.openapi import ERRORS, OPEN, TRANSCRIPTION_FORM, TRANSCRIPTS, TRANSLATION_FORM
-from gateway.http.openai.transcription_response import FileDesk, TranscriptionResponse
-from gateway.runtime import Gateway
 from gateway.access.credentials import address_of
+from gateway.errors import NotFound
+from gateway.http.openai.transcription_response import FileDesk, TranscriptionResponse
+from gateway.http.openapi import ERRORS, OPEN, TRANSCRIPTION_FORM, TRANSCRIPTS, TRANSLATION_FORM
+from gateway.runtime import Gateway
 
 __all__ = ["rest_router"]
 

@@ -11,18 +11,18 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from decoder.types import Task
-from gateway.access.authenticator import Caller
-from gateway.media.sandboxed_decoder import DecodedSound, decoded
-from gateway.errors import InvalidRequest, error_body
 from gateway.access.admission import Admission
-from gateway.http.openai.response_formats import DeltaWriter, body_of
-from gateway.http.openai.request_form import Order, read_order
-from gateway.runtime import Gateway
+from gateway.access.authenticator import Caller
 from gateway.access.credentials import address_of
-from gateway.session.file_session import FileSession, FileWishes
-from gateway.media.upload import receive_upload
-from gateway.wire import Endpointing, Start
 from gateway.cancellation import work_until
+from gateway.errors import InvalidRequest, error_body
+from gateway.http.openai.request_form import Order, read_order
+from gateway.http.openai.response_formats import DeltaWriter, body_of
+from gateway.media.sandboxed_decoder import DecodedSound, decoded
+from gateway.media.upload import receive_upload
+from gateway.runtime import Gateway
+from gateway.session.file_session import FileSession, FileWishes
+from gateway.wire import Endpointing, Start
 from vad.errors import LivecueError
 
 __all__ = ["FileDesk", "TranscriptionResponse", "open_file", "while_connected"]

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from starlette.requests import HTTPConnection
 
 from gateway.access.authenticator import Caller
+from gateway.access.credentials import address_of, authorization_of
+from gateway.access.view_tokens import ViewTokens, is_view_token
+from gateway.delivery.broadcast import Watched
 from gateway.errors import NotFound, SessionOpen, Unauthorized, Unavailable
 from gateway.journal.journal import Entry, Journal
 from gateway.runtime import Gateway
 from gateway.sqlite import StateUnavailable
-from gateway.access.credentials import address_of, authorization_of
-from gateway.access.view_tokens import ViewTokens, is_view_token
-from gateway.delivery.broadcast import Watched
 
 __all__ = ["Shown", "ShownSessions", "journal_at_hand"]
 

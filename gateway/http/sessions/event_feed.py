@@ -5,13 +5,14 @@ from contextlib import contextmanager
 
 import msgspec
 
+from gateway.delivery.broadcast import Viewer
 from gateway.delivery.event_publisher import Row
 from gateway.errors import Unavailable
-from gateway.journal.journal import Journal
-from gateway.journal.event_json import event_json, seq_of
 from gateway.http.sessions.directory import Shown, journal_at_hand
-from gateway.delivery.broadcast import Viewer
+from gateway.journal.event_json import event_json
+from gateway.journal.journal import Journal
 from gateway.wire import ServerEvent
+from gateway.wire.server_events import seq_of
 
 __all__ = ["Story", "follow"]
 

@@ -12,20 +12,20 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from gateway.delivery.event_publisher import Row
-from gateway.access.authenticator import Caller, check_origin
-from gateway.errors import Disconnected, GatewayError, InvalidRequest, SlowReader, Unauthorized, Unavailable, reply_to
 from gateway.access.admission import Admission
+from gateway.access.authenticator import Caller, check_origin
+from gateway.access.credentials import subprotocol_of
+from gateway.cancellation import work_until
+from gateway.delivery.event_publisher import Row
+from gateway.errors import Disconnected, GatewayError, InvalidRequest, SlowReader, Unauthorized, Unavailable, reply_to
 from gateway.http.errors import error_response
+from gateway.http.openai.transcription_response import while_connected
 from gateway.http.openapi import ERRORS, OPEN
 from gateway.http.security import API_KEY
-from gateway.http.openai.transcription_response import while_connected
-from gateway.runtime import Gateway
 from gateway.http.sessions.directory import Shown, ShownSessions
 from gateway.http.sessions.event_feed import Story, follow
-from gateway.access.credentials import subprotocol_of
+from gateway.runtime import Gateway
 from gateway.transport import WebSocketTransport
-from gateway.cancellation import work_until
 
 __all__ = ["EventStream", "ViewToken", "WebSocketShow", "event_text", "viewers_router"]
 

@@ -9,11 +9,11 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from gateway.errors import InvalidRequest
-from gateway.http.request_body import read_body
 from gateway.http.openapi import ERRORS, OPEN
+from gateway.http.request_body import read_body
 from gateway.http.security import API_KEY
-from gateway.runtime import Gateway
 from gateway.http.sessions.directory import Shown, ShownSessions
+from gateway.runtime import Gateway
 
 __all__ = ["sessions_router"]
 

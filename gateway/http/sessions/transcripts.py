@@ -10,10 +10,10 @@ from starlette.responses import Response
 from gateway.errors import NotFound
 from gateway.http.openapi import ERRORS, OPEN
 from gateway.http.security import API_KEY
-from gateway.http.sessions.events import ViewToken
-from gateway.runtime import Gateway
 from gateway.http.sessions.directory import ShownSessions, journal_at_hand
+from gateway.http.sessions.events import ViewToken
 from gateway.journal.transcript_export import TranscriptFormat, transcript
+from gateway.runtime import Gateway
 
 __all__ = ["transcripts_router"]
 

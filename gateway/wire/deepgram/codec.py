@@ -35,6 +35,7 @@ from gateway.wire import (
     Update,
     WordSpan,
 )
+from gateway.wire.deepgram.listen_params import Listen, prompt_of
 from gateway.wire.deepgram.messages import (
     MODEL_UUID,
     ChannelObject,
@@ -56,7 +57,6 @@ from gateway.wire.deepgram.messages import (
     parse,
     seconds,
 )
-from gateway.wire.deepgram.listen_params import Listen, prompt_of
 from gateway.wire.words import join_words
 
 __all__ = ["DeepgramCodec", "goodbye"]

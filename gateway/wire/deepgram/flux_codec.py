@@ -15,7 +15,6 @@ from dataclasses import replace
 
 import msgspec
 
-from gateway.wire.bounds import Number, Phrases, Whole
 from gateway.wire import (
     SAMPLE_RATE_HZ,
     Audio,
@@ -38,8 +37,7 @@ from gateway.wire import (
     Warning,
     WordSpan,
 )
-from gateway.wire.deepgram.messages import CloseStream, KeepAliveMessage, confidence_of_words, encode, parsed, seconds
-from gateway.wire.deepgram.listen_params import prompt_of
+from gateway.wire.bounds import Number, Phrases, Whole
 from gateway.wire.deepgram.flux_params import (
     Turns,
     check_thresholds,
@@ -48,6 +46,8 @@ from gateway.wire.deepgram.flux_params import (
     is_timeout,
     with_thresholds,
 )
+from gateway.wire.deepgram.listen_params import prompt_of
+from gateway.wire.deepgram.messages import CloseStream, KeepAliveMessage, confidence_of_words, encode, parsed, seconds
 from gateway.wire.words import after_words, join_words
 
 __all__ = ["FluxCodec", "FluxMessage"]

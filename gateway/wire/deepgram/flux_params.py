@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
-from gateway.wire.language_choice import LanguageChoice, choose_languages
 from gateway.wire import AudioFormat, Endpointing, ProtocolError, Start
 from gateway.wire.deepgram.listen_params import (
     MAX_MS,
@@ -13,6 +12,7 @@ from gateway.wire.deepgram.listen_params import (
     Query,
     prompt_of,
 )
+from gateway.wire.language_choice import LanguageChoice, choose_languages
 
 __all__ = [
     "TurnThresholds",

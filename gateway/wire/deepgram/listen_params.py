@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from reprlib import repr as shortened
 
+from gateway.wire import AudioFormat, Encoding, Endpointing, ProtocolError, Start
 from gateway.wire.bounds import MAX_NAME_CHARS
 from gateway.wire.language_choice import LanguageChoice, choose_languages
 from gateway.wire.misspellings import meant_by
-from gateway.wire import AudioFormat, Encoding, Endpointing, ProtocolError, Start
 from vad.errors import AudioFormatError
 
 __all__ = [

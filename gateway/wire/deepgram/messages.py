@@ -6,8 +6,8 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from gateway.wire.bounds import MAX_FIELDS, Name, Phrases
 from gateway.wire import SAMPLE_RATE_HZ, ProtocolError, WordSpan
+from gateway.wire.bounds import MAX_FIELDS, Name, Phrases
 
 __all__ = [
     "MODEL_UUID",

@@ -1,11 +1,11 @@
-"""The JSON messages of the native dialect, as they stand on the wire; `docs/protocol.md` describes them."""
+"""The JSON messages of the native dialect, as they stand on the wire; `docs/protocol.md` describes them. PURE."""
 
 from typing import Annotated
 
 import msgspec
 
-from gateway.wire.bounds import Id, Name, Names, Number, Text, Whole
 from gateway.wire import SAMPLE_RATE_HZ, CueState, Encoding
+from gateway.wire.bounds import Id, Name, Names, Number, Text, Whole
 
 PROTOCOL_VERSION = 1
 

@@ -4,7 +4,7 @@ import re
 from difflib import SequenceMatcher
 
 from decoder.stabiliser import normalise_word
-from gateway.captions.line_breaking import CJK
+from gateway.text import CJK
 
 __all__ = ["rest_of"]
 

@@ -26,8 +26,8 @@ from gateway.wire.openai_realtime.messages import (
     SessionObject,
     UpdateMessage,
 )
-from gateway.wire.openai_realtime.validation_errors import Refusal, event_id_of, read_message
 from gateway.wire.openai_realtime.session_config import Defaults, Wishes
+from gateway.wire.openai_realtime.validation_errors import Refusal, event_id_of, read_message
 from vad.audio import PcmDecoder
 from vad.errors import AudioError
 

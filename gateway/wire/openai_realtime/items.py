@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec import UNSET
 
-from gateway.wire.openai_realtime.append_only import rest_of
-from gateway.captions.line_breaking import join_lines
+from gateway.text import join_lines
 from gateway.wire import (
     SAMPLE_RATE_HZ,
     CueEvent,
@@ -26,6 +25,7 @@ from gateway.wire import (
     SpeechEnded,
     SpeechStarted,
 )
+from gateway.wire.openai_realtime.append_only import rest_of
 from gateway.wire.openai_realtime.messages import (
     Added,
     AudioObject,

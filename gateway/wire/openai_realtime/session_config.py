@@ -6,8 +6,8 @@ from typing import TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from gateway.wire.language_choice import LanguageChoice, choose_languages
 from gateway.wire import AudioFormat, Encoding, Endpointing, ProtocolError, Start
+from gateway.wire.language_choice import LanguageChoice, choose_languages
 from gateway.wire.openai_realtime.messages import (
     AudioObject,
     FormatObject,

@@ -5,8 +5,8 @@ from typing import TypeVar
 
 import msgspec
 
-from gateway.wire.bounds import MAX_ID_CHARS
 from gateway.wire import ProtocolError
+from gateway.wire.bounds import MAX_ID_CHARS
 from gateway.wire.openai_realtime.messages import ClientMessage, SecretRequest
 
 __all__ = ["Refusal", "event_id_of", "read_message", "read_secret_request"]

@@ -6,14 +6,12 @@ The service calls us and sends a call's sound; it has no use for captions. Whoev
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
-from reprlib import repr as shortened
 from typing import assert_never
 
-from gateway.captions.cue_builder import PROFILES
-from gateway.wire.misspellings import MAX_NAMES, meant_by
 from gateway.wire import ClientEvent, KeepAlive, ProtocolError, Said, ServerEvent, Start, Stop
-from gateway.wire.twilio.messages import MAX_PROMPT_CHARS, PARAMETERS, CallStart, Media, Other, StreamStop, read
+from gateway.wire.misspellings import MAX_NAMES, meant_by
 from gateway.wire.twilio.jitter_buffer import Timeline
+from gateway.wire.twilio.messages import MAX_PROMPT_CHARS, PARAMETERS, CallStart, Media, Other, StreamStop, read
 
 __all__ = ["HANG_UP", "TwilioCodec"]
 
@@ -88,15 +86,12 @@ class TwilioCodec:
         # whoever set up the call cannot see a refusal, and would lose all of it
         if len(prompt) > MAX_PROMPT_CHARS:
             ignored.append(f"prompt of {len(prompt)} characters: the first {MAX_PROMPT_CHARS} are read")
-        if profile is not None and profile not in PROFILES:
-            ignored.append(f"profile {shortened(profile)}: there are {', '.join(PROFILES)}; the gateway's is taken")
-            profile = None
         ignored += _nearly_right(wishes)
         self._call, self._timeline = call, Timeline(call.audio, call.tracks)
         return Start(
             audio=call.audio,
             language=wishes.get("language") or wishes.get("lang"),
-            is_language_hint=True,
+            is_lenient=True,
             prompt=prompt[:MAX_PROMPT_CHARS],
             cue_profile=profile,
             ignored=tuple(ignored),

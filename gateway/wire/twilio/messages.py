@@ -13,8 +13,8 @@ from itertools import islice
 
 import msgspec
 
-from gateway.wire.bounds import MAX_NAME_CHARS, MAX_TEXT_CHARS
 from gateway.wire import AudioFormat, Encoding, ProtocolError
+from gateway.wire.bounds import MAX_NAME_CHARS, MAX_TEXT_CHARS
 from vad.errors import AudioFormatError
 
 __all__ = ["PARAMETERS", "CallStart", "Media", "Other", "StreamStop", "read"]

@@ -15,9 +15,7 @@ from typing import Annotated
 
 import msgspec
 
-from gateway.wire.bounds import MAX_FIELDS, Name, Number, Phrases, Whole
-from gateway.captions.line_breaking import join_lines
-from gateway.wire.misspellings import MAX_NAMES, meant_by
+from gateway.text import join_lines
 from gateway.wire import (
     SAMPLE_RATE_HZ,
     Ack,
@@ -41,6 +39,8 @@ from gateway.wire import (
     Update,
     WordSpan,
 )
+from gateway.wire.bounds import MAX_FIELDS, Name, Number, Phrases, Whole
+from gateway.wire.misspellings import MAX_NAMES, meant_by
 from gateway.wire.words import join_words
 from vad.errors import AudioFormatError
 

@@ -12,9 +12,7 @@ from typing import TypeVar
 import msgspec
 import numpy as np
 
-from gateway.wire.bounds import Name, OpenObject, Phrases, Text, Whole
-from gateway.wire.language_choice import choose_languages
-from gateway.captions.line_breaking import join_lines
+from gateway.text import join_lines
 from gateway.wire import (
     Audio,
     AudioFormat,
@@ -31,6 +29,8 @@ from gateway.wire import (
     Stop,
     Update,
 )
+from gateway.wire.bounds import Name, OpenObject, Phrases, Text, Whole
+from gateway.wire.language_choice import choose_languages
 from vad.errors import AudioFormatError
 
 __all__ = ["ANSWER_FRAMES", "FRAME_TYPES", "AsrProgram", "Framer", "WyomingCodec", "error_frame", "frame_type"]

@@ -4,8 +4,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from gateway.errors import Overloaded
 from gateway.access.admission import Admission
+from gateway.errors import Overloaded
 
 
 def test_as_many_sessions_come_in_as_there_is_room_for() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import ConfigurationError
 from gateway.access.api_key_store import KEYS_SCHEMA, KeyStore
 from gateway.access.api_keys import digest_of
+from gateway.errors import ConfigurationError
 from gateway.sqlite import StateDatabase
 
 CREATED_S = 1_000.0

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import InsufficientCredits, RateLimited, Unauthorized
 from gateway.access.api_keys import Account, Key, TokenBucket, digest_of
+from gateway.errors import InsufficientCredits, RateLimited, Unauthorized
 
 DIGEST = digest_of("lc_secret")
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.access.authenticator import Caller, Doorkeeper, open_doorkeeper
-from gateway.errors import ConfigurationError, InsufficientCredits, RateLimited, Unauthorized
 from gateway.access.api_key_store import KEYS_SCHEMA, KeyStore
 from gateway.access.api_keys import Key
+from gateway.access.authenticator import Caller, Doorkeeper, open_doorkeeper
+from gateway.errors import ConfigurationError, InsufficientCredits, RateLimited, Unauthorized
 from gateway.settings import Settings, load_settings
 from gateway.sqlite import StateDatabase, StateUnavailable, data_path
 

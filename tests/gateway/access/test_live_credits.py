@@ -14,10 +14,10 @@ from websockets.http11 import Response
 from clients.connection import connect as connect_client
 from clients.stream import SessionFailed, stream
 from decoder.engines.scripted import ScriptedEngine
-from gateway.session.connection import Connection
-from gateway.errors import Unauthorized
 from gateway.access.api_key_store import KEYS_SCHEMA, KeyStore
 from gateway.access.api_keys import Account, Key, digest_of
+from gateway.errors import Unauthorized
+from gateway.session.connection import Connection
 from gateway.settings import Settings, load_settings
 from gateway.sqlite import StateDatabase
 from gateway.transport import memory_pair

@@ -10,11 +10,11 @@ import anyio
 import httpx2
 import pytest
 
+from gateway.access.view_tokens import PREFIX, ViewTokens
 from gateway.errors import Unauthorized
 from gateway.journal.journal import Journal
 from gateway.journal.store import JournalStore
 from gateway.settings import JournalSettings
-from gateway.access.view_tokens import PREFIX, ViewTokens
 from tests.servers import Served
 from tests.uploading import serving_files
 from tests.watching import (

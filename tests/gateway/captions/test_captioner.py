@@ -13,7 +13,7 @@ from decoder.scheduler import Answer
 from decoder.settings import GuardSettings, StabiliserSettings
 from decoder.types import DecodeRequest, EngineBusy, EngineError, EngineTimeout, Hypothesis, RequestKind
 from gateway.captions.captioner import Captioner
-from gateway.captions.cue_builder import DEFAULT_PROFILE, PROFILES, Cue, CueBuilder, CueState
+from gateway.captions.cue_builder import DEFAULT_PROFILE, PROFILES, CueBuilder
 from gateway.wire import (
     CueEvent,
     Eager,
@@ -27,6 +27,7 @@ from gateway.wire import (
     Start,
     WordSpan,
 )
+from gateway.wire.cue import Cue, CueState
 from tests.requests import WORD_SAMPLES, said
 from vad.audio import SAMPLE_RATE_HZ
 from vad.events import EndReason, SpeechEnded

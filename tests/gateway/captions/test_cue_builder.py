@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from decoder.types import Transcript, Word
-from gateway.captions.cue_builder import PROFILES, Cue, CueBuilder, CueState
+from gateway.captions.cue_builder import PROFILES, CueBuilder
+from gateway.wire.cue import Cue, CueState
 
 SECOND = 16_000
 WEB = PROFILES["web"]

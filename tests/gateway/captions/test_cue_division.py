@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from decoder.types import Word
 from gateway.captions.cue_division import Break, divide, lasts_too_long, lines_needed
-from gateway.captions.line_breaking import Piece, lexicon_of, line_width, pieces_of
 from gateway.captions.cue_profiles import PROFILES, CueProfile
+from gateway.captions.line_breaking import Piece, lexicon_of, line_width, pieces_of
 
 TINY = CueProfile("tiny", 8, 2, comfortable_cps=10.0, min_duration_s=0.5, max_duration_s=2.0, gap_s=0.08)
 ENGLISH = ("the", "a", "fox,", "and", "dog.", "river", "because", "of", "water!", "20", "Mr.", "x" * 12)

@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from decoder.types import Transcript, Word
-from gateway.captions.cue_builder import PROFILES, Cue, CueBuilder, CueProfile, CueState
-from gateway.captions.line_breaking import join_lines, text_width
+from gateway.captions.cue_builder import PROFILES, CueBuilder, CueProfile
 from gateway.captions.cue_profiles import to_latin
+from gateway.text import join_lines, text_width
+from gateway.wire.cue import Cue, CueState
 
 TINY = CueProfile("tiny", 8, 2, comfortable_cps=10.0, min_duration_s=0.5, max_duration_s=2.0, gap_s=0.08)
 SHORTEST_SAMPLES = 640

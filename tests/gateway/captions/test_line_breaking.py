@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decoder.types import Word
-from gateway.captions.line_breaking import LineAim, Piece, best_break, join_lines, lexicon_of, line_width, pieces_of, text_width
+from gateway.captions.line_breaking import LineAim, Piece, best_break, lexicon_of, line_width, pieces_of
+from gateway.text import join_lines, text_width
 
 
 def word(text: str, start_sample: int = 0, end_sample: int = 0) -> Word:

@@ -10,8 +10,8 @@ import webvtt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.captions.cue_builder import Cue, CueState
 from gateway.captions.subtitles import VTT_HEADER, srt_block, to_json, to_srt, to_text, to_vtt, vtt_block
+from gateway.wire.cue import Cue, CueState
 
 ZERO_WIDTH_SPACE = "\u200b"
 HOUR_SAMPLES = 3600 * 16_000

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from gateway.cli.main import app
 from gateway.access.api_key_store import KEYS_SCHEMA, KeyStore
 from gateway.access.api_keys import digest_of
+from gateway.cli.main import app
 from gateway.sqlite import StateDatabase
 
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from gateway.cli.main import app
 from gateway.cli.running import set_up_logging
 
-RECORDING = Path(__file__).parents[2] / "clients" / "demo" / "talk.flac"
+RECORDING = Path(__file__).parents[3] / "clients" / "demo" / "talk.flac"
 
 SCRIPTED = ("--engine", "scripted")
 

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.cli.main import app
-from gateway.journal.store import Batch, Change, JournalStore, Opening
 from gateway.journal.recording import recordings_folder
+from gateway.journal.store import Batch, Change, JournalStore, Opening
 from gateway.wire import ServerEvent
 from tests.said import final, final_cue, ready
 

@@ -16,15 +16,15 @@ from clients.output_paths import Job
 from decoder.engines.scripted import ScriptedEngine, spoken_count
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis
 from gateway.cli.main import app
+from gateway.cli.transcribe import _transcribe, _Work
 from gateway.in_process import local_gateway
 from gateway.settings import load_settings
-from gateway.cli.transcribe import _transcribe, _Work
 from gateway.wire import Start
 from tests.sessions import LoudnessDetector
 from tests.uploading import utterances, wav
 from vad.detector import DETECTORS
 
-TALK = Path(__file__).parents[2] / "clients" / "demo" / "talk.flac"
+TALK = Path(__file__).parents[3] / "clients" / "demo" / "talk.flac"
 
 LOUDNESS = ("--set", "session.detector=loudness")
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.captions.cue_builder import Cue, CueState
 from gateway.delivery.broadcast import BACKLOG_EVENTS, VIEWER_EVENTS, Loss, Subject, Viewer, Watched, Watching
 from gateway.wire import (
     Ack,
@@ -20,6 +19,7 @@ from gateway.wire import (
     SpeechStarted,
     Warning,
 )
+from gateway.wire.cue import Cue, CueState
 
 NATIVE = Subject("native", None, 0.0)
 READY = Ready(1, "a", "scripted", "script", "none", "en")

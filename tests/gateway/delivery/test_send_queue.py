@@ -6,10 +6,10 @@ from anyio.lowlevel import checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.captions.cue_builder import Cue, CueState
-from gateway.errors import SlowReader
 from gateway.delivery.send_queue import Outbox
+from gateway.errors import SlowReader
 from gateway.wire import CueEvent, Flushed, OfChannel, Said, ServerEvent
+from gateway.wire.cue import Cue, CueState
 
 PARTIAL, FINAL = CueState.PARTIAL, CueState.FINAL
 

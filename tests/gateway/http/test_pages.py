@@ -11,7 +11,7 @@ import segno
 
 from tests.uploading import serving_files
 
-WEB = Path(__file__).parents[2] / "clients" / "web"
+WEB = Path(__file__).parents[3] / "clients" / "web"
 
 PAGES = {"/": "captioner.html", "/watch/abc": "viewer.html", "/watch/abc?overlay=1": "overlay.html"}
 

@@ -16,8 +16,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from decoder.engines.scripted import ScriptedEngine
 from gateway.errors import ConfigurationError
-from gateway.settings import ServerSettings, load_settings
 from gateway.http.tls import Certificate, open_certificate
+from gateway.settings import ServerSettings, load_settings
 from gateway.wire import Finished, Ready, Start, Stop
 from gateway.wire.native.codec import NativeClientCodec
 from tests.certificates import Authority

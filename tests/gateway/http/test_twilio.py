@@ -11,9 +11,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from gateway.access.twilio_signature import is_signed, signed_urls
 from gateway.errors import ConfigurationError
 from gateway.settings import load_settings
-from gateway.access.twilio_signature import is_signed, signed_urls
 from tests.calls import SERVICES, CallFrame, frames_of, media_of, start_of, stop_of, url_of, watched_call
 from tests.servers import Served, get
 from tests.sessions import Message

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.captions.cue_builder import CueState
-from gateway.journal.event_json import Superseding, channel_of, event_json, event_of, seq_of
+from gateway.journal.compaction import Superseding
+from gateway.journal.event_json import event_json, event_of
 from gateway.wire import (
     Ack,
     CadenceChanged,
@@ -22,6 +22,8 @@ from gateway.wire import (
     SpeechStarted,
     Warning,
 )
+from gateway.wire.cue import CueState
+from gateway.wire.server_events import channel_of, seq_of
 from tests.said import final, final_cue, partial_cue, ready
 from tests.wire_events import server_events
 

@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from gateway.journal.journal import Entry, Journal, Opening, open_journal
-from gateway.journal.store import JournalStore, ViewToken
 from gateway.journal.recording import recordings_folder
+from gateway.journal.store import JournalStore, ViewToken
 from gateway.settings import JournalSettings, Settings
 from gateway.wire import Ack, Finished, OfChannel, Partial, ServerEvent, Warning
 from tests.said import final, final_cue, partial_cue, ready

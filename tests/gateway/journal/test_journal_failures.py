@@ -15,16 +15,16 @@ import pytest
 
 from gateway.journal.store import JournalStore, ViewToken
 from gateway.sqlite import StateUnavailable
-from tests.gateway.test_journal import NOW_S, Told, at_work, no_warning, opening, seqs, written_elsewhere
+from tests.gateway.journal.test_journal import NOW_S, Told, at_work, no_warning, opening, seqs, written_elsewhere
 from tests.said import final, partial_cue, ready
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 SAY_UNTIL_KILLED = """
 import sys
 from pathlib import Path
 import anyio
-from tests.gateway.test_journal import Told, at_work, no_warning, opening
+from tests.gateway.journal.test_journal import Told, at_work, no_warning, opening
 from tests.said import final, partial_cue, ready
 
 async def main():
@@ -44,7 +44,7 @@ FILL_THE_DISK = """
 import resource, sys
 from pathlib import Path
 import anyio
-from tests.gateway.test_journal import Told, at_work, opening, seqs
+from tests.gateway.journal.test_journal import Told, at_work, opening, seqs
 from tests.said import final, ready
 
 async def main():

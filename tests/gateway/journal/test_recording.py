@@ -18,7 +18,7 @@ from gateway.wire import AudioFormat, Encoding, Start
 from vad.audio import Float32
 from vad.media_file import Media
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 STREAM_UNTIL_KILLED = """
 import sys

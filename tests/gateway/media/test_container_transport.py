@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from anyio.abc import ObjectStream
 
-from gateway.media.container_transport import ContainerTransport, demultiplexed
 from gateway.errors import Disconnected, PayloadTooLarge, UnsupportedMedia
+from gateway.media.container_transport import ContainerTransport, demultiplexed
 from gateway.settings import UploadSettings
 from gateway.transport import MemoryTransport, memory_pair
 from gateway.wire.deepgram.messages import is_close

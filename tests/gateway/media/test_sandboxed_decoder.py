@@ -14,15 +14,15 @@ from pathlib import Path
 import anyio
 import pytest
 
-import gateway.media.sandboxed_decoder
-from gateway.media.sandboxed_decoder import DecodedSound, decoded
-from gateway.media.decoder_process import Outcome, _decode
 from gateway.errors import GatewayError, InvalidRequest, PayloadTooLarge, UnsupportedMedia
+from gateway.media import sandboxed_decoder
+from gateway.media.decoder_process import Outcome, _decode
+from gateway.media.sandboxed_decoder import DecodedSound, decoded
 from gateway.settings import UploadSettings
 from tests.media import CODECS, attacks, encoded, tracks, video, without_length
 from tests.sounds import silence
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 SETTINGS = UploadSettings()
 BYTES_PER_S = 32_000
 
@@ -82,7 +82,7 @@ def listener() -> Iterator[socket.socket]:
 
 def instead(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a process decode that does as it is told here."""
-    monkeypatch.setattr(gateway.demux, "_command", lambda _settings: [sys.executable, "-c", script])
+    monkeypatch.setattr(sandboxed_decoder, "_command", lambda _settings: [sys.executable, "-c", script])
 
 
 @pytest.mark.parametrize("kind", CODECS)
@@ -325,4 +325,4 @@ def test_a_confined_process_has_its_time_and_makes_way() -> None:
 
 def test_a_process_gets_no_environment_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVECUE_SERVER__API_KEYS", "secret")
-    assert set(gateway.demux._environment()) <= {"PYTHONPATH", "SYSTEMROOT"}
+    assert set(sandboxed_decoder._environment()) <= {"PYTHONPATH", "SYSTEMROOT"}

@@ -20,8 +20,8 @@ from gateway.errors import (
     PayloadTooLarge,
     UnsupportedMedia,
 )
-from gateway.settings import UploadSettings
 from gateway.media.upload import Upload, receive_upload
+from gateway.settings import UploadSettings
 
 Refusal = TypeVar("Refusal", bound=GatewayError)
 

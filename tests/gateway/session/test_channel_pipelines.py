@@ -157,7 +157,7 @@ def test_a_list_of_languages_goes_with_every_request() -> None:
 
 @pytest.mark.parametrize("hint", ["Klingon", "fr"])
 def test_a_hint_that_is_no_use_is_warned_of_once_and_the_language_detected(hint: str) -> None:
-    made = pipelines(Start(language=hint, is_language_hint=True))
+    made = pipelines(Start(language=hint, is_lenient=True))
     effects = made.hear(hush(0.5) + speech(1.2), 0.0) + made.hear(hush(0.8), 0.0)
     [warning] = [effect for effect in effects if isinstance(effect, Warning)]
     assert warning.code == "language_ignored"
@@ -182,7 +182,7 @@ def test_the_words_of_an_open_utterance_are_told_when_asked_for() -> None:
 
 @pytest.mark.parametrize(
     ("start", "language"),
-    [(Start(language="German"), "de"), (Start(language="x\ny", is_language_hint=True), None), (Start(), None)],
+    [(Start(language="German"), "de"), (Start(language="x\ny", is_lenient=True), None), (Start(), None)],
 )
 def test_the_language_of_a_session_is_a_code_or_detected(start: Start, language: str | None) -> None:
     made = pipelines(start)

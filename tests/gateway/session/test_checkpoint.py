@@ -8,7 +8,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.session.checkpoint import HELD_S, Checkpoint, checkpoint_of
-from gateway.captions.cue_builder import Cue, CueState
 from gateway.wire import (
     Ack,
     AudioFormat,
@@ -21,6 +20,7 @@ from gateway.wire import (
     SpeechEnded,
     SpeechStarted,
 )
+from gateway.wire.cue import Cue, CueState
 from vad.audio import SAMPLE_RATE_HZ, s_to_samples
 from vad.events import EndReason
 from vad.stream_origin import GRID_SAMPLES, warm_up_start

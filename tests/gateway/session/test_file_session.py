@@ -9,8 +9,8 @@ import pytest
 from decoder.engines.scripted import spoken_count
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind, Task
 from gateway.errors import InsufficientCredits
-from gateway.session.session import SessionContext
 from gateway.session.file_session import FileSession, FileWishes, Passage
+from gateway.session.session import SessionContext
 from gateway.wire import Start
 from tests.sessions import hush, open_context, settled
 from tests.uploading import GatedEngine, utterances

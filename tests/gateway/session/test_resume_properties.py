@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.session.session import SessionContext
-from tests.gateway.test_resumption import RATE_HZ, START, STOP, gateway, heard_so_far, part, resume
+from tests.gateway.session.test_resume import RATE_HZ, START, STOP, gateway, heard_so_far, part, resume
 from tests.sessions import Message, Peer, call, hush, speech
 
 TALK = b"".join(hush(0.9 + 0.13 * n) + speech(0.6 + 0.3 * n) for n in range(5)) * 2 + hush(1.0)

@@ -13,18 +13,18 @@ from anyio.lowlevel import checkpoint
 
 from decoder.engines.scripted import ScriptedEngine
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
+from gateway.delivery.broadcast import Watching
 from gateway.delivery.event_publisher import Audience, Row
 from gateway.errors import InsufficientCredits
-from gateway.journal.journal import Journal
-from gateway.journal.store import Batch, JournalStore
 from gateway.journal.event_json import event_json
+from gateway.journal.journal import Journal
 from gateway.journal.recording import recordings_of
+from gateway.journal.store import Batch, JournalStore
 from gateway.session.session import SessionContext
 from gateway.settings import JournalSettings
 from gateway.sqlite import StateUnavailable
-from gateway.delivery.broadcast import Watching
 from gateway.wire import Ready, ServerEvent
-from tests.gateway.test_resumption import (
+from tests.gateway.session.test_resume import (
     RATE_HZ,
     START,
     STOP,

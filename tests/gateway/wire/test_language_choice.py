@@ -7,15 +7,15 @@ import pytest
 
 from decoder.languages import Script
 from gateway.errors import ConfigurationError
-from gateway.wire.language_choice import LanguageChoice, choose_languages
 from gateway.settings import load_settings
-from gateway.wire.deepgram.listen_params import read_listen
+from gateway.wire.client_events import ProtocolError, Start, Update
 from gateway.wire.deepgram.flux_params import read_turns
+from gateway.wire.deepgram.listen_params import read_listen
+from gateway.wire.language_choice import LanguageChoice, choose_languages
 from gateway.wire.native.codec import NativeCodec
 from gateway.wire.openai_realtime.codec import OpenAIRealtimeCodec
 from gateway.wire.twilio.codec import TwilioCodec
 from gateway.wire.wyoming.codec import WyomingCodec
-from gateway.wire.client_events import ProtocolError, Start, Update
 
 WRITTEN = ("de", "en", "zh")
 

@@ -14,9 +14,9 @@ from decoder.settings import GuardSettings, StabiliserSettings
 from decoder.types import DecodeRequest, Hypothesis, RequestKind, Word
 from gateway.captions.captioner import Captioner
 from gateway.captions.cue_builder import DEFAULT_PROFILE, PROFILES, CueBuilder
-from gateway.captions.line_breaking import join_lines
 from gateway.http.openai.response_formats import body_of
 from gateway.session.file_session import Passage
+from gateway.text import join_lines
 from gateway.wire import (
     CODECS,
     Codec,
@@ -34,7 +34,7 @@ from gateway.wire.deepgram.codec import DeepgramCodec
 from gateway.wire.deepgram.listen_params import Listen
 from gateway.wire.words import join_words, settled_and_open, text_of, whole_words
 from tests.contracts.test_codecs import SESSIONS, opened
-from tests.gateway.rest.test_rest_answers import order
+from tests.gateway.http.openai.test_response_formats import order
 from vad import events as speech
 from vad.audio import SAMPLE_RATE_HZ
 from vad.events import EndReason

@@ -5,8 +5,9 @@ import onnxruntime
 import pytest
 
 from decoder.engine import EngineWork
-from decoder.engines.moonshine.greedy_search import write
+from decoder.engines.moonshine.batch_search import MOST_POSITIONS, Rows, Writing, groups
 from decoder.engines.moonshine.decoder_graph import HEADS
+from decoder.engines.moonshine.greedy_search import write
 from decoder.engines.moonshine.network import Network
 from decoder.engines.moonshine.onnx_writer import (
     FLOAT,
@@ -17,7 +18,6 @@ from decoder.engines.moonshine.onnx_writer import (
     attribute_bytes,
     model_bytes,
 )
-from decoder.engines.moonshine.batch_search import MOST_POSITIONS, Rows, Writing, groups
 from decoder.engines.moonshine.tokenizer import BEGIN
 from decoder.engines.moonshine.weights import read_decoder
 from tests.real_speech import weights

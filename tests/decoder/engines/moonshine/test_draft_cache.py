@@ -2,7 +2,7 @@
 
 import pytest
 
-from decoder.engines import _moonshine_drafts as drafts
+from decoder.engines.moonshine import draft_cache as drafts
 from decoder.engines.moonshine.draft_cache import EMPTY, Draft, DraftStore
 from decoder.types import RequestKind
 from tests.contracts.engines import request

@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from benchmarks.captions import aligned
 from benchmarks.recordings import SHARED_AUDIO
-from decoder.engines.moonshine.network import Arrays, Network
 from decoder.engines.moonshine.engine import MoonshineEngine
+from decoder.engines.moonshine.network import Arrays, Network
 from decoder.settings import EngineSettings
 from decoder.stabiliser import normalise_word
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, ModelError, RequestKind, Task, Word

@@ -5,8 +5,8 @@ from math import inf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decoder.engines.upstream.retry_policy import Failure
 from decoder.engines.upstream.circuit_breaker import Circuit, CircuitState, Concurrency, Latencies, RetryBudget
+from decoder.engines.upstream.retry_policy import Failure
 
 PERMANENT = [failure for failure in Failure if failure.is_permanent]
 TRANSIENT = [Failure.SERVER, Failure.TIMED_OUT, Failure.UNREACHABLE, Failure.GARBAGE, Failure.DISCONNECTED]

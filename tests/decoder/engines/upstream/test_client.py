@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from decoder.engines import _upstream_client, _upstream_failures
+from decoder.engines.upstream import client as client_module
+from decoder.engines.upstream import retry_policy
+from decoder.engines.upstream.audio_encoding import flac, wav
 from decoder.engines.upstream.client import Ask, HttpUpstream
 from decoder.engines.upstream.retry_policy import Failure, Refusal
-from decoder.engines.upstream.audio_encoding import flac, wav
 from decoder.settings import UpstreamSettings
 from decoder.types import ModelError, RequestKind, Task
 from tests.sounds import noise, speechlike
@@ -29,7 +30,7 @@ PARTIAL, FINAL = RequestKind.PARTIAL, RequestKind.FINAL
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait for an answer for longer than a blink."""
     for name in ("PARTIAL_READ_S", "FINAL_READ_S", "LEAST_FINAL_READ_S", "FINAL_READ_SHARE"):
-        monkeypatch.setattr(_upstream_failures, name, 0.05)
+        monkeypatch.setattr(retry_policy, name, 0.05)
 
 
 def ask(samples: Float32 | None = None, **fields: object) -> Ask:
@@ -118,7 +119,7 @@ def test_flac_holds_bit_for_bit_what_wav_does() -> None:
 
 
 async def test_sound_that_leaves_the_machine_is_flac(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_upstream_client, "_is_loopback", lambda _: False)
+    monkeypatch.setattr(client_module, "_is_loopback", lambda _: False)
     async with serving_upstream(lambda _: said("Hello.")) as server:
         client = HttpUpstream(upstream_settings(server))
         await posted(client)
@@ -240,7 +241,7 @@ async def test_a_host_that_does_not_listen_is_unreachable() -> None:
 
 
 async def test_an_answer_that_never_ends_is_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_upstream_client, "_MOST_ANSWER_BYTES", 100)
+    monkeypatch.setattr(client_module, "_MOST_ANSWER_BYTES", 100)
     async with serving_upstream(lambda _: said("Hello " * 100)) as server:
         client = HttpUpstream(upstream_settings(server))
         assert (await refused(client)).failure is Failure.GARBAGE

@@ -11,10 +11,10 @@ import anyio
 import numpy as np
 import pytest
 
-from decoder.engines.upstream.response_parsing import Heard
-from decoder.engines.upstream.retry_policy import Failure, PartialGivesWay, Refusal
 from decoder.engines.scripted import ScriptedEngine
 from decoder.engines.upstream.engine import Ask, Surroundings, UpstreamEngine, create
+from decoder.engines.upstream.response_parsing import Heard
+from decoder.engines.upstream.retry_policy import Failure, PartialGivesWay, Refusal
 from decoder.settings import EngineSettings, PoolSettings, UpstreamSettings
 from decoder.types import DecodeRequest, EngineBusy, EngineError, Hypothesis, ModelError, RequestKind, Task
 from tests.requests import hypothesis, said, text

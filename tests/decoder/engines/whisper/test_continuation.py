@@ -4,9 +4,9 @@ import ctranslate2
 import numpy as np
 import pytest
 
-from decoder.engines.whisper.network import Encoded, Heard
-from decoder.engines.whisper.continuation import rest_of, so_far
 from decoder.engines.whisper.batch_plan import FULL_WINDOW_FRAMES, Before, Plan
+from decoder.engines.whisper.continuation import rest_of, so_far
+from decoder.engines.whisper.network import Encoded, Heard
 from decoder.types import RequestKind, Word
 from tests.contracts.engines import request
 from tests.sounds import noise

@@ -18,9 +18,9 @@ from jiwer import wer
 
 from decoder.engine import EngineWork
 from decoder.engines.whisper.batch_decoder import BatchDecoder
+from decoder.engines.whisper.engine import WhisperEngine, create
 from decoder.engines.whisper.network import Network, load_model
 from decoder.engines.whisper.utterance_cache import UtteranceStore
-from decoder.engines.whisper.engine import WhisperEngine, create
 from decoder.settings import EngineSettings, StabiliserSettings
 from decoder.stabiliser import Stabiliser
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, ModelError, RequestKind, Word

@@ -11,7 +11,7 @@ import pytest
 
 from tests.uploading import serving_files
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 ADVERTISED_URL = "http://127.0.0.1:8000"
 

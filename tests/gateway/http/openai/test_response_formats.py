@@ -9,11 +9,11 @@ import pytest
 import webvtt
 
 from decoder.types import Task
-from gateway.captions.cue_builder import Cue, CueState
-from gateway.http.openai.response_formats import DeltaWriter, body_of, text_of
 from gateway.http.openai.request_form import Granularity, Order, ResponseFormat
+from gateway.http.openai.response_formats import DeltaWriter, body_of, text_of
 from gateway.session.file_session import Passage
 from gateway.wire import Final, Latency, WordSpan
+from gateway.wire.cue import Cue, CueState
 from vad.audio import SAMPLE_RATE_HZ
 
 SEGMENT_KEYS = {

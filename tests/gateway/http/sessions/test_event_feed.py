@@ -7,14 +7,14 @@ from pathlib import Path
 import anyio
 import pytest
 
+from gateway.delivery.broadcast import Subject, Watching
 from gateway.errors import Unavailable
+from gateway.http.sessions.directory import Shown
+from gateway.http.sessions.event_feed import PAGE_ROWS, Story, follow
 from gateway.journal.journal import Journal, Opening
 from gateway.journal.store import JournalStore
 from gateway.settings import JournalSettings
-from gateway.http.sessions.directory import Shown
 from gateway.sqlite import StateUnavailable
-from gateway.http.sessions.event_feed import PAGE_ROWS, Story, follow
-from gateway.delivery.broadcast import Subject, Watching
 from gateway.wire import Ack, Flushed, OfChannel, ServerEvent, SpeechStarted, Warning
 from tests.said import final, final_cue, partial_cue, ready
 

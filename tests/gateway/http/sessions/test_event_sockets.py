@@ -14,10 +14,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
-from gateway.http.sessions.events import WebSocketShow
+from gateway.delivery.broadcast import VIEWER_EVENTS, Loss, Subject, Watched, Watching
 from gateway.http.sessions.directory import Shown
 from gateway.http.sessions.event_feed import Story, follow
-from gateway.delivery.broadcast import VIEWER_EVENTS, Loss, Subject, Watched, Watching
+from gateway.http.sessions.events import WebSocketShow
 from gateway.wire import Finished
 from tests.said import final, ready
 from tests.sessions import Message

@@ -11,11 +11,11 @@ import pytest
 from starlette.types import Message as AsgiMessage
 from websockets.asyncio.client import connect
 
-from gateway.journal.store import Batch, JournalStore, Opening
-from gateway.http.sessions.events import EventStream
+from gateway.delivery.broadcast import Subject, Watching
 from gateway.http.sessions.directory import Shown
 from gateway.http.sessions.event_feed import follow
-from gateway.delivery.broadcast import Subject, Watching
+from gateway.http.sessions.events import EventStream
+from gateway.journal.store import Batch, JournalStore, Opening
 from tests.said import final, ready
 from tests.servers import Served
 from tests.sessions import Message, hush, speech

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
+from decoder.engines.scripted import ScriptedEngine
 from decoder.engines.upstream.retry_policy import (
     UpstreamFailed,
     UpstreamRateLimited,
@@ -19,7 +20,6 @@ from decoder.engines.upstream.retry_policy import (
     UpstreamUnauthorized,
     UpstreamWithoutCredits,
 )
-from decoder.engines.scripted import ScriptedEngine
 from decoder.types import EngineError, EngineFailed, EngineTimeout
 from gateway.captions.cue_builder import PROFILES
 from gateway.errors import (
@@ -51,7 +51,7 @@ from vad.detector import DETECTORS
 from vad.errors import AudioError, AudioFormatError, DetectorUnavailable, LivecueError
 from vad.settings import SegmenterSettings
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[4] / "docs"
 PAGE = (DOCS / "protocol.md").read_text()
 
 Tree = Mapping[str, object]
