@@ -11,7 +11,7 @@ from ctranslate2 import set_random_seed
 from faster_whisper import WhisperModel
 
 from benchmarks.sets import Recording
-from benchmarks.virtual import Said, VirtualGateway
+from benchmarks.virtual import TimedEvents, VirtualGateway
 from clients.paced_media import MEDIA_FORMAT
 from decoder.engine import Engine, EngineWork
 from decoder.engines.scripted import CostModel
@@ -55,7 +55,7 @@ class Transcribed:
 
     text: str
     cpu_s: float
-    said: tuple[Said, ...] = ()
+    said: tuple[TimedEvents, ...] = ()
     work: EngineWork | None = None
     requests: int = 0
 
@@ -110,5 +110,5 @@ def pcm_of(audio: Float32) -> bytes:
     return np.clip(np.round(audio * 32768), -32768, 32767).astype("<i2").tobytes()
 
 
-def _text(said: Sequence[Said]) -> str:
+def _text(said: Sequence[TimedEvents]) -> str:
     return " ".join(event.text for moment in said for event in moment.events if isinstance(event, Final))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from benchmarks.virtual import Said
+from benchmarks.virtual import TimedEvents
 from gateway.wire import Cue, CueEvent, CueState, Final
 
 __all__ = [
@@ -59,7 +59,9 @@ class Standing:
     committed_s: float
 
 
-def displays(said: Iterable[Said], split: Callable[[str], Sequence[str]] = str.split) -> dict[int, list[Display]]:
+def displays(
+    said: Iterable[TimedEvents], split: Callable[[str], Sequence[str]] = str.split
+) -> dict[int, list[Display]]:
     """Return what was shown of each utterance, one display for each moment at which cues changed.
 
     Args:

@@ -68,17 +68,17 @@ class Written:
 
     Attributes:
         texts: of each stream's finals, in order.
-        heard_samples: one past the last sample of each stream's last final.
+        audio_samples: one past the last sample of each stream's last final.
     """
 
     texts: list[list[str]]
-    heard_samples: list[int] = field(default_factory=list)
+    audio_samples: list[int] = field(default_factory=list)
 
     def note(self, stream: int, event: ServerEvent, _at_s: float) -> None:
         """Take in an event of a stream."""
         if isinstance(event, Final):
             self.texts[stream].append(event.text)
-            self.heard_samples[stream] = event.end_sample
+            self.audio_samples[stream] = event.end_sample
 
     @property
     def finals(self) -> int:
@@ -151,7 +151,7 @@ async def measure(options: argparse.Namespace, recordings: Sequence[Utterances])
     )
     phrases = [
         phrase
-        for order, texts, end_sample in zip(said, written.texts, written.heard_samples, strict=True)
+        for order, texts, end_sample in zip(said, written.texts, written.audio_samples, strict=True)
         for phrase in doubled_phrases(texts, said_until(order, end_sample))
     ]
     return Doubled(

@@ -18,7 +18,7 @@ from benchmarks.reference_times import ReferenceTimes
 from benchmarks.scoring import count_errors, normalised, splitter
 from benchmarks.sets import Recording, read_sets
 from benchmarks.tally import lags_of, written_words
-from benchmarks.virtual import Said
+from benchmarks.virtual import TimedEvents
 from clients.paced_media import MEDIA_FORMAT
 from decoder.engines.whisper.engine import WhisperEngine
 from decoder.types import DecodeRequest, EngineError, Hypothesis
@@ -86,7 +86,7 @@ class SpeechClock:
     """
 
     passage: Passage
-    _said: list[Said] = field(default_factory=list)
+    _said: list[TimedEvents] = field(default_factory=list)
     _speech_s: float = 0.0
 
     def note(self, event: ServerEvent, at_s: float) -> None:
@@ -96,7 +96,7 @@ class SpeechClock:
         if self._said and at_s - self._said[-1].at_s <= MOMENT_S:
             self._said[-1] = replace(self._said[-1], events=(*self._said[-1].events, event))
         else:
-            self._said.append(Said(at_s, (event,)))
+            self._said.append(TimedEvents(at_s, (event,)))
 
     def figures(self) -> StreamFigures:
         """Return what it came to, words followed by alignment."""

@@ -28,7 +28,7 @@ from benchmarks.arms import gateway_settings
 from benchmarks.paced import percentile
 from benchmarks.recordings import SHARED_AUDIO
 from benchmarks.report import print_table, write_json
-from benchmarks.virtual import Said, VirtualGateway
+from benchmarks.virtual import TimedEvents, VirtualGateway
 from clients.paced_media import MEDIA_FORMAT, MediaFile
 from decoder.engine import Engine, EngineWork
 from decoder.engine_selection import create_engine
@@ -288,7 +288,7 @@ class SoakRun:
         await self._gateway.step()
         return time.process_time() - began_s - (self._gateway.cpu_s - engine_began_s)
 
-    def _note_said(self, said: Said) -> None:
+    def _note_said(self, said: TimedEvents) -> None:
         for event in said.events:
             self._check.note(event)
             if isinstance(event, Final):

@@ -116,7 +116,7 @@ def utterance_starts(windows: Float32, probabilities: Float32) -> list[int]:
     segmenter = Segmenter(SETTINGS, windows.shape[1])
     judged = zip(windows, probabilities.tolist(), strict=True)
     events = [event for window, probability in judged for event in segmenter.push(window, probability)]
-    return [event.heard_sample for event in events if isinstance(event, SpeechStarted)]
+    return [event.audio_end_sample for event in events if isinstance(event, SpeechStarted)]
 
 
 def speech_samples(turns: list[Turn], count: int) -> NDArray[np.bool_]:

@@ -35,7 +35,7 @@ from benchmarks.report import print_table, write_json
 from clients.paced_media import MEDIA_FORMAT
 from clients.stream import stream
 from decoder.engines.scripted import ScriptedEngine
-from gateway.delivery.broadcast import Loss, Watching
+from gateway.delivery.broadcast import Broadcaster, Loss
 from gateway.http.app import create_app
 from gateway.runtime import Gateway, open_gateway
 from gateway.session.connection import Connection
@@ -115,7 +115,7 @@ class Result:
     cpu_share: float
 
 
-class TimedWatching(Watching):
+class TimedWatching(Broadcaster):
     """Notes when each event was told, and which are finals."""
 
     def __init__(self) -> None:

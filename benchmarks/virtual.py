@@ -19,11 +19,11 @@ from gateway.session.pipeline import Effect, Pipeline, PipelineSettings
 from gateway.settings import Settings
 from gateway.wire import ServerEvent, Start
 
-__all__ = ["Said", "VirtualGateway"]
+__all__ = ["TimedEvents", "VirtualGateway"]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TimedEvents:
     """What a session said at one moment: the events that one frame or one answer caused.
 
     Attributes:
@@ -39,7 +39,7 @@ class Said:
 class _Session:
     pipeline: Pipeline
     sound: bytes
-    said: list[Said] = field(default_factory=list)
+    said: list[TimedEvents] = field(default_factory=list)
     is_open: bool = True
 
 
@@ -77,7 +77,7 @@ class VirtualGateway:
         *,
         frame_s: float = 0.1,
         cost: CostModel | None = None,
-        tell: Callable[[Said], None] | None = None,
+        tell: Callable[[TimedEvents], None] | None = None,
     ) -> None:
         self.cpu_s = 0.0
         """CPU time of this process while the engine decoded."""
@@ -100,11 +100,11 @@ class VirtualGateway:
         }
 
     @property
-    def said(self) -> list[list[Said]]:
+    def said(self) -> list[list[TimedEvents]]:
         """What each session has said so far."""
         return [session.said for session in self._sessions.values()]
 
-    async def run(self) -> list[list[Said]]:
+    async def run(self) -> list[list[TimedEvents]]:
         """Play all of the sound, and return what each session said."""
         while await self.step():
             pass
@@ -119,7 +119,7 @@ class VirtualGateway:
         self._now_s = due_s
         for session in self._sessions.values():
             if session.is_open:
-                self._apply(session, session.pipeline.hear(session.sound[start:end], due_s))
+                self._apply(session, session.pipeline.push_audio(session.sound[start:end], due_s))
                 if end >= len(session.sound):
                     session.is_open = False
                     self._apply(session, session.pipeline.stop(due_s))
@@ -161,7 +161,7 @@ class VirtualGateway:
         events = tuple(effect for effect in effects if not isinstance(effect, DecodeRequest))
         if events:
             tell = self._tell or session.said.append
-            tell(Said(self._now_s, events))
+            tell(TimedEvents(self._now_s, events))
         for effect in effects:
             if isinstance(effect, DecodeRequest):
                 self._submit(effect)

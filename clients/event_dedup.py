@@ -3,22 +3,22 @@
 from gateway.wire import (
     CueEvent,
     CueState,
+    DialectMessage,
     Error,
     Final,
     Flushed,
     OfChannel,
     Partial,
     Ready,
-    Said,
     ServerEvent,
     SpeechEnded,
     SpeechStarted,
 )
 
-__all__ = ["Seen"]
+__all__ = ["EventDeduplicator"]
 
 
-class Seen:
+class EventDeduplicator:
     """Tells the events that are to be shown from those that have been.
 
     Their numbers would do, were it not for a gateway that is killed: of what it said in its last moment it knows
@@ -45,7 +45,7 @@ class Seen:
 
     def is_new(self, event: ServerEvent) -> bool:
         """Return whether an event is to be shown, and note that it has been."""
-        assert not isinstance(event, Partial | Said | OfChannel), "the native dialect has no such messages"
+        assert not isinstance(event, Partial | DialectMessage | OfChannel), "the native dialect has no such messages"
         if isinstance(event, Ready):
             was_ready, self._is_ready = self._is_ready, True
             self.seq = max(self.seq, event.seq)

@@ -2,7 +2,7 @@
 
 from gateway.wire import SAMPLE_RATE_HZ, Final, Gap, LivecueError, OfChannel, Ready, ServerEvent
 
-__all__ = ["Gaps", "Incomplete"]
+__all__ = ["Incomplete", "MissingAudio"]
 
 _MAX_IN_A_ROW = 5
 """Utterances without words, each of them tried several times. An engine that is down makes no more of the rest."""
@@ -19,7 +19,7 @@ class Incomplete(LivecueError):
     code = "incomplete"
 
 
-class Gaps:
+class MissingAudio:
     """Collects the places without words, for one sentence at the end."""
 
     def __init__(self) -> None:

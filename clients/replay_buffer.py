@@ -5,7 +5,7 @@ from math import inf
 
 from gateway.wire import Audio, AudioFormat, Flush, ProtocolError, Stop
 
-__all__ = ["KEPT_S", "Unacknowledged"]
+__all__ = ["KEPT_S", "ReplayBuffer"]
 
 KEPT_S = 23.0
 """Sound kept from before what is unanswered: a gateway that was restarted goes back so far."""
@@ -14,7 +14,7 @@ _PIECE_S = 1.0
 """Of sound in one message, at most: 0.4 MB in the widest format, where a gateway takes 1 MiB."""
 
 
-class Unacknowledged:
+class ReplayBuffer:
     """The sound of a session and the controls among it: what has been sent and is kept, then what is yet to be sent.
 
     Sound is counted from the session's first byte on, and taken up again only between two sample frames. A flush or

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import anyio
 
 from clients.connection import Connect, Connection, ConnectionFailed
-from clients.event_dedup import Seen
+from clients.event_dedup import EventDeduplicator
 from clients.reconnect import BackOff, Change, Outage
-from clients.replay_buffer import Unacknowledged
+from clients.replay_buffer import ReplayBuffer
 from gateway.wire import (
     Ack,
     Audio,
@@ -87,8 +87,8 @@ class CaptionStream:
         self._start = start
         self._lost = lost or Lost()
         self._waits_for_room = not (start.resumable and self._lost.is_live)
-        self._said = Unacknowledged(start.audio, None if self._waits_for_room else _KEPT_LIVE_S)
-        self._seen = Seen()
+        self._said = ReplayBuffer(start.audio, None if self._waits_for_room else _KEPT_LIVE_S)
+        self._seen = EventDeduplicator()
         self._outage = Outage(self._lost.back_off, self._lost.on_change)
         self._ready: Ready | None = None
         """As the session introduced itself on its newest connection."""

@@ -15,7 +15,7 @@ from anyio import to_thread
 
 from clients.connection import Connection, ConnectionFailed, Goodbye, connect, reason_of
 from clients.reconnect import BackOff, Change, Outage
-from gateway.wire import Error, Finished, LivecueError, OfChannel, ProtocolError, Said, ServerEvent
+from gateway.wire import DialectMessage, Error, Finished, LivecueError, OfChannel, ProtocolError, ServerEvent
 from gateway.wire.native.codec import NativeClientCodec
 
 __all__ = ["ConnectAfter", "NothingToWatch", "find_session", "watch"]
@@ -114,7 +114,7 @@ class _Viewer:
                 return self._is_over or isinstance(end, Goodbye)
             for event in _events(message):
                 told = event.event if isinstance(event, OfChannel) else event
-                assert not isinstance(told, OfChannel | Said), "no message is read as one of these"
+                assert not isinstance(told, OfChannel | DialectMessage), "no message is read as one of these"
                 if told.seq <= self.seq:
                     continue
                 self.seq = told.seq

@@ -47,7 +47,7 @@ class Stabiliser:
         self,
         words: tuple[Word, ...],
         revision: int,
-        heard_sample: int,
+        audio_end_sample: int,
         *,
         is_cut: bool = False,
         avg_logprob: float | None = None,
@@ -57,7 +57,7 @@ class Stabiliser:
         Args:
             words: all words of the utterance so far.
             revision: of the hypothesis, greater than that of the one before.
-            heard_sample: one past the last sample of its audio.
+            audio_end_sample: one past the last sample of its audio.
             is_cut: whether somebody speaks up to there. Then the last word is left out, for it may be half of one.
             avg_logprob: of the hypothesis, nats per token; None where the engine does not say.
         """
@@ -66,7 +66,7 @@ class Stabiliser:
         rest = rest[:-1] if is_cut else rest
         most = self._settings.agreement + 1
         self._recent = [*self._recent, rest][-most:]
-        self._heard = [*self._heard, heard_sample][-most:]
+        self._heard = [*self._heard, audio_end_sample][-most:]
         needed = self._needed() + is_unsure
         agreed = _common_prefix(self._recent[-needed:]) if len(self._recent) >= needed else 0
         was_shown = _common_prefix([rest[:agreed], self._shown]) == agreed
@@ -80,8 +80,8 @@ class Stabiliser:
         """Return how many hypotheses, the newest included, must agree now."""
         agreement = self._settings.agreement
         apart_samples = self._settings.agreement_s * SAMPLE_RATE_HZ
-        for count, heard_sample in enumerate(reversed(self._heard[:-1]), start=2):
-            if self._heard[-1] - heard_sample >= apart_samples:
+        for count, audio_end_sample in enumerate(reversed(self._heard[:-1]), start=2):
+            if self._heard[-1] - audio_end_sample >= apart_samples:
                 return min(count, agreement)
         return agreement
 

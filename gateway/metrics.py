@@ -9,8 +9,8 @@ from prometheus_client.registry import Collector
 
 from decoder.engine import PoolReport
 from decoder.scheduler import Scheduler
-from gateway.access.authenticator import Doorkeeper
-from gateway.delivery.broadcast import Watching
+from gateway.access.authenticator import Authenticator
+from gateway.delivery.broadcast import Broadcaster
 from gateway.journal.unwritten_events import JournalCounts
 from gateway.wire import Final
 
@@ -70,16 +70,16 @@ class Metrics:
         )
         registry.register(_SchedulerCollector(scheduler))
 
-    def watch(self, doorkeeper: Doorkeeper) -> None:
+    def watch(self, authenticator: Authenticator) -> None:
         """Tell also what keys have spent, and whom the doorkeeper has refused."""
-        self._registry.register(_DoorkeeperCollector(doorkeeper))
+        self._registry.register(_DoorkeeperCollector(authenticator))
 
     def watch_upstreams(self, report: Callable[[], PoolReport] | None) -> None:
         """Tell also how the engine's upstreams fare, where it has some."""
         if report is not None:
             self._registry.register(_UpstreamCollector(report))
 
-    def watch_viewers(self, watching: Watching) -> None:
+    def watch_viewers(self, watching: Broadcaster) -> None:
         """Tell also how many watch, and what they do not get."""
         self._registry.register(_WatchingCollector(watching))
 
@@ -115,28 +115,28 @@ class Metrics:
 class _DoorkeeperCollector(Collector):
     """Reads the doorkeeper's counts when asked."""
 
-    def __init__(self, doorkeeper: Doorkeeper) -> None:
-        self._doorkeeper = doorkeeper
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
 
     def collect(self) -> Iterator[Metric]:
-        doorkeeper = self._doorkeeper
+        authenticator = self._authenticator
         spent = CounterMetricFamily("livecue_key_audio_seconds", "Sound spent, by name of the key", labels=["key"])
-        for name, audio_s in doorkeeper.spent_s.items():
+        for name, audio_s in authenticator.spent_s.items():
             spent.add_metric([name], audio_s)
         yield spent
         refusals = CounterMetricFamily("livecue_key_refusals", "Requests refused at the door, by code", labels=["code"])
-        for code, count in doorkeeper.refusals.items():
+        for code, count in authenticator.refusals.items():
             refusals.add_metric([code], count)
         yield refusals
         yield CounterMetricFamily(
-            "livecue_state_failures", "Times the state database could not be reached", doorkeeper.failures
+            "livecue_state_failures", "Times the state database could not be reached", authenticator.failures
         )
 
 
 class _WatchingCollector(Collector):
     """Counts viewers when asked."""
 
-    def __init__(self, watching: Watching) -> None:
+    def __init__(self, watching: Broadcaster) -> None:
         self._watching = watching
 
     def collect(self) -> Iterator[Metric]:

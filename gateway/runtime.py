@@ -12,8 +12,8 @@ import anyio
 from decoder.engine import Engine
 from decoder.scheduler import Scheduler
 from gateway.access.admission import Admission, Shares
-from gateway.access.authenticator import Caller, Doorkeeper, open_doorkeeper
-from gateway.delivery.broadcast import BACKLOG_EVENTS, SPARE_BACKLOG_EVENTS, Subject, Watching
+from gateway.access.authenticator import Authenticator, Caller, open_authenticator
+from gateway.delivery.broadcast import BACKLOG_EVENTS, SPARE_BACKLOG_EVENTS, Broadcaster, SessionInfo
 from gateway.journal.journal import Journal, open_journal
 from gateway.journal.recording import recordings_folder
 from gateway.journal.store import journal_path
@@ -37,7 +37,7 @@ class Gateway:
 
     settings: Settings
     sessions: SessionContext
-    doorkeeper: Doorkeeper
+    authenticator: Authenticator
     shares: Shares
     admission: Admission
     file_admission: Admission
@@ -55,17 +55,17 @@ async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gate
     """
     # the doorkeeper leaves last: what the last sessions have spent is still written down
     async with (
-        open_doorkeeper(settings) as doorkeeper,
+        open_authenticator(settings) as authenticator,
         open_journal(settings) as journal,
         open_sessions(settings, engine, journal) as sessions,
     ):
-        sessions.metrics.watch(doorkeeper)
+        sessions.metrics.watch(authenticator)
         sessions.metrics.watch_journal(journal.counts)
-        shares = Shares(doorkeeper.tenant_of, settings.limits.max_share)
+        shares = Shares(authenticator.tenant_of, settings.limits.max_share)
         live = Admission(settings.server.max_sessions, "sessions", sessions.drain, shares)
         files = Admission(settings.files.max_files, "files", sessions.drain, shares)
         decoders = Admission(settings.limits.max_decoders, "containers", sessions.drain, shares)
-        yield Gateway(settings, sessions, doorkeeper, shares, live, files, decoders)
+        yield Gateway(settings, sessions, authenticator, shares, live, files, decoders)
 
 
 @asynccontextmanager
@@ -91,7 +91,7 @@ async def open_sessions(
     pipeline = PipelineSettings(settings.segmenter, settings.stabiliser, settings.guard, session)
     metrics = Metrics(scheduler)
     is_written = journal is not None and journal.is_enabled
-    watching = Watching(SPARE_BACKLOG_EVENTS if is_written else BACKLOG_EVENTS)
+    watching = Broadcaster(SPARE_BACKLOG_EVENTS if is_written else BACKLOG_EVENTS)
     is_recorded = journal is not None and settings.journal.record
     recordings = recordings_folder(journal_path(settings.journal)) if is_recorded else None
     try:
@@ -122,6 +122,6 @@ async def serve(
         caller: who opened it.
         about: returns what else is known of its session, for those who look for one to watch.
     """
-    subject = Subject(dialect, caller.name, time.time(), about)
-    charge = partial(gateway.doorkeeper.charge, caller)
+    subject = SessionInfo(dialect, caller.name, time.time(), about)
+    charge = partial(gateway.authenticator.charge, caller)
     await Connection(transport, codec, gateway.sessions, charge, subject).run()

@@ -13,7 +13,7 @@ import uvicorn
 from anyio.abc import TaskStatus
 
 from decoder.engine_selection import create_engine
-from gateway.access.authenticator import open_doorkeeper
+from gateway.access.authenticator import open_authenticator
 from gateway.errors import ConfigurationError
 from gateway.http.app import create_app
 from gateway.http.public_addresses import lan_address, listening_urls
@@ -58,7 +58,7 @@ async def serve(
         ModelError: the engine's model cannot be loaded.
         StateUnavailable: there is a state database, and it cannot be read and written.
     """
-    async with open_doorkeeper(settings):
+    async with open_authenticator(settings):
         pass  # an open door and a broken database are refused before a model is loaded
     certificate = open_certificate(settings.server)
     listener = _bind(settings.server)
@@ -124,7 +124,7 @@ def _reload(gateway: Gateway, read_settings: Callable[[], Settings] | None, cert
     except ConfigurationError as error:
         logger.error("the keys stay as they were: %s", error)
         return
-    gateway.doorkeeper.replace_static(key.get_secret_value() for key in keys)
+    gateway.authenticator.replace_static(key.get_secret_value() for key in keys)
     logger.warning("the keys of the settings have been read again keys=%d", len(keys))
 
 

@@ -14,7 +14,7 @@ from gateway.access.authenticator import Caller, is_loopback
 from gateway.errors import ConfigurationError, Disconnected, IdleTimeout
 from gateway.runtime import Gateway, serve
 from gateway.settings import ServerSettings
-from gateway.wire import Say
+from gateway.wire import DialectReply
 from gateway.wire.wyoming.codec import ANSWER_FRAMES, AsrProgram, Framer, WyomingCodec, error_frame, frame_type
 from vad.errors import LivecueError
 
@@ -117,7 +117,7 @@ class _Server:
 
     async def _answer(self, connection: "_Connection", frame: bytes) -> None:
         for event in WyomingCodec(self._program).receive(frame):
-            if isinstance(event, Say):
+            if isinstance(event, DialectReply):
                 await connection.send(event.message)
 
 

@@ -84,12 +84,12 @@ async def opened(browser: Browser) -> AsyncIterator[Page]:
     page = await context.new_page()
     page.set_default_timeout(PATIENCE_MS)
 
-    def hear(said: ConsoleMessage) -> None:
+    def receive(said: ConsoleMessage) -> None:
         if "Content Security Policy" in said.text:
             faults.append(said.text)
 
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", hear)
+    page.on("console", receive)
     yield page
     await context.close()
     assert not faults
@@ -131,19 +131,19 @@ class Speaker:
     async def begin(self) -> Message:
         """Begin an utterance, wait for its first words and return them as a cue."""
         await self.websocket.send(hush(0.5) + speech(1.2))
-        return await self.hear("cue")
+        return await self.receive("cue")
 
     async def end(self) -> str:
         """End the utterance, wait for its words and return them."""
         await self.websocket.send(hush(0.8))
-        return str((await self.hear("final"))["text"])
+        return str((await self.receive("final"))["text"])
 
     async def stop(self) -> None:
         """End the session."""
         await self.websocket.send(json.dumps({"type": "stop"}))
-        await self.hear("finished")
+        await self.receive("finished")
 
-    async def hear(self, kind: str) -> Message:
+    async def receive(self, kind: str) -> Message:
         """Return the gateway's next message of a kind."""
         while True:
             message: Message = json.loads(await self.websocket.recv())

@@ -92,7 +92,7 @@ async def replay(lines: Sequence[Line], piece_s: float = PIECE_S) -> list[Line]:
 async def _listen(peer: Peer, heard: list[Message]) -> None:
     while True:
         try:
-            message = await peer.hear()
+            message = await peer.receive()
         except anyio.EndOfStream:
             return
         heard.append(message | {"session_id": "SESSION"} if "session_id" in message else message)

@@ -19,7 +19,7 @@ from decoder.engines.scripted import ScriptedEngine, spoken_count
 from decoder.scheduler import Scheduler
 from decoder.settings import GuardSettings, PlannerSettings, SchedulerSettings, StabiliserSettings
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind
-from gateway.delivery.broadcast import Subject
+from gateway.delivery.broadcast import SessionInfo
 from gateway.journal.journal import Journal
 from gateway.metrics import Metrics
 from gateway.session.connection import Connection
@@ -60,7 +60,7 @@ SEGMENTER = SegmenterSettings(pause_ms=200, silence_ms=500, pad_before_ms=300)
 
 SETTINGS = SessionSettings(detector="loudness")
 
-NOBODY = Subject("native", None, 0.0)
+NOBODY = SessionInfo("native", None, 0.0)
 
 _LOUD = 0.05
 
@@ -166,7 +166,7 @@ class Peer:
         for message in messages:
             await self.stream.send(message if isinstance(message, str | bytes) else json.dumps(message))
 
-    async def hear(self) -> Message:
+    async def receive(self) -> Message:
         """Return the gateway's next message."""
         text = await self.stream.receive()
         message: Message = json.loads(text)
@@ -174,9 +174,9 @@ class Peer:
 
     async def hear_until(self, kind: str) -> list[Message]:
         """Return the gateway's messages up to the first of a kind."""
-        messages = [await self.hear()]
+        messages = [await self.receive()]
         while messages[-1]["type"] != kind:
-            messages.append(await self.hear())
+            messages.append(await self.receive())
         return messages
 
     async def hear_all(self) -> list[Message]:
@@ -185,7 +185,7 @@ class Peer:
         with anyio.move_on_after(10) as scope:
             while True:
                 try:
-                    messages.append(await self.hear())
+                    messages.append(await self.receive())
                 except anyio.EndOfStream:
                     break
         assert not scope.cancelled_caught, f"no goodbye after {messages}"
@@ -203,7 +203,7 @@ async def call(
     context: SessionContext,
     codec: Codec | None = None,
     charge: Charge = lambda audio_s: None,
-    subject: Subject = NOBODY,
+    subject: SessionInfo = NOBODY,
 ) -> AsyncIterator[Peer]:
     """Run a session while the block lasts; at its end the connection is cut if it is still there.
 

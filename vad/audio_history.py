@@ -4,12 +4,12 @@ import numpy as np
 
 from vad.audio import Float32
 
-__all__ = ["Tape"]
+__all__ = ["AudioHistory"]
 
 LEAST_SAMPLES = 16_000  # one second: the first doublings are not worth their copies
 
 
-class Tape:
+class AudioHistory:
     """The latest sound of one stream, appended in amortised constant time and read without copies.
 
     A view never changes: sound is only written behind what has been written, and a full strip is left to its views and

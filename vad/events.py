@@ -33,7 +33,7 @@ class SpeechEvent:
         start_sample: first sample of the utterance, padding included.
         samples: float32[n], the utterance so far: `[start_sample, start_sample + n)`. Read-only; never changes.
         voiced_end_sample: one past the last sample judged to be speech.
-        heard_sample: one past the last sample the segmenter had seen when it said this; the time of the decision.
+        audio_end_sample: one past the last sample the segmenter had seen when it said this; the time of the decision.
         speech_probability: the highest probability of speech that lasted for some windows, 0..1, also where the client
             decides what an utterance is; None where it is not known.
     """
@@ -42,7 +42,7 @@ class SpeechEvent:
     start_sample: int
     samples: Float32
     voiced_end_sample: int
-    heard_sample: int
+    audio_end_sample: int
     speech_probability: float | None = field(default=None, kw_only=True)
 
     @property

@@ -6,7 +6,7 @@ from typing import TypeVar
 import numpy as np
 
 from vad.audio import Float32, ms_to_samples
-from vad.audio_history import Tape
+from vad.audio_history import AudioHistory
 from vad.events import (
     EndReason,
     SpeechEnded,
@@ -18,7 +18,7 @@ from vad.events import (
 )
 from vad.evidence import SpeechEvidence
 from vad.settings import SegmenterSettings
-from vad.stream_origin import BEGINNING, Origin
+from vad.stream_origin import BEGINNING, StreamOrigin
 
 __all__ = ["Segmenter", "whole_windows"]
 
@@ -32,7 +32,7 @@ QUIET_HOPS = 10
 """Its loudness is that of 100 ms: a gap between words is as long, the closure of a consonant is shorter."""
 
 
-def whole_windows(origin: Origin, window_samples: int) -> int:
+def whole_windows(origin: StreamOrigin, window_samples: int) -> int:
     """Return how many windows lie before the one that holds the settled sample."""
     return (origin.settled_sample - origin.first_sample) // window_samples
 
@@ -79,11 +79,11 @@ class Segmenter:
         origin: where the stream is taken up; the first window is the one that holds its settled sample.
     """
 
-    def __init__(self, settings: SegmenterSettings, window_samples: int, origin: Origin = BEGINNING) -> None:
+    def __init__(self, settings: SegmenterSettings, window_samples: int, origin: StreamOrigin = BEGINNING) -> None:
         self._settings = settings
         self._window_samples = window_samples
         self._progress_interval_samples = settings.progress_interval_samples
-        self._tape = Tape(origin.first_sample + whole_windows(origin, window_samples) * window_samples)
+        self._tape = AudioHistory(origin.first_sample + whole_windows(origin, window_samples) * window_samples)
         self._evidence = SpeechEvidence()
         self._state = _State.IDLE
         self._onset_run_samples = 0

@@ -7,12 +7,12 @@ from vad.detector import SpeechDetector
 from vad.events import SpeechEvent
 from vad.segmenter import Segmenter, whole_windows
 from vad.settings import SegmenterSettings
-from vad.stream_origin import BEGINNING, Origin
+from vad.stream_origin import BEGINNING, StreamOrigin
 
-__all__ = ["Listener"]
+__all__ = ["SpeechFrontend"]
 
 
-class Listener:
+class SpeechFrontend:
     """Decodes, resamples, judges and segments one stream. The events depend on the sound alone, not on how it is cut.
 
     Args:
@@ -27,7 +27,7 @@ class Listener:
         audio_format: AudioFormat,
         detector: SpeechDetector,
         settings: SegmenterSettings,
-        origin: Origin = BEGINNING,
+        origin: StreamOrigin = BEGINNING,
     ) -> None:
         self._decoder = PcmDecoder(audio_format, origin.first_sample)
         self._detector = detector
@@ -36,7 +36,7 @@ class Listener:
         """Windows that the detector alone has yet to hear."""
         self._rest: Float32 = np.zeros(0, np.float32)
         """Sound that does not fill a window yet."""
-        self.heard_sample = origin.first_sample
+        self.audio_end_sample = origin.first_sample
         """One past the last sample decoded, at 16 kHz."""
 
     @property
@@ -91,7 +91,7 @@ class Listener:
         return [*self._hear(self._decoder.finish().samples), *self.flush()]
 
     def _hear(self, samples: Float32) -> list[SpeechEvent]:
-        self.heard_sample += len(samples)
+        self.audio_end_sample += len(samples)
         sound = np.concatenate([self._rest, samples]) if len(self._rest) else samples
         count = len(sound) // self._detector.window_samples
         split = count * self._detector.window_samples

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["BEGINNING", "ERA_SAMPLES", "GRID_SAMPLES", "Origin", "warm_up_start"]
+__all__ = ["BEGINNING", "ERA_SAMPLES", "GRID_SAMPLES", "StreamOrigin", "warm_up_start"]
 
 GRID_SAMPLES = 2_560
 """A stream is taken up at a multiple of this, so that its windows lie where they did: whole windows of 512, whole
@@ -13,7 +13,7 @@ ERA_SAMPLES = 64 * GRID_SAMPLES
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class StreamOrigin:
     """Where a stream is taken up, and what is known of what came before. Samples at 16 kHz.
 
     Attributes:
@@ -30,7 +30,7 @@ class Origin:
     is_split: bool = False
 
 
-BEGINNING = Origin()
+BEGINNING = StreamOrigin()
 """Where a new stream begins."""
 
 

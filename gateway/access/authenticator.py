@@ -22,7 +22,7 @@ from gateway.errors import ConfigurationError, ForbiddenOrigin, GatewayError, Ra
 from gateway.settings import ServerSettings, Settings
 from gateway.sqlite import StateDatabase, StateUnavailable, state_path
 
-__all__ = ["Caller", "Doorkeeper", "check_origin", "is_loopback", "open_doorkeeper"]
+__all__ = ["Authenticator", "Caller", "check_origin", "is_loopback", "open_authenticator"]
 
 logger = logging.getLogger("livecue.auth")
 
@@ -46,7 +46,7 @@ class Caller:
     address: str | None = field(default=None, compare=False)
 
 
-class Doorkeeper:
+class Authenticator:
     """Knows every key, lets in who has one, and counts what each uses.
 
     Without any key everybody may come in, and the gateway binds loopback only. Once there has been a key that is over,
@@ -271,7 +271,7 @@ class Doorkeeper:
 
 
 @asynccontextmanager
-async def open_doorkeeper(settings: Settings) -> AsyncIterator[Doorkeeper]:
+async def open_authenticator(settings: Settings) -> AsyncIterator[Authenticator]:
     """Read the keys, and keep them and what they have used up to date while the block lasts and once at its end.
 
     Raises:
@@ -281,31 +281,31 @@ async def open_doorkeeper(settings: Settings) -> AsyncIterator[Doorkeeper]:
     path = state_path(settings.state)
     static_keys = (key.get_secret_value() for key in settings.server.api_keys)
     with closing(StateDatabase(path, (KEYS_SCHEMA,))) as database:
-        doorkeeper = Doorkeeper(static_keys, database, time.monotonic)
-        await doorkeeper.sync()
-        if doorkeeper.has_stored_keys:
+        authenticator = Authenticator(static_keys, database, time.monotonic)
+        await authenticator.sync()
+        if authenticator.has_stored_keys:
             await to_thread.run_sync(mark_that_keys_exist, path)
-        if doorkeeper.is_open:
+        if authenticator.is_open:
             _refuse_open_door(settings.server, path)
-        elif doorkeeper.lets_nobody_in:
+        elif authenticator.lets_nobody_in:
             logger.warning(
                 "the gateway is closed: all keys are revoked; make one with 'livecue keys create NAME', "
                 "or set server.api_keys"
             )
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(doorkeeper.run, settings.state.write_interval_s)
-                yield doorkeeper
+                tasks.start_soon(authenticator.run, settings.state.write_interval_s)
+                yield authenticator
                 tasks.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
-                doorkeeper.report_failures()
-                await _write_down_the_last(doorkeeper)
+                authenticator.report_failures()
+                await _write_down_the_last(authenticator)
 
 
-async def _write_down_the_last(doorkeeper: Doorkeeper) -> None:
+async def _write_down_the_last(authenticator: Authenticator) -> None:
     try:
-        await doorkeeper.sync()
+        await authenticator.sync()
     except StateUnavailable as error:
         logger.error("what keys have spent since it was last written down is forgotten: %s", error)
 

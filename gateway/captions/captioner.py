@@ -218,14 +218,14 @@ class Captioner:
             return []
         outcome = answer.outcome
         words = self._judged(answer.request, outcome, is_final=False).words
-        heard_sample, is_cut = answer.request.end_sample, answer.request.ends_in_speech
+        audio_end_sample, is_cut = answer.request.end_sample, answer.request.ends_in_speech
         transcript = utterance.stabiliser.update(
-            words, answer.request.revision, heard_sample, is_cut=is_cut, avg_logprob=outcome.avg_logprob
+            words, answer.request.revision, audio_end_sample, is_cut=is_cut, avg_logprob=outcome.avg_logprob
         )
-        events = self._cue_events(transcript, outcome.language, heard_sample)
+        events = self._cue_events(transcript, outcome.language, audio_end_sample)
         if self._start.transcripts:
             spans = settled_and_open(transcript.committed, transcript.tail)
-            told = utterance.utterance_id, utterance.start_sample, heard_sample
+            told = utterance.utterance_id, utterance.start_sample, audio_end_sample
             committed_text = text_of(transcript.committed)
             events.append(Partial(self._next_seq(), *told, *spans, outcome.language, committed_text))
         if self._start.eager and answer is utterance.eager:
@@ -247,7 +247,7 @@ class Captioner:
             language, error, reasons = outcome.language, None, verdict.reasons
         self.finals += 1
         self.eager_finals += answer.request.kind is RequestKind.EAGER
-        events += self._cue_events(transcript, language, ended.event.heard_sample)
+        events += self._cue_events(transcript, language, ended.event.audio_end_sample)
         final = Final(
             seq=self._next_seq(),
             utterance_id=utterance.utterance_id,
@@ -262,15 +262,15 @@ class Captioner:
         )
         return [*events, final]
 
-    def _cue_events(self, transcript: Transcript, language: str | None, heard_sample: int) -> list[ServerEvent]:
-        cues = self._cues.update(transcript, heard_sample, language)
+    def _cue_events(self, transcript: Transcript, language: str | None, audio_end_sample: int) -> list[ServerEvent]:
+        cues = self._cues.update(transcript, audio_end_sample, language)
         shown = [cue for cue in cues if self._start.partials or cue.state is CueState.FINAL]
         return [CueEvent(self._next_seq(), cue) for cue in shown]
 
 
 def _latency(ended: _Ended, answer: Answer, now_s: float) -> Latency:
     """Split the time from the end of speech to now; what an eager answer took before the end was known is free."""
-    endpoint_s = (ended.event.heard_sample - ended.event.voiced_end_sample) / SAMPLE_RATE_HZ
+    endpoint_s = (ended.event.audio_end_sample - ended.event.voiced_end_sample) / SAMPLE_RATE_HZ
     beyond_s = max(0.0, answer.answered_s - ended.at_s)
     decode_s = min(answer.decode_s, beyond_s)
     queue_s = min(answer.queue_s, beyond_s - decode_s)

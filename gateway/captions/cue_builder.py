@@ -45,14 +45,14 @@ class CueBuilder:
         if end_sample is not None:
             self._earliest_sample = end_sample + self._gap_samples
 
-    def update(self, transcript: Transcript, heard_sample: int, language: str | None = None) -> list[Cue]:
+    def update(self, transcript: Transcript, audio_end_sample: int, language: str | None = None) -> list[Cue]:
         """Take in what an utterance says by now, and return the cues that changed, oldest first.
 
         A final transcript brings all cues of its utterance, then the withdrawn ones. It may contradict partial ones.
 
         Args:
             transcript: of the utterance of the call before, or of a later one after that one's final.
-            heard_sample: how far the stream has been heard; after the utterance nothing is said before it.
+            audio_end_sample: how far the stream has been heard; after the utterance nothing is said before it.
             language: ISO-639-1 of the words, for better line breaks; None where unknown.
 
         Raises:
@@ -61,7 +61,7 @@ class CueBuilder:
         utterance = self._utterance_of(transcript.utterance_id)
         blocks = utterance.layout.update(transcript, language)
         utterance.revision = max(transcript.revision, utterance.revision + 1)
-        spans = self._spans(blocks, heard_sample)
+        spans = self._spans(blocks, audio_end_sample)
         state = CueState.FINAL if transcript.is_final else CueState.PARTIAL
         changed: list[Cue] = []
         for index, (block, span) in enumerate(zip(blocks, spans, strict=True)):
@@ -82,18 +82,18 @@ class CueBuilder:
             raise ValueError(f"transcript of utterance {utterance_id}: {self._utterance.utterance_id} is not yet final")
         return self._utterance
 
-    def _spans(self, blocks: Sequence[Block], heard_sample: int) -> list[tuple[int, int]]:
+    def _spans(self, blocks: Sequence[Block], audio_end_sample: int) -> list[tuple[int, int]]:
         """Return start and end of each block: in order, apart by the gap, within what was heard."""
         starts: list[int] = []
         earliest_sample = self._earliest_sample
         for block in blocks:
             # Engines stamp words past the end of the sound; followed, they would push all later cues away.
-            starts.append(max(earliest_sample, min(block.start_sample, heard_sample - self._shortest_samples)))
+            starts.append(max(earliest_sample, min(block.start_sample, audio_end_sample - self._shortest_samples)))
             earliest_sample = starts[-1] + self._shortest_samples + self._gap_samples
         # The next utterance may begin at once: a last cue leaves it its gap, but speech is not cut for that.
-        last_limit_sample = heard_sample - self._gap_samples
+        last_limit_sample = audio_end_sample - self._gap_samples
         if blocks:
-            last_limit_sample = max(last_limit_sample, min(blocks[-1].end_sample, heard_sample))
+            last_limit_sample = max(last_limit_sample, min(blocks[-1].end_sample, audio_end_sample))
         limits = [start_sample - self._gap_samples for start_sample in starts[1:]] + [last_limit_sample]
         ends = map(self._end_sample, blocks, starts, limits)
         return list(zip(starts, ends, strict=True))

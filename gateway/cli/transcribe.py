@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from clients.caption_writers import OutputFormat, open_output, opened
 from clients.connection import Connect, connect
-from clients.missing_audio import Gaps, Incomplete
+from clients.missing_audio import Incomplete, MissingAudio
 from clients.output_paths import Job, plan
 from clients.paced_media import MEDIA_FORMAT, MediaFile, paced
 from clients.stream import Lost, stream
@@ -127,7 +127,7 @@ async def _is_transcribed(work: _Work) -> bool:
 
 
 async def _transcribe(work: _Work) -> None:
-    job, gaps = work.job, Gaps()
+    job, gaps = work.job, MissingAudio()
     is_log = job.format is OutputFormat.JSONL
     start = replace(work.start, partials=is_log, words=is_log)
     with (
@@ -155,7 +155,7 @@ async def _transcribe(work: _Work) -> None:
 
 
 @contextmanager
-def _kept(job: Job, gaps: Gaps) -> Iterator[None]:
+def _kept(job: Job, gaps: MissingAudio) -> Iterator[None]:
     """Say how far the captions go where they do not go to the end."""
     where = "standard output" if job.output is None else str(job.output)
     try:

@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from gateway.delivery.send_queue import Outbox
+from gateway.delivery.send_queue import SendQueue
 from gateway.errors import SlowReader
-from gateway.journal.compaction import Superseding
+from gateway.journal.compaction import EventCompactor
 from gateway.journal.event_json import event_json
 from gateway.wire import (
     Ack,
     CueEvent,
+    DialectMessage,
     Error,
     Final,
     Finished,
@@ -20,14 +21,13 @@ from gateway.wire import (
     OfChannel,
     Partial,
     Ready,
-    Said,
     ServerEvent,
     Warning,
 )
 from gateway.wire.event_size import bytes_of
 from gateway.wire.server_events import channel_of
 
-__all__ = ["BACKLOG_EVENTS", "SPARE_BACKLOG_EVENTS", "Loss", "Subject", "Viewer", "Watched", "Watching"]
+__all__ = ["BACKLOG_EVENTS", "SPARE_BACKLOG_EVENTS", "Broadcast", "Broadcaster", "Loss", "SessionInfo", "Viewer"]
 
 BACKLOG_EVENTS = 1_000
 """Half an hour of talk: an utterance of some seconds leaves a final and a cue or two."""
@@ -54,7 +54,7 @@ class Loss(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class SessionInfo:
     """Who may be watched.
 
     Attributes:
@@ -81,11 +81,11 @@ class Viewer:
     """
 
     backlog: tuple[ServerEvent, ...]
-    news: Outbox = field(default_factory=lambda: Outbox(VIEWER_EVENTS))
+    news: SendQueue = field(default_factory=lambda: SendQueue(VIEWER_EVENTS))
     is_dropped: bool = False
 
 
-class Watched:
+class Broadcast:
     """One session that can be watched.
 
     Its backlog has what lasts: finals, final cues, warnings, a fatal error, and the newest revision of each cue that is
@@ -98,7 +98,7 @@ class Watched:
         backlog_events: the bound.
     """
 
-    def __init__(self, subject: Subject, losses: Counter[Loss], backlog_events: int = BACKLOG_EVENTS) -> None:
+    def __init__(self, subject: SessionInfo, losses: Counter[Loss], backlog_events: int = BACKLOG_EVENTS) -> None:
         self.subject = subject
         self.ready: Ready | None = None
         """How the session introduced itself, once it is open."""
@@ -106,7 +106,7 @@ class Watched:
         self._backlog_events = backlog_events
         self._backlog: dict[int, ServerEvent] = {}
         self._backlog_bytes = 0
-        self._superseding = Superseding()
+        self._superseding = EventCompactor()
         self._viewers: list[Viewer] = []
         self._newest: tuple[ServerEvent, str] | None = None
         self._has_ended = False
@@ -119,7 +119,7 @@ class Watched:
     def tell(self, event: ServerEvent) -> None:
         """Tell all viewers of an event, and keep it for those to come. Nobody is waited for."""
         _, told = channel_of(event)
-        if isinstance(told, Said | Ack | Flushed | Partial | OfChannel):
+        if isinstance(told, DialectMessage | Ack | Flushed | Partial | OfChannel):
             return  # between the session and its peer
         match told:
             case Ready():
@@ -182,7 +182,7 @@ class Watched:
             self._viewers.remove(viewer)
 
 
-class Watching:
+class Broadcaster:
     """All sessions that can be watched now, by their ids.
 
     Args:
@@ -191,7 +191,7 @@ class Watching:
 
     def __init__(self, backlog_events: int = BACKLOG_EVENTS) -> None:
         self._backlog_events = backlog_events
-        self._watched: dict[str, Watched] = {}
+        self._watched: dict[str, Broadcast] = {}
         self.losses: Counter[Loss] = Counter()
         """What has been lost so far."""
 
@@ -207,9 +207,9 @@ class Watching:
             watched.tell(event)
 
     @contextmanager
-    def show(self, session_id: str, subject: Subject) -> Iterator[None]:
+    def show(self, session_id: str, subject: SessionInfo) -> Iterator[None]:
         """Let a session be watched while the block lasts."""
-        watched = self._watched[session_id] = Watched(subject, self.losses, self._backlog_events)
+        watched = self._watched[session_id] = Broadcast(subject, self.losses, self._backlog_events)
         try:
             yield
         finally:
@@ -220,6 +220,6 @@ class Watching:
         """Count a viewer that is dropped because it takes nothing from its connection."""
         self.losses[Loss.DROPPED] += 1
 
-    def open_sessions(self) -> dict[str, Watched]:
+    def open_sessions(self) -> dict[str, Broadcast]:
         """Return the sessions that are open now, by their ids, the oldest first."""
         return {session_id: watched for session_id, watched in self._watched.items() if watched.ready is not None}

@@ -7,12 +7,12 @@ from typing import Protocol
 
 import anyio
 
-from gateway.delivery.broadcast import Watching
+from gateway.delivery.broadcast import Broadcaster
 from gateway.journal.journal import Journal
 from gateway.wire import Ready, ServerEvent
 from vad.errors import LivecueError
 
-__all__ = ["Audience", "Peer", "Row"]
+__all__ = ["EventPublisher", "Peer", "Row"]
 
 Row = tuple[int, str]
 """Number of an event, and its message in the native dialect."""
@@ -34,7 +34,7 @@ class Peer(Protocol):
         ...
 
 
-class Audience:
+class EventPublisher:
     """Passes on what one session says. What lasts is written down before anybody is told.
 
     Args:
@@ -45,7 +45,7 @@ class Audience:
     """
 
     def __init__(
-        self, session_id: str, journal: Journal | None, watching: Watching, on_told: Callable[[ServerEvent], None]
+        self, session_id: str, journal: Journal | None, watching: Broadcaster, on_told: Callable[[ServerEvent], None]
     ) -> None:
         self.peer: Peer | None = None
         """The connection there is now."""

@@ -9,13 +9,13 @@ from gateway.wire import CueEvent, OfChannel, Partial, ServerEvent
 from gateway.wire.cue import CueState
 from gateway.wire.event_size import bytes_of
 
-__all__ = ["MAX_BYTES", "Outbox"]
+__all__ = ["MAX_BYTES", "SendQueue"]
 
 MAX_BYTES = 2**21
 """Of what one reader may leave unread: an hour of talk with all its words, and 400 MB where 200 sessions do so."""
 
 
-class Outbox:
+class SendQueue:
     """A queue of events for one reader.
 
     A new revision of a cue, or of an utterance's words, takes out the partial one that still waits, so a slow reader

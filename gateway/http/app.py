@@ -69,7 +69,7 @@ def _guard_hosts(app: FastAPI, gateway: Gateway) -> None:
     signed = () if telephony.twilio_auth_token is None else ("/v1/twilio",)  # by a signature that covers the name
 
     def is_strict(path: str) -> bool:
-        return (gateway.doorkeeper.is_open or bool(server.allowed_hosts)) and path not in signed
+        return (gateway.authenticator.is_open or bool(server.allowed_hosts)) and path not in signed
 
     app.add_middleware(
         HostGuard,
@@ -86,7 +86,7 @@ def _add_native(app: FastAPI, gateway: Gateway) -> None:
     async def stream(websocket: WebSocket) -> None:
         try:
             check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), origins)
-            caller = await gateway.doorkeeper.admit(authorization_of(websocket), address_of(websocket))
+            caller = await gateway.authenticator.admit(authorization_of(websocket), address_of(websocket))
             with gateway.admission.enter(caller):
                 await websocket.accept(subprotocol_of(websocket))
                 await serve(gateway, WebSocketTransport(websocket), NativeCodec(), "native", caller)
@@ -116,8 +116,8 @@ def _add_health(app: FastAPI, gateway: Gateway) -> None:
         """Return the metrics in Prometheus' text format; beyond this machine, to a key of the settings only."""
         if is_guarded:
             authorization, address = request.headers.get("authorization"), address_of(request)
-            caller = await gateway.doorkeeper.admit(authorization, address, needs_credit=False)
-            if not gateway.doorkeeper.allows_everything(caller):
+            caller = await gateway.authenticator.admit(authorization, address, needs_credit=False)
+            if not gateway.authenticator.allows_everything(caller):
                 raise Unauthorized("metrics tell of all keys: a key of the settings is wanted")
         return Response(context.metrics.exposition(), media_type=_METRICS_TYPE)
 

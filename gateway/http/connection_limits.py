@@ -7,7 +7,7 @@ from collections import Counter
 from gateway.access.authenticator import is_loopback
 from gateway.settings import Settings
 
-__all__ = ["Peers", "allowed_connections"]
+__all__ = ["ConnectionLimiter", "allowed_connections"]
 
 logger = logging.getLogger("livecue.server")
 
@@ -23,7 +23,7 @@ _OWN_DESCRIPTORS = 128
 _LEAST_CONNECTIONS = 16
 
 
-class Peers:
+class ConnectionLimiter:
     """Lets connections in while there is room for them.
 
     Args:

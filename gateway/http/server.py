@@ -24,7 +24,7 @@ from gateway.errors import (
     error_body,
     reply_to,
 )
-from gateway.http.connection_limits import Peers, allowed_connections
+from gateway.http.connection_limits import ConnectionLimiter, allowed_connections
 from gateway.http.tls import Certificate
 from gateway.settings import Settings
 from vad.errors import LivecueError
@@ -94,7 +94,7 @@ class ServerConfig(uvicorn.Config):
         )
         most = allowed_connections(settings)
         per_address = settings.limits.max_connections_per_address or -(-most // 2)
-        self.peers = Peers(most, per_address)
+        self.peers = ConnectionLimiter(most, per_address)
         self.header_timeout_s = settings.limits.header_timeout_s
         self.load()  # now, while there are descriptors to read modules with
         self.ssl = None if certificate is None else certificate.context

@@ -78,8 +78,8 @@ async def _admit(gateway: Gateway, websocket: WebSocket) -> Caller:
     """
     telephony, signature = gateway.settings.telephony, websocket.headers.get("x-twilio-signature")
     auth_token = telephony.twilio_auth_token
-    if auth_token is None or (signature is None and not gateway.doorkeeper.is_open):
-        return await gateway.doorkeeper.admit(_authorization(websocket), address_of(websocket))
+    if auth_token is None or (signature is None and not gateway.authenticator.is_open):
+        return await gateway.authenticator.admit(_authorization(websocket), address_of(websocket))
     query = websocket.url.query
     path = websocket.url.path + (f"?{query}" if query else "")
     urls = list(signed_urls(websocket.headers.get("host", ""), path, telephony.public_url))

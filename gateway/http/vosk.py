@@ -36,7 +36,7 @@ def vosk_router(gateway: Gateway) -> APIRouter:
         authorization = websocket.headers.get("authorization") or (None if key is None else f"Bearer {key}")
         try:
             check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), settings.origins)
-            caller = await gateway.doorkeeper.admit(authorization, address_of(websocket))
+            caller = await gateway.authenticator.admit(authorization, address_of(websocket))
             enter = partial(gateway.admission.enter, caller)
             with SparingTransport(WebSocketTransport(websocket), enter, idle_s) as transport:
                 await websocket.accept()

@@ -3,10 +3,10 @@
 from gateway.wire import Ack, CadenceChanged, CueEvent, CueState, Final, ServerEvent, SessionEvent
 from gateway.wire.server_events import channel_of
 
-__all__ = ["Superseding"]
+__all__ = ["EventCompactor"]
 
 
-class Superseding:
+class EventCompactor:
     """The events of one session that something newer may take the place of.
 
     A partial cue gives way to a newer revision of the cue, and to the final of its utterance; an `Ack` to a newer one,

@@ -9,12 +9,12 @@ from itertools import chain, repeat
 
 import anyio
 
-from gateway.journal.compaction import Superseding
+from gateway.journal.compaction import EventCompactor
 from gateway.journal.event_json import event_of
 from gateway.journal.owner_lock import owned
 from gateway.journal.recording import delete_recordings, recordings_folder
 from gateway.journal.store import Entry, JournalStore, Opening, Resumable, ViewToken, journal_path
-from gateway.journal.unwritten_events import JournalCounts, Written
+from gateway.journal.unwritten_events import JournalCounts, JournaledSession
 from gateway.journal.writer import JournalWriter
 from gateway.settings import JournalSettings, Settings
 from gateway.sqlite import StateUnavailable
@@ -78,7 +78,7 @@ class Journal:
             warn: called once at most, with the message of a warning `journal_unavailable`; it must not raise.
         """
         if self._settings.enabled:
-            self._writer.open(opening.session_id, Written(opening, warn, opening.opened_s))
+            self._writer.open(opening.session_id, JournaledSession(opening, warn, opening.opened_s))
 
     async def reopen(self, session_id: str, warn: Callable[[str], None]) -> None:
         """Go on writing a session that `resumable` has found.
@@ -92,7 +92,7 @@ class Journal:
 
         found, events = await self._writer.in_turn(read)
         if self._settings.enabled and found is not None:
-            written = Written(_opening(found), warn, self._clock(), _superseding(events), written=len(events))
+            written = JournaledSession(_opening(found), warn, self._clock(), _superseding(events), written=len(events))
             written.is_opened = True
             self._writer.open(session_id, written)
 
@@ -272,8 +272,8 @@ def _opening(found: Resumable) -> Opening:
     return Opening(*known, start=found.start, token_digest=found.token_digest)
 
 
-def _superseding(messages: Iterable[tuple[int, str]]) -> Superseding:
-    superseding = Superseding()
+def _superseding(messages: Iterable[tuple[int, str]]) -> EventCompactor:
+    superseding = EventCompactor()
     for _, message in messages:
         event = event_of(message)
         if event is not None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from gateway.wire import ServerEvent
 from gateway.wire.server_events import seq_of
 
-__all__ = ["Telling", "Untold"]
+__all__ = ["OrderedDelivery", "PendingEvent"]
 
 
 @dataclass(eq=False, slots=True)
-class Untold:
+class PendingEvent:
     """An event that nobody has been told yet.
 
     Attributes:
@@ -23,25 +23,25 @@ class Untold:
     is_held: bool
 
 
-class Telling:
+class OrderedDelivery:
     """The events of one session that wait to be told: those held, and those behind them."""
 
     def __init__(self) -> None:
-        self._untold: deque[Untold] = deque()
+        self._untold: deque[PendingEvent] = deque()
 
     @property
     def next_seq(self) -> int | None:
         """Number of the first event that waits; None: none does."""
         return next((seq for untold in self._untold if (seq := seq_of(untold.event)) is not None), None)
 
-    def put(self, untold: Untold) -> None:
+    def put(self, untold: PendingEvent) -> None:
         """Tell the next event, unless it is held, or one before it is."""
         if self._untold or untold.is_held:
             self._untold.append(untold)
         else:
             untold.tell(untold.event)
 
-    def release(self, untold: Untold) -> None:
+    def release(self, untold: PendingEvent) -> None:
         """Hold an event no longer, and tell all that nothing holds back any more."""
         untold.is_held = False
         while self._untold and not self._untold[0].is_held:

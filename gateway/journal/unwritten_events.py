@@ -4,13 +4,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gateway.journal.compaction import Superseding
-from gateway.journal.ordered_delivery import Telling, Untold
+from gateway.journal.compaction import EventCompactor
+from gateway.journal.ordered_delivery import OrderedDelivery, PendingEvent
 from gateway.journal.store import EventKey, Opening
 from gateway.wire import ServerEvent
 from gateway.wire.event_size import bytes_of
 
-__all__ = ["JournalCounts", "Unwritten", "UnwrittenEvents", "Written"]
+__all__ = ["JournalCounts", "JournaledSession", "UnwrittenEvent", "UnwrittenEvents"]
 
 MAX_UNWRITTEN = 100_000
 """Events kept while the file cannot be written: about 50 MB, eight minutes of 200 sessions or a day of one."""
@@ -35,7 +35,7 @@ class JournalCounts:
 
 
 @dataclass(eq=False, slots=True)
-class Written:
+class JournaledSession:
     """One session that is being written.
 
     Attributes:
@@ -51,8 +51,8 @@ class Written:
     opening: Opening
     warn: Callable[[str], None]
     touched_s: float
-    superseding: Superseding = field(default_factory=Superseding)
-    telling: Telling = field(default_factory=Telling)
+    superseding: EventCompactor = field(default_factory=EventCompactor)
+    telling: OrderedDelivery = field(default_factory=OrderedDelivery)
     language: str | None = None
     unwritten: int = 0
     written: int = 0
@@ -70,15 +70,15 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Unwritten:
+class UnwrittenEvent:
     """An event on its way to the file; `untold` is set where it is sent only then."""
 
     event: ServerEvent
-    session: Written
-    untold: Untold | None
+    session: JournaledSession
+    untold: PendingEvent | None
 
 
-class UnwrittenEvents(OrderedDict[EventKey, Unwritten]):
+class UnwrittenEvents(OrderedDict[EventKey, UnwrittenEvent]):
     """Events that are not written down yet, the oldest first, with a bound on how many and how large they are."""
 
     def __init__(self) -> None:
@@ -90,13 +90,13 @@ class UnwrittenEvents(OrderedDict[EventKey, Unwritten]):
         """Whether the oldest are to be given up."""
         return len(self) > MAX_UNWRITTEN or self._bytes > MAX_UNWRITTEN_BYTES
 
-    def put(self, key: EventKey, event: Unwritten) -> None:
+    def put(self, key: EventKey, event: UnwrittenEvent) -> None:
         """Append an event."""
         self[key] = event
         event.session.unwritten += 1
         self._bytes += bytes_of(event.event)
 
-    def take(self, key: EventKey) -> Unwritten | None:
+    def take(self, key: EventKey) -> UnwrittenEvent | None:
         """Take an event out, and return it if it is one of these."""
         event = self.pop(key, None)
         if event is not None:

@@ -9,9 +9,9 @@ from typing import TypeVar
 import anyio
 
 from gateway.journal.event_json import event_json
-from gateway.journal.ordered_delivery import Telling, Untold
+from gateway.journal.ordered_delivery import OrderedDelivery, PendingEvent
 from gateway.journal.store import Batch, Change, EventKey, JournalStore
-from gateway.journal.unwritten_events import JournalCounts, Unwritten, UnwrittenEvents, Written
+from gateway.journal.unwritten_events import JournalCounts, JournaledSession, UnwrittenEvent, UnwrittenEvents
 from gateway.sqlite import StateUnavailable, StateVanished
 from gateway.wire import CueEvent, Final, Finished, Ready, ServerEvent
 from gateway.wire.cue import CueState
@@ -61,7 +61,7 @@ class JournalWriter:
         """Whether the last attempt to write has failed."""
         self._store = store
         self._clock = clock
-        self._sessions: dict[str, Written] = {}
+        self._sessions: dict[str, JournaledSession] = {}
         """Until the end of each is written down."""
         self._unwritten = UnwrittenEvents()
         self._superseded: set[EventKey] = set()
@@ -70,19 +70,19 @@ class JournalWriter:
         """Sessions of which something is to be written."""
         self._hurried: set[str] = set()
         """Of these, those that somebody waits for."""
-        self._held: deque[tuple[float, Telling, Untold]] = deque()
+        self._held: deque[tuple[float, OrderedDelivery, PendingEvent]] = deque()
         """What is told once it is written down, with the time when it is told anyway: a tenth of a second of events."""
         self._wanted, self._urgent, self._holds = anyio.Event(), anyio.Event(), anyio.Event()
         self._turn = anyio.Lock()
         """For whom the file and what is kept here shall belong together."""
         self._is_committing = False
 
-    def open(self, session_id: str, session: Written) -> None:
+    def open(self, session_id: str, session: JournaledSession) -> None:
         """Begin to write a session."""
         self._sessions[session_id] = session
         self._change(session_id, is_urgent=True)
 
-    def find(self, session_id: str) -> Written | None:
+    def find(self, session_id: str) -> JournaledSession | None:
         """Return the session, if it is written here; it is until its end is written down."""
         return self._sessions.get(session_id)
 
@@ -97,11 +97,11 @@ class JournalWriter:
             tell(event)
             return
         is_held = _waits(event) and not self.is_failing
-        untold = Untold(event, tell, is_held)
+        untold = PendingEvent(event, tell, is_held)
         if (seq := seq_of(event)) is not None:
             for older in session.superseding.add(event):
                 self._supersede((session_id, older))
-            self._unwritten.put((session_id, seq), Unwritten(event, session, untold if is_held else None))
+            self._unwritten.put((session_id, seq), UnwrittenEvent(event, session, untold if is_held else None))
             session.touched_s = self._clock()
             if isinstance(event, Ready):
                 session.language = event.language
@@ -231,7 +231,7 @@ class JournalWriter:
         finally:
             self._is_committing = False
 
-    def _succeed(self, batch: Batch, unwritten: Mapping[EventKey, Unwritten]) -> None:
+    def _succeed(self, batch: Batch, unwritten: Mapping[EventKey, UnwrittenEvent]) -> None:
         if self.is_failing:
             logger.info("the journal is written again")
         self.is_failing = False
@@ -300,7 +300,9 @@ def _waits(event: ServerEvent) -> bool:
 
 
 def _batch(
-    sessions: Mapping[str, Written], unwritten: Mapping[EventKey, Unwritten], superseded: Collection[EventKey]
+    sessions: Mapping[str, JournaledSession],
+    unwritten: Mapping[EventKey, UnwrittenEvent],
+    superseded: Collection[EventKey],
 ) -> Batch:
     events = Counter(session_id for session_id, _ in unwritten)
     finals = Counter(key[0] for key, each in unwritten.items() if isinstance(channel_of(each.event)[1], Final))
@@ -312,7 +314,7 @@ def _batch(
     )
 
 
-def _change(session_id: str, session: Written, events: int, finals: int) -> Change:
+def _change(session_id: str, session: JournaledSession, events: int, finals: int) -> Change:
     """Return what a batch changes in a session; its end comes with the last of its events."""
     is_last = events == session.unwritten
     return Change(

@@ -25,7 +25,7 @@ from gateway.media.decoder_process import BLOCK_S, Outcome, Report
 from gateway.settings import UploadSettings
 from vad.media_file import MEDIA_BYTES_PER_SAMPLE, MEDIA_RATE_HZ
 
-__all__ = ["DecodedSound", "decoded", "decoding_live", "report_of"]
+__all__ = ["DecodedAudio", "decoded", "decoding_live", "report_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 @asynccontextmanager
-async def decoded(path: Path, settings: UploadSettings, track: int | None = None) -> AsyncIterator["DecodedSound"]:
+async def decoded(path: Path, settings: UploadSettings, track: int | None = None) -> AsyncIterator["DecodedAudio"]:
     """Decode an audio track of a file. When the context begins, there is sound; when it ends, the process is gone.
 
     Args:
@@ -67,7 +67,7 @@ async def decoded(path: Path, settings: UploadSettings, track: int | None = None
             if os.fstat(file.fileno()).st_size == 0:
                 raise InvalidRequest("file: it is empty", "file")
             process = await stack.enter_async_context(_decoder(file, command))
-        sound = DecodedSound(process, settings)
+        sound = DecodedAudio(process, settings)
         await sound.begin()
         yield sound
 
@@ -129,7 +129,7 @@ async def report_of(process: Process, settings: UploadSettings) -> Report:
             return report
 
 
-class DecodedSound:
+class DecodedAudio:
     """The sound of a file: an iterator over s16le mono 16 kHz, 0.5 s a block; the last may be shorter.
 
     Iterating raises:
@@ -158,7 +158,7 @@ class DecodedSound:
             duration_s = len(self._pending) / _BYTES_PER_S
             raise InvalidRequest(f"file: {duration_s:.3f} s of sound; allowed are {_MIN_DURATION_S} s and more", "file")
 
-    def __aiter__(self) -> "DecodedSound":
+    def __aiter__(self) -> "DecodedAudio":
         return self
 
     async def __anext__(self) -> bytes:

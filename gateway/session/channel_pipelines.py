@@ -60,14 +60,14 @@ class ChannelPipelines:
         self._finished: list[Finished] = []
 
     @property
-    def heard_sample(self) -> int:
+    def audio_end_sample(self) -> int:
         """One past the last sample heard of the channel that is ahead, at 16 kHz."""
-        return max(pipeline.heard_sample for pipeline in self._pipelines)
+        return max(pipeline.audio_end_sample for pipeline in self._pipelines)
 
     @property
-    def heard_samples(self) -> int:
+    def audio_samples(self) -> int:
         """Samples heard of all channels, at 16 kHz."""
-        return sum(pipeline.heard_sample for pipeline in self._pipelines)
+        return sum(pipeline.audio_end_sample for pipeline in self._pipelines)
 
     @property
     def lag_s(self) -> float:
@@ -103,7 +103,7 @@ class ChannelPipelines:
         """Return the session's first event."""
         return replace(self._pipelines[0].ready(), session_id=self._session_id)
 
-    def hear(self, data: bytes, now_s: float, channel: int = 0) -> list[Effect]:
+    def push_audio(self, data: bytes, now_s: float, channel: int = 0) -> list[Effect]:
         """Hear the next bytes of a channel; see `Pipeline.hear`.
 
         Raises:
@@ -113,7 +113,7 @@ class ChannelPipelines:
         """
         if not 0 <= channel < len(self._pipelines):
             raise ProtocolError(f"sound of channel {channel}: there are {len(self._pipelines)}, from 0 on", "channel")
-        return self._told(channel, self._pipelines[channel].hear(data, now_s))
+        return self._told(channel, self._pipelines[channel].push_audio(data, now_s))
 
     @property
     def next_sample(self) -> int:

@@ -7,7 +7,7 @@ from gateway.wire import Ack, AudioFormat, CueEvent, Final, SessionEvent, Speech
 from gateway.wire.cue import Cue, CueState
 from vad.audio import SAMPLE_RATE_HZ, s_to_samples
 from vad.events import EndReason
-from vad.stream_origin import BEGINNING, GRID_SAMPLES, Origin, warm_up_start
+from vad.stream_origin import BEGINNING, GRID_SAMPLES, StreamOrigin, warm_up_start
 
 __all__ = ["FRESH", "HELD_S", "Checkpoint", "checkpoint_of"]
 
@@ -38,7 +38,7 @@ class Checkpoint:
     """
 
     first_seq: int = 1
-    origin: Origin = BEGINNING
+    origin: StreamOrigin = BEGINNING
     gap: tuple[int, int] | None = None
     cue_end_sample: int | None = None
     revision: int = 0
@@ -88,7 +88,7 @@ def checkpoint_of(events: Iterable[SessionEvent], audio: AudioFormat, held_sampl
     cue_end_sample = max((cue.end_sample for cue in settled_cues), default=None)
     first = _first_sample(settled, -(-held_sample * SAMPLE_RATE_HZ // audio.sample_rate_hz))
     gap = (settled, first) if first > settled else None
-    origin = Origin(first, max(first, settled), utterances, is_split=gap is None and settled in split_at)
+    origin = StreamOrigin(first, max(first, settled), utterances, is_split=gap is None and settled in split_at)
     return Checkpoint(seq + STEP, origin, gap, cue_end_sample, revision + STEP, received)
 
 

@@ -9,9 +9,9 @@ from typing import assert_never
 import anyio
 from anyio.abc import TaskGroup
 
-from gateway.delivery.broadcast import Subject
+from gateway.delivery.broadcast import SessionInfo
 from gateway.delivery.event_publisher import Row
-from gateway.delivery.send_queue import Outbox
+from gateway.delivery.send_queue import SendQueue
 from gateway.errors import (
     Disconnected,
     Draining,
@@ -32,6 +32,8 @@ from gateway.wire import (
     Audio,
     ClientEvent,
     Codec,
+    DialectMessage,
+    DialectReply,
     Error,
     Final,
     Flush,
@@ -40,8 +42,6 @@ from gateway.wire import (
     ProtocolError,
     Ready,
     Resume,
-    Said,
-    Say,
     ServerEvent,
     Start,
     Stop,
@@ -61,7 +61,7 @@ _IDLE_LOOKS = 4
 _CLOSE_TIMEOUT_S = 1.0
 """A peer that reads gets a close frame at once; one that does not is not worth more."""
 
-_NOBODY = Subject("native", None, 0.0)
+_NOBODY = SessionInfo("native", None, 0.0)
 
 
 class Connection:
@@ -84,7 +84,7 @@ class Connection:
         codec: Codec,
         context: SessionContext,
         charge: Charge = lambda audio_s: None,
-        subject: Subject = _NOBODY,
+        subject: SessionInfo = _NOBODY,
     ) -> None:
         self._transport = transport
         self._codec = codec
@@ -92,7 +92,7 @@ class Connection:
         self._charge = charge
         self._subject = subject
         self._settings = context.settings.session
-        self._outbox = Outbox(self._settings.outbox_max_events)
+        self._outbox = SendQueue(self._settings.outbox_max_events)
         self._missed: deque[Row] = deque()
         """What the peer is to be told right after the first event."""
         self._session: Session | None = None
@@ -179,7 +179,7 @@ class Connection:
             await self._send(event)
             while self._missed:
                 _, message = self._missed.popleft()
-                await self._send(Said(message))
+                await self._send(DialectMessage(message))
             told = event.event if isinstance(event, OfChannel) else event
             if isinstance(told, Final) and self._session is not None:
                 self._context.metrics.final(told)
@@ -272,31 +272,31 @@ class Connection:
                 session.open(self)
             case Resume():
                 self._resume = event
-            case Say(message) if self._session is None:
-                self.tell(Said(message))
+            case DialectReply(message) if self._session is None:
+                self.tell(DialectMessage(message))
             case KeepAlive():
                 pass
             case _:
                 assert self._session is not None, "a codec lets nothing through before start"
                 await self._pass_on(self._session, event)
 
-    async def _pass_on(self, session: Session, event: Say | Audio | Update | Flush | Stop) -> None:
+    async def _pass_on(self, session: Session, event: DialectReply | Audio | Update | Flush | Stop) -> None:
         match event:
-            case Say(message, remind_after_s):
-                session.say(Said(message))
+            case DialectReply(message, remind_after_s):
+                session.say(DialectMessage(message))
                 if remind_after_s is not None:
                     assert self._tasks is not None, "it reads"
                     self._tasks.start_soon(self._remind, session, message, remind_after_s)
             case Audio(data, channel):
-                await session.hear(self, data, channel)
+                await session.push_audio(self, data, channel)
             case Update() | Flush() | Stop():
-                session.heed(event)
+                session.handle(event)
             case _:
                 assert_never(event)
 
     async def _remind(self, session: Session, message: str | bytes, after_s: float) -> None:
         await anyio.sleep(after_s)
-        session.say(Said(message, is_reminder=True))
+        session.say(DialectMessage(message, is_reminder=True))
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from gateway.wire import CueEvent, Final, Finished, Start
 from gateway.wire.cue import Cue
 from vad.audio import SAMPLE_RATE_HZ
 
-__all__ = ["FileSession", "FileWishes", "Passage"]
+__all__ = ["FileOptions", "FileSession", "Passage"]
 
 logger = logging.getLogger("livecue.files")
 
@@ -27,7 +27,7 @@ _SAMPLE_BYTES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class FileWishes:
+class FileOptions:
     """What is to be made of a file.
 
     Attributes:
@@ -76,7 +76,7 @@ class FileSession:
 
     def __init__(
         self,
-        wishes: FileWishes,
+        wishes: FileOptions,
         context: SessionContext,
         max_outstanding: int,
         on_heard: Callable[[float], None] = lambda _: None,
@@ -103,7 +103,7 @@ class FileSession:
     @property
     def heard_s(self) -> float:
         """How much sound has been heard, in seconds."""
-        return self._pipeline.heard_sample / SAMPLE_RATE_HZ
+        return self._pipeline.audio_end_sample / SAMPLE_RATE_HZ
 
     async def passages(self, blocks: AsyncIterable[bytes]) -> AsyncGenerator[Passage, None]:
         """Yield what is said, in order, each utterance as soon as it and all before it are decoded.
@@ -121,7 +121,7 @@ class FileSession:
         try:
             async for block in blocks:
                 self._on_heard(len(block) / _SAMPLE_BYTES / SAMPLE_RATE_HZ)
-                self._apply(self._pipeline.hear(block, self._context.clock()))
+                self._apply(self._pipeline.push_audio(block, self._context.clock()))
                 await checkpoint()  # sound may come faster than it is heard, and others want their turn
                 await self._make_room()
                 for passage in self._said():

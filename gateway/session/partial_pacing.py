@@ -1,6 +1,6 @@
 """How often partials are asked for: the set interval, stretched while the engine is behind. PURE."""
 
-__all__ = ["Cadence"]
+__all__ = ["PartialPacing"]
 
 _STRETCH = 1.25
 _SHRINK = 0.9
@@ -13,7 +13,7 @@ _ANNOUNCED_CHANGE = 1.2
 """A reader does not notice less."""
 
 
-class Cadence:
+class PartialPacing:
     """The partial interval of one session.
 
     A partial that took longer than the interval, or that a newer one replaced in the queue, stretches it; one that took

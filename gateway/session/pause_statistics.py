@@ -1,6 +1,6 @@
 """Which pauses are worth a final decoded at once. PURE."""
 
-__all__ = ["Eagerness"]
+__all__ = ["PauseStatistics"]
 
 _MEMORY = 0.85
 """What one more pause leaves of the others' weight: half a dozen pauses count."""
@@ -12,7 +12,7 @@ _UNKNOWN = 0.65
 """Of a speaker nobody has heard yet: taken to stop where he pauses, until he does not once."""
 
 
-class Eagerness:
+class PauseStatistics:
     """The share of a speaker's short pauses that were the end of an utterance, the last ones counting most.
 
     Someone who reads aloud pauses within sentences, and nearly all eager finals would be thrown away; someone who

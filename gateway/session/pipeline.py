@@ -17,10 +17,10 @@ from gateway.captions.captioner import Captioner
 from gateway.captions.chinese_script import with_script
 from gateway.captions.cue_builder import PROFILES, CueBuilder, CueProfile
 from gateway.session.checkpoint import FRESH, Checkpoint
-from gateway.session.partial_pacing import Cadence
-from gateway.session.pause_statistics import Eagerness
-from gateway.session.retry_policy import Retries
-from gateway.session.session_warnings import Conditions
+from gateway.session.partial_pacing import PartialPacing
+from gateway.session.pause_statistics import PauseStatistics
+from gateway.session.retry_policy import RetryPolicy
+from gateway.session.session_warnings import SessionWarnings
 from gateway.settings import SessionSettings
 from gateway.wire import (
     Ack,
@@ -41,8 +41,8 @@ from vad import events as speech
 from vad.audio import SAMPLE_RATE_HZ, s_to_samples
 from vad.detector import DETECTORS, create_detector
 from vad.settings import MIN_THRESHOLD, USUAL_THRESHOLD, SegmenterSettings
-from vad.speech_frontend import Listener
-from vad.stream_origin import Origin
+from vad.speech_frontend import SpeechFrontend
+from vad.stream_origin import StreamOrigin
 
 __all__ = ["Effect", "Pipeline", "PipelineSettings"]
 
@@ -105,7 +105,7 @@ class Pipeline:
         self._set_partials(start)
         limits = settings.stabiliser, settings.guard
         self._captioner = Captioner(start, cues, *limits, self.next_seq, checkpoint.origin.utterances)
-        self._eagerness, self._retries = Eagerness(), Retries()
+        self._eagerness, self._retries = PauseStatistics(), RetryPolicy()
         self._has_eager_finals = self._settings.eager_finals and info.eager_is_final
         self.eager_dropped = 0
         """Eager requests in vain, for the speaker went on."""
@@ -114,12 +114,12 @@ class Pipeline:
         self._eager: DecodeRequest | None = None
         """The eager request of the pause the speaker is in."""
         self._acked_s = 0.0
-        self._conditions = Conditions(self._settings, self.next_seq, ignored)
+        self._conditions = SessionWarnings(self._settings, self.next_seq, ignored)
 
     @property
-    def heard_sample(self) -> int:
+    def audio_end_sample(self) -> int:
         """One past the last sample heard, at 16 kHz."""
-        return self._listener.heard_sample
+        return self._listener.audio_end_sample
 
     @property
     def next_sample(self) -> int:
@@ -145,14 +145,14 @@ class Pipeline:
     def lag_s(self) -> float:
         """How much sound has been heard since the end of the oldest utterance whose final is outstanding."""
         oldest = self._captioner.oldest_ended
-        return (self.heard_sample - oldest.end_sample) / SAMPLE_RATE_HZ if oldest else 0.0
+        return (self.audio_end_sample - oldest.end_sample) / SAMPLE_RATE_HZ if oldest else 0.0
 
     def ready(self) -> Ready:
         """Return the session's first event."""
         own = self.next_seq(), self._session_id
         return Ready(*own, self._info.engine, self._info.model, self._info.device, self.languages.code)
 
-    def hear(self, data: bytes, now_s: float) -> list[Effect]:
+    def push_audio(self, data: bytes, now_s: float) -> list[Effect]:
         """Hear the next bytes of sound.
 
         Args:
@@ -195,7 +195,7 @@ class Pipeline:
         effects = self._follow(self._listener.finish(), now_s)
         effects += self._conditions.heard(self.lag_s, self._listener.repaired_samples, self.languages.refused)
         effects += self._conditions.ended(self._listener.leftover_bytes, self._start.audio.bytes_per_sample_frame)
-        return [*effects, self._ack(), *self._captioner.mark(Finished(0, self.heard_sample, 0), now_s)]
+        return [*effects, self._ack(), *self._captioner.mark(Finished(0, self.audio_end_sample, 0), now_s)]
 
     def answer(self, answer: Answer, now_s: float) -> list[Effect]:
         """Take in the engine's answer to one of this session's requests."""
@@ -211,7 +211,7 @@ class Pipeline:
         self._has_partials = start.partials and interval_s is not None
         interval_samples = max(self._listener.progress_interval_samples, s_to_samples(interval_s or 0.0))
         self._listener.progress_interval_samples = interval_samples
-        self._cadence = Cadence(interval_samples, self._settings.max_partial_stretch)
+        self._cadence = PartialPacing(interval_samples, self._settings.max_partial_stretch)
 
     def _follow(self, events: list[speech.SpeechEvent], now_s: float) -> list[Effect]:
         """Turn what the listener heard into requests, and into events for the client."""
@@ -341,14 +341,16 @@ def _languages(start: Start, settings: SessionSettings, info: EngineInfo) -> Lan
         return replace(choice, refused=str(error))
 
 
-def _listener(start: Start, settings: PipelineSettings, origin: Origin) -> Listener:
+def _listener(start: Start, settings: PipelineSettings, origin: StreamOrigin) -> SpeechFrontend:
     wishes = start.endpointing
     detector = settings.session.detector if wishes.detector is None else wishes.detector
     if detector not in DETECTORS:
         raise ProtocolError(
             f"no detector {shortened(detector)}: there are {', '.join(DETECTORS)}", "endpointing.detector"
         )
-    return Listener(start.audio, create_detector(detector), _segmenter_settings(wishes, settings.segmenter), origin)
+    return SpeechFrontend(
+        start.audio, create_detector(detector), _segmenter_settings(wishes, settings.segmenter), origin
+    )
 
 
 def _segmenter_settings(wishes: Endpointing, settings: SegmenterSettings) -> SegmenterSettings:

@@ -27,7 +27,7 @@ from gateway.wire import (
 from gateway.wire.bounds import MAX_FLUSHES
 from vad.audio import SAMPLE_RATE_HZ, AudioFormat
 
-__all__ = ["Charge", "Transcriber"]
+__all__ = ["Charge", "PipelineDriver"]
 
 _SLICE_S = 0.5
 """Sound worked on between two looks at the other sessions: about 2 ms of voice activity detection."""
@@ -39,7 +39,7 @@ Charge = Callable[[float], None]
 """Is called with the seconds of sound just heard; raises `Unauthorized` or `InsufficientCredits` if no more may be."""
 
 
-class Transcriber:
+class PipelineDriver:
     """Drives one pipeline.
 
     Args:
@@ -97,7 +97,7 @@ class Transcriber:
         while self._owed_finals:
             await self._applied.wait()
 
-    async def hear(self, data: bytes, channel: int, charge: Charge, is_wanted: Callable[[], bool]) -> None:
+    async def push_audio(self, data: bytes, channel: int, charge: Charge, is_wanted: Callable[[], bool]) -> None:
         """Hear a message of sound slice by slice, so that a large one delays no other session.
 
         Args:
@@ -117,15 +117,15 @@ class Transcriber:
                 await checkpoint()
             if self.has_stopped or not is_wanted():
                 return
-            piece, before = data[start : start + self._slice_bytes], self._pipeline.heard_samples
+            piece, before = data[start : start + self._slice_bytes], self._pipeline.audio_samples
             if self.recording is not None:
                 self.recording.write(piece, channel)
-            self._apply(self._pipeline.hear(piece, self._scheduler.now_s(), channel))
-            heard = self._pipeline.heard_samples
+            self._apply(self._pipeline.push_audio(piece, self._scheduler.now_s(), channel))
+            heard = self._pipeline.audio_samples
             self._metrics.audio_s.inc((heard - before) / SAMPLE_RATE_HZ)
             charge((max(heard, self.paid_samples) - max(before, self.paid_samples)) / SAMPLE_RATE_HZ)
 
-    async def hear_gap(self, sample_frames: int, is_wanted: Callable[[], bool]) -> None:
+    async def push_gap(self, sample_frames: int, is_wanted: Callable[[], bool]) -> None:
         """Say that so much sound is lost, and hear silence in its place: for nothing, and as fast as all keep up.
 
         Args:
@@ -134,7 +134,7 @@ class Transcriber:
         """
         if self.has_stopped:
             return
-        begin, rate_hz = self._pipeline.heard_sample, self._audio.sample_rate_hz
+        begin, rate_hz = self._pipeline.audio_end_sample, self._audio.sample_rate_hz
         self._say(Gap(self._pipeline.next_seq(), begin, begin + sample_frames * SAMPLE_RATE_HZ // rate_hz))
         at_once = round(_LOST_S * rate_hz)
         for start in range(0, sample_frames, at_once):
@@ -143,7 +143,7 @@ class Transcriber:
             silence = self._audio.silence(min(at_once, sample_frames - start))
             if self.recording is not None:
                 await self.recording.caught_up()
-            await self.hear(silence, 0, lambda audio_s: None, is_wanted)
+            await self.push_audio(silence, 0, lambda audio_s: None, is_wanted)
 
     def drop_cut(self) -> None:
         """Forget the bytes of a sample frame that is not whole: it will be sent again."""
@@ -151,7 +151,7 @@ class Transcriber:
         if self.recording is not None:
             self.recording.drop_cut()
 
-    def heed(self, wish: Update | Flush | Stop) -> None:
+    def handle(self, wish: Update | Flush | Stop) -> None:
         """Do what the client wants beside being heard; after the first stop there is nothing more to do.
 
         Raises:

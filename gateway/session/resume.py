@@ -8,7 +8,7 @@ from secrets import compare_digest
 from anyio import to_thread
 
 from gateway.access.api_keys import digest_of
-from gateway.delivery.broadcast import Subject
+from gateway.delivery.broadcast import SessionInfo
 from gateway.delivery.event_publisher import Peer, Row
 from gateway.errors import SessionNotFound, Unavailable
 from gateway.journal.event_json import event_of
@@ -17,7 +17,7 @@ from gateway.session.checkpoint import STEP, Checkpoint, checkpoint_of
 from gateway.session.pipeline_driver import Charge
 from gateway.session.session import FINISHED, Session, SessionContext, check_gap
 from gateway.sqlite import StateUnavailable
-from gateway.wire import Finished, OfChannel, Partial, Ready, Resume, Said, Start
+from gateway.wire import DialectMessage, Finished, OfChannel, Partial, Ready, Resume, Start
 from gateway.wire.language_choice import choose_languages
 from gateway.wire.native.codec import NativeCodec
 from vad.audio import SAMPLE_RATE_HZ
@@ -92,7 +92,7 @@ async def _from_journal(
         peer.end(None)
         return None
     checkpoint = await to_thread.run_sync(_checkpoint, rows, start, resume)
-    subject = Subject(entry.dialect, entry.owner, entry.opened_s, lambda: entry.about)
+    subject = SessionInfo(entry.dialect, entry.owner, entry.opened_s, lambda: entry.about)
     session = Session(context, start, subject, charge, checkpoint, entry.session_id)
     await journal.reopen(entry.session_id, session.warn_of_journal)
     session.go_on(peer, resume, missed)
@@ -106,7 +106,9 @@ def _has_finished(rows: Sequence[Row]) -> bool:
 
 def _checkpoint(rows: Iterable[Row], start: Start, resume: Resume) -> Checkpoint:
     events = (event_of(message) for _, message in rows)
-    told = (event for event in events if event is not None and not isinstance(event, Said | Partial | OfChannel))
+    told = (
+        event for event in events if event is not None and not isinstance(event, DialectMessage | Partial | OfChannel)
+    )
     checkpoint = checkpoint_of(told, start.audio, resume.held_sample)
     if checkpoint.gap is not None:
         begin, end = checkpoint.gap

@@ -4,13 +4,13 @@ from collections import Counter
 
 from decoder.types import DecodeRequest, EngineError, RequestCancelled, RequestKind
 
-__all__ = ["Retries"]
+__all__ = ["RetryPolicy"]
 
 _FILE_ATTEMPTS = 3
 """At the final of an utterance of a file. What fails three times at the same audio fails a fourth time."""
 
 
-class Retries:
+class RetryPolicy:
     """Counts the failures of one session's requests."""
 
     def __init__(self) -> None:

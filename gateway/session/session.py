@@ -18,8 +18,8 @@ from decoder.engine import EngineInfo
 from decoder.scheduler import Scheduler
 from gateway.access.api_keys import digest_of
 from gateway.access.drain import Drain
-from gateway.delivery.broadcast import Subject, Watching
-from gateway.delivery.event_publisher import Audience, Peer, Row
+from gateway.delivery.broadcast import Broadcaster, SessionInfo
+from gateway.delivery.event_publisher import EventPublisher, Peer, Row
 from gateway.errors import Disconnected, InsufficientCredits, ResumedElsewhere, Unauthorized, field_of
 from gateway.journal.journal import Journal, Opening
 from gateway.journal.recording import Recording
@@ -27,7 +27,7 @@ from gateway.metrics import Metrics
 from gateway.session.channel_pipelines import ChannelPipelines
 from gateway.session.checkpoint import FRESH, Checkpoint
 from gateway.session.pipeline import PipelineSettings
-from gateway.session.pipeline_driver import Charge, Transcriber
+from gateway.session.pipeline_driver import Charge, PipelineDriver
 from gateway.wire import (
     Error,
     Finished,
@@ -84,7 +84,7 @@ class SessionContext:
     tasks: TaskGroup
     journal: Journal | None = None
     recordings: Path | None = None
-    watching: Watching = field(default_factory=Watching)
+    watching: Broadcaster = field(default_factory=Broadcaster)
     live: "dict[str, Session]" = field(default_factory=dict)
     drain: Drain = field(default_factory=Drain)
     resuming: anyio.Lock = field(default_factory=anyio.Lock)
@@ -111,7 +111,7 @@ class Session:
         self,
         context: SessionContext,
         start: Start,
-        subject: Subject,
+        subject: SessionInfo,
         charge: Charge = lambda audio_s: None,
         checkpoint: Checkpoint = FRESH,
         name: str | None = None,
@@ -126,12 +126,12 @@ class Session:
         self._start = start
         self.subject = subject
         self._charge = charge
-        self.audience = Audience(self.session_id, context.journal, context.watching, self._on_told)
+        self.audience = EventPublisher(self.session_id, context.journal, context.watching, self._on_told)
         """Who is told what it says."""
         self._gap = checkpoint.gap
         self._lost_samples = 0
         """Sample frames that the peer cannot send again, at its rate."""
-        self.transcriber = Transcriber(self.pipeline, start.audio, context.scheduler, context.metrics, self.say)
+        self.transcriber = PipelineDriver(self.pipeline, start.audio, context.scheduler, context.metrics, self.say)
         self.transcriber.paid_samples = checkpoint.paid_sample
         self._is_draining = False
         """Whether a fatal error has been told, and finals still follow it."""
@@ -194,7 +194,7 @@ class Session:
         """
         lost, self._lost_samples = self._lost_samples, 0
         if lost:
-            await self.transcriber.hear_gap(lost, lambda: self._is_heard(peer))
+            await self.transcriber.push_gap(lost, lambda: self._is_heard(peer))
 
     def leave(self, peer: Peer, error: LivecueError) -> None:
         """Do without a peer, if that is still the one there is; the error is why it is gone."""
@@ -226,7 +226,7 @@ class Session:
 
     def _wind_up(self) -> None:
         try:
-            self.heed(Stop())
+            self.handle(Stop())
         except LivecueError as error:  # not even that can be done
             self.fail(error)
 
@@ -292,7 +292,7 @@ class Session:
 
     # --- what the client says, and what it is told -----------------------------------------------------------------
 
-    async def hear(self, peer: Peer, data: bytes, channel: int) -> None:
+    async def push_audio(self, peer: Peer, data: bytes, channel: int) -> None:
         """Hear a message of sound, as long as it is that peer's turn.
 
         Raises:
@@ -301,17 +301,17 @@ class Session:
             ProtocolError: there is no such channel.
         """
         try:
-            await self.transcriber.hear(data, channel, self._charge, lambda: self._is_heard(peer))
+            await self.transcriber.push_audio(data, channel, self._charge, lambda: self._is_heard(peer))
         except (InsufficientCredits, Unauthorized) as error:
             self.end_early(error)
 
-    def heed(self, wish: Update | Flush | Stop) -> None:
+    def handle(self, wish: Update | Flush | Stop) -> None:
         """Do what the client wants beside being heard.
 
         Raises:
             ProtocolError: a wish that cannot be met.
         """
-        self.transcriber.heed(wish)
+        self.transcriber.handle(wish)
 
     def _is_heard(self, peer: Peer) -> bool:
         return self.audience.peer is peer and not self.is_over
@@ -360,7 +360,7 @@ def _make_room(context: SessionContext) -> None:
         longest.give_up("too many sessions wait for their clients")
 
 
-def _opening(session_id: str, subject: Subject, start: Start, token: str | None) -> Opening:
+def _opening(session_id: str, subject: SessionInfo, start: Start, token: str | None) -> Opening:
     known = subject.dialect, subject.owner, subject.opened_s, subject.about()
     if token is None:
         return Opening(session_id, *known, start=None, token_digest=None)
@@ -380,7 +380,7 @@ def _log_opened(session_id: str, start: Start, language: str | None) -> None:
 
 
 def _log_closed(session_id: str, outcome: str, pipeline: ChannelPipelines) -> None:
-    heard_s = pipeline.heard_sample / SAMPLE_RATE_HZ
+    heard_s = pipeline.audio_end_sample / SAMPLE_RATE_HZ
     logger.info(
         "session closed session=%s outcome=%s audio_s=%.1f finals=%d", session_id, outcome, heard_s, pipeline.finals
     )

@@ -8,10 +8,10 @@ from gateway.errors import Lagging
 from gateway.settings import SessionSettings
 from gateway.wire import Warning
 
-__all__ = ["Conditions"]
+__all__ = ["SessionWarnings"]
 
 
-class Conditions:
+class SessionWarnings:
     """Which conditions hold. One is announced again only after it has passed, at half of what made it begin.
 
     Args:

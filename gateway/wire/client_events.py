@@ -9,12 +9,12 @@ from vad.errors import LivecueError
 __all__ = [
     "Audio",
     "ClientEvent",
+    "DialectReply",
     "Endpointing",
     "Flush",
     "KeepAlive",
     "ProtocolError",
     "Resume",
-    "Say",
     "Start",
     "Stop",
     "Update",
@@ -154,8 +154,8 @@ class KeepAlive:
 
 
 @dataclass(frozen=True, slots=True)
-class Say:
-    """Something that the dialect itself answers; it is said in its turn, as `Said`.
+class DialectReply:
+    """Something that the dialect itself answers; it is said in its turn, as `DialectMessage`.
 
     Attributes:
         message: what is said.
@@ -166,4 +166,4 @@ class Say:
     remind_after_s: float | None = None
 
 
-ClientEvent = Start | Resume | Update | Audio | Flush | Stop | KeepAlive | Say
+ClientEvent = Start | Resume | Update | Audio | Flush | Stop | KeepAlive | DialectReply

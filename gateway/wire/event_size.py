@@ -1,6 +1,6 @@
 """How much memory an event takes about, so that queues can be bounded by it. PURE."""
 
-from gateway.wire import CueEvent, Eager, Error, Final, Flushed, Partial, Said, ServerEvent, Warning
+from gateway.wire import CueEvent, DialectMessage, Eager, Error, Final, Flushed, Partial, ServerEvent, Warning
 from gateway.wire.server_events import channel_of
 
 __all__ = ["bytes_of"]
@@ -15,7 +15,7 @@ _WORD_BYTES = 150
 def bytes_of(event: ServerEvent) -> int:
     """Return about how many bytes an event takes."""
     match channel_of(event)[1]:
-        case Said(message):
+        case DialectMessage(message):
             return _EVENT_BYTES + _bytes(message)
         case Final(text=text, words=words):
             return _EVENT_BYTES + _bytes(text) + _WORD_BYTES * len(words)

@@ -11,6 +11,7 @@ __all__ = [
     "Ack",
     "CadenceChanged",
     "CueEvent",
+    "DialectMessage",
     "Eager",
     "Error",
     "Final",
@@ -22,7 +23,6 @@ __all__ = [
     "Partial",
     "Ready",
     "Resumed",
-    "Said",
     "ServerEvent",
     "SessionEvent",
     "SpeechEnded",
@@ -149,7 +149,7 @@ class Partial:
 
     Attributes:
         start_sample: of the utterance.
-        heard_sample: one past the last sample of the sound that the words are of.
+        audio_end_sample: one past the last sample of the sound that the words are of.
         committed: words that only the final may change.
         tail: words that may change sooner.
         committed_text: what is committed as it is written, a part of a word included.
@@ -158,7 +158,7 @@ class Partial:
     seq: int
     utterance_id: int
     start_sample: int
-    heard_sample: int
+    audio_end_sample: int
     committed: tuple[WordSpan, ...]
     tail: tuple[WordSpan, ...]
     language: str | None
@@ -264,12 +264,12 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What the codec gave as `Say`, to be sent as it is.
+class DialectMessage:
+    """What the codec gave as `DialectReply`, to be sent as it is.
 
     Attributes:
-        message: of the `Say`.
-        is_reminder: whether it was said before, and the time that the `Say` named has passed.
+        message: of the `DialectReply`.
+        is_reminder: whether it was said before, and the time that the `DialectReply` named has passed.
     """
 
     message: str | bytes
@@ -302,7 +302,7 @@ SessionEvent = (
 )
 """What any session may say."""
 
-ServerEvent = SessionEvent | Partial | Said | OfChannel
+ServerEvent = SessionEvent | Partial | DialectMessage | OfChannel
 """The same, and what is said only where the codec asks for it."""
 
 
@@ -314,4 +314,4 @@ def channel_of(event: ServerEvent) -> tuple[int | None, ServerEvent]:
 def seq_of(event: ServerEvent) -> int | None:
     """Return the number of an event; None: it is between the session and its peer, and nobody else is told of it."""
     _, told = channel_of(event)
-    return None if isinstance(told, Said | Partial | OfChannel) else told.seq
+    return None if isinstance(told, DialectMessage | Partial | OfChannel) else told.seq

@@ -20,7 +20,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 
 from decoder.engines.scripted import ScriptedEngine
-from gateway.http.connection_limits import Peers, allowed_connections
+from gateway.http.connection_limits import ConnectionLimiter, allowed_connections
 from gateway.http.server import _MAX_LINE_BYTES, _MAX_UNSENT_BYTES, _SMALL_FRAMES_PER_MINUTE
 from gateway.settings import load_settings
 from tests.commands import serving_command
@@ -163,7 +163,7 @@ async def test_websockets_that_are_closed_count_no_more() -> None:
 
 
 def test_an_address_has_its_share_but_for_those_of_this_machine() -> None:
-    peers = Peers(10, 2)
+    peers = ConnectionLimiter(10, 2)
     assert [peers.enter("192.0.2.1") for _ in range(3)] == [True, True, False]
     assert peers.enter("192.0.2.2")
     assert all(peers.enter("127.0.0.1") for _ in range(7))

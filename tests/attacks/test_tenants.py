@@ -14,10 +14,10 @@ from websockets.exceptions import InvalidStatus
 
 from gateway.access.admission import Admission, Shares
 from gateway.access.api_key_store import KEYS_SCHEMA, KeyStore
-from gateway.access.authenticator import Caller, Doorkeeper
+from gateway.access.authenticator import Authenticator, Caller
 from gateway.access.client_secrets import MAX_SECRETS, ClientSecrets
 from gateway.access.login_throttle import MAX_PER_MINUTE, FailedLogins, network_of
-from gateway.delivery.broadcast import Subject
+from gateway.delivery.broadcast import SessionInfo
 from gateway.errors import Overloaded, RateLimited, Unauthorized
 from gateway.journal.journal import open_journal
 from gateway.settings import JournalSettings, Settings
@@ -40,8 +40,8 @@ class Clock:
         return self.now_s
 
 
-def doorkeeper(path: Path, *static_keys: str) -> Doorkeeper:
-    return Doorkeeper(static_keys, StateDatabase(path / "state.db", (KEYS_SCHEMA,)), Clock())
+def authenticator(path: Path, *static_keys: str) -> Authenticator:
+    return Authenticator(static_keys, StateDatabase(path / "state.db", (KEYS_SCHEMA,)), Clock())
 
 
 @asynccontextmanager
@@ -73,7 +73,7 @@ def test_whoever_is_nobodys_tenant_has_it_all() -> None:
 
 
 async def test_keys_share_where_there_are_several_and_addresses_that_are_not_this_machines(tmp_path: Path) -> None:
-    alone, several = doorkeeper(tmp_path, "one"), doorkeeper(tmp_path, "one", "two")
+    alone, several = authenticator(tmp_path, "one"), authenticator(tmp_path, "one", "two")
     assert alone.tenant_of(Caller("static-1")) is None
     assert several.tenant_of(Caller("static-1", "192.0.2.1")) == "key static-1"
     assert several.tenant_of(Caller(None, "192.0.2.1")) == "address 192.0.2.1"
@@ -113,9 +113,9 @@ async def test_of_sessions_that_wait_one_of_who_has_most_is_given_up(tmp_path: P
     waiting = replace(SETTINGS, max_waiting=3)
     async with open_journal(settings) as journal, open_context(session=waiting, journal=journal) as context:
         for owner in ("ben", "ada", "ada", "ada"):
-            async with call(context, subject=Subject("native", owner, 0.0)) as peer:
+            async with call(context, subject=SessionInfo("native", owner, 0.0)) as peer:
                 await peer.say({"type": "start", "resumable": True})
-                await peer.hear()
+                await peer.receive()
                 await peer.hang_up()
         while len(context.live) > 3:
             await settled()
@@ -160,7 +160,7 @@ async def test_view_tokens_are_revoked_with_the_key_that_made_them(tmp_path: Pat
             assert [(await http.get(transcript + token)).status_code for token in tokens] == [200, 200]
             with closing(StateDatabase(tmp_path / "state.db", (KEYS_SCHEMA,))) as database:
                 KeyStore(database).revoke("ada")
-            await served.gateway.doorkeeper.sync()
+            await served.gateway.authenticator.sync()
             assert [(await http.get(transcript + token)).status_code for token in tokens] == [401, 200]
 
 
@@ -197,7 +197,7 @@ async def test_who_watches_is_let_go_when_what_let_him_in_is_revoked(
                 else:
                     with closing(StateDatabase(tmp_path / "state.db", (KEYS_SCHEMA,))) as database:
                         KeyStore(database).revoke("ada")
-                    await served.gateway.doorkeeper.sync()
+                    await served.gateway.authenticator.sync()
                 assert (await said_on(websocket))[1] == 1008
                 assert stream.response.status_code == 200
                 assert [event["type"] for event in await stream.all()] == ["ready"]
@@ -211,7 +211,7 @@ async def test_a_key_that_is_used_up_reads_and_deletes_its_own_and_no_more(tmp_p
             await websocket.send(b"".join(SPEECH))
             await said_on(websocket)
         headers, path = bearer(key), f"/v1/sessions/{session_id}"
-        assert served.gateway.doorkeeper.left_s(Caller("ada")) == 0
+        assert served.gateway.authenticator.left_s(Caller("ada")) == 0
         assert (await http.post("/v1/realtime/client_secrets", headers=headers)).status_code == 402
         assert (await http.get(f"{path}/transcript.txt", headers=headers)).status_code == 200
         assert [each["id"] for each in (await http.get("/v1/sessions?all=true", headers=headers)).json()["data"]]
@@ -233,7 +233,7 @@ async def test_metrics_need_a_key_of_the_settings_beyond_this_machine(
 
 
 async def test_who_guesses_keys_is_slowed_down_and_whoever_has_one_is_not(tmp_path: Path) -> None:
-    door = doorkeeper(tmp_path, "right")
+    door = authenticator(tmp_path, "right")
     for number in range(MAX_PER_MINUTE):
         with pytest.raises(Unauthorized):
             await door.admit(f"Bearer guess-{number}", "192.0.2.1")

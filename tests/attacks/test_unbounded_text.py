@@ -12,10 +12,10 @@ import pytest
 from msgspec import inspect
 
 from gateway.cli.log_records import MAX_RECORD_CHARS, ShortRecords
-from gateway.delivery.send_queue import Outbox
+from gateway.delivery.send_queue import SendQueue
 from gateway.errors import SlowReader
 from gateway.http.sessions import routes as sessions_routes
-from gateway.wire import Flushed, ProtocolError, Said
+from gateway.wire import DialectMessage, Flushed, ProtocolError
 from gateway.wire.bounds import MAX_FLUSHES, MAX_ID_CHARS
 from gateway.wire.deepgram import flux_codec as deepgram_flux
 from gateway.wire.deepgram import messages as deepgram_messages
@@ -103,21 +103,21 @@ async def test_flushes_that_nothing_answers_are_refused_before_they_fill_the_mem
 
 
 def test_an_outbox_counts_bytes_too() -> None:
-    outbox = Outbox(1_000, max_bytes=10_000)
-    outbox.put(Said("x" * 9_000))
+    outbox = SendQueue(1_000, max_bytes=10_000)
+    outbox.put(DialectMessage("x" * 9_000))
     with pytest.raises(SlowReader, match="bytes wait to be read"):
         outbox.put(Flushed(1, "y" * 2_000))
 
 
 def test_an_outbox_takes_one_event_of_any_size() -> None:
-    outbox = Outbox(1_000, max_bytes=10)
-    outbox.put(Said("x" * 9_000))
+    outbox = SendQueue(1_000, max_bytes=10)
+    outbox.put(DialectMessage("x" * 9_000))
 
 
 async def test_an_outbox_that_is_read_has_room_again() -> None:
-    outbox = Outbox(1_000, max_bytes=10_000)
+    outbox = SendQueue(1_000, max_bytes=10_000)
     for _ in range(10):
-        outbox.put(Said("x" * 9_000))
+        outbox.put(DialectMessage("x" * 9_000))
         with anyio.fail_after(1):
             await outbox.get()
 

@@ -15,7 +15,7 @@ from benchmarks.captions import (
     standing_since,
     word_errors,
 )
-from benchmarks.virtual import Said
+from benchmarks.virtual import TimedEvents
 from gateway.wire import Cue, CueEvent, CueState, Final, Latency
 
 FINAL = Final(0, 1, 0, 100, "one two", None, Latency(0, 0, 0, 0))
@@ -96,7 +96,7 @@ def test_a_final_changes_the_words_that_it_has_otherwise_or_not_at_all() -> None
 
 
 def test_displays_from_the_final_on_are_no_partial_ones() -> None:
-    said = [Said(1.0, (cue(1, "one"),)), Said(2.0, (FINAL, cue(1, "one two")))]
+    said = [TimedEvents(1.0, (cue(1, "one"),)), TimedEvents(2.0, (FINAL, cue(1, "one two")))]
 
     shown = displays(said)[1]
 
@@ -105,16 +105,16 @@ def test_displays_from_the_final_on_are_no_partial_ones() -> None:
 
 
 def test_the_caller_says_what_a_word_is() -> None:
-    [display] = displays([Said(1.0, (cue(1, "你好", "吗", stable="你"),))], lambda text: list(text.replace("\n", "")))[
-        1
-    ]
+    [display] = displays(
+        [TimedEvents(1.0, (cue(1, "你好", "吗", stable="你"),))], lambda text: list(text.replace("\n", ""))
+    )[1]
 
     assert display == Display(1.0, ("你", "好", "吗"), 1)
 
 
 def test_cues_of_one_moment_make_one_display() -> None:
-    first = Said(1.0, (cue(1, "one two"),))
-    second = Said(2.0, (cue(1, "one two", stable="one two"), cue(2, "three four", "five", stable="three")))
+    first = TimedEvents(1.0, (cue(1, "one two"),))
+    second = TimedEvents(2.0, (cue(1, "one two", stable="one two"), cue(2, "three four", "five", stable="three")))
 
     assert displays([first, second]) == {
         1: series((1.0, "one two", 0), (2.0, "one two three four five", 3)),
@@ -122,19 +122,19 @@ def test_cues_of_one_moment_make_one_display() -> None:
 
 
 def test_words_after_an_unstable_one_are_not_stable() -> None:
-    [display] = displays([Said(1.0, (cue(1, "one two", stable="one"), cue(2, "three", stable="three")))])[1]
+    [display] = displays([TimedEvents(1.0, (cue(1, "one two", stable="one"), cue(2, "three", stable="three")))])[1]
 
     assert display.stable == 1
 
 
 def test_a_final_cue_is_stable_whatever_it_says() -> None:
-    [display] = displays([Said(1.0, (cue(1, "one two", state=CueState.FINAL),))])[1]
+    [display] = displays([TimedEvents(1.0, (cue(1, "one two", state=CueState.FINAL),))])[1]
 
     assert display.stable == 2
 
 
 def test_withdrawn_cues_are_empty() -> None:
-    shown = displays([Said(1.0, (cue(1, "one"),)), Said(2.0, (cue(1),))])
+    shown = displays([TimedEvents(1.0, (cue(1, "one"),)), TimedEvents(2.0, (cue(1),))])
 
     assert shown == {1: series((1.0, "one", 0), (2.0, "", 0))}
 

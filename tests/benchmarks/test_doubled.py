@@ -45,7 +45,7 @@ def test_finals_without_text_are_not_counted() -> None:
 
     assert written.finals == 2
     assert written.texts == [["one"], [" ", "two"]]
-    assert written.heard_samples == [16_000, 32_000]
+    assert written.audio_samples == [16_000, 32_000]
 
 
 @pytest.mark.slow
@@ -72,5 +72,5 @@ async def test_streams_at_more_than_the_engine_can_do_double_no_phrase() -> None
     partials_per_s = gateway.requests[RequestKind.PARTIAL] / (streams * seconds)
     assert partials_per_s < 0.8, "an engine that keeps up decodes more than one a second of speech"
     assert written.finals > 5 * streams
-    for order, texts, end_sample in zip(said, written.texts, written.heard_samples, strict=True):
+    for order, texts, end_sample in zip(said, written.texts, written.audio_samples, strict=True):
         assert doubled_phrases(texts, said_until(order, end_sample)) == []

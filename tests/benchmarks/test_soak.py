@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.soak import QUARTERS, FinalsCheck, Quarter, Soak, SoakRun, going_round, require_complete, resident_mib
-from benchmarks.virtual import Said, VirtualGateway
+from benchmarks.virtual import TimedEvents, VirtualGateway
 from decoder.engines.scripted import CostModel, ScriptedEngine
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
 from gateway.settings import SessionSettings, Settings
@@ -153,7 +153,7 @@ def test_sound_with_fewer_frames_than_quarters_is_refused() -> None:
 
 
 async def test_a_gateway_that_tells_keeps_nothing() -> None:
-    told: list[Said] = []
+    told: list[TimedEvents] = []
     gateway = VirtualGateway(ScriptedEngine(), SETTINGS, Start(), [SOUND], tell=told.append)
 
     assert await gateway.run() == [[]]

@@ -10,7 +10,7 @@ from benchmarks.captions import Display, displays
 from benchmarks.recordings import SpokenWord
 from benchmarks.sets import Recording, Voice
 from benchmarks.tally import Lags, Tally, WrittenWord, lags_of, written_words
-from benchmarks.virtual import Said
+from benchmarks.virtual import TimedEvents
 from decoder.engine import EngineWork
 from gateway.wire import Cue, CueEvent, CueState, Final, Latency
 
@@ -36,10 +36,10 @@ def final(text: str) -> tuple[Final, CueEvent]:
 
 
 SAID = (
-    Said(1.0, (partial("Red or"),)),
-    Said(1.5, (partial("Red blew, for", stable=3),)),
-    Said(2.0, (partial("Red, or blew", stable=4),)),
-    Said(2.5, final("Red or blue, green.")),
+    TimedEvents(1.0, (partial("Red or"),)),
+    TimedEvents(1.5, (partial("Red blew, for", stable=3),)),
+    TimedEvents(2.0, (partial("Red, or blew", stable=4),)),
+    TimedEvents(2.5, final("Red or blue, green.")),
 )
 
 SPOKEN = [
@@ -126,7 +126,7 @@ def test_words_of_two_speakers_have_lags_in_whatever_order_they_are_written() ->
 
 def test_words_that_were_withdrawn_again_were_displayed(recording: Recording) -> None:
     tally = Tally("tiny", "speechless", Arm.SHIPPED)
-    said = (Said(1.0, (partial("Thank you"),)), Said(2.0, (final("")[0], partial(""))))
+    said = (TimedEvents(1.0, (partial("Thank you"),)), TimedEvents(2.0, (final("")[0], partial(""))))
 
     tally.add(Recording("hum", recording.path, None, ()), Transcribed("", 1.0, said, EngineWork()), ())
     figures = tally.figures()

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.following import WORD_SAMPLES, first_word_sample
 from benchmarks.paced import WordClock, growth_s, percentile
-from benchmarks.virtual import Said, VirtualGateway
+from benchmarks.virtual import TimedEvents, VirtualGateway
 from benchmarks.work import COMPARED, MODES, Model, Work, engine_of, measure_work, rotated
 from decoder.engines.scripted import CostModel, ScriptedEngine
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind, Word
@@ -98,7 +98,7 @@ async def test_sessions_on_the_virtual_clock_hear_their_own_sound() -> None:
 
     spoken, still = await VirtualGateway(ScriptedEngine(), Settings(), Start(), sounds).run()
 
-    def finals(said: list[Said]) -> int:
+    def finals(said: list[TimedEvents]) -> int:
         return sum(isinstance(event, Final) for moment in said for event in moment.events)
 
     assert (finals(spoken), finals(still)) == (1, 0)

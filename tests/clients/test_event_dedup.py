@@ -2,7 +2,7 @@
 
 import pytest
 
-from clients.event_dedup import Seen
+from clients.event_dedup import EventDeduplicator
 from gateway.wire import (
     Ack,
     Cue,
@@ -38,7 +38,7 @@ def partial(seq: int, utterance_id: int, number: int = 1) -> CueEvent:
 
 
 def shown(*events: ServerEvent) -> list[ServerEvent]:
-    seen = Seen()
+    seen = EventDeduplicator()
     return [event for event in events if seen.is_new(event)]
 
 
@@ -91,14 +91,14 @@ def test_a_refusal_is_shown_whatever_its_number() -> None:
 
 
 def test_a_flush_is_answered_as_often_as_it_was_said() -> None:
-    seen = Seen()
+    seen = EventDeduplicator()
     seen.expect("a")
     seen.expect("a")
     assert [seen.is_new(Flushed(number, "a")) for number in range(1, 5)] == [True, True, False, False]
 
 
 def test_another_session_has_its_own_numbers_and_utterances() -> None:
-    seen = Seen()
+    seen = EventDeduplicator()
     seen.expect("a")
     before: list[ServerEvent] = [ready(1), cue(2, 0), final(3, 0)]
     assert all(seen.is_new(event) for event in before)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clients.missing_audio import Gaps, Incomplete
+from clients.missing_audio import Incomplete, MissingAudio
 from gateway.wire import Final, Gap, Latency, OfChannel, Ready, ServerEvent
 
 SECOND = 16_000
@@ -13,8 +13,8 @@ def final(start_s: float, end_s: float, error: str | None = None) -> Final:
     return Final(1, 0, *span, "" if error else "good morning", "en", Latency(0, 0, 0, 0), error=error)
 
 
-def gaps(*events: ServerEvent) -> Gaps:
-    found = Gaps()
+def gaps(*events: ServerEvent) -> MissingAudio:
+    found = MissingAudio()
     for event in events:
         found.add(event)
     return found

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.replay_buffer import KEPT_S, Unacknowledged
+from clients.replay_buffer import KEPT_S, ReplayBuffer
 from gateway.session.checkpoint import HELD_S
 from gateway.wire import Audio, AudioFormat, Encoding, Flush, ProtocolError, Stop
 
@@ -15,7 +15,7 @@ RATE_HZ = 8_000
 FORMAT = AudioFormat(Encoding.PCM_S24LE, RATE_HZ, 1)
 FRAME_BYTES = 3
 
-Said = Audio | Flush | Stop
+Sent = Audio | Flush | Stop
 
 
 def sound(start: int, count: int) -> bytes:
@@ -32,9 +32,9 @@ class Listening:
     """The other end: hears sound as bytes and controls at the byte where they came."""
 
     heard: bytearray = field(default_factory=bytearray)
-    marks: list[tuple[int, Said]] = field(default_factory=list)
+    marks: list[tuple[int, Sent]] = field(default_factory=list)
 
-    def hear(self, said: Said) -> None:
+    def receive(self, said: Sent) -> None:
         if isinstance(said, Audio):
             self.heard += said.data
         else:
@@ -59,21 +59,21 @@ steps = st.lists(
 
 @given(steps=steps)
 def test_whatever_is_lost_the_other_end_hears_all_once_with_the_marks_in_place(steps: list[tuple[str, int]]) -> None:
-    said, other, wanted = Unacknowledged(FORMAT), Listening(), Listening()
+    said, other, wanted = ReplayBuffer(FORMAT), Listening(), Listening()
     processed = 0
     for step, number in [*steps, ("stop", 0), ("take", 10**6)]:
         match step:
             case "add":
                 data = sound(len(wanted.heard), number)
-                wanted.hear(Audio(data))
+                wanted.receive(Audio(data))
                 said.add(Audio(data))
             case "flush" | "stop":
                 mark = Flush(str(number)) if step == "flush" else Stop()
-                wanted.hear(mark)
+                wanted.receive(mark)
                 said.add(mark)
             case "take":
                 while number and (next_said := said.take()) is not None:
-                    other.hear(next_said)
+                    other.receive(next_said)
                     number -= 1
             case "ack":  # somewhere in what was heard, and never back
                 whole = len(other.heard) // FRAME_BYTES
@@ -93,7 +93,7 @@ def test_whatever_is_lost_the_other_end_hears_all_once_with_the_marks_in_place(s
 @pytest.mark.parametrize("next_sample", range(5))
 def test_wherever_the_sound_was_cut_it_goes_on_from_any_sample_frame(next_sample: int, taken: int) -> None:
     for first, second in combinations(range(13), 2):
-        said = Unacknowledged(FORMAT)
+        said = ReplayBuffer(FORMAT)
         for data in (sound(0, first), sound(first, second - first), sound(second, 12 - second)):
             said.add(Audio(data))
         for _ in range(taken):
@@ -106,7 +106,7 @@ def test_wherever_the_sound_was_cut_it_goes_on_from_any_sample_frame(next_sample
 def test_of_more_than_the_limit_the_oldest_is_dropped_and_the_rest_is_whole(
     cuts: list[int], sent: int, limit_s: int
 ) -> None:
-    said, end = Unacknowledged(FORMAT, limit_s), 0
+    said, end = ReplayBuffer(FORMAT, limit_s), 0
     for number, count in enumerate(cuts):
         said.add(Audio(sound(end, count)))
         end += count
@@ -121,7 +121,7 @@ def test_of_more_than_the_limit_the_oldest_is_dropped_and_the_rest_is_whole(
         assert b"".join(iter_sound(said)) == sound(held, end - held)
 
 
-def iter_sound(said: Unacknowledged) -> list[bytes]:
+def iter_sound(said: ReplayBuffer) -> list[bytes]:
     pieces = []
     while (piece := said.take()) is not None:
         assert isinstance(piece, Audio)
@@ -130,7 +130,7 @@ def iter_sound(said: Unacknowledged) -> list[bytes]:
 
 
 def test_sound_is_kept_from_23_s_before_what_is_answered() -> None:
-    said = Unacknowledged(FORMAT)
+    said = ReplayBuffer(FORMAT)
     for _ in range(40):
         said.add(seconds(1))
         said.take()
@@ -141,13 +141,13 @@ def test_sound_is_kept_from_23_s_before_what_is_answered() -> None:
 
 
 def test_no_piece_is_longer_than_a_second() -> None:
-    said = Unacknowledged(FORMAT)
+    said = ReplayBuffer(FORMAT)
     said.add(seconds(2.5))
     assert [len(piece) for piece in iter_sound(said)] == [24_000, 24_000, 12_000]
 
 
 def test_sound_dropped_before_it_was_sent_is_a_gap_that_a_resume_closes() -> None:
-    said = Unacknowledged(FORMAT, limit_s=5)
+    said = ReplayBuffer(FORMAT, limit_s=5)
     said.add(seconds(1))
     said.take()
     said.add(Flush("a"))
@@ -161,7 +161,7 @@ def test_sound_dropped_before_it_was_sent_is_a_gap_that_a_resume_closes() -> Non
 
 
 def test_a_gap_that_grows_while_a_resume_is_under_way_stays_one() -> None:
-    said = Unacknowledged(FORMAT, limit_s=5)
+    said = ReplayBuffer(FORMAT, limit_s=5)
     said.add(seconds(5))
     asked = said.held_sample
     said.add(seconds(1))
@@ -172,14 +172,14 @@ def test_a_gap_that_grows_while_a_resume_is_under_way_stays_one() -> None:
 
 
 def test_sound_that_does_not_exist_yet_cannot_be_asked_for() -> None:
-    said = Unacknowledged(FORMAT)
+    said = ReplayBuffer(FORMAT)
     said.add(seconds(1))
     with pytest.raises(ProtocolError, match="asks for sample frame 8001 where there are 8000"):
         said.go_on_from(8_001)
 
 
 def test_another_session_begins_with_what_is_unanswered() -> None:
-    said = Unacknowledged(FORMAT)
+    said = ReplayBuffer(FORMAT)
     said.add(Audio(sound(0, 90_000)))
     said.add(Flush("a"))
     iter_controls = [said.take() for _ in range(5)]
@@ -190,6 +190,6 @@ def test_another_session_begins_with_what_is_unanswered() -> None:
     assert said.unanswered_s * RATE_HZ * FRAME_BYTES == 90_000 - 48_000
     heard = Listening()
     while (piece := said.take()) is not None:
-        heard.hear(piece)
+        heard.receive(piece)
     assert heard.heard == sound(48_000, 42_000)
     assert heard.marks == [(42_000, Flush("a"))]

@@ -16,7 +16,18 @@ from clients.reconnect import BackOff
 from clients.stream import CaptionStream, Lost, SessionFailed, stream
 from decoder.engines.scripted import ScriptedEngine
 from gateway.settings import load_settings
-from gateway.wire import CueEvent, CueState, Final, Finished, OfChannel, Ready, Resume, Said, ServerEvent, Start
+from gateway.wire import (
+    CueEvent,
+    CueState,
+    DialectMessage,
+    Final,
+    Finished,
+    OfChannel,
+    Ready,
+    Resume,
+    ServerEvent,
+    Start,
+)
 from gateway.wire.native.codec import NativeClientCodec
 from tests.clients.playing import at_once
 from tests.meeting import RECORDING
@@ -114,7 +125,7 @@ async def test_a_session_whose_connection_is_cut_again_and_again_says_the_same(c
     assert cues(cut) == cues(whole)
     assert isinstance(cut[-1], Finished)
     assert sum(isinstance(event, Ready) for event in cut) == 1
-    numbers = [event.seq for event in cut if not isinstance(event, Said | OfChannel)]
+    numbers = [event.seq for event in cut if not isinstance(event, DialectMessage | OfChannel)]
     assert numbers == sorted(set(numbers))
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.wire import CODECS, Audio, ClientEvent, Codec, ProtocolError, Say, ServerEvent, Start, Stop
+from gateway.wire import CODECS, Audio, ClientEvent, Codec, DialectReply, ProtocolError, ServerEvent, Start, Stop
 from tests.wire_events import JSON_VALUES, server_events
 
 SESSIONS: dict[str, tuple[str | bytes, ...]] = {
@@ -122,9 +122,9 @@ def heard(codec: Codec, *messages: str | bytes) -> list[ClientEvent]:
             events += codec.receive(message)
         except ProtocolError as error:
             refusals.append(str(error))
-    refusals += [event.message for event in events if isinstance(event, Say)]
+    refusals += [event.message for event in events if isinstance(event, DialectReply)]
     assert all(0 < len(refusal) < LONGEST_REFUSAL_CHARS for refusal in refusals)
-    return [event for event in events if not isinstance(event, Say)]
+    return [event for event in events if not isinstance(event, DialectReply)]
 
 
 def keeps_the_order(name: str, events: list[ClientEvent]) -> bool:
@@ -133,7 +133,7 @@ def keeps_the_order(name: str, events: list[ClientEvent]) -> bool:
     What a dialect answers by itself may come at any time. Where the address says what is wanted, the start has come
     before the first message.
     """
-    events = [event for event in (*create(name).open(), *events) if not isinstance(event, Say)]
+    events = [event for event in (*create(name).open(), *events) if not isinstance(event, DialectReply)]
     is_begun = not events or isinstance(events[0], Start)
     has_one_start = not any(isinstance(event, Start) for event in events[1:])
     return is_begun and has_one_start and not any(isinstance(event, Stop) for event in events[:-1])

@@ -483,7 +483,7 @@ def test_what_a_loop_leaves_holds_no_loop(hypothesis: Hypothesis, kind: RequestK
 # --- with the model that hears digits ------------------------------------------------------------------------------
 
 
-async def hear(sounds: Sequence[Float32]) -> list[tuple[DecodeRequest, Hypothesis]]:
+async def receive(sounds: Sequence[Float32]) -> list[tuple[DecodeRequest, Hypothesis]]:
     """Return what the digits model hears, or skip the test where there is none."""
     model = digits_model()
     if model is None:
@@ -515,7 +515,7 @@ def listed_digits() -> list[tuple[Path, str]]:
     ],
 )
 async def test_of_the_words_invented_in_noise_few_are_left(name: str, most_left: float) -> None:
-    answers = await hear(in_pieces(recording(name)[: s_to_samples(60)], 5.0))
+    answers = await receive(in_pieces(recording(name)[: s_to_samples(60)], 5.0))
     invented = sum(len(hypothesis.words) for _, hypothesis in answers)
     remaining = sum(len(judge(asked, hypothesis, GuardSettings()).words) for asked, hypothesis in answers)
     assert invented
@@ -523,7 +523,7 @@ async def test_of_the_words_invented_in_noise_few_are_left(name: str, most_left:
 
 
 async def test_no_spoken_digit_is_lost() -> None:
-    answers = await hear([recording(str(path)) for path, _ in listed_digits()])
+    answers = await receive([recording(str(path)) for path, _ in listed_digits()])
     assert sum(len(hypothesis.words) for _, hypothesis in answers) > 200
     assert [judge(asked, hypothesis, GuardSettings()).words for asked, hypothesis in answers] == [
         hypothesis.words for _, hypothesis in answers

@@ -20,7 +20,7 @@ def stabiliser(agreement: int = 2) -> Stabiliser:
     return Stabiliser(7, StabiliserSettings(agreement))
 
 
-def hear(made: Stabiliser, *sentences: str) -> Transcript:
+def receive(made: Stabiliser, *sentences: str) -> Transcript:
     """Take in partial hypotheses, and return the last transcript."""
     *_, last = [made.update(said(sentence), revision, 0) for revision, sentence in enumerate(sentences, start=1)]
     return last
@@ -44,15 +44,15 @@ def normalised(words: tuple[Word, ...]) -> list[str]:
 
 def test_a_word_is_committed_when_two_hypotheses_agree_on_it() -> None:
     made = stabiliser()
-    assert shown(hear(made, "the cat")) == ("", "the cat")
-    assert shown(hear(made, "the cat sat")) == ("the cat", "sat")
-    assert shown(hear(made, "the cat sat down")) == ("the cat sat", "down")
+    assert shown(receive(made, "the cat")) == ("", "the cat")
+    assert shown(receive(made, "the cat sat")) == ("the cat", "sat")
+    assert shown(receive(made, "the cat sat down")) == ("the cat sat", "down")
 
 
 def test_three_must_agree_where_three_are_asked_for() -> None:
     made = stabiliser(agreement=3)
-    assert shown(hear(made, "a b c", "a b d")) == ("", "a b c")
-    assert shown(hear(made, "a b d")) == ("a b", "d")
+    assert shown(receive(made, "a b c", "a b d")) == ("", "a b c")
+    assert shown(receive(made, "a b d")) == ("a b", "d")
 
 
 def test_an_unsure_hypothesis_shows_only_what_the_one_before_has_too() -> None:
@@ -86,19 +86,19 @@ def test_the_last_word_is_left_out_while_it_may_be_cut_off() -> None:
 @pytest.mark.parametrize("slip", ["alpha gravel charlie", "alpha", "", "gravel"])
 def test_a_shown_word_survives_one_hypothesis_that_disagrees(slip: str) -> None:
     made = stabiliser(agreement=3)
-    assert all_of(hear(made, "alpha bravo", slip)) == "alpha bravo"
-    assert all_of(hear(made, "alpha bravo charlie")) == "alpha bravo charlie"
+    assert all_of(receive(made, "alpha bravo", slip)) == "alpha bravo"
+    assert all_of(receive(made, "alpha bravo charlie")) == "alpha bravo charlie"
 
 
 @pytest.mark.parametrize("correction", ["alpha gravel charlie", "alpha", "", "gravel"])
 def test_a_shown_word_gives_way_when_two_hypotheses_in_a_row_agree_what_is_there(correction: str) -> None:
     made = stabiliser(agreement=3)
-    assert all_of(hear(made, "alpha bravo", correction, correction)) == correction
+    assert all_of(receive(made, "alpha bravo", correction, correction)) == correction
 
 
 def test_a_word_that_stays_shown_starts_no_sooner_than_the_committed_ones_end() -> None:
     made = stabiliser()
-    hear(made, "alpha bravo")
+    receive(made, "alpha bravo")
     later = said("alpha", start_sample=90_000)
     transcript = made.update(later, 9, 0)
     assert shown(transcript) == ("alpha", "bravo")
@@ -116,7 +116,7 @@ def test_two_are_enough_when_they_are_a_second_apart(heard_s: tuple[float, ...],
 
 
 def test_with_an_agreement_of_one_all_is_committed_at_once() -> None:
-    assert shown(hear(stabiliser(agreement=1), "the cat")) == ("the cat", "")
+    assert shown(receive(stabiliser(agreement=1), "the cat")) == ("the cat", "")
 
 
 def test_a_transcript_tells_its_utterance_and_revision() -> None:
@@ -127,16 +127,16 @@ def test_a_transcript_tells_its_utterance_and_revision() -> None:
 
 
 def test_words_are_compared_without_case_and_punctuation_and_committed_as_spelt_last() -> None:
-    assert shown(hear(stabiliser(), "hello world", "Hello, World! so")) == ("Hello, World!", "so")
+    assert shown(receive(stabiliser(), "hello world", "Hello, World! so")) == ("Hello, World!", "so")
 
 
 def test_committed_words_keep_their_spelling() -> None:
-    assert shown(hear(stabiliser(), "hello", "hello", "HELLO! you")) == ("hello", "you")
+    assert shown(receive(stabiliser(), "hello", "hello", "HELLO! you")) == ("hello", "you")
 
 
 def test_an_empty_hypothesis_takes_nothing_back() -> None:
     made = stabiliser()
-    assert shown(hear(made, "one two", "one two", "")) == ("one two", "")
+    assert shown(receive(made, "one two", "one two", "")) == ("one two", "")
 
 
 def test_nothing_heard_is_an_empty_final() -> None:
@@ -157,33 +157,33 @@ def test_nothing_heard_is_an_empty_final() -> None:
 )
 def test_a_contradiction_changes_no_committed_word_and_repeats_none_but_a_final_does(contradiction: str) -> None:
     made = stabiliser()
-    hear(made, "alpha bravo charlie", "alpha bravo charlie")
-    assert shown(hear(made, contradiction)) == ("alpha bravo charlie", "delta echo")
+    receive(made, "alpha bravo charlie", "alpha bravo charlie")
+    assert shown(receive(made, contradiction)) == ("alpha bravo charlie", "delta echo")
     assert finish(made, contradiction) == contradiction
 
 
 def test_words_said_twice_stay_said_twice() -> None:
     made = stabiliser()
-    hear(made, "no no", "no no no")
+    receive(made, "no no", "no no no")
     assert finish(made, "no no no no") == "no no no no"
 
 
 def test_a_final_is_the_words_of_the_final_hypothesis_whatever_was_committed() -> None:
     made = stabiliser()
-    hear(made, "alpha bravo charlie", "alpha bravo charlie")
+    receive(made, "alpha bravo charlie", "alpha bravo charlie")
     better = said("Bravo, Charles", start_sample=800, probability=0.9)
     assert made.finish(better, 3) == Transcript(7, 3, better, (), is_final=True)
 
 
 def test_an_abandoned_utterance_keeps_the_words_of_its_last_partial() -> None:
     made = stabiliser()
-    hear(made, "the cat", "the cap sat")
+    receive(made, "the cat", "the cap sat")
     assert shown(made.abandon(3)) == ("the cap sat", "")
 
 
 def test_an_abandoned_utterance_keeps_a_single_partial() -> None:
     made = stabiliser(agreement=3)
-    hear(made, "the cat")
+    receive(made, "the cat")
     abandoned = made.abandon(2)
     assert shown(abandoned) == ("the cat", "")
     assert abandoned.is_final
@@ -223,7 +223,7 @@ def test_words_without_spaces_are_committed_one_by_one() -> None:
 
 
 def test_punctuation_on_its_own_is_a_word() -> None:
-    assert shown(hear(stabiliser(), "well …", "Well … then")) == ("Well …", "then")
+    assert shown(receive(stabiliser(), "well …", "Well … then")) == ("Well …", "then")
 
 
 @given(st.text())
@@ -296,9 +296,9 @@ def test_one_word_misheard_among_the_committed_neither_repeats_nor_loses_another
 ) -> None:
     made = stabiliser()
     words = TRUTH.split()
-    hear(made, *[" ".join(words[:committed])] * 2)
+    receive(made, *[" ".join(words[:committed])] * 2)
     # A committed last word that is missing looks like one that is spelt otherwise.
     place = data.draw(st.integers(0, committed - 2 if kind == "drop" else committed - 1))
     misheard = {"drop": [], "replace": ["zulu"], "insert": ["zulu", words[place]]}[kind]
     sentence = " ".join([*words[:place], *misheard, *words[place + 1 :]])
-    assert shown(hear(made, sentence)) == (" ".join(words[:committed]), " ".join(words[committed:]))
+    assert shown(receive(made, sentence)) == (" ".join(words[:committed]), " ".join(words[committed:]))

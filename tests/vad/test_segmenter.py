@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vad.audio import Float32, s_to_samples
-from vad.audio_history import Tape
+from vad.audio_history import AudioHistory
 from vad.events import EndReason, SpeechEnded, SpeechEvent, SpeechPaused, SpeechProgress, SpeechResumed, SpeechStarted
 from vad.segmenter import MOST_DOUBT_MS, Segmenter
 from vad.settings import SegmenterSettings
@@ -25,7 +25,7 @@ def sound(window_count: int) -> Float32:
     return np.random.default_rng(7).uniform(-1, 1, window_count * WINDOW).astype(np.float32)
 
 
-def hear(segmenter: Segmenter, stream: Float32, probabilities: Sequence[float]) -> list[SpeechEvent]:
+def receive(segmenter: Segmenter, stream: Float32, probabilities: Sequence[float]) -> list[SpeechEvent]:
     windows = stream[: len(probabilities) * WINDOW].reshape(-1, WINDOW)
     return [
         event
@@ -36,7 +36,7 @@ def hear(segmenter: Segmenter, stream: Float32, probabilities: Sequence[float]) 
 
 def events_of(*runs: tuple[float, int], settings: SegmenterSettings = SETTINGS) -> list[SpeechEvent]:
     probabilities = [probability for probability, count in runs for _ in range(count)]
-    return hear(Segmenter(settings, WINDOW), sound(len(probabilities)), probabilities)
+    return receive(Segmenter(settings, WINDOW), sound(len(probabilities)), probabilities)
 
 
 def names(events: Sequence[SpeechEvent]) -> list[str]:
@@ -52,11 +52,11 @@ def test_speech_starts_pauses_and_ends() -> None:
     assert names(events) == ["started", "progress", "paused", "ended"]
     started, *_, paused, end = events
     assert started.start_sample == 20 * WINDOW - SETTINGS.pad_before_samples
-    assert started.heard_sample == started.end_sample == 23 * WINDOW
+    assert started.audio_end_sample == started.end_sample == 23 * WINDOW
     assert end.voiced_end_sample == 40 * WINDOW
     assert end.end_sample == paused.end_sample == 40 * WINDOW + SETTINGS.pause_samples
-    assert paused.heard_sample == 47 * WINDOW
-    assert end.heard_sample == 56 * WINDOW
+    assert paused.audio_end_sample == 47 * WINDOW
+    assert end.audio_end_sample == 56 * WINDOW
     assert isinstance(end, SpeechEnded)
     assert end.reason is EndReason.SILENCE
 
@@ -75,7 +75,7 @@ def test_doubtful_windows_after_the_last_word_do_not_delay_the_end() -> None:
     doubtful = (SETTINGS.offset_threshold + SETTINGS.endpoint_threshold) / 2
     [sure] = ended(events_of((1, 10), (0, 40)))
     [unsure] = ended(events_of((1, 10), (doubtful, 6), (0, 40)))
-    assert unsure.heard_sample == sure.heard_sample
+    assert unsure.audio_end_sample == sure.audio_end_sample
     assert unsure.voiced_end_sample == sure.voiced_end_sample + 6 * WINDOW
 
 
@@ -121,9 +121,9 @@ def test_padding_does_not_reach_back_into_the_utterance_before() -> None:
 def test_progress_comes_each_interval_of_new_sound_and_the_interval_can_be_stretched() -> None:
     segmenter = Segmenter(SETTINGS, WINDOW)
     stream = sound(240)
-    before = hear(segmenter, stream[: 120 * WINDOW], [1] * 120)
+    before = receive(segmenter, stream[: 120 * WINDOW], [1] * 120)
     segmenter.progress_interval_samples = s_to_samples(1.5)
-    after = hear(segmenter, stream[120 * WINDOW :], [1] * 120)
+    after = receive(segmenter, stream[120 * WINDOW :], [1] * 120)
     assert [len(later.samples) - len(earlier.samples) for earlier, later in pairwise(before)] == [16 * WINDOW] * 7
     assert [len(later.samples) - len(earlier.samples) for earlier, later in pairwise(after)] == [47 * WINDOW]
     assert set(names(after)) == {"progress"}
@@ -138,7 +138,7 @@ def test_long_speech_is_split_at_its_quietest_place_without_a_gap() -> None:
     stream = sound(100)
     quiet = slice(26_000, 28_000)
     stream[quiet] *= 0.01
-    events = hear(Segmenter(SHORT, WINDOW), stream, [1] * 60 + [0] * 40)
+    events = receive(Segmenter(SHORT, WINDOW), stream, [1] * 60 + [0] * 40)
     first, second = ended(events)
     assert first.reason is EndReason.MAX_LENGTH
     assert second.reason is EndReason.SILENCE
@@ -146,7 +146,7 @@ def test_long_speech_is_split_at_its_quietest_place_without_a_gap() -> None:
     assert second.start_sample == first.end_sample
     split = events.index(first)
     assert isinstance(events[split + 1], SpeechStarted)
-    assert events[split + 1].end_sample == first.heard_sample
+    assert events[split + 1].end_sample == first.audio_end_sample
     np.testing.assert_array_equal(np.concatenate([first.samples, second.samples]), stream[: second.end_sample])
 
 
@@ -160,7 +160,7 @@ def test_speech_that_stops_at_its_longest_ends_without_an_empty_rest() -> None:
 def test_flush_ends_what_is_open_with_the_samples_of_no_window() -> None:
     segmenter = Segmenter(SETTINGS, WINDOW)
     stream = sound(11)
-    hear(segmenter, stream, [1] * 10)
+    receive(segmenter, stream, [1] * 10)
     (end,) = ended(segmenter.flush(stream[10 * WINDOW : 10 * WINDOW + 99]))
     assert end.reason is EndReason.FLUSH
     np.testing.assert_array_equal(end.samples, stream[: 10 * WINDOW + 99])
@@ -170,18 +170,18 @@ def test_flush_ends_what_is_open_with_the_samples_of_no_window() -> None:
 def test_after_a_flush_the_stream_goes_on() -> None:
     segmenter = Segmenter(SETTINGS, WINDOW)
     stream = sound(30)
-    hear(segmenter, stream, [1] * 5)
+    receive(segmenter, stream, [1] * 5)
     segmenter.flush(stream[5 * WINDOW : 5 * WINDOW + 100])
-    events = hear(segmenter, stream[5 * WINDOW + 100 :], [1] * 5)
+    events = receive(segmenter, stream[5 * WINDOW + 100 :], [1] * 5)
     assert events[0].utterance_id == 1
     assert events[0].start_sample == 5 * WINDOW + 100
 
 
 def test_flush_of_silence_says_nothing() -> None:
     segmenter = Segmenter(SETTINGS, WINDOW)
-    hear(segmenter, sound(4), [0, 0, 1, 1])
+    receive(segmenter, sound(4), [0, 0, 1, 1])
     assert segmenter.flush(NOTHING) == []
-    assert hear(segmenter, sound(1), [1]) == []
+    assert receive(segmenter, sound(1), [1]) == []
 
 
 @pytest.mark.parametrize("shape", [(0,), (511,), (513,), (1, 512), (512, 1)])
@@ -223,7 +223,7 @@ def test_a_clients_shorter_wish_needs_no_other_setting() -> None:
 
 def test_views_are_read_only_and_never_change() -> None:
     stream = sound(2_000)
-    events = hear(Segmenter(SETTINGS, WINDOW), stream, [1] * 2_000)
+    events = receive(Segmenter(SETTINGS, WINDOW), stream, [1] * 2_000)
     for event in events:
         assert not event.samples.flags.writeable
         np.testing.assert_array_equal(event.samples, stream[event.start_sample : event.end_sample])
@@ -242,7 +242,7 @@ def test_memory_stays_bounded_by_the_longest_utterance() -> None:
 
 
 def test_sound_is_copied_a_bounded_number_of_times() -> None:
-    tape, strips = Tape(), set[int]()
+    tape, strips = AudioHistory(), set[int]()
     for _ in range(1_000):
         tape.append(np.ones(WINDOW, np.float32))
         base = tape.view(0, tape.end_sample).base
@@ -252,7 +252,7 @@ def test_sound_is_copied_a_bounded_number_of_times() -> None:
 
 
 def test_a_tape_does_not_show_what_it_gave_up() -> None:
-    tape = Tape()
+    tape = AudioHistory()
     tape.append(np.ones(100, np.float32))
     tape.forget(50)
     with pytest.raises(ValueError, match="the tape holds 50 to 100"):
@@ -282,7 +282,7 @@ def test_any_stream_keeps_the_promises(
     probabilities = [probability for probability, count in runs for _ in range(count)]
     stream = sound(len(probabilities) + 1)
     segmenter = Segmenter(wish, WINDOW)
-    events = hear(segmenter, stream, probabilities)
+    events = receive(segmenter, stream, probabilities)
     heard = len(probabilities) * WINDOW
     events += segmenter.flush(stream[heard : heard + rest_samples])
     assert_order(events)
@@ -308,13 +308,13 @@ def assert_order(events: list[SpeechEvent]) -> None:
             assert after.reason is EndReason.MAX_LENGTH or len(after.samples) == len(event.samples)
         if isinstance(event, SpeechProgress) and isinstance(after, SpeechProgress):
             assert len(after.samples) > len(event.samples)
-    assert [event.heard_sample for event in events] == sorted(event.heard_sample for event in events)
+    assert [event.audio_end_sample for event in events] == sorted(event.audio_end_sample for event in events)
 
 
 def assert_samples(events: list[SpeechEvent], stream: Float32) -> None:
     for event in events:
         np.testing.assert_array_equal(event.samples, stream[event.start_sample : event.end_sample])
-        assert event.start_sample < event.end_sample <= event.heard_sample
+        assert event.start_sample < event.end_sample <= event.audio_end_sample
         assert event.start_sample < event.voiced_end_sample <= event.end_sample
 
 

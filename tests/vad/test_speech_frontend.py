@@ -13,7 +13,7 @@ from vad.audio import AudioFormat, Encoding, Float32
 from vad.detector import DETECTORS, SpeechDetector, create_detector
 from vad.events import SpeechEvent
 from vad.settings import SegmenterSettings
-from vad.speech_frontend import Listener
+from vad.speech_frontend import SpeechFrontend
 
 SHORT = SegmenterSettings(max_utterance_s=2.0, split_search_s=1.0)
 
@@ -29,7 +29,7 @@ class LoudnessDetector:
 
 
 def events(detector: SpeechDetector, audio_format: AudioFormat, pieces: list[bytes]) -> list[tuple[object, ...]]:
-    listener = Listener(audio_format, detector, SHORT)
+    listener = SpeechFrontend(audio_format, detector, SHORT)
     heard = [event for piece in pieces for event in listener.push(piece)] + listener.finish()
     return [_comparable(event) for event in heard]
 
@@ -43,7 +43,7 @@ def _comparable(event: SpeechEvent) -> tuple[object, ...]:
         event.start_sample,
         samples,
         event.voiced_end_sample,
-        event.heard_sample,
+        event.audio_end_sample,
         event.speech_probability,
         reason,
     )

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from tests.recordings import recording
 from tests.sounds import noise, silence, speechlike
 from vad.audio import AudioFormat, Encoding, Float32, PcmDecoder
-from vad.audio_history import Tape
+from vad.audio_history import AudioHistory
 from vad.detector import DETECTORS, create_detector
 from vad.events import EndReason, SpeechEnded
 from vad.settings import SegmenterSettings
-from vad.speech_frontend import Listener
-from vad.stream_origin import GRID_SAMPLES, Origin, warm_up_start
+from vad.speech_frontend import SpeechFrontend
+from vad.stream_origin import GRID_SAMPLES, StreamOrigin, warm_up_start
 
 SETTINGS = SegmenterSettings(max_utterance_s=4.0, split_search_s=1.0)
 
@@ -24,18 +24,18 @@ Heard = tuple[int, int, int, EndReason]
 """Utterance, its span, and why it ended."""
 
 
-def utterances(detector: str, sound: Float32, origin: Origin = Origin()) -> list[Heard]:  # noqa: B008  # it is frozen
+def utterances(detector: str, sound: Float32, origin: StreamOrigin = StreamOrigin()) -> list[Heard]:  # noqa: B008  # it is frozen
     data = (sound * 32_767).astype("<i2").tobytes()
-    listener = Listener(AudioFormat(), create_detector(detector), SETTINGS, origin)
+    listener = SpeechFrontend(AudioFormat(), create_detector(detector), SETTINGS, origin)
     events = listener.push(data[origin.first_sample * 2 :]) + listener.finish()
     ended = [event for event in events if isinstance(event, SpeechEnded)]
     return [(event.utterance_id, event.start_sample, event.end_sample, event.reason) for event in ended]
 
 
-def after(heard: Heard) -> Origin:
+def after(heard: Heard) -> StreamOrigin:
     """Return where a stream is taken up when that was the last utterance with a final."""
     utterance_id, _, end_sample, reason = heard
-    return Origin(warm_up_start(end_sample), end_sample, utterance_id + 1, reason is EndReason.MAX_LENGTH)
+    return StreamOrigin(warm_up_start(end_sample), end_sample, utterance_id + 1, reason is EndReason.MAX_LENGTH)
 
 
 def talk() -> Float32:
@@ -68,7 +68,7 @@ def test_so_it_is_in_a_recording(name: str) -> None:
 
 def test_sound_before_the_settled_sample_is_for_the_detector_alone() -> None:
     sound = np.concatenate([speechlike(6.0), silence(1.0), speechlike(2.0), silence(1.0)])
-    (heard,) = utterances("hybrid", sound, Origin(0, 7 * 16_000, 3))
+    (heard,) = utterances("hybrid", sound, StreamOrigin(0, 7 * 16_000, 3))
     assert heard[0] == 3
     assert heard[1] >= 7 * 16_000
 
@@ -106,7 +106,7 @@ def test_a_cut_sample_is_forgotten_and_comes_again_whole() -> None:
 
 
 def test_a_tape_may_begin_anywhere() -> None:
-    tape = Tape(1_000)
+    tape = AudioHistory(1_000)
     tape.append(np.ones(20_000, np.float32))
     assert tape.end_sample == 21_000
     assert len(tape.view(1_000, 21_000)) == 20_000

@@ -9,7 +9,7 @@ import numpy as np
 
 from vad.audio import SAMPLE_RATE_HZ, Float32, ms_to_samples
 
-__all__ = ["SoundFile", "flac", "padded_samples", "wav"]
+__all__ = ["AudioFile", "flac", "padded_samples", "wav"]
 
 _LEAST_SAMPLES = ms_to_samples(200)
 """OpenAI refuses what is shorter than 0.1 s; silence behind it changes nothing."""
@@ -19,7 +19,7 @@ _FULL_SCALE = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
-class SoundFile:
+class AudioFile:
     """A file in memory, with what its upload says of it."""
 
     content: bytes
@@ -32,7 +32,7 @@ def padded_samples(count: int) -> int:
     return max(count, _LEAST_SAMPLES)
 
 
-def wav(samples: Float32) -> SoundFile:
+def wav(samples: Float32) -> AudioFile:
     """Return float32[n] mono 16 kHz as WAV, 16 bits."""
     target = BytesIO()
     with wave.open(target, "wb") as writer:
@@ -40,10 +40,10 @@ def wav(samples: Float32) -> SoundFile:
         writer.setsampwidth(2)
         writer.setframerate(SAMPLE_RATE_HZ)
         writer.writeframes(_pcm16(samples).tobytes())
-    return SoundFile(target.getvalue(), "wav", "audio/wav")
+    return AudioFile(target.getvalue(), "wav", "audio/wav")
 
 
-def flac(samples: Float32) -> SoundFile:
+def flac(samples: Float32) -> AudioFile:
     """Return float32[n] mono 16 kHz as FLAC, bit for bit what `wav` holds. Blocks for 0.3 ms a second of sound."""
     target = BytesIO()
     with av.open(target, "w", format="flac") as container:
@@ -51,7 +51,7 @@ def flac(samples: Float32) -> SoundFile:
         frame = av.AudioFrame.from_ndarray(_pcm16(samples)[None, :], format="s16", layout="mono")
         frame.sample_rate = SAMPLE_RATE_HZ
         container.mux([*stream.encode(frame), *stream.encode(None)])
-    return SoundFile(target.getvalue(), "flac", "audio/flac")
+    return AudioFile(target.getvalue(), "flac", "audio/flac")
 
 
 def _pcm16(samples: Float32) -> "np.ndarray[tuple[int, ...], np.dtype[np.int16]]":

@@ -14,7 +14,7 @@ import httpx2
 from anyio import to_thread
 from pydantic import SecretStr
 
-from decoder.engines.upstream.audio_encoding import SoundFile, flac, wav
+from decoder.engines.upstream.audio_encoding import AudioFile, flac, wav
 from decoder.engines.upstream.response_parsing import Heard, read_answer, read_refusal
 from decoder.engines.upstream.retry_policy import Failure, Refusal, failure_of, read_timeout_s, retry_after_s
 from decoder.settings import ResponseFormat, UpstreamSettings
@@ -157,11 +157,11 @@ class HttpUpstream:
         await self._client.aclose()
         await self._fresh_client.aclose()
 
-    async def _file(self, samples: Float32) -> SoundFile:
+    async def _file(self, samples: Float32) -> AudioFile:
         return wav(samples) if self._is_loopback else await to_thread.run_sync(flac, samples)
 
     async def _post(
-        self, ask: Ask, sound: SoundFile, response_format: ResponseFormat, *, on_new_connection: bool
+        self, ask: Ask, sound: AudioFile, response_format: ResponseFormat, *, on_new_connection: bool
     ) -> Heard:
         client = self._fresh_client if on_new_connection else self._client
         read_s = read_timeout_s(ask.kind, len(ask.samples) / SAMPLE_RATE_HZ)

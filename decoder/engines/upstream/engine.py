@@ -10,7 +10,7 @@ from decoder.engine_selection import create_engine
 from decoder.engines.upstream.audio_encoding import padded_samples
 from decoder.engines.upstream.budget import Allowance, Ledger, RollingHour
 from decoder.engines.upstream.client import Ask, HttpUpstream, Upstream
-from decoder.engines.upstream.pool import Pool, Surroundings, Written
+from decoder.engines.upstream.pool import JournaledSession, Pool, Surroundings
 from decoder.engines.upstream.retry_policy import PartialGivesWay, UpstreamWithoutCredits
 from decoder.engines.upstream.word_timing import going_on_from
 from decoder.settings import EngineSettings, PoolSettings
@@ -241,7 +241,7 @@ def _ask(request: DecodeRequest, window: _Window, samples: Float32) -> Ask:
     )
 
 
-def _hypothesis(request: DecodeRequest, words: tuple[Word, ...], written: Written | None = None) -> Hypothesis:
+def _hypothesis(request: DecodeRequest, words: tuple[Word, ...], written: JournaledSession | None = None) -> Hypothesis:
     heard = None if written is None else written.heard
     return Hypothesis(
         request.session_id,

@@ -31,7 +31,7 @@ from decoder.settings import PoolSettings
 from decoder.types import EngineError, RequestKind, Word
 from vad.audio import SAMPLE_RATE_HZ
 
-__all__ = ["Pool", "Surroundings", "Written"]
+__all__ = ["JournaledSession", "Pool", "Surroundings"]
 
 logger = logging.getLogger("livecue.upstream")
 
@@ -71,7 +71,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class JournaledSession:
     """What the pool made of one request: words on the session's time line, and what else the upstream said."""
 
     words: tuple[Word, ...]
@@ -142,7 +142,7 @@ class Pool:
             for member in self.members:
                 tasks.start_soon(self._connect, member)
 
-    async def transcribe(self, ask: Ask) -> Written:
+    async def transcribe(self, ask: Ask) -> JournaledSession:
         """Return the words.
 
         Raises:
@@ -170,7 +170,7 @@ class Pool:
                 member.circuit.failed(refusal.failure, now_s, now_s)
             logger.warning("upstream refuses upstream=%s reason=%s", member.client.name, refusal)
 
-    async def _try(self, ask: Ask, tries: _Tries) -> Written:
+    async def _try(self, ask: Ask, tries: _Tries) -> JournaledSession:
         while True:
             member = await self._admitted(ask, tries)
             if tries.attempts[member]:
@@ -178,7 +178,7 @@ class Pool:
             tries.attempts[member] += 1
             try:
                 heard = await self._hedged(member, ask, tries)
-                return Written(words_of(heard, ask.samples, ask.start_sample), heard)
+                return JournaledSession(words_of(heard, ask.samples, ask.start_sample), heard)
             except Refusal as refusal:
                 tries.last = refusal
                 action = decide(refusal.failure, ask.kind, tries.attempts[member])
@@ -329,14 +329,14 @@ class Pool:
             self._changed.set()
             self._changed = anyio.Event()
 
-    async def _in_halves(self, ask: Ask, tries: _Tries) -> Written:
+    async def _in_halves(self, ask: Ask, tries: _Tries) -> JournaledSession:
         """Ask for what is too large in two pieces, cut where it is quietest, one after the other."""
         place = quietest_sample(ask.samples)
         first = replace(ask, name=f"{ask.name}-1", samples=ask.samples[:place])
         second = replace(ask, name=f"{ask.name}-2", samples=ask.samples[place:], start_sample=ask.start_sample + place)
         before = await self._try(first, _Tries(tries.give_up_s, tries.wait_until_s))
         after = await self._try(second, _Tries(tries.give_up_s, tries.wait_until_s))
-        return Written(before.words + after.words, before.heard)
+        return JournaledSession(before.words + after.words, before.heard)
 
     def _given_up(self, offering: Sequence[Member], tries: _Tries) -> EngineError:
         """Return why the request has no words: its last failure, or what is the matter with the upstreams."""

@@ -22,7 +22,7 @@ from gateway.http.openai.transcription_response import open_file, while_connecte
 from gateway.media.sandboxed_decoder import decoded
 from gateway.media.upload import SpooledFile, receive_body
 from gateway.runtime import Gateway
-from gateway.session.file_session import FileWishes
+from gateway.session.file_session import FileOptions
 from gateway.wire import ProtocolError
 from gateway.wire.deepgram.listen_params import Listen, read_listen
 from vad.audio import AudioFormat, Float32, PcmDecoder
@@ -86,7 +86,7 @@ class FileResponse(Response):
         metrics, outcome = gateway.sessions.metrics, LivecueError.code
         try:
             authorization = admission_of(request.headers.get("authorization"))
-            caller = await gateway.doorkeeper.admit(authorization, address_of(request))
+            caller = await gateway.authenticator.admit(authorization, address_of(request))
             listen = _read(request, gateway.sessions.engine.languages)
             with gateway.file_admission.enter(caller), metrics.files.track_inprogress():
                 drain = gateway.sessions.drain
@@ -119,7 +119,7 @@ class FileResponse(Response):
             else:
                 sound = await stack.enter_async_context(aclosing(_raw(file, listen.start.audio)))
             start = replace(listen.start, audio=AudioFormat())
-            session = open_file(gateway, FileWishes(start), caller)
+            session = open_file(gateway, FileOptions(start), caller)
 
             async def answer() -> str:
                 async with aclosing(session.passages(sound)) as passages:

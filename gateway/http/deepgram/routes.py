@@ -84,7 +84,7 @@ async def _serve(
     authorization = f"{scheme} {protocols[1]}" if scheme else websocket.headers.get("authorization")
     try:
         check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), settings.origins)
-        caller = await gateway.doorkeeper.admit(admission_of(authorization), address_of(websocket))
+        caller = await gateway.authenticator.admit(admission_of(authorization), address_of(websocket))
         codec, is_packed = codec_of(websocket.query_params.multi_items(), request_id)
         packed = gateway.decoder_admission.enter(caller) if is_packed else nullcontext()
         with gateway.admission.enter(caller), packed:

@@ -106,11 +106,11 @@ class _Door:
             try:
                 kept = self.secrets.redeem(secret)
             except Unauthorized as error:
-                self.gateway.doorkeeper.count_failure(error, address_of(websocket))
+                self.gateway.authenticator.count_failure(error, address_of(websocket))
                 raise
-            self.gateway.doorkeeper.admit_by_proxy(kept.caller)  # the key behind it pays, and waits
+            self.gateway.authenticator.admit_by_proxy(kept.caller)  # the key behind it pays, and waits
             return kept
-        caller = await self.gateway.doorkeeper.admit(authorization, address_of(websocket))
+        caller = await self.gateway.authenticator.admit(authorization, address_of(websocket))
         model = websocket.query_params.get("model", "")[:_MAX_MODEL_CHARS]
         return ClientSecret(caller, Wishes.of(self.defaults, model), 0)
 
@@ -150,7 +150,7 @@ def realtime_router(gateway: Gateway) -> APIRouter:
     )
     async def create_client_secret(request: Request) -> Response:
         """Make a secret with which a browser opens sessions of one kind, for some minutes."""
-        caller = await gateway.doorkeeper.admit(request.headers.get("authorization"), address_of(request))
+        caller = await gateway.authenticator.admit(request.headers.get("authorization"), address_of(request))
         wishes, lifetime_s = _read(await read_body(request, _MAX_BODY_BYTES), defaults)
         value, kept = door.secrets.create(caller, wishes, lifetime_s)
         told = EffectiveSession(f"sess_{uuid4().hex}", wishes.told, wishes.include, expires_at=kept.expires_at)

@@ -66,13 +66,13 @@ def rest_router(gateway: Gateway) -> APIRouter:
     @router.get("/models", responses=ERRORS, openapi_extra=OPEN)
     async def list_models(request: Request) -> ModelList:
         """List the names of the one model there is. Any other name may be asked for too, and gets the same."""
-        await gateway.doorkeeper.admit(request.headers.get("authorization"), address_of(request), needs_credit=False)
+        await gateway.authenticator.admit(request.headers.get("authorization"), address_of(request), needs_credit=False)
         return ModelList(data=[Model(id=name, created=created_s) for name in names])
 
     @router.get("/models/{model_id:path}", responses=ERRORS, openapi_extra=OPEN)
     async def retrieve_model(model_id: str, request: Request) -> Model:
         """Return one of the listed models."""
-        await gateway.doorkeeper.admit(request.headers.get("authorization"), address_of(request), needs_credit=False)
+        await gateway.authenticator.admit(request.headers.get("authorization"), address_of(request), needs_credit=False)
         if model_id not in names:
             shown = model_id[:_MAX_SHOWN_CHARS]
             raise NotFound(f"model {shown!r}: there is none of that name; listed are {', '.join(names)}", "model")

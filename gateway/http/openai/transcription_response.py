@@ -18,10 +18,10 @@ from gateway.cancellation import work_until
 from gateway.errors import InvalidRequest, error_body
 from gateway.http.openai.request_form import Order, read_order
 from gateway.http.openai.response_formats import DeltaWriter, body_of
-from gateway.media.sandboxed_decoder import DecodedSound, decoded
+from gateway.media.sandboxed_decoder import DecodedAudio, decoded
 from gateway.media.upload import receive_upload
 from gateway.runtime import Gateway
-from gateway.session.file_session import FileSession, FileWishes
+from gateway.session.file_session import FileOptions, FileSession
 from gateway.wire import Endpointing, Start
 from vad.errors import LivecueError
 
@@ -67,7 +67,7 @@ class TranscriptionResponse(Response):
         metrics, outcome = gateway.sessions.metrics, LivecueError.code
         events = _EventStream(send)
         try:
-            caller = await gateway.doorkeeper.admit(request.headers.get("authorization"), address_of(request))
+            caller = await gateway.authenticator.admit(request.headers.get("authorization"), address_of(request))
             with self._desk.places.enter(caller), metrics.files.track_inprogress():
                 outcome = await gateway.sessions.drain.before_due(lambda: self._serve(request, caller, events))
         except ClientDisconnect:  # in the middle of its upload: there is nobody to tell
@@ -97,7 +97,7 @@ class TranscriptionResponse(Response):
                 return await while_connected(request, work)
 
 
-def open_file(gateway: Gateway, wishes: FileWishes, caller: Caller) -> FileSession:
+def open_file(gateway: Gateway, wishes: FileOptions, caller: Caller) -> FileSession:
     """Return a session for a file on the account of who sent it.
 
     Raises:
@@ -105,17 +105,17 @@ def open_file(gateway: Gateway, wishes: FileWishes, caller: Caller) -> FileSessi
     """
 
     def on_heard(audio_s: float) -> None:
-        gateway.doorkeeper.charge(caller, 0.0)  # the last seconds of a credit may be used up to the end
-        gateway.doorkeeper.spend(caller, audio_s)
+        gateway.authenticator.charge(caller, 0.0)  # the last seconds of a credit may be used up to the end
+        gateway.authenticator.spend(caller, audio_s)
         gateway.sessions.metrics.audio_s.inc(audio_s)
 
     return FileSession(wishes, gateway.sessions, gateway.settings.files.max_outstanding, on_heard)
 
 
-def _wishes(order: Order) -> FileWishes:
+def _wishes(order: Order) -> FileOptions:
     endpointing = Endpointing(silence_ms=order.silence_ms)
     start = Start(language=order.language, languages=order.languages, prompt=order.prompt, endpointing=endpointing)
-    return FileWishes(start, order.task, order.temperature)
+    return FileOptions(start, order.task, order.temperature)
 
 
 async def while_connected(request: Request, work: Callable[[], Awaitable[str]]) -> str:
@@ -128,7 +128,7 @@ async def while_connected(request: Request, work: Callable[[], Awaitable[str]]) 
     return await work_until(disconnected, work, _DISCONNECTED)
 
 
-async def _answer(order: Order, session: FileSession, sound: DecodedSound, events: "_EventStream") -> str:
+async def _answer(order: Order, session: FileSession, sound: DecodedAudio, events: "_EventStream") -> str:
     async with aclosing(session.passages(sound)) as passages:
         said = [passage async for passage in passages]
     body = body_of(order, said, session.heard_s)
@@ -136,7 +136,7 @@ async def _answer(order: Order, session: FileSession, sound: DecodedSound, event
     return _FINISHED
 
 
-async def _stream(order: Order, session: FileSession, sound: DecodedSound, events: "_EventStream") -> str:
+async def _stream(order: Order, session: FileSession, sound: DecodedAudio, events: "_EventStream") -> str:
     """Send an event for each passage; an error after the first one is an event too, which who calls this sends."""
     writer = DeltaWriter(order)
     async with aclosing(session.passages(sound)) as passages:

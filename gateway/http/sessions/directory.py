@@ -10,13 +10,13 @@ from starlette.requests import HTTPConnection
 from gateway.access.authenticator import Caller
 from gateway.access.credentials import address_of, authorization_of
 from gateway.access.view_tokens import ViewTokens, is_view_token
-from gateway.delivery.broadcast import Watched
+from gateway.delivery.broadcast import Broadcast
 from gateway.errors import NotFound, SessionOpen, Unauthorized, Unavailable
 from gateway.journal.journal import Entry, Journal
 from gateway.runtime import Gateway
 from gateway.sqlite import StateUnavailable
 
-__all__ = ["Shown", "ShownSessions", "journal_at_hand"]
+__all__ = ["SessionDirectory", "SessionRecord", "journal_at_hand"]
 
 _MAX_SHOWN_CHARS = 100
 """Of a session's id, in the refusal of it."""
@@ -26,7 +26,7 @@ _ANYBODY = Caller(None)
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class SessionRecord:
     """One session that somebody may see.
 
     Attributes:
@@ -39,7 +39,7 @@ class Shown:
     """
 
     session_id: str
-    watched: Watched | None
+    watched: Broadcast | None
     entry: Entry | None
     is_over: bool
     seen_by: Caller = _ANYBODY
@@ -62,7 +62,7 @@ class Shown:
         return self.entry.opened_s
 
 
-class ShownSessions:
+class SessionDirectory:
     """The sessions of a gateway, and who may see which.
 
     A key shows the sessions that it opened, one of the settings all. A view token shows one session. All methods take
@@ -75,17 +75,17 @@ class ShownSessions:
     def __init__(self, gateway: Gateway) -> None:
         self.journal = gateway.sessions.journal
         """Where those are that are over; None: nowhere."""
-        self._doorkeeper = gateway.doorkeeper
+        self._authenticator = gateway.authenticator
         self._watching = gateway.sessions.watching
         self._grace_s = gateway.settings.session.grace_s
-        self._tokens = None if self.journal is None else ViewTokens(self.journal, self._doorkeeper.is_revoked)
+        self._tokens = None if self.journal is None else ViewTokens(self.journal, self._authenticator.is_revoked)
 
     @property
     def live_journal(self) -> Journal | None:
         """The journal, if it has the sessions that are live."""
         return self.journal if self.journal is not None and self.journal.is_enabled else None
 
-    async def all(self, connection: HTTPConnection, *, with_past: bool) -> list[Shown]:
+    async def all(self, connection: HTTPConnection, *, with_past: bool) -> list[SessionRecord]:
         """Return the sessions that a key shows, the oldest first.
 
         Raises:
@@ -102,7 +102,7 @@ class ShownSessions:
         seen = [shown for shown in (*past, *live.values()) if self._sees(caller, shown)]
         return sorted(seen, key=lambda shown: shown.opened_s)
 
-    async def own(self, connection: HTTPConnection, session_id: str) -> Shown:
+    async def own(self, connection: HTTPConnection, session_id: str) -> SessionRecord:
         """Return a session that a key shows.
 
         Raises:
@@ -116,7 +116,7 @@ class ShownSessions:
             raise _not_found(session_id)
         return replace(shown, seen_by=caller)
 
-    async def find(self, connection: HTTPConnection, session_id: str) -> Shown:
+    async def find(self, connection: HTTPConnection, session_id: str) -> SessionRecord:
         """Return a session that a key or a view token shows.
 
         Raises:
@@ -125,27 +125,27 @@ class ShownSessions:
             Unavailable: the journal cannot be read.
         """
         token = _view_token_of(connection)
-        if token is None or self._doorkeeper.is_open or self._tokens is None:
+        if token is None or self._authenticator.is_open or self._tokens is None:
             return await self.own(connection, session_id)
         try:
             with journal_at_hand():
                 redeemed = await self._tokens.redeem(token, session_id)
         except Unauthorized as error:
-            self._doorkeeper.count_failure(error, address_of(connection))
+            self._authenticator.count_failure(error, address_of(connection))
             raise
         shown = await self._look_up(session_id)
         if shown is None:
             raise _not_found(session_id)
         return replace(shown, seen_by=Caller(None, address_of(connection)), expires_s=redeemed.expires_s)
 
-    async def still_shows(self, connection: HTTPConnection, shown: Shown) -> bool:
+    async def still_shows(self, connection: HTTPConnection, shown: SessionRecord) -> bool:
         """Return whether what has shown a session has not been revoked; where that cannot be found out, it has not.
 
         A token that expires shows it to whoever watches until the connection ends.
         """
         token, name = _view_token_of(connection), shown.seen_by.name
         if shown.expires_s is None or token is None or self._tokens is None:
-            return name is None or not self._doorkeeper.is_revoked(name)
+            return name is None or not self._authenticator.is_revoked(name)
         if time.time() >= shown.expires_s:
             return True
         try:
@@ -156,7 +156,7 @@ class ShownSessions:
             return True
         return True
 
-    async def delete(self, shown: Shown) -> None:
+    async def delete(self, shown: SessionRecord) -> None:
         """Delete a session that is over.
 
         Raises:
@@ -174,7 +174,7 @@ class ShownSessions:
         if not is_deleted:
             raise _not_found(shown.session_id)
 
-    async def create_token(self, shown: Shown, lifetime_s: int) -> tuple[str, int]:
+    async def create_token(self, shown: SessionRecord, lifetime_s: int) -> tuple[str, int]:
         """Return a new view token of a session, and when it expires, in seconds since 1970.
 
         Raises:
@@ -185,7 +185,7 @@ class ShownSessions:
         with journal_at_hand():
             return await self._tokens.create(shown.session_id, lifetime_s, shown.seen_by.name)
 
-    async def revoke_tokens(self, shown: Shown) -> None:
+    async def revoke_tokens(self, shown: SessionRecord) -> None:
         """Let no view token show a session any more.
 
         Raises:
@@ -197,11 +197,11 @@ class ShownSessions:
 
     async def _admit(self, connection: HTTPConnection) -> Caller:
         authorization = authorization_of(connection)
-        if is_view_token(_secret_of(authorization)) and not self._doorkeeper.is_open:
+        if is_view_token(_secret_of(authorization)) and not self._authenticator.is_open:
             raise Unauthorized("a view token shows one session and does nothing else: an API key is wanted")
-        return await self._doorkeeper.admit(authorization, address_of(connection), needs_credit=False)
+        return await self._authenticator.admit(authorization, address_of(connection), needs_credit=False)
 
-    async def _look_up(self, session_id: str) -> Shown | None:
+    async def _look_up(self, session_id: str) -> SessionRecord | None:
         watched = self._watching.open_sessions().get(session_id)
         if watched is not None:
             return _live(session_id, watched)
@@ -214,13 +214,13 @@ class ShownSessions:
             return _live(session_id, watched)
         return None if entry is None else self._past(entry)
 
-    def _past(self, entry: Entry) -> Shown:
+    def _past(self, entry: Entry) -> SessionRecord:
         # one that a crash has left open is ended by a sweep, some time after nobody can take it up any more
         is_over = entry.ended_s is not None or time.time() - entry.touched_s > self._grace_s
-        return Shown(entry.session_id, None, entry, is_over)
+        return SessionRecord(entry.session_id, None, entry, is_over)
 
-    def _sees(self, caller: Caller, shown: Shown) -> bool:
-        return self._doorkeeper.allows_everything(caller) or shown.owner == caller.name
+    def _sees(self, caller: Caller, shown: SessionRecord) -> bool:
+        return self._authenticator.allows_everything(caller) or shown.owner == caller.name
 
 
 @contextmanager
@@ -236,8 +236,8 @@ def journal_at_hand() -> Iterator[None]:
         raise Unavailable("the journal cannot be read or written at the moment") from error
 
 
-def _live(session_id: str, watched: Watched) -> Shown:
-    return Shown(session_id, watched, None, is_over=False)
+def _live(session_id: str, watched: Broadcast) -> SessionRecord:
+    return SessionRecord(session_id, watched, None, is_over=False)
 
 
 def _view_token_of(connection: HTTPConnection) -> str | None:

@@ -8,13 +8,13 @@ import msgspec
 from gateway.delivery.broadcast import Viewer
 from gateway.delivery.event_publisher import Row
 from gateway.errors import Unavailable
-from gateway.http.sessions.directory import Shown, journal_at_hand
+from gateway.http.sessions.directory import SessionRecord, journal_at_hand
 from gateway.journal.event_json import event_json
 from gateway.journal.journal import Journal
 from gateway.wire import ServerEvent
 from gateway.wire.server_events import seq_of
 
-__all__ = ["Story", "follow"]
+__all__ = ["EventFeed", "follow"]
 
 PAGE_ROWS = 500
 """What was missed is read piece by piece, about 250 KB each, since a viewer may be slow and a session long."""
@@ -30,7 +30,7 @@ class _Kind(msgspec.Struct):
 _kind_decoder = msgspec.json.Decoder(_Kind)
 
 
-class Story:
+class EventFeed:
     """The events of one session for one viewer, by number, each once and none left out.
 
     News is gathered from the beginning on, while what was missed is still read; what has been read then counts.
@@ -42,7 +42,7 @@ class Story:
         viewer: gets what is said from now on; None: nothing is.
     """
 
-    def __init__(self, shown: Shown, journal: Journal | None, after: int, viewer: Viewer | None) -> None:
+    def __init__(self, shown: SessionRecord, journal: Journal | None, after: int, viewer: Viewer | None) -> None:
         self._shown = shown
         self._journal = journal
         self._viewer = viewer
@@ -105,7 +105,7 @@ class Story:
 
 
 @contextmanager
-def follow(shown: Shown, journal: Journal | None, after: int) -> Iterator[Story]:
+def follow(shown: SessionRecord, journal: Journal | None, after: int) -> Iterator[EventFeed]:
     """Follow a session while the block lasts.
 
     Args:
@@ -114,7 +114,7 @@ def follow(shown: Shown, journal: Journal | None, after: int) -> Iterator[Story]
         after: number of the last event that the viewer has seen; 0: none.
     """
     if shown.watched is None:
-        yield Story(shown, journal, after, None)
+        yield EventFeed(shown, journal, after, None)
     else:
         with shown.watched.follow(after) as viewer:
-            yield Story(shown, journal, after, viewer)
+            yield EventFeed(shown, journal, after, viewer)

@@ -22,8 +22,8 @@ from gateway.http.errors import error_response
 from gateway.http.openai.transcription_response import while_connected
 from gateway.http.openapi import ERRORS, OPEN
 from gateway.http.security import API_KEY
-from gateway.http.sessions.directory import Shown, ShownSessions
-from gateway.http.sessions.event_feed import Story, follow
+from gateway.http.sessions.directory import SessionDirectory, SessionRecord
+from gateway.http.sessions.event_feed import EventFeed, follow
 from gateway.runtime import Gateway
 from gateway.transport import WebSocketTransport
 
@@ -87,7 +87,7 @@ class EventStream(Response):
 
     def __init__(
         self,
-        following: AbstractContextManager[Story],
+        following: AbstractContextManager[EventFeed],
         send_timeout_s: float,
         on_stalled: Callable[[], None],
         is_welcome: Welcome = _always,
@@ -113,7 +113,7 @@ class EventStream(Response):
             if outcome == Unauthorized.code and self._has_begun:
                 await send({"type": "http.response.body", "body": b""})
 
-    async def _tell(self, story: Story, send: Send) -> str:
+    async def _tell(self, story: EventFeed, send: Send) -> str:
         rows = [] if story.is_live else await story.next()  # it can be refused until the status is sent
         if not (story.is_live or rows) and story.is_whole:
             self.status_code = HTTPStatus.NO_CONTENT
@@ -126,7 +126,7 @@ class EventStream(Response):
         await send({"type": "http.response.body", "body": b""})
         return "finished"
 
-    async def _tell_all(self, story: Story, rows: Sequence[Row], send: Send) -> bool:
+    async def _tell_all(self, story: EventFeed, rows: Sequence[Row], send: Send) -> bool:
         """Return whether the viewer has read it all."""
         texts = [_COMMENT, *map(event_text, rows)]  # proxies may keep the headers until something follows
         while texts:
@@ -162,7 +162,7 @@ class WebSocketShow:
         self._send_timeout_s = send_timeout_s
         self._on_stalled = on_stalled
 
-    async def run(self, story: Story) -> None:
+    async def run(self, story: EventFeed) -> None:
         """Accept, and tell a story until it is over, the viewer is gone, or it has stopped reading.
 
         Raises:
@@ -184,7 +184,7 @@ class WebSocketShow:
             if not isinstance(failure, Disconnected):
                 await self._close(failure)
 
-    async def _tell_all(self, story: Story, rows: Sequence[Row]) -> GatewayError | None:
+    async def _tell_all(self, story: EventFeed, rows: Sequence[Row]) -> GatewayError | None:
         """Return why not all was told that there is or will be; None: it was."""
         try:
             rows = rows or await story.next()
@@ -225,7 +225,7 @@ async def _while_welcome(is_welcome: Welcome, work: Callable[[], Awaitable[str]]
     return await work_until(unwelcome, work, Unauthorized.code)
 
 
-async def _news(story: Story) -> list[str]:
+async def _news(story: EventFeed) -> list[str]:
     """Return what is sent next; nothing when it is over."""
     with anyio.move_on_after(_KEEPALIVE_S):
         try:
@@ -244,12 +244,12 @@ def event_text(row: Row) -> str:
 def viewers_router(gateway: Gateway) -> APIRouter:
     """Return the routes of a gateway at work."""
     router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
-    sessions = ShownSessions(gateway)
+    sessions = SessionDirectory(gateway)
     places = Admission(gateway.settings.server.max_viewers, "viewers", gateway.sessions.drain, gateway.shares)
     send_timeout_s, on_stalled = gateway.settings.session.send_timeout_s, gateway.sessions.watching.count_stalled
 
     @contextmanager
-    def following(shown: Shown, after: int) -> Iterator[Story]:
+    def following(shown: SessionRecord, after: int) -> Iterator[EventFeed]:
         journal = sessions.journal if shown.watched is None else sessions.live_journal
         with places.enter(Caller(shown.owner), shown.seen_by), follow(shown, journal, after) as story:
             yield story

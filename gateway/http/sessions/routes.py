@@ -12,7 +12,7 @@ from gateway.errors import InvalidRequest
 from gateway.http.openapi import ERRORS, OPEN
 from gateway.http.request_body import read_body
 from gateway.http.security import API_KEY
-from gateway.http.sessions.directory import Shown, ShownSessions
+from gateway.http.sessions.directory import SessionDirectory, SessionRecord
 from gateway.runtime import Gateway
 
 __all__ = ["sessions_router"]
@@ -103,7 +103,7 @@ _decoder = msgspec.json.Decoder(Wanted)
 def sessions_router(gateway: Gateway) -> APIRouter:
     """Return the routes of a gateway at work."""
     router = APIRouter(prefix="/v1/sessions", tags=["sessions"], dependencies=[Security(API_KEY)])
-    sessions = ShownSessions(gateway)
+    sessions = SessionDirectory(gateway)
 
     @router.get("", responses=ERRORS, openapi_extra=OPEN)
     async def list_sessions(request: Request, with_past: _All = False) -> ListedSessions:
@@ -144,7 +144,7 @@ def _lifetime_s(body: bytes) -> int:
         raise InvalidRequest(f"{error}; expires_after_s: {allowed}", "expires_after_s") from error
 
 
-def _listed(shown: Shown) -> ListedSession:
+def _listed(shown: SessionRecord) -> ListedSession:
     if shown.watched is None:
         assert shown.entry is not None, "one of the two is there"
         entry = shown.entry

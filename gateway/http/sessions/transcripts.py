@@ -10,7 +10,7 @@ from starlette.responses import Response
 from gateway.errors import NotFound
 from gateway.http.openapi import ERRORS, OPEN
 from gateway.http.security import API_KEY
-from gateway.http.sessions.directory import ShownSessions, journal_at_hand
+from gateway.http.sessions.directory import SessionDirectory, journal_at_hand
 from gateway.http.sessions.events import ViewToken
 from gateway.journal.transcript_export import TranscriptFormat, transcript
 from gateway.runtime import Gateway
@@ -35,7 +35,7 @@ _TRANSCRIPTS: dict[int | str, dict[str, object]] = {
 def transcripts_router(gateway: Gateway) -> APIRouter:
     """Return the routes of a gateway at work."""
     router = APIRouter(prefix="/v1/sessions", tags=["sessions"], dependencies=[Security(API_KEY)])
-    sessions = ShownSessions(gateway)
+    sessions = SessionDirectory(gateway)
     one_at_a_time = CapacityLimiter(1)  # ten hours of talk are some 30 MB and a second of work
 
     @router.get(

@@ -16,6 +16,8 @@ from gateway.wire import (
     Ack,
     Audio,
     ClientEvent,
+    DialectMessage,
+    DialectReply,
     Error,
     Final,
     Finished,
@@ -26,8 +28,6 @@ from gateway.wire import (
     Partial,
     ProtocolError,
     Ready,
-    Said,
-    Say,
     ServerEvent,
     SpeechEnded,
     SpeechStarted,
@@ -150,7 +150,7 @@ class DeepgramCodec:
             case Ready(model=model):
                 self._model = ModelInfo(self._listen.model, "1", model)
                 return []
-            case Said(message):
+            case DialectMessage(message):
                 return [message if isinstance(message, str) else message.decode()]
             case Flushed():
                 return self._finalized()
@@ -182,14 +182,14 @@ class DeepgramCodec:
 
     def _configure(self, keyterms: list[str] | None) -> list[ClientEvent]:
         if keyterms is None:
-            return [Say(encode(ConfigureSuccess(self._request_id)))]
+            return [DialectReply(encode(ConfigureSuccess(self._request_id)))]
         try:
             prompt = prompt_of(keyterms)
         except ProtocolError as error:
             code = "CONFIGURE_KEYTERM_LIMIT_EXCEEDED"
-            return [Say(encode(ConfigureFailure(self._request_id, code, str(error))))]
+            return [DialectReply(encode(ConfigureFailure(self._request_id, code, str(error))))]
         self._start = replace(self._start, prompt=prompt)
-        return [Update(self._start), Say(encode(ConfigureSuccess(self._request_id, keyterms)))]
+        return [Update(self._start), DialectReply(encode(ConfigureSuccess(self._request_id, keyterms)))]
 
     # --- what is told ------------------------------------------------------------------------------------------
 
@@ -202,7 +202,7 @@ class DeepgramCodec:
                 return []
             case Partial() if self._listen.interim_results:
                 words = (*event.committed, *event.tail)
-                return [self._results(channel, event.heard_sample, words, event.language)]
+                return [self._results(channel, event.audio_end_sample, words, event.language)]
             case Final():
                 return [self._final(channel, event)]
             case Ack(processed_samples=processed):

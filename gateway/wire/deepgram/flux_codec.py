@@ -19,6 +19,8 @@ from gateway.wire import (
     SAMPLE_RATE_HZ,
     Audio,
     ClientEvent,
+    DialectMessage,
+    DialectReply,
     Eager,
     Error,
     Final,
@@ -28,8 +30,6 @@ from gateway.wire import (
     ProtocolError,
     Ready,
     Resumed,
-    Said,
-    Say,
     ServerEvent,
     SpeechEnded,
     Stop,
@@ -168,7 +168,7 @@ class FluxCodec:
         self._request_id = request_id
         self._languages = tuple(languages)
         self._replies: deque[ConfigureSuccess | ConfigureFailure] = deque()
-        """To be numbered when it is their turn; each is `Say` meanwhile, and as many as the outbox has room for."""
+        """To be numbered when it is their turn; each is a `DialectReply` meanwhile; bounded by the send queue."""
         self._sequence_id = 0
         self._turn_index = 0
         self._turn_start: int | None = None
@@ -176,7 +176,7 @@ class FluxCodec:
         """Of the turn, in utterances that were split off."""
         self._words: tuple[WordSpan, ...] = ()
         """Of the turn, as last told."""
-        self._heard_sample = 0
+        self._audio_end_sample = 0
         self._language: str | None = None
         self._is_open = False
         self._is_eager = False
@@ -215,7 +215,7 @@ class FluxCodec:
         match event:
             case Ready():
                 return [encode(Connected(self._request_id, self._next_id()))]
-            case Said():
+            case DialectMessage():
                 reply = self._replies.popleft()
                 reply.sequence_id = self._next_id()
                 return [encode(reply)]
@@ -238,19 +238,19 @@ class FluxCodec:
             self._turns = _reconfigured(turns, wanted, self._languages)
         except ProtocolError as error:
             self._replies.append(ConfigureFailure(self._request_id, 0, "INVALID_CONFIGURATION", str(error)))
-            return [Say(_IN_ITS_TURN)]
+            return [DialectReply(_IN_ITS_TURN)]
         turns = self._turns
         now = turns.thresholds
         thresholds = Thresholds(now.eot_threshold, now.eager_eot_threshold, now.eot_timeout_ms)
         told = list(turns.keyterms), list(turns.language_hints)
         self._replies.append(ConfigureSuccess(self._request_id, 0, thresholds, *told))
-        return [Update(turns.start), Say(_IN_ITS_TURN)]
+        return [Update(turns.start), DialectReply(_IN_ITS_TURN)]
 
     def _turn(self, event: Partial | Eager | Resumed | Final) -> list[str]:
         match event:
             case Partial():
                 self._begin(event.start_sample)
-                self._heard_sample = event.heard_sample
+                self._audio_end_sample = event.audio_end_sample
                 return self._updated((*event.committed, *event.tail), event.language)
             case Eager(text=text):
                 return self._eager(text, event.language)
@@ -286,7 +286,7 @@ class FluxCodec:
         told = self._words[len(self._earlier) :]
         if join_words(told) != text:
             start = self._turn_start or 0
-            told = tuple(WordSpan(word, start, max(start, self._heard_sample), None) for word in text.split())
+            told = tuple(WordSpan(word, start, max(start, self._audio_end_sample), None) for word in text.split())
             self._words, self._language = self._with_earlier(told), language
         self._is_eager = True
         threshold = self._turns.thresholds.eager_eot_threshold or 0.0
@@ -300,7 +300,7 @@ class FluxCodec:
     def _final(self, event: Final) -> list[str]:
         reason = self._reasons.pop(event.utterance_id, "silence")
         self._begin(event.start_sample)
-        self._heard_sample = max(self._heard_sample, event.end_sample)
+        self._audio_end_sample = max(self._audio_end_sample, event.end_sample)
         if reason == "max_length" and len(self._earlier) < _MAX_TURN_WORDS:  # the turn goes on
             messages = [*self._resumed(), *self._updated(event.words, event.language)]
             self._earlier = self._words
@@ -325,7 +325,7 @@ class FluxCodec:
 
     def _silence_confidence(self) -> float:
         """Return how sure it is that the turn is over, after the last word of what was heard of it."""
-        silence = self._heard_sample - self._words[-1].end_sample if self._words else 0
+        silence = self._audio_end_sample - self._words[-1].end_sample if self._words else 0
         sure = self._turns.thresholds.eager_eot_threshold or self._turns.thresholds.eot_threshold
         return min(confidence_of(silence * 1000 / SAMPLE_RATE_HZ), sure)
 
@@ -338,7 +338,7 @@ class FluxCodec:
             event=event,
             turn_index=self._turn_index,
             audio_window_start=seconds(start),
-            audio_window_end=seconds(max(start, self._heard_sample)),
+            audio_window_end=seconds(max(start, self._audio_end_sample)),
             transcript=join_words(self._words),
             words=[_word(word) for word in self._words],
             end_of_turn_confidence=round(confidence, 4),

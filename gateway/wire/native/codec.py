@@ -16,6 +16,8 @@ from gateway.wire import (
     ClientEvent,
     Cue,
     CueEvent,
+    DialectMessage,
+    DialectReply,
     Eager,
     Endpointing,
     Error,
@@ -32,8 +34,6 @@ from gateway.wire import (
     Ready,
     Resume,
     Resumed,
-    Said,
-    Say,
     ServerEvent,
     SessionEvent,
     SpeechEnded,
@@ -125,7 +125,7 @@ class NativeCodec:
     def send(self, event: ServerEvent) -> list[str | bytes]:
         """Write one event as one text message."""
         match event:
-            case Said(message):
+            case DialectMessage(message):
                 return [message]
             case OfChannel() | Partial():
                 return []  # the dialect has one channel, and cues
@@ -162,7 +162,7 @@ class NativeClientCodec:
                 message = _start_message(event)
             case Resume(session_id, token, after_seq, held_sample):
                 message = ResumeMessage(session_id, token, after_seq, held_sample)
-            case Update() | Say():
+            case Update() | DialectReply():
                 return []  # the dialect has no word for it
             case _:
                 assert_never(event)

@@ -6,7 +6,7 @@ committed.
 
 from typing import assert_never
 
-from gateway.wire import Audio, AudioFormat, ClientEvent, Flush, Say, ServerEvent, Update
+from gateway.wire import Audio, AudioFormat, ClientEvent, DialectReply, Flush, ServerEvent, Update
 from gateway.wire.openai_realtime.items import (
     COMMIT_EMPTY,
     ClearNote,
@@ -99,7 +99,7 @@ class OpenAIRealtimeCodec:
         self._wishes = wishes
         return [*rest, Update(wishes.start()), self._told(is_first=False)]
 
-    def _told(self, *, is_first: bool) -> Say:
+    def _told(self, *, is_first: bool) -> DialectReply:
         return note(SessionNote(self._wishes.told, self._wishes.include, is_first))
 
     # --- sound ---------------------------------------------------------------------------------------------------

@@ -15,12 +15,12 @@ from gateway.text import join_lines
 from gateway.wire import (
     SAMPLE_RATE_HZ,
     CueEvent,
+    DialectMessage,
+    DialectReply,
     Error,
     Final,
     Partial,
     Ready,
-    Said,
-    Say,
     ServerEvent,
     SpeechEnded,
     SpeechStarted,
@@ -101,9 +101,9 @@ _encode = msgspec.json.Encoder().encode
 _notes = msgspec.json.Decoder(SessionNote | RefusalNote | CommitNote | ClearNote)
 
 
-def note(content: SessionNote | RefusalNote | CommitNote | ClearNote) -> Say:
+def note(content: SessionNote | RefusalNote | CommitNote | ClearNote) -> DialectReply:
     """Return what brings a note from half to half. It is binary, as nothing is that a client gets."""
-    return Say(_encode(content))
+    return DialectReply(_encode(content))
 
 
 @dataclass(slots=True)
@@ -121,7 +121,7 @@ class _Item:
     is_committed: bool = False
     is_cleared: bool = False
     pending: int = 0
-    heard_samples: int = 0
+    audio_samples: int = 0
     end_sample: int = 0
     finals: list[str] = field(default_factory=list)
     sent: str = ""
@@ -170,7 +170,7 @@ class Items:
     def send(self, event: ServerEvent) -> list[str | bytes]:
         """Write one event."""
         match event:
-            case Said(bytes() as content):
+            case DialectMessage(bytes() as content):
                 messages = self._heed(_notes.decode(content))
             case SpeechStarted():
                 messages = self._begin(event)
@@ -237,7 +237,7 @@ class Items:
         item = self._utterances.get(event.utterance_id)
         if item is None:
             return []
-        item.heard_samples += max(0, event.end_sample - event.start_sample)
+        item.audio_samples += max(0, event.end_sample - event.start_sample)
         item.end_sample = event.end_sample
         goes_on = item.is_manual and self._is_manual
         if goes_on or event.reason == "flush" or item is not self._open:
@@ -313,7 +313,7 @@ class Items:
             item_id=item.item_id,
             content_index=0,
             transcript=text,
-            usage=DurationObject(item.heard_samples / SAMPLE_RATE_HZ),
+            usage=DurationObject(item.audio_samples / SAMPLE_RATE_HZ),
             languages=UNSET if item.language is None else (LanguageObject(item.language),),
         )
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from itertools import islice
 from typing import assert_never
 
-from gateway.wire import ClientEvent, KeepAlive, ProtocolError, Said, ServerEvent, Start, Stop
+from gateway.wire import ClientEvent, DialectMessage, KeepAlive, ProtocolError, ServerEvent, Start, Stop
 from gateway.wire.misspellings import MAX_NAMES, meant_by
-from gateway.wire.twilio.jitter_buffer import Timeline
+from gateway.wire.twilio.jitter_buffer import JitterBuffer
 from gateway.wire.twilio.messages import MAX_PROMPT_CHARS, PARAMETERS, CallStart, Media, Other, StreamStop, read
 
 __all__ = ["HANG_UP", "TwilioCodec"]
@@ -27,11 +27,11 @@ class TwilioCodec:
 
     def __init__(self) -> None:
         self._call: CallStart | None = None
-        self._timeline: Timeline | None = None
+        self._timeline: JitterBuffer | None = None
         self._has_stopped = False
 
     @property
-    def timeline(self) -> Timeline | None:
+    def timeline(self) -> JitterBuffer | None:
         """Where the call's frames went; None: it has not begun."""
         return self._timeline
 
@@ -75,7 +75,7 @@ class TwilioCodec:
 
     def send(self, event: ServerEvent) -> list[str | bytes]:
         """Write nothing of a session: the service would take it for sound to play, or for a mistake."""
-        return [event.message] if isinstance(event, Said) else []
+        return [event.message] if isinstance(event, DialectMessage) else []
 
     def _start(self, call: CallStart) -> Start:
         if self._call is not None:
@@ -87,7 +87,7 @@ class TwilioCodec:
         if len(prompt) > MAX_PROMPT_CHARS:
             ignored.append(f"prompt of {len(prompt)} characters: the first {MAX_PROMPT_CHARS} are read")
         ignored += _nearly_right(wishes)
-        self._call, self._timeline = call, Timeline(call.audio, call.tracks)
+        self._call, self._timeline = call, JitterBuffer(call.audio, call.tracks)
         return Start(
             audio=call.audio,
             language=wishes.get("language") or wishes.get("lang"),
@@ -99,7 +99,7 @@ class TwilioCodec:
             channels=len(call.tracks),
         )
 
-    def _begun(self, got: str) -> Timeline:
+    def _begun(self, got: str) -> JitterBuffer:
         if self._timeline is None:
             raise ProtocolError(f"got {got}: expected a start message, and that first")
         return self._timeline

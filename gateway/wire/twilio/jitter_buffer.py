@@ -9,7 +9,7 @@ from enum import StrEnum
 from gateway.wire import Audio, AudioFormat, Encoding
 from gateway.wire.twilio.messages import Media
 
-__all__ = ["Fate", "Timeline"]
+__all__ = ["Fate", "JitterBuffer"]
 
 WINDOW_FRAMES = 5
 """Frames that wait for one before them: 0.1 s of Twilio's. Services say that order is not guaranteed; frames that
@@ -52,7 +52,7 @@ class _Track:
     """Frames that wait for one before them, in order."""
 
 
-class Timeline:
+class JitterBuffer:
     """Turns the frames of several tracks into each track's sound since the call began.
 
     A frame is heard at once when it is the next by its number or by its time; else when the one before it has come, or

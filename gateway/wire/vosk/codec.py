@@ -22,6 +22,8 @@ from gateway.wire import (
     Audio,
     AudioFormat,
     ClientEvent,
+    DialectMessage,
+    DialectReply,
     Encoding,
     Error,
     Final,
@@ -30,8 +32,6 @@ from gateway.wire import (
     Flushed,
     Partial,
     ProtocolError,
-    Said,
-    Say,
     ServerEvent,
     SpeechEnded,
     Start,
@@ -59,7 +59,7 @@ MAX_PROMPT_CHARS = 1_000
 """Whisper reads at most 223 tokens of prompt, which is about this many characters."""
 
 _REPLY, _RESET = "reply", "reset"
-"""What `Say` holds: that a reply is due in its turn, which is written then."""
+"""What `DialectReply` holds: that a reply is due in its turn, which is written then."""
 
 
 class _Config(msgspec.Struct):
@@ -141,10 +141,10 @@ class VoskCodec:
     def send(self, event: ServerEvent) -> list[str | bytes]:
         """Write a reply where one is due, with all that has become known."""
         match event:
-            case Said(is_reminder=True):
+            case DialectMessage(is_reminder=True):
                 self._has_reminder = False
                 return self._replies(is_overdue=True)
-            case Said(message):
+            case DialectMessage(message):
                 self._owed.append(message)
                 return self._replies()
             case Partial(committed=committed, tail=tail):
@@ -191,9 +191,9 @@ class VoskCodec:
         self._start = start
         return [Update(start)] if self._has_started else []
 
-    def _say(self, message: str) -> Say:
+    def _say(self, message: str) -> DialectReply:
         has_reminder, self._has_reminder = self._has_reminder, True
-        return Say(message, None if has_reminder else MAX_WAIT_S)
+        return DialectReply(message, None if has_reminder else MAX_WAIT_S)
 
     def _replies(self, *, is_overdue: bool = False) -> list[str | bytes]:
         """Write the replies that are due, in the order of the messages."""

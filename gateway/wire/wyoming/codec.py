@@ -17,13 +17,13 @@ from gateway.wire import (
     Audio,
     AudioFormat,
     ClientEvent,
+    DialectMessage,
+    DialectReply,
     Encoding,
     Error,
     Final,
     Finished,
     ProtocolError,
-    Said,
-    Say,
     ServerEvent,
     Start,
     Stop,
@@ -161,9 +161,9 @@ class WyomingCodec:
             raise ProtocolError(f"got {frame_type} after audio-stop: the answer comes first")
         match frame_type:
             case "describe":
-                return [Say(_frame("info", _info(self._program)))]
+                return [DialectReply(_frame("info", _info(self._program)))]
             case "ping":
-                return [Say(_frame("pong", {"text": _read(data, _Ping).text}))]
+                return [DialectReply(_frame("pong", {"text": _read(data, _Ping).text}))]
             case "transcribe":
                 return self._wish(_read(data, _Transcribe))
             case "audio-start":
@@ -178,7 +178,7 @@ class WyomingCodec:
     def send(self, event: ServerEvent) -> list[str | bytes]:
         """Write one event: each final is a chunk, and all of them are the transcript."""
         match event:
-            case Said(message):
+            case DialectMessage(message):
                 return [message]
             case Final(error=str(code)):
                 self.has_failed = True

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.access.api_key_store import KEYS_SCHEMA, KeyStore
 from gateway.access.api_keys import Key
-from gateway.access.authenticator import Caller, Doorkeeper, open_doorkeeper
+from gateway.access.authenticator import Authenticator, Caller, open_authenticator
 from gateway.errors import ConfigurationError, InsufficientCredits, RateLimited, Unauthorized
 from gateway.settings import Settings, load_settings
 from gateway.sqlite import StateDatabase, StateUnavailable, data_path
@@ -50,9 +50,9 @@ def store(path: Path) -> Iterator[KeyStore]:
 
 
 @contextmanager
-def keeping(path: Path, clock: Clock, *static_keys: str) -> Iterator[Doorkeeper]:
+def keeping(path: Path, clock: Clock, *static_keys: str) -> Iterator[Authenticator]:
     with closing(StateDatabase(path, (KEYS_SCHEMA,))) as database:
-        yield Doorkeeper(static_keys, database, clock)
+        yield Authenticator(static_keys, database, clock)
 
 
 def make(store: KeyStore, name: str, requests_per_minute: int | None = None, credit_s: float | None = None) -> str:
@@ -77,8 +77,8 @@ def settings_of(path: Path, **server: object) -> Settings:
 
 
 async def admitted(header: str | None, *static_keys: str) -> Caller:
-    with keeping(NO_DATABASE, Clock(), *static_keys) as doorkeeper:
-        return await doorkeeper.admit(header)
+    with keeping(NO_DATABASE, Clock(), *static_keys) as authenticator:
+        return await authenticator.admit(header)
 
 
 # --- keys of the settings -------------------------------------------------------------------------------------------
@@ -121,23 +121,23 @@ async def test_any_key_without_spaces_can_be_used(key: str) -> None:
 
 
 async def test_a_key_of_the_settings_may_use_any_amount_and_makes_no_database(path: Path, clock: Clock) -> None:
-    with keeping(path, clock, "key") as doorkeeper:
+    with keeping(path, clock, "key") as authenticator:
         for _ in range(1_000):
-            caller = await doorkeeper.admit("Bearer key")
-            doorkeeper.charge(caller, 3_600.0)
-        await doorkeeper.sync()
-        assert doorkeeper.left_s(caller) is None
-        assert doorkeeper.spent_s == {"static-1": 3_600_000.0}
+            caller = await authenticator.admit("Bearer key")
+            authenticator.charge(caller, 3_600.0)
+        await authenticator.sync()
+        assert authenticator.left_s(caller) is None
+        assert authenticator.spent_s == {"static-1": 3_600_000.0}
     assert not is_there(path)
 
 
 async def test_an_open_gateway_counts_nothing_and_makes_no_database(path: Path, clock: Clock) -> None:
-    with keeping(path, clock) as doorkeeper:
-        caller = await doorkeeper.admit(None)
-        doorkeeper.charge(caller, 3_600.0)
-        await doorkeeper.sync()
-        assert doorkeeper.left_s(caller) is None
-        assert not doorkeeper.spent_s
+    with keeping(path, clock) as authenticator:
+        caller = await authenticator.admit(None)
+        authenticator.charge(caller, 3_600.0)
+        await authenticator.sync()
+        assert authenticator.left_s(caller) is None
+        assert not authenticator.spent_s
     assert not is_there(path)
 
 
@@ -146,54 +146,54 @@ async def test_an_open_gateway_counts_nothing_and_makes_no_database(path: Path, 
 
 async def test_keys_of_both_sources_open(path: Path, clock: Clock, store: KeyStore) -> None:
     header = make(store, "demo")
-    with keeping(path, clock, "key") as doorkeeper:
-        await doorkeeper.sync()
-        assert await doorkeeper.admit(header) == Caller("demo")
-        assert await doorkeeper.admit("Bearer key") == Caller("static-1")
+    with keeping(path, clock, "key") as authenticator:
+        await authenticator.sync()
+        assert await authenticator.admit(header) == Caller("demo")
+        assert await authenticator.admit("Bearer key") == Caller("static-1")
 
 
 async def test_one_request_too_many_in_a_minute_is_refused_until_it_is_time(
     path: Path, clock: Clock, store: KeyStore
 ) -> None:
     header, other = make(store, "demo", requests_per_minute=3), make(store, "other", requests_per_minute=3)
-    with keeping(path, clock) as doorkeeper:
-        await doorkeeper.sync()
+    with keeping(path, clock) as authenticator:
+        await authenticator.sync()
         for _ in range(3):
-            await doorkeeper.admit(header)
+            await authenticator.admit(header)
         with pytest.raises(RateLimited) as refused:
-            await doorkeeper.admit(header)
+            await authenticator.admit(header)
         assert refused.value.retry_after_s == pytest.approx(20)
-        await doorkeeper.admit(other)
+        await authenticator.admit(other)
         clock.now_s += 21
-        await doorkeeper.admit(header)
-        assert doorkeeper.refusals == {"rate_limited": 1}
+        await authenticator.admit(header)
+        assert authenticator.refusals == {"rate_limited": 1}
 
 
 async def test_a_key_whose_sound_is_used_up_is_refused(path: Path, clock: Clock, store: KeyStore) -> None:
     header = make(store, "demo", credit_s=10.0)
-    with keeping(path, clock) as doorkeeper:
-        await doorkeeper.sync()
-        caller = await doorkeeper.admit(header)
-        doorkeeper.charge(caller, 9.0)
-        assert doorkeeper.left_s(caller) == 1.0
+    with keeping(path, clock) as authenticator:
+        await authenticator.sync()
+        caller = await authenticator.admit(header)
+        authenticator.charge(caller, 9.0)
+        assert authenticator.left_s(caller) == 1.0
         with pytest.raises(InsufficientCredits, match="the 10 s of sound"):
-            doorkeeper.charge(caller, 2.0)
-        doorkeeper.spend(caller, 1.0)
-        assert doorkeeper.left_s(caller) == 0.0
+            authenticator.charge(caller, 2.0)
+        authenticator.spend(caller, 1.0)
+        assert authenticator.left_s(caller) == 0.0
         with pytest.raises(InsufficientCredits):
-            await doorkeeper.admit(header)
-        await doorkeeper.sync()
-        assert doorkeeper.spent_s == {"demo": 12.0}
+            await authenticator.admit(header)
+        await authenticator.sync()
+        assert authenticator.spent_s == {"demo": 12.0}
     assert stored(store, "demo").used_s == 12.0, "what was heard is charged, even beyond the credit"
 
 
 async def test_what_was_spent_is_remembered_by_the_next_gateway(path: Path, clock: Clock, store: KeyStore) -> None:
     header = make(store, "demo", credit_s=10.0)
     for left_s in (6.0, 2.0):
-        async with open_doorkeeper(settings_of(path)) as doorkeeper:
-            caller = await doorkeeper.admit(header)
-            doorkeeper.spend(caller, 4.0)
-            assert doorkeeper.left_s(caller) == left_s
+        async with open_authenticator(settings_of(path)) as authenticator:
+            caller = await authenticator.admit(header)
+            authenticator.spend(caller, 4.0)
+            assert authenticator.left_s(caller) == left_s
     assert stored(store, "demo").used_s == 8.0
 
 
@@ -201,8 +201,8 @@ async def test_a_gateway_that_crashes_has_written_down_what_was_spent_before_the
     path: Path, store: KeyStore
 ) -> None:
     header = make(store, "demo", credit_s=10.0)
-    async with open_doorkeeper(settings_of(path)) as doorkeeper:
-        doorkeeper.spend(await doorkeeper.admit(header), 4.0)
+    async with open_authenticator(settings_of(path)) as authenticator:
+        authenticator.spend(await authenticator.admit(header), 4.0)
         with anyio.fail_after(10):
             while stored(store, "demo").used_s != 4.0:
                 await anyio.lowlevel.checkpoint()
@@ -228,17 +228,17 @@ async def test_sound_heard_while_the_rest_is_being_written_is_not_lost(
     path: Path, clock: Clock, store: KeyStore
 ) -> None:
     header = make(store, "demo", credit_s=100.0)
-    with keeping(path, clock) as doorkeeper:
-        await doorkeeper.sync()
-        caller = await doorkeeper.admit(header)
+    with keeping(path, clock) as authenticator:
+        await authenticator.sync()
+        caller = await authenticator.admit(header)
         async with anyio.create_task_group() as tasks:
             for _ in range(10):
-                doorkeeper.spend(caller, 1.0)
-                tasks.start_soon(doorkeeper.sync)
+                authenticator.spend(caller, 1.0)
+                tasks.start_soon(authenticator.sync)
                 await anyio.lowlevel.checkpoint()
-                doorkeeper.spend(caller, 1.0)
-        await doorkeeper.sync()
-        assert doorkeeper.left_s(caller) == 80.0
+                authenticator.spend(caller, 1.0)
+        await authenticator.sync()
+        assert authenticator.left_s(caller) == 80.0
     assert stored(store, "demo").used_s == 20.0
 
 
@@ -246,88 +246,88 @@ async def test_a_gateway_that_hears_nothing_waits_for_nobody_who_writes(
     path: Path, clock: Clock, store: KeyStore
 ) -> None:
     make(store, "demo")
-    with keeping(path, clock) as doorkeeper, closing(sqlite3.connect(path, isolation_level=None)) as other:
-        await doorkeeper.sync()
+    with keeping(path, clock) as authenticator, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        await authenticator.sync()
         other.execute("BEGIN IMMEDIATE")
-        await doorkeeper.sync()
-        assert doorkeeper.failures == 0
+        await authenticator.sync()
+        assert authenticator.failures == 0
 
 
 # --- keys that change while a gateway runs --------------------------------------------------------------------------
 
 
 async def test_a_key_just_made_opens_at_once(path: Path, clock: Clock, store: KeyStore) -> None:
-    with keeping(path, clock, "key") as doorkeeper:
-        await doorkeeper.sync()
-        assert await doorkeeper.admit(make(store, "demo")) == Caller("demo")
+    with keeping(path, clock, "key") as authenticator:
+        await authenticator.sync()
+        assert await authenticator.admit(make(store, "demo")) == Caller("demo")
 
 
 async def test_the_first_key_closes_the_door_at_the_next_look(path: Path, clock: Clock, store: KeyStore) -> None:
-    with keeping(path, clock) as doorkeeper:
-        await doorkeeper.sync()
-        assert doorkeeper.is_open
+    with keeping(path, clock) as authenticator:
+        await authenticator.sync()
+        assert authenticator.is_open
         header = make(store, "demo")
-        await doorkeeper.sync()
+        await authenticator.sync()
         with pytest.raises(Unauthorized):
-            await doorkeeper.admit(None)
-        assert await doorkeeper.admit(header) == Caller("demo")
+            await authenticator.admit(None)
+        assert await authenticator.admit(header) == Caller("demo")
 
 
 async def test_the_door_stays_closed_when_the_last_key_is_revoked(path: Path, clock: Clock, store: KeyStore) -> None:
     make(store, "demo")
     store.revoke("demo")
-    with keeping(path, clock) as doorkeeper:
-        await doorkeeper.sync()
-        assert not doorkeeper.is_open
+    with keeping(path, clock) as authenticator:
+        await authenticator.sync()
+        assert not authenticator.is_open
         with pytest.raises(Unauthorized):
-            await doorkeeper.admit(None)
+            await authenticator.admit(None)
 
 
 async def test_a_key_that_is_revoked_may_go_on_no_more(path: Path, clock: Clock, store: KeyStore) -> None:
     header = make(store, "demo")
-    with keeping(path, clock) as doorkeeper:
-        await doorkeeper.sync()
-        caller = await doorkeeper.admit(header)
+    with keeping(path, clock) as authenticator:
+        await authenticator.sync()
+        caller = await authenticator.admit(header)
         store.revoke("demo")
-        await doorkeeper.sync()
+        await authenticator.sync()
         with pytest.raises(Unauthorized, match="revoked"):
-            doorkeeper.charge(caller, 1.0)
+            authenticator.charge(caller, 1.0)
         with pytest.raises(Unauthorized, match="revoked"):
-            await doorkeeper.admit(header)
-        await doorkeeper.sync()
+            await authenticator.admit(header)
+        await authenticator.sync()
     assert stored(store, "demo").used_s == 1.0
 
 
 async def test_a_grant_lets_a_key_in_again_at_once(path: Path, clock: Clock, store: KeyStore) -> None:
     header = make(store, "demo", credit_s=0.0)
-    with keeping(path, clock) as doorkeeper:
-        await doorkeeper.sync()
+    with keeping(path, clock) as authenticator:
+        await authenticator.sync()
         with pytest.raises(InsufficientCredits):
-            await doorkeeper.admit(header)
+            await authenticator.admit(header)
         store.grant("demo", 5.0)
-        assert doorkeeper.left_s(await doorkeeper.admit(header)) == 5.0
+        assert authenticator.left_s(await authenticator.admit(header)) == 5.0
 
 
 async def test_a_running_gateway_looks_by_itself(path: Path, store: KeyStore) -> None:
-    async with open_doorkeeper(settings_of(path)) as doorkeeper:
+    async with open_authenticator(settings_of(path)) as authenticator:
         make(store, "demo")
         with anyio.fail_after(10):
-            while doorkeeper.is_open:
+            while authenticator.is_open:
                 await anyio.lowlevel.checkpoint()
 
 
 async def test_who_guesses_keys_does_not_keep_the_database_busy(path: Path, clock: Clock, store: KeyStore) -> None:
     make(store, "demo")
-    with keeping(path, clock) as doorkeeper:
-        await doorkeeper.sync()
+    with keeping(path, clock) as authenticator:
+        await authenticator.sync()
         for number in range(100):
             with pytest.raises(Unauthorized):
-                await doorkeeper.admit(f"Bearer guess-{number}")
+                await authenticator.admit(f"Bearer guess-{number}")
         late = make(store, "late")
         with pytest.raises(Unauthorized):
-            await doorkeeper.admit(late)
+            await authenticator.admit(late)
         clock.now_s += 1.1
-        assert await doorkeeper.admit(late) == Caller("late")
+        assert await authenticator.admit(late) == Caller("late")
 
 
 # --- a database that fails ------------------------------------------------------------------------------------------
@@ -336,7 +336,7 @@ async def test_who_guesses_keys_does_not_keep_the_database_busy(path: Path, cloc
 async def test_a_broken_database_is_refused_at_the_start(path: Path) -> None:
     damage(path)
     with pytest.raises(StateUnavailable, match="no SQLite database"):
-        async with open_doorkeeper(settings_of(path)):
+        async with open_authenticator(settings_of(path)):
             pass
 
 
@@ -345,23 +345,23 @@ async def test_a_database_that_is_locked_later_stops_nobody_and_nothing_is_forgo
 ) -> None:
     monkeypatch.setattr("gateway.sqlite._BUSY_S", 0.0)
     header = make(store, "demo", credit_s=10.0)
-    with keeping(path, clock) as doorkeeper:
-        await doorkeeper.sync()
-        caller = await doorkeeper.admit(header)
+    with keeping(path, clock) as authenticator:
+        await authenticator.sync()
+        caller = await authenticator.admit(header)
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             for _ in range(3):
-                doorkeeper.charge(caller, 1.0)
-                await doorkeeper.admit(header)
+                authenticator.charge(caller, 1.0)
+                await authenticator.admit(header)
                 with pytest.raises(StateUnavailable, match="locked"):
-                    await doorkeeper.sync()
+                    await authenticator.sync()
             with pytest.raises(Unauthorized):
-                await doorkeeper.admit("Bearer unknown")
+                await authenticator.admit("Bearer unknown")
             other.execute("ROLLBACK")
-        assert doorkeeper.left_s(caller) == 7.0
-        assert doorkeeper.failures == 3
+        assert authenticator.left_s(caller) == 7.0
+        assert authenticator.failures == 3
         assert [record.levelno for record in caplog.records] == [logging.WARNING], "said once, not every second"
-        await doorkeeper.sync()
+        await authenticator.sync()
     assert stored(store, "demo").used_s == 3.0
 
 
@@ -371,10 +371,10 @@ async def test_what_is_never_written_down_is_said_at_the_end(
     monkeypatch.setattr("gateway.sqlite._BUSY_S", 0.0)
     header = make(store, "demo", credit_s=10.0)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        async with open_doorkeeper(settings_of(path)) as doorkeeper:
-            caller = await doorkeeper.admit(header)
+        async with open_authenticator(settings_of(path)) as authenticator:
+            caller = await authenticator.admit(header)
             other.execute("BEGIN IMMEDIATE")
-            doorkeeper.spend(caller, 1.0)
+            authenticator.spend(caller, 1.0)
         other.execute("ROLLBACK")
     assert "is forgotten" in caplog.messages[-1]
     assert header.removeprefix("Bearer ") not in caplog.text
@@ -385,32 +385,32 @@ async def test_what_is_never_written_down_is_said_at_the_end(
 
 async def test_without_any_key_another_address_than_loopback_is_refused(path: Path) -> None:
     with pytest.raises(ConfigurationError, match="livecue keys create"):
-        async with open_doorkeeper(settings_of(path, host=EVERYWHERE)):
+        async with open_authenticator(settings_of(path, host=EVERYWHERE)):
             pass
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 async def test_loopback_needs_no_key(path: Path, host: str) -> None:
-    async with open_doorkeeper(settings_of(path, host=host)) as doorkeeper:
-        assert doorkeeper.is_open
+    async with open_authenticator(settings_of(path, host=host)) as authenticator:
+        assert authenticator.is_open
 
 
 async def test_a_key_of_either_source_opens_any_address_and_so_does_insecure(path: Path, store: KeyStore) -> None:
-    async with open_doorkeeper(settings_of(path, host=EVERYWHERE, api_keys=["key"])) as doorkeeper:
-        assert not doorkeeper.is_open
-    async with open_doorkeeper(settings_of(path, host=EVERYWHERE, insecure=True)) as doorkeeper:
-        assert doorkeeper.is_open
+    async with open_authenticator(settings_of(path, host=EVERYWHERE, api_keys=["key"])) as authenticator:
+        assert not authenticator.is_open
+    async with open_authenticator(settings_of(path, host=EVERYWHERE, insecure=True)) as authenticator:
+        assert authenticator.is_open
     make(store, "demo")
-    async with open_doorkeeper(settings_of(path, host=EVERYWHERE)) as doorkeeper:
-        assert not doorkeeper.is_open
+    async with open_authenticator(settings_of(path, host=EVERYWHERE)) as authenticator:
+        assert not authenticator.is_open
 
 
 # --- keys that are lost ---------------------------------------------------------------------------------------------
 
 
 async def opened(path: Path, **server: object) -> bool:
-    async with open_doorkeeper(settings_of(path, **server)) as doorkeeper:
-        return doorkeeper.is_open
+    async with open_authenticator(settings_of(path, **server)) as authenticator:
+        return authenticator.is_open
 
 
 def lose(path: Path, content: bytes | None = None) -> None:

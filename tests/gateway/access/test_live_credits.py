@@ -218,7 +218,7 @@ async def test_keys_may_come_and_go_while_the_gateway_runs(store: KeyStore, sett
             pass  # nobody has made a key yet
         secret = key(store)
         with anyio.fail_after(10):
-            while served.gateway.doorkeeper.is_open:
+            while served.gateway.authenticator.is_open:
                 await anyio.lowlevel.checkpoint()
         assert (await refusal(served, "guess")).status_code == 401
         connecting = partial(connect_client, served.stream_url, secret)

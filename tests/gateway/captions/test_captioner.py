@@ -16,13 +16,13 @@ from gateway.captions.captioner import Captioner
 from gateway.captions.cue_builder import DEFAULT_PROFILE, PROFILES, CueBuilder
 from gateway.wire import (
     CueEvent,
+    DialectMessage,
     Eager,
     Final,
     Finished,
     Flushed,
     OfChannel,
     Resumed,
-    Said,
     ServerEvent,
     Start,
     WordSpan,
@@ -76,8 +76,8 @@ def speak(made: Captioner, *utterances: int) -> None:
 def ended(utterance: int) -> SpeechEnded:
     start_sample = start_of(utterance)
     voiced_end_sample = start_sample + UTTERANCE_SAMPLES - PAUSE_SAMPLES
-    heard_sample = start_sample + UTTERANCE_SAMPLES
-    return SpeechEnded(utterance, start_sample, SILENCE, voiced_end_sample, heard_sample, EndReason.SILENCE)
+    audio_end_sample = start_sample + UTTERANCE_SAMPLES
+    return SpeechEnded(utterance, start_sample, SILENCE, voiced_end_sample, audio_end_sample, EndReason.SILENCE)
 
 
 def answer(utterance: int, kind: RequestKind, heard: str | EngineError, revision: int = 1) -> Answer:
@@ -437,7 +437,7 @@ def test_whatever_the_order_of_answers_each_utterance_speaks_in_its_turn(
     assert [event.utterance_id for event in finals(events)] == list(utterances)
     speakers = [event.cue.utterance_id for event in events if isinstance(event, CueEvent)]
     assert speakers == sorted(speakers)
-    numbers = [event.seq for event in events if not isinstance(event, Said | OfChannel)]
+    numbers = [event.seq for event in events if not isinstance(event, DialectMessage | OfChannel)]
     assert numbers == sorted(set(numbers))
     transcript = " ".join(event.text for event in finals(events) if event.text)
     assert " ".join(captions(events, CueState.FINAL)).split() == transcript.split()

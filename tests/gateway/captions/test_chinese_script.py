@@ -100,7 +100,7 @@ def test_the_script_is_the_clients_and_else_the_gateways_for_mandarin(
 def test_finals_of_a_session_are_in_one_script(language: str | None, expected: str, written: str) -> None:
     start = Start(language=language, endpointing=Endpointing(manual=True))
     made = Pipeline("a", start, SETTINGS, EngineInfo("scripted", "script", "none", languages=("en", "zh")))
-    effects = [*made.hear(speech(2.0), 0.0), *made.flush("now", 0.0)]
+    effects = [*made.push_audio(speech(2.0), 0.0), *made.flush("now", 0.0)]
     [asked] = [effect for effect in effects if isinstance(effect, DecodeRequest) and effect.kind.ends_utterance]
     heard = Hypothesis("a", asked.utterance_id, asked.revision, words(written), "zh")
 

@@ -117,7 +117,7 @@ class Told:
     """One update and what it brought."""
 
     transcript: Transcript
-    heard_sample: int
+    audio_end_sample: int
     cues: list[Cue]
 
 
@@ -185,7 +185,7 @@ def test_every_cue_is_shown_long_enough_to_be_seen_and_not_too_long(profile: Cue
             duration_samples = cue.end_sample - cue.start_sample
             assert duration_samples >= SHORTEST_SAMPLES
             assert profile.max_duration_s is None or duration_samples <= profile.max_duration_s * 16_000
-            assert cue.end_sample <= update.heard_sample or duration_samples == SHORTEST_SAMPLES or not cue.lines
+            assert cue.end_sample <= update.audio_end_sample or duration_samples == SHORTEST_SAMPLES or not cue.lines
 
 
 @always

@@ -4,24 +4,24 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.delivery.broadcast import BACKLOG_EVENTS, VIEWER_EVENTS, Loss, Subject, Viewer, Watched, Watching
+from gateway.delivery.broadcast import BACKLOG_EVENTS, VIEWER_EVENTS, Broadcast, Broadcaster, Loss, SessionInfo, Viewer
 from gateway.wire import (
     Ack,
     CueEvent,
+    DialectMessage,
     Error,
     Final,
     Finished,
     Latency,
     OfChannel,
     Ready,
-    Said,
     ServerEvent,
     SpeechStarted,
     Warning,
 )
 from gateway.wire.cue import Cue, CueState
 
-NATIVE = Subject("native", None, 0.0)
+NATIVE = SessionInfo("native", None, 0.0)
 READY = Ready(1, "a", "scripted", "script", "none", "en")
 PARTIAL, FINAL = CueState.PARTIAL, CueState.FINAL
 
@@ -34,15 +34,15 @@ def final(seq: int, utterance_id: int = 1) -> Final:
     return Final(seq, utterance_id, 0, 100, "word", "en", Latency(0, 0, 0, 0))
 
 
-def watched(*events: ServerEvent) -> Watched:
-    watching = Watching()
+def watched(*events: ServerEvent) -> Broadcast:
+    watching = Broadcaster()
     with watching.show("a", NATIVE):
         for event in events:
             watching.tell("a", event)
         return watching.open_sessions()["a"]
 
 
-def backlog(made: Watched, after: int = 0) -> Sequence[ServerEvent]:
+def backlog(made: Broadcast, after: int = 0) -> Sequence[ServerEvent]:
     with made.follow(after) as viewer:
         return viewer.backlog
 
@@ -87,19 +87,19 @@ def test_who_has_seen_some_is_told_the_rest() -> None:
 
 
 async def test_what_is_between_the_session_and_its_peer_is_not_told() -> None:
-    watching = Watching()
+    watching = Broadcaster()
     with watching.show("a", NATIVE):
         watching.tell("a", READY)
         with watching.open_sessions()["a"].follow(0) as viewer:
             watching.tell("a", Ack(2, 10, 10))
-            watching.tell("a", Said("hello"))
+            watching.tell("a", DialectMessage("hello"))
             watching.open_sessions()["a"].end()
             assert await news(viewer) == []
         assert backlog(watching.open_sessions()["a"]) == (READY,)
 
 
 async def test_viewers_hear_everything_until_the_session_is_over() -> None:
-    watching = Watching()
+    watching = Broadcaster()
     with watching.show("a", NATIVE):
         watching.tell("a", READY)
         with watching.open_sessions()["a"].follow(0) as first, watching.open_sessions()["a"].follow(0) as second:
@@ -114,7 +114,7 @@ async def test_viewers_hear_everything_until_the_session_is_over() -> None:
 
 
 async def test_a_viewer_that_does_not_read_is_dropped_and_the_others_are_not() -> None:
-    watching = Watching()
+    watching = Broadcaster()
     with watching.show("a", NATIVE):
         watching.tell("a", READY)
         made = watching.open_sessions()["a"]
@@ -128,7 +128,7 @@ async def test_a_viewer_that_does_not_read_is_dropped_and_the_others_are_not() -
 
 
 async def test_a_slow_viewer_gets_the_newest_partial_and_the_older_ones_are_counted() -> None:
-    watching = Watching()
+    watching = Broadcaster()
     with watching.show("a", NATIVE):
         watching.tell("a", READY)
         made = watching.open_sessions()["a"]
@@ -141,7 +141,7 @@ async def test_a_slow_viewer_gets_the_newest_partial_and_the_older_ones_are_coun
 
 
 def test_the_backlog_forgets_the_oldest_and_counts_it() -> None:
-    watching = Watching()
+    watching = Broadcaster()
     with watching.show("a", NATIVE):
         watching.tell("a", READY)
         for seq in range(2, BACKLOG_EVENTS + 12):
@@ -153,7 +153,7 @@ def test_the_backlog_forgets_the_oldest_and_counts_it() -> None:
 
 
 def test_a_session_that_is_not_open_yet_or_any_more_is_not_listed() -> None:
-    watching = Watching()
+    watching = Broadcaster()
     with watching.show("a", NATIVE):
         assert watching.open_sessions() == {}
         watching.tell("a", READY)
@@ -162,13 +162,13 @@ def test_a_session_that_is_not_open_yet_or_any_more_is_not_listed() -> None:
 
 
 def test_a_session_that_is_not_shown_is_told_to_nobody() -> None:
-    watching = Watching()
+    watching = Broadcaster()
     watching.tell("a", READY)
     assert watching.open_sessions() == {}
 
 
 def test_a_failing_session_lets_its_viewers_go() -> None:
-    watching = Watching()
+    watching = Broadcaster()
     with pytest.raises(RuntimeError, match="oops"), watching.show("a", NATIVE):
         raise RuntimeError("oops")
     assert watching.open_sessions() == {}

@@ -6,9 +6,9 @@ from anyio.lowlevel import checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.delivery.send_queue import Outbox
+from gateway.delivery.send_queue import SendQueue
 from gateway.errors import SlowReader
-from gateway.wire import CueEvent, Flushed, OfChannel, Said, ServerEvent
+from gateway.wire import CueEvent, DialectMessage, Flushed, OfChannel, ServerEvent
 from gateway.wire.cue import Cue, CueState
 
 PARTIAL, FINAL = CueState.PARTIAL, CueState.FINAL
@@ -22,14 +22,14 @@ def flushed(seq: int) -> Flushed:
     return Flushed(seq, "here")
 
 
-def outbox(*events: ServerEvent, max_events: int = 1_000) -> Outbox:
-    made = Outbox(max_events)
+def outbox(*events: ServerEvent, max_events: int = 1_000) -> SendQueue:
+    made = SendQueue(max_events)
     for event in events:
         made.put(event)
     return made
 
 
-async def rest(made: Outbox) -> list[ServerEvent]:
+async def rest(made: SendQueue) -> list[ServerEvent]:
     """Close it, and take all that waits."""
     made.close()
     events: list[ServerEvent] = []
@@ -140,7 +140,7 @@ def test_whatever_is_put_only_partials_are_replaced_and_only_by_their_newest(ste
     ]
     made = outbox(*put)
     left = anyio.run(rest, made)
-    numbers = [event.seq for event in left if not isinstance(event, Said | OfChannel)]
+    numbers = [event.seq for event in left if not isinstance(event, DialectMessage | OfChannel)]
     assert numbers == sorted(numbers)
     assert len(left) + made.replaced == len(put)
     for index, event in enumerate(put):

@@ -6,18 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.journal.compaction import Superseding
+from gateway.journal.compaction import EventCompactor
 from gateway.journal.event_json import event_json, event_of
 from gateway.wire import (
     Ack,
     CadenceChanged,
     CueEvent,
+    DialectMessage,
     Final,
     Finished,
     OfChannel,
     Partial,
     ProtocolError,
-    Said,
     ServerEvent,
     SpeechStarted,
     Warning,
@@ -77,7 +77,7 @@ def is_superseded(event: ServerEvent, later: list[ServerEvent]) -> bool:
 
 @given(sessions())
 def test_what_is_left_is_what_nothing_newer_takes_the_place_of(said: list[ServerEvent]) -> None:
-    superseding = Superseding()
+    superseding = EventCompactor()
     left: dict[int, ServerEvent] = {}
     for event in said:
         seq = seq_of(event)
@@ -101,7 +101,9 @@ def test_the_token_that_resumes_a_session_is_told_to_nobody_else() -> None:
     assert event_of(event_json(replace(ready(), resume_token="secret", next_sample=7))) == ready()
 
 
-@pytest.mark.parametrize("event", [Said("hello"), Partial(1, 1, 0, 0, (), (), None), OfChannel(1, Said("hello"))])
+@pytest.mark.parametrize(
+    "event", [DialectMessage("hello"), Partial(1, 1, 0, 0, (), (), None), OfChannel(1, DialectMessage("hello"))]
+)
 def test_what_is_between_the_session_and_its_peer_has_no_number_and_is_not_written_down(event: ServerEvent) -> None:
     assert seq_of(event) is None
     with pytest.raises(ValueError, match="between the session and its peer"):

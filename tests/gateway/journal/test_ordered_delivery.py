@@ -5,17 +5,17 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.journal.ordered_delivery import Telling, Untold
+from gateway.journal.ordered_delivery import OrderedDelivery, PendingEvent
 from gateway.wire import ServerEvent, Warning
 
 
 @given(st.lists(st.booleans(), max_size=12), st.randoms(use_true_random=False))
 def test_events_are_told_in_their_order_whenever_they_are_released(holds: list[bool], random: Random) -> None:
     told: list[ServerEvent] = []
-    events = [Untold(Warning(seq, "odd", "odd"), told.append, is_held) for seq, is_held in enumerate(holds)]
-    telling = Telling()
+    events = [PendingEvent(Warning(seq, "odd", "odd"), told.append, is_held) for seq, is_held in enumerate(holds)]
+    telling = OrderedDelivery()
     waiting = list(events)
-    held: list[Untold] = []
+    held: list[PendingEvent] = []
     while waiting or held:
         if waiting and (not held or random.random() < 0.5):
             telling.put(untold := waiting.pop(0))
@@ -29,8 +29,8 @@ def test_events_are_told_in_their_order_whenever_they_are_released(holds: list[b
 
 def test_what_is_released_twice_is_told_once() -> None:
     told: list[ServerEvent] = []
-    telling = Telling()
-    telling.put(untold := Untold(Warning(1, "odd", "odd"), told.append, is_held=True))
+    telling = OrderedDelivery()
+    telling.put(untold := PendingEvent(Warning(1, "odd", "odd"), told.append, is_held=True))
     telling.release(untold)
     telling.release(untold)
     assert len(told) == 1

@@ -17,7 +17,7 @@ import pytest
 from gateway.errors import GatewayError, InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from gateway.media import sandboxed_decoder
 from gateway.media.decoder_process import Outcome, _decode
-from gateway.media.sandboxed_decoder import DecodedSound, decoded
+from gateway.media.sandboxed_decoder import DecodedAudio, decoded
 from gateway.settings import UploadSettings
 from tests.media import CODECS, attacks, encoded, tracks, video, without_length
 from tests.sounds import silence
@@ -53,13 +53,13 @@ def is_running(pid: int) -> bool:
 def pids(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return the processes that were started."""
     started: list[int] = []
-    begin = DecodedSound.__init__
+    begin = DecodedAudio.__init__
 
-    def noted(self: DecodedSound, process: anyio.abc.Process, settings: UploadSettings) -> None:
+    def noted(self: DecodedAudio, process: anyio.abc.Process, settings: UploadSettings) -> None:
         started.append(process.pid)
         begin(self, process, settings)
 
-    monkeypatch.setattr(DecodedSound, "__init__", noted)
+    monkeypatch.setattr(DecodedAudio, "__init__", noted)
     return started
 
 

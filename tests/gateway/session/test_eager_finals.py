@@ -59,7 +59,7 @@ class Conversation:
 
     def run(self, steps: Sequence[str]) -> Iterator[ServerEvent]:
         """Yield what is said, up to the answer to the last request."""
-        yield from self._take(self._pipeline.hear(hush(0.5), 0.0))
+        yield from self._take(self._pipeline.push_audio(hush(0.5), 0.0))
         for step in steps:
             yield from self._take(self._step(step))
         yield from self._take(self._pipeline.stop(0.0))
@@ -77,7 +77,7 @@ class Conversation:
         match step:
             case "speech" | "hush":
                 self.speaks = step == "speech"
-                return self._pipeline.hear((speech if self.speaks else hush)(STEP_S), 0.0)
+                return self._pipeline.push_audio((speech if self.speaks else hush)(STEP_S), 0.0)
             case "answer" | "fail" if self._asked:
                 return self._answer(has_failed=step == "fail")
             case "flush":

@@ -3,18 +3,18 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.session.pause_statistics import Eagerness
+from gateway.session.pause_statistics import PauseStatistics
 
 
-def after(*ends: bool) -> Eagerness:
-    eagerness = Eagerness()
+def after(*ends: bool) -> PauseStatistics:
+    eagerness = PauseStatistics()
     for was_end in ends:
         eagerness.paused(was_end=was_end)
     return eagerness
 
 
 def test_a_speaker_nobody_has_heard_yet_is_taken_to_stop_where_he_pauses() -> None:
-    assert Eagerness().pays
+    assert PauseStatistics().pays
 
 
 def test_a_first_pause_within_a_sentence_ends_that_and_a_turn_after_it_brings_it_back() -> None:

@@ -130,12 +130,12 @@ async def test_a_session_goes_on_where_the_connection_was_cut(tmp_path: Path, cu
     async with gateway(tmp_path / "cut") as context:
         async with call(context) as first:
             await first.say(START, whole[:at])
-            ready = await first.hear()
+            ready = await first.receive()
             await settled()
             await part(first)
         async with call(context) as second:
             await second.say(resume(ready))
-            again = await second.hear()
+            again = await second.receive()
             assert (again["type"], again["session_id"]) == ("ready", ready["session_id"])
             assert again["next_sample"] == at // 2
             await second.say(whole[at // 2 * 2 :], STOP)
@@ -150,11 +150,11 @@ async def test_a_session_goes_on_after_its_gateway_was_gone(tmp_path: Path, cut_
     whole, at = sound(), round(cut_s * RATE_HZ) * 2
     async with gateway(tmp_path / "first") as context, call(context) as first:
         await first.say(START, whole[:at])
-        messages = [await first.hear(), *await heard_so_far(first)]
+        messages = [await first.receive(), *await heard_so_far(first)]
         left = await killed(context, tmp_path)
     async with gateway(left) as context, call(context) as second:
         await second.say(resume(messages[0], after_seq=messages[-1]["seq"]))
-        again = await second.hear()
+        again = await second.receive()
         assert again["seq"] == messages[-1]["seq"]
         assert isinstance(again["next_sample"], int)
         await second.say(whole[again["next_sample"] * 2 :], STOP)
@@ -181,12 +181,12 @@ async def test_any_format_is_taken_up_at_the_same_place(
     async with gateway(tmp_path / "first") as context:
         async with call(context) as first:
             await first.say(start, whole[:at])
-            messages = [await first.hear(), *await heard_so_far(first)]
+            messages = [await first.receive(), *await heard_so_far(first)]
             left = await killed(context, tmp_path)
             await part(first)
         async with gateway(left) as next_context, call(next_context if is_killed else context) as second:
             await second.say(resume(messages[0], after_seq=messages[-1]["seq"]))
-            next_sample = (await second.hear())["next_sample"]
+            next_sample = (await second.receive())["next_sample"]
             assert isinstance(next_sample, int)
             await second.say(whole[next_sample * size :], STOP)
             messages += await second.hear_all()
@@ -208,11 +208,11 @@ async def test_speech_that_was_split_goes_on_after_its_gateway_was_gone(tmp_path
         expected = await peer.hear_all()
     async with gateway(tmp_path / "first") as context, call(context) as first:
         await first.say(start, whole[: round(5.0 * RATE_HZ) * 2])
-        messages = [await first.hear(), *await heard_so_far(first)]
+        messages = [await first.receive(), *await heard_so_far(first)]
         left = await killed(context, tmp_path)
     async with gateway(left) as context, call(context) as second:
         await second.say(resume(messages[0], after_seq=messages[-1]["seq"]))
-        next_sample = (await second.hear())["next_sample"]
+        next_sample = (await second.receive())["next_sample"]
         assert isinstance(next_sample, int)
         await second.say(whole[next_sample * 2 :], STOP)
         messages += await second.hear_all()
@@ -223,7 +223,7 @@ async def test_speech_that_was_split_goes_on_after_its_gateway_was_gone(tmp_path
 async def test_a_second_connection_takes_the_session_from_the_first(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context, call(context) as first:
         await first.say(START, hush(0.5))
-        ready = await first.hear()
+        ready = await first.receive()
         async with call(context) as second:
             await second.say(resume(ready))
             assert (await second.hear_until("ready"))[-1]["next_sample"] == RATE_HZ // 2
@@ -236,10 +236,10 @@ async def test_a_second_connection_takes_the_session_from_the_first(tmp_path: Pa
 async def test_sound_of_the_connection_that_was_left_is_not_heard_any_more(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context, call(context) as first:
         await first.say(START)
-        ready = await first.hear()
+        ready = await first.receive()
         async with call(context) as second:
             await second.say(resume(ready))
-            await second.hear()
+            await second.receive()
             with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
                 await first.say(speech(3.0))
             await settled()
@@ -251,12 +251,12 @@ async def test_sound_that_the_client_lost_counts_as_silence_and_is_told(tmp_path
     async with gateway(tmp_path) as context:
         async with call(context) as first:
             await first.say(START, hush(0.5), speech(1.0))
-            ready = await first.hear()
+            ready = await first.receive()
             await settled()
             await part(first)
         async with call(context) as second:
             await second.say(resume(ready, held_sample=5 * RATE_HZ))
-            assert (await second.hear())["next_sample"] == 5 * RATE_HZ
+            assert (await second.receive())["next_sample"] == 5 * RATE_HZ
             await second.say(speech(1.0), hush(1.0), STOP)
             messages = await second.hear_all()
     gap = next(message for message in messages if message["type"] == "gap")
@@ -268,11 +268,11 @@ async def test_sound_that_the_client_lost_counts_as_silence_and_is_told(tmp_path
 async def test_what_a_client_lost_while_the_gateway_was_gone_is_a_gap_too(tmp_path: Path) -> None:
     async with gateway(tmp_path / "first") as context, call(context) as first:
         await first.say(START, sound()[: 4 * RATE_HZ * 2])
-        messages = [await first.hear(), *await heard_so_far(first)]
+        messages = [await first.receive(), *await heard_so_far(first)]
         left = await killed(context, tmp_path)
     async with gateway(left) as context, call(context) as second:
         await second.say(resume(messages[0], messages[-1]["seq"], held_sample=20 * RATE_HZ))
-        assert (await second.hear())["next_sample"] == 20 * RATE_HZ
+        assert (await second.receive())["next_sample"] == 20 * RATE_HZ
         await second.say(speech(1.0), hush(1.0), STOP)
         heard = await second.hear_all()
     gap = next(message for message in heard if message["type"] == "gap")
@@ -285,7 +285,7 @@ async def test_what_a_client_lost_while_the_gateway_was_gone_is_a_gap_too(tmp_pa
 async def test_more_than_an_hour_cannot_be_missed(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context, call(context) as first:
         await first.say(START)
-        ready = await first.hear()
+        ready = await first.receive()
         async with call(context) as second:
             await second.say(resume(ready, held_sample=3601 * RATE_HZ))
             (error,) = await second.hear_all()
@@ -298,7 +298,7 @@ async def test_a_session_that_finished_while_nobody_listened_is_told_to_its_end(
     async with gateway(tmp_path) as context:
         async with call(context) as first:
             await first.say(START, hush(0.5), speech(1.0), STOP)
-            ready = await first.hear()
+            ready = await first.receive()
             await part(first)
         while context.live:
             await settled()
@@ -316,7 +316,7 @@ async def test_a_session_that_finished_while_nobody_listened_is_told_to_its_end(
 async def test_only_the_token_of_a_session_resumes_it(tmp_path: Path, wrong: Message, is_live: bool) -> None:
     async with gateway(tmp_path) as context, call(context) as first:
         await first.say(START)
-        ready = await first.hear()
+        ready = await first.receive()
         if not is_live:
             await first.say(STOP)
             await first.hear_all()
@@ -331,7 +331,7 @@ async def test_who_comes_back_after_the_grace_finds_no_session_but_all_words_are
     async with gateway(tmp_path, session=replace(SETTINGS, grace_s=0.01)) as context:
         async with call(context) as first:
             await first.say(START, hush(0.5), speech(1.0))
-            ready = await first.hear()
+            ready = await first.receive()
             await settled()
             await part(first)
         while context.live:
@@ -352,7 +352,7 @@ async def test_of_too_many_that_wait_the_one_that_has_waited_longest_is_given_up
         for _ in range(3):
             async with call(context) as peer:
                 await peer.say(START)
-                names.append((await peer.hear())["session_id"])
+                names.append((await peer.receive())["session_id"])
                 await part(peer)
         while len(context.live) > 2:
             await settled()
@@ -375,14 +375,14 @@ async def test_a_token_is_given_to_who_asks_where_there_is_a_journal(
 ) -> None:
     async with gateway(tmp_path, is_enabled=is_enabled) as context, call(context) as peer:
         await peer.say(start)
-        assert ("resume_token" in await peer.hear()) is (is_enabled and start is START)
+        assert ("resume_token" in await peer.receive()) is (is_enabled and start is START)
 
 
 async def test_a_session_that_is_not_resumable_ends_with_its_connection(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context:
         async with call(context) as peer:
             await peer.say({"type": "start"}, speech(1.0))
-            await peer.hear()
+            await peer.receive()
             await peer.hang_up()
         assert context.live == {}
 
@@ -390,7 +390,7 @@ async def test_a_session_that_is_not_resumable_ends_with_its_connection(tmp_path
 async def test_the_token_is_told_to_nobody_else(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context, call(context) as peer:
         await peer.say(START)
-        ready = await peer.hear()
+        ready = await peer.receive()
         name, token = str(ready["session_id"]), str(ready["resume_token"])
         with context.watching.open_sessions()[name].follow(0) as viewer:
             assert token not in str(viewer.backlog)
@@ -417,14 +417,14 @@ async def test_a_client_may_go_at_any_message_and_come_back(tmp_path: Path) -> N
             async with call(context) as peer:
                 if not messages:
                     await peer.say(START)
-                    messages.append(await peer.hear())
+                    messages.append(await peer.receive())
                     held = 0
                 else:
                     await peer.say(resume(messages[0], messages[-1]["seq"]))
-                    held = int(str((await peer.hear())["next_sample"]))
+                    held = int(str((await peer.receive())["next_sample"]))
                 with suppress(anyio.BrokenResourceError):
                     await peer.say(sound()[held * 2 :], STOP)
-                messages.append(await peer.hear())
+                messages.append(await peer.receive())
                 await part(peer)
     assert spans(messages) == spans(await uncut(tmp_path / "uncut"))
     finals = [message["utterance_id"] for message in messages if message["type"] == "final"]

@@ -89,7 +89,7 @@ class Client:
     async def start(self) -> None:
         self.peer = await self.connect()
         await self.peer.say(START)
-        self.ready = await self.peer.hear()
+        self.ready = await self.peer.receive()
         self.note([self.ready], 0)
 
     async def lose(self) -> None:
@@ -103,7 +103,7 @@ class Client:
         if before is not None:
             self.note(await heard_so_far(before), self.seq)
         await self.peer.say(resume(self.ready, self.seq, self.held))
-        again = await self.peer.hear()
+        again = await self.peer.receive()
         assert (again["type"], again["seq"]) == ("ready", self.seq)
         if before is not None:
             *rest, last = await before.hear_all()

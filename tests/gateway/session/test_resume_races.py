@@ -13,8 +13,8 @@ from anyio.lowlevel import checkpoint
 
 from decoder.engines.scripted import ScriptedEngine
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
-from gateway.delivery.broadcast import Watching
-from gateway.delivery.event_publisher import Audience, Row
+from gateway.delivery.broadcast import Broadcaster
+from gateway.delivery.event_publisher import EventPublisher, Row
 from gateway.errors import InsufficientCredits
 from gateway.journal.event_json import event_json
 from gateway.journal.journal import Journal
@@ -107,13 +107,13 @@ async def until(is_so: Callable[[], bool]) -> None:
 async def test_of_two_that_resume_after_a_restart_at_once_the_second_takes_over(tmp_path: Path) -> None:
     async with gateway(tmp_path / "first") as context, call(context) as peer:
         await peer.say(START, sound()[: 4 * RATE_HZ * 2])
-        ready, *_ = [await peer.hear(), *await heard_so_far(peer)]
+        ready, *_ = [await peer.receive(), *await heard_so_far(peer)]
         left = await killed(context, tmp_path)
     async with gateway(left) as context, call(context) as first, call(context) as second:
         await first.say(resume(ready))
         await second.say(resume(ready))
         assert [(await first.hear_all())[-1]["code"]] == ["resumed_elsewhere"]
-        again = await second.hear()
+        again = await second.receive()
         await second.say(sound()[int(str(again["next_sample"])) * 2 :], STOP)
         messages = [again, *await second.hear_all()]
     assert spans(messages) == spans(await uncut(tmp_path / "uncut"))
@@ -123,7 +123,7 @@ async def test_what_is_said_while_the_journal_is_read_is_told_to_the_second_conn
     store = SlowReads(tmp_path / "journal.db")
     async with on_store(store) as context, call(context) as first, call(context) as second:
         await first.say(START, hush(0.5))
-        ready = await first.hear()
+        ready = await first.receive()
         await settled()
         store.reads.clear()
         store.may_read.clear()
@@ -133,7 +133,7 @@ async def test_what_is_said_while_the_journal_is_read_is_told_to_the_second_conn
         assert kinds(await first.hear_until("flushed"))[-1] == "flushed"
         assert kinds(await first.hear_until("final"))[-1] == "final"  # a tenth of a second is over
         store.may_read.set()
-        assert (await second.hear())["type"] == "ready"
+        assert (await second.receive())["type"] == "ready"
         await second.say(STOP)
         messages = await second.hear_all()
     assert "flushed" in kinds(messages)
@@ -146,12 +146,12 @@ async def test_a_connection_that_has_been_replaced_is_told_no_more_of_what_it_mi
     async with gateway(tmp_path) as context:
         async with call(context) as peer:
             await peer.say(START)
-            ready = await peer.hear()
+            ready = await peer.receive()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(peer.say, *[hush(1.0) + speech(0.5)] * 20)
                 finals = 0
                 while finals < 19:
-                    finals += (await peer.hear())["type"] == "final"
+                    finals += (await peer.receive())["type"] == "final"
             await settled()
             await part(peer)
         async with call(context) as lazy, call(context) as second:
@@ -172,7 +172,7 @@ async def test_a_session_that_is_resumed_while_it_ends_is_told_to_its_end(tmp_pa
         context = replace(context, recordings=tmp_path)  # which are closed in a thread
         async with call(context) as first:
             await first.say(START, hush(0.5), speech(1.0))
-            ready = await first.hear()
+            ready = await first.receive()
             (session,) = context.live.values()
             await settled()
             await first.say(STOP)
@@ -206,7 +206,7 @@ async def test_a_session_whose_end_cannot_be_written_down_does_not_begin_again(t
     async with on_store(store) as context:
         async with call(context) as first:
             await first.say(START, hush(0.5), speech(1.0))
-            ready = await first.hear()
+            ready = await first.receive()
             await settled()
             store.is_full = True
             await first.say(STOP)
@@ -225,7 +225,7 @@ async def test_who_comes_at_the_end_of_the_grace_is_not_taken_for_absent() -> No
         def tell(self, event: ServerEvent) -> None: ...
         def end(self, error: LivecueError | None) -> None: ...
 
-    audience = Audience("a", None, Watching(), lambda event: None)
+    audience = EventPublisher("a", None, Broadcaster(), lambda event: None)
     given_up = False
 
     async def wait() -> None:
@@ -248,7 +248,7 @@ async def test_a_session_that_cannot_stop_well_is_over_all_the_same_and_no_other
         for first_bytes in (b"fLaC", b"\0\0"):
             async with call(context) as peer:
                 await peer.say(START, first_bytes)
-                names.append(str((await peer.hear())["session_id"]))
+                names.append(str((await peer.receive())["session_id"]))
                 await settled()
                 await part(peer)
         await until(lambda: len(context.live) == 1)
@@ -262,28 +262,28 @@ async def test_a_session_that_cannot_stop_well_is_over_all_the_same_and_no_other
 async def test_nothing_is_heard_any_more_once_a_session_is_over(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context, call(context) as peer:
         await peer.say(START)
-        await peer.hear()
+        await peer.receive()
         (session,) = context.live.values()
         await peer.say(hush(60.0))
-        await until(lambda: session.pipeline.heard_sample > 0)
+        await until(lambda: session.pipeline.audio_end_sample > 0)
         session.fail(LivecueError("it fails"))
-        heard = session.pipeline.heard_sample
+        heard = session.pipeline.audio_end_sample
         await peer.hear_all()
-        assert session.pipeline.heard_sample == heard < 59 * RATE_HZ
+        assert session.pipeline.audio_end_sample == heard < 59 * RATE_HZ
 
 
 async def test_a_session_that_waits_when_its_gateway_stops_has_not_finished(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context:
         async with call(context) as peer:
             await peer.say(START, hush(0.5))
-            ready = await peer.hear()
+            ready = await peer.receive()
             await settled()
             await part(peer)
         metrics = context.metrics
     assert 'livecue_sessions_ended_total{outcome="finished"}' not in metrics.exposition().decode()
     async with gateway(tmp_path) as context, call(context) as peer:
         await peer.say(resume(ready))
-        assert (await peer.hear())["type"] == "ready"
+        assert (await peer.receive())["type"] == "ready"
 
 
 # --- the journal fails -------------------------------------------------------------------------------------------
@@ -294,7 +294,7 @@ async def test_who_resumes_while_the_journal_cannot_be_read_may_try_again(tmp_pa
     async with on_store(store) as context:
         async with call(context) as first:
             await first.say(START, hush(0.5))
-            ready = await first.hear()
+            ready = await first.receive()
             await settled()
             await part(first)
         store.is_unreadable = True
@@ -305,13 +305,13 @@ async def test_who_resumes_while_the_journal_cannot_be_read_may_try_again(tmp_pa
         store.is_unreadable = False
         async with call(context) as third:
             await third.say(resume(ready))
-            assert (await third.hear())["type"] == "ready"
+            assert (await third.receive())["type"] == "ready"
 
 
 async def test_numbers_go_on_above_what_was_told_and_never_written_down(tmp_path: Path) -> None:
     async with gateway(tmp_path / "first") as context, call(context) as first:
         await first.say(START, hush(0.5))
-        ready, *_ = [await first.hear(), *await heard_so_far(first)]
+        ready, *_ = [await first.receive(), *await heard_so_far(first)]
         left = await killed(context, tmp_path)
     async with gateway(left) as context, call(context) as second:
         await second.say(resume(ready, after_seq=50_000), sound(), STOP)
@@ -328,7 +328,7 @@ async def test_a_long_gap_does_not_make_a_session_lag(tmp_path: Path) -> None:
     async with gateway(tmp_path, engine) as context:
         async with call(context) as first:
             await first.say(START, hush(0.5), speech(1.0))
-            ready = await first.hear()
+            ready = await first.receive()
             await settled()
             await part(first)
         async with call(context) as second:
@@ -347,7 +347,7 @@ async def test_a_long_gap_is_no_late_start(tmp_path: Path) -> None:
     async with gateway(tmp_path, session=replace(SETTINGS, start_timeout_s=0.1)) as context:
         async with call(context) as first:
             await first.say(START, hush(0.5))
-            ready = await first.hear()
+            ready = await first.receive()
             await settled()
             await part(first)
         async with call(context) as second:
@@ -358,7 +358,7 @@ async def test_a_long_gap_is_no_late_start(tmp_path: Path) -> None:
 async def test_more_than_an_hour_cannot_be_missed_over_a_restart(tmp_path: Path) -> None:
     async with gateway(tmp_path / "first") as context, call(context) as first:
         await first.say(START, hush(0.5))
-        ready, *_ = [await first.hear(), *await heard_so_far(first)]
+        ready, *_ = [await first.receive(), *await heard_so_far(first)]
         left = await killed(context, tmp_path)
     async with gateway(left) as context:
         async with call(context) as second:
@@ -367,7 +367,7 @@ async def test_more_than_an_hour_cannot_be_missed_over_a_restart(tmp_path: Path)
             assert (error["code"], error["field"]) == ("protocol_error", "held_sample")
         async with call(context) as third:
             await third.say(resume(ready))
-            assert (await third.hear())["type"] == "ready"
+            assert (await third.receive())["type"] == "ready"
 
 
 # --- who pays ----------------------------------------------------------------------------------------------------
@@ -377,13 +377,13 @@ async def test_sound_is_paid_once_however_often_it_is_heard_and_what_is_lost_is_
     paid: list[float] = []
     async with gateway(tmp_path / "first") as context, call(context, charge=paid.append) as first:
         await first.say(START, sound()[: 4 * RATE_HZ * 2])
-        ready, *_ = [await first.hear(), *await heard_so_far(first)]
+        ready, *_ = [await first.receive(), *await heard_so_far(first)]
         left = await killed(context, tmp_path)
         assert sum(paid) == 4.0
     async with gateway(left) as context:
         async with call(context, charge=paid.append) as second:
             await second.say(resume(ready))
-            assert (await second.hear())["next_sample"] == 0
+            assert (await second.receive())["next_sample"] == 0
             await second.say(sound()[: 5 * RATE_HZ * 2])
             await settled()
             await part(second)
@@ -402,7 +402,7 @@ async def test_who_takes_a_session_up_pays_and_nobody_else(tmp_path: Path) -> No
     async with gateway(tmp_path) as context:
         async with call(context, charge=first_paid.append) as first:
             await first.say(START, hush(0.5), speech(1.0))
-            ready = await first.hear()
+            ready = await first.receive()
             await settled()
             await part(first)
         async with call(context, charge=refuse) as second:
@@ -424,7 +424,7 @@ async def test_a_recording_has_each_sample_frame_once_and_whole(tmp_path: Path) 
         context = replace(context, recordings=tmp_path)
         async with call(context) as first:
             await first.say(START, whole[:at])
-            ready = await first.hear()
+            ready = await first.receive()
             await settled()
             await part(first)
         async with call(context) as second:
@@ -442,7 +442,7 @@ async def test_a_gap_and_sound_that_is_sent_ahead_do_not_stop_a_recording(tmp_pa
         context = replace(context, recordings=tmp_path)
         async with call(context) as first:
             await first.say(START, *[hush(15.0)] * 3)
-            ready = await first.hear()
+            ready = await first.receive()
             await settled()
             await part(first)
         async with call(context) as second:
@@ -454,7 +454,7 @@ async def test_a_gap_and_sound_that_is_sent_ahead_do_not_stop_a_recording(tmp_pa
 async def test_what_others_are_told_of_a_session_never_has_its_token(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context, call(context) as peer:
         await peer.say(START)
-        ready = await peer.hear()
+        ready = await peer.receive()
         watched = context.watching.open_sessions()[str(ready["session_id"])]
         assert watched.ready is not None
         assert str(ready["resume_token"]) not in event_json(watched.ready)

@@ -248,7 +248,7 @@ async def test_a_client_may_go_after_any_answer(heard: int) -> None:
     async with gateway() as context, call(context) as peer:
         await peer.say(START, *UTTERANCE, FLUSH)
         for _ in range(heard):
-            await peer.hear()
+            await peer.receive()
         await peer.hang_up()
 
 

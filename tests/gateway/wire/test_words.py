@@ -20,11 +20,11 @@ from gateway.text import join_lines
 from gateway.wire import (
     CODECS,
     Codec,
+    DialectMessage,
+    DialectReply,
     Final,
     Finished,
     Latency,
-    Said,
-    Say,
     ServerEvent,
     SpeechEnded,
     SpeechStarted,
@@ -146,8 +146,8 @@ class Session:
 
     def obey(self, message: str | bytes) -> list[str]:
         """Return what is answered to a message."""
-        asked = [event for event in self.codec.receive(message) if isinstance(event, Say)]
-        return self.tell(*(Said(event.message) for event in asked))
+        asked = [event for event in self.codec.receive(message) if isinstance(event, DialectReply)]
+        return self.tell(*(DialectMessage(event.message) for event in asked))
 
     def tell(self, *events: ServerEvent) -> list[str]:
         sent = [message for event in events for message in self.codec.send(event)]

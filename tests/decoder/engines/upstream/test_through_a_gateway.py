@@ -40,7 +40,7 @@ def partials_asked(monkeypatch: pytest.MonkeyPatch, info: EngineInfo) -> int:
     session = SessionSettings(detector="loudness")
     settings = PipelineSettings(SEGMENTER, StabiliserSettings(), GuardSettings(), session)
     made = Pipeline("a", Start(), settings, info)
-    effects = [effect for _ in range(50) for effect in made.hear(speech(0.1), 0.0)]
+    effects = [effect for _ in range(50) for effect in made.push_audio(speech(0.1), 0.0)]
     requests = [effect for effect in effects if isinstance(effect, DecodeRequest)]
     return sum(request.kind is RequestKind.PARTIAL for request in requests)
 

@@ -36,7 +36,7 @@ def url_of(served: Served, query: str = "") -> str:
     return served.url.replace("http", "ws", 1) + f"/v1/realtime{query}"
 
 
-async def hear(websocket: ClientConnection) -> dict[str, object]:
+async def receive(websocket: ClientConnection) -> dict[str, object]:
     message: dict[str, object] = json.loads(await websocket.recv())
     return message
 
@@ -46,7 +46,7 @@ async def hear(websocket: ClientConnection) -> dict[str, object]:
 )
 async def test_every_address_that_clients_use_opens_a_session(query: str) -> None:
     async with gateway() as served, connect(url_of(served, query)) as websocket:
-        assert (await hear(websocket))["type"] == "session.created"
+        assert (await receive(websocket))["type"] == "session.created"
 
 
 async def test_a_page_gets_in_by_a_subprotocol_and_its_key_is_neither_answered_nor_logged(
@@ -54,7 +54,7 @@ async def test_a_page_gets_in_by_a_subprotocol_and_its_key_is_neither_answered_n
 ) -> None:
     caplog.set_level(logging.DEBUG, "livecue")
     async with gateway(**with_key()) as served, connect(url_of(served), subprotocols=PAGE) as websocket:
-        assert (await hear(websocket))["type"] == "session.created"
+        assert (await receive(websocket))["type"] == "session.created"
         assert websocket.subprotocol == "realtime"
     assert "openai-insecure-api-key" not in caplog.text
 
@@ -71,7 +71,7 @@ async def test_the_betas_header_and_subprotocol_are_ignored() -> None:
         gateway(**with_key()) as served,
         connect(url_of(served), subprotocols=offered, additional_headers=headers) as websocket,
     ):
-        assert (await hear(websocket))["type"] == "session.created"
+        assert (await receive(websocket))["type"] == "session.created"
 
 
 @pytest.mark.parametrize("key", ["wrong", "ek_wrong", ""])
@@ -91,7 +91,7 @@ def _page_with(key: str) -> tuple[Subprotocol, ...]:
 async def test_a_wrong_key_can_be_told_to_pages_in_the_open_connection() -> None:
     groups = with_key(realtime={"inband_auth_errors": True})
     async with gateway(**groups) as served, connect(url_of(served), subprotocols=_page_with("wrong")) as websocket:
-        error = (await hear(websocket))["error"]
+        error = (await receive(websocket))["error"]
         with pytest.raises(ConnectionClosed) as closed:
             await websocket.recv()
     assert isinstance(error, dict)
@@ -109,7 +109,7 @@ async def test_a_page_of_somebody_else_may_not_connect() -> None:
 
 async def test_a_full_gateway_closes_with_try_again_and_no_error() -> None:
     async with gateway(server={"max_sessions": 1}) as served, connect(url_of(served)) as first:
-        await hear(first)
+        await receive(first)
         async with connect(url_of(served), subprotocols=PAGE) as second:
             with pytest.raises(ConnectionClosed) as closed:
                 await second.recv()
@@ -126,7 +126,7 @@ async def test_cues_are_told_where_the_address_asks_for_them() -> None:
         await websocket.send(json.dumps({"type": "input_audio_buffer.commit"}))
         kinds = []
         while "conversation.item.input_audio_transcription.completed" not in kinds:
-            kinds.append((await hear(websocket))["type"])
+            kinds.append((await receive(websocket))["type"])
     assert "livecue.cue" in kinds
 
 
@@ -146,7 +146,7 @@ async def test_a_secret_is_bound_to_a_session_and_opens_several() -> None:
         made = (await ask(served, json.dumps(wanted).encode())).json()
         for offer in (_page_with(made["value"]), _page_with(made["value"])):
             async with connect(url_of(served), subprotocols=offer) as websocket:
-                created = await hear(websocket)
+                created = await receive(websocket)
                 assert '"format": {"type": "audio/pcmu"}' in json.dumps(created)
     assert made["value"].startswith("ek_")
     assert made["session"]["type"] == "transcription"

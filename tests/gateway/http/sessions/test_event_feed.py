@@ -7,10 +7,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from gateway.delivery.broadcast import Subject, Watching
+from gateway.delivery.broadcast import Broadcaster, SessionInfo
 from gateway.errors import Unavailable
-from gateway.http.sessions.directory import Shown
-from gateway.http.sessions.event_feed import PAGE_ROWS, Story, follow
+from gateway.http.sessions.directory import SessionRecord
+from gateway.http.sessions.event_feed import PAGE_ROWS, EventFeed, follow
 from gateway.journal.journal import Journal, Opening
 from gateway.journal.store import JournalStore
 from gateway.settings import JournalSettings
@@ -18,13 +18,13 @@ from gateway.sqlite import StateUnavailable
 from gateway.wire import Ack, Flushed, OfChannel, ServerEvent, SpeechStarted, Warning
 from tests.said import final, final_cue, partial_cue, ready
 
-NATIVE = Subject("native", None, 0.0)
+NATIVE = SessionInfo("native", None, 0.0)
 
 
-class Said:
+class Published:
     """A session that is written down and watched."""
 
-    def __init__(self, journal: Journal, watching: Watching) -> None:
+    def __init__(self, journal: Journal, watching: Broadcaster) -> None:
         self._journal = journal
         self._watching = watching
         journal.open(Opening("a", "native", None, 0.0, {}), lambda message: None)
@@ -69,13 +69,13 @@ def made(kind: type[Journal], folder: Path) -> Journal:
 
 
 @contextmanager
-def followed(watching: Watching, journal: Journal | None, after: int = 0) -> Iterator[Story]:
-    shown = Shown("a", watching.open_sessions()["a"], None, is_over=False)
+def followed(watching: Broadcaster, journal: Journal | None, after: int = 0) -> Iterator[EventFeed]:
+    shown = SessionRecord("a", watching.open_sessions()["a"], None, is_over=False)
     with follow(shown, journal, after) as story:
         yield story
 
 
-async def told(story: Story) -> list[int]:
+async def told(story: EventFeed) -> list[int]:
     """Return the numbers of all that is told."""
     numbers: list[int] = []
     while rows := await story.next():
@@ -84,13 +84,13 @@ async def told(story: Story) -> list[int]:
 
 
 async def test_nothing_is_lost_or_told_twice_while_the_journal_is_read(tmp_path: Path) -> None:
-    journal, watching = made(Interrupted, tmp_path), Watching()
+    journal, watching = made(Interrupted, tmp_path), Broadcaster()
     assert isinstance(journal, Interrupted)
     seqs = iter(range(PAGE_ROWS * 2 + 2, 10_000))
     with watching.show("a", NATIVE):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(journal.run)
-            say = Said(journal, watching)
+            say = Published(journal, watching)
             say(ready(), *(final(seq, seq) for seq in range(2, PAGE_ROWS * 2 + 2)))
             await journal.find("a")
 
@@ -112,13 +112,13 @@ async def test_nothing_is_lost_or_told_twice_while_the_journal_is_read(tmp_path:
 
 @pytest.mark.parametrize("reads", [0, 1])
 async def test_where_the_journal_cannot_be_read_any_more_memory_goes_on(tmp_path: Path, reads: int) -> None:
-    journal, watching = made(Unreadable, tmp_path), Watching()
+    journal, watching = made(Unreadable, tmp_path), Broadcaster()
     assert isinstance(journal, Unreadable)
     journal.reads = reads
     with watching.show("a", NATIVE):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(journal.run)
-            say = Said(journal, watching)
+            say = Published(journal, watching)
             say(ready(), *(final(seq, seq) for seq in range(2, PAGE_ROWS + 100)))
             await journal.find("a")
             await anyio.wait_all_tasks_blocked()
@@ -132,18 +132,18 @@ async def test_where_the_journal_cannot_be_read_any_more_memory_goes_on(tmp_path
 
 async def test_a_session_that_is_not_live_and_cannot_be_read_is_said_to_be_so(tmp_path: Path) -> None:
     with (
-        follow(Shown("a", None, None, is_over=True), made(Unreadable, tmp_path), 0) as story,
+        follow(SessionRecord("a", None, None, is_over=True), made(Unreadable, tmp_path), 0) as story,
         pytest.raises(Unavailable),
     ):
         await story.next()
 
 
 async def test_what_is_between_the_session_and_its_peer_is_not_told(tmp_path: Path) -> None:
-    journal, watching = made(Journal, tmp_path), Watching()
+    journal, watching = made(Journal, tmp_path), Broadcaster()
     with watching.show("a", NATIVE):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(journal.run)
-            say = Said(journal, watching)
+            say = Published(journal, watching)
             say(ready(), Ack(2, 100, 100), Flushed(3, "x"), OfChannel(1, SpeechStarted(4, 1, 0)), Ack(5, 200, 200))
             await journal.find("a")
             with followed(watching, journal, after=1) as story:
@@ -154,16 +154,16 @@ async def test_what_is_between_the_session_and_its_peer_is_not_told(tmp_path: Pa
 
 
 async def test_who_comes_when_the_session_has_just_ended_is_let_go(tmp_path: Path) -> None:
-    watching = Watching()
+    watching = Broadcaster()
     with watching.show("a", NATIVE):
         watching.tell("a", ready())
         watched = watching.open_sessions()["a"]
-    with follow(Shown("a", watched, None, is_over=False), None, 0) as story, anyio.fail_after(5):
+    with follow(SessionRecord("a", watched, None, is_over=False), None, 0) as story, anyio.fail_after(5):
         assert await told(story) == [1]
 
 
 async def test_two_who_watch_are_told_the_same_message_written_once() -> None:
-    watching = Watching()
+    watching = Broadcaster()
     with watching.show("a", NATIVE):
         watching.tell("a", ready())
         with followed(watching, None, after=1) as first, followed(watching, None, after=1) as second:

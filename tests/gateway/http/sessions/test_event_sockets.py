@@ -14,9 +14,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
-from gateway.delivery.broadcast import VIEWER_EVENTS, Loss, Subject, Watched, Watching
-from gateway.http.sessions.directory import Shown
-from gateway.http.sessions.event_feed import Story, follow
+from gateway.delivery.broadcast import VIEWER_EVENTS, Broadcast, Broadcaster, Loss, SessionInfo
+from gateway.http.sessions.directory import SessionRecord
+from gateway.http.sessions.event_feed import EventFeed, follow
 from gateway.http.sessions.events import WebSocketShow
 from gateway.wire import Finished
 from tests.said import final, ready
@@ -167,17 +167,17 @@ class Socket:
 
 
 @contextmanager
-def live(watching: Watching) -> Iterator[tuple[Watched, Story]]:
+def live(watching: Broadcaster) -> Iterator[tuple[Broadcast, EventFeed]]:
     """Open a session, and follow it."""
-    with watching.show("a", Subject("native", None, 0.0)):
+    with watching.show("a", SessionInfo("native", None, 0.0)):
         watching.tell("a", ready())
         watched = watching.open_sessions()["a"]
-        with follow(Shown("a", watched, None, is_over=False), None, 0) as story:
+        with follow(SessionRecord("a", watched, None, is_over=False), None, 0) as story:
             yield watched, story
 
 
 async def test_a_viewer_whose_connection_takes_nothing_is_dropped_and_told_to_come_again() -> None:
-    watching, socket = Watching(), Socket(takes=0)
+    watching, socket = Broadcaster(), Socket(takes=0)
     with live(watching) as (watched, story):
         await WebSocketShow(socket.websocket, 0.02, watching.count_stalled).run(story)
     assert watched.viewers == 0
@@ -186,7 +186,7 @@ async def test_a_viewer_whose_connection_takes_nothing_is_dropped_and_told_to_co
 
 
 async def test_a_viewer_that_leaves_too_much_unread_is_dropped_and_told_to_come_again() -> None:
-    watching, socket = Watching(), Socket(takes=10_000)
+    watching, socket = Broadcaster(), Socket(takes=10_000)
     with live(watching) as (_, story):
         for seq in range(2, VIEWER_EVENTS + 10):
             watching.tell("a", final(seq, seq))
@@ -198,7 +198,7 @@ async def test_a_viewer_that_leaves_too_much_unread_is_dropped_and_told_to_come_
 
 @pytest.mark.parametrize("takes", range(5))
 async def test_a_viewer_may_leave_at_any_message(takes: int) -> None:
-    watching, socket = Watching(), Socket(takes)
+    watching, socket = Broadcaster(), Socket(takes)
     async with anyio.create_task_group() as tasks:
         with live(watching) as (watched, story):
             for seq in range(2, 2 + takes):
@@ -213,7 +213,7 @@ async def test_a_viewer_may_leave_at_any_message(takes: int) -> None:
 
 
 async def test_after_the_last_word_the_socket_is_closed_as_usual() -> None:
-    watching, socket = Watching(), Socket(takes=10)
+    watching, socket = Broadcaster(), Socket(takes=10)
     with live(watching) as (watched, story):
         watching.tell("a", Finished(2, 100, 0))
         watched.end()

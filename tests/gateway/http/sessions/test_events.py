@@ -11,8 +11,8 @@ import pytest
 from starlette.types import Message as AsgiMessage
 from websockets.asyncio.client import connect
 
-from gateway.delivery.broadcast import Subject, Watching
-from gateway.http.sessions.directory import Shown
+from gateway.delivery.broadcast import Broadcaster, SessionInfo
+from gateway.http.sessions.directory import SessionRecord
 from gateway.http.sessions.event_feed import follow
 from gateway.http.sessions.events import EventStream
 from gateway.journal.store import Batch, JournalStore, Opening
@@ -259,7 +259,7 @@ def interleaved(sound: bytes) -> bytes:
 
 
 async def test_a_viewer_whose_connection_takes_nothing_is_dropped() -> None:
-    watching = Watching()
+    watching = Broadcaster()
     stalled: list[str] = []
 
     async def receive() -> AsgiMessage:
@@ -270,9 +270,9 @@ async def test_a_viewer_whose_connection_takes_nothing_is_dropped() -> None:
         if message["type"] == "http.response.body":
             await anyio.sleep_forever()
 
-    with watching.show("a", Subject("native", None, 0.0)):
+    with watching.show("a", SessionInfo("native", None, 0.0)):
         watching.tell("a", ready())
-        shown = Shown("a", watching.open_sessions()["a"], None, is_over=False)
+        shown = SessionRecord("a", watching.open_sessions()["a"], None, is_over=False)
         following = follow(shown, None, 0)
         await EventStream(following, 0.02, lambda: stalled.append("a"))({"type": "http"}, receive, send)
         assert watching.viewers == 0

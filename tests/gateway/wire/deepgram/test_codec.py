@@ -124,9 +124,9 @@ async def test_finals_are_windows_side_by_side_and_interims_begin_where_the_last
         results: list[Message] = []
         for _ in range(2):
             await peer.say(hush(0.5), speech(1.2), hush(0.7))
-            results.append(await peer.hear())
+            results.append(await peer.receive())
             while not results[-1]["is_final"]:
-                results.append(await peer.hear())
+                results.append(await peer.receive())
         await peer.say(CLOSE)
         await peer.hear_all()
     end = 0.0

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from gateway.wire import (
     Audio,
     ClientEvent,
+    DialectMessage,
+    DialectReply,
     Encoding,
     Endpointing,
     Final,
@@ -19,8 +21,6 @@ from gateway.wire import (
     Latency,
     Partial,
     Ready,
-    Said,
-    Say,
     ServerEvent,
     SpeechEnded,
     SpeechStarted,
@@ -47,7 +47,12 @@ def codec(languages: tuple[str, ...] = ()) -> OpenAIRealtimeCodec:
 
 def said(own: OpenAIRealtimeCodec, events: list[ClientEvent]) -> list[JsonObject]:
     """Return what the client is told of the events."""
-    return [json.loads(m) for event in events if isinstance(event, Say) for m in own.send(Said(event.message))]
+    return [
+        json.loads(m)
+        for event in events
+        if isinstance(event, DialectReply)
+        for m in own.send(DialectMessage(event.message))
+    ]
 
 
 @pytest.mark.parametrize("transcription", [{"model": ""}, {"model": None}, {"model": " ", "language": "en"}])

@@ -44,9 +44,9 @@ async def session(
 ) -> AsyncIterator[Peer]:
     """Run a session that has been created and updated."""
     async with open_context(engine) as own, call(context or own, OpenAIRealtimeCodec(with_cues=with_cues)) as peer:
-        assert (await peer.hear())["type"] == "session.created"
+        assert (await peer.receive())["type"] == "session.created"
         await peer.say(update(**sound))
-        assert (await peer.hear())["type"] == "session.updated"
+        assert (await peer.receive())["type"] == "session.updated"
         yield peer
 
 
@@ -77,7 +77,7 @@ HEARD = ["speech_started", "speech_stopped", *ITEM, "input_audio_transcription.c
 
 async def test_the_session_is_created_before_the_client_says_anything() -> None:
     async with open_context() as context, call(context, OpenAIRealtimeCodec()) as peer:
-        created = await peer.hear()
+        created = await peer.receive()
     assert created["type"] == "session.created"
 
 
@@ -120,7 +120,7 @@ async def test_each_item_names_the_one_before_it_and_they_settle_in_order() -> N
         await peer.say(*UTTERANCE, *UTTERANCE, *UTTERANCE, CLEAR)
         messages = await peer.hear_until(CLEARED)
         while len(of("completed", messages)) < 3:
-            messages.append(await peer.hear())
+            messages.append(await peer.receive())
     committed = of("committed", messages)
     ids = [message["item_id"] for message in committed]
     assert [message["previous_item_id"] for message in committed] == [None, *ids[:-1]]
@@ -169,7 +169,7 @@ async def test_a_commit_in_speech_ends_the_item_there() -> None:
 async def test_a_commit_without_speech_is_refused_by_its_own_id() -> None:
     async with session() as peer:
         await peer.say(hush(0.5), COMMIT | {"event_id": "mine"}, CLEAR)
-        error, cleared = await peer.hear(), await peer.hear()
+        error, cleared = await peer.receive(), await peer.receive()
     assert error["error"] == {
         "type": "invalid_request_error",
         "code": "input_audio_buffer_commit_empty",
@@ -224,7 +224,7 @@ async def test_a_manual_item_may_be_longer_than_an_utterance() -> None:
 async def test_a_manual_commit_of_less_than_100_ms_is_refused() -> None:
     async with session(turn_detection=None) as peer:
         await peer.say(speech(0.09), COMMIT | {"event_id": "mine"})
-        refused = await peer.hear()
+        refused = await peer.receive()
         await peer.say(speech(0.01), COMMIT)
         messages = await peer.hear_until(COMPLETED)
     error = refused["error"]
@@ -241,7 +241,7 @@ async def test_every_manual_item_settles_however_short() -> None:
             await peer.say(hush(0.1), COMMIT)
         messages: list[Message] = []
         while len(of("completed", messages)) < 3:
-            messages.append(await peer.hear())
+            messages.append(await peer.receive())
     assert [m["item_id"] for m in of("completed", messages)] == [m["item_id"] for m in of("committed", messages)]
 
 
@@ -251,7 +251,7 @@ async def test_a_clear_forgets_all_since_the_last_commit() -> None:
         messages = await peer.hear_until(CLEARED)
         messages += await peer.hear_until(COMPLETED)
         while len(of("completed", messages)) < 2:
-            messages.append(await peer.hear())
+            messages.append(await peer.receive())
     assert len(of("committed", messages)) == 2
     assert [len(str(message["transcript"]).split()) for message in of("completed", messages)] == [2, 2]
 

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.wire import Audio, AudioFormat, ClientEvent, Encoding, Error, KeepAlive, ProtocolError, Said, Start, Stop
+from gateway.wire import (
+    Audio,
+    AudioFormat,
+    ClientEvent,
+    DialectMessage,
+    Encoding,
+    Error,
+    KeepAlive,
+    ProtocolError,
+    Start,
+    Stop,
+)
 from gateway.wire.twilio.codec import HANG_UP, TwilioCodec
 from gateway.wire.twilio.jitter_buffer import MAX_GAP_MS, WINDOW_FRAMES, Fate
 from gateway.wire.twilio.messages import MAX_TRACKS
@@ -133,7 +144,7 @@ def test_what_follows_the_stop_is_skipped() -> None:
 def test_nothing_of_a_session_is_told_to_the_service() -> None:
     codec, _ = called(counted(1))
     assert codec.send(Error(1, "lagging", "too slow", fatal=True)) == []
-    assert codec.send(Said("x")) == ["x"]
+    assert codec.send(DialectMessage("x")) == ["x"]
 
 
 def test_hints_that_cannot_be_met_are_left_out_and_named() -> None:

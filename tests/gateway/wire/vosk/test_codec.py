@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from gateway.wire import (
     Ack,
     Audio,
+    DialectMessage,
+    DialectReply,
     Error,
     Final,
     Finished,
@@ -17,8 +19,6 @@ from gateway.wire import (
     Latency,
     Partial,
     ProtocolError,
-    Said,
-    Say,
     ServerEvent,
     SpeechEnded,
     Start,
@@ -51,7 +51,7 @@ def replies(codec: VoskCodec, *events: ServerEvent) -> list[dict[str, object]]:
 def spoken(codec: VoskCodec, *messages: str | bytes) -> list[ServerEvent]:
     """Return what a session tells the codec of the answers that messages ask for."""
     events = [event for message in messages for event in codec.receive(message)]
-    return [Said(event.message) for event in events if isinstance(event, Say)]
+    return [DialectMessage(event.message) for event in events if isinstance(event, DialectReply)]
 
 
 # --- what the client says --------------------------------------------------------------------------------------------
@@ -62,7 +62,7 @@ def test_sound_without_a_config_is_8_khz() -> None:
     assert isinstance(start, Start)
     assert start.audio.sample_rate_hz == 8_000
     assert sound == Audio(b"\0\0")
-    assert isinstance(say, Say)
+    assert isinstance(say, DialectReply)
 
 
 def test_a_config_may_have_a_fraction_in_its_rate_as_jitsi_writes_it() -> None:
@@ -180,8 +180,8 @@ def test_any_messages_are_events_or_refused_and_each_sound_has_one_reply(message
             continue
         sounds += isinstance(message, bytes)
         for event in events:
-            if isinstance(event, Say):
-                told += len(replies(codec, Said(event.message)))
+            if isinstance(event, DialectReply):
+                told += len(replies(codec, DialectMessage(event.message)))
             elif isinstance(event, Flush):
                 told += len(replies(codec, Flushed(1, event.flush_id))) - 1
     assert told == sounds
@@ -253,18 +253,18 @@ def test_an_utterance_that_goes_on_for_long_delays_no_reply() -> None:
     assert told == [{"partial": ""}]
 
 
-def overdue() -> Said:
-    return Said("", is_reminder=True)
+def overdue() -> DialectMessage:
+    return DialectMessage("", is_reminder=True)
 
 
 def test_a_reply_that_has_waited_long_enough_says_what_is_known_whatever_the_engine_does() -> None:
     codec = VoskCodec()
-    [say] = [event for event in codec.receive(b"\0\0") if isinstance(event, Say)]
+    [say] = [event for event in codec.receive(b"\0\0") if isinstance(event, DialectReply)]
     assert say.remind_after_s == MAX_WAIT_S
     stuck = SpeechEnded(1, 0, 0, 32_000, "silence"), Ack(2, 8 * DEFAULT_RATE_HZ, 0)
-    assert replies(codec, *stuck, Said(say.message)) == []
+    assert replies(codec, *stuck, DialectMessage(say.message)) == []
     assert replies(codec, overdue()) == [{"partial": ""}]
-    [next_say] = [event for event in codec.receive(b"\0\0") if isinstance(event, Say)]
+    [next_say] = [event for event in codec.receive(b"\0\0") if isinstance(event, DialectReply)]
     assert next_say.remind_after_s == MAX_WAIT_S
 
 
@@ -309,9 +309,9 @@ class LockStep:
         self._resets += name == "reset"
         self._received_samples += round(MAX_LAG_S * DEFAULT_RATE_HZ)
         for event in self.codec.receive(b"\0\0" if name == "sound" else '{"reset":1}'):
-            if isinstance(event, Say):
+            if isinstance(event, DialectReply):
                 self.owed.append((name, self._now_s))
-                self._tell(Said(event.message))
+                self._tell(DialectMessage(event.message))
                 if event.remind_after_s is not None:
                     self._reminders.append(self._now_s + round(event.remind_after_s))
         self._tell(Ack(1, self._received_samples, 0))

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from gateway.wire import (
     Audio,
     ClientEvent,
+    DialectReply,
     Error,
     Final,
     Finished,
     Latency,
     ProtocolError,
-    Say,
     ServerEvent,
     Start,
     Stop,
@@ -143,7 +143,7 @@ def test_any_frames_of_valid_json_are_events_or_refused(messages: list[bytes]) -
     for message in messages:
         with suppress(ProtocolError):
             for event in codec.receive(message):
-                assert isinstance(event, Start | Update | Audio | Stop | Say)
+                assert isinstance(event, Start | Update | Audio | Stop | DialectReply)
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 4])
