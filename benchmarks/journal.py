@@ -20,6 +20,7 @@ import anyio
 
 from benchmarks.report import print_table, write_json
 from gateway.journal.journal import Journal, Opening
+from gateway.journal.session_log import SessionLog
 from gateway.journal.store import JournalStore
 from gateway.journal.transcript_export import TranscriptFormat, transcript
 from gateway.settings import JournalSettings
@@ -35,6 +36,7 @@ from gateway.wire import (
     SpeechStarted,
 )
 from gateway.wire.cue import Cue, CueState
+from vad.errors import LivecueError
 
 UTTERANCE_S = 5.0
 STEPS = 10
@@ -131,25 +133,45 @@ async def journal_at(path: Path, *, enabled: bool = True) -> AsyncIterator[Journ
         tasks.cancel_scope.cancel()
 
 
-def opened(journal: Journal, session_id: str) -> None:
+class Reader:
+    """Receives the events of one session, and notes how long finals take."""
+
+    def __init__(self) -> None:
+        self.waits_s: list[float] = []
+        self.written_s = 0.0
+        self.final = anyio.Event()
+
+    def publish(self, event: ServerEvent) -> None:
+        """Receive an event."""
+        if isinstance(event, Final):
+            self.waits_s.append(time.perf_counter() - self.written_s)
+            self.final.set()
+
+    def close(self, error: LivecueError | None) -> None:
+        """Receive the end."""
+
+
+def opened(journal: Journal, session_id: str, reader: Reader) -> SessionLog:
     """Begin a session that can be resumed."""
-    journal.open(Opening(session_id, "native", None, time.time(), {}, "{}", b"digest"), lambda message: None)
+    opening = Opening(session_id, "native", None, time.time(), {}, "{}", b"digest")
+    return journal.open(opening, reader, count(10**9).__next__)
 
 
 async def write_one(path: Path, hours: float) -> tuple[int, float]:
-    """Write one long session, and return how many events it said and the CPU time of them all."""
+    """Write one long session, and return how many events it emitted and the CPU time of them all."""
     said, spoken = 0, talk("a")
     async with journal_at(path) as journal:
-        opened(journal, "a")
+        reader = Reader()
+        log = opened(journal, "a", reader)
         began_s = time.process_time()
         for _ in range(round(hours * 3_600 / UTTERANCE_S * STEPS)):
-            told = anyio.Event()
+            reader.final = anyio.Event()
             events = next(spoken)
             said += len(events)
             for event in events:
-                journal.write("a", event, lambda event, told=told: told.set() if isinstance(event, Final) else None)  # type: ignore[misc]
+                log.append(event)
             if isinstance(events[-1], Final):
-                await told.wait()
+                await reader.final.wait()
         await journal.entries()
         return said, time.process_time() - began_s
 
@@ -165,8 +187,9 @@ async def measure_one(path: Path, hours: float) -> Kept:
     size_bytes = bytes_of(path)
     started_s = time.perf_counter()
     async with journal_at(path) as journal:
-        await journal.resumable("a")
-        await journal.reopen("a", lambda message: None)
+        saved = await journal.load("a")
+        assert saved is not None, "it was written"
+        journal.reopen(saved, Reader(), count(10**9).__next__)
         start_s = time.perf_counter() - started_s
         started_s = time.perf_counter()
         events = await journal.events("a")
@@ -179,14 +202,14 @@ async def measure_one(path: Path, hours: float) -> Kept:
 
 async def measure_many(path: Path, sessions: int, seconds: float, enabled: bool) -> Live:
     """Let many sessions speak in real time."""
-    waits_s: list[float] = []
+    readers = [Reader() for _ in range(sessions)]
     said = 0
     step_s = UTTERANCE_S / STEPS
 
     async def speak(journal: Journal, number: int, began_s: float) -> None:
         nonlocal said
-        session_id = str(number)
-        opened(journal, session_id)
+        session_id, reader = str(number), readers[number]
+        log = opened(journal, session_id, reader)
         spoken = talk(session_id)
         for _ in range(number % STEPS):  # each is at another place of its utterance
             next(spoken)
@@ -194,13 +217,8 @@ async def measure_many(path: Path, sessions: int, seconds: float, enabled: bool)
             await anyio.sleep_until(began_s + (step + number / sessions) * step_s)
             for event in next(spoken):
                 said += 1
-                written_s = time.perf_counter()
-
-                def tell(event: ServerEvent, written_s: float = written_s) -> None:
-                    if isinstance(event, Final):
-                        waits_s.append(time.perf_counter() - written_s)
-
-                journal.write(session_id, event, tell)
+                reader.written_s = time.perf_counter()
+                log.append(event)
 
     async with journal_at(path, enabled=enabled) as journal:
         cpu_s, began_s = time.process_time(), anyio.current_time()
@@ -209,7 +227,7 @@ async def measure_many(path: Path, sessions: int, seconds: float, enabled: bool)
                 tasks.start_soon(speak, journal, number, began_s)
         await journal.entries()
         cpu_s, took_s = time.process_time() - cpu_s, anyio.current_time() - began_s
-    cuts_ms = [1_000 * cut for cut in quantiles(waits_s, n=100)]
+    cuts_ms = [1_000 * cut for cut in quantiles([wait_s for reader in readers for wait_s in reader.waits_s], n=100)]
     return Live(
         sessions,
         enabled,

@@ -35,7 +35,7 @@ from benchmarks.report import print_table, write_json
 from clients.paced_media import MEDIA_FORMAT
 from clients.stream import stream
 from decoder.engines.scripted import ScriptedEngine
-from gateway.delivery.broadcast import Broadcaster, Loss
+from gateway.delivery.broadcast import Broadcast, Broadcaster, Loss, SessionInfo
 from gateway.http.app import create_app
 from gateway.runtime import Gateway, open_gateway
 from gateway.session.connection import Connection
@@ -115,22 +115,34 @@ class Result:
     cpu_share: float
 
 
-class TimedWatching(Broadcaster):
-    """Notes when each event was told, and which are finals."""
+class TimedBroadcast(Broadcast):
+    """Notes when each event was published, and which are finals."""
+
+    def __init__(self, info: SessionInfo, times: "TimedBroadcaster") -> None:
+        super().__init__(info, times.losses)
+        self._times = times
+
+    def publish(self, event: ServerEvent) -> None:
+        """Note the time, and publish."""
+        _, inner = channel_of(event)
+        seq = getattr(inner, "seq", 0)
+        self._times.published_s[seq] = time.monotonic()
+        if isinstance(inner, Final):
+            self._times.finals.add(seq)
+        super().publish(event)
+
+
+class TimedBroadcaster(Broadcaster):
+    """Broadcasts whose events are timed."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.told_s: dict[int, float] = {}
+        self.published_s: dict[int, float] = {}
         self.finals: set[int] = set()
 
-    def tell(self, session_id: str, event: ServerEvent) -> None:
-        """Note the time, and tell."""
-        _, told = channel_of(event)
-        seq = getattr(told, "seq", 0)
-        self.told_s[seq] = time.monotonic()
-        if isinstance(told, Final):
-            self.finals.add(seq)
-        super().tell(session_id, event)
+    def create(self, info: SessionInfo) -> Broadcast:
+        """Return one."""
+        return TimedBroadcast(info, self)
 
 
 # --- the gateway's process ---------------------------------------------------------------------------------------
@@ -142,12 +154,12 @@ def measure(arm: Arm) -> Result:
 
 
 async def _measure(arm: Arm) -> Result:
-    watching = TimedWatching()
+    watching = TimedBroadcaster()
     with tempfile.TemporaryDirectory() as folder, create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(SOL_SOCKET, SO_SNDBUF, _SERVER_BUFFER_BYTES)
         files = {name: {"database": Path(folder, f"{name}.db")} for name in ("journal", "state")}
         async with open_gateway(load_settings(files), ScriptedEngine()) as opened, anyio.create_task_group() as tasks:
-            gateway = replace(opened, sessions=replace(opened.sessions, watching=watching))
+            gateway = replace(opened, sessions=replace(opened.sessions, broadcaster=watching))
             config = uvicorn.Config(create_app(gateway), ws="websockets-sansio", log_config=None, access_log=False)
             config.ws_per_message_deflate = False
             server = uvicorn.Server(config)
@@ -176,7 +188,7 @@ async def _speak(gateway: Gateway, arm: Arm) -> None:
         await stream(lambda: nullcontext(peer), Start(MEDIA_FORMAT), frames(), lambda event: None)
 
 
-async def _watch(arm: Arm, url: str, watching: TimedWatching) -> Result:
+async def _watch(arm: Arm, url: str, watching: TimedBroadcaster) -> Result:
     await anyio.sleep(_BEFORE_S)
     (session_id,) = watching.open_sessions()
     before_mib = peak_mib = _resident_mib()
@@ -196,10 +208,10 @@ async def _watch(arm: Arm, url: str, watching: TimedWatching) -> Result:
     after_mib = _resident_mib()
     await to_thread.run_sync(viewers.join)
     delays_s = [
-        at_s - watching.told_s[seq]
+        at_s - watching.published_s[seq]
         for each in received
         for seq, at_s in each.items()
-        if watching.told_s[seq] > joined_s
+        if watching.published_s[seq] > joined_s
     ]
     p50_s, p95_s, p99_s = (percentile(delays_s, percent) or 0.0 for percent in (50, 95, 99))
     return Result(

@@ -15,7 +15,8 @@ from decoder.engines.scripted import CostModel
 from decoder.planner import Planner
 from decoder.scheduler import Answer
 from decoder.types import DecodeRequest, EngineBusy, EngineError, Hypothesis, RequestKind, RequestReplaced
-from gateway.session.pipeline import Effect, Pipeline, PipelineSettings
+from gateway.session.pipeline import Effect, Pipeline
+from gateway.session.stage_options import PipelineSettings
 from gateway.settings import Settings
 from gateway.wire import ServerEvent, Start
 

@@ -11,7 +11,7 @@ from websockets.frames import CloseCode
 from decoder.engine_selection import create_engine
 from gateway.runtime import open_sessions
 from gateway.session.connection import Connection
-from gateway.session.session import SessionContext
+from gateway.session.context import SessionContext
 from gateway.settings import Settings
 from gateway.transport import memory_pair
 from gateway.wire.native.codec import NativeCodec

@@ -1,7 +1,6 @@
 """What Prometheus may know: counts and times, never words."""
 
-from collections import Counter as Counted
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -14,7 +13,7 @@ from gateway.delivery.broadcast import Broadcaster
 from gateway.journal.unwritten_events import JournalCounts
 from gateway.wire import Final
 
-__all__ = ["Metrics", "SessionCounts"]
+__all__ = ["Metrics"]
 
 _LATENCY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Finest about 0.15–0.3 s, where the best services' end of speech → final lies."""
@@ -23,7 +22,7 @@ _LATENCY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.
 class Metrics:
     """The metrics of one gateway, in a registry of their own."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, broadcaster: Broadcaster) -> None:
         registry = CollectorRegistry()
         self._registry = registry
         self.sessions = Gauge("livecue_sessions", "Sessions open now", registry=registry)
@@ -41,7 +40,6 @@ class Metrics:
             "livecue_files_ended_total", "Uploaded files that ended, by outcome", ["outcome"], registry=registry
         )
         self.audio_s = Counter("livecue_audio_seconds_total", "Sound heard", registry=registry)
-        self.warnings = Counter("livecue_warnings_total", "Warnings sent, by code", ["code"], registry=registry)
         self.cues_replaced = Counter(
             "livecue_partial_cues_replaced_total", "Partial cues a slow reader never got", registry=registry
         )
@@ -69,6 +67,7 @@ class Metrics:
             registry=registry,
         )
         registry.register(_SchedulerCollector(scheduler))
+        registry.register(_ViewerCollector(broadcaster))
 
     def watch(self, authenticator: Authenticator) -> None:
         """Tell also what keys have spent, and whom the doorkeeper has refused."""
@@ -78,10 +77,6 @@ class Metrics:
         """Tell also how the engine's upstreams fare, where it has some."""
         if report is not None:
             self._registry.register(_UpstreamCollector(report))
-
-    def watch_viewers(self, watching: Broadcaster) -> None:
-        """Tell also how many watch, and what they do not get."""
-        self._registry.register(_WatchingCollector(watching))
 
     def watch_journal(self, counts: JournalCounts) -> None:
         """Tell also what the journal has written and lost."""
@@ -133,18 +128,22 @@ class _DoorkeeperCollector(Collector):
         )
 
 
-class _WatchingCollector(Collector):
-    """Counts viewers when asked."""
+class _ViewerCollector(Collector):
+    """Reads what was published when asked."""
 
-    def __init__(self, watching: Broadcaster) -> None:
-        self._watching = watching
+    def __init__(self, broadcaster: Broadcaster) -> None:
+        self._broadcaster = broadcaster
 
     def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily("livecue_viewers", "Viewers of all sessions now", self._watching.viewers)
+        yield GaugeMetricFamily("livecue_viewers", "Viewers of all sessions now", self._broadcaster.viewers)
         lost = CounterMetricFamily("livecue_viewing_losses", "What did not reach viewers, by kind", labels=["kind"])
-        for kind, count in self._watching.losses.items():
+        for kind, count in self._broadcaster.losses.items():
             lost.add_metric([kind], count)
         yield lost
+        warnings = CounterMetricFamily("livecue_warnings", "Warnings sent, by code", labels=["code"])
+        for code, count in self._broadcaster.warnings.items():
+            warnings.add_metric([code], count)
+        yield warnings
 
 
 class _JournalCollector(Collector):
@@ -212,25 +211,3 @@ class _UpstreamCollector(Collector):
         yield GaugeMetricFamily("livecue_upstreams_cost_last_hour", "Cost of the last hour", pool.cost_last_hour)
         yield CounterMetricFamily("livecue_upstreams_hedges", "Finals asked for twice", pool.hedges)
         yield CounterMetricFamily("livecue_upstreams_fallbacks", "Finals the local engine made", pool.fallbacks)
-
-
-class SessionCounts:
-    """What one session has counted, added to the metrics as it grows."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-        self._eager: Counted[str] = Counted()
-        self._guarded: Counted[tuple[str, str]] = Counted()
-
-    def bring_up(self, eager: Mapping[str, int], guarded: Mapping[tuple[str, str], int]) -> None:
-        """Bring the metrics up to what the session has counted by now.
-
-        Args:
-            eager: outcome → eager finals.
-            guarded: (partial or final, reason) → what the hallucination guard found.
-        """
-        for outcome, count in (Counted(eager) - self._eager).items():
-            self._metrics.eager.labels(outcome).inc(count)
-        for (kind, reason), count in (Counted(guarded) - self._guarded).items():
-            self._metrics.guarded.labels(kind, reason).inc(count)
-        self._eager, self._guarded = Counted(eager), Counted(guarded)

@@ -19,8 +19,8 @@ from gateway.journal.recording import recordings_folder
 from gateway.journal.store import journal_path
 from gateway.metrics import Metrics
 from gateway.session.connection import Connection
-from gateway.session.pipeline import PipelineSettings
-from gateway.session.session import SessionContext
+from gateway.session.context import SessionContext
+from gateway.session.stage_options import PipelineSettings
 from gateway.settings import Settings
 from gateway.transport import Transport
 from gateway.wire import Codec
@@ -89,15 +89,15 @@ async def open_sessions(
     scheduler = Scheduler(engine, settings.planner, settings.scheduler, clock)
     session = replace(settings.session, max_waiting=settings.session.max_waiting or settings.server.max_sessions)
     pipeline = PipelineSettings(settings.segmenter, settings.stabiliser, settings.guard, session)
-    metrics = Metrics(scheduler)
     is_written = journal is not None and journal.is_enabled
-    watching = Broadcaster(SPARE_BACKLOG_EVENTS if is_written else BACKLOG_EVENTS)
+    broadcaster = Broadcaster(SPARE_BACKLOG_EVENTS if is_written else BACKLOG_EVENTS)
+    metrics = Metrics(scheduler, broadcaster)
     is_recorded = journal is not None and settings.journal.record
     recordings = recordings_folder(journal_path(settings.journal)) if is_recorded else None
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(scheduler.run)
-            yield SessionContext(scheduler, info, pipeline, metrics, clock, tasks, journal, recordings, watching)
+            yield SessionContext(scheduler, info, pipeline, metrics, clock, tasks, journal, recordings, broadcaster)
             tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
@@ -122,6 +122,6 @@ async def serve(
         caller: who opened it.
         about: returns what else is known of its session, for those who look for one to watch.
     """
-    subject = SessionInfo(dialect, caller.name, time.time(), about)
+    info = SessionInfo(dialect, caller.name, time.time(), about)
     charge = partial(gateway.authenticator.charge, caller)
-    await Connection(transport, codec, gateway.sessions, charge, subject).run()
+    await Connection(transport, codec, gateway.sessions, charge, info).run()

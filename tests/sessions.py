@@ -19,13 +19,13 @@ from decoder.engines.scripted import ScriptedEngine, spoken_count
 from decoder.scheduler import Scheduler
 from decoder.settings import GuardSettings, PlannerSettings, SchedulerSettings, StabiliserSettings
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind
-from gateway.delivery.broadcast import SessionInfo
+from gateway.delivery.broadcast import Broadcaster, SessionInfo
 from gateway.journal.journal import Journal
 from gateway.metrics import Metrics
+from gateway.session.audio_intake import Charge
 from gateway.session.connection import Connection
-from gateway.session.pipeline import PipelineSettings
-from gateway.session.pipeline_driver import Charge
-from gateway.session.session import SessionContext
+from gateway.session.context import SessionContext
+from gateway.session.stage_options import PipelineSettings
 from gateway.settings import SessionSettings
 from gateway.transport import MemoryTransport, memory_pair
 from gateway.wire import Codec
@@ -142,7 +142,9 @@ async def open_context(
     with patch.dict(DETECTORS, loudness="tests.sessions:LoudnessDetector"):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(driver.run)
-            yield SessionContext(driver, engine.info, settings, Metrics(driver), clock, tasks, journal)
+            broadcaster = Broadcaster()
+            metrics = Metrics(driver, broadcaster)
+            yield SessionContext(driver, engine.info, settings, metrics, clock, tasks, journal, None, broadcaster)
             tasks.cancel_scope.cancel()
 
 

@@ -179,7 +179,7 @@ class PcmDecoder:
             self._is_raw = True
         return self._frame(self._resampler.push(self._mono(data)))
 
-    def drop_cut(self) -> None:
+    def drop_partial_frame(self) -> None:
         """Forget the bytes of a sample frame that is not whole: it will be sent again."""
         self._pending = b""
 

@@ -75,9 +75,9 @@ class SpeechFrontend:
         """
         return self._hear(self._decoder.push(data).samples)
 
-    def drop_cut(self) -> None:
+    def drop_partial_frame(self) -> None:
         """Forget the bytes of a sample frame that is not whole: it will be sent again."""
-        self._decoder.drop_cut()
+        self._decoder.drop_partial_frame()
 
     def flush(self) -> list[SpeechEvent]:
         """End the utterance that is open, here and now."""

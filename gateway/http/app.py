@@ -22,7 +22,7 @@ from gateway.http.sessions.transcripts import transcripts_router
 from gateway.http.twilio import twilio_router
 from gateway.http.vosk import vosk_router
 from gateway.runtime import Gateway, serve
-from gateway.session.session import SessionContext
+from gateway.session.context import SessionContext
 from gateway.transport import WebSocketTransport
 from gateway.wire.native.codec import NativeCodec
 
@@ -58,7 +58,6 @@ def create_app(gateway: Gateway) -> FastAPI:
     for router in _ROUTERS:
         app.include_router(router(gateway))
     gateway.sessions.metrics.watch_upstreams(gateway.sessions.engine.pool)
-    gateway.sessions.metrics.watch_viewers(gateway.sessions.watching)
     _add_health(app, gateway)
     _add_native(app, gateway)
     return app

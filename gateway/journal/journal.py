@@ -1,50 +1,70 @@
-"""What sessions say, written down as they say it, so that it outlives their connections and the gateway itself."""
+"""A durable record of the events of sessions, which outlives their connections and the gateway itself."""
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, nullcontext
-from dataclasses import replace
-from itertools import chain, repeat
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 
 import anyio
 
 from gateway.journal.compaction import EventCompactor
 from gateway.journal.event_json import event_of
+from gateway.journal.maintenance import Maintenance
+from gateway.journal.ordered_delivery import EventSink
 from gateway.journal.owner_lock import owned
 from gateway.journal.recording import delete_recordings, recordings_folder
+from gateway.journal.session_log import SessionLog
 from gateway.journal.store import Entry, JournalStore, Opening, Resumable, ViewToken, journal_path
 from gateway.journal.unwritten_events import JournalCounts, JournaledSession
 from gateway.journal.writer import JournalWriter
 from gateway.settings import JournalSettings, Settings
-from gateway.sqlite import StateUnavailable
-from gateway.wire import ServerEvent
 
-__all__ = ["Entry", "Journal", "Opening", "Resumable", "open_journal"]
+__all__ = ["Entry", "Journal", "Opening", "Row", "SavedSession", "open_journal"]
 
 logger = logging.getLogger("livecue.journal")
 
-_SWEEP_S = 3_600.0
-"""Retention is counted in days."""
+Row = tuple[int, str]
+"""Number of an event, and its message in the native dialect."""
 
-_LOOK_S = 1.0
-"""Between two looks whether the file is still there: what is written to one that is gone is lost."""
 
-_S_PER_DAY = 86_400.0
+@dataclass(frozen=True, slots=True)
+class SavedSession:
+    """What the journal has of a session that may be resumed.
+
+    Attributes:
+        entry: its row.
+        start: its start message, in the native dialect.
+        token_digest: SHA-256 of its resume token.
+        rows: numbers and messages of its published events, oldest first.
+    """
+
+    entry: Entry
+    start: str
+    token_digest: bytes
+    rows: tuple[Row, ...]
+
+    @property
+    def opening(self) -> Opening:
+        """What is known of it."""
+        entry = self.entry
+        known = entry.session_id, entry.dialect, entry.owner, entry.opened_s, entry.about
+        return Opening(*known, start=self.start, token_digest=self.token_digest)
 
 
 class Journal:
-    """What sessions say: written by one task in batches, and read again.
+    """Writes the events of sessions in batches, and reads them.
 
-    `Ready`, finals, final cues and `Finished` are told once they are written down, which survives the process, or a
-    tenth of a second later. All else is told at once, but nothing before what the session said earlier. Where the file
-    cannot be written, captions go on: each session is warned once, and what is said meanwhile is kept in memory,
-    within bounds, and written when that is over.
+    `Ready`, finals, final cues and `Finished` are published once they are written, which survives the process, or a
+    tenth of a second later. All else is published at once, but never before an earlier event of its session. While the
+    file cannot be written, captions continue: each session is warned once, and its events are kept in memory, within
+    bounds, until they can be written.
 
     Args:
         store: the file.
-        settings: whether and how long.
-        grace_s: a session that nobody writes was interrupted when nothing has been written of it for so long.
+        settings: whether events are kept, and for how long.
+        grace_s: a session that is not open here was interrupted when nothing has been written of it for so long.
         clock: seconds since 1970.
     """
 
@@ -53,14 +73,17 @@ class Journal:
     ) -> None:
         self._store = store
         self._settings = settings
-        self._grace_s = grace_s
         self._clock = clock
         self._recordings = recordings_folder(store.path)
+        self._kept: Counter[str] = Counter()
+        """Sessions that are being resumed."""
         self._writer = JournalWriter(store, clock)
+        self.maintenance = Maintenance(store, self._writer, settings, grace_s, clock, self.delete)
+        """Keeps the file in order."""
 
     @property
     def is_enabled(self) -> bool:
-        """Whether what sessions say is written down."""
+        """Whether events are written."""
         return self._settings.enabled
 
     @property
@@ -70,58 +93,51 @@ class Journal:
 
     # --- writing -------------------------------------------------------------------------------------------------
 
-    def open(self, opening: Opening, warn: Callable[[str], None]) -> None:
-        """Begin to write a session.
+    def open(self, opening: Opening, sink: EventSink, next_seq: Callable[[], int]) -> SessionLog:
+        """Begin to write a session, and return its log.
 
         Args:
             opening: what is known of it.
-            warn: called once at most, with the message of a warning `journal_unavailable`; it must not raise.
+            sink: receives its events, in order.
+            next_seq: numbers warnings `journal_unavailable`.
         """
+        log = SessionLog(opening.session_id, sink, next_seq, self._writer)
         if self._settings.enabled:
-            self._writer.open(opening.session_id, JournaledSession(opening, warn, opening.opened_s))
+            self._writer.open(opening.session_id, JournaledSession(opening, log, opening.opened_s))
+        return log
 
-    async def reopen(self, session_id: str, warn: Callable[[str], None]) -> None:
-        """Go on writing a session that `resumable` has found.
-
-        Raises:
-            StateUnavailable: the journal cannot be read.
-        """
-
-        def read() -> tuple[Resumable | None, list[tuple[int, str]]]:
-            return self._store.resumable(session_id), self._store.events(session_id)
-
-        found, events = await self._writer.in_turn(read)
-        if self._settings.enabled and found is not None:
-            written = JournaledSession(_opening(found), warn, self._clock(), _superseding(events), written=len(events))
-            written.is_opened = True
-            self._writer.open(session_id, written)
-
-    def write(self, session_id: str, event: ServerEvent, tell: Callable[[ServerEvent], None]) -> None:
-        """Write down an event and tell it; of a session that is not open here it is only told.
-
-        Args:
-            session_id: of what session.
-            event: the next of it.
-            tell: called once; it must not raise.
-        """
-        self._writer.write(session_id, event, tell)
+    def reopen(self, saved: SavedSession, sink: EventSink, next_seq: Callable[[], int]) -> SessionLog:
+        """Go on writing a session that `load` has returned, and return its log; it must not have been deleted since."""
+        log = SessionLog(saved.entry.session_id, sink, next_seq, self._writer)
+        if self._settings.enabled:
+            compactor, written = _compactor(saved.rows), len(saved.rows)
+            session = JournaledSession(saved.opening, log, self._clock(), compactor, written=written, is_opened=True)
+            self._writer.open(saved.entry.session_id, session)
+        return log
 
     def end(self, session_id: str, outcome: str, ended_s: float) -> None:
-        """Write down that a session is over, together with the last that it has said.
+        """Write that a session has ended, together with its last event.
 
         Args:
-            session_id: of what session; nothing happens where it is not open here.
+            session_id: of a session that is open here, else nothing happens.
             outcome: `finished`, or the code of the error that ended it.
             ended_s: when, in seconds since 1970.
         """
         self._writer.end(session_id, outcome, ended_s)
 
+    async def flush(self) -> None:
+        """Return when everything recorded so far is written, and what was held for that is published.
+
+        Raises:
+            StateUnavailable: the journal cannot be written.
+        """
+        await self._writer.in_turn(lambda: None)
+
     async def run(self) -> None:
-        """Write until cancelled, and then what is left. Idle, it only sweeps once an hour."""
+        """Write until cancelled, and then what is left."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._writer.run)
-            tasks.start_soon(self._sweep_on)
-            tasks.start_soon(self._look_on)
+            tasks.start_soon(self.maintenance.run)
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -141,7 +157,7 @@ class Journal:
         """
         return await self._writer.in_turn(self._store.entries)
 
-    async def events(self, session_id: str, after: int = 0, limit: int | None = None) -> list[tuple[int, str]]:
+    async def events(self, session_id: str, after: int = 0, limit: int | None = None) -> list[Row]:
         """Return the numbers and messages of a session's events above a number, oldest first; no superseded one.
 
         Args:
@@ -155,28 +171,45 @@ class Journal:
         written = await self._writer.in_turn(lambda: self._store.events(session_id, after, limit))
         if len(written) == limit:  # what only is here comes after it
             return written
-        return self._writer.completed(session_id, after, written)[:limit]
+        return self._writer.merged(session_id, after, written)[:limit]
 
-    async def resumable(self, session_id: str) -> Resumable | None:
-        """Return what it takes to take a session up again; None: it cannot be, or is not known.
+    async def load(self, session_id: str) -> SavedSession | None:
+        """Return what it takes to resume a session; None: it cannot be resumed, or is not known.
 
         Raises:
             StateUnavailable: the journal cannot be read.
         """
-        found = await self._writer.in_turn(lambda: self._store.resumable(session_id))
-        here = self._writer.find(session_id)
-        if found is None or here is None:
-            return found
-        return replace(found, entry=replace(found.entry, ended_s=here.ended_s, outcome=here.outcome))
+
+        def read() -> tuple[Resumable | None, list[Row]]:
+            return self._store.resumable(session_id), self._store.events(session_id)
+
+        found, written = await self._writer.in_turn(read)
+        if found is None:
+            return None
+        entry, here = found.entry, self._writer.find(session_id)
+        if here is not None:
+            entry = replace(entry, ended_s=here.ended_s, outcome=here.outcome)
+        rows = self._writer.merged(session_id, 0, written)
+        return SavedSession(entry, found.start, found.token_digest, tuple(rows))
+
+    @contextmanager
+    def kept(self, session_id: str) -> Iterator[None]:
+        """Refuse to delete a session while the block lasts."""
+        self._kept[session_id] += 1
+        try:
+            yield
+        finally:
+            self._kept[session_id] -= 1
+            self._kept = +self._kept  # no zeros
 
     async def delete(self, session_id: str) -> bool:
-        """Delete a session with its recordings; return whether there was one. One that is open here stays.
+        """Delete a session with its recordings, unless it is open here or kept; return whether there was one.
 
         Raises:
             StateUnavailable: the journal cannot be written.
         """
         here = self._writer.find(session_id)
-        if here is not None and here.ended_s is None:
+        if session_id in self._kept or (here is not None and here.ended_s is None):
             return False
 
         def work() -> bool:
@@ -217,36 +250,6 @@ class Journal:
         """
         await self._store.run(lambda: self._store.delete_view_tokens(session_id))
 
-    async def sweep(self) -> None:
-        """Delete what has been kept long enough, and end what a crash has left open longer than the grace.
-
-        Raises:
-            StateUnavailable: the journal cannot be written.
-        """
-        now_s, days = self._clock(), self._settings.retention_days
-        ended_before_s = None if days is None else now_s - days * _S_PER_DAY
-        own = self._writer.sessions()
-        due = await self._store.run(lambda: self._store.sweep(now_s - self._grace_s, ended_before_s, now_s, own))
-        for session_id in due:
-            await self.delete(session_id)
-
-    async def _look_on(self) -> None:
-        while True:
-            try:
-                await self._store.run(self._store.check)
-            except StateUnavailable as error:
-                self._writer.fail(error)
-            await anyio.sleep(_LOOK_S)
-
-    async def _sweep_on(self) -> None:
-        # what a crash has left open may be taken up again within the grace, so it is looked at once that is over
-        for wait_s in chain((0.0, self._grace_s), repeat(_SWEEP_S)):
-            await anyio.sleep(wait_s)
-            try:
-                await self.sweep()
-            except StateUnavailable as error:
-                logger.warning("the journal cannot be swept, which is tried again: %s", error)
-
 
 @asynccontextmanager
 async def open_journal(settings: Settings) -> AsyncIterator[Journal]:
@@ -266,16 +269,10 @@ async def open_journal(settings: Settings) -> AsyncIterator[Journal]:
             tasks.cancel_scope.cancel()
 
 
-def _opening(found: Resumable) -> Opening:
-    entry = found.entry
-    known = entry.session_id, entry.dialect, entry.owner, entry.opened_s, entry.about
-    return Opening(*known, start=found.start, token_digest=found.token_digest)
-
-
-def _superseding(messages: Iterable[tuple[int, str]]) -> EventCompactor:
-    superseding = EventCompactor()
-    for _, message in messages:
+def _compactor(rows: Iterable[Row]) -> EventCompactor:
+    compactor = EventCompactor()
+    for _, message in rows:
         event = event_of(message)
         if event is not None:
-            superseding.add(event)
-    return superseding
+            compactor.add(event)
+    return compactor

@@ -1,49 +1,87 @@
-"""Tells the events of a session in their order, some of them only once they have been written down. PURE."""
+"""Delivers the events of a session in order, some of them only once they are durable. PURE."""
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.wire import ServerEvent
 from gateway.wire.server_events import seq_of
+from vad.errors import LivecueError
 
-__all__ = ["OrderedDelivery", "PendingEvent"]
+__all__ = ["EventSink", "OrderedDelivery", "PendingEvent"]
+
+
+class EventSink(Protocol):
+    """Receives the events of one session, in order. No method waits or raises."""
+
+    def publish(self, event: ServerEvent) -> None:
+        """Receive the next event."""
+        ...
+
+    def close(self, error: LivecueError | None) -> None:
+        """Receive the end: no event follows. The error is why the session has ended; None: it has finished."""
+        ...
 
 
 @dataclass(eq=False, slots=True)
 class PendingEvent:
-    """An event that nobody has been told yet.
+    """An event on its way to the sink.
 
     Attributes:
-        is_held: whether it is still to be written down.
+        is_held: whether it is not durable yet, and must be.
     """
 
     event: ServerEvent
-    tell: Callable[[ServerEvent], None]
-    is_held: bool
+    is_held: bool = False
 
 
 class OrderedDelivery:
-    """The events of one session that wait to be told: those held, and those behind them."""
+    """The pending events of one session: those that are held, and those behind them.
 
-    def __init__(self) -> None:
-        self._untold: deque[PendingEvent] = deque()
+    Args:
+        sink: receives each event once, in order of `put`.
+    """
+
+    def __init__(self, sink: EventSink) -> None:
+        self._sink = sink
+        self._pending: deque[PendingEvent] = deque()
+        self._is_closed = False
+        self._error: LivecueError | None = None
 
     @property
     def next_seq(self) -> int | None:
-        """Number of the first event that waits; None: none does."""
-        return next((seq for untold in self._untold if (seq := seq_of(untold.event)) is not None), None)
+        """Number of the first pending event that has one; None: there is none."""
+        return next((seq for pending in self._pending if (seq := seq_of(pending.event)) is not None), None)
 
-    def put(self, untold: PendingEvent) -> None:
-        """Tell the next event, unless it is held, or one before it is."""
-        if self._untold or untold.is_held:
-            self._untold.append(untold)
-        else:
-            untold.tell(untold.event)
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more is delivered than what is pending."""
+        return self._is_closed
 
-    def release(self, untold: PendingEvent) -> None:
-        """Hold an event no longer, and tell all that nothing holds back any more."""
-        untold.is_held = False
-        while self._untold and not self._untold[0].is_held:
-            first = self._untold.popleft()
-            first.tell(first.event)
+    def put(self, pending: PendingEvent) -> None:
+        """Deliver the next event, unless it or an earlier one is held; after `close` it is discarded."""
+        if self._is_closed:
+            return
+        self._pending.append(pending)
+        self._deliver()
+
+    def release(self, pending: PendingEvent) -> None:
+        """Hold an event no longer, and deliver all that it has held back. May be called again, or before `put`."""
+        pending.is_held = False
+        self._deliver()
+
+    def close(self, error: LivecueError | None = None) -> None:
+        """Close the sink once all pending events are delivered; only the first call counts."""
+        if self._is_closed:
+            return
+        self._is_closed, self._error = True, error
+        if not self._pending:
+            self._sink.close(error)
+
+    def _deliver(self) -> None:
+        if not self._pending:
+            return
+        while self._pending and not self._pending[0].is_held:
+            self._sink.publish(self._pending.popleft().event)
+        if not self._pending and self._is_closed:
+            self._sink.close(self._error)

@@ -73,7 +73,7 @@ class Recording:
             self._hurry.set()
             await self._has_written.wait()
 
-    def drop_cut(self) -> None:
+    def drop_partial_frame(self) -> None:
         """Forget the bytes of a sample frame that is not whole: it will be sent again."""
         for waiting in self._waiting.values():
             del waiting[self._whole_bytes(waiting) :]

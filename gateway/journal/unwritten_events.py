@@ -1,11 +1,11 @@
-"""What of sessions is on its way to the journal's file: events that are not written down yet, and of whom."""
+"""Events that are not in the journal's file yet, and the sessions that they belong to."""
 
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.journal.compaction import EventCompactor
-from gateway.journal.ordered_delivery import OrderedDelivery, PendingEvent
+from gateway.journal.ordered_delivery import PendingEvent
+from gateway.journal.session_log import SessionLog
 from gateway.journal.store import EventKey, Opening
 from gateway.wire import ServerEvent
 from gateway.wire.event_size import bytes_of
@@ -26,7 +26,7 @@ class JournalCounts:
     Attributes:
         written: events.
         failures: attempts to write that failed.
-        lost: events that were never written down.
+        lost: events that were never written.
     """
 
     written: int = 0
@@ -39,20 +39,19 @@ class JournaledSession:
     """One session that is being written.
 
     Attributes:
-        opening: what is written down of it at first.
-        warn: tells its user, once.
-        touched_s: when it last said something, in seconds since 1970.
-        superseding: what it has published so far.
-        unwritten: how many events of it are not written down yet.
-        written: how many are.
-        is_opened: whether the opening is written down.
+        opening: its first row.
+        log: publishes its events.
+        touched_s: time of its last event, in seconds since 1970.
+        compactor: knows which of its events are superseded.
+        unwritten: number of its events that are not written yet.
+        written: number of those that are.
+        is_opened: whether the opening is written.
     """
 
     opening: Opening
-    warn: Callable[[str], None]
+    log: SessionLog
     touched_s: float
-    superseding: EventCompactor = field(default_factory=EventCompactor)
-    telling: OrderedDelivery = field(default_factory=OrderedDelivery)
+    compactor: EventCompactor = field(default_factory=EventCompactor)
     language: str | None = None
     unwritten: int = 0
     written: int = 0
@@ -62,8 +61,8 @@ class JournaledSession:
     ended_s: float | None = None
     outcome: str | None = None
 
-    def begin_anew(self) -> int:
-        """Write it to another file from here on, and return how many events are lost with the one before."""
+    def restart(self) -> int:
+        """Prepare to write to another file, and return how many events are lost with the old one."""
         lost, self.written = self.written, 0
         self.is_opened, self.is_complete = False, self.is_complete and not lost
         return lost
@@ -71,15 +70,15 @@ class JournaledSession:
 
 @dataclass(frozen=True, slots=True)
 class UnwrittenEvent:
-    """An event on its way to the file; `untold` is set where it is sent only then."""
+    """An event that is to be written; `pending` is set where it is published only then."""
 
     event: ServerEvent
     session: JournaledSession
-    untold: PendingEvent | None
+    pending: PendingEvent | None
 
 
 class UnwrittenEvents(OrderedDict[EventKey, UnwrittenEvent]):
-    """Events that are not written down yet, the oldest first, with a bound on how many and how large they are."""
+    """Events that are not written yet, oldest first, bounded in number and size."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +86,7 @@ class UnwrittenEvents(OrderedDict[EventKey, UnwrittenEvent]):
 
     @property
     def are_too_many(self) -> bool:
-        """Whether the oldest are to be given up."""
+        """Whether the oldest must be dropped."""
         return len(self) > MAX_UNWRITTEN or self._bytes > MAX_UNWRITTEN_BYTES
 
     def put(self, key: EventKey, event: UnwrittenEvent) -> None:
@@ -97,7 +96,7 @@ class UnwrittenEvents(OrderedDict[EventKey, UnwrittenEvent]):
         self._bytes += bytes_of(event.event)
 
     def take(self, key: EventKey) -> UnwrittenEvent | None:
-        """Take an event out, and return it if it is one of these."""
+        """Remove an event and return it; None: it is not among these."""
         event = self.pop(key, None)
         if event is not None:
             event.session.unwritten -= 1

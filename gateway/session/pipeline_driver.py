@@ -1,187 +1,140 @@
-"""One session's pipeline at work: sound and wishes in, requests to the scheduler, events out."""
+"""Drives one pipeline: its requests go to the scheduler, its events to a log, answers back into it."""
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Protocol
 
 import anyio
-from anyio.lowlevel import checkpoint
 
 from decoder.scheduler import Answer, Scheduler
 from decoder.types import DecodeRequest
-from gateway.journal.recording import Recording
-from gateway.metrics import Metrics
-from gateway.session.channel_pipelines import ChannelPipelines
+from gateway.session.answer_queue import AnswerQueue
+from gateway.session.channel_pipelines import SessionPipeline
 from gateway.session.pipeline import Effect
-from gateway.wire import (
-    Final,
-    Flush,
-    Flushed,
-    Gap,
-    OfChannel,
-    ProtocolError,
-    ServerEvent,
-    SpeechEnded,
-    Stop,
-    Update,
-)
+from gateway.wire import Final, Finished, Flush, Flushed, ProtocolError, ServerEvent, SpeechEnded, Stop, Update
 from gateway.wire.bounds import MAX_FLUSHES
-from vad.audio import SAMPLE_RATE_HZ, AudioFormat
+from gateway.wire.server_events import channel_of
+from vad.errors import LivecueError
 
-__all__ = ["Charge", "PipelineDriver"]
+__all__ = ["EventLog", "PipelineDriver"]
 
-_SLICE_S = 0.5
-"""Sound worked on between two looks at the other sessions: about 2 ms of voice activity detection."""
 
-_LOST_S = 10.0
-"""Lost sound heard as silence between two looks at what the engine still has to answer: a tenth of what is lagging."""
+class EventLog(Protocol):
+    """Where the events of a pipeline go."""
 
-Charge = Callable[[float], None]
-"""Is called with the seconds of sound just heard; raises `Unauthorized` or `InsufficientCredits` if no more may be."""
+    def append(self, event: ServerEvent) -> None:
+        """Append the next event."""
+        ...
+
+    def close(self, error: LivecueError | None = None) -> None:
+        """Append nothing more."""
+        ...
 
 
 class PipelineDriver:
-    """Drives one pipeline.
+    """The I/O around one pipeline.
 
     Args:
         pipeline: of the session.
-        audio: format of its sound.
         scheduler: of the engine.
-        metrics: count the sound.
-        say: called with each event.
+        log: receives the pipeline's events; it is closed after the last one.
     """
 
-    def __init__(
-        self,
-        pipeline: ChannelPipelines,
-        audio: AudioFormat,
-        scheduler: Scheduler,
-        metrics: Metrics,
-        say: Callable[[ServerEvent], None],
-    ) -> None:
-        self.has_stopped = False
-        """Whether no more is heard; what was heard is still answered."""
-        self.recording: Recording | None = None
-        """Keeps the sound, where that is wanted."""
-        self.paid_samples = 0
-        """Sound up to there, at 16 kHz, costs nothing any more: it was heard before, and is heard again."""
+    def __init__(self, pipeline: SessionPipeline, scheduler: Scheduler, log: EventLog) -> None:
+        self.is_finished = False
+        """Whether the pipeline has emitted its last event."""
         self._pipeline = pipeline
-        self._audio = audio
         self._scheduler = scheduler
-        self._metrics = metrics
-        self._say = say
-        self._slice_bytes = round(audio.sample_rate_hz * _SLICE_S) * audio.bytes_per_sample_frame
-        self._answers: deque[Answer] = deque()
-        """One for each request outstanding, at most."""
-        self._flushes = 0
-        """Outstanding ones."""
-        self._owed_finals = 0
+        self._log = log
+        self._answers = AnswerQueue()
+        self._outstanding_flushes = 0
+        self._outstanding_finals = 0
         """Of utterances that have ended."""
-        self._answered, self._applied = anyio.Event(), anyio.Event()
+        self._progressed = anyio.Event()
 
     async def run(self) -> None:
-        """Take what the engine answers, until cancelled."""
+        """Take in the engine's answers until the pipeline has finished, or until cancelled."""
         try:
-            while True:
-                await self._answered.wait()
-                self._answered = anyio.Event()
-                while self._answers:
-                    self._apply(self._pipeline.answer(self._answers.popleft(), self._scheduler.now_s()))
-                self._applied.set()
-                self._applied = anyio.Event()
+            while not self.is_finished:
+                self.take(await self.next_answer())
         finally:
-            for engine_session in self._pipeline.engine_sessions:
-                self._scheduler.forget(engine_session)
+            self.close()
 
-    async def answered(self) -> None:
+    def close(self) -> None:
+        """Withdraw the requests that are outstanding."""
+        for engine_session in self._pipeline.engine_sessions:
+            self._scheduler.forget(engine_session)
+
+    @property
+    def waiting_answers(self) -> int:
+        """How many answers are there to be taken."""
+        return len(self._answers)
+
+    async def next_answer(self) -> Answer:
+        """Return the engine's next answer, waiting for one."""
+        return await self._answers.get()
+
+    def take(self, answer: Answer) -> None:
+        """Take in an answer."""
+        self._apply(self._pipeline.answer(answer, self._scheduler.now_s()))
+        self._progressed.set()
+        self._progressed = anyio.Event()
+
+    async def progress(self) -> None:
+        """Return when the next answer has been taken in."""
+        await self._progressed.wait()
+
+    async def settled(self) -> None:
         """Return when every utterance that has ended has its final."""
-        while self._owed_finals:
-            await self._applied.wait()
+        while self._outstanding_finals:
+            await self.progress()
 
-    async def push_audio(self, data: bytes, channel: int, charge: Charge, is_wanted: Callable[[], bool]) -> None:
-        """Hear a message of sound slice by slice, so that a large one delays no other session.
-
-        Args:
-            data: in the announced format, cut anywhere.
-            channel: whose.
-            charge: who pays.
-            is_wanted: asked before each slice; what is not wanted any more is left.
+    def push_audio(self, data: bytes, channel: int = 0) -> None:
+        """Push audio in the announced format, cut anywhere.
 
         Raises:
             AudioError: it is not in the announced format.
-            InsufficientCredits, Unauthorized: no more may be heard.
             Lagging: the engine has been too slow for too long.
             ProtocolError: there is no such channel.
         """
-        for start in range(0, len(data), self._slice_bytes):
-            if start:
-                await checkpoint()
-            if self.has_stopped or not is_wanted():
-                return
-            piece, before = data[start : start + self._slice_bytes], self._pipeline.audio_samples
-            if self.recording is not None:
-                self.recording.write(piece, channel)
-            self._apply(self._pipeline.push_audio(piece, self._scheduler.now_s(), channel))
-            heard = self._pipeline.audio_samples
-            self._metrics.audio_s.inc((heard - before) / SAMPLE_RATE_HZ)
-            charge((max(heard, self.paid_samples) - max(before, self.paid_samples)) / SAMPLE_RATE_HZ)
+        self._apply(self._pipeline.push_audio(data, self._scheduler.now_s(), channel))
 
-    async def push_gap(self, sample_frames: int, is_wanted: Callable[[], bool]) -> None:
-        """Say that so much sound is lost, and hear silence in its place: for nothing, and as fast as all keep up.
-
-        Args:
-            sample_frames: at the client's rate.
-            is_wanted: asked now and then.
-        """
-        if self.has_stopped:
-            return
-        begin, rate_hz = self._pipeline.audio_end_sample, self._audio.sample_rate_hz
-        self._say(Gap(self._pipeline.next_seq(), begin, begin + sample_frames * SAMPLE_RATE_HZ // rate_hz))
-        at_once = round(_LOST_S * rate_hz)
-        for start in range(0, sample_frames, at_once):
-            while self._pipeline.lag_s > 0 and is_wanted():
-                await self._applied.wait()
-            silence = self._audio.silence(min(at_once, sample_frames - start))
-            if self.recording is not None:
-                await self.recording.caught_up()
-            await self.push_audio(silence, 0, lambda audio_s: None, is_wanted)
-
-    def drop_cut(self) -> None:
-        """Forget the bytes of a sample frame that is not whole: it will be sent again."""
-        self._pipeline.drop_cut()
-        if self.recording is not None:
-            self.recording.drop_cut()
-
-    def handle(self, wish: Update | Flush | Stop) -> None:
-        """Do what the client wants beside being heard; after the first stop there is nothing more to do.
+    def handle(self, event: Update | Flush | Stop) -> None:
+        """Handle a control event; nothing may follow a stop.
 
         Raises:
-            ProtocolError: a wish that cannot be met.
+            ProtocolError: an option that is not available, or too many flushes.
         """
-        if self.has_stopped:
-            return
-        now_s = self._scheduler.now_s()
-        match wish:
+        match event:
             case Update(start):
                 self._pipeline.update(start)
             case Flush(flush_id):
-                if self._flushes >= MAX_FLUSHES:
+                if self._outstanding_flushes >= MAX_FLUSHES:
                     raise ProtocolError(f"{MAX_FLUSHES} flushes are outstanding: wait for one to be answered")
-                self._flushes += 1
-                self._apply(self._pipeline.flush(flush_id, now_s))
+                self._outstanding_flushes += 1
+                self._apply(self._pipeline.flush(flush_id, self._scheduler.now_s()))
             case Stop():
-                self.has_stopped = True
-                self._apply(self._pipeline.stop(now_s))
-
-    def _deliver(self, answer: Answer) -> None:
-        self._answers.append(answer)
-        self._answered.set()
+                self._apply(self._pipeline.stop(self._scheduler.now_s()))
 
     def _apply(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, DecodeRequest):
-                self._scheduler.submit(effect, self._deliver)
+                self._scheduler.submit(effect, self._answers.put)
             else:
-                inner = effect.event if isinstance(effect, OfChannel) else effect
-                self._flushes -= isinstance(inner, Flushed)
-                self._owed_finals += isinstance(inner, SpeechEnded) - isinstance(inner, Final)
-                self._say(effect)
+                self._emit(effect)
+
+    def _emit(self, event: ServerEvent) -> None:
+        _, inner = channel_of(event)
+        match inner:
+            case SpeechEnded():
+                self._outstanding_finals += 1
+            case Final():
+                self._outstanding_finals -= 1
+            case Flushed():
+                self._outstanding_flushes -= 1
+            case Finished():
+                self.is_finished = True
+            case _:
+                pass
+        self._log.append(event)
+        if self.is_finished:
+            self._log.close()

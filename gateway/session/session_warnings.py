@@ -1,4 +1,4 @@
-"""Conditions of a session that its client should know of, each announced when it begins. PURE."""
+"""Warnings of conditions that a client should know of, each when its condition begins. PURE."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -12,12 +12,12 @@ __all__ = ["SessionWarnings"]
 
 
 class SessionWarnings:
-    """Which conditions hold. One is announced again only after it has passed, at half of what made it begin.
+    """Which conditions hold. Hysteresis: one is announced again only after it has fallen to half of its limit.
 
     Args:
         settings: what counts as lagging.
-        next_seq: gives each event its number.
-        ignored: what is said of wishes that are left out.
+        next_seq: numbers events.
+        ignored: messages about options that are ignored.
     """
 
     def __init__(self, settings: SessionSettings, next_seq: Callable[[], int], ignored: Sequence[str] = ()) -> None:
@@ -28,41 +28,50 @@ class SessionWarnings:
 
     @property
     def is_behind(self) -> bool:
-        """Whether partials pause so that finals catch up."""
+        """Whether partials are paused so that finals catch up."""
         return "partials_paused" in self._codes
 
-    def heard(self, lag_s: float, repaired_samples: int, refused_language: str | None = None) -> Iterator[Warning]:
-        """Note how far the session is behind, how many samples were mended, and why its language cannot be had.
+    def check(self, lag_s: float, repaired_samples: int, refused_language: str | None = None) -> Iterator[Warning]:
+        """Check how far the session is behind, how many samples were replaced, and why its language is not available.
 
         Raises:
-            Lagging: too far, the last step of the overload ladder.
+            Lagging: too far, which is the last step of the overload ladder.
         """
-        settings = self._settings
+        settings, behind = self._settings, f"transcription is {lag_s:.1f} s behind"
         if self._ignored:
             yield from self._begin("hint_ignored", "; ".join(self._ignored))
         if refused_language is not None:
-            yield from self._begin("language_ignored", f"{refused_language}; it is detected instead")
+            yield from self._begin("language_ignored", f"{refused_language}; the language is detected instead")
         if lag_s >= settings.lag_limit_s:
-            raise Lagging(f"{lag_s:.1f} s of sound wait for their words: at most {settings.lag_limit_s:g} s may")
+            raise Lagging(f"{behind} (limit {settings.lag_limit_s:g} s)")
         if lag_s >= settings.lag_shed_s:
-            yield from self._begin("partials_paused", f"{lag_s:.1f} s behind: only finals until that has passed")
+            yield from self._begin(
+                "partials_paused", f"transcription is {lag_s:.1f} s behind: no partials until it has caught up"
+            )
         elif lag_s <= settings.lag_shed_s / 2:
             self._codes.discard("partials_paused")
         if lag_s >= settings.lag_limit_s / 2:
-            yield from self._begin("lagging", f"{lag_s:.1f} s behind: at {settings.lag_limit_s:g} s this ends")
+            yield from self._begin(
+                "lagging", f"transcription is {lag_s:.1f} s behind: the session ends at {settings.lag_limit_s:g} s"
+            )
         elif lag_s <= settings.lag_limit_s / 4:
             self._codes.discard("lagging")
         if repaired_samples:
-            yield from self._begin("repaired_samples", "samples that are no number or beyond ±1 were mended")
+            yield from self._begin("repaired_samples", "replaced samples that are NaN, infinite or outside -1 to 1")
 
     def ended(self, leftover_bytes: int, whole_bytes: int) -> Iterator[Warning]:
-        """Note how many bytes the audio ended into a sample frame, and how many a whole one has."""
+        """Check whether the audio has ended within a sample frame.
+
+        Args:
+            leftover_bytes: of the incomplete frame.
+            whole_bytes: of a complete one.
+        """
         if leftover_bytes:
-            message = f"the sound ended {leftover_bytes} bytes into a sample frame: a whole one has {whole_bytes}"
+            message = f"the audio ended {leftover_bytes} bytes into a sample frame of {whole_bytes} bytes"
             yield from self._begin("incomplete_sample", message)
 
     def answered(self, answer: Answer) -> Iterator[Warning]:
-        """Note whether partials fail; a failed final says so itself."""
+        """Check whether partials fail; a failed final carries its own error."""
         outcome = answer.outcome
         if answer.request.kind is not RequestKind.PARTIAL or isinstance(outcome, RequestReplaced | RequestCancelled):
             return

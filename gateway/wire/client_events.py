@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from decoder.types import Task
 from vad.audio import SAMPLE_RATE_HZ, AudioFormat, Encoding
 from vad.errors import LivecueError
 
@@ -84,6 +85,8 @@ class Start:
         is_lenient: whether a language or cue profile that is not available is warned of and not refused, so that
             it ends no phone call.
         ignored: what is said of other wishes that the codec has left out for the same reason.
+        task: what is written.
+        temperature: 0..1, as of `DecodeRequest`.
     """
 
     audio: AudioFormat = field(default_factory=lambda: AudioFormat(Encoding.PCM_S16LE, SAMPLE_RATE_HZ, 1))
@@ -102,6 +105,8 @@ class Start:
     file: bool = False
     is_lenient: bool = False
     ignored: tuple[str, ...] = ()
+    task: Task = Task.TRANSCRIBE
+    temperature: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from gateway.journal.journal import open_journal
 from gateway.journal.store import JournalStore
 from gateway.settings import JournalSettings, Settings
 from tests.commands import serving_command
-from tests.gateway.journal.test_journal import Told, at_work, no_warning, opening, seqs, written_elsewhere
+from tests.gateway.journal.test_journal import Told, at_work, seqs, written_elsewhere
 from tests.said import final, ready
 
 
@@ -25,18 +25,8 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.journal.journal._LOOK_S", 0.01)
+    monkeypatch.setattr("gateway.journal.maintenance._LOOK_S", 0.01)
     monkeypatch.setattr("gateway.journal.writer._RETRY_S", 0.001)
-
-
-class Warned:
-    """Who is warned, and when."""
-
-    def __init__(self) -> None:
-        self.is_warned = anyio.Event()
-
-    def __call__(self, _: str) -> None:
-        self.is_warned.set()
 
 
 def settings_of(path: Path, *, is_enabled: bool = True) -> Settings:
@@ -98,30 +88,26 @@ async def test_a_journal_that_is_harmed_is_told_and_counted_though_nobody_says_a
     path: Path, harm: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert callable(harm)
-    warned = Warned()
     async with at_work(path) as journal:
-        journal.open(opening(), warned)
         told = Told(journal)
         told.write(ready(), final(2))
         assert await seqs(journal) == [1, 2]
         with caplog.at_level(logging.WARNING):
             harm(path)
             with anyio.fail_after(10):
-                await warned.is_warned.wait()
+                await told.warned.wait()
         assert journal.counts.failures >= 1
         assert journal.counts.lost == 2
     assert "while it was open" in caplog.text
 
 
 async def test_a_session_goes_on_in_a_new_file_and_is_known_to_be_incomplete(path: Path) -> None:
-    warned = Warned()
     async with at_work(path) as journal:
-        journal.open(opening(), warned)
         told = Told(journal)
         told.write(ready(), final(2))
         assert await seqs(journal) == [1, 2]
         remove(path)
-        await warned.is_warned.wait()
+        await told.warned.wait()
         told.write(final(3, 2))
         await told.up_to(final(3, 2))
         with anyio.fail_after(10):
@@ -130,7 +116,7 @@ async def test_a_session_goes_on_in_a_new_file_and_is_known_to_be_incomplete(pat
         entry = await journal.find("a")
         assert entry is not None
         assert not entry.is_complete
-    assert written_elsewhere(path) == [3]
+    assert written_elsewhere(path) == [3, 10_000], "the final, and the warning"
 
 
 READ = """
@@ -151,7 +137,6 @@ async def test_to_look_after_the_file_takes_no_lock_away_from_who_writes_it(path
         return (await anyio.run_process(command)).stdout.decode().strip()
 
     async with at_work(path) as journal:
-        journal.open(opening(), no_warning)
         told = Told(journal)
         told.write(ready())
         await told.up_to(ready())

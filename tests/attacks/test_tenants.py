@@ -119,7 +119,7 @@ async def test_of_sessions_that_wait_one_of_who_has_most_is_given_up(tmp_path: P
                 await peer.hang_up()
         while len(context.live) > 3:
             await settled()
-        assert [each.subject.owner for each in context.live.values()] == ["ben", "ada", "ada"]
+        assert [each.info.owner for each in context.live] == ["ben", "ada", "ada"]
 
 
 async def test_who_never_says_anything_holds_no_place_for_long() -> None:

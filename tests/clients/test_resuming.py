@@ -190,7 +190,7 @@ async def test_a_session_that_is_over_cannot_be_resumed() -> None:
         relay = Relay(port_of(served), [300_000])
 
         async def wait(seconds: float) -> None:
-            while served.gateway.sessions.live:
+            while len(served.gateway.sessions.live):
                 await anyio.lowlevel.checkpoint()
 
         lost = Lost(back_off=BackOff(sleep=wait))

@@ -99,7 +99,7 @@ def test_a_cut_sample_is_forgotten_and_comes_again_whole() -> None:
     decoder = PcmDecoder(AudioFormat())
     whole = (speechlike(0.1) * 32_767).astype("<i2").tobytes()
     before = decoder.push(whole[:1001]).samples
-    decoder.drop_cut()
+    decoder.drop_partial_frame()
     assert decoder.received_samples == 500
     after_cut = decoder.push(whole[1000:]).samples
     assert np.array_equal(np.concatenate([before, after_cut]), PcmDecoder(AudioFormat()).push(whole).samples)

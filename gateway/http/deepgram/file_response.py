@@ -22,7 +22,6 @@ from gateway.http.openai.transcription_response import open_file, while_connecte
 from gateway.media.sandboxed_decoder import decoded
 from gateway.media.upload import SpooledFile, receive_body
 from gateway.runtime import Gateway
-from gateway.session.file_session import FileOptions
 from gateway.wire import ProtocolError
 from gateway.wire.deepgram.listen_params import Listen, read_listen
 from vad.audio import AudioFormat, Float32, PcmDecoder
@@ -119,13 +118,13 @@ class FileResponse(Response):
             else:
                 sound = await stack.enter_async_context(aclosing(_raw(file, listen.start.audio)))
             start = replace(listen.start, audio=AudioFormat())
-            session = open_file(gateway, FileOptions(start), caller)
+            session = open_file(gateway, start, caller)
 
             async def answer() -> str:
                 async with aclosing(session.passages(sound)) as passages:
                     said = [passage async for passage in passages]
                 model = gateway.sessions.engine.model
-                facts = FileFacts(self._request_id, digest.hexdigest(), created, session.heard_s, model)
+                facts = FileFacts(self._request_id, digest.hexdigest(), created, session.audio_s, model)
                 response = Response(body_of(listen, said, facts), media_type="application/json")
                 response.headers["dg-request-id"] = self._request_id
                 await response(request.scope, request.receive, send)

@@ -21,7 +21,7 @@ from gateway.http.openai.response_formats import DeltaWriter, body_of
 from gateway.media.sandboxed_decoder import DecodedAudio, decoded
 from gateway.media.upload import receive_upload
 from gateway.runtime import Gateway
-from gateway.session.file_session import FileOptions, FileSession
+from gateway.session.file_session import FileSession
 from gateway.wire import Endpointing, Start
 from vad.errors import LivecueError
 
@@ -93,11 +93,11 @@ class TranscriptionResponse(Response):
                 raise InvalidRequest("file: missing; allowed is one part of that name with the sound", "file")
             async with decoded(upload.file.path, uploads, order.track) as sound:
                 answer = _stream if order.stream else _answer
-                work = partial(answer, order, open_file(gateway, _wishes(order), caller), sound, events)
+                work = partial(answer, order, open_file(gateway, _start(order), caller), sound, events)
                 return await while_connected(request, work)
 
 
-def open_file(gateway: Gateway, wishes: FileOptions, caller: Caller) -> FileSession:
+def open_file(gateway: Gateway, start: Start, caller: Caller) -> FileSession:
     """Return a session for a file on the account of who sent it.
 
     Raises:
@@ -109,13 +109,18 @@ def open_file(gateway: Gateway, wishes: FileOptions, caller: Caller) -> FileSess
         gateway.authenticator.spend(caller, audio_s)
         gateway.sessions.metrics.audio_s.inc(audio_s)
 
-    return FileSession(wishes, gateway.sessions, gateway.settings.files.max_outstanding, on_heard)
+    return FileSession(start, gateway.sessions, gateway.settings.files.max_outstanding, on_heard)
 
 
-def _wishes(order: Order) -> FileOptions:
-    endpointing = Endpointing(silence_ms=order.silence_ms)
-    start = Start(language=order.language, languages=order.languages, prompt=order.prompt, endpointing=endpointing)
-    return FileOptions(start, order.task, order.temperature)
+def _start(order: Order) -> Start:
+    return Start(
+        language=order.language,
+        languages=order.languages,
+        prompt=order.prompt,
+        endpointing=Endpointing(silence_ms=order.silence_ms),
+        task=order.task,
+        temperature=order.temperature,
+    )
 
 
 async def while_connected(request: Request, work: Callable[[], Awaitable[str]]) -> str:
@@ -131,7 +136,7 @@ async def while_connected(request: Request, work: Callable[[], Awaitable[str]]) 
 async def _answer(order: Order, session: FileSession, sound: DecodedAudio, events: "_EventStream") -> str:
     async with aclosing(session.passages(sound)) as passages:
         said = [passage async for passage in passages]
-    body = body_of(order, said, session.heard_s)
+    body = body_of(order, said, session.audio_s)
     await events.send_whole(body.text.encode(), body.media_type)
     return _FINISHED
 

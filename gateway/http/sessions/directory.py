@@ -49,7 +49,7 @@ class SessionRecord:
     def owner(self) -> str | None:
         """Name of the key that opened it; None: it was opened without one."""
         if self.watched is not None:
-            return self.watched.subject.owner
+            return self.watched.info.owner
         assert self.entry is not None, "one of the two is there"
         return self.entry.owner
 
@@ -57,7 +57,7 @@ class SessionRecord:
     def opened_s(self) -> float:
         """When it was opened, in seconds since 1970."""
         if self.watched is not None:
-            return self.watched.subject.opened_s
+            return self.watched.info.opened_s
         assert self.entry is not None, "one of the two is there"
         return self.entry.opened_s
 
@@ -76,7 +76,7 @@ class SessionDirectory:
         self.journal = gateway.sessions.journal
         """Where those are that are over; None: nowhere."""
         self._authenticator = gateway.authenticator
-        self._watching = gateway.sessions.watching
+        self._watching = gateway.sessions.broadcaster
         self._grace_s = gateway.settings.session.grace_s
         self._tokens = None if self.journal is None else ViewTokens(self.journal, self._authenticator.is_revoked)
 

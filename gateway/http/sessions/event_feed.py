@@ -6,11 +6,10 @@ from contextlib import contextmanager
 import msgspec
 
 from gateway.delivery.broadcast import Viewer
-from gateway.delivery.event_publisher import Row
 from gateway.errors import Unavailable
 from gateway.http.sessions.directory import SessionRecord, journal_at_hand
 from gateway.journal.event_json import event_json
-from gateway.journal.journal import Journal
+from gateway.journal.journal import Journal, Row
 from gateway.wire import ServerEvent
 from gateway.wire.server_events import seq_of
 
@@ -68,7 +67,7 @@ class EventFeed:
         while self._has_missed:
             if rows := await self._missed():
                 return rows
-        while self._viewer is not None and (event := await self._viewer.news.get()) is not None:
+        while self._viewer is not None and (event := await self._viewer.live.get()) is not None:
             seq = seq_of(event)
             assert seq is not None, "viewers are told only what has a number"
             if seq > self._seq:

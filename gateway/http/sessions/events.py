@@ -16,7 +16,6 @@ from gateway.access.admission import Admission
 from gateway.access.authenticator import Caller, check_origin
 from gateway.access.credentials import subprotocol_of
 from gateway.cancellation import work_until
-from gateway.delivery.event_publisher import Row
 from gateway.errors import Disconnected, GatewayError, InvalidRequest, SlowReader, Unauthorized, Unavailable, reply_to
 from gateway.http.errors import error_response
 from gateway.http.openai.transcription_response import while_connected
@@ -24,6 +23,7 @@ from gateway.http.openapi import ERRORS, OPEN
 from gateway.http.security import API_KEY
 from gateway.http.sessions.directory import SessionDirectory, SessionRecord
 from gateway.http.sessions.event_feed import EventFeed, follow
+from gateway.journal.journal import Row
 from gateway.runtime import Gateway
 from gateway.transport import WebSocketTransport
 
@@ -246,7 +246,7 @@ def viewers_router(gateway: Gateway) -> APIRouter:
     router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
     sessions = SessionDirectory(gateway)
     places = Admission(gateway.settings.server.max_viewers, "viewers", gateway.sessions.drain, gateway.shares)
-    send_timeout_s, on_stalled = gateway.settings.session.send_timeout_s, gateway.sessions.watching.count_stalled
+    send_timeout_s, on_stalled = gateway.settings.session.send_timeout_s, gateway.sessions.broadcaster.count_stalled
 
     @contextmanager
     def following(shown: SessionRecord, after: int) -> Iterator[EventFeed]:

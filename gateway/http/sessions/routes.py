@@ -151,7 +151,7 @@ def _listed(shown: SessionRecord) -> ListedSession:
         dialect, language, viewers, about = entry.dialect, entry.language, 0, entry.about
         ended_s, outcome = entry.ended_s, entry.outcome
     else:
-        watched, subject = shown.watched, shown.watched.subject
+        watched, subject = shown.watched, shown.watched.info
         language = watched.ready.language if watched.ready else None
         dialect, viewers, about = subject.dialect, watched.viewers, subject.about()
         ended_s, outcome = None, None

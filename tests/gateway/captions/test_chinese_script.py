@@ -10,7 +10,8 @@ from decoder.scheduler import Answer
 from decoder.settings import GuardSettings, StabiliserSettings
 from decoder.types import DecodeRequest, Hypothesis, Word
 from gateway.captions.chinese_script import in_script, with_script
-from gateway.session.pipeline import Pipeline, PipelineSettings
+from gateway.session.pipeline import Pipeline
+from gateway.session.stage_options import PipelineSettings
 from gateway.settings import SessionSettings
 from gateway.wire import Endpointing, Final, Start
 from tests.requests import request

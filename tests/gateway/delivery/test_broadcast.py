@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+import anyio
 import pytest
 
-from gateway.delivery.broadcast import BACKLOG_EVENTS, VIEWER_EVENTS, Broadcast, Broadcaster, Loss, SessionInfo, Viewer
+from gateway.delivery.broadcast import BACKLOG_EVENTS, VIEWER_EVENTS, Broadcast, Broadcaster, Loss, Viewer
 from gateway.wire import (
     Ack,
     CueEvent,
@@ -20,8 +21,8 @@ from gateway.wire import (
     Warning,
 )
 from gateway.wire.cue import Cue, CueState
+from tests.broadcasts import NATIVE, shown
 
-NATIVE = SessionInfo("native", None, 0.0)
 READY = Ready(1, "a", "scripted", "script", "none", "en")
 PARTIAL, FINAL = CueState.PARTIAL, CueState.FINAL
 
@@ -36,9 +37,9 @@ def final(seq: int, utterance_id: int = 1) -> Final:
 
 def watched(*events: ServerEvent) -> Broadcast:
     watching = Broadcaster()
-    with watching.show("a", NATIVE):
+    with shown(watching) as tell:
         for event in events:
-            watching.tell("a", event)
+            tell(event)
         return watching.open_sessions()["a"]
 
 
@@ -50,7 +51,7 @@ def backlog(made: Broadcast, after: int = 0) -> Sequence[ServerEvent]:
 async def news(viewer: Viewer) -> list[ServerEvent]:
     """Return what is said until the viewer is let go."""
     heard: list[ServerEvent] = []
-    while (event := await viewer.news.get()) is not None:
+    while (event := await viewer.live.get()) is not None:
         heard.append(event)
     return heard
 
@@ -88,11 +89,11 @@ def test_who_has_seen_some_is_told_the_rest() -> None:
 
 async def test_what_is_between_the_session_and_its_peer_is_not_told() -> None:
     watching = Broadcaster()
-    with watching.show("a", NATIVE):
-        watching.tell("a", READY)
+    with shown(watching) as tell:
+        tell(READY)
         with watching.open_sessions()["a"].follow(0) as viewer:
-            watching.tell("a", Ack(2, 10, 10))
-            watching.tell("a", DialectMessage("hello"))
+            tell(Ack(2, 10, 10))
+            tell(DialectMessage("hello"))
             watching.open_sessions()["a"].end()
             assert await news(viewer) == []
         assert backlog(watching.open_sessions()["a"]) == (READY,)
@@ -100,12 +101,12 @@ async def test_what_is_between_the_session_and_its_peer_is_not_told() -> None:
 
 async def test_viewers_hear_everything_until_the_session_is_over() -> None:
     watching = Broadcaster()
-    with watching.show("a", NATIVE):
-        watching.tell("a", READY)
+    with shown(watching) as tell:
+        tell(READY)
         with watching.open_sessions()["a"].follow(0) as first, watching.open_sessions()["a"].follow(0) as second:
             assert watching.viewers == 2
             for event in (SpeechStarted(2, 1, 0), final(3), Finished(4, 100, 1)):
-                watching.tell("a", event)
+                tell(event)
             watched_now = watching.open_sessions()["a"]
             watched_now.end()
             assert await news(first) == await news(second) == [SpeechStarted(2, 1, 0), final(3), Finished(4, 100, 1)]
@@ -115,13 +116,13 @@ async def test_viewers_hear_everything_until_the_session_is_over() -> None:
 
 async def test_a_viewer_that_does_not_read_is_dropped_and_the_others_are_not() -> None:
     watching = Broadcaster()
-    with watching.show("a", NATIVE):
-        watching.tell("a", READY)
+    with shown(watching) as tell:
+        tell(READY)
         made = watching.open_sessions()["a"]
         with made.follow(0) as asleep, made.follow(0) as awake:
             for seq in range(2, VIEWER_EVENTS + 3):
-                watching.tell("a", final(seq, seq))
-                assert await awake.news.get() == final(seq, seq)
+                tell(final(seq, seq))
+                assert await awake.live.get() == final(seq, seq)
             assert made.viewers == 1
             assert len(await news(asleep)) == VIEWER_EVENTS
     assert watching.losses[Loss.DROPPED] == 1
@@ -129,12 +130,12 @@ async def test_a_viewer_that_does_not_read_is_dropped_and_the_others_are_not() -
 
 async def test_a_slow_viewer_gets_the_newest_partial_and_the_older_ones_are_counted() -> None:
     watching = Broadcaster()
-    with watching.show("a", NATIVE):
-        watching.tell("a", READY)
+    with shown(watching) as tell:
+        tell(READY)
         made = watching.open_sessions()["a"]
         with made.follow(0) as viewer:
             for seq in (2, 3, 4):
-                watching.tell("a", cue(seq))
+                tell(cue(seq))
             made.end()
             assert await news(viewer) == [cue(4)]
     assert watching.losses == {Loss.REPLACED: 2}
@@ -142,10 +143,10 @@ async def test_a_slow_viewer_gets_the_newest_partial_and_the_older_ones_are_coun
 
 def test_the_backlog_forgets_the_oldest_and_counts_it() -> None:
     watching = Broadcaster()
-    with watching.show("a", NATIVE):
-        watching.tell("a", READY)
+    with shown(watching) as tell:
+        tell(READY)
         for seq in range(2, BACKLOG_EVENTS + 12):
-            watching.tell("a", final(seq, seq))
+            tell(final(seq, seq))
         kept = backlog(watching.open_sessions()["a"])
     assert len(kept) == BACKLOG_EVENTS + 1
     assert kept[:2] == (READY, final(12, 12))
@@ -154,21 +155,35 @@ def test_the_backlog_forgets_the_oldest_and_counts_it() -> None:
 
 def test_a_session_that_is_not_open_yet_or_any_more_is_not_listed() -> None:
     watching = Broadcaster()
-    with watching.show("a", NATIVE):
+    with shown(watching) as tell:
         assert watching.open_sessions() == {}
-        watching.tell("a", READY)
+        tell(READY)
         assert list(watching.open_sessions()) == ["a"]
-    assert watching.open_sessions() == {}
-
-
-def test_a_session_that_is_not_shown_is_told_to_nobody() -> None:
-    watching = Broadcaster()
-    watching.tell("a", READY)
     assert watching.open_sessions() == {}
 
 
 def test_a_failing_session_lets_its_viewers_go() -> None:
     watching = Broadcaster()
-    with pytest.raises(RuntimeError, match="oops"), watching.show("a", NATIVE):
+    with pytest.raises(RuntimeError, match="oops"), shown(watching):
         raise RuntimeError("oops")
     assert watching.open_sessions() == {}
+
+
+async def test_a_session_waits_for_no_viewer() -> None:
+    """What is published is delivered by a task of the broadcast."""
+    broadcast = Broadcaster().create(NATIVE)
+    broadcast.publish(READY)
+    with broadcast.follow(0) as viewer:
+        broadcast.publish(final(2))
+        broadcast.publish(final(3, 2))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(broadcast.run)
+            assert [await viewer.live.get(), await viewer.live.get()] == [final(2), final(3, 2)]
+            tasks.cancel_scope.cancel()
+
+
+def test_warnings_are_counted_by_code() -> None:
+    broadcaster = Broadcaster()
+    with shown(broadcaster) as tell:
+        tell(READY, Warning(2, "odd", "odd"), OfChannel(1, Warning(3, "odd", "odd")), Warning(4, "even", "even"))
+    assert broadcaster.warnings == {"odd": 2, "even": 1}

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.delivery.send_queue import SendQueue
-from gateway.errors import SlowReader
-from gateway.wire import CueEvent, DialectMessage, Flushed, OfChannel, ServerEvent
+from gateway.errors import ResumedElsewhere, SlowReader
+from gateway.wire import CueEvent, DialectMessage, Flushed, OfChannel, Ready, ServerEvent
 from gateway.wire.cue import Cue, CueState
 
 PARTIAL, FINAL = CueState.PARTIAL, CueState.FINAL
+READY = Ready(1, "a", "scripted", "script", "none", "en")
 
 
 def cue(seq: int, cue_id: str = "1.1", state: CueState = PARTIAL) -> CueEvent:
@@ -70,10 +71,32 @@ async def test_a_cue_that_was_sent_is_not_counted_as_replaced() -> None:
     assert made.replaced == 0
 
 
-def test_a_reader_that_leaves_too_much_unread_is_slow() -> None:
+def test_a_reader_that_leaves_too_much_unread_overflows_its_queue_once() -> None:
     made = outbox(flushed(1), flushed(2), max_events=2)
-    with pytest.raises(SlowReader, match="2 events wait to be read: at most 2 may"):
-        made.put(flushed(3))
+    assert not made.overflowed.is_set()
+    made.put(flushed(3))
+    made.put(flushed(4))
+    assert made.overflowed.is_set()
+    assert str(made.overflow) == "2 events are unread (limit 2)"
+    assert isinstance(made.overflow, SlowReader)
+
+
+async def test_missed_messages_follow_the_first_event_without_bounds() -> None:
+    made = outbox(DialectMessage("hello"), max_events=3)
+    made.replay(READY, [str(number) for number in range(9)])
+    made.put(flushed(2))
+    missed = [DialectMessage(str(number)) for number in range(9)]
+    assert await rest(made) == [DialectMessage("hello"), READY, *missed, flushed(2)]
+    assert not made.overflowed.is_set()
+
+
+async def test_a_connection_that_is_replaced_sends_no_missed_messages() -> None:
+    made = outbox()
+    made.replay(READY, ["one", "two"])
+    made.close(error := ResumedElsewhere("over another connection"))
+    assert await made.get() == READY
+    assert await made.get() is None
+    assert made.error is error
 
 
 async def test_a_full_outbox_still_takes_newer_revisions() -> None:
@@ -91,11 +114,12 @@ async def test_what_was_put_before_close_is_sent_and_what_comes_after_is_not() -
     assert await made.get() is None
 
 
-async def test_a_full_outbox_that_is_closed_complains_no_more() -> None:
+async def test_a_full_outbox_that_is_closed_does_not_overflow() -> None:
     made = outbox(flushed(1), max_events=1)
     made.close()
     made.put(flushed(2))
     assert await rest(made) == [flushed(1)]
+    assert not made.overflowed.is_set()
 
 
 @pytest.mark.parametrize("is_closed", [False, True])

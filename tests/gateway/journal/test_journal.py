@@ -3,17 +3,20 @@
 import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
+from itertools import count
 from pathlib import Path
 
 import anyio
 import pytest
 
-from gateway.journal.journal import Entry, Journal, Opening, open_journal
+from gateway.journal.journal import Entry, Journal, Opening, SavedSession, open_journal
 from gateway.journal.recording import recordings_folder
+from gateway.journal.session_log import SessionLog
 from gateway.journal.store import JournalStore, ViewToken
 from gateway.settings import JournalSettings, Settings
 from gateway.wire import Ack, Finished, OfChannel, Partial, ServerEvent, Warning
 from tests.said import final, final_cue, partial_cue, ready
+from vad.errors import LivecueError
 
 DAY_S = 86_400.0
 NOW_S = 1_000 * DAY_S
@@ -28,10 +31,6 @@ def opening(session_id: str = "a", opened_s: float = NOW_S) -> Opening:
     return Opening(session_id, "native", "ada", opened_s, {"call_id": "CA1"}, "{}", b"digest")
 
 
-def no_warning(message: str) -> None:
-    raise AssertionError(message)
-
-
 @asynccontextmanager
 async def at_work(
     path: Path, settings: JournalSettings | None = None, clock: Callable[[], float] = lambda: NOW_S
@@ -44,17 +43,18 @@ async def at_work(
 
 
 class Told:
-    """Who is told what a session says."""
+    """A session whose events are recorded, and what of them is published."""
 
-    def __init__(self, journal: Journal, session_id: str = "a") -> None:
+    def __init__(self, journal: Journal, session_id: str = "a", opened: Opening | None = None) -> None:
         self.events: list[ServerEvent] = []
-        self._journal = journal
-        self._session_id = session_id
+        self.warned = anyio.Event()
+        self.warnings: list[str] = []
+        self.log = journal.open(opened or opening(session_id), self, count(10_000).__next__)
         self._changed = anyio.Event()
 
     def write(self, *events: ServerEvent) -> None:
         for event in events:
-            self._journal.write(self._session_id, event, self._hear)
+            self.log.append(event)
 
     async def up_to(self, last: ServerEvent) -> list[ServerEvent]:
         while last not in self.events:
@@ -62,9 +62,21 @@ class Told:
             await self._changed.wait()
         return self.events
 
-    def _hear(self, event: ServerEvent) -> None:
-        self.events.append(event)
-        self._changed.set()
+    def publish(self, event: ServerEvent) -> None:
+        if isinstance(event, Warning) and event.code == "journal_unavailable":
+            self.warnings.append(event.message)
+            self.warned.set()
+        else:
+            self.events.append(event)
+            self._changed.set()
+
+    def close(self, error: LivecueError | None) -> None:
+        raise AssertionError("no session ends here")
+
+
+def written_on(journal: Journal, saved: SavedSession) -> SessionLog:
+    """Return the log of a session that goes on."""
+    return journal.reopen(saved, Told(journal, saved.entry.session_id), count(10_000).__next__)
 
 
 def is_there(path: Path) -> bool:
@@ -86,7 +98,6 @@ def written_elsewhere(path: Path, session_id: str = "a") -> list[int]:
 @pytest.mark.parametrize("last", [final(4), final_cue(4), Finished(4, 0, 0), OfChannel(1, final(4))])
 async def test_what_others_rely_on_is_in_the_file_when_it_is_told(path: Path, last: ServerEvent) -> None:
     async with at_work(path) as journal:
-        journal.open(opening(), no_warning)
         told = Told(journal)
         said: list[ServerEvent] = [ready(), partial_cue(2), partial_cue(3, 2), last]
         told.write(ready())
@@ -106,8 +117,7 @@ async def test_nothing_is_told_before_what_the_same_session_said_earlier(path: P
         partial = Partial(4, 2, 0, 0, (), (), None)
         said: list[ServerEvent] = [ready(), final(2), partial_cue(3, 2), partial, final(5, 2), Ack(6, 1, 1)]
         tellings = {session_id: Told(journal, session_id) for session_id in ("a", "b")}
-        for session_id, told in tellings.items():
-            journal.open(opening(session_id), no_warning)
+        for told in tellings.values():
             told.write(*said)
         tellings["b"].write(last := Warning(7, "odd", "odd"))
         assert await tellings["b"].up_to(last) == [*said, last]
@@ -116,8 +126,6 @@ async def test_nothing_is_told_before_what_the_same_session_said_earlier(path: P
 
 async def test_other_sessions_do_not_wait(path: Path) -> None:
     async with at_work(path) as journal:
-        journal.open(opening("a"), no_warning)
-        journal.open(opening("b"), no_warning)
         waiting, quick = Told(journal, "a"), Told(journal, "b")
         waiting.write(final(1))
         quick.write(partial_cue(1))
@@ -125,29 +133,36 @@ async def test_other_sessions_do_not_wait(path: Path) -> None:
         await waiting.up_to(final(1))
 
 
-async def test_of_a_session_that_is_not_open_here_events_are_only_told(path: Path) -> None:
+async def test_events_of_a_session_that_was_deleted_are_only_published(path: Path) -> None:
     async with at_work(path) as journal:
         told = Told(journal)
-        told.write(ready(), final(2))
         journal.end("a", "finished", NOW_S)
+        assert await journal.delete("a")
+        told.write(ready(), final(2))
         assert told.events == [ready(), final(2)]
         assert await journal.entries() == []
-    assert not is_there(path)
+
+
+async def test_a_session_that_is_being_resumed_is_not_deleted(path: Path) -> None:
+    async with at_work(path) as journal:
+        Told(journal).write(ready())
+        journal.end("a", "finished", NOW_S)
+        with journal.kept("a"):
+            assert await journal.delete("a") is False
+        assert await journal.delete("a") is True
 
 
 async def test_a_journal_that_is_not_enabled_writes_nothing(path: Path) -> None:
     async with at_work(path, JournalSettings(enabled=False)) as journal:
-        journal.open(opening(), no_warning)
         told = Told(journal)
         told.write(final(1))
         assert told.events == [final(1)]
-        await journal.reopen("a", no_warning)
+        assert await journal.load("a") is None
     assert not is_there(path)
 
 
 async def test_what_is_superseded_is_taken_out_whether_or_not_it_was_written(path: Path) -> None:
     async with at_work(path) as journal:
-        journal.open(opening(), no_warning)
         told = Told(journal)
         told.write(ready(), partial_cue(2), Ack(3, 1, 1))
         assert await seqs(journal) == [1, 2, 3]
@@ -160,7 +175,6 @@ async def test_what_is_superseded_is_taken_out_whether_or_not_it_was_written(pat
 
 async def test_what_is_left_is_written_at_the_end(path: Path) -> None:
     async with at_work(path) as journal:
-        journal.open(opening(), no_warning)
         told = Told(journal)
         told.write(ready(), final(2), partial_cue(3, 2))
         journal.end("a", "finished", NOW_S + 5)
@@ -175,7 +189,7 @@ async def test_what_is_left_is_written_at_the_end(path: Path) -> None:
 
 async def test_the_file_is_its_owners(path: Path) -> None:
     async with at_work(path) as journal:
-        journal.open(opening(), no_warning)
+        Told(journal)
         assert len(await journal.entries()) == 1
         assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
 
@@ -185,9 +199,9 @@ async def test_the_file_is_its_owners(path: Path) -> None:
 
 async def test_a_session_is_listed_with_what_is_known_of_it(path: Path) -> None:
     async with at_work(path, clock=lambda: NOW_S + 7) as journal:
-        journal.open(opening(), no_warning)
+        told = Told(journal)
         assert (await journal.entries())[0].language is None
-        Told(journal).write(ready(), final(2), final(3, 2))
+        told.write(ready(), final(2), final(3, 2))
         entry = Entry("a", "native", "ada", {"call_id": "CA1"}, "en", NOW_S, NOW_S + 7, None, None, True, 2)
         assert await journal.entries() == [entry]
         assert await journal.find("a") == entry
@@ -196,7 +210,6 @@ async def test_a_session_is_listed_with_what_is_known_of_it(path: Path) -> None:
 
 async def test_events_are_read_from_any_number_on_and_across_batches(path: Path) -> None:
     async with at_work(path) as journal:
-        journal.open(opening(), no_warning)
         Told(journal).write(*(final(seq, seq) for seq in range(1, 2_501)))
         assert await seqs(journal) == list(range(1, 2_501))
         assert await seqs(journal, after=2_498) == [2_499, 2_500]
@@ -206,23 +219,24 @@ async def test_events_are_read_from_any_number_on_and_across_batches(path: Path)
 
 async def test_a_session_is_taken_up_again_by_another_process(path: Path) -> None:
     async with at_work(path) as journal:
-        journal.open(opening(), no_warning)
         Told(journal).write(ready(), partial_cue(2), Ack(3, 1, 1))
     async with at_work(path) as journal:
-        resumable = await journal.resumable("a")
-        assert resumable is not None
-        assert (resumable.start, resumable.token_digest, resumable.entry.ended_s) == ("{}", b"digest", None)
-        await journal.reopen("a", no_warning)
-        Told(journal).write(final(4), Ack(5, 2, 2))
+        saved = await journal.load("a")
+        assert saved is not None
+        assert (saved.start, saved.token_digest, saved.entry.ended_s) == ("{}", b"digest", None)
+        assert [seq for seq, _ in saved.rows] == [1, 2, 3]
+        log = written_on(journal, saved)
+        log.append(final(4))
+        log.append(Ack(5, 2, 2))
         assert await seqs(journal) == [1, 4, 5]
         assert [entry.finals for entry in await journal.entries()] == [1]
 
 
 async def test_a_session_without_a_token_is_not_taken_up_again(path: Path) -> None:
     async with at_work(path) as journal:
-        journal.open(Opening("a", "twilio", None, NOW_S, {}), no_warning)
-        assert await journal.resumable("a") is None
-        assert await journal.resumable("b") is None
+        Told(journal, "a", Opening("a", "twilio", None, NOW_S, {}))
+        assert await journal.load("a") is None
+        assert await journal.load("b") is None
 
 
 async def test_view_tokens_show_their_session_until_they_expire_and_after_a_restart(path: Path) -> None:
@@ -242,7 +256,6 @@ async def test_a_session_is_deleted_once_it_is_over_with_all_that_belongs_to_it(
     recording = recordings_folder(path) / "a.flac"
     async with at_work(path) as journal:
         for session_id in ("a", "b"):
-            journal.open(opening(session_id), no_warning)
             Told(journal, session_id).write(final(1))
         await journal.add_view_token(b"one", ViewToken("a", None, NOW_S + 1))
         recording.parent.mkdir()
@@ -259,7 +272,6 @@ async def test_a_session_is_deleted_once_it_is_over_with_all_that_belongs_to_it(
 
 async def test_the_words_of_a_deleted_session_are_not_left_in_the_file(path: Path) -> None:
     async with at_work(path) as journal:
-        journal.open(opening(), no_warning)
         Told(journal).write(*(final(seq, seq) for seq in range(1, 100)))
         journal.end("a", "finished", NOW_S)
         await journal.delete("a")
@@ -268,7 +280,6 @@ async def test_the_words_of_a_deleted_session_are_not_left_in_the_file(path: Pat
 
 async def test_what_was_deleted_by_another_process_is_not_written_on(path: Path) -> None:
     async with at_work(path) as journal:
-        journal.open(opening(), no_warning)
         told = Told(journal)
         told.write(final(1))
         await told.up_to(final(1))
@@ -283,25 +294,24 @@ async def test_what_was_deleted_by_another_process_is_not_written_on(path: Path)
 async def test_sessions_are_deleted_when_their_time_is_over(path: Path) -> None:
     async with at_work(path) as journal:
         for session_id, ended_s in (("old", NOW_S - 31 * DAY_S), ("new", NOW_S - 29 * DAY_S)):
-            journal.open(opening(session_id, NOW_S - 40 * DAY_S), no_warning)
+            Told(journal, session_id, opening(session_id, NOW_S - 40 * DAY_S))
             journal.end(session_id, "finished", ended_s)
-        journal.open(opening("open", NOW_S - 40 * DAY_S), no_warning)
+        Told(journal, "open", opening("open", NOW_S - 40 * DAY_S))
         await journal.entries()
-        await journal.sweep()
+        await journal.maintenance.sweep()
         assert {entry.session_id for entry in await journal.entries()} == {"new", "open"}
     for never in (None, float("inf")):
         async with at_work(path, JournalSettings(retention_days=never), lambda: NOW_S + 1_000 * DAY_S) as journal:
-            await journal.sweep()
+            await journal.maintenance.sweep()
             assert {entry.session_id for entry in await journal.entries()} == {"new", "open"}
 
 
 async def test_a_session_that_a_crash_left_open_was_interrupted_when_the_grace_is_over(path: Path) -> None:
     async with at_work(path) as journal:
-        journal.open(opening(), no_warning)
         Told(journal).write(final(1))
     for later_s, outcome in ((59.0, None), (61.0, "interrupted")):
         async with at_work(path, clock=lambda later_s=later_s: NOW_S + later_s) as journal:  # type: ignore[misc]
-            await journal.sweep()
+            await journal.maintenance.sweep()
             entry = await journal.find("a")
             assert entry is not None
             assert (entry.outcome, entry.ended_s) == (outcome, outcome and NOW_S)
@@ -309,17 +319,15 @@ async def test_a_session_that_a_crash_left_open_was_interrupted_when_the_grace_i
 
 async def test_two_gateways_write_to_one_file(path: Path) -> None:
     async with at_work(path) as one, at_work(path, clock=lambda: NOW_S + 10 * DAY_S) as other:
-        one.open(opening("a"), no_warning)
-        other.open(opening("b"), no_warning)
+        tellings = Told(one, "a"), Told(other, "b")
         for seq in range(1, 50):
-            tellings = Told(one, "a"), Told(other, "b")
             for told in tellings:
                 told.write(final(seq, seq))
             for told in tellings:
                 await told.up_to(final(seq, seq))
         assert await seqs(one, "b") == await seqs(other, "a") == list(range(1, 50))
-        await other.sweep()  # takes the one's for interrupted, for it has said nothing for days
-        Told(one, "a").write(final(50, 50))
+        await other.maintenance.sweep()  # takes the one's for interrupted, for it has said nothing for days
+        tellings[0].write(final(50, 50))
         entry = await one.find("a")
         assert entry is not None
         assert entry.ended_s is None, "whoever writes it knows better"
@@ -328,5 +336,5 @@ async def test_two_gateways_write_to_one_file(path: Path) -> None:
 async def test_the_settings_say_where_the_journal_is(tmp_path: Path) -> None:
     path = tmp_path / "mine.db"
     async with open_journal(Settings(journal=JournalSettings(database=path))) as journal:
-        journal.open(opening(), no_warning)
+        Told(journal)
     assert path.exists()

@@ -15,7 +15,7 @@ import pytest
 
 from gateway.journal.store import JournalStore, ViewToken
 from gateway.sqlite import StateUnavailable
-from tests.gateway.journal.test_journal import NOW_S, Told, at_work, no_warning, opening, seqs, written_elsewhere
+from tests.gateway.journal.test_journal import NOW_S, Told, at_work, seqs, written_elsewhere
 from tests.said import final, partial_cue, ready
 
 ROOT = Path(__file__).parents[3]
@@ -24,12 +24,11 @@ SAY_UNTIL_KILLED = """
 import sys
 from pathlib import Path
 import anyio
-from tests.gateway.journal.test_journal import Told, at_work, no_warning, opening
+from tests.gateway.journal.test_journal import Told, at_work
 from tests.said import final, partial_cue, ready
 
 async def main():
     async with at_work(Path(sys.argv[1])) as journal:
-        journal.open(opening(), no_warning)
         told = Told(journal)
         told.write(ready())
         for seq in range(2, 100_000, 2):
@@ -44,14 +43,14 @@ FILL_THE_DISK = """
 import resource, sys
 from pathlib import Path
 import anyio
-from tests.gateway.journal.test_journal import Told, at_work, opening, seqs
+from tests.gateway.journal.test_journal import Told, at_work, seqs
 from tests.said import final, ready
 
 async def main():
     warned = anyio.Event()
     async with at_work(Path(sys.argv[1])) as journal:
-        journal.open(opening(), lambda message: warned.set())
         told = Told(journal)
+        warned = told.warned
         told.write(ready())
         await journal.entries()
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -63,7 +62,7 @@ async def main():
             await told.up_to(final(seq, seq))
         told.write(final(seq + 1, seq + 1))
         assert told.events[-1] == final(seq + 1, seq + 1), "nobody waits for a disk that is full"
-        assert await seqs(journal) == list(range(1, seq + 2)), "what is not in the file is read all the same"
+        assert await seqs(journal) == [*range(1, seq + 2), 10_000], "what is not in the file is read all the same"
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     print(len(told.events), journal.counts.lost, journal.counts.failures > 0)
 
@@ -99,36 +98,22 @@ def is_garbage(path: Path) -> bool:
     return path.read_text() == "these are no tables\n" * 100
 
 
-class Warnings:
-    """What the user of a session is warned of."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-        self.first = anyio.Event()
-
-    def __call__(self, message: str) -> None:
-        self.messages.append(message)
-        self.first.set()
-
-
 async def test_a_locked_file_is_told_once_a_session_and_everything_is_written_when_that_is_over(path: Path) -> None:
     async with at_work(path) as journal:
-        warnings, later = Warnings(), Warnings()
-        journal.open(opening(), warnings)
         told = Told(journal)
         told.write(ready())
         await journal.entries()
         with locked(path):
             told.write(final(2))
             assert await told.up_to(final(2)) == [ready(), final(2)]
-            await warnings.first.wait()
+            await told.warned.wait()
             told.write(partial_cue(3, 2), final(4, 2))
             assert told.events[-1] == final(4, 2), "nobody waits for a file that is known to be locked"
-            journal.open(opening("b"), later)
-            await later.first.wait()
-            assert await seqs(journal) == [1, 2, 4]
-    assert warnings.messages == later.messages == ["what is said cannot be written down at the moment; captions go on"]
-    assert written_elsewhere(path) == [1, 2, 4]
+            later = Told(journal, "b")
+            await later.warned.wait()
+            assert await seqs(journal) == [1, 2, 4, 10_000]
+    assert told.warnings == later.warnings == ["the journal cannot be written at the moment; captions continue"]
+    assert written_elsewhere(path) == [1, 2, 4, 10_000]
     assert journal.counts.failures > 0
     assert journal.counts.lost == 0
 
@@ -137,12 +122,11 @@ async def test_a_file_that_stays_locked_for_long_holds_no_final_back(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with at_work(path) as journal:
-        journal.open(opening(), no_warning)
+        Told(journal)
         await journal.entries()
     monkeypatch.setattr("gateway.sqlite._BUSY_S", 30.0)
     async with at_work(path) as journal:
         await journal.entries()
-        journal.open(opening("b"), no_warning)
         told = Told(journal, "b")
         with locked(path):
             told.write(final(1), partial_cue(2, 2), final(3, 2))
@@ -158,13 +142,11 @@ async def test_beyond_the_bound_the_oldest_are_given_up_and_the_session_is_known
 ) -> None:
     monkeypatch.setattr("gateway.journal.unwritten_events.MAX_UNWRITTEN", 3)
     async with at_work(path) as journal:
-        warnings = Warnings()
-        journal.open(opening(), warnings)
-        await journal.entries()
         told = Told(journal)
+        await journal.entries()
         with locked(path):
             told.write(final(1))
-            await warnings.first.wait()
+            await told.warned.wait()
             told.write(*(final(seq, seq) for seq in range(2, 8)))
         assert len(told.events) == 7
         while journal.counts.written == 0:
@@ -173,37 +155,34 @@ async def test_beyond_the_bound_the_oldest_are_given_up_and_the_session_is_known
         assert entry is not None
         assert not entry.is_complete
     assert written_elsewhere(path) == [5, 6, 7]
-    assert journal.counts.lost == 4
+    assert journal.counts.lost == 5
 
 
 async def test_sessions_that_have_ended_meanwhile_are_bounded_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.journal.writer.MAX_SESSIONS", 2)
+    monkeypatch.setattr("gateway.journal.backlog.MAX_SESSIONS", 2)
     async with at_work(path) as journal:
         await journal.add_view_token(b"one", ViewToken("z", None, NOW_S))  # makes the file
         with locked(path):
             for session_id in ("a", "b", "c"):
-                warnings = Warnings()
-                journal.open(opening(session_id), warnings)
-                await warnings.first.wait()
-                Told(journal, session_id).write(final(1))
+                told = Told(journal, session_id)
+                await told.warned.wait()
+                told.write(final(1))
                 journal.end(session_id, "finished", NOW_S)
     assert {entry.session_id for entry in JournalStore(path).entries()} == {"b", "c"}
-    assert journal.counts.lost == 1
+    assert journal.counts.lost == 2, "the final, and the warning"
 
 
 async def test_what_cannot_be_written_at_the_end_is_counted(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     fill_with_garbage(path)
     async with at_work(path) as journal:
-        warnings = Warnings()
-        journal.open(opening(), warnings)
         told = Told(journal)
         told.write(ready(), final(2))
         assert await told.up_to(final(2)) == [ready(), final(2)]
-        await warnings.first.wait()
+        await told.warned.wait()
         with pytest.raises(StateUnavailable, match=r"journal\.database = .*: it is no SQLite database"):
             await journal.entries()
-    assert journal.counts.lost == 2
-    assert "2 events were never written down" in caplog.text
+    assert journal.counts.lost == 3
+    assert "3 events were never written" in caplog.text
     assert is_garbage(path), "what is there is not overwritten"
 
 
@@ -213,7 +192,7 @@ def test_a_full_disk_is_told_and_everything_is_written_when_there_is_room_again(
     assert result.returncode == 0, result.stderr
     told, lost, has_failed = result.stdout.split()
     assert (lost, has_failed) == ("0", "True")
-    assert written_elsewhere(path) == list(range(1, int(told) + 1))
+    assert written_elsewhere(path) == [*range(1, int(told) + 1), 10_000], "and the warning"
 
 
 def test_what_was_told_is_there_after_the_process_was_killed(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a session says is told once, in its order, and not while it or something before it is held."""
+"""The events of a session are delivered once, in order, and not while one of them or an earlier one is held."""
 
 from random import Random
 
@@ -7,30 +7,78 @@ from hypothesis import strategies as st
 
 from gateway.journal.ordered_delivery import OrderedDelivery, PendingEvent
 from gateway.wire import ServerEvent, Warning
+from vad.errors import LivecueError
 
 
-@given(st.lists(st.booleans(), max_size=12), st.randoms(use_true_random=False))
-def test_events_are_told_in_their_order_whenever_they_are_released(holds: list[bool], random: Random) -> None:
-    told: list[ServerEvent] = []
-    events = [PendingEvent(Warning(seq, "odd", "odd"), told.append, is_held) for seq, is_held in enumerate(holds)]
-    telling = OrderedDelivery()
-    waiting = list(events)
-    held: list[PendingEvent] = []
+class Sink:
+    """What has been delivered."""
+
+    def __init__(self) -> None:
+        self.events: list[ServerEvent] = []
+        self.ends: list[LivecueError | None] = []
+
+    def publish(self, event: ServerEvent) -> None:
+        assert not self.ends, "nothing follows the end"
+        self.events.append(event)
+
+    def close(self, error: LivecueError | None) -> None:
+        self.ends.append(error)
+
+
+def warning(seq: int) -> Warning:
+    return Warning(seq, "odd", "odd")
+
+
+@given(st.lists(st.booleans(), max_size=12), st.randoms(use_true_random=False), st.booleans())
+def test_events_are_delivered_in_order_whenever_they_are_released(
+    holds: list[bool], random: Random, closes_early: bool
+) -> None:
+    sink = Sink()
+    delivery = OrderedDelivery(sink)
+    events = [PendingEvent(warning(seq), is_held) for seq, is_held in enumerate(holds)]
+    waiting, held = list(events), list[PendingEvent]()
     while waiting or held:
         if waiting and (not held or random.random() < 0.5):
-            telling.put(untold := waiting.pop(0))
-            held += [untold] if untold.is_held else []
+            delivery.put(pending := waiting.pop(0))
+            held += [pending] if pending.is_held else []
+            if not waiting and closes_early:
+                delivery.close()
         else:
-            telling.release(held.pop(random.randrange(len(held))))
+            delivery.release(held.pop(random.randrange(len(held))))
         put = events[: len(events) - len(waiting)]
-        free = next((n for n, untold in enumerate(put) if untold.is_held), len(put))
-        assert told == [untold.event for untold in put[:free]]
+        free = next((n for n, pending in enumerate(put) if pending.is_held), len(put))
+        assert sink.events == [pending.event for pending in put[:free]]
+        assert delivery.next_seq == (free if free < len(put) else None)
+        assert sink.ends == ([None] if closes_early and free == len(events) else [])
+    delivery.close()
+    assert sink.ends == [None], "the end comes once"
 
 
-def test_what_is_released_twice_is_told_once() -> None:
-    told: list[ServerEvent] = []
-    telling = OrderedDelivery()
-    telling.put(untold := PendingEvent(Warning(1, "odd", "odd"), told.append, is_held=True))
-    telling.release(untold)
-    telling.release(untold)
-    assert len(told) == 1
+def test_an_event_that_is_released_twice_is_delivered_once() -> None:
+    sink = Sink()
+    delivery = OrderedDelivery(sink)
+    delivery.put(pending := PendingEvent(warning(1), is_held=True))
+    delivery.release(pending)
+    delivery.release(pending)
+    assert sink.events == [warning(1)]
+
+
+def test_an_event_that_is_released_before_it_is_put_waits_for_nothing() -> None:
+    sink = Sink()
+    delivery = OrderedDelivery(sink)
+    pending = PendingEvent(warning(1), is_held=True)
+    delivery.release(pending)
+    delivery.put(pending)
+    assert sink.events == [warning(1)]
+
+
+def test_what_follows_the_end_is_discarded() -> None:
+    sink, error = Sink(), LivecueError("over")
+    delivery = OrderedDelivery(sink)
+    delivery.put(pending := PendingEvent(warning(1), is_held=True))
+    delivery.close(error)
+    delivery.close()
+    delivery.put(PendingEvent(warning(2)))
+    assert (sink.events, sink.ends) == ([], [])
+    delivery.release(pending)
+    assert (sink.events, sink.ends) == ([warning(1)], [error])

@@ -10,8 +10,9 @@ from decoder.engines.scripted import spoken_count
 from decoder.scheduler import Answer
 from decoder.settings import GuardSettings, StabiliserSettings
 from decoder.types import DecodeRequest, RequestKind
-from gateway.session.channel_pipelines import MAX_CHANNELS, ChannelPipelines
-from gateway.session.pipeline import Effect, PipelineSettings
+from gateway.session.channel_pipelines import MAX_CHANNELS, SessionPipeline, open_pipeline
+from gateway.session.pipeline import Effect
+from gateway.session.stage_options import PipelineSettings
 from gateway.settings import SessionSettings
 from gateway.wire import (
     DialectMessage,
@@ -38,13 +39,13 @@ def loudness() -> Iterator[None]:
         yield
 
 
-def pipelines(start: Start) -> ChannelPipelines:
+def pipelines(start: Start) -> SessionPipeline:
     session = SessionSettings(detector="loudness", eager_finals=False)
     settings = PipelineSettings(SEGMENTER, StabiliserSettings(), GuardSettings(), session)
-    return ChannelPipelines("a", start, settings, EngineInfo("scripted", "script", "none", languages=("en", "de")))
+    return open_pipeline("a", start, settings, EngineInfo("scripted", "script", "none", languages=("en", "de")))
 
 
-def answered(made: ChannelPipelines, effects: Sequence[Effect]) -> list[Effect]:
+def answered(made: SessionPipeline, effects: Sequence[Effect]) -> list[Effect]:
     """Return what is said, with the answers to all requests."""
     said: list[Effect] = []
     for effect in effects:
@@ -56,7 +57,7 @@ def answered(made: ChannelPipelines, effects: Sequence[Effect]) -> list[Effect]:
     return said
 
 
-def receive(made: ChannelPipelines, channel: int, *sounds: bytes) -> list[Effect]:
+def receive(made: SessionPipeline, channel: int, *sounds: bytes) -> list[Effect]:
     return [effect for sound in sounds for effect in answered(made, made.push_audio(sound, 0.0, channel))]
 
 
@@ -69,14 +70,14 @@ def test_each_channel_has_its_own_speech_and_finals() -> None:
     said = receive(made, 1, hush(0.5), speech(1.2), hush(0.8)) + receive(made, 0, hush(3.0))
     assert of_channels(said, SpeechStarted) == [1]
     assert of_channels(said, Final) == [1]
-    assert made.finals == 1
+    assert made.stats.finals == 1
     assert made.audio_samples == pytest.approx(16_000 * 5.5, abs=600)
 
 
 def test_numbers_go_on_over_all_channels() -> None:
     made = pipelines(Start(channels=2))
     said = [
-        made.ready(),
+        made.ready(made.next_seq()),
         *receive(made, 1, hush(0.5), speech(1.2), hush(0.8)),
         *receive(made, 0, speech(1.0), hush(1.0)),
     ]
@@ -193,4 +194,4 @@ def test_the_words_of_an_open_utterance_are_told_when_asked_for() -> None:
 def test_the_language_of_a_session_is_a_code_or_detected(start: Start, language: str | None) -> None:
     made = pipelines(start)
 
-    assert made.language == made.ready().language == language
+    assert made.language == made.ready(made.next_seq()).language == language

@@ -14,7 +14,8 @@ from decoder.engine import EngineInfo
 from decoder.scheduler import Answer
 from decoder.settings import GuardSettings, StabiliserSettings
 from decoder.types import DecodeRequest, EngineBusy, Hypothesis, RequestKind, Word
-from gateway.session.pipeline import Effect, Pipeline, PipelineSettings
+from gateway.session.pipeline import Effect, Pipeline
+from gateway.session.stage_options import PipelineSettings
 from gateway.settings import SessionSettings
 from gateway.wire import Eager, Endpointing, Final, Resumed, ServerEvent, SpeechEnded, Start
 from gateway.wire.deepgram.flux_codec import FluxCodec

@@ -9,8 +9,8 @@ import pytest
 from decoder.engines.scripted import spoken_count
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind, Task
 from gateway.errors import InsufficientCredits
-from gateway.session.file_session import FileOptions, FileSession, Passage
-from gateway.session.session import SessionContext
+from gateway.session.context import SessionContext
+from gateway.session.file_session import FileSession, Passage
 from gateway.wire import Start
 from tests.sessions import hush, open_context, settled
 from tests.uploading import GatedEngine, utterances
@@ -25,7 +25,7 @@ async def blocks(*sounds: bytes) -> AsyncIterator[bytes]:
 
 
 async def transcribe(context: SessionContext, sound: bytes) -> list[Passage]:
-    return await all_of(FileSession(FileOptions(Start()), context, 4), blocks(sound))
+    return await all_of(FileSession(Start(), context, 4), blocks(sound))
 
 
 async def all_of(session: FileSession, sound: AsyncIterator[bytes]) -> list[Passage]:
@@ -53,11 +53,11 @@ def failing(times: int) -> Callable[[DecodeRequest], Hypothesis | EngineError]:
 async def test_each_utterance_is_asked_for_once_and_as_part_of_a_file() -> None:
     engine = GatedEngine()
     async with open_context(engine) as context:
-        wishes = FileOptions(Start(language="en", prompt="Numbers"), Task.TRANSLATE, 0.5)
+        wishes = Start(language="en", prompt="Numbers", task=Task.TRANSLATE, temperature=0.5)
         session = FileSession(wishes, context, 4)
         said = await all_of(session, blocks(utterances(2)))
     assert texts(said) == ["two three four", "eight nine ten one"]
-    assert session.heard_s == 5.0
+    assert session.audio_s == 5.0
     assert [request.kind for request in engine.asked] == [RequestKind.FILE] * 2
     for request in engine.asked:
         assert (request.task, request.temperature) == (Task.TRANSLATE, 0.5)
@@ -123,7 +123,7 @@ async def test_no_more_sound_is_taken_while_enough_utterances_wait() -> None:
         said.extend(await all_of(session, counted()))
 
     async with open_context(engine) as context, anyio.create_task_group() as tasks:
-        tasks.start_soon(run, FileSession(FileOptions(Start()), context, 3))
+        tasks.start_soon(run, FileSession(Start(), context, 3))
         await settled()
         waiting, taken_while_waiting = context.scheduler.waiting + len(engine.asked), taken
         engine.gate.set()
@@ -136,7 +136,7 @@ async def test_who_stops_listening_takes_back_what_was_asked() -> None:
     engine = GatedEngine()
     engine.gate = anyio.Event()
     async with open_context(engine) as context:
-        session = FileSession(FileOptions(Start()), context, 8)
+        session = FileSession(Start(), context, 8)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(all_of, session, blocks(utterances(8)))
             await settled()
@@ -155,7 +155,7 @@ async def test_passages_come_as_soon_as_they_are_decoded() -> None:
                 taken.append(block)
                 yield block
 
-        session = FileSession(FileOptions(Start()), context, 1)
+        session = FileSession(Start(), context, 1)
         async with aclosing(session.passages(counted())) as passages:
             first = await anext(passages)
     assert first.final.text == "two three four"
@@ -172,7 +172,7 @@ async def test_sound_is_announced_before_it_is_heard_and_may_be_refused() -> Non
 
     engine = GatedEngine()
     async with open_context(engine) as context:
-        session = FileSession(FileOptions(Start()), context, 4, on_heard)
+        session = FileSession(Start(), context, 4, on_heard)
         with pytest.raises(InsufficientCredits):
             await all_of(session, blocks(utterances(3)))
     assert heard == [0.5, 0.5]

@@ -19,7 +19,8 @@ from decoder.types import (
     RequestKind,
     RequestReplaced,
 )
-from gateway.session.pipeline import Effect, Pipeline, PipelineSettings
+from gateway.session.pipeline import Effect, Pipeline
+from gateway.session.stage_options import PipelineSettings
 from gateway.settings import SessionSettings
 from gateway.wire import CadenceChanged, Endpointing, Final, Flushed, Resumed, Start, Warning
 from tests.sessions import SEGMENTER, LoudnessDetector, hush, speech
@@ -73,7 +74,7 @@ def test_a_pause_that_becomes_the_end_needs_no_further_request() -> None:
     ending = receive(made, hush(0.5))
     assert kinds(ending) == []
     assert finals(ending)[0].text == "two three four"
-    assert (made.eager_used, made.eager_dropped) == (1, 0)
+    assert (made.stats.eager_used, made.stats.eager_dropped) == (1, 0)
 
 
 def test_an_eager_request_still_at_work_at_the_end_answers_the_utterance() -> None:
@@ -81,7 +82,7 @@ def test_an_eager_request_still_at_work_at_the_end_answers_the_utterance() -> No
     eager = requests(receive(made, hush(0.5), speech(1.2), hush(0.3)))[-1]
     assert kinds(receive(made, hush(0.5))) == []
     assert finals(answer(made, eager))[0].text == "two three four"
-    assert made.eager_used == 1
+    assert made.stats.eager_used == 1
 
 
 def test_an_eager_request_is_dropped_when_speech_goes_on() -> None:
@@ -91,7 +92,7 @@ def test_an_eager_request_is_dropped_when_speech_goes_on() -> None:
     effects = receive(made, speech(0.4))
     assert any(isinstance(effect, Resumed) for effect in effects)
     assert kinds(receive(made, hush(0.3)))[-1] is EAGER
-    assert (made.eager_used, made.eager_dropped) == (0, 1)
+    assert (made.stats.eager_used, made.stats.eager_dropped) == (0, 1)
 
 
 def test_requests_say_whether_somebody_speaks_up_to_their_end() -> None:
@@ -168,7 +169,7 @@ def test_an_eager_request_that_fails_after_the_end_is_followed_by_a_final_one_of
     assert instead.revision > eager.revision
     assert instead.samples is eager.samples
     assert finals(answer(made, instead))[0].error is None
-    assert made.eager_used == 0
+    assert made.stats.eager_used == 0
 
 
 def test_a_final_that_fails_is_said_with_its_error() -> None:

@@ -14,16 +14,17 @@ from anyio.lowlevel import checkpoint
 from decoder.engines.scripted import ScriptedEngine
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
 from gateway.delivery.broadcast import Broadcaster
-from gateway.delivery.event_publisher import EventPublisher, Row
+from gateway.delivery.event_publisher import EventPublisher
+from gateway.delivery.send_queue import SendQueue
 from gateway.errors import InsufficientCredits
 from gateway.journal.event_json import event_json
 from gateway.journal.journal import Journal
 from gateway.journal.recording import recordings_of
 from gateway.journal.store import Batch, JournalStore
-from gateway.session.session import SessionContext
+from gateway.session.context import SessionContext
 from gateway.settings import JournalSettings
 from gateway.sqlite import StateUnavailable
-from gateway.wire import Ready, ServerEvent
+from tests.broadcasts import NATIVE
 from tests.gateway.session.test_resume import (
     RATE_HZ,
     START,
@@ -173,14 +174,14 @@ async def test_a_session_that_is_resumed_while_it_ends_is_told_to_its_end(tmp_pa
         async with call(context) as first:
             await first.say(START, hush(0.5), speech(1.0))
             ready = await first.receive()
-            (session,) = context.live.values()
+            (session,) = context.live
             await settled()
             await first.say(STOP)
-            await until(lambda: session.has_stopped)
+            await until(lambda: not session.accepts_audio)
             await part(first)
         async with call(context) as second:
             await until(lambda: session.is_over)
-            assert session.session_id in context.live
+            assert context.live.find(session.session_id) is session
             await second.say(resume(ready, after_seq=1))
             with anyio.fail_after(5):
                 messages = await second.hear_all()
@@ -198,7 +199,7 @@ async def test_a_session_that_had_finished_when_its_gateway_was_killed_is_told_t
         await second.say(resume(messages[0], after_seq=2))
         assert kinds(await second.hear_all())[-1] == "finished"
         assert second.transport.close_code == 1000
-        assert context.live == {}
+        assert len(context.live) == 0
 
 
 async def test_a_session_whose_end_cannot_be_written_down_does_not_begin_again(tmp_path: Path) -> None:
@@ -211,32 +212,27 @@ async def test_a_session_whose_end_cannot_be_written_down_does_not_begin_again(t
             store.is_full = True
             await first.say(STOP)
             await first.hear_all()
-        await until(lambda: not context.live)
+        await until(lambda: not len(context.live))
         async with call(context) as second:
             await second.say(resume(ready, after_seq=1))
             assert kinds(await second.hear_all())[-1] == "finished"
-        assert context.live == {}
+        assert len(context.live) == 0
         store.is_full = False
 
 
 async def test_who_comes_at_the_end_of_the_grace_is_not_taken_for_absent() -> None:
-    class Nobody:
-        def welcome(self, ready: Ready, missed: Sequence[Row]) -> None: ...
-        def tell(self, event: ServerEvent) -> None: ...
-        def end(self, error: LivecueError | None) -> None: ...
-
-    audience = EventPublisher("a", None, Broadcaster(), lambda event: None)
+    publisher = EventPublisher(Broadcaster().create(NATIVE), None)
     given_up = False
 
     async def wait() -> None:
         nonlocal given_up
-        await audience.wait_for_absence(0.0)
+        await publisher.absent(0.0)
         given_up = True
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait)
         await checkpoint()
-        audience.begin(Nobody())
+        publisher.attach(SendQueue(10))
         await settled()
         tasks.cancel_scope.cancel()
     assert not given_up
@@ -252,7 +248,7 @@ async def test_a_session_that_cannot_stop_well_is_over_all_the_same_and_no_other
                 await settled()
                 await part(peer)
         await until(lambda: len(context.live) == 1)
-        assert list(context.live) == names[1:]
+        assert [session.session_id for session in context.live] == names[1:]
         assert context.journal is not None
         entry = await context.journal.find(names[0])
         assert entry is not None
@@ -263,13 +259,13 @@ async def test_nothing_is_heard_any_more_once_a_session_is_over(tmp_path: Path) 
     async with gateway(tmp_path) as context, call(context) as peer:
         await peer.say(START)
         await peer.receive()
-        (session,) = context.live.values()
+        (session,) = context.live
         await peer.say(hush(60.0))
-        await until(lambda: session.pipeline.audio_end_sample > 0)
+        await until(lambda: session.received_s > 0)
         session.fail(LivecueError("it fails"))
-        heard = session.pipeline.audio_end_sample
+        heard = session.received_s
         await peer.hear_all()
-        assert session.pipeline.audio_end_sample == heard < 59 * RATE_HZ
+        assert session.received_s == heard < 59
 
 
 async def test_a_session_that_waits_when_its_gateway_stops_has_not_finished(tmp_path: Path) -> None:
@@ -430,7 +426,7 @@ async def test_a_recording_has_each_sample_frame_once_and_whole(tmp_path: Path) 
         async with call(context) as second:
             await second.say(resume(ready), whole[at // 2 * 2 :], STOP)
             await second.hear_all()
-        await until(lambda: not context.live)
+        await until(lambda: not len(context.live))
     (path,) = recordings_of(tmp_path, str(ready["session_id"]))
     with path.open("rb") as file, Media(file, path.name) as media:
         heard = b"".join(media.pieces())
@@ -455,6 +451,6 @@ async def test_what_others_are_told_of_a_session_never_has_its_token(tmp_path: P
     async with gateway(tmp_path) as context, call(context) as peer:
         await peer.say(START)
         ready = await peer.receive()
-        watched = context.watching.open_sessions()[str(ready["session_id"])]
+        watched = context.broadcaster.open_sessions()[str(ready["session_id"])]
         assert watched.ready is not None
         assert str(ready["resume_token"]) not in event_json(watched.ready)

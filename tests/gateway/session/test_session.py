@@ -14,7 +14,7 @@ from decoder.engine import Engine
 from decoder.engines.scripted import CostModel, ScriptedEngine
 from decoder.settings import SchedulerSettings
 from decoder.types import DecodeRequest, EngineError, Hypothesis
-from gateway.session.session import SessionContext
+from gateway.session.context import SessionContext
 from gateway.settings import SessionSettings
 from gateway.wire import ClientEvent, Endpointing, KeepAlive, Start, Update
 from gateway.wire.native.codec import NativeCodec

@@ -15,7 +15,8 @@ from decoder.settings import EngineSettings, GuardSettings, PoolSettings, Stabil
 from decoder.types import DecodeRequest, RequestKind
 from gateway.cli.main import app
 from gateway.errors import ConfigurationError
-from gateway.session.pipeline import Pipeline, PipelineSettings
+from gateway.session.pipeline import Pipeline
+from gateway.session.stage_options import PipelineSettings
 from gateway.settings import SessionSettings, load_settings
 from gateway.wire import Start
 from tests.meeting import RECORDING

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import anyio
 import pytest
 
-from gateway.delivery.broadcast import Broadcaster, SessionInfo
+from gateway.delivery.broadcast import Broadcaster
 from gateway.errors import Unavailable
 from gateway.http.sessions.directory import SessionRecord
 from gateway.http.sessions.event_feed import PAGE_ROWS, EventFeed, follow
@@ -16,22 +17,24 @@ from gateway.journal.store import JournalStore
 from gateway.settings import JournalSettings
 from gateway.sqlite import StateUnavailable
 from gateway.wire import Ack, Flushed, OfChannel, ServerEvent, SpeechStarted, Warning
+from tests.broadcasts import Publish, shown
 from tests.said import final, final_cue, partial_cue, ready
-
-NATIVE = SessionInfo("native", None, 0.0)
+from vad.errors import LivecueError
 
 
 class Published:
-    """A session that is written down and watched."""
+    """A session that is recorded and viewed."""
 
-    def __init__(self, journal: Journal, watching: Broadcaster) -> None:
-        self._journal = journal
-        self._watching = watching
-        journal.open(Opening("a", "native", None, 0.0, {}), lambda message: None)
+    def __init__(self, journal: Journal, tell: Publish) -> None:
+        self.publish = tell
+        self._log = journal.open(Opening("a", "native", None, 0.0, {}), self, count(10_000).__next__)
 
     def __call__(self, *events: ServerEvent) -> None:
         for event in events:
-            self._journal.write("a", event, lambda told: self._watching.tell("a", told))
+            self._log.append(event)
+
+    def close(self, error: LivecueError | None) -> None:
+        raise AssertionError("it does not end")
 
 
 class Interrupted(Journal):
@@ -87,10 +90,10 @@ async def test_nothing_is_lost_or_told_twice_while_the_journal_is_read(tmp_path:
     journal, watching = made(Interrupted, tmp_path), Broadcaster()
     assert isinstance(journal, Interrupted)
     seqs = iter(range(PAGE_ROWS * 2 + 2, 10_000))
-    with watching.show("a", NATIVE):
+    with shown(watching) as tell:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(journal.run)
-            say = Published(journal, watching)
+            say = Published(journal, tell)
             say(ready(), *(final(seq, seq) for seq in range(2, PAGE_ROWS * 2 + 2)))
             await journal.find("a")
 
@@ -115,10 +118,10 @@ async def test_where_the_journal_cannot_be_read_any_more_memory_goes_on(tmp_path
     journal, watching = made(Unreadable, tmp_path), Broadcaster()
     assert isinstance(journal, Unreadable)
     journal.reads = reads
-    with watching.show("a", NATIVE):
+    with shown(watching) as tell:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(journal.run)
-            say = Published(journal, watching)
+            say = Published(journal, tell)
             say(ready(), *(final(seq, seq) for seq in range(2, PAGE_ROWS + 100)))
             await journal.find("a")
             await anyio.wait_all_tasks_blocked()
@@ -140,10 +143,10 @@ async def test_a_session_that_is_not_live_and_cannot_be_read_is_said_to_be_so(tm
 
 async def test_what_is_between_the_session_and_its_peer_is_not_told(tmp_path: Path) -> None:
     journal, watching = made(Journal, tmp_path), Broadcaster()
-    with watching.show("a", NATIVE):
+    with shown(watching) as tell:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(journal.run)
-            say = Published(journal, watching)
+            say = Published(journal, tell)
             say(ready(), Ack(2, 100, 100), Flushed(3, "x"), OfChannel(1, SpeechStarted(4, 1, 0)), Ack(5, 200, 200))
             await journal.find("a")
             with followed(watching, journal, after=1) as story:
@@ -155,8 +158,8 @@ async def test_what_is_between_the_session_and_its_peer_is_not_told(tmp_path: Pa
 
 async def test_who_comes_when_the_session_has_just_ended_is_let_go(tmp_path: Path) -> None:
     watching = Broadcaster()
-    with watching.show("a", NATIVE):
-        watching.tell("a", ready())
+    with shown(watching) as tell:
+        tell(ready())
         watched = watching.open_sessions()["a"]
     with follow(SessionRecord("a", watched, None, is_over=False), None, 0) as story, anyio.fail_after(5):
         assert await told(story) == [1]
@@ -164,12 +167,12 @@ async def test_who_comes_when_the_session_has_just_ended_is_let_go(tmp_path: Pat
 
 async def test_two_who_watch_are_told_the_same_message_written_once() -> None:
     watching = Broadcaster()
-    with watching.show("a", NATIVE):
-        watching.tell("a", ready())
+    with shown(watching) as tell:
+        tell(ready())
         with followed(watching, None, after=1) as first, followed(watching, None, after=1) as second:
-            watching.tell("a", partial_cue(2))
+            tell(partial_cue(2))
             ((_, one),), ((_, other),) = await first.next(), await second.next()
-            watching.tell("a", final_cue(3))
+            tell(final_cue(3))
             ((_, newer),) = await first.next()
     assert one is other
     assert newer != one

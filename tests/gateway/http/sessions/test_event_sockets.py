@@ -14,11 +14,12 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
-from gateway.delivery.broadcast import VIEWER_EVENTS, Broadcast, Broadcaster, Loss, SessionInfo
+from gateway.delivery.broadcast import VIEWER_EVENTS, Broadcast, Broadcaster, Loss
 from gateway.http.sessions.directory import SessionRecord
 from gateway.http.sessions.event_feed import EventFeed, follow
 from gateway.http.sessions.events import WebSocketShow
 from gateway.wire import Finished
+from tests.broadcasts import publish, shown
 from tests.said import final, ready
 from tests.sessions import Message
 from tests.uploading import serving_files
@@ -169,8 +170,8 @@ class Socket:
 @contextmanager
 def live(watching: Broadcaster) -> Iterator[tuple[Broadcast, EventFeed]]:
     """Open a session, and follow it."""
-    with watching.show("a", SessionInfo("native", None, 0.0)):
-        watching.tell("a", ready())
+    with shown(watching) as tell:
+        tell(ready())
         watched = watching.open_sessions()["a"]
         with follow(SessionRecord("a", watched, None, is_over=False), None, 0) as story:
             yield watched, story
@@ -187,9 +188,9 @@ async def test_a_viewer_whose_connection_takes_nothing_is_dropped_and_told_to_co
 
 async def test_a_viewer_that_leaves_too_much_unread_is_dropped_and_told_to_come_again() -> None:
     watching, socket = Broadcaster(), Socket(takes=10_000)
-    with live(watching) as (_, story):
+    with live(watching) as (watched, story):
         for seq in range(2, VIEWER_EVENTS + 10):
-            watching.tell("a", final(seq, seq))
+            publish(watched, final(seq, seq))
         await WebSocketShow(socket.websocket, 10.0, watching.count_stalled).run(story)
     assert len([message for message in socket.sent if message["type"] == "websocket.send"]) == VIEWER_EVENTS + 1
     assert socket.close_code == 1013
@@ -202,7 +203,7 @@ async def test_a_viewer_may_leave_at_any_message(takes: int) -> None:
     async with anyio.create_task_group() as tasks:
         with live(watching) as (watched, story):
             for seq in range(2, 2 + takes):
-                watching.tell("a", final(seq, seq))
+                publish(watched, final(seq, seq))
             tasks.start_soon(WebSocketShow(socket.websocket, 10.0, watching.count_stalled).run, story)
             await anyio.wait_all_tasks_blocked()
             socket.gone.set()
@@ -215,7 +216,7 @@ async def test_a_viewer_may_leave_at_any_message(takes: int) -> None:
 async def test_after_the_last_word_the_socket_is_closed_as_usual() -> None:
     watching, socket = Broadcaster(), Socket(takes=10)
     with live(watching) as (watched, story):
-        watching.tell("a", Finished(2, 100, 0))
+        publish(watched, Finished(2, 100, 0))
         watched.end()
         await WebSocketShow(socket.websocket, 10.0, watching.count_stalled).run(story)
     assert socket.close_code == 1000

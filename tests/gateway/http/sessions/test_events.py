@@ -11,11 +11,12 @@ import pytest
 from starlette.types import Message as AsgiMessage
 from websockets.asyncio.client import connect
 
-from gateway.delivery.broadcast import Broadcaster, SessionInfo
+from gateway.delivery.broadcast import Broadcaster
 from gateway.http.sessions.directory import SessionRecord
 from gateway.http.sessions.event_feed import follow
 from gateway.http.sessions.events import EventStream
 from gateway.journal.store import Batch, JournalStore, Opening
+from tests.broadcasts import shown
 from tests.said import final, ready
 from tests.servers import Served
 from tests.sessions import Message, hush, speech
@@ -110,7 +111,7 @@ async def test_a_viewer_that_goes_away_is_forgotten() -> None:
             await viewer.next()
         await speak(websocket)
         with anyio.fail_after(5):
-            while served.gateway.sessions.watching.viewers:
+            while served.gateway.sessions.broadcaster.viewers:
                 await websocket.ping()
 
 
@@ -133,7 +134,7 @@ async def test_all_that_was_said_is_told_however_little_memory_has(tmp_path: Pat
     async with serving_files(settings=settings_with(tmp_path)) as served, session(served) as (websocket, session_id):
         for _ in range(3):
             await speak(websocket)
-        watched = served.gateway.sessions.watching.open_sessions()[session_id]
+        watched = served.gateway.sessions.broadcaster.open_sessions()[session_id]
         watched._backlog.clear()
         async with watch(served, session_id) as viewer:
             finals = [(await viewer.until("final"))[-1] for _ in range(3)]
@@ -201,7 +202,7 @@ async def test_a_session_whose_client_may_come_back_is_told_and_the_viewer_asks_
 async def test_a_session_that_nobody_can_take_up_any_more_is_over_before_it_is_swept(tmp_path: Path) -> None:
     async with serving_files(settings=settings_with(tmp_path)) as served:
         assert served.gateway.sessions.journal is not None
-        await served.gateway.sessions.journal.sweep()
+        await served.gateway.sessions.journal.maintenance.sweep()
         write_down(tmp_path, left_open(time.time() - 1_000))
         async with watch(served, "a", after=2) as viewer:
             assert viewer.response.status_code == 204
@@ -270,10 +271,10 @@ async def test_a_viewer_whose_connection_takes_nothing_is_dropped() -> None:
         if message["type"] == "http.response.body":
             await anyio.sleep_forever()
 
-    with watching.show("a", SessionInfo("native", None, 0.0)):
-        watching.tell("a", ready())
-        shown = SessionRecord("a", watching.open_sessions()["a"], None, is_over=False)
-        following = follow(shown, None, 0)
+    with shown(watching) as tell:
+        tell(ready())
+        record = SessionRecord("a", watching.open_sessions()["a"], None, is_over=False)
+        following = follow(record, None, 0)
         await EventStream(following, 0.02, lambda: stalled.append("a"))({"type": "http"}, receive, send)
         assert watching.viewers == 0
     assert stalled == ["a"]

@@ -94,7 +94,7 @@ async def left_open(gateway: Gateway, folder: Path, age_s: float) -> None:
     """Write down a session as a gateway that was killed so long ago has left it."""
     store = JournalStore(folder / "journal.db")
     assert gateway.sessions.journal is not None
-    await gateway.sessions.journal.sweep()
+    await gateway.sessions.journal.maintenance.sweep()
     opening = Opening("left", "native", None, time.time() - age_s, {})
     store.write(Batch(openings=[opening]))
     store.close()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decoder.engines.scripted import ScriptedEngine
-from gateway.session.session import SessionContext
+from gateway.session.context import SessionContext
 from gateway.wire import AudioFormat, Encoding, Final, Flush, Latency, Partial, ProtocolError, Start, Update, WordSpan
 from gateway.wire.deepgram.codec import DeepgramCodec, goodbye
 from gateway.wire.deepgram.listen_params import Listen, read_listen

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from decoder.engines.scripted import ScriptedEngine
-from gateway.session.session import SessionContext
+from gateway.session.context import SessionContext
 from gateway.wire import Eager, Final, Latency, Partial, ProtocolError, ServerEvent, SpeechEnded, Update, WordSpan
 from gateway.wire.deepgram.flux_codec import FluxCodec
 from gateway.wire.deepgram.flux_params import Turns, confidence_of, read_turns

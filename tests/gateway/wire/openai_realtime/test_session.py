@@ -7,7 +7,7 @@ from dataclasses import replace
 from decoder.engine import Engine
 from decoder.engines.scripted import ScriptedEngine
 from decoder.types import DecodeRequest, Hypothesis, Word
-from gateway.session.session import SessionContext
+from gateway.session.context import SessionContext
 from gateway.wire.openai_realtime.codec import OpenAIRealtimeCodec
 from tests.sessions import (
     SETTINGS,

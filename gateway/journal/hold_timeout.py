@@ -1,0 +1,44 @@
+"""Publishes events that have waited too long to become durable: a slow disk must not delay captions."""
+
+from collections import deque
+
+import anyio
+
+from gateway.journal.ordered_delivery import PendingEvent
+from gateway.journal.session_log import SessionLog
+
+__all__ = ["HoldTimeout"]
+
+_MAX_HOLD_S = 0.1
+"""Barely visible in captions, and much longer than a write takes."""
+
+
+class HoldTimeout:
+    """Events that are held until they are durable; each is released after `_MAX_HOLD_S` at the latest."""
+
+    def __init__(self) -> None:
+        self._held: deque[tuple[float, SessionLog, PendingEvent]] = deque()
+        """With the time at which each is due: as many events as come in `_MAX_HOLD_S`."""
+        self._has_held = anyio.Event()
+
+    def add(self, log: SessionLog, pending: PendingEvent) -> None:
+        """Start the timeout of an event of that log."""
+        self._held.append((anyio.current_time() + _MAX_HOLD_S, log, pending))
+        self._has_held.set()
+
+    def release_all(self) -> None:
+        """Release all events at once."""
+        for _, log, pending in tuple(self._held):
+            log.release(pending)
+
+    async def run(self) -> None:
+        """Release the events that are due, until cancelled."""
+        while True:
+            await self._has_held.wait()
+            while self._held:
+                due_s, log, pending = self._held[0]
+                if pending.is_held:
+                    await anyio.sleep_until(due_s)
+                self._held.popleft()
+                log.release(pending)
+            self._has_held = anyio.Event()

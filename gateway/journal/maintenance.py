@@ -1,0 +1,89 @@
+"""Keeps the journal's file in order: retention, interrupted sessions, a file that vanishes."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from itertools import chain, repeat
+
+import anyio
+
+from gateway.journal.store import JournalStore
+from gateway.journal.writer import JournalWriter
+from gateway.settings import JournalSettings
+from gateway.sqlite import StateUnavailable
+
+__all__ = ["Maintenance"]
+
+logger = logging.getLogger("livecue.journal")
+
+_SWEEP_S = 3_600.0
+"""Retention is counted in days."""
+
+_LOOK_S = 1.0
+"""Between two looks whether the file is still there: events written to a deleted file are lost."""
+
+_S_PER_DAY = 86_400.0
+
+
+class Maintenance:
+    """Deletes what has been kept long enough, and notices when the file is gone.
+
+    Args:
+        store: the file.
+        writer: of the file.
+        settings: how long sessions are kept.
+        grace_s: a session that is not open here was interrupted when nothing has been written of it for so long.
+        clock: seconds since 1970.
+        delete: deletes a session.
+    """
+
+    def __init__(
+        self,
+        store: JournalStore,
+        writer: JournalWriter,
+        settings: JournalSettings,
+        grace_s: float,
+        clock: Callable[[], float],
+        delete: Callable[[str], Awaitable[bool]],
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._settings = settings
+        self._grace_s = grace_s
+        self._clock = clock
+        self._delete = delete
+
+    async def run(self) -> None:
+        """Look after the file until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._sweep_on)
+            tasks.start_soon(self._check_on)
+
+    async def sweep(self) -> None:
+        """Delete what has been kept long enough, and end sessions that a crash has left open longer than the grace.
+
+        Raises:
+            StateUnavailable: the journal cannot be written.
+        """
+        now_s, days = self._clock(), self._settings.retention_days
+        ended_before_s = None if days is None else now_s - days * _S_PER_DAY
+        own = self._writer.sessions()
+        due = await self._store.run(lambda: self._store.sweep(now_s - self._grace_s, ended_before_s, now_s, own))
+        for session_id in due:
+            await self._delete(session_id)
+
+    async def _check_on(self) -> None:
+        while True:
+            try:
+                await self._store.run(self._store.check)
+            except StateUnavailable as error:
+                self._writer.fail(error)
+            await anyio.sleep(_LOOK_S)
+
+    async def _sweep_on(self) -> None:
+        # a session that a crash has left open may be resumed within the grace, so look again once that is over
+        for wait_s in chain((0.0, self._grace_s), repeat(_SWEEP_S)):
+            await anyio.sleep(wait_s)
+            try:
+                await self.sweep()
+            except StateUnavailable as error:
+                logger.warning("the journal cannot be swept, trying again later: %s", error)

@@ -1,0 +1,63 @@
+"""The events of one session on their way out: recorded in the journal, then published in order."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from gateway.journal.ordered_delivery import EventSink, OrderedDelivery, PendingEvent
+from gateway.wire import ServerEvent, Warning
+from vad.errors import LivecueError
+
+__all__ = ["EventRecorder", "SessionLog"]
+
+
+class EventRecorder(Protocol):
+    """Records the events of all sessions."""
+
+    def record(self, session_id: str, pending: PendingEvent) -> None:
+        """Record the next event of a session, and hold it where it must be durable before it is published."""
+        ...
+
+
+class SessionLog:
+    """An append-only log of one session's events.
+
+    Args:
+        session_id: whose.
+        sink: receives every event, in order: at once, or when it is durable.
+        next_seq: numbers the warnings that the log itself appends.
+        recorder: writes the journal; None: nothing is recorded.
+    """
+
+    def __init__(
+        self, session_id: str, sink: EventSink, next_seq: Callable[[], int], recorder: EventRecorder | None = None
+    ) -> None:
+        self._session_id = session_id
+        self._next_seq = next_seq
+        self._recorder = recorder
+        self._delivery = OrderedDelivery(sink)
+
+    @property
+    def next_pending_seq(self) -> int | None:
+        """Number of the first event that is not published yet; None: there is none."""
+        return self._delivery.next_seq
+
+    def append(self, event: ServerEvent) -> None:
+        """Record an event and publish it; after `close` it is discarded."""
+        if self._delivery.is_closed:
+            return
+        pending = PendingEvent(event)
+        if self._recorder is not None:
+            self._recorder.record(self._session_id, pending)
+        self._delivery.put(pending)
+
+    def append_warning(self, code: str, message: str) -> None:
+        """Append a warning."""
+        self.append(Warning(self._next_seq(), code, message))
+
+    def release(self, pending: PendingEvent) -> None:
+        """Publish an event that is durable now, or shall wait for that no longer."""
+        self._delivery.release(pending)
+
+    def close(self, error: LivecueError | None = None) -> None:
+        """Append nothing more; the sink is closed once it has received everything."""
+        self._delivery.close(error)

@@ -1,0 +1,92 @@
+"""Assembles a session from its parts."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from uuid import uuid4
+
+import anyio
+
+from gateway.delivery.broadcast import SessionInfo
+from gateway.journal.journal import SavedSession
+from gateway.journal.recording import Recording
+from gateway.session.audio_intake import AudioIntake
+from gateway.session.channel_pipelines import SessionPipeline, open_pipeline
+from gateway.session.checkpoint import FRESH, Checkpoint
+from gateway.session.context import SessionContext
+from gateway.session.output import SessionOutput
+from gateway.session.pipeline_driver import PipelineDriver
+from gateway.wire import AudioFormat, Start
+
+__all__ = ["Restored", "SessionParts", "assemble"]
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A session that goes on after its gateway was gone.
+
+    Attributes:
+        saved: what the journal has of it.
+        checkpoint: where it goes on.
+        token: that resumes it.
+    """
+
+    saved: SavedSession
+    checkpoint: Checkpoint
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionParts:
+    """The parts of one session, wired.
+
+    Attributes:
+        session_id: opaque, unique in this gateway.
+        audio: format of the client's audio.
+        pipeline: audio in, requests and events out.
+        driver: runs the pipeline.
+        intake: where audio enters.
+        recording: keeps the audio; None: it is not kept.
+        output: where events go.
+    """
+
+    session_id: str
+    audio: AudioFormat
+    pipeline: SessionPipeline
+    driver: PipelineDriver
+    intake: AudioIntake
+    recording: Recording | None
+    output: SessionOutput
+
+    async def run(self, *tasks: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Run the parts, and further tasks, until the output is closed."""
+        recording = () if self.recording is None else (self.recording.run,)
+        async with anyio.create_task_group() as group:
+            for task in (self.driver.run, self.output.broadcast.run, *recording, *tasks):
+                group.start_soon(task)
+            await self.output.closed.wait()
+            group.cancel_scope.cancel()
+
+
+def assemble(context: SessionContext, start: Start, info: SessionInfo, restored: Restored | None) -> SessionParts:
+    """Return the parts of a session.
+
+    Raises:
+        ProtocolError: an option that is not available.
+    """
+    checkpoint, saved, token = FRESH, None, None
+    if restored is not None:
+        checkpoint, saved, token = restored.checkpoint, restored.saved, restored.token
+    session_id = uuid4().hex if saved is None else saved.entry.session_id
+    pipeline = open_pipeline(session_id, start, context.settings, context.engine, checkpoint)
+    output = SessionOutput(session_id, context, start, info, pipeline.next_seq, saved, token)
+    driver = PipelineDriver(pipeline, context.scheduler, output.log)
+    recording = _recording(context, session_id, start, output)
+    intake = AudioIntake(driver, pipeline, start.audio, context.metrics, recording, checkpoint.paid_sample)
+    return SessionParts(session_id, start.audio, pipeline, driver, intake, recording, output)
+
+
+def _recording(context: SessionContext, session_id: str, start: Start, output: SessionOutput) -> Recording | None:
+    if context.recordings is None:
+        return None
+    return Recording(context.recordings, session_id, start, partial(output.log.append_warning, "recording_stopped"))

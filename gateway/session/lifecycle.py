@@ -1,0 +1,140 @@
+"""The life of a session. PURE.
+
+| state      | attach   | detach   | stop     | evict   | finish   | fail   |
+|------------|----------|----------|----------|---------|----------|--------|
+| connecting | live     | –        | –        | –       | –        | failed |
+| live       | live     | detached | draining | –       | –        | failed |
+| detached   | live     | –        | draining | evicted | –        | failed |
+| draining   | draining | draining | draining | evicted | finished | failed |
+| evicted    | –        | –        | –        | –       | finished | failed |
+| finished   | –        | –        | –        | –       | –        | –      |
+| failed     | –        | –        | –        | –       | –        | –      |
+
+A dash: the transition is ignored, for what causes it has come too late.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from vad.errors import LivecueError
+
+__all__ = ["TRANSITIONS", "Lifecycle", "State", "Transition"]
+
+
+class State(StrEnum):
+    """Where a session is in its life."""
+
+    CONNECTING = "connecting"
+    """Created, and not open yet."""
+    LIVE = "live"
+    """A client sends audio."""
+    DETACHED = "detached"
+    """The client is gone, and may resume."""
+    DRAINING = "draining"
+    """No more audio is accepted; finals are outstanding. The client may leave and resume."""
+    EVICTED = "evicted"
+    """The client has not come back in time, and cannot any more; finals are outstanding."""
+    FINISHED = "finished"
+    """All audio has its final."""
+    FAILED = "failed"
+    """Ended by an error; finals may be missing."""
+
+
+class Transition(StrEnum):
+    """What happens to a session."""
+
+    ATTACH = "attach"
+    """A client connects."""
+    DETACH = "detach"
+    """The client's connection is lost, and it may resume."""
+    STOP = "stop"
+    """The client or the gateway ends the audio."""
+    EVICT = "evict"
+    """The client has been away for too long, or others need its place."""
+    FINISH = "finish"
+    """The last final is there."""
+    FAIL = "fail"
+    """An error that the session cannot go on from."""
+
+
+TRANSITIONS: Mapping[State, Mapping[Transition, State]] = {
+    State.CONNECTING: {Transition.ATTACH: State.LIVE, Transition.FAIL: State.FAILED},
+    State.LIVE: {
+        Transition.ATTACH: State.LIVE,
+        Transition.DETACH: State.DETACHED,
+        Transition.STOP: State.DRAINING,
+        Transition.FAIL: State.FAILED,
+    },
+    State.DETACHED: {
+        Transition.ATTACH: State.LIVE,
+        Transition.STOP: State.DRAINING,
+        Transition.EVICT: State.EVICTED,
+        Transition.FAIL: State.FAILED,
+    },
+    State.DRAINING: {
+        Transition.ATTACH: State.DRAINING,
+        Transition.DETACH: State.DRAINING,
+        Transition.STOP: State.DRAINING,
+        Transition.EVICT: State.EVICTED,
+        Transition.FINISH: State.FINISHED,
+        Transition.FAIL: State.FAILED,
+    },
+    State.EVICTED: {Transition.FINISH: State.FINISHED, Transition.FAIL: State.FAILED},
+    State.FINISHED: {},
+    State.FAILED: {},
+}
+"""The table above."""
+
+
+class Lifecycle:
+    """The state of one session, and the error that has ended it or will."""
+
+    def __init__(self) -> None:
+        self._state = State.CONNECTING
+        self._error: LivecueError | None = None
+
+    @property
+    def state(self) -> State:
+        """Where the session is."""
+        return self._state
+
+    @property
+    def error(self) -> LivecueError | None:
+        """Why the session ends or has ended; None: its client decides, or decided."""
+        return self._error
+
+    @property
+    def accepts_audio(self) -> bool:
+        """Whether audio is decoded that comes now."""
+        return self._state is State.LIVE
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether a client may attach to it."""
+        return Transition.ATTACH in TRANSITIONS[self._state]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can happen to it any more."""
+        return not TRANSITIONS[self._state]
+
+    @property
+    def outcome(self) -> str:
+        """How it has ended: the code of its error, `finished`, or `interrupted` where it is not over."""
+        if self._error is not None:
+            return self._error.code
+        return "finished" if self._state is State.FINISHED else "interrupted"
+
+    def apply(self, transition: Transition, error: LivecueError | None = None) -> bool:
+        """Make a transition; return whether it is one in this state, else nothing changes.
+
+        Args:
+            transition: what happens.
+            error: why; it replaces an earlier one.
+        """
+        following = TRANSITIONS[self._state].get(transition)
+        if following is None:
+            return False
+        self._state = following
+        self._error = error or self._error
+        return True
