@@ -45,15 +45,11 @@ class SessionWarnings:
         if lag_s >= settings.lag_limit_s:
             raise Lagging(f"{behind} (limit {settings.lag_limit_s:g} s)")
         if lag_s >= settings.lag_shed_s:
-            yield from self._begin(
-                "partials_paused", f"transcription is {lag_s:.1f} s behind: no partials until it has caught up"
-            )
+            yield from self._begin("partials_paused", f"{behind}: partials are paused until it has caught up")
         elif lag_s <= settings.lag_shed_s / 2:
             self._codes.discard("partials_paused")
         if lag_s >= settings.lag_limit_s / 2:
-            yield from self._begin(
-                "lagging", f"transcription is {lag_s:.1f} s behind: the session ends at {settings.lag_limit_s:g} s"
-            )
+            yield from self._begin("lagging", f"{behind}: the session ends at {settings.lag_limit_s:g} s")
         elif lag_s <= settings.lag_limit_s / 4:
             self._codes.discard("lagging")
         if repaired_samples:
