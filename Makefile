@@ -66,11 +66,18 @@ $(COMPAT_STAMP): pyproject.toml tests/compat/package-lock.json
 	$(PYTHON) -m venv $(COMPAT_VENV)
 	$(COMPAT_VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(COMPAT_VENV)/bin/python -m pip install --quiet --group compat --editable .
+	$(COMPAT_VENV)/bin/python -m pip install --quiet --no-deps --group compat-alone
+	@if python3.13 -c '' 2> /dev/null; then \
+		python3.13 -m venv $(COMPAT_VENV)/home-assistant && \
+		$(COMPAT_VENV)/home-assistant/bin/python -m pip install --quiet --upgrade pip && \
+		$(COMPAT_VENV)/home-assistant/bin/python -m pip install --quiet --group home-assistant; \
+	else echo "no python3.13: Home Assistant is left out"; fi
 	cp tests/compat/package.json tests/compat/package-lock.json $(COMPAT_VENV)
 	@if command -v npm > /dev/null; then npm ci --silent --prefix $(COMPAT_VENV); \
 	else echo "no npm: the clients in JavaScript are left out"; fi
 	touch $@
 
+# VOSK_SERVER: a clone of github.com/alphacep/vosk-server, whose sample clients are in no package.
 test-compat: $(COMPAT_STAMP)
 	$(COMPAT_VENV)/bin/python -m pytest -W default tests/compat # their warnings are not ours
 

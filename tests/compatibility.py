@@ -6,13 +6,24 @@ row is written by the test itself when `COMPATIBILITY_UPDATE=1` is set; a row wh
 
 import ast
 import json
+import sys
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
 import pytest
 
-__all__ = ["DOCUMENT", "NODE_MODULES", "Recorder", "Row", "exercises", "marked_rows", "rows_of"]
+__all__ = [
+    "COMMANDS",
+    "DOCUMENT",
+    "HOME_ASSISTANT",
+    "NODE_MODULES",
+    "Recorder",
+    "Row",
+    "exercises",
+    "marked_rows",
+    "rows_of",
+]
 
 _TESTS = Path(__file__).parent
 
@@ -20,6 +31,12 @@ DOCUMENT = _TESTS.parent / "docs" / "compatibility.md"
 
 NODE_MODULES = _TESTS.parent / ".venv-compat" / "node_modules"
 """Where `make test-compat` puts clients in JavaScript."""
+
+HOME_ASSISTANT = _TESTS.parent / ".venv-compat" / "home-assistant" / "bin" / "python"
+"""The Python for which it installs Home Assistant."""
+
+COMMANDS = str(Path(sys.executable).parent)
+"""Where the commands of the packages lie that are installed for the tests."""
 
 Row = tuple[str, str]
 """Client and what is exercised."""
@@ -99,4 +116,5 @@ def _version(client: str) -> str:
     try:
         return version(client)
     except PackageNotFoundError:
-        return "–"
+        folders = [str(folder) for folder in HOME_ASSISTANT.parent.parent.glob("lib/python*/site-packages")]
+        return next((found.version for found in distributions(name=client, path=folders)), "–")

@@ -85,6 +85,7 @@ class Order:
         logprobs: whether words come with their log probabilities.
         stream: whether the answer is sent utterance by utterance.
         silence_ms: silence that ends an utterance; None: the gateway's.
+        model: the one that does it, which need not be the one that was asked for.
         track: which audio track of the file, counted from 1; None: the one that is played by default.
     """
 
@@ -98,6 +99,7 @@ class Order:
     logprobs: bool
     stream: bool
     silence_ms: int | None
+    model: str
     track: int | None = None
 
 
@@ -144,6 +146,7 @@ def read_order(fields: Fields, task: Task, info: EngineInfo) -> Order:
         logprobs=bool(include),
         stream=stream and response_format in (ResponseFormat.JSON, ResponseFormat.TEXT),
         silence_ms=_read_silence_ms(fields),
+        model=info.model,
         track=_read_track(fields),
     )
 

@@ -53,9 +53,11 @@ class Logprob(BaseModel):
 
 
 class Transcription(BaseModel):
-    """The body of `response_format=json`."""
+    """The body of `response_format=json`. `model` and `language`, null where nobody speaks, are what Mistral's has."""
 
     text: str
+    model: str
+    language: str | None
     languages: list[Language]
     usage: Usage
     logprobs: list[Logprob] | None = None
@@ -131,7 +133,9 @@ def body_of(order: Order, passages: Sequence[Passage], duration_s: float) -> Bod
     """
     match order.response_format:
         case ResponseFormat.JSON:
-            return Body(_json(_transcription(order, passages, duration_s)), "application/json")
+            left_out = None if order.logprobs else {"logprobs"}
+            written = _transcription(order, passages, duration_s).model_dump_json(exclude=left_out)
+            return Body(written, "application/json")
         case ResponseFormat.VERBOSE_JSON:
             return Body(_json(_verbose(order, passages, duration_s)), "application/json")
         case ResponseFormat.TEXT:
@@ -181,9 +185,12 @@ class DeltaWriter:
 
 
 def _transcription(order: Order, passages: Sequence[Passage], duration_s: float) -> Transcription:
+    languages = _languages(order, passages)
     return Transcription(
         text=text_of(passages),
-        languages=_languages(order, passages),
+        model=order.model,
+        language=languages[0].code if languages else None,
+        languages=languages,
         usage=_usage(duration_s),
         logprobs=_logprobs(passages) if order.logprobs else None,
     )

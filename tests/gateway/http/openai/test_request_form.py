@@ -28,7 +28,8 @@ def refusal(info: EngineInfo = ANY, task: Task = Task.TRANSCRIBE, /, **fields: s
 
 
 def test_a_model_is_all_that_is_needed() -> None:
-    assert order() == Order(Task.TRANSCRIBE, ResponseFormat.JSON, None, (), "", 0.0, frozenset(), False, False, None)
+    plain = Order(Task.TRANSCRIBE, ResponseFormat.JSON, None, (), "", 0.0, frozenset(), False, False, None, ANY.model)
+    assert order() == plain
 
 
 @pytest.mark.parametrize("model", ["gpt-4o-transcribe", "large-v3", "名前", "", " "])

@@ -54,6 +54,7 @@ def order(response_format: ResponseFormat = ResponseFormat.JSON, **wishes: objec
         "logprobs": False,
         "stream": False,
         "silence_ms": None,
+        "model": "tiny.en",
     }
     return Order(response_format=response_format, **(defaults | wishes))  # type: ignore[arg-type]  # of many types
 
@@ -64,9 +65,11 @@ def read(wanted: Order, *passages: Passage, duration_s: float = 3.0) -> dict[str
     return parsed
 
 
-def test_json_has_the_text_the_languages_and_what_was_heard() -> None:
+def test_json_has_the_text_the_model_the_languages_and_what_was_heard() -> None:
     assert read(order(), passage(0, "Hello there."), passage(2, "Good bye.")) == {
         "text": "Hello there. Good bye.",
+        "model": "tiny.en",
+        "language": "en",
         "languages": [{"code": "en"}],
         "usage": {"type": "duration", "seconds": 3.0},
     }
@@ -75,11 +78,13 @@ def test_json_has_the_text_the_languages_and_what_was_heard() -> None:
 def test_the_language_most_was_said_in_comes_first() -> None:
     body = read(order(), passage(0, "Ja."), passage(1, "Good morning."), passage(2, "Nein.", language="de"))
     assert body["languages"] == [{"code": "en"}, {"code": "de"}]
+    assert body["language"] == "en"
 
 
 def test_where_nobody_speaks_the_language_is_the_one_asked_for() -> None:
     assert read(order(language="fr"))["languages"] == [{"code": "fr"}]
-    assert read(order()) == {"text": "", "languages": [], "usage": {"type": "duration", "seconds": 3.0}}
+    nothing = read(order())
+    assert (nothing["text"], nothing["language"], nothing["languages"]) == ("", None, [])
     assert read(order(ResponseFormat.VERBOSE_JSON))["language"] == "unknown"
 
 
