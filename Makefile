@@ -79,7 +79,7 @@ test-compat: $(COMPAT_STAMP)
 # the lowest version of each dependency that pyproject.toml allows, with the newest there is, and so on other Pythons.
 BOUNDS := lowest:$(PYTHON) newest:$(PYTHON) newest:python3.12 newest:python3.13
 BOUNDS_TESTS := tests/vad/test_detector_availability.py tests/vad/test_hybrid.py tests/vad/test_media_containers.py \
-	tests/vad/test_origin.py tests/vad/test_pcm_decoder.py tests/vad/test_resampler.py tests/vad/test_track_clock.py \
+	tests/vad/test_pcm_decoder.py tests/vad/test_resampler.py tests/vad/test_track_clock.py \
 	tests/gateway/test_demux.py tests/gateway/test_containers.py tests/gateway/test_uploads.py tests/gateway/test_server.py \
 	tests/gateway/test_transcribe_cli.py tests/gateway/test_settings.py tests/clients/test_stream.py
 test-bounds: $(STAMP)
