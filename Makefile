@@ -9,6 +9,7 @@ COMPAT_VENV := .venv-compat
 COMPAT_STAMP := $(COMPAT_VENV)/.installed
 SUPPLY_VENV := .venv-supply
 SUPPLY_STAMP := $(SUPPLY_VENV)/.installed
+BOUNDS_VENV := .venv-bounds
 AUDIO ?= ../shared/audio
 
 .PHONY: demo serve models test test-slow test-browser test-bounds test-pythons screenshots settings test-compat check format bench lock audit sbom clean
@@ -81,17 +82,22 @@ $(COMPAT_STAMP): pyproject.toml tests/compat/package-lock.json
 test-compat: $(COMPAT_STAMP)
 	$(COMPAT_VENV)/bin/python -m pytest -W default tests/compat # their warnings are not ours
 
-# With the lowest version of each dependency that pyproject.toml allows, and with the newest there is.
-BOUNDS_TESTS := tests/vad tests/gateway/media/test_sandboxed_decoder.py tests/gateway/media/test_container_transport.py tests/gateway/media/test_upload.py \
+# What reads files, finds speech and reads settings: what other versions of dependencies, and of Python, have broken. With
+# the lowest version of each dependency that pyproject.toml allows, with the newest there is, and so on other Pythons.
+BOUNDS := lowest:$(PYTHON) newest:$(PYTHON) newest:python3.12 newest:python3.13
+BOUNDS_TESTS := tests/vad/test_detector_availability.py tests/vad/test_hybrid.py tests/vad/test_media_file.py \
+	tests/vad/test_audio.py tests/vad/test_resample.py tests/vad/test_track_clock.py tests/gateway/media \
 	tests/gateway/http/test_app.py tests/gateway/cli/test_transcribe.py tests/gateway/test_settings.py tests/clients/test_stream.py
 test-bounds: $(STAMP)
-	for bound in lowest newest; do \
-		$(PYTHON) -m venv .venv-$$bound && \
-		{ [ $$bound = newest ] || $(BIN)/python -m tools.lowest > .venv-$$bound/constraints.txt; } && \
-		touch .venv-$$bound/constraints.txt && \
-		.venv-$$bound/bin/python -m pip install --quiet --upgrade pip && \
-		.venv-$$bound/bin/python -m pip install --quiet --constraint .venv-$$bound/constraints.txt --group bounds --editable . && \
-		.venv-$$bound/bin/python -m pytest --numprocesses auto -W default $(BOUNDS_TESTS) || exit 1; \
+	for bound in $(BOUNDS); do \
+		resolution=$${bound%%:*} python=$${bound#*:}; \
+		executable=$$($$python -c 'import sys; print(sys.executable)' 2> /dev/null) || \
+			{ echo "no $$python: its tests are skipped"; continue; }; \
+		echo "$$resolution versions of dependencies, $$($$executable --version)"; \
+		$(BIN)/uv venv --quiet --clear --python $$executable $(BOUNDS_VENV) && \
+		$(BIN)/uv pip install --quiet --python $(BOUNDS_VENV) --group bounds --editable . \
+			--resolution $$([ $$resolution = lowest ] && echo lowest-direct || echo highest) && \
+		$(BOUNDS_VENV)/bin/python -m pytest --numprocesses auto -W default $(BOUNDS_TESTS) || exit 1; \
 	done
 
 # The other Pythons that are supported, where they are installed, each in an environment of its own.
@@ -148,6 +154,6 @@ sbom: $(SUPPLY_STAMP)
 	$(SUPPLY_VENV)/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-file build/sbom.json
 
 clean:
-	rm -rf $(VENV) $(COMPAT_VENV) $(SUPPLY_VENV) .venv-lowest .venv-newest build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf $(VENV) $(COMPAT_VENV) $(SUPPLY_VENV) $(BOUNDS_VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache \
 		.hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -174,11 +174,14 @@ class StateDatabase:
                     connection.execute(pragma)
                 with _transaction(connection):
                     self._migrate(connection)
+                self._file = os.open(self.path, os.O_RDONLY)  # not inherited, PEP 446
+            except OSError as error:
+                connection.close()
+                raise self._unavailable(error.strerror or str(error)) from error
             except BaseException:
                 connection.close()
                 raise
             self._connection = connection
-            self._file = os.open(self.path, os.O_RDONLY)  # not inherited, PEP 446
             self._size_bytes = os.fstat(self._file).st_size
         return self._connection
 

@@ -1,12 +1,16 @@
 """What is installed with `pip install livecue`, and that it brings all that it imports."""
 
+import os
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from pathlib import Path
 
 import pytest
 
@@ -71,3 +75,31 @@ def test_nothing_that_is_shipped_imports_what_is_not() -> None:
     for name in shipped():
         for imported in imports_of(ROOT / name):
             assert not imported.startswith(tuple(hidden)), f"{name} imports {imported}"
+
+
+@pytest.mark.slow  # it asks the index for all that livecue needs
+@pytest.mark.timeout(600)
+def test_a_wheel_captions_a_file_outside_a_clone(tmp_path: Path) -> None:
+    home, recording = tmp_path / "home", tmp_path / "talk.flac"
+    environment = {
+        **os.environ,
+        "HOME": str(home),
+        "UV_CACHE_DIR": str(tmp_path / "cache"),
+        "UV_TOOL_DIR": str(home / "tools"),
+        "UV_TOOL_BIN_DIR": str(home / "bin"),
+    }
+
+    def run(*command: str | Path) -> str:
+        return subprocess.run(  # noqa: S603  # our own commands
+            command, cwd=tmp_path, env=environment, check=True, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        ).stdout
+
+    uv = Path(sys.executable).with_name("uv")
+    run(uv, "build", "--quiet", "--wheel", "--out-dir", tmp_path, ROOT)
+    (wheel,) = tmp_path.glob("livecue-*.whl")
+    run(uv, "tool", "install", "--quiet", "--python", sys.executable, wheel)
+    shutil.copy(ROOT / "clients" / "demo" / "talk.flac", recording)
+
+    assert run(home / "bin" / "livecue", "--version").strip() == PROJECT["version"]
+    run(home / "bin" / "livecue", "transcribe", recording, "-o", tmp_path / "talk.srt")
+    assert "Dashwood" in (tmp_path / "talk.srt").read_text(encoding="utf-8")

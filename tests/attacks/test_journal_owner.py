@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -110,8 +111,8 @@ async def test_a_session_goes_on_in_a_new_file_and_is_known_to_be_incomplete(pat
         await told.warned.wait()
         told.write(final(3, 2))
         await told.up_to(final(3, 2))
-        with anyio.fail_after(10):
-            while not JournalStore(path).events("a"):
+        with anyio.fail_after(10), closing(JournalStore(path)) as store:
+            while not store.events("a"):
                 await anyio.lowlevel.checkpoint()
         entry = await journal.find("a")
         assert entry is not None

@@ -9,8 +9,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from decoder.choice import create_engine
 from decoder.engine import Engine
+from decoder.engine_selection import create_engine
 from decoder.engines.scripted import ScriptedEngine
 from gateway.settings import load_settings
 from tests.compatibility import COMMANDS, HOME_ASSISTANT, exercises

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import anyio
 import pytest
@@ -43,6 +44,19 @@ def refusal(path: Path, *schemas: Schema) -> str:
     prefix = f"state.database = {str(path)!r}: "
     assert message.startswith(prefix)
     return message.removeprefix(prefix)
+
+
+@contextmanager
+def few_descriptors(resource: ModuleType, free: int) -> Iterator[None]:
+    """Leave this process so many file descriptors, or fewer, while the block lasts."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + free, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 # --- the file -------------------------------------------------------------------------------------------------------
@@ -169,6 +183,20 @@ def test_a_file_that_may_not_be_written_is_refused(path: Path) -> None:
         database.write(lambda connection: add("one", connection))
     path.chmod(0o400)
     assert refusal(path) == "Permission denied"
+
+
+@pytest.mark.parametrize("free", range(12))
+def test_a_database_that_lacks_descriptors_says_so_and_opens_once_there_are(path: Path, free: int) -> None:
+    resource = pytest.importorskip("resource")
+    with opened(path) as database:
+        database.write(lambda connection: add("one", connection))
+        database.close()
+        with few_descriptors(resource, free):
+            try:
+                assert notes(database) == ["one"]
+            except StateUnavailable as error:
+                assert str(error).startswith("state.database = ")  # noqa: PT017  # more of them are enough
+        assert notes(database) == ["one"]
 
 
 def test_a_file_that_another_process_keeps_locked_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

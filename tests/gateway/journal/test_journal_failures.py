@@ -168,7 +168,8 @@ async def test_sessions_that_have_ended_meanwhile_are_bounded_too(path: Path, mo
                 await told.warned.wait()
                 told.write(final(1))
                 journal.end(session_id, "finished", NOW_S)
-    assert {entry.session_id for entry in JournalStore(path).entries()} == {"b", "c"}
+    with closing(JournalStore(path)) as store:
+        assert {entry.session_id for entry in store.entries()} == {"b", "c"}
     assert journal.counts.lost == 2, "the final, and the warning"
 
 
