@@ -114,15 +114,15 @@ def test_every_message_has_its_schema() -> None:
     payloads = {
         name: message["payload"] for name, message in cast("Mapping[str, Tree]", at("components/messages")).items()
     }
-    sound = payloads.pop("sound")
-    assert sound == {"type": "string", "format": "binary"}
+    audio = payloads.pop("audio")
+    assert audio == {"type": "string", "format": "binary"}
     types = {**CLIENT_TYPES, **SERVER_TYPES}
     assert payloads == {name: {"$ref": f"#/components/schemas/{schema}"} for name, schema in types.items()}
 
 
 @pytest.mark.parametrize(
     ("operation", "action", "types"),
-    [("hear", "receive", {*CLIENT_TYPES, "sound"}), ("say", "send", {*SERVER_TYPES})],
+    [("receive", "receive", {*CLIENT_TYPES, "audio"}), ("send", "send", {*SERVER_TYPES})],
 )
 def test_every_message_has_its_direction(operation: str, action: str, types: set[str]) -> None:
     described = at(f"operations/{operation}")
