@@ -114,15 +114,15 @@ def test_every_message_has_its_schema() -> None:
     payloads = {
         name: message["payload"] for name, message in cast("Mapping[str, Tree]", at("components/messages")).items()
     }
-    sound = payloads.pop("sound")
-    assert sound == {"type": "string", "format": "binary"}
+    audio = payloads.pop("audio")
+    assert audio == {"type": "string", "format": "binary"}
     types = {**CLIENT_TYPES, **SERVER_TYPES}
     assert payloads == {name: {"$ref": f"#/components/schemas/{schema}"} for name, schema in types.items()}
 
 
 @pytest.mark.parametrize(
     ("operation", "action", "types"),
-    [("hear", "receive", {*CLIENT_TYPES, "sound"}), ("say", "send", {*SERVER_TYPES})],
+    [("receive", "receive", {*CLIENT_TYPES, "audio"}), ("send", "send", {*SERVER_TYPES})],
 )
 def test_every_message_has_its_direction(operation: str, action: str, types: set[str]) -> None:
     described = at(f"operations/{operation}")
@@ -222,7 +222,7 @@ def test_the_page_has_every_field_of_cue_and_final() -> None:
 
 
 def test_the_page_has_every_encoding() -> None:
-    sizes = {name: int(row[2]) for name, row in rows("Sound").items()}
+    sizes = {name: int(row[2]) for name, row in rows("Audio").items()}
     assert sizes == {encoding.value: encoding.bytes_per_sample for encoding in Encoding}
 
 
@@ -299,8 +299,8 @@ def test_the_page_has_the_defaults_of_the_settings() -> None:
         f"| {session.start_timeout_s:g} s ",
         f"| {session.idle_timeout_s:g} s ",
         f"| {session.grace_s:g} s ",
-        f"| sessions that wait for their clients | {server.max_sessions} |",
-        f"Of more than {server.max_sessions} sessions that wait",
+        f"| detached sessions                 | {server.max_sessions} ",
+        f"if more than {server.max_sessions} sessions are detached",
         f"For {session.grace_s:g} s (the gateway's `session.grace_s`)",
         f"| {session.send_timeout_s:g} s ",
         f"| {session.outbox_max_events} ",
@@ -321,7 +321,7 @@ def test_the_page_has_the_defaults_of_the_settings() -> None:
     ]
     assert [claim for claim in claims if claim not in PAGE] == []
     assert all(f"`{name}`" in PAGE for name in DETECTORS)
-    assert session.ack_interval_s == 1, "the page says: every second of sound"
+    assert session.ack_interval_s == 1, "the page says: every second of audio"
 
 
 async def test_the_python_client_of_the_page_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
