@@ -8,7 +8,8 @@ from gateway.wire import Audio, AudioFormat, Flush, ProtocolError, Stop
 __all__ = ["KEPT_S", "ReplayBuffer"]
 
 KEPT_S = 23.0
-"""Sound kept from before what is unanswered: a gateway that was restarted goes back so far."""
+"""Sound kept from before what the newest ack calls processed: a gateway that was restarted goes back so far, two eras
+of the detector and what may still begin an utterance. docs/protocol.md says so."""
 
 _PIECE_S = 1.0
 """Of sound in one message, at most: 0.4 MB in the widest format, where a gateway takes 1 MiB."""

@@ -118,7 +118,6 @@ class _Item:
     item_id: str
     is_manual: bool
     is_transcribed: bool
-    is_committed: bool = False
     is_cleared: bool = False
     pending: int = 0
     audio_samples: int = 0
@@ -256,7 +255,7 @@ class Items:
 
     def _commit(self, item: _Item) -> list[ServerMessage]:
         previous_id, self._previous_id = self._previous_id, item.item_id
-        item.is_committed, self._open = True, None
+        self._open = None
         self._unsettled.append(item)
         told = ItemObject(item.item_id)
         messages: list[ServerMessage] = [
