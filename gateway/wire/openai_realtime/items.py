@@ -7,6 +7,7 @@ codec that reads sends this half notes, in their turn among the events of the se
 import re
 from collections import deque
 from dataclasses import dataclass, field
+from typing import assert_never
 
 import msgspec
 from msgspec import UNSET
@@ -207,6 +208,7 @@ class Items:
                     self._open.is_cleared = True
                     self._open = None
                 return [Cleared(self._next_id())]
+        assert_never(content)
 
     def _session(self, content: SessionNote) -> ServerMessage:
         session = EffectiveSession(f"sess_{self._session_id}", content.audio, content.include)
