@@ -8,7 +8,8 @@ from gateway.wire import Audio, AudioFormat, Flush, ProtocolError, Stop
 __all__ = ["KEPT_S", "ReplayBuffer"]
 
 KEPT_S = 23.0
-"""Sound kept from before what is unanswered: a gateway that was restarted goes back so far."""
+"""Sound kept from before what the newest ack calls processed: a gateway that was restarted goes back so far, two eras
+of the detector and what may still begin an utterance. docs/protocol.md says so."""
 
 _PIECE_S = 1.0
 """Of sound in one message, at most: 0.4 MB in the widest format, where a gateway takes 1 MiB."""
@@ -126,7 +127,7 @@ class ReplayBuffer:
 
     def _drop_oldest(self) -> None:
         """Drop the oldest sound; controls stay, each at the sound that follows."""
-        for said in (self._sent, self._unsent):
+        for said in (self._sent, self._unsent):  # pragma: no branch  # called while there is more than the limit
             for index, piece in enumerate(said):
                 if isinstance(piece, Audio):
                     del said[index]

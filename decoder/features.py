@@ -44,11 +44,6 @@ class IncrementalLogMel:
         self._samples: Float32 = np.zeros(0, np.float32)
         self._log_mel: Float32 = np.zeros((0, len(filters)), np.float32)
 
-    @property
-    def sound_samples(self) -> int:
-        """How much of the utterance was taken in."""
-        return len(self._samples)
-
     def extend(self, samples: Float32) -> None:
         """Take in the utterance so far; only frames that are not known yet are computed.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
+from platformdirs import user_data_path
 
 from gateway.errors import GatewayError
 from gateway.settings import StateSettings
@@ -17,6 +18,9 @@ from gateway.settings import StateSettings
 __all__ = ["Schema", "StateDatabase", "StateUnavailable", "StateVanished", "data_path", "state_path"]
 
 _Result = TypeVar("_Result")
+
+_APPLICATION = "livecue"
+"""Its folder's name."""
 
 _BUSY_S = 2.0
 """Another process may hold the file for so long: our own transactions take milliseconds."""
@@ -67,11 +71,26 @@ def state_path(settings: StateSettings) -> Path:
 
 
 def data_path(name: str) -> Path:
-    """Return where a file of that name is in livecue's folder of the user's data directory."""
+    """Return where a file of that name is in livecue's folder of the user's data directory.
+
+    Raises:
+        StateUnavailable: the user has no home directory.
+    """
+    former = _former_data_folder() / name
+    if os.path.exists(former):
+        return former
+    try:
+        return user_data_path(_APPLICATION, appauthor=False) / name
+    except RuntimeError as error:
+        raise StateUnavailable(str(error)) from error
+
+
+def _former_data_folder() -> Path:
+    """Return where livecue 0.1 kept its files on every system: on macOS and Windows they stay there once they exist."""
     # XDG base directory specification 0.8: a path that is not absolute is ignored
     data_home = os.environ.get("XDG_DATA_HOME", "")
     folder = data_home if os.path.isabs(data_home) else os.path.expanduser("~/.local/share")
-    return Path(folder, "livecue", name)
+    return Path(folder, _APPLICATION)
 
 
 class StateDatabase:

@@ -1,4 +1,4 @@
-"""What is installed with `pip install livecue`, and that it brings all that it imports."""
+"""What is installed with `pip install livecue`, and that all it imports is declared."""
 
 import os
 import re
@@ -7,9 +7,8 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cache
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -20,9 +19,6 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 WHEEL = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
 PROJECT = PYPROJECT["project"]
 
-ON_REQUEST = {"torch", "sounddevice", "moonshine-voice"}
-"""Of extras; the code that imports them says what to install."""
-
 
 def name_in(requirement: str) -> str:
     begin = re.match(r"[A-Za-z0-9._-]+", requirement)
@@ -30,18 +26,11 @@ def name_in(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", begin.group()).lower()
 
 
-@cache
-def covered() -> set[str]:
-    """Return the distributions that come with livecue's own requirements, and theirs."""
-    found: set[str] = set()
-    waiting = [name_in(requirement) for requirement in PROJECT["dependencies"]]
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            with suppress(PackageNotFoundError):  # of other platforms
-                waiting += [name_in(text) for text in requires(name) or () if "extra ==" not in text]
-    return found
+def declared(*, for_users: bool) -> set[str]:
+    """Return the distributions that pyproject.toml names as dependencies or in extras, for users or also for us."""
+    extras = PROJECT["optional-dependencies"]
+    groups = [PROJECT["dependencies"], *(extras[name] for name in extras if not (for_users and name == "bench"))]
+    return {name_in(requirement) for group in groups for requirement in group}
 
 
 @cache
@@ -58,16 +47,17 @@ def test_the_packages_that_are_shipped_are_the_four() -> None:
     assert tuple(WHEEL["packages"]) == tuple(sorted(PACKAGES))
 
 
-@pytest.mark.parametrize("name", shipped())
-def test_what_is_shipped_imports_nothing_that_its_dependencies_do_not_bring(name: str) -> None:
-    allowed = covered() | ON_REQUEST
+@pytest.mark.parametrize("name", [name_of(path) for path in modules()])
+def test_each_package_that_is_imported_is_declared(name: str) -> None:
+    """What a dependency happens to bring may be gone with its next version."""
+    allowed = declared(for_users=name in shipped())
     owners = installed_owners()
     for imported in imports_of(ROOT / name):
         root = imported.partition(".")[0]
         if root in sys.stdlib_module_names or root in PACKAGES:
             continue
         brought_by = {name_in(owner) for owner in owners.get(root, [root])}
-        assert brought_by & allowed, f"{root} comes with {', '.join(sorted(brought_by))}"
+        assert brought_by & allowed, f"pyproject.toml names no distribution of {root}: {sorted(brought_by)}"
 
 
 def test_nothing_that_is_shipped_imports_what_is_not() -> None:

@@ -8,9 +8,7 @@ still do not; a cue shorter than that lasts one.
 import json
 import re
 from collections.abc import Iterable
-from itertools import groupby
 
-from gateway.text import join_lines
 from gateway.wire.cue import Cue, CueState
 from vad.audio import SAMPLE_RATE_HZ
 
@@ -20,7 +18,6 @@ __all__ = [
     "srt_timestamp",
     "to_json",
     "to_srt",
-    "to_text",
     "to_vtt",
     "vtt_block",
     "vtt_timestamp",
@@ -61,19 +58,6 @@ def to_vtt(cues: Iterable[Cue]) -> str:
         ValueError: a cue is not final.
     """
     return VTT_HEADER + "".join(vtt_block(cue) for cue in cues)
-
-
-def to_text(cues: Iterable[Cue]) -> str:
-    """Return the text alone, each utterance on a line of its own.
-
-    Args:
-        cues: final, oldest first.
-
-    Raises:
-        ValueError: a cue is not final.
-    """
-    by_utterance = groupby(cues, key=lambda cue: cue.utterance_id)
-    return "".join(join_lines(line for cue in group for line in _lines(cue)) + "\n" for _, group in by_utterance)
 
 
 def to_json(cues: Iterable[Cue]) -> str:

@@ -9,15 +9,11 @@ from vad.audio import SAMPLE_RATE_HZ, s_to_samples
 from vad.events import EndReason
 from vad.stream_origin import BEGINNING, GRID_SAMPLES, StreamOrigin, warm_up_start
 
-__all__ = ["FRESH", "HELD_S", "Checkpoint", "checkpoint_of"]
+__all__ = ["FRESH", "Checkpoint", "checkpoint_of"]
 
 ONSET_S = 2.5
 """Sound at the end of what is processed that may still begin an utterance: padding and onset together take less, as far
 as clients choose them."""
-
-HELD_S = 23.0
-"""What a client should be able to send again, before what the newest ack calls processed: two eras of the detector and
-`ONSET_S`. docs/protocol.md says so."""
 
 STEP = 1_000
 """Numbers of events, and revisions of the open utterance, go on so far beyond those written down: some may have been

@@ -3,7 +3,7 @@
 import pytest
 
 from clients.missing_audio import Incomplete, MissingAudio
-from gateway.wire import Final, Gap, Latency, OfChannel, Ready, ServerEvent
+from gateway.wire import Final, Flushed, Gap, Latency, OfChannel, Ready, ServerEvent
 
 SECOND = 16_000
 
@@ -56,3 +56,7 @@ def test_how_far_there_are_words_is_known() -> None:
 def test_a_session_has_begun_once_it_is_ready() -> None:
     assert not gaps().has_begun
     assert gaps(Ready(1, "s", "scripted", "script", "none", None)).has_begun
+
+
+def test_an_event_that_tells_of_no_words_misses_none() -> None:
+    assert gaps(Flushed(1, "a")).sentence() is None

@@ -11,9 +11,10 @@ from types import ModuleType
 
 import anyio
 import pytest
+from platformdirs.macos import MacOS
 
 from gateway.settings import StateSettings
-from gateway.sqlite import Schema, StateDatabase, StateUnavailable, state_path
+from gateway.sqlite import Schema, StateDatabase, StateUnavailable, data_path, state_path
 
 NOTES = Schema("notes", (("CREATE TABLE notes (text TEXT)",),))
 
@@ -88,6 +89,27 @@ def test_the_default_is_in_the_users_data_directory(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv("XDG_DATA_HOME", ignored)
         assert state_path(StateSettings()) == tmp_path / ".local" / "share" / "livecue" / "state.db"
     assert state_path(StateSettings(Path("mine.db"))) == Path("mine.db")
+
+
+def test_on_macos_a_file_of_before_is_still_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.setattr("platformdirs.PlatformDirs", MacOS)
+    assert data_path("state.db") == tmp_path / "Library" / "Application Support" / "livecue" / "state.db"
+
+    former = tmp_path / ".local" / "share" / "livecue" / "state.db"
+    former.parent.mkdir(parents=True)
+    former.touch()
+    assert data_path("state.db") == former
+    assert data_path("journal.db") == tmp_path / "Library" / "Application Support" / "livecue" / "journal.db"
+
+
+def test_without_a_home_directory_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as for a user that the system does not know
+    with pytest.raises(StateUnavailable, match="home directory"):
+        data_path("state.db")
 
 
 # --- transactions ---------------------------------------------------------------------------------------------------

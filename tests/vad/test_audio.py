@@ -189,3 +189,14 @@ def test_the_cuts_do_not_change_the_sound(
     assert whole.dtype == pieces.dtype == np.float32
     assert np.max(np.abs(whole)) <= 1
     np.testing.assert_array_equal(whole, pieces)
+
+
+@pytest.mark.parametrize("channels", [0, 3])
+def test_only_mono_and_stereo_are_read(channels: int) -> None:
+    with pytest.raises(AudioFormatError, match=f"{channels} channels: allowed are 1 and 2"):
+        AudioFormat(channels=channels)
+
+
+def test_an_encoding_that_is_none_is_refused() -> None:
+    with pytest.raises(AudioFormatError, match="encoding 'opus': allowed are pcm_s16le"):
+        AudioFormat("opus")  # type: ignore[arg-type]  # as a client may name it

@@ -33,16 +33,6 @@ class UtteranceStore:
         self._kept: dict[str, _Kept | None] = {}  # a key: the session is admitted
         self._lock = threading.Lock()  # sessions come and go on the event loop, spectrograms are made in threads
 
-    @property
-    def kept_samples(self) -> int:
-        """How much sound is kept, of all sessions."""
-        with self._lock:
-            return sum(
-                kept.log_mel.sound_samples
-                for kept in self._kept.values()
-                if kept is not None and kept.log_mel is not None
-            )
-
     def admit(self, session_ids: Iterable[str]) -> None:
         """Let spectrograms of these sessions be kept from now on."""
         with self._lock:

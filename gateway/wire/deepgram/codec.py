@@ -8,6 +8,7 @@ for the final of the utterance, which may still correct what partials had commit
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from typing import assert_never
 
 import numpy as np
 
@@ -131,7 +132,7 @@ class DeepgramCodec:
             return []
         if isinstance(message, bytes):
             return self._hear(message) if message else self._stop()
-        match parse(message):
+        match control := parse(message):
             case KeepAliveMessage():
                 return [KeepAlive()]
             case Finalize():
@@ -141,6 +142,7 @@ class DeepgramCodec:
                 return self._stop()
             case Configure(keyterms):
                 return self._configure(keyterms)
+        assert_never(control)
 
     def send(self, event: ServerEvent) -> list[str]:
         """Write one event; the dialect has no words for many."""

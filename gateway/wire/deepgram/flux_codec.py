@@ -12,6 +12,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import assert_never
 
 import msgspec
 
@@ -199,7 +200,7 @@ class FluxCodec:
             return []
         if isinstance(message, bytes):
             return [Audio(message)]
-        match parsed(_decoder, message):
+        match control := parsed(_decoder, message):
             case ForceEndTurn():
                 return [Flush("turn")]
             case KeepAliveMessage():
@@ -209,6 +210,7 @@ class FluxCodec:
                 return [Stop()]
             case Configure() as configure:
                 return self._configure(configure)
+        assert_never(control)
 
     def send(self, event: ServerEvent) -> list[str]:
         """Write one event; the dialect has no words for many."""
@@ -258,6 +260,7 @@ class FluxCodec:
                 return self._resumed()
             case Final():
                 return self._final(event)
+        assert_never(event)
 
     def _begin(self, start_sample: int) -> None:
         if self._turn_start is None:

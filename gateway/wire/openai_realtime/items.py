@@ -7,6 +7,7 @@ codec that reads sends this half notes, in their turn among the events of the se
 import re
 from collections import deque
 from dataclasses import dataclass, field
+from typing import assert_never
 
 import msgspec
 from msgspec import UNSET
@@ -118,7 +119,6 @@ class _Item:
     item_id: str
     is_manual: bool
     is_transcribed: bool
-    is_committed: bool = False
     is_cleared: bool = False
     pending: int = 0
     audio_samples: int = 0
@@ -208,6 +208,7 @@ class Items:
                     self._open.is_cleared = True
                     self._open = None
                 return [Cleared(self._next_id())]
+        assert_never(content)
 
     def _session(self, content: SessionNote) -> ServerMessage:
         session = EffectiveSession(f"sess_{self._session_id}", content.audio, content.include)
@@ -256,7 +257,7 @@ class Items:
 
     def _commit(self, item: _Item) -> list[ServerMessage]:
         previous_id, self._previous_id = self._previous_id, item.item_id
-        item.is_committed, self._open = True, None
+        self._open = None
         self._unsettled.append(item)
         told = ItemObject(item.item_id)
         messages: list[ServerMessage] = [

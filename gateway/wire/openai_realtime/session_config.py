@@ -1,7 +1,7 @@
 """What a Realtime session is asked to do: patches of it, what holds in the end, and that as a start. PURE."""
 
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -176,6 +176,7 @@ class Wishes:
                 return Endpointing(silence_ms=_PATIENCE_MS[_value(eagerness, "auto")])
             case None:
                 return Endpointing(manual=True)
+        assert_never(self.turn_detection)
 
 
 def _input(patch: SessionObject) -> InputObject:

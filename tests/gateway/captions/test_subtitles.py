@@ -10,7 +10,7 @@ import webvtt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.captions.subtitles import VTT_HEADER, srt_block, to_json, to_srt, to_text, to_vtt, vtt_block
+from gateway.captions.subtitles import VTT_HEADER, srt_block, to_json, to_srt, to_vtt, vtt_block
 from gateway.wire.cue import Cue, CueState
 
 ZERO_WIDTH_SPACE = "\u200b"
@@ -178,21 +178,11 @@ def test_line_ends_and_blank_lines_inside_a_cue_do_not_end_it() -> None:
     assert vtt_block(shown).split("\n")[2:] == ["one", "two", "\ufffdthree", "four", "", ""]
 
 
-def test_text_has_a_line_for_each_utterance() -> None:
-    cues = [
-        cue("Good", "morning.", cue_id="0.1"),
-        cue("All well?", cue_id="0.2"),
-        cue("今日は", "晴れ。", cue_id="2.1"),
-    ]
-
-    assert to_text(cues) == "Good morning. All well?\n今日は晴れ。\n"
-
-
 def test_no_cues_make_an_empty_file() -> None:
-    assert (to_vtt([]), to_srt([]), to_text([]), to_json([])) == (VTT_HEADER, "", "", "[]")
+    assert (to_vtt([]), to_srt([]), to_json([])) == (VTT_HEADER, "", "[]")
 
 
-@pytest.mark.parametrize("write", [to_srt, to_vtt, to_text, to_json])
+@pytest.mark.parametrize("write", [to_srt, to_vtt, to_json])
 def test_a_partial_cue_is_refused(write: Callable[[list[Cue]], str]) -> None:
     with pytest.raises(ValueError, match=r"cue 0\.1 is partial"):
         write([replace(cue("x"), state=CueState.PARTIAL)])

@@ -7,7 +7,8 @@ from itertools import count
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.session.checkpoint import HELD_S, Checkpoint, checkpoint_of
+from clients.replay_buffer import KEPT_S
+from gateway.session.checkpoint import Checkpoint, checkpoint_of
 from gateway.wire import (
     Ack,
     AudioFormat,
@@ -143,7 +144,7 @@ def broken(draw: st.DrawFn) -> Broken:
     events = events[: draw(st.integers(1, len(events)))]
     acks = [event for event in events if isinstance(event, Ack)]
     processed, received = (acks[-1].processed_samples, acks[-1].received_samples) if acks else (0, 0)
-    enough = max(0, processed - round(HELD_S * audio.sample_rate_hz))
+    enough = max(0, processed - round(KEPT_S * audio.sample_rate_hz))
     held_sample = draw(st.one_of(st.just(0), st.just(enough), st.integers(enough, received)))
     return Broken(audio, utterances, tuple(events), held_sample)
 
@@ -178,7 +179,7 @@ def test_sound_is_taken_up_where_the_client_holds_it_and_a_gap_says_what_it_does
 @always
 def test_a_client_that_holds_what_it_should_loses_nothing(session: Broken) -> None:
     acks = [event.processed_samples for event in session.events if isinstance(event, Ack)]
-    enough = max(0, (acks[-1] if acks else 0) - round(HELD_S * session.audio.sample_rate_hz))
+    enough = max(0, (acks[-1] if acks else 0) - round(KEPT_S * session.audio.sample_rate_hz))
     checkpoint = checkpoint_of(session.events, session.audio, min(session.held_sample, enough))
     assert checkpoint.gap is None
     assert checkpoint.origin.first_sample == warm_up_start(checkpoint.origin.settled_sample)

@@ -86,6 +86,12 @@ def test_webvtt_has_the_times_of_its_cues_without_notes_names_and_tags() -> None
     assert read_answer(VTT, "vtt").segments == (Spoken("Hello there.", 0.5, 1.4),)
 
 
+def test_a_cue_without_text_is_left_out() -> None:
+    silent = b"WEBVTT\n\n00:00.500 --> 00:01.400\n<v Ann> \n\n00:02.000 --> 00:03.000\nBye.\n"
+
+    assert read_answer(silent, "vtt").segments == (Spoken("Bye.", 2.0, 3.0),)
+
+
 def test_a_file_without_cues_is_an_answer() -> None:
     assert read_answer(b"", "srt") == Heard("")
     assert read_answer(b"WEBVTT\n\n", "vtt") == Heard("")

@@ -72,3 +72,9 @@ def test_words_stay_in_order_within_the_sound(ends: list[int]) -> None:
     assert [each.text for each in moved] == [each.text for each in words]
     assert all(0 <= each.start_sample <= each.end_sample <= len(PAUSED) for each in moved)
     assert all(before.end_sample <= after.start_sample for before, after in pairwise(moved))
+
+
+def test_words_that_lie_over_each_other_stay() -> None:
+    words = (word(0.5, 1.0), word(0.5, 0.56))
+
+    assert without_pauses(words, PAUSED, 0)[0].end_sample == words[0].end_sample

@@ -1,5 +1,6 @@
 """Spectrograms kept for utterances that grow; whether one is kept shows in no answer."""
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import numpy as np
 from faster_whisper.feature_extractor import FeatureExtractor
 
 from decoder.engines.whisper.utterance_cache import UtteranceStore
+from decoder.features import IncrementalLogMel
 from decoder.types import DecodeRequest
 from tests.contracts.engines import request
 from tests.sounds import noise, speechlike
@@ -25,6 +27,11 @@ def store(*session_ids: str) -> UtteranceStore:
 
 def is_as_fresh(kept: UtteranceStore, asked: DecodeRequest) -> bool:
     return np.array_equal(kept.window(asked, FILTERS, FRAMES), UtteranceStore().window(asked, FILTERS, FRAMES))
+
+
+def spectrograms() -> int:
+    """Return how many there are in memory, of all tests."""
+    return sum(type(found) is IncrementalLogMel for found in gc.get_objects())
 
 
 def test_growing_utterance_has_the_spectrogram_of_the_whole() -> None:
@@ -63,16 +70,17 @@ def test_threads_at_one_utterance_do_not_disturb_each_other() -> None:
 def test_ended_utterances_and_sessions_leave_nothing() -> None:
     kept = store("ended", "gone")
     ended, gone, stranger = (request(SPOKEN, session_id=name) for name in ("ended", "gone", "stranger"))
+    before = spectrograms()
     for asked in (ended, gone, stranger):
         kept.window(asked, FILTERS, FRAMES)
-    assert kept.kept_samples == 2 * len(SPOKEN)
+    assert spectrograms() == before + 2
 
     kept.drop(replace(ended, utterance_id=7))
-    assert kept.kept_samples == 2 * len(SPOKEN)
+    assert spectrograms() == before + 2
     kept.drop(ended)
     kept.forget("gone")
     kept.forget("never seen")
 
-    assert kept.kept_samples == 0
+    assert spectrograms() == before
     kept.window(gone, FILTERS, FRAMES)
-    assert kept.kept_samples == 0
+    assert spectrograms() == before

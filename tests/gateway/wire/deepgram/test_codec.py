@@ -14,6 +14,7 @@ from gateway.session.context import SessionContext
 from gateway.wire import AudioFormat, Encoding, Final, Flush, Latency, Partial, ProtocolError, Start, Update, WordSpan
 from gateway.wire.deepgram.codec import DeepgramCodec, goodbye
 from gateway.wire.deepgram.listen_params import Listen, read_listen
+from gateway.wire.deepgram.messages import is_close
 from tests.sessions import SETTINGS, Message, call, failing_finals, hush, open_context, speech
 
 SPOKEN = (hush(0.5), speech(1.2), hush(0.7))
@@ -411,3 +412,27 @@ def test_channels_are_told_apart_whatever_the_cuts(sounds: list[bytes], channels
 
 def test_finalize_is_a_flush() -> None:
     assert DeepgramCodec().receive('{"type":"Finalize"}') == [Flush("finalize")]
+
+
+def test_of_many_keyterms_the_prompt_has_those_that_it_has_room_for() -> None:
+    terms = [f"term{number:03} {'x' * 40}" for number in range(40)]
+
+    prompt = read_listen([("keyterm", term) for term in terms]).start.prompt
+    assert prompt.startswith(f"{terms[0]}, {terms[1]}, ")
+    assert prompt.endswith(f"{'x' * 40}.")
+    assert terms[-1] not in prompt
+
+
+@pytest.mark.parametrize(
+    ("message", "ends"),
+    [
+        (b"", True),
+        ('{"type":"CloseStream"}', True),
+        ("", False),
+        (b"\0\0", False),
+        ("{}", False),
+        ("CloseStream", False),
+    ],
+)
+def test_the_end_is_a_close_stream_or_an_empty_binary_message(message: str | bytes, ends: bool) -> None:
+    assert is_close(message) is ends

@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 
 from decoder.engines.scripted import ScriptedEngine
 from gateway.session.context import SessionContext
-from gateway.wire import Eager, Final, Latency, Partial, ProtocolError, ServerEvent, SpeechEnded, Update, WordSpan
+from gateway.wire import (
+    Eager,
+    Final,
+    KeepAlive,
+    Latency,
+    Partial,
+    ProtocolError,
+    ServerEvent,
+    SpeechEnded,
+    Stop,
+    Update,
+    WordSpan,
+)
 from gateway.wire.deepgram.flux_codec import FluxCodec
 from gateway.wire.deepgram.flux_params import Turns, confidence_of, read_turns
 from tests.sessions import Message, call, hush, open_context, settled, speech, stuck_on_finals
@@ -288,3 +300,19 @@ def test_any_address_is_understood_or_refused(pairs: list[tuple[str, str]]) -> N
     with suppress(ProtocolError):
         turns = read_turns(pairs)
         assert FluxCodec(turns).open() == [turns.start]
+
+
+def test_what_comes_after_the_end_is_not_read() -> None:
+    codec = FluxCodec(wanted())
+    assert codec.receive('{"type":"CloseStream"}') == [Stop()]
+    assert codec.receive(b"\0\0") == []
+    assert codec.receive("nonsense") == []
+
+
+def test_keep_alive_is_no_audio() -> None:
+    assert FluxCodec(wanted()).receive('{"type":"KeepAlive"}') == [KeepAlive()]
+
+
+def test_an_early_end_without_words_is_not_told() -> None:
+    codec = FluxCodec(wanted(eager_eot_threshold="0.5"))
+    assert codec.send(Eager(1, 0, "", "en")) == []

@@ -15,6 +15,7 @@ from gateway.wire import (
     Cue,
     CueEvent,
     CueState,
+    DialectMessage,
     Encoding,
     Endpointing,
     Error,
@@ -33,6 +34,7 @@ from gateway.wire import (
     SpeechStarted,
     Start,
     Stop,
+    Update,
     Warning,
     WordSpan,
 )
@@ -333,3 +335,20 @@ def test_a_name_of_a_mebibyte_is_not_echoed() -> None:
 def test_a_prompt_is_counted_in_characters() -> None:
     prompt = "ß" * MAX_PROMPT_CHARS
     assert NativeCodec().receive(json.dumps({"type": "start", "engine": {"prompt": prompt}})) == [Start(prompt=prompt)]
+
+
+def test_a_client_says_nothing_of_what_the_dialect_has_no_word_for() -> None:
+    assert NativeClientCodec().send(Update(Start())) == []
+
+
+def test_a_refusal_names_the_place_within_a_list() -> None:
+    (message,) = NativeCodec().send(replace(FINAL, words=(WordSpan("two", 0, 16_000, 0.5),)))
+    assert isinstance(message, str)
+
+    with pytest.raises(ProtocolError, match="expected `str`, got `int`") as refusal:
+        NativeClientCodec().receive(message.replace('"text":"two",', '"text":2,'))
+    assert refusal.value.field == "words[0].text"
+
+
+def test_what_the_dialect_answers_by_itself_is_sent_as_it_is() -> None:
+    assert NativeCodec().send(DialectMessage("as it is")) == ["as it is"]

@@ -435,3 +435,11 @@ def test_no_delta_takes_anything_back(texts: list[list[str]]) -> None:
         for message in own.send(Partial(2, 0, 0, 0, spans, (), None, " ".join(words))):
             told += json.loads(message)["delta"]
         assert told in ("", *map(" ".join, texts))
+
+
+@pytest.mark.parametrize("message", [{"type": "input_audio_buffer.clear"}, {"type": COMMIT}])
+def test_a_few_bytes_that_begin_like_a_file_are_refused_where_they_end(message: JsonObject) -> None:
+    own = codec()
+    own.receive(json.dumps({"type": APPEND, "audio": b64encode(b"fLaC").decode()}))
+
+    assert refused(own, **message)["param"] == "audio"

@@ -391,3 +391,19 @@ def test_the_generator_writes_what_the_decoder_reads() -> None:
     sound = tone(0.1)
     heard = PcmDecoder(AudioFormat(Encoding.PCM_MULAW, 16_000)).push(g711(sound)).samples
     assert np.max(np.abs(heard - sound)) < 0.02
+
+
+def test_nothing_is_known_of_a_call_before_it_begins() -> None:
+    assert TwilioCodec().about() == {}
+    assert TwilioCodec().call is None
+
+
+def test_a_repeated_number_without_a_time_is_a_repeated_frame() -> None:
+    codec = TwilioCodec()
+    codec.receive(start_of("twilio"))
+    media = {"event": "media", "media": {"track": "inbound", "chunk": "1", "payload": "/////w=="}}
+
+    (first,) = codec.receive(json.dumps(media))
+    assert first == Audio(b"\xff" * 4)
+    assert codec.receive(json.dumps(media)) == []
+    assert fates(codec)[Fate.DROPPED] == 1

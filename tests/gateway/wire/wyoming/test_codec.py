@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gateway.wire import (
     Audio,
     ClientEvent,
+    DialectMessage,
     DialectReply,
     Error,
     Final,
@@ -24,7 +25,7 @@ from gateway.wire import (
     Stop,
     Update,
 )
-from gateway.wire.wyoming.codec import MAX_LINE_BYTES, MAX_PAYLOAD_BYTES, Framer, WyomingCodec
+from gateway.wire.wyoming.codec import MAX_LINE_BYTES, MAX_PAYLOAD_BYTES, Framer, WyomingCodec, frame_type
 from tests.wire_events import JSON_VALUES
 from vad.audio import Float32, PcmDecoder
 
@@ -244,3 +245,19 @@ def test_half_a_command_is_no_transcript() -> None:
 def test_sound_that_was_refused_leaves_no_transcript() -> None:
     told = said(Error(1, "protocol_error", "no such width", fatal=False), Finished(2, 0, 0))
     assert told == [("error", {"text": "no such width", "code": "protocol_error"})]
+
+
+@pytest.mark.parametrize("payload", [b"", b"\0", b"\0\0\0"])
+def test_a_frame_of_another_length_than_its_header_says_is_refused(payload: bytes) -> None:
+    with pytest.raises(ProtocolError, match="longer or shorter"):
+        WyomingCodec().receive(b'{"type":"audio-chunk","payload_length":2}\n' + payload)
+
+
+def test_what_the_dialect_answers_by_itself_is_sent_as_it_is() -> None:
+    assert WyomingCodec().send(DialectMessage(b'{"type":"pong"}\n')) == [b'{"type":"pong"}\n']
+
+
+def test_the_type_of_a_frame_is_in_its_header() -> None:
+    assert frame_type(b'{"type":"ping"}\n') == "ping"
+    with pytest.raises(ProtocolError, match="no header"):
+        frame_type(b"ping\n")
