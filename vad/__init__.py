@@ -1,1 +1,1 @@
-"""Voice activity detection: bytes to sound, sound to utterances. A leaf: it imports no other package of livecue."""
+"""Voice activity detection: bytes to audio, audio to utterances. A leaf: it imports no other package of livecue."""

@@ -1,4 +1,4 @@
-"""Sound as the core knows it: float32 mono at 16 kHz, counted in samples since the session began. PURE."""
+"""Audio as the core sees it: float32 mono at 16 kHz, indexed in samples since the session began. PURE."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,26 +23,26 @@ __all__ = [
 ]
 
 SAMPLE_RATE_HZ = 16_000
-"""Whisper, Moonshine and Silero are all trained at this rate, so the core knows no other."""
+"""Whisper, Moonshine and Silero are all trained at this rate, so the core uses no other."""
 
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 48_000
-"""From the telephone to the browser: below, speech is lost; above, only bandwidth."""
+"""From telephone to browser: a lower rate loses speech, a higher one only adds bandwidth."""
 
 Float32 = NDArray[np.float32]
 
 
 def ms_to_samples(duration_ms: float) -> int:
-    """Return the samples of a duration in milliseconds, to the nearest one."""
+    """Return a duration in milliseconds as samples, rounded to the nearest."""
     return round(duration_ms * SAMPLE_RATE_HZ / 1000)
 
 
 def s_to_samples(duration_s: float) -> int:
-    """Return the samples of a duration in seconds, to the nearest one."""
+    """Return a duration in seconds as samples, rounded to the nearest."""
     return round(duration_s * SAMPLE_RATE_HZ)
 
 
 class Encoding(StrEnum):
-    """How one sample is written; all little-endian."""
+    """The encoding of one sample; all are little-endian."""
 
     PCM_S16LE = "pcm_s16le"
     PCM_S24LE = "pcm_s24le"
@@ -68,15 +68,15 @@ class Encoding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
-    """What a client says its bytes are.
+    """The format that a client declares for its audio.
 
     Attributes:
-        encoding: how a sample is written.
+        encoding: of one sample.
         sample_rate_hz: 8 000 to 48 000.
         channels: 1, or 2 interleaved.
 
     Raises:
-        AudioFormatError: livecue does not read such a format.
+        AudioFormatError: livecue does not accept this format.
     """
 
     encoding: Encoding = Encoding.PCM_S16LE
@@ -85,11 +85,13 @@ class AudioFormat:
 
     def __post_init__(self) -> None:
         if self.encoding not in tuple(Encoding):
-            raise AudioFormatError(f"encoding {self.encoding!r}: allowed are {', '.join(Encoding)}")
+            raise AudioFormatError(f"encoding {self.encoding!r} is unknown: expected one of {', '.join(Encoding)}")
         if not MIN_RATE_HZ <= self.sample_rate_hz <= MAX_RATE_HZ:
-            raise AudioFormatError(f"sample rate {self.sample_rate_hz} Hz: allowed are {MIN_RATE_HZ} to {MAX_RATE_HZ}")
+            raise AudioFormatError(
+                f"sample rate {self.sample_rate_hz} Hz out of range: expected {MIN_RATE_HZ}–{MAX_RATE_HZ} Hz"
+            )
         if self.channels not in (1, 2):
-            raise AudioFormatError(f"{self.channels} channels: allowed are 1 and 2")
+            raise AudioFormatError(f"{self.channels} channels: expected 1 or 2")
 
     @property
     def bytes_per_sample_frame(self) -> int:
@@ -97,7 +99,7 @@ class AudioFormat:
         return self.encoding.bytes_per_sample * self.channels
 
     def sample_frames(self, samples: int) -> int:
-        """Return how many sample frames are as long as that many samples at 16 kHz, rounded down."""
+        """Return the number of sample frames, at this format's rate, in that many samples at 16 kHz, rounded down."""
         return samples * self.sample_rate_hz // SAMPLE_RATE_HZ
 
     def silence(self, sample_frames: int) -> bytes:
@@ -106,12 +108,12 @@ class AudioFormat:
 
 
 _SILENT_BYTES = {Encoding.PCM_MULAW: b"\xff", Encoding.PCM_ALAW: b"\xd5"}
-"""Where that is not 0: ITU-T G.711 table 2a and 1a, the least positive value."""
+"""Encodings whose silence is not a zero byte: ITU-T G.711 tables 2a and 1a, the smallest positive value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AudioFrame:
-    """A piece of sound on the session's time line.
+    """A piece of audio on the session's time line.
 
     Attributes:
         samples: float32[n] in [-1, 1], mono 16 kHz.
@@ -128,11 +130,11 @@ class AudioFrame:
 
 
 class PcmDecoder:
-    """Turns one stream's bytes, cut anywhere, into float32 mono at 16 kHz. The cuts do not change the sound.
+    """Decodes one stream of bytes, split anywhere, into float32 mono at 16 kHz. The splits do not change the audio.
 
     Args:
         audio_format: of the bytes.
-        first_sample: where on the time line they begin.
+        first_sample: position of the first byte on the time line, in samples at 16 kHz.
     """
 
     def __init__(self, audio_format: AudioFormat, first_sample: int = 0) -> None:
@@ -148,53 +150,53 @@ class PcmDecoder:
 
     @property
     def received_samples(self) -> int:
-        """Whole sample frames since the beginning of the time line, at the rate of the input."""
+        """Whole sample frames since the start of the time line, at the input rate."""
         return self._received_samples
 
     @property
     def repaired_samples(self) -> int:
-        """Floats that were not a number (now 0) or beyond ±1 (now clipped), each channel counted."""
+        """Float samples replaced because they were NaN or infinite (now 0) or beyond ±1 (now clipped), per channel."""
         return self._repaired_samples
 
     @property
     def leftover_bytes(self) -> int:
-        """Bytes that wait for the rest of their sample frame; after `finish`, bytes that never got it."""
+        """Bytes of an incomplete sample frame; after `finish`, bytes whose sample frame never became complete."""
         return len(self._pending)
 
     def push(self, data: bytes) -> AudioFrame:
-        """Return the sound that these bytes complete; it may be empty.
+        """Return the audio that these bytes complete; it may be empty.
 
         Args:
-            data: any number of bytes, cut anywhere.
+            data: any number of bytes, split anywhere.
 
         Raises:
-            AudioError: the stream begins like a file (WAV, FLAC, Ogg, …) instead of raw samples.
+            AudioError: the stream begins with a file header (WAV, FLAC, Ogg, …) instead of raw samples.
         """
         data = self._pending + data
         if not self._is_raw:
             if len(data) < _MAGIC_BYTES:
                 self._pending = data
-                return self._frame(_NOTHING)
+                return self._frame(_EMPTY)
             _refuse_container(data)
             self._is_raw = True
         return self._frame(self._resampler.push(self._mono(data)))
 
     def drop_partial_frame(self) -> None:
-        """Forget the bytes of a sample frame that is not whole: it will be sent again."""
+        """Discard the bytes of an incomplete sample frame; the client sends them again."""
         self._pending = b""
 
     def finish(self) -> AudioFrame:
-        """Return the sound still held back by the resampler; the decoder is then spent.
+        """Return the audio still buffered in the resampler; no further calls are allowed.
 
         Raises:
-            AudioError: a very short stream turns out to begin like a file.
+            AudioError: a very short stream turns out to begin with a file header.
         """
         _refuse_container(b"" if self._is_raw else self._pending)
         last = self._resampler.push(self._mono(self._pending))
         return self._frame(np.concatenate([last, self._resampler.finish()]))
 
     def _frame(self, samples: Float32) -> AudioFrame:
-        if self._is_resampled:  # its filter may overshoot a full-scale input a little; the core is promised [-1, 1]
+        if self._is_resampled:  # the filter may overshoot a full-scale input a little; the core expects [-1, 1]
             samples = np.clip(samples, -1.0, 1.0)
         frame = AudioFrame(samples, self._next_sample)
         self._next_sample = frame.end_sample
@@ -227,7 +229,7 @@ class PcmDecoder:
                 assert_never(encoding)
 
     def _repaired(self, samples: Float32) -> Float32:
-        with np.errstate(invalid="ignore"):  # a signalling NaN is just what is looked for here
+        with np.errstate(invalid="ignore"):  # a signalling NaN is exactly what this looks for
             bad = ~(np.abs(samples) <= 1)
             count = int(np.count_nonzero(bad))
             if count == 0:
@@ -236,7 +238,7 @@ class PcmDecoder:
             return np.clip(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)
 
 
-_NOTHING = np.zeros(0, np.float32)
+_EMPTY = np.zeros(0, np.float32)
 _S16_STEP = np.float32(2**-15)
 _S32_STEP = np.float32(2**-31)
 
@@ -248,13 +250,13 @@ _CONTAINERS = (
     ("an MP3 file with an ID3 tag", ((0, b"ID3"),)),
     ("an MP4 file", ((4, b"ftyp"),)),
 )
-_MAGIC_BYTES = 12  # RIFF....WAVE, the longest of them
+_MAGIC_BYTES = 12  # RIFF....WAVE, the longest signature
 
 
 def _refuse_container(head: bytes) -> None:
-    for name, marks in _CONTAINERS:
-        if all(head[at : at + len(mark)] == mark for at, mark in marks):
-            raise AudioError(f"the stream begins with {name}: raw PCM samples without a header are wanted")
+    for name, signature in _CONTAINERS:
+        if all(head[at : at + len(magic)] == magic for at, magic in signature):
+            raise AudioError(f"the stream begins with {name}: expected raw PCM samples without a header")
 
 
 def _mulaw_table() -> Float32:

@@ -1,4 +1,4 @@
-"""The detector seam: what a speech detector is, and the table of those there are."""
+"""The detector seam: the speech detector protocol and the table of implementations."""
 
 from collections.abc import Callable
 from pkgutil import resolve_name
@@ -10,16 +10,16 @@ __all__ = ["DETECTORS", "SpeechDetector", "check_windows", "create_detector"]
 
 
 class SpeechDetector(Protocol):
-    """Says how likely each window of one stream is to hold speech. Stateful and ordered: one per session.
+    """Estimates the speech probability of each window of one stream. Stateful and ordered: one per session.
 
-    The answer depends on the sound alone: `probabilities(a ++ b)` equals `probabilities(a) ++ probabilities(b)`.
+    The result depends on the audio alone: `probabilities(a ++ b)` equals `probabilities(a) ++ probabilities(b)`.
     """
 
     window_samples: int
-    """Length of a window at 16 kHz."""
+    """Length of a window at 16 kHz, in samples."""
 
     def probabilities(self, windows: Float32) -> Float32:
-        """Judge the next windows of the stream.
+        """Return the speech probability of each of the next windows of the stream.
 
         Args:
             windows: float32[k, window_samples] in [-1, 1], k ≥ 0, consecutive and in order.
@@ -28,7 +28,7 @@ class SpeechDetector(Protocol):
             float32[k], 0..1.
 
         Raises:
-            ValueError: the array has another shape.
+            ValueError: the array has the wrong shape.
         """
         ...
 
@@ -38,14 +38,14 @@ DETECTORS: dict[str, str] = {
     "silero": "vad.silero:SileroDetector",
     "hybrid": "vad.hybrid:HybridDetector",
 }
-"""Name in the settings → class. Imported on use, so that a detector nobody asks for costs nothing."""
+"""Name in the settings → class, imported on use so that an unused detector costs nothing."""
 
 
 def create_detector(name: str) -> SpeechDetector:
-    """Return a fresh detector for one stream.
+    """Return a new detector for one stream.
 
     Raises:
-        KeyError: no detector has that name; `DETECTORS` lists them.
+        KeyError: the name is not in `DETECTORS`.
         DetectorUnavailable: its library or model is not installed.
     """
     factory = cast("Callable[[], SpeechDetector]", resolve_name(DETECTORS[name]))
@@ -53,10 +53,10 @@ def create_detector(name: str) -> SpeechDetector:
 
 
 def check_windows(windows: Float32, window_samples: int) -> None:
-    """Refuse an array that is not float32[k, window_samples].
+    """Raise unless the array is float32[k, window_samples].
 
     Raises:
-        ValueError: the array has another shape.
+        ValueError: the array has the wrong shape.
     """
     if windows.ndim != 2 or windows.shape[1] != window_samples:
-        raise ValueError(f"windows of shape {windows.shape}: allowed is (any number, {window_samples})")
+        raise ValueError(f"windows have shape {windows.shape}: expected (k, {window_samples})")

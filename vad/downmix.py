@@ -1,9 +1,9 @@
 """Which channels of a stereo stream are mixed to mono. PURE.
 
-Both, unless they cancel, one of them is empty, or somebody speaks into one while the other has only its noise, which
-would cover a speaker quieter than itself.
+Both, unless they cancel each other, one is empty, or one carries speech while the other carries only noise, which
+would mask a quiet speaker.
 
-Without numpy, for the process that decodes uploads has none.
+Without numpy, because the process that decodes uploads does not import it.
 """
 
 from array import array
@@ -15,38 +15,38 @@ from operator import mul
 __all__ = ["BLOCKS_PER_S", "ENERGY_STRIDE", "BlockGrid", "ChannelChoice", "PcmDownmix", "Span"]
 
 BLOCKS_PER_S = 50
-"""The choice is made anew at each of these places, and faded over as long: 20 ms is less than a syllable."""
+"""The choice is reviewed at each block and a change is faded in over one block: 20 ms is shorter than a syllable."""
 
 ENERGY_STRIDE = 4
-"""An energy is estimated from each fourth sample, a fourth of the work."""
+"""Energies are estimated from every fourth sample, at a quarter of the cost."""
 
 KEPT_SHARE = 0.9
-"""Of an energy from one block to the next, so that it is a mean over a fifth of a second."""
+"""Share of an energy carried from one block to the next, which averages over a fifth of a second."""
 
 CANCELLED_SHARE, RESTORED_SHARE = 0.2, 0.3
-"""A mix with less of the louder channel's energy is cancelled. A channel beside an empty one leaves 0.25, two that have
-nothing in common 0.5, equal ones all."""
+"""A mix with less of the louder channel's energy is considered cancelled. A channel next to an empty one leaves 0.25,
+two uncorrelated channels 0.5, equal ones 1."""
 
 EMPTY_SHARE = 1e-4
-"""40 dB below the other channel nothing is heard in a mix, which would only halve the other one."""
+"""40 dB below the other channel a channel is inaudible in a mix, which would only halve the other one."""
 
 LOUDER_RATIO = 4.0
-"""6 dB: between channels of one level there is no going back and forth."""
+"""6 dB: keeps the choice from alternating between channels of equal level."""
 
 INAUDIBLE_ENERGY = 1e-9
-"""-90 dBFS: what is below says nothing about the channels."""
+"""-90 dBFS: energy below this carries no information about the channels."""
 
 ACTIVE_RATIO = 10.0
-"""10 dB above its floor a channel is active. Rooms and microphones vary by less, words rise by more."""
+"""A channel is active 10 dB above its noise floor. Room and microphone noise varies by less, speech rises by more."""
 
 FLOOR_RISE = 1.01
-"""Of a floor from one block to the next, 2.2 dB a second: between two gaps in speech it stays far below the words."""
+"""Growth of a floor per block, 2.2 dB a second: between two gaps in speech it stays far below the speech."""
 
-LEAST_FLOOR = 1e-8
-"""-80 dBFS: what is quieter is not a room's noise but that of a converter."""
+MIN_FLOOR = 1e-8
+"""-80 dBFS: anything quieter is converter noise, not room noise."""
 
 ACTIVE_BLOCKS = BLOCKS_PER_S // 2
-"""How long a channel stays active after it was: a gap between words does not change the mix."""
+"""How long a channel stays active afterwards: a gap between words does not change the mix."""
 
 FULL_SCALE = 32_768
 
@@ -54,24 +54,24 @@ BOTH, LEFT, RIGHT = (0.5, 0.5), (1.0, 0.0), (0.0, 1.0)
 
 
 class ChannelChoice:
-    """Decides from the energies of the blocks so far what the next one is mixed of."""
+    """Chooses the mix of the next block from the energies of the blocks so far."""
 
     def __init__(self) -> None:
         self._usable = BOTH
-        """One alone where they cancel or the other is empty."""
+        """The mix allowed by cancellation and empty channels; a single channel where they rule out both."""
         self._left = self._right = self._mix = 0.0
         self._left_activity, self._right_activity = Activity(), Activity()
 
     @property
     def weights(self) -> tuple[float, float]:
-        """Of the left and the right channel."""
+        """Weights of the left and the right channel."""
         left, right = self._left_activity.is_active, self._right_activity.is_active
         if left == right:
             return self._usable
         return LEFT if left else RIGHT
 
     def add(self, left: float, right: float, product: float) -> None:
-        """Take in the next block.
+        """Add the energies of the next block.
 
         Args:
             left, right: mean square of each channel; full scale is 1.
@@ -85,15 +85,15 @@ class ChannelChoice:
         louder, quieter = max(self._left, self._right), min(self._left, self._right)
         if louder * (1 - KEPT_SHARE) < INAUDIBLE_ENERGY:
             return
-        least = CANCELLED_SHARE if self._usable == BOTH else RESTORED_SHARE
-        if quieter > EMPTY_SHARE * louder and self._mix >= least * louder:
+        threshold = CANCELLED_SHARE if self._usable == BOTH else RESTORED_SHARE
+        if quieter > EMPTY_SHARE * louder and self._mix >= threshold * louder:
             self._usable = BOTH
         elif self._usable == BOTH or louder > LOUDER_RATIO * (self._left if self._usable == LEFT else self._right):
             self._usable = LEFT if self._left >= self._right else RIGHT
 
 
 class Activity:
-    """Whether a channel has been well above its own noise of late."""
+    """Whether a channel has recently been well above its own noise floor."""
 
     def __init__(self) -> None:
         self._floor = inf
@@ -101,24 +101,24 @@ class Activity:
 
     @property
     def is_active(self) -> bool:
-        """Whether it was in one of the last blocks."""
+        """Whether the channel was active in one of the last `ACTIVE_BLOCKS` blocks."""
         return self._blocks_left > 0
 
     def add(self, energy: float) -> None:
-        """Take in the mean square of the next block; full scale is 1."""
-        self._floor = max(LEAST_FLOOR, min(energy, self._floor * FLOOR_RISE))
+        """Add the mean square of the next block; full scale is 1."""
+        self._floor = max(MIN_FLOOR, min(energy, self._floor * FLOOR_RISE))
         self._blocks_left = ACTIVE_BLOCKS if energy > ACTIVE_RATIO * self._floor else max(0, self._blocks_left - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Sample frames that are mixed with weights on one line.
+    """Sample frames whose mixing weights change linearly.
 
     Attributes:
-        start, end: half-open, of the frames that were pushed.
-        first: where they begin in their block.
-        block_samples: of the block, over which one mix fades into the other.
-        before, after: weights of the left and the right channel where the block begins and where it ends.
+        start, end: half-open, within the frames that were pushed.
+        first: position of `start` within the block.
+        block_samples: length of the block, over which one mix fades into the other.
+        before, after: weights of the left and the right channel at the start and the end of the block.
     """
 
     start: int
@@ -130,12 +130,12 @@ class Span:
 
     @property
     def ends_block(self) -> bool:
-        """Whether its block is whole with it."""
+        """Whether the span completes its block."""
         return self.first + self.end - self.start == self.block_samples
 
 
 class BlockGrid:
-    """The blocks of a stream, wherever it is cut, and how each is mixed.
+    """Divides a stream into blocks, independent of how it is split, with the mix of each.
 
     Args:
         sample_rate_hz: of the stream.
@@ -146,10 +146,10 @@ class BlockGrid:
         self._choice = ChannelChoice()
         self._before = self._choice.weights
         self._filled = 0
-        """Sample frames of the block that is not whole yet."""
+        """Sample frames in the incomplete block."""
 
     def spans(self, sample_frames: int) -> Iterator[Span]:
-        """Yield how that many new sample frames are mixed; after a span that ends a block `complete` is called."""
+        """Yield the spans of that many new sample frames; call `complete` after each span that ends a block."""
         start = 0
         while start < sample_frames:
             end = min(sample_frames, start + self._block_samples - self._filled)
@@ -159,13 +159,13 @@ class BlockGrid:
             start = end
 
     def complete(self, left: float, right: float, product: float) -> None:
-        """Take in the energies of the block that is whole now, as `ChannelChoice.add`."""
+        """Add the energies of the block that has just been completed; see `ChannelChoice.add`."""
         self._before = self._choice.weights
         self._choice.add(left, right, product)
 
 
 class PcmDownmix:
-    """Mixes interleaved stereo, signed 16 bit, to mono. The output is the same however the input is cut.
+    """Mixes interleaved signed 16-bit stereo to mono. The output does not depend on how the input is split.
 
     Args:
         sample_rate_hz: of the stream.
@@ -174,10 +174,10 @@ class PcmDownmix:
     def __init__(self, sample_rate_hz: int) -> None:
         self._grid = BlockGrid(sample_rate_hz)
         self._block = array("h")
-        """The sample frames of the block that is not whole yet."""
+        """Sample frames of the incomplete block."""
 
     def push(self, data: bytes) -> bytes:
-        """Return whole sample frames mixed, s16 like them."""
+        """Return whole sample frames mixed to mono, as signed 16-bit samples."""
         frames, mixed = array("h", data), array("h")
         for span in self._grid.spans(len(frames) // 2):
             piece = frames[2 * span.start : 2 * span.end]
@@ -195,7 +195,7 @@ def _mixed(left: "array[int]", right: "array[int]", span: Span) -> "array[int]":
     if span.before != span.after:
         (left_before, right_before), (left_after, right_after) = span.before, span.after
         left_step, right_step = left_after - left_before, right_after - right_before
-        steps = [(span.first + place + 1) / span.block_samples for place in range(len(left))]
+        steps = [(span.first + index + 1) / span.block_samples for index in range(len(left))]
         return array(
             "h",
             [

@@ -1,11 +1,11 @@
-"""The root of livecue's error tree and the errors of sound itself.
+"""The root of livecue's error tree, and the audio errors.
 
     LivecueError
-    ├── AudioError            the sound cannot be read
-    │   └── AudioFormatError  the declared format is not one livecue reads
-    └── DetectorUnavailable   a speech detector lacks its library or its model
+    ├── AudioError            the audio cannot be decoded
+    │   └── AudioFormatError  the declared format is not supported
+    └── DetectorUnavailable   the library or model of a speech detector is missing
 
-The decoder hangs its branch under the same root (`decoder.types`), the gateway its own (`gateway.errors`).
+The decoder's errors (`decoder.types`) and the gateway's (`gateway.errors`) branch off the same root.
 """
 
 from typing import ClassVar
@@ -14,24 +14,24 @@ __all__ = ["AudioError", "AudioFormatError", "DetectorUnavailable", "LivecueErro
 
 
 class LivecueError(Exception):
-    """Anything livecue raises on purpose; the message says what, what it got and what is allowed."""
+    """Any error that livecue raises deliberately; the message gives what is wrong, what was got and what is allowed."""
 
     code: ClassVar[str] = "internal_error"
 
 
 class AudioError(LivecueError):
-    """The sound cannot be read as its declared format."""
+    """The audio cannot be decoded in its declared format."""
 
     code = "invalid_audio"
 
 
 class AudioFormatError(AudioError):
-    """The declared format is not one livecue reads."""
+    """The declared format is not supported."""
 
     code = "invalid_audio_format"
 
 
 class DetectorUnavailable(LivecueError):
-    """A speech detector lacks its library or its model."""
+    """The library or model of a speech detector is missing."""
 
     code = "detector_unavailable"

@@ -1,4 +1,4 @@
-"""What the segmenter says about speech. Spans are half-open, in samples at 16 kHz since the session began."""
+"""The events of the segmenter. Spans are half-open, in samples at 16 kHz since the session began."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -26,16 +26,16 @@ class EndReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeechEvent:
-    """One utterance as far as it has been heard.
+    """The state of one utterance at the time of the event.
 
     Attributes:
         utterance_id: 0, 1, 2 … within the session.
         start_sample: first sample of the utterance, padding included.
         samples: float32[n], the utterance so far: `[start_sample, start_sample + n)`. Read-only; never changes.
-        voiced_end_sample: one past the last sample judged to be speech.
-        audio_end_sample: one past the last sample the segmenter had seen when it said this; the time of the decision.
-        speech_probability: the highest probability of speech that lasted for some windows, 0..1, also where the client
-            decides what an utterance is; None where it is not known.
+        voiced_end_sample: one past the last sample classified as speech.
+        audio_end_sample: one past the last sample the segmenter had received; the time of the decision.
+        speech_probability: the highest speech probability sustained for some windows, 0..1, also where the client
+            delimits utterances; None where it is unknown.
     """
 
     utterance_id: int
@@ -53,26 +53,26 @@ class SpeechEvent:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeechStarted(SpeechEvent):
-    """An utterance began; said once, first."""
+    """An utterance began. Emitted once, first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeechProgress(SpeechEvent):
-    """The utterance grew by another progress interval of sound."""
+    """The utterance grew by another progress interval of audio."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeechPaused(SpeechEvent):
-    """The speaker has paused: said once a pause. `samples` ends where it will end if the pause ends the utterance."""
+    """The speaker paused. Emitted once per pause; `samples` ends where it will end if the pause ends the utterance."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeechResumed(SpeechEvent):
-    """The pause was none: the speaker goes on. Said once for each `SpeechPaused` that no `SpeechEnded` follows."""
+    """The speaker resumed after a pause. Emitted for each `SpeechPaused` that is not followed by `SpeechEnded`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeechEnded(SpeechEvent):
-    """The utterance is complete; said once, last."""
+    """The utterance is complete. Emitted once, last."""
 
     reason: EndReason

@@ -1,21 +1,21 @@
-"""How likely it is that anybody speaks in an utterance, whatever decided where it begins and ends. PURE."""
+"""The evidence of speech in an utterance, independent of how the utterance is delimited. PURE."""
 
 from collections import deque
 
 __all__ = ["SpeechEvidence"]
 
 RUN_WINDOWS = 3
-"""Clicks and knocks are shorter; so is what begins no utterance (`SegmenterSettings.onset_ms`)."""
+"""Clicks and knocks are shorter, as is anything that begins no utterance (`SegmenterSettings.onset_ms`)."""
 
 
 class SpeechEvidence:
-    """The highest probability of speech that lasted, of the windows since a sample."""
+    """Tracks the highest speech probability sustained for `RUN_WINDOWS`, over the windows since a given sample."""
 
     def __init__(self) -> None:
         self._recent: deque[float] = deque(maxlen=RUN_WINDOWS)
-        self._lasting: deque[tuple[int, float]] = deque()
-        """(end sample of a window, least probability of the run that ends with it); the probabilities only fall, for
-        what is followed by a higher one never counts again."""
+        self._peaks: deque[tuple[int, float]] = deque()
+        """(end sample of a window, lowest probability of the run that ends with it), in decreasing probability: an
+        entry followed by a higher one can never be the maximum again."""
 
     def push(self, end_sample: int, probability: float) -> None:
         """Add the next window.
@@ -25,16 +25,16 @@ class SpeechEvidence:
             probability: that it is speech, 0..1.
         """
         self._recent.append(probability)
-        lasted = min(self._recent)
-        while self._lasting and self._lasting[-1][1] <= lasted:
-            self._lasting.pop()
-        self._lasting.append((end_sample, lasted))
+        sustained = min(self._recent)
+        while self._peaks and self._peaks[-1][1] <= sustained:
+            self._peaks.pop()
+        self._peaks.append((end_sample, sustained))
 
     def forget(self, sample: int) -> None:
-        """Drop the windows that end by this sample."""
-        while self._lasting and self._lasting[0][0] <= sample:
-            self._lasting.popleft()
+        """Discard the windows that end at or before a sample."""
+        while self._peaks and self._peaks[0][0] <= sample:
+            self._peaks.popleft()
 
     def peak(self) -> float | None:
-        """Return the highest probability of all that is kept, 0..1; None where there is no window."""
-        return self._lasting[0][1] if self._lasting else None
+        """Return the highest sustained probability, 0..1; None if there are no windows."""
+        return self._peaks[0][1] if self._peaks else None

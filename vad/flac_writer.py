@@ -1,4 +1,4 @@
-"""Sound written to a FLAC file as it comes; whatever happens, what was written can be read."""
+"""Writes audio to a FLAC file as it arrives; whatever was written is readable, even after a crash."""
 
 import os
 from collections.abc import Iterator
@@ -16,17 +16,17 @@ from vad.audio import SAMPLE_RATE_HZ, Float32
 __all__ = ["FlacWriter"]
 
 _UNBUFFERED = {"fflags": "+flush_packets"}
-"""FFmpeg would keep 32 kB to itself, which is seconds of a voice."""
+"""FFmpeg would buffer 32 kB, which is seconds of speech."""
 
 _FULL_SCALE = 1 << 15
-"""What 1.0 is in int16."""
+"""1.0 in int16."""
 
 
 class FlacWriter:
-    """A FLAC file of mono 16 kHz in 16 bits, readable by its owner only. All methods block, and raise `OSError`.
+    """A FLAC file of mono 16 kHz 16-bit audio, readable by its owner only. All methods block, and raise `OSError`.
 
-    Every FLAC frame, 0.3 s, is in the file as soon as it is full, so a process that is killed leaves all before it.
-    Only `close` writes the length into the header; without it readers find the end by themselves.
+    Each FLAC frame (0.3 s) is written to the file as soon as it is full, so a killed process loses no earlier audio.
+    Only `close` writes the length into the header; without it, readers find the end themselves.
 
     Args:
         path: of the file, which must not exist.
@@ -50,7 +50,7 @@ class FlacWriter:
             self._container.mux(self._stream.encode(frame))
 
     def close(self) -> None:
-        """Write what is held back and the length; a second call does nothing."""
+        """Write the buffered audio and the length; a second call does nothing."""
         if self._file.closed:
             return
         try:

@@ -1,4 +1,4 @@
-"""Brings audio of any level into the range that a detector is sure in. PURE."""
+"""Normalises the level of audio for a detector. PURE."""
 
 from collections import deque
 
@@ -8,35 +8,35 @@ from vad.audio import Float32
 
 __all__ = ["LevelNormaliser"]
 
-# Measured: Silero v6 judges speech alike from -20 to -55 dBFS. At -10 dBFS it misses a tenth of it, at -65 up to two
-# thirds. Noise is not taken for speech anywhere in that range (office, engine, hum, white noise, music).
+# Measured: Silero v6 performs alike from -20 to -55 dBFS. At -10 dBFS it misses a tenth of the speech, at -65 up to two
+# thirds. It does not mistake noise for speech anywhere in that range (office, engine, hum, white noise, music).
 
 TARGET_RMS = 10 ** (-22 / 20)
-"""The loudest window of speech is about 5 dB above its level, so that speech comes to -27 dBFS."""
+"""The loudest window of speech is about 5 dB above its level, so the speech is brought to -27 dBFS."""
 
-MOST_GAIN = 10 ** (30 / 20)
-"""-65 dBFS is quieter than 16-bit microphones that anybody understands."""
+MAX_GAIN = 10 ** (30 / 20)
+"""-65 dBFS is quieter than intelligible speech from any 16-bit microphone."""
 
-LEAST_GAIN = 10 ** (-20 / 20)
+MIN_GAIN = 10 ** (-20 / 20)
 
 MEMORY_WINDOWS = 128
-"""4.1 s: a pause between two sentences does not change the level. Less than an era (`vad.stream_origin`), so that a
-resumed stream is soon judged as before."""
+"""4.1 s: a pause between two sentences does not change the level. Shorter than a reset interval (`vad.stream_origin`),
+so that a resumed stream soon has the same level as before."""
 
 
 class LevelNormaliser:
-    """Scales each window by what its stream's loudest window of the last seconds, itself included, needs.
+    """Scales each window by the gain for the loudest window of the last seconds, including itself.
 
-    Loud audio is turned down at once, quiet audio is turned up when the louder one is some seconds past.
+    Loud audio is attenuated at once; quiet audio is amplified once the louder audio is some seconds old.
     """
 
     def __init__(self) -> None:
         self._windows = 0
         self._loudest: deque[tuple[int, float]] = deque()
-        """(number, power) of the windows that are louder than all after them, within the memory."""
+        """(number, power) of the windows within the memory that are louder than all later ones."""
 
     def normalise(self, windows: Float32) -> Float32:
-        """Return the next windows of the stream, scaled, float32[k, n].
+        """Return the next windows of the stream, scaled, as float32[k, n].
 
         Args:
             windows: float32[k, n] in [-1, 1], in order.
@@ -53,4 +53,4 @@ class LevelNormaliser:
         if self._loudest[0][0] <= self._windows - MEMORY_WINDOWS:
             self._loudest.popleft()
         rms = self._loudest[0][1] ** 0.5
-        return min(max(TARGET_RMS / rms, LEAST_GAIN), MOST_GAIN) if rms else MOST_GAIN
+        return min(max(TARGET_RMS / rms, MIN_GAIN), MAX_GAIN) if rms else MAX_GAIN

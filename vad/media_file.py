@@ -1,7 +1,7 @@
-"""Sound out of files that nobody vouches for: the one place where a container is opened and decoded.
+"""Decodes the audio of untrusted files: the one place where a container is opened and decoded.
 
-A process that decodes an upload is started for each of them, so this imports PyAV and nothing else that is slow.
-What PyAV would import itself when it first meets a stream is imported here: that process opens no file by then.
+A process is started for each upload that is decoded, so this imports PyAV and nothing else that is slow to import.
+Modules that PyAV imports when it first opens a stream are imported here, because that process can open no file later.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ from vad.track_clock import TrackClock
 __all__ = ["MEDIA_BYTES_PER_SAMPLE", "MEDIA_RATE_HZ", "Media", "MediaError", "MediaTooLong", "NoSuchTrack"]
 
 MEDIA_RATE_HZ = 16_000
-"""What media are decoded to. `vad.audio.SAMPLE_RATE_HZ` is the same, but brings numpy."""
+"""The rate that media are decoded to: equal to `vad.audio.SAMPLE_RATE_HZ`, whose module imports numpy."""
 
 MEDIA_BYTES_PER_SAMPLE = 2
 
@@ -39,54 +39,54 @@ _DEMUXERS = (
     "wsd,wtv,wv,xwma"
 )
 """Containers that hold audio themselves. Playlists and scripts (`hls`, `concat`) open other files, and raw streams
-(`s16le`, `g722`) are of any bytes: they stay out."""
+(`s16le`, `g722`) match any bytes, so both are excluded."""
 
 _TEXT_ERRORS = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
-"""Titles need not be UTF-8. PyAV 19 takes them as they are, and has no such option."""
+"""Tags need not be UTF-8. PyAV 19 accepts them as they are and has no such option."""
 
-_LIVE_PROBE_BYTES, _LIVE_KIND_BYTES = 8_192, 65_536
-"""What is read of a live stream to know what is in it, and until it is no kind at all. FFmpeg's own 5 MB and 1 MB are
-minutes of a voice."""
+_LIVE_PROBE_BYTES, _LIVE_FORMAT_PROBE_BYTES = 8_192, 65_536
+"""Bytes of a live stream read to find its streams, and to recognise its format at all. FFmpeg's own 5 MB and 1 MB are
+minutes of speech."""
 
 _MIN_RATE_HZ, _MAX_RATE_HZ = 4_000, 768_000
-"""Nobody records speech below; a second at 1 Hz would become 16 000 samples from one."""
+"""Speech is not recorded at lower rates, and one second at 1 Hz would turn one sample into 16 000."""
 
 
 class MediaError(LivecueError):
-    """The file holds no sound that can be decoded."""
+    """The file contains no audio that can be decoded."""
 
     code = "invalid_media"
 
 
 class MediaTooLong(MediaError):
-    """The file holds more sound than is taken."""
+    """The file contains more audio than is allowed."""
 
     code = "media_too_long"
 
 
 class NoSuchTrack(MediaError):
-    """The file has fewer audio tracks."""
+    """The file has fewer audio tracks than requested."""
 
     code = "no_such_track"
 
 
 class Media:
-    """One audio track of a file, whose kind is known by its content and not by its name.
+    """One audio track of a file, whose format is detected from its content, not from its name.
 
-    Nothing but the file itself is ever opened, and no decoder runs but those of audio. Time is the container's: silence
-    takes the place of what begins late, is missing or is broken.
+    No file but the given one is ever opened, and only audio decoders run. Times are the container's: silence replaces
+    audio that begins late, is missing or is corrupt.
 
     Args:
-        file: open for reading; the caller closes it. It need not be seekable where its kind does not ask for it.
-        name: what messages call it.
-        max_duration_s: most sound that is taken; None: any.
-        track: which audio track, counted from 1; None: the one that the file says is played by default, else the first.
-        is_live: whether it is still being recorded, so that it is opened after its first bytes.
+        file: open for reading; the caller closes it. It must be seekable only if its format requires it.
+        name: of the file, for messages.
+        max_duration_s: maximum length of the audio; None: unlimited.
+        track: number of the audio track, from 1; None: the file's default track, or else the first.
+        is_live: whether the file is still being recorded, so that it is opened after its first bytes.
 
     Raises:
-        MediaError: it cannot be opened, or has no sound.
+        MediaError: it cannot be opened, or has no audio.
         NoSuchTrack: it has fewer audio tracks than `track`.
-        MediaTooLong: it says itself that it lasts longer than `max_duration_s`.
+        MediaTooLong: its header declares a length above `max_duration_s`.
     """
 
     def __init__(
@@ -99,29 +99,29 @@ class Media:
         is_live: bool = False,
     ) -> None:
         self.broken_packets = 0
-        """Pieces that could not be decoded and were left out."""
+        """Packets that could not be decoded and were skipped."""
         self._name = name
         self._max_duration_s = max_duration_s
         self._begin_s: float | None = None
-        """Where the file begins on the clock of its stamps."""
+        """Start time of the file by its timestamps, in seconds."""
         try:
-            # A file object has no protocol, and the empty list keeps a container from naming another file by one.
-            options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "", "codec_whitelist": _sound_decoders()}
+            # A file object has no protocol, and the empty list keeps a container from referring to another file by one.
+            options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "", "codec_whitelist": _audio_decoders()}
             if is_live:
-                options |= {"probesize": str(_LIVE_PROBE_BYTES), "formatprobesize": str(_LIVE_KIND_BYTES)}
+                options |= {"probesize": str(_LIVE_PROBE_BYTES), "formatprobesize": str(_LIVE_FORMAT_PROBE_BYTES)}
             self._container = _opened(file, options)
         except (FFmpegError, ValueError) as error:
-            raise MediaError(f"{name}: not a sound or video file that can be read ({_reason(error)})") from error
+            raise MediaError(f"{name}: not a readable audio or video file ({_reason(error)})") from error
         try:
             self._stream = _track(self._container.streams.audio, name, track)
-            self._refuse_beyond_cap(self.duration_s or 0.0, "says that it lasts")
+            self._check_duration(self.duration_s or 0.0, "declared length")
         except MediaError:
             self._container.close()
             raise
 
     @property
     def duration_s(self) -> float | None:
-        """Length in seconds as the container claims it; None where it does not say."""
+        """Length in seconds as declared by the container; None if it declares none."""
         duration = self._container.duration
         return duration / av.time_base if duration and duration > 0 else None
 
@@ -134,16 +134,16 @@ class Media:
         self._container.close()
 
     def blocks(self, block_s: float) -> Iterator[bytes]:
-        """Yield the sound as s16le mono at `MEDIA_RATE_HZ`, in equal blocks; the last may be shorter.
+        """Yield the audio as s16le mono at `MEDIA_RATE_HZ`, in equal blocks; the last may be shorter.
 
-        What is broken in between is left out and counted in `broken_packets`.
+        Corrupt packets are skipped and counted in `broken_packets`.
 
         Args:
             block_s: length of a block in seconds.
 
         Raises:
-            MediaError: all of it is broken, or it cannot be read on.
-            MediaTooLong: the sound goes on beyond `max_duration_s`; what lies before it has been yielded.
+            MediaError: all packets are corrupt, or the file cannot be read further.
+            MediaTooLong: the audio exceeds `max_duration_s`; the audio before that point has been yielded.
         """
         block_bytes = round(MEDIA_RATE_HZ * block_s) * MEDIA_BYTES_PER_SAMPLE
         pending = bytearray()
@@ -152,33 +152,33 @@ class Media:
             pending += piece
             while len(pending) >= block_bytes:
                 yielded_bytes += block_bytes
-                self._refuse_beyond_cap(yielded_bytes / MEDIA_BYTES_PER_SAMPLE / MEDIA_RATE_HZ, "lasts at least")
+                self._check_duration(yielded_bytes / MEDIA_BYTES_PER_SAMPLE / MEDIA_RATE_HZ, "decoded length")
                 yield bytes(pending[:block_bytes])
                 del pending[:block_bytes]
         if pending:
             yield bytes(pending)
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the sound as s16le mono at `MEDIA_RATE_HZ`, each piece as soon as it is decoded, however long it goes.
+        """Yield the audio as s16le mono at `MEDIA_RATE_HZ`, each piece as soon as decoded, without a length limit.
 
         Raises:
-            MediaError: as of `blocks`.
+            MediaError: see `blocks`.
         """
         converter: _Converter | None = None
-        described = None
+        current_format = None
         clock: TrackClock | None = None
         for frame in self._frames():
             clock = clock or TrackClock(self._begin_s, self.duration_s)
-            # Not every stream keeps its rate and layout: AAC may say the true ones only after its first frames.
-            description = frame.format.name, frame.layout.name, frame.sample_rate
+            # A stream may change its rate and layout: AAC may declare the true ones only after its first frames.
+            frame_format = frame.format.name, frame.layout.name, frame.sample_rate
             silence_s = clock.silence_before(frame.time, frame.samples / frame.sample_rate)
-            if silence_s or described != description:
+            if silence_s or current_format != frame_format:
                 yield from self._converted(converter, None)
                 yield from _silence(silence_s)
-                converter, described = self._converter(frame), description
+                converter, current_format = self._converter(frame), frame_format
             yield from self._converted(converter, frame)
-        if described is None and self.broken_packets:
-            raise MediaError(f"{self._name}: its sound is broken, all {self.broken_packets} packets of it")
+        if current_format is None and self.broken_packets:
+            raise MediaError(f"{self._name}: all {self.broken_packets} audio packets are corrupt")
         yield from self._converted(converter, None)
 
     def _frames(self) -> Iterator[AudioFrame]:
@@ -200,16 +200,16 @@ class Media:
                 if packet.stream is self._stream:
                     yield packet
                 else:
-                    self._note_begin(packet)
+                    self._update_begin(packet)
         except InvalidDataError:
             self.broken_packets += 1
         except FFmpegError as error:
-            raise MediaError(f"{self._name}: it cannot be read on ({_reason(error)})") from error
+            raise MediaError(f"{self._name}: read error ({_reason(error)})") from error
 
-    def _note_begin(self, packet: "Packet[Stream]") -> None:
-        """Take in when a picture is presented: where one comes before the first audio, the file begins with it.
+    def _update_begin(self, packet: "Packet[Stream]") -> None:
+        """Take a video packet's timestamp into account: the file begins with it where it precedes the first audio.
 
-        Without decoders of video, FFmpeg does not find it out in every container.
+        Without video decoders, FFmpeg does not report this for every container.
         """
         is_moving = packet.stream.type == "video" and not packet.stream.disposition & Disposition.attached_pic
         if is_moving and packet.pts is not None and packet.time_base is not None and not packet.is_discard:
@@ -218,8 +218,8 @@ class Media:
 
     def _converter(self, frame: AudioFrame) -> "_Converter":
         if not _MIN_RATE_HZ <= frame.sample_rate <= _MAX_RATE_HZ:
-            allowed = f"allowed are {_MIN_RATE_HZ} to {_MAX_RATE_HZ}"
-            raise MediaError(f"{self._name}: its sample rate is {frame.sample_rate} Hz; {allowed}")
+            expected = f"expected {_MIN_RATE_HZ}–{_MAX_RATE_HZ} Hz"
+            raise MediaError(f"{self._name}: sample rate {frame.sample_rate} Hz out of range: {expected}")
         return _Converter(is_mono=frame.layout.nb_channels == 1)
 
     def _converted(self, converter: "_Converter | None", frame: AudioFrame | None) -> Iterator[bytes]:
@@ -228,16 +228,16 @@ class Media:
         try:
             yield from converter.convert(frame)
         except (FFmpegError, ValueError) as error:
-            raise MediaError(f"{self._name}: its sound cannot be resampled ({_reason(error)})") from error
+            raise MediaError(f"{self._name}: the audio cannot be resampled ({_reason(error)})") from error
 
-    def _refuse_beyond_cap(self, duration_s: float, claim: str) -> None:
+    def _check_duration(self, duration_s: float, what: str) -> None:
         if self._max_duration_s is not None and duration_s > self._max_duration_s:
-            allowed = f"allowed are {self._max_duration_s:g} s"
-            raise MediaTooLong(f"{self._name}: it {claim} {duration_s:.1f} s; {allowed}")
+            limit = f"exceeds the limit of {self._max_duration_s:g} s"
+            raise MediaTooLong(f"{self._name}: {what} of {duration_s:.1f} s {limit}")
 
 
 class _Converter:
-    """Turns frames of one format into s16le mono at `MEDIA_RATE_HZ`."""
+    """Converts frames of one format to s16le mono at `MEDIA_RATE_HZ`."""
 
     def __init__(self, *, is_mono: bool) -> None:
         layout = "mono" if is_mono else "stereo"
@@ -245,27 +245,27 @@ class _Converter:
         self._downmix = None if is_mono else PcmDownmix(MEDIA_RATE_HZ)
 
     def convert(self, frame: AudioFrame | None) -> Iterator[bytes]:
-        """Yield what the next frame completes, or at the end the rest."""
+        """Yield the audio that the next frame completes; with None, the remaining audio."""
         channels = 1 if self._downmix is None else 2
         for resampled in self._resampler.resample(frame):
-            # Not `to_ndarray`, which imports numpy; the plane is padded beyond its samples.
+            # Not `to_ndarray`, which imports numpy; the plane is padded past its samples.
             data = bytes(resampled.planes[0])[: resampled.samples * channels * MEDIA_BYTES_PER_SAMPLE]
             yield data if self._downmix is None else self._downmix.push(data)
 
 
 def _opened(file: BinaryIO, options: dict[str, str]) -> InputContainer:
-    open_container: Callable[..., InputContainer] = av.open  # what it takes depends on its version
+    open_container: Callable[..., InputContainer] = av.open  # its parameters depend on its version
     return open_container(file, "r", options=options, **_TEXT_ERRORS)
 
 
 def _track(streams: tuple[AudioStream, ...], name: str, track: int | None) -> AudioStream:
     if not streams:
-        raise MediaError(f"{name}: it has no sound track")
+        raise MediaError(f"{name}: the file has no audio track")
     if track is None:
         return next((stream for stream in streams if stream.disposition & Disposition.default), streams[0])
     if not 1 <= track <= len(streams):
-        allowed = f"allowed are 1 to {len(streams)}" if len(streams) > 1 else "allowed is 1"
-        raise NoSuchTrack(f"{name}: track {track}: {allowed}")
+        expected = f"1–{len(streams)}" if len(streams) > 1 else "1"
+        raise NoSuchTrack(f"{name}: track {track} out of range: expected {expected}")
     return streams[track - 1]
 
 
@@ -281,13 +281,13 @@ def _reason(error: FFmpegError | ValueError) -> str:
     return (error.strerror if isinstance(error, FFmpegError) else None) or str(error)
 
 
-def _sound_decoders() -> str:
-    # Video is never decoded, not even a picture to see how large it is.
-    return ",".join(name for name in codecs_available if _is_sound_decoder(name))
+def _audio_decoders() -> str:
+    # Video is never decoded, not even a frame to learn its size.
+    return ",".join(name for name in codecs_available if _is_audio_decoder(name))
 
 
-def _is_sound_decoder(name: str) -> bool:
+def _is_audio_decoder(name: str) -> bool:
     try:
         return Codec(name, "r").type == "audio"
-    except ValueError:  # it only encodes
+    except ValueError:  # an encoder only
         return False

@@ -1,4 +1,4 @@
-"""Silero's speech detector, a small neural network; its ONNX file comes inside the faster-whisper package."""
+"""Silero's speech detector, a small neural network; its ONNX file ships in the faster-whisper package."""
 
 from functools import cache
 from importlib.util import find_spec
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["SileroDetector"]
 
 MODEL_FILE = "silero_vad_v6.onnx"
-CONTEXT_SAMPLES = 64  # the model wants the end of the window before
+CONTEXT_SAMPLES = 64  # the model takes the end of the previous window as context
 STATE_SHAPE = (1, 1, 128)
 
 
 class SileroDetector:
-    """Judges windows with Silero VAD v6. The process shares the model; the recurrent state is the stream's own.
+    """Estimates speech probabilities with Silero VAD v6. Streams share the model; each has its own recurrent state.
 
-    The model gets the windows at the level that it is sure in, whatever the microphone's.
+    The level of the windows is normalised first, because the model is reliable only in a range of levels.
     """
 
     window_samples = 512
@@ -39,12 +39,12 @@ class SileroDetector:
         self._session = _shared_session()
         self._hidden: Float32
         self._cell: Float32
-        self.forget()
+        self.reset()
         self._context: Float32 = np.zeros(CONTEXT_SAMPLES, np.float32)
         self._level = LevelNormaliser()
 
     def probabilities(self, windows: Float32) -> Float32:
-        """Judge the next windows, float32[k, 512], as float32[k] in 0..1. See `SpeechDetector`."""
+        """Return the speech probability of the next windows, float32[k, 512], as float32[k]. See `SpeechDetector`."""
         check_windows(windows, self.window_samples)
         if len(windows) == 0:
             return np.zeros(0, np.float32)
@@ -59,13 +59,13 @@ class SileroDetector:
         self._context = windows[-1, -CONTEXT_SAMPLES:].copy()
         return probabilities
 
-    def forget(self) -> None:
-        """Go on as at the beginning of a stream; a state from long ago makes the model deaf for seconds."""
+    def reset(self) -> None:
+        """Reset the recurrent state; a stale one makes the model miss speech for seconds."""
         self._hidden = np.zeros(STATE_SHAPE, np.float32)
         self._cell = np.zeros(STATE_SHAPE, np.float32)
 
-    def pass_over(self, windows: Float32) -> None:
-        """Take the next windows, float32[k, 512] with k ≥ 1, as heard but not judged; the state stays as it is."""
+    def skip(self, windows: Float32) -> None:
+        """Advance past the next windows, float32[k, 512] with k ≥ 1, without judging them or changing the state."""
         self._context = self._level.normalise(windows)[-1, -CONTEXT_SAMPLES:].copy()
 
 
@@ -74,18 +74,20 @@ def _shared_session() -> "InferenceSession":
     try:
         import onnxruntime
     except ImportError as error:
-        raise DetectorUnavailable("detector silero: needs the package onnxruntime") from error
+        raise DetectorUnavailable("detector silero: package onnxruntime is not installed") from error
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # 0.1 ms of work a window: threads would cost more than they bring
+    options.intra_op_num_threads = 1  # 0.1 ms of work per window: threads would cost more than they gain
     options.inter_op_num_threads = 1
     return onnxruntime.InferenceSession(str(_model_path()), options, providers=["CPUExecutionProvider"])
 
 
 def _model_path() -> Path:
-    spec = find_spec("faster_whisper")  # looked up, not imported: importing it takes a second and CTranslate2
+    spec = find_spec("faster_whisper")  # located, not imported: importing it takes a second and loads CTranslate2
     if spec is None or spec.origin is None:
-        raise DetectorUnavailable("detector silero: needs the package faster-whisper, which carries its model")
+        raise DetectorUnavailable("detector silero: package faster-whisper, which contains its model, is not installed")
     path = Path(spec.origin).parent / "assets" / MODEL_FILE
     if not path.is_file():
-        raise DetectorUnavailable(f"detector silero: faster-whisper has no {MODEL_FILE}; 1.2.1 and later do")
+        raise DetectorUnavailable(
+            f"detector silero: faster-whisper lacks {MODEL_FILE}: expected version 1.2.1 or later"
+        )
     return path

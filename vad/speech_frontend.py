@@ -1,4 +1,4 @@
-"""The ear of a session: bytes of sound in, speech events out."""
+"""The audio front end of a session: bytes in, speech events out."""
 
 import numpy as np
 
@@ -13,13 +13,13 @@ __all__ = ["SpeechFrontend"]
 
 
 class SpeechFrontend:
-    """Decodes, resamples, judges and segments one stream. The events depend on the sound alone, not on how it is cut.
+    """Decodes, resamples, classifies and segments one stream. The events do not depend on how the bytes are split.
 
     Args:
         audio_format: of the bytes.
-        detector: fresh, for this stream alone.
+        detector: a new one, for this stream alone.
         settings: of the segmenter.
-        origin: where the stream is taken up.
+        origin: where the stream resumes.
     """
 
     def __init__(
@@ -32,31 +32,31 @@ class SpeechFrontend:
         self._decoder = PcmDecoder(audio_format, origin.first_sample)
         self._detector = detector
         self._segmenter = Segmenter(settings, detector.window_samples, origin)
-        self._windows_before = whole_windows(origin, detector.window_samples)
-        """Windows that the detector alone has yet to hear."""
+        self._warm_up_windows = whole_windows(origin, detector.window_samples)
+        """Windows still to be passed to the detector only."""
         self._rest: Float32 = np.zeros(0, np.float32)
-        """Sound that does not fill a window yet."""
+        """Audio of the incomplete window."""
         self.audio_end_sample = origin.first_sample
         """One past the last sample decoded, at 16 kHz."""
 
     @property
     def received_samples(self) -> int:
-        """Sample frames since the stream's first one, at the rate they came."""
+        """Sample frames since the start of the stream, at the input rate."""
         return self._decoder.received_samples
 
     @property
     def repaired_samples(self) -> int:
-        """Samples that were no number or out of range, and were mended."""
+        """Samples replaced because they were NaN, infinite or out of range."""
         return self._decoder.repaired_samples
 
     @property
     def leftover_bytes(self) -> int:
-        """Bytes at the end that make no whole sample."""
+        """Bytes of an incomplete sample frame at the end."""
         return self._decoder.leftover_bytes
 
     @property
     def progress_interval_samples(self) -> int:
-        """New sound between two progress events; load may stretch it."""
+        """New audio between two progress events; stretched under load."""
         return self._segmenter.progress_interval_samples
 
     @progress_interval_samples.setter
@@ -64,44 +64,44 @@ class SpeechFrontend:
         self._segmenter.progress_interval_samples = samples
 
     def update(self, settings: SegmenterSettings) -> None:
-        """Go on with other settings, from the next window on."""
+        """Apply other settings from the next window on."""
         self._segmenter.update(settings)
 
     def push(self, data: bytes) -> list[SpeechEvent]:
-        """Hear the next bytes, cut anywhere.
+        """Process the next bytes, split anywhere, and return the events they cause.
 
         Raises:
-            AudioError: they are not the sound that was announced.
+            AudioError: the bytes are not in the declared format.
         """
-        return self._hear(self._decoder.push(data).samples)
+        return self._process(self._decoder.push(data).samples)
 
     def drop_partial_frame(self) -> None:
-        """Forget the bytes of a sample frame that is not whole: it will be sent again."""
+        """Discard the bytes of an incomplete sample frame; the client sends them again."""
         self._decoder.drop_partial_frame()
 
     def flush(self) -> list[SpeechEvent]:
-        """End the utterance that is open, here and now."""
-        if self._windows_before:
+        """End the open utterance now, if any."""
+        if self._warm_up_windows:
             return []
         rest, self._rest = self._rest, np.zeros(0, np.float32)
         return self._segmenter.flush(rest)
 
     def finish(self) -> list[SpeechEvent]:
-        """Hear what the resampler still holds, and end the utterance that is open."""
-        return [*self._hear(self._decoder.finish().samples), *self.flush()]
+        """Process the audio still buffered in the resampler, and end the open utterance."""
+        return [*self._process(self._decoder.finish().samples), *self.flush()]
 
-    def _hear(self, samples: Float32) -> list[SpeechEvent]:
+    def _process(self, samples: Float32) -> list[SpeechEvent]:
         self.audio_end_sample += len(samples)
-        sound = np.concatenate([self._rest, samples]) if len(self._rest) else samples
-        count = len(sound) // self._detector.window_samples
+        audio = np.concatenate([self._rest, samples]) if len(self._rest) else samples
+        count = len(audio) // self._detector.window_samples
         split = count * self._detector.window_samples
-        self._rest = sound[split:]
+        self._rest = audio[split:]
         if not count:
             return []
-        windows = sound[:split].reshape(count, -1)
+        windows = audio[:split].reshape(count, -1)
         probabilities: list[float] = self._detector.probabilities(windows).tolist()
-        before, events = min(self._windows_before, count), list[SpeechEvent]()
-        self._windows_before -= before
-        for window, probability in zip(windows[before:], probabilities[before:], strict=True):
+        warm_up, events = min(self._warm_up_windows, count), list[SpeechEvent]()
+        self._warm_up_windows -= warm_up
+        for window, probability in zip(windows[warm_up:], probabilities[warm_up:], strict=True):
             events += self._segmenter.push(window, probability)
         return events

@@ -1,4 +1,4 @@
-"""Stereo of a live stream mixed to mono, as `vad.downmix` decides. PURE."""
+"""Mixes the stereo of a live stream to mono, with the weights chosen by `vad.downmix`. PURE."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ _Float32 = NDArray[np.float32]
 
 
 class StereoDownmix:
-    """Mixes two channels to mono. The output is the same to the bit however the input is cut.
+    """Mixes two channels to mono. The output is bit-identical however the input is split.
 
     Args:
         sample_rate_hz: of the stream.
@@ -20,10 +20,10 @@ class StereoDownmix:
     def __init__(self, sample_rate_hz: int) -> None:
         self._grid = BlockGrid(sample_rate_hz)
         self._block: list[tuple[_Float32, _Float32]] = []
-        """What has come of the block that is not whole yet."""
+        """Samples of the incomplete block."""
 
     def push(self, left: _Float32, right: _Float32) -> _Float32:
-        """Return the channels mixed.
+        """Return the two channels mixed.
 
         Args:
             left, right: float32[n], in [-1, 1].
@@ -51,8 +51,8 @@ def _mixed(left: _Float32, right: _Float32, span: Span) -> _Float32:
     if span.before == span.after:
         left_weight, right_weight = map(np.float32, span.after)
         return left * left_weight + right * right_weight
-    place = np.arange(span.first + 1, span.first + 1 + len(left), dtype=np.float32)
-    step = place / np.float32(span.block_samples)
+    position = np.arange(span.first + 1, span.first + 1 + len(left), dtype=np.float32)
+    step = position / np.float32(span.block_samples)
     one, other = (
         np.float32(before) + np.float32(after - before) * step
         for before, after in zip(span.before, span.after, strict=True)

@@ -1,27 +1,27 @@
-"""Where on its time line a stream is taken up again. PURE."""
+"""Where on its time line a stream resumes. PURE."""
 
 from dataclasses import dataclass
 
-__all__ = ["BEGINNING", "ERA_SAMPLES", "GRID_SAMPLES", "StreamOrigin", "warm_up_start"]
+__all__ = ["BEGINNING", "GRID_SAMPLES", "RESET_INTERVAL_SAMPLES", "StreamOrigin", "warm_up_start"]
 
 GRID_SAMPLES = 2_560
-"""A stream is taken up at a multiple of this, so that its windows lie where they did: whole windows of 512, whole
-frames of WebRTC's 160, and whole sample frames at all usual rates, 11.025 and 44.1 kHz among them."""
+"""A stream resumes at a multiple of this, so that its windows keep their positions: whole windows of 512, whole frames
+of WebRTC's 160, and whole sample frames at all common rates, including 11.025 and 44.1 kHz."""
 
-ERA_SAMPLES = 64 * GRID_SAMPLES
-"""10.24 s. What a detector answers depends on the era it is in and the one before."""
+RESET_INTERVAL_SAMPLES = 64 * GRID_SAMPLES
+"""10.24 s. A detector's state is renewed so often; its answers depend on the current interval and the one before."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamOrigin:
-    """Where a stream is taken up, and what is known of what came before. Samples at 16 kHz.
+    """Where a stream resumes, and what is known about the audio before. Samples at 16 kHz.
 
     Attributes:
-        first_sample: of the sound that is heard now.
-        settled_sample: nothing before it becomes an utterance any more; sound before it is for the detector alone,
-            whose answers need some sound to settle. Not before `first_sample`.
-        utterances: how many have ended before.
-        is_split: whether the last of them was split at `settled_sample`, so that the next begins right there.
+        first_sample: of the audio that will be received.
+        settled_sample: audio before it belongs to no new utterance; it only warms up the detector. Not before
+            `first_sample`.
+        utterances: number of utterances that have ended before.
+        is_split: whether the last of them was split at `settled_sample`, so that the next begins exactly there.
     """
 
     first_sample: int = 0
@@ -31,9 +31,9 @@ class StreamOrigin:
 
 
 BEGINNING = StreamOrigin()
-"""Where a new stream begins."""
+"""The origin of a new stream."""
 
 
 def warm_up_start(settled_sample: int) -> int:
-    """Return from where a detector has to hear to answer from the settled sample on as if it had heard everything."""
-    return max(0, settled_sample // ERA_SAMPLES - 1) * ERA_SAMPLES
+    """Return where a detector must start so that from the settled sample on it answers as if it had received it all."""
+    return max(0, settled_sample // RESET_INTERVAL_SAMPLES - 1) * RESET_INTERVAL_SAMPLES

@@ -1,4 +1,4 @@
-"""Bytes to sound."""
+"""Bytes to audio."""
 
 import struct
 from itertools import pairwise
@@ -76,7 +76,7 @@ def test_g711_is_odd_and_uses_all_its_codes() -> None:
         assert table[:128] == [-value for value in table[128:]] or table[128:] == [-value for value in table[:128]]
 
 
-def test_floats_that_are_no_sound_are_repaired_and_counted() -> None:
+def test_invalid_floats_are_repaired_and_counted() -> None:
     decoder = PcmDecoder(F32)
     signalling_nan = b"\x01\x00\x80\x7f"
     wrong = struct.pack("<5f", float("nan"), float("inf"), float("-inf"), 1.5, -7.0) + signalling_nan
@@ -135,24 +135,26 @@ def test_the_start_of_a_file_is_refused_even_when_nothing_follows() -> None:
         decode(AudioFormat(), b"OggS")
 
 
-def test_what_looks_like_a_header_later_on_is_sound() -> None:
+def test_what_looks_like_a_header_later_on_is_audio() -> None:
     assert len(decode(AudioFormat(), bytes(16), b"RIFF\x24\x00\x00\x00WAVE")) == 14
 
 
-def test_riff_without_wave_is_sound() -> None:
+def test_riff_without_wave_is_audio() -> None:
     assert len(decode(AudioFormat(), b"RIFF\x24\x00\x00\x00RIFF")) == 6
 
 
 @pytest.mark.parametrize(
     ("sample_rate_hz", "channels", "message"),
     [
-        (7_999, 1, "7999 Hz: allowed are 8000 to 48000"),
+        (7_999, 1, "7999 Hz out of range: expected 8000–48000 Hz"),
         (96_000, 1, "96000 Hz"),
-        (16_000, 0, "0 channels: allowed are 1 and 2"),
+        (16_000, 0, "0 channels: expected 1 or 2"),
         (16_000, 6, "6 channels"),
     ],
 )
-def test_a_format_that_is_not_read_says_what_is_allowed(sample_rate_hz: int, channels: int, message: str) -> None:
+def test_an_unsupported_format_is_refused_with_the_allowed_values(
+    sample_rate_hz: int, channels: int, message: str
+) -> None:
     with pytest.raises(AudioFormatError, match=message):
         AudioFormat(Encoding.PCM_S16LE, sample_rate_hz, channels)
 
@@ -179,11 +181,11 @@ def test_a_full_scale_square_wave_stays_in_range_when_resampled() -> None:
     data=st.binary(max_size=64),
     places=st.lists(st.floats(0, 1), max_size=12),
 )
-def test_the_cuts_do_not_change_the_sound(
+def test_the_splits_do_not_change_the_audio(
     encoding: Encoding, sample_rate_hz: int, channels: int, data: bytes, places: list[float]
 ) -> None:
-    sound = np.concatenate([noise(0.05), speechlike(0.2)])
-    data = bytes(12) + (sound * 32_767).astype("<i2").tobytes() + data
+    audio = np.concatenate([noise(0.05), speechlike(0.2)])
+    data = bytes(12) + (audio * 32_767).astype("<i2").tobytes() + data
     audio_format = AudioFormat(encoding, sample_rate_hz, channels)
     whole, pieces = decode(audio_format, data), decode(audio_format, *cut(data, places))
     assert whole.dtype == pieces.dtype == np.float32

@@ -1,4 +1,4 @@
-"""What is said when a detector lacks its library or its model."""
+"""The errors raised when the library or model of a detector is missing."""
 
 import sys
 from importlib.machinery import ModuleSpec

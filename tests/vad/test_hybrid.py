@@ -16,8 +16,8 @@ from vad.silero import SileroDetector
 WINDOW = HybridDetector.window_samples
 
 
-def windows_of(sound: Float32) -> Float32:
-    return sound[: len(sound) // WINDOW * WINDOW].reshape(-1, WINDOW)
+def windows_of(audio: Float32) -> Float32:
+    return audio[: len(audio) // WINDOW * WINDOW].reshape(-1, WINDOW)
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ def test_what_silero_calls_speech_is_in_an_utterance() -> None:
     assert np.mean(kept.reshape(windows.shape)[speech]) > 0.99
 
 
-def test_words_after_long_pauses_are_heard_as_silero_hears_them() -> None:
-    sound = recording("long_digits_15min.flac")[: s_to_samples(240)]
-    windows = sound[: len(sound) // 512 * 512].reshape(-1, 512)
-    heard = {name: create_detector(name).probabilities(windows) >= 0.5 for name in ("silero", "hybrid")}
-    both = np.count_nonzero(heard["silero"] & heard["hybrid"])
-    assert both >= 0.95 * np.count_nonzero(heard["silero"])
+def test_words_after_long_pauses_are_detected_as_by_silero() -> None:
+    audio = recording("long_digits_15min.flac")[: s_to_samples(240)]
+    windows = audio[: len(audio) // 512 * 512].reshape(-1, 512)
+    speech = {name: create_detector(name).probabilities(windows) >= 0.5 for name in ("silero", "hybrid")}
+    both = np.count_nonzero(speech["silero"] & speech["hybrid"])
+    assert both >= 0.95 * np.count_nonzero(speech["silero"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.sounds import noise, speechlike
 from vad.audio import Float32
-from vad.level import LEAST_GAIN, MEMORY_WINDOWS, MOST_GAIN, TARGET_RMS, LevelNormaliser
+from vad.level import MAX_GAIN, MEMORY_WINDOWS, MIN_GAIN, TARGET_RMS, LevelNormaliser
 
 WINDOW = 512
 
@@ -49,7 +49,7 @@ def test_loud_audio_is_forgotten_after_the_memory() -> None:
     normaliser.normalise(windows(speechlike(1.0)))
     quiet = np.full((MEMORY_WINDOWS + 1, WINDOW), 1e-3, np.float32)
 
-    assert loudest(normaliser.normalise(quiet)[-1:]) == pytest.approx(1e-3 * MOST_GAIN, rel=1e-3)
+    assert loudest(normaliser.normalise(quiet)[-1:]) == pytest.approx(1e-3 * MAX_GAIN, rel=1e-3)
 
 
 def test_gains_stay_within_their_limits() -> None:
@@ -57,8 +57,8 @@ def test_gains_stay_within_their_limits() -> None:
 
     faint, full = LevelNormaliser().normalise(audio)
 
-    assert faint[0] == pytest.approx(1e-7 * MOST_GAIN)
-    assert full[0] == pytest.approx(max(TARGET_RMS, LEAST_GAIN))
+    assert faint[0] == pytest.approx(1e-7 * MAX_GAIN)
+    assert full[0] == pytest.approx(max(TARGET_RMS, MIN_GAIN))
 
 
 @given(st.integers(0, 60), st.integers(1, 7))

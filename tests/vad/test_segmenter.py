@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vad.audio import Float32, s_to_samples
 from vad.audio_history import AudioHistory
 from vad.events import EndReason, SpeechEnded, SpeechEvent, SpeechPaused, SpeechProgress, SpeechResumed, SpeechStarted
-from vad.segmenter import MOST_DOUBT_MS, Segmenter
+from vad.segmenter import MAX_DOUBT_MS, Segmenter
 from vad.settings import SegmenterSettings
 
 WINDOW = 512
@@ -21,7 +21,7 @@ SHORT = replace(SETTINGS, max_utterance_s=2.0, split_search_s=0.5, progress_inte
 NOTHING = np.zeros(0, np.float32)
 
 
-def sound(window_count: int) -> Float32:
+def audio(window_count: int) -> Float32:
     return np.random.default_rng(7).uniform(-1, 1, window_count * WINDOW).astype(np.float32)
 
 
@@ -36,7 +36,7 @@ def receive(segmenter: Segmenter, stream: Float32, probabilities: Sequence[float
 
 def events_of(*runs: tuple[float, int], settings: SegmenterSettings = SETTINGS) -> list[SpeechEvent]:
     probabilities = [probability for probability, count in runs for _ in range(count)]
-    return receive(Segmenter(settings, WINDOW), sound(len(probabilities)), probabilities)
+    return receive(Segmenter(settings, WINDOW), audio(len(probabilities)), probabilities)
 
 
 def names(events: Sequence[SpeechEvent]) -> list[str]:
@@ -81,7 +81,7 @@ def test_doubtful_windows_after_the_last_word_do_not_delay_the_end() -> None:
 
 def test_a_speaker_who_is_doubtful_throughout_is_not_cut_at_every_gap() -> None:
     doubtful = (SETTINGS.offset_threshold + SETTINGS.endpoint_threshold) / 2
-    gap = (SETTINGS.silence_ms - MOST_DOUBT_MS) // 32 - 1
+    gap = (SETTINGS.silence_ms - MAX_DOUBT_MS) // 32 - 1
     assert len(ended(events_of((1, 5), (doubtful, 30), (0, gap), (1, 5), (0, 40)))) == 1
 
 
@@ -101,13 +101,13 @@ def test_a_short_utterance_goes_on_after_a_pause() -> None:
     assert len(ended(events_of((1, 40), (0, 10), (1, 10), (0, 30), settings=long))) == 1
 
 
-def test_each_pause_is_said_once() -> None:
+def test_each_pause_is_emitted_once() -> None:
     events = events_of((1, 5), (0, 10), (1, 5), (0, 10), (1, 5), (0, 16))
     assert names(events).count("paused") == 3
     assert names(events).count("ended") == 1
 
 
-def test_a_pause_as_long_as_the_silence_is_not_said() -> None:
+def test_a_pause_as_long_as_the_silence_is_not_emitted() -> None:
     events = events_of((1, 5), (0, 30), settings=SegmenterSettings(pause_ms=500, silence_ms=500))
     assert "paused" not in names(events)
     assert events[-1].end_sample == 5 * WINDOW + SETTINGS.silence_samples
@@ -118,9 +118,9 @@ def test_padding_does_not_reach_back_into_the_utterance_before() -> None:
     assert first.end_sample == second.start_sample
 
 
-def test_progress_comes_each_interval_of_new_sound_and_the_interval_can_be_stretched() -> None:
+def test_progress_comes_each_interval_of_new_audio_and_the_interval_can_be_stretched() -> None:
     segmenter = Segmenter(SETTINGS, WINDOW)
-    stream = sound(240)
+    stream = audio(240)
     before = receive(segmenter, stream[: 120 * WINDOW], [1] * 120)
     segmenter.progress_interval_samples = s_to_samples(1.5)
     after = receive(segmenter, stream[120 * WINDOW :], [1] * 120)
@@ -130,12 +130,12 @@ def test_progress_comes_each_interval_of_new_sound_and_the_interval_can_be_stret
 
 
 def test_a_progress_interval_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="above 0"):
+    with pytest.raises(ValueError, match="expected more than 0"):
         Segmenter(SETTINGS, WINDOW).progress_interval_samples = 0
 
 
 def test_long_speech_is_split_at_its_quietest_place_without_a_gap() -> None:
-    stream = sound(100)
+    stream = audio(100)
     quiet = slice(26_000, 28_000)
     stream[quiet] *= 0.01
     events = receive(Segmenter(SHORT, WINDOW), stream, [1] * 60 + [0] * 40)
@@ -159,7 +159,7 @@ def test_speech_that_stops_at_its_longest_ends_without_an_empty_rest() -> None:
 
 def test_flush_ends_what_is_open_with_the_samples_of_no_window() -> None:
     segmenter = Segmenter(SETTINGS, WINDOW)
-    stream = sound(11)
+    stream = audio(11)
     receive(segmenter, stream, [1] * 10)
     (end,) = ended(segmenter.flush(stream[10 * WINDOW : 10 * WINDOW + 99]))
     assert end.reason is EndReason.FLUSH
@@ -169,7 +169,7 @@ def test_flush_ends_what_is_open_with_the_samples_of_no_window() -> None:
 
 def test_after_a_flush_the_stream_goes_on() -> None:
     segmenter = Segmenter(SETTINGS, WINDOW)
-    stream = sound(30)
+    stream = audio(30)
     receive(segmenter, stream, [1] * 5)
     segmenter.flush(stream[5 * WINDOW : 5 * WINDOW + 100])
     events = receive(segmenter, stream[5 * WINDOW + 100 :], [1] * 5)
@@ -177,52 +177,52 @@ def test_after_a_flush_the_stream_goes_on() -> None:
     assert events[0].start_sample == 5 * WINDOW + 100
 
 
-def test_flush_of_silence_says_nothing() -> None:
+def test_flush_of_silence_emits_nothing() -> None:
     segmenter = Segmenter(SETTINGS, WINDOW)
-    receive(segmenter, sound(4), [0, 0, 1, 1])
+    receive(segmenter, audio(4), [0, 0, 1, 1])
     assert segmenter.flush(NOTHING) == []
-    assert receive(segmenter, sound(1), [1]) == []
+    assert receive(segmenter, audio(1), [1]) == []
 
 
 @pytest.mark.parametrize("shape", [(0,), (511,), (513,), (1, 512), (512, 1)])
 def test_a_window_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="allowed is"):
+    with pytest.raises(ValueError, match=r"expected \(512,\)"):
         Segmenter(SETTINGS, WINDOW).push(np.zeros(shape, np.float32), 0.5)
 
 
 def test_a_rest_as_long_as_a_window_is_refused() -> None:
-    with pytest.raises(ValueError, match="allowed is"):
+    with pytest.raises(ValueError, match="expected fewer than 512 samples"):
         Segmenter(SETTINGS, WINDOW).flush(np.zeros(WINDOW, np.float32))
 
 
 @pytest.mark.parametrize(
     ("field", "value", "allowed"),
     [
-        ("onset_threshold", 0, "0.01 to 1"),
-        ("onset_threshold", 1.1, "0.01 to 1"),
-        ("offset_threshold", 0.6, "0.01 to 0.25"),
-        ("onset_ms", 0, "1 to 1000"),
-        ("pause_ms", -1, "1 to 2000"),
-        ("silence_ms", 0, "1 to 10000"),
-        ("pad_before_ms", -1, "0 to 2000"),
-        ("max_utterance_s", 31, "1.0 to 30"),
-        ("max_utterance_s", float("nan"), "1.0 to 30"),
-        ("split_search_s", 0, "0.2 to 30"),
-        ("progress_interval_ms", 0, "50 to 30000"),
+        ("onset_threshold", 0, "0.01–1"),
+        ("onset_threshold", 1.1, "0.01–1"),
+        ("offset_threshold", 0.6, "0.01–0.25"),
+        ("onset_ms", 0, "1–1000"),
+        ("pause_ms", -1, "1–2000"),
+        ("silence_ms", 0, "1–10000"),
+        ("pad_before_ms", -1, "0–2000"),
+        ("max_utterance_s", 31, "1.0–30"),
+        ("max_utterance_s", float("nan"), "1.0–30"),
+        ("split_search_s", 0, "0.2–30"),
+        ("progress_interval_ms", 0, "50–30000"),
     ],
 )
 def test_a_setting_out_of_range_is_refused_by_name(field: str, value: float, allowed: str) -> None:
-    with pytest.raises(ValueError, match=f"^{field} {value}: allowed is {allowed}$"):
+    with pytest.raises(ValueError, match=f"^{field} {value} out of range: expected {allowed}$"):
         replace(SETTINGS, **{field: value})  # type: ignore[arg-type]  # one field of many types
 
 
-def test_a_clients_shorter_wish_needs_no_other_setting() -> None:
+def test_a_clients_shorter_value_needs_no_other_setting() -> None:
     replace(SETTINGS, silence_ms=100)
     replace(SETTINGS, max_utterance_s=2.0)
 
 
 def test_views_are_read_only_and_never_change() -> None:
-    stream = sound(2_000)
+    stream = audio(2_000)
     events = receive(Segmenter(SETTINGS, WINDOW), stream, [1] * 2_000)
     for event in events:
         assert not event.samples.flags.writeable
@@ -231,7 +231,7 @@ def test_views_are_read_only_and_never_change() -> None:
 
 def test_memory_stays_bounded_by_the_longest_utterance() -> None:
     segmenter = Segmenter(SETTINGS, WINDOW)
-    window = sound(1)
+    window = audio(1)
     bases = {
         id(base): base.nbytes
         for _ in range(6_000)
@@ -241,25 +241,25 @@ def test_memory_stays_bounded_by_the_longest_utterance() -> None:
     assert max(bases.values()) <= 2 * 4 * (SETTINGS.max_utterance_samples + WINDOW)
 
 
-def test_sound_is_copied_a_bounded_number_of_times() -> None:
-    tape, strips = AudioHistory(), set[int]()
+def test_audio_is_copied_a_bounded_number_of_times() -> None:
+    history, buffers = AudioHistory(), set[int]()
     for _ in range(1_000):
-        tape.append(np.ones(WINDOW, np.float32))
-        base = tape.view(0, tape.end_sample).base
+        history.append(np.ones(WINDOW, np.float32))
+        base = history.view(0, history.end_sample).base
         assert isinstance(base, np.ndarray)
-        strips.add(len(base))
-    assert sum(strips) <= 4 * 1_000 * WINDOW
+        buffers.add(len(base))
+    assert sum(buffers) <= 4 * 1_000 * WINDOW
 
 
-def test_a_tape_does_not_show_what_it_gave_up() -> None:
-    tape = AudioHistory()
-    tape.append(np.ones(100, np.float32))
-    tape.forget(50)
-    with pytest.raises(ValueError, match="the tape holds 50 to 100"):
-        tape.view(49, 100)
+def test_forgotten_audio_cannot_be_viewed() -> None:
+    history = AudioHistory()
+    history.append(np.ones(100, np.float32))
+    history.forget(50)
+    with pytest.raises(ValueError, match="the history holds 50–100"):
+        history.view(49, 100)
 
 
-wishes = st.builds(
+any_settings = st.builds(
     SegmenterSettings,
     onset_ms=st.sampled_from([1, 96, 200]),
     pause_ms=st.sampled_from([1, 64, 200, 400]),
@@ -275,20 +275,20 @@ streams = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(wish=wishes, runs=streams, rest_samples=st.integers(0, WINDOW - 1))
+@given(settings=any_settings, runs=streams, rest_samples=st.integers(0, WINDOW - 1))
 def test_any_stream_keeps_the_promises(
-    wish: SegmenterSettings, runs: list[tuple[float, int]], rest_samples: int
+    settings: SegmenterSettings, runs: list[tuple[float, int]], rest_samples: int
 ) -> None:
     probabilities = [probability for probability, count in runs for _ in range(count)]
-    stream = sound(len(probabilities) + 1)
-    segmenter = Segmenter(wish, WINDOW)
+    stream = audio(len(probabilities) + 1)
+    segmenter = Segmenter(settings, WINDOW)
     events = receive(segmenter, stream, probabilities)
-    heard = len(probabilities) * WINDOW
-    events += segmenter.flush(stream[heard : heard + rest_samples])
+    received = len(probabilities) * WINDOW
+    events += segmenter.flush(stream[received : received + rest_samples])
     assert_order(events)
     assert_samples(events, stream)
-    assert_spans(ended(events), wish)
-    assert_no_speech_is_lost(ended(events), probabilities, wish)
+    assert_spans(ended(events), settings)
+    assert_no_speech_is_lost(ended(events), probabilities, settings)
 
 
 def assert_order(events: list[SpeechEvent]) -> None:
@@ -318,22 +318,22 @@ def assert_samples(events: list[SpeechEvent], stream: Float32) -> None:
         assert event.start_sample < event.voiced_end_sample <= event.end_sample
 
 
-def assert_spans(ends: list[SpeechEnded], wish: SegmenterSettings) -> None:
+def assert_spans(ends: list[SpeechEnded], settings: SegmenterSettings) -> None:
     for end in ends:
-        assert len(end.samples) <= wish.max_utterance_samples
-        assert len(end.samples) <= end.voiced_end_sample - end.start_sample + wish.pad_after_samples
+        assert len(end.samples) <= settings.max_utterance_samples
+        assert len(end.samples) <= end.voiced_end_sample - end.start_sample + settings.pad_after_samples
     for earlier, later in pairwise(ends):
         assert earlier.end_sample <= later.start_sample
         if earlier.reason is EndReason.MAX_LENGTH:
             assert earlier.end_sample == later.start_sample
 
 
-def assert_no_speech_is_lost(ends: list[SpeechEnded], probabilities: list[float], wish: SegmenterSettings) -> None:
+def assert_no_speech_is_lost(ends: list[SpeechEnded], probabilities: list[float], settings: SegmenterSettings) -> None:
     kept = np.zeros(len(probabilities) * WINDOW + WINDOW, bool)
     for end in ends:
         kept[end.start_sample : end.end_sample] = True
     run = 0
     for index, probability in enumerate(probabilities):
-        run = run + 1 if probability >= wish.onset_threshold else 0
-        if run * WINDOW >= wish.onset_samples:
+        run = run + 1 if probability >= settings.onset_threshold else 0
+        if run * WINDOW >= settings.onset_samples:
             assert kept[(index - run + 1) * WINDOW : (index + 1) * WINDOW].all()

@@ -19,7 +19,7 @@ SHORT = SegmenterSettings(max_utterance_s=2.0, split_search_s=1.0)
 
 
 class LoudnessDetector:
-    """Hears speech in whatever is loud, so that a test decides what is speech."""
+    """Classifies loud audio as speech, so that a test decides what is speech."""
 
     window_samples = 256
 
@@ -29,9 +29,9 @@ class LoudnessDetector:
 
 
 def events(detector: SpeechDetector, audio_format: AudioFormat, pieces: list[bytes]) -> list[tuple[object, ...]]:
-    listener = SpeechFrontend(audio_format, detector, SHORT)
-    heard = [event for piece in pieces for event in listener.push(piece)] + listener.finish()
-    return [_comparable(event) for event in heard]
+    frontend = SpeechFrontend(audio_format, detector, SHORT)
+    events = [event for piece in pieces for event in frontend.push(piece)] + frontend.finish()
+    return [_comparable(event) for event in events]
 
 
 def _comparable(event: SpeechEvent) -> tuple[object, ...]:
@@ -54,8 +54,8 @@ def cut(data: bytes, places: list[float]) -> list[bytes]:
     return [data[start:end] for start, end in pairwise(edges)]
 
 
-def s16(sound: Float32) -> bytes:
-    return (sound * 32_767).astype("<i2").tobytes()
+def s16(audio: Float32) -> bytes:
+    return (audio * 32_767).astype("<i2").tobytes()
 
 
 @settings(max_examples=20, deadline=None)

@@ -1,4 +1,4 @@
-"""A stream that is taken up again hears what it would have heard."""
+"""A resumed stream has the same events as an uninterrupted one."""
 
 import numpy as np
 import pytest
@@ -18,23 +18,23 @@ from vad.stream_origin import GRID_SAMPLES, StreamOrigin, warm_up_start
 SETTINGS = SegmenterSettings(max_utterance_s=4.0, split_search_s=1.0)
 
 TOLERANCE = {"webrtc": 0, "hybrid": 0, "silero": 512}
-"""In samples. Silero's own state fades slowly where it hears everything: a window near the threshold may differ."""
+"""In samples. Silero's own state fades slowly if it processes every window: one near the threshold may differ."""
 
-Heard = tuple[int, int, int, EndReason]
+Utterance = tuple[int, int, int, EndReason]
 """Utterance, its span, and why it ended."""
 
 
-def utterances(detector: str, sound: Float32, origin: StreamOrigin = StreamOrigin()) -> list[Heard]:  # noqa: B008  # it is frozen
-    data = (sound * 32_767).astype("<i2").tobytes()
-    listener = SpeechFrontend(AudioFormat(), create_detector(detector), SETTINGS, origin)
-    events = listener.push(data[origin.first_sample * 2 :]) + listener.finish()
+def utterances(detector: str, audio: Float32, origin: StreamOrigin = StreamOrigin()) -> list[Utterance]:  # noqa: B008  # it is frozen
+    data = (audio * 32_767).astype("<i2").tobytes()
+    frontend = SpeechFrontend(AudioFormat(), create_detector(detector), SETTINGS, origin)
+    events = frontend.push(data[origin.first_sample * 2 :]) + frontend.finish()
     ended = [event for event in events if isinstance(event, SpeechEnded)]
     return [(event.utterance_id, event.start_sample, event.end_sample, event.reason) for event in ended]
 
 
-def after(heard: Heard) -> StreamOrigin:
+def after(utterance: Utterance) -> StreamOrigin:
     """Return where a stream is taken up when that was the last utterance with a final."""
-    utterance_id, _, end_sample, reason = heard
+    utterance_id, _, end_sample, reason = utterance
     return StreamOrigin(warm_up_start(end_sample), end_sample, utterance_id + 1, reason is EndReason.MAX_LENGTH)
 
 
@@ -45,12 +45,12 @@ def talk() -> Float32:
 
 
 @pytest.mark.parametrize("detector", DETECTORS)
-def test_what_follows_any_utterance_is_heard_as_before(detector: str) -> None:
-    sound = talk()
-    whole = utterances(detector, sound)
+def test_what_follows_any_utterance_is_the_same_as_before(detector: str) -> None:
+    audio = talk()
+    whole = utterances(detector, audio)
     assert whole
-    for number, heard in enumerate(whole):
-        rest, expected = utterances(detector, sound, after(heard)), whole[number + 1 :]
+    for number, utterance in enumerate(whole):
+        rest, expected = utterances(detector, audio, after(utterance)), whole[number + 1 :]
         assert len(rest) == len(expected)
         for (_, start, end, _), (_, expected_start, expected_end, _) in zip(rest, expected, strict=True):
             assert abs(start - expected_start) <= TOLERANCE[detector]
@@ -59,18 +59,18 @@ def test_what_follows_any_utterance_is_heard_as_before(detector: str) -> None:
 
 @pytest.mark.parametrize("name", ["en_two_cities.flac", "en_harvard.flac"])
 def test_so_it_is_in_a_recording(name: str) -> None:
-    sound = recording(name)
-    whole = utterances("hybrid", sound)
+    audio = recording(name)
+    whole = utterances("hybrid", audio)
     for number in range(0, len(whole), max(1, len(whole) // 6)):
-        rest = utterances("hybrid", sound, after(whole[number]))
+        rest = utterances("hybrid", audio, after(whole[number]))
         assert rest == whole[number + 1 :]
 
 
-def test_sound_before_the_settled_sample_is_for_the_detector_alone() -> None:
-    sound = np.concatenate([speechlike(6.0), silence(1.0), speechlike(2.0), silence(1.0)])
-    (heard,) = utterances("hybrid", sound, StreamOrigin(0, 7 * 16_000, 3))
-    assert heard[0] == 3
-    assert heard[1] >= 7 * 16_000
+def test_audio_before_the_settled_sample_is_for_the_detector_alone() -> None:
+    audio = np.concatenate([speechlike(6.0), silence(1.0), speechlike(2.0), silence(1.0)])
+    (utterance,) = utterances("hybrid", audio, StreamOrigin(0, 7 * 16_000, 3))
+    assert utterance[0] == 3
+    assert utterance[1] >= 7 * 16_000
 
 
 @settings(max_examples=30, deadline=None)
@@ -95,7 +95,7 @@ def test_silence_is_silent_in_every_encoding(encoding: Encoding) -> None:
     assert np.abs(frame.samples).max() < 0.001
 
 
-def test_a_cut_sample_is_forgotten_and_comes_again_whole() -> None:
+def test_an_incomplete_sample_frame_is_discarded_and_sent_again() -> None:
     decoder = PcmDecoder(AudioFormat())
     whole = (speechlike(0.1) * 32_767).astype("<i2").tobytes()
     before = decoder.push(whole[:1001]).samples
@@ -105,10 +105,10 @@ def test_a_cut_sample_is_forgotten_and_comes_again_whole() -> None:
     assert np.array_equal(np.concatenate([before, after_cut]), PcmDecoder(AudioFormat()).push(whole).samples)
 
 
-def test_a_tape_may_begin_anywhere() -> None:
-    tape = AudioHistory(1_000)
-    tape.append(np.ones(20_000, np.float32))
-    assert tape.end_sample == 21_000
-    assert len(tape.view(1_000, 21_000)) == 20_000
-    with pytest.raises(ValueError, match="holds 1000 to 21000"):
-        tape.view(999, 1_001)
+def test_an_audio_history_may_begin_anywhere() -> None:
+    history = AudioHistory(1_000)
+    history.append(np.ones(20_000, np.float32))
+    assert history.end_sample == 21_000
+    assert len(history.view(1_000, 21_000)) == 20_000
+    with pytest.raises(ValueError, match="holds 1000–21000"):
+        history.view(999, 1_001)

@@ -69,10 +69,10 @@ def test_a_wrong_setting_is_named_and_the_exit_code_is_2(arguments: tuple[str, .
     ("content", "message"),
     [
         (None, "there is no such file"),
-        (b"", "not a sound or video file"),
-        (b"no sound at all", "not a sound or video file"),
-        (b"#EXTM3U\n#EXTINF:1,\n/etc/hostname\n", "not a sound or video file"),
-        (b"ffconcat version 1.0\nfile other.wav\n", "not a sound or video file"),
+        (b"", "not a readable audio or video file"),
+        (b"no sound at all", "not a readable audio or video file"),
+        (b"#EXTM3U\n#EXTINF:1,\n/etc/hostname\n", "not a readable audio or video file"),
+        (b"ffconcat version 1.0\nfile other.wav\n", "not a readable audio or video file"),
     ],
 )
 def test_a_file_without_sound_is_refused_with_its_name(tmp_path: Path, content: bytes | None, message: str) -> None:

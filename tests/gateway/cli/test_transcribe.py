@@ -117,7 +117,7 @@ def test_one_recording_that_cannot_be_read_stops_no_other(recording: Path, tmp_p
     (tmp_path / "broken.wav").write_bytes(b"no sound at all")
     result = transcribe(tmp_path / "broken.wav", recording, "-o", tmp_path / "out")
     assert result.exit_code == 1
-    assert "broken.wav: not a sound or video file" in result.stderr
+    assert "broken.wav: not a readable audio or video file" in result.stderr
     assert len((tmp_path / "out" / "talk.txt").read_text().splitlines()) == 10
 
 

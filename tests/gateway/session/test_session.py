@@ -158,7 +158,7 @@ async def test_a_refused_setting_has_the_name_the_client_knows() -> None:
     async with gateway() as context:
         start: Message = {"type": "start", "endpointing": {"partial_interval_ms": 1}}
         messages, _ = await conversation(context, start)
-    assert messages[0]["message"] == "partial_interval_ms 1: allowed is 50 to 30000"
+    assert messages[0]["message"] == "partial_interval_ms 1 out of range: expected 50–30000"
 
 
 async def test_a_refused_name_is_not_echoed_at_length() -> None:

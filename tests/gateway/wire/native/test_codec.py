@@ -282,10 +282,10 @@ WISHES = "detector, silence_ms, pause_ms, max_utterance_s, partial_interval_ms"
         ),
         (
             '{"type":"start","audio":{"sample_rate_hz":96000}}',
-            "sample rate 96000 Hz: allowed are 8000 to 48000",
+            "sample rate 96000 Hz out of range: expected 8000–48000 Hz",
             "audio",
         ),
-        ('{"type":"start","audio":{"channels":6}}', "6 channels: allowed are 1 and 2", "audio"),
+        ('{"type":"start","audio":{"channels":6}}', "6 channels: expected 1 or 2", "audio"),
         (
             '{"type":"start","audio":{"sample_rate_hz":16000.0}}',
             "audio.sample_rate_hz: expected `int`, got `float`",
