@@ -38,6 +38,7 @@ from gateway.wire import (
     Final,
     Flush,
     KeepAlive,
+    Note,
     OfChannel,
     ProtocolError,
     Ready,
@@ -294,7 +295,7 @@ class Connection:
             case _:
                 assert_never(event)
 
-    async def _remind(self, session: Session, message: str | bytes, after_s: float) -> None:
+    async def _remind(self, session: Session, message: str | bytes | Note, after_s: float) -> None:
         await anyio.sleep(after_s)
         session.say(DialectMessage(message, is_reminder=True))
 
