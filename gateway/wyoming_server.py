@@ -15,7 +15,8 @@ from gateway.errors import ConfigurationError, Disconnected, IdleTimeout
 from gateway.runtime import Gateway, serve
 from gateway.settings import ServerSettings
 from gateway.wire import DialectReply
-from gateway.wire.wyoming.codec import ANSWER_FRAMES, AsrProgram, Framer, WyomingCodec, error_frame, frame_type
+from gateway.wire.wyoming.codec import AsrProgram, WyomingCodec, error_frame
+from gateway.wire.wyoming.framing import ANSWER_FRAMES, Framer, frame_type
 from vad.errors import LivecueError
 
 __all__ = ["bind_wyoming", "serve_wyoming", "wyoming_url"]
@@ -117,7 +118,7 @@ class _Server:
 
     async def _answer(self, connection: "_Connection", frame: bytes) -> None:
         for event in WyomingCodec(self._program).receive(frame):
-            if isinstance(event, DialectReply):
+            if isinstance(event, DialectReply) and isinstance(event.message, bytes):
                 await connection.send(event.message)
 
 

@@ -8,7 +8,7 @@ from gateway.access.admission import Shares
 from gateway.access.api_keys import digest_of
 from gateway.access.authenticator import Caller
 from gateway.errors import Overloaded, Unauthorized
-from gateway.wire.openai_realtime.session_config import Wishes
+from gateway.wire.openai_realtime.session_config import SessionConfig
 
 __all__ = ["PREFIX", "ClientSecret", "ClientSecrets"]
 
@@ -30,7 +30,7 @@ class ClientSecret:
     """
 
     caller: Caller
-    wishes: Wishes
+    wishes: SessionConfig
     expires_at: int
 
 
@@ -47,7 +47,7 @@ class ClientSecrets:
         self._clock = clock
         self._secrets: dict[bytes, ClientSecret] = {}
 
-    def create(self, caller: Caller, wishes: Wishes, lifetime_s: int) -> tuple[str, ClientSecret]:
+    def create(self, caller: Caller, wishes: SessionConfig, lifetime_s: int) -> tuple[str, ClientSecret]:
         """Return a new secret, and what it stands for.
 
         Raises:

@@ -36,8 +36,8 @@ def twilio_router(gateway: Gateway) -> APIRouter:
         except GatewayError as error:
             metrics.refused.labels(error.code).inc()
             await websocket.send_denial_response(error_response(error))
-        if codec.timeline is not None:
-            metrics.call(codec.timeline.fates.items(), codec.timeline.filled_ms)
+        if codec.jitter_buffer is not None:
+            metrics.call(codec.jitter_buffer.outcomes.items(), codec.jitter_buffer.filled_ms)
 
     return router
 
@@ -62,7 +62,7 @@ class CallTransport(WebSocketTransport):
         try:
             return await super().receive()
         except Disconnected:
-            if self._codec.timeline is None:
+            if self._codec.jitter_buffer is None:
                 raise
             self._is_cut = True
             return HANG_UP

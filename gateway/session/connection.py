@@ -41,6 +41,7 @@ from gateway.wire import (
     Final,
     Flush,
     KeepAlive,
+    Note,
     ProtocolError,
     Resume,
     ServerEvent,
@@ -273,7 +274,7 @@ class Connection:
             assert self._session is not None, "it has an input"
             self._session.end_early(error)
 
-    async def _remind(self, to: ClientInput, message: str | bytes, after_s: float) -> None:
+    async def _remind(self, to: ClientInput, message: str | bytes | Note, after_s: float) -> None:
         await anyio.sleep(after_s)
         to.reply(DialectMessage(message, is_reminder=True))
 

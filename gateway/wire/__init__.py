@@ -1,4 +1,4 @@
-"""The dialects: the codec seam, the table of them, and all that a codec needs to know. PURE."""
+"""The dialects: the codec seam, the table of codecs, and the events that codecs translate. PURE."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,6 +10,7 @@ from gateway.wire.client_events import (
     Endpointing,
     Flush,
     KeepAlive,
+    Note,
     ProtocolError,
     Resume,
     Start,
@@ -69,6 +70,7 @@ __all__ = [
     "KeepAlive",
     "Latency",
     "LivecueError",
+    "Note",
     "OfChannel",
     "Partial",
     "ProtocolError",
@@ -88,26 +90,26 @@ __all__ = [
 
 
 class Codec(Protocol):
-    """One dialect on one connection. Sans-IO: messages in, events out, and the other way round."""
+    """One dialect on one connection. Sans-IO: messages to client events, server events to messages."""
 
     def open(self) -> list[ClientEvent]:
-        """Return what the connection says before its first message: the start, where its address holds it.
+        """Return the events that precede the first message: the start, if the URL carries it.
 
         Raises:
-            ProtocolError: the address asks for what the dialect does not allow.
+            ProtocolError: the URL requests something that the dialect does not allow.
         """
         ...
 
     def receive(self, message: str | bytes) -> list[ClientEvent]:
-        """Read one message of the client.
+        """Parse one message of the client.
 
         Raises:
-            ProtocolError: the dialect does not allow it. Nothing else is ever raised, whatever the message.
+            ProtocolError: the dialect does not allow it. No other error is raised, whatever the message.
         """
         ...
 
     def send(self, event: ServerEvent) -> Sequence[str | bytes]:
-        """Write one event; a dialect that has no word for it returns nothing."""
+        """Return an event as messages; none if the dialect has no message for it."""
         ...
 
 

@@ -1,6 +1,6 @@
-"""How long what clients write may be: one table for the messages of every dialect. PURE.
+"""Upper bounds of the fields in client messages, one table for all dialects. PURE.
 
-Where a dialect reads less than this, it says so itself, in words of its own; here is what is not even held.
+A message beyond these is refused while it is parsed. A dialect with a lower limit checks that itself.
 """
 
 from typing import Annotated
@@ -27,28 +27,28 @@ __all__ = [
 ]
 
 MAX_ID_CHARS = 512
-"""What a client calls something, which is given back to it: OpenAI's limit of an event's."""
+"""An id of the client's that is sent back to it; OpenAI's limit for event ids."""
 
 MAX_NAME_CHARS = 200
-"""A language, a detector, a profile, a model: the longest of a model on the hub is 96."""
+"""A language, detector, profile or model; the longest model name on the hub has 96."""
 
 MAX_TEXT_CHARS = 100_000
-"""A prompt, of which the engine reads about a hundredth."""
+"""A prompt; the engine reads about a hundredth of it."""
 
 MAX_PHRASE_CHARS = 1_000
-"""A word or sentence that may be said."""
+"""A word or sentence to expect."""
 
 MAX_PHRASES = 10_000
 """Vosk's clients send whole vocabularies."""
 
 MAX_FIELDS = 1_000
-"""Of an object whose fields are not known here."""
+"""In an object whose field names are not known in advance."""
 
 MAX_AUDIO_BYTES = 2**26
-"""Of one message. `server.max_message_bytes` is the bound that counts, and may be set higher than its default."""
+"""In one message. The effective bound is `server.max_message_bytes`, which may be set above its default."""
 
 MAX_FLUSHES = 1_000
-"""Outstanding in one session; so many are not even sent by who flushes after each word of half an hour."""
+"""Outstanding in one session; a client that flushes after each word for half an hour sends fewer."""
 
 Id = Annotated[str, Meta(max_length=MAX_ID_CHARS)]
 Name = Annotated[str, Meta(max_length=MAX_NAME_CHARS)]
@@ -58,5 +58,5 @@ Phrases = Annotated[list[Annotated[str, Meta(max_length=MAX_PHRASE_CHARS)]], Met
 OpenObject = Annotated[dict[Name, object], Meta(max_length=MAX_FIELDS)]
 AudioBytes = Annotated[bytes, Meta(max_length=MAX_AUDIO_BYTES)]
 Whole = Annotated[int, Meta(ge=-(2**53), le=2**53)]
-"""Numbers that all languages hold exactly: a float of 64 bits has 53 of them."""
+"""Integers that every language represents exactly: a 64-bit float has a significand of 53 bits."""
 Number = Annotated[float, Meta(ge=-(2.0**53), le=2.0**53)]

@@ -1,4 +1,4 @@
-"""What a client says, in no dialect. PURE."""
+"""Events from the client, independent of any dialect. PURE."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -14,6 +14,7 @@ __all__ = [
     "Endpointing",
     "Flush",
     "KeepAlive",
+    "Note",
     "ProtocolError",
     "Resume",
     "Start",
@@ -23,10 +24,10 @@ __all__ = [
 
 
 class ProtocolError(LivecueError):
-    """The peer sent something its dialect does not allow; the message says what, and what it allows.
+    """The peer sent something its dialect does not allow; the message names it and what is allowed.
 
     Attributes:
-        field: the offending field, where there is one.
+        field: the offending field, if any.
     """
 
     code: ClassVar[str] = "protocol_error"
@@ -38,17 +39,17 @@ class ProtocolError(LivecueError):
 
 @dataclass(frozen=True, slots=True)
 class Endpointing:
-    """What the client wants otherwise than the gateway's settings; None leaves a setting as it is.
+    """The client's overrides of the gateway's endpointing settings; None keeps a setting.
 
     Attributes:
         detector: name in `vad.detector.DETECTORS`.
         silence_ms: silence that ends an utterance.
-        pause_ms: silence at which the words so far are decoded at once.
+        pause_ms: silence after which the utterance so far is decoded at once.
         max_utterance_s: longer speech is split.
         partial_interval_ms: new speech between two partials.
-        manual: whether all sound is speech, which ends where the client flushes it, or after the longest utterance.
-        threshold: how sure it must be that somebody speaks, 0.01 to 1; 0.5 is as the gateway is set.
-        pad_before_ms: sound kept before the first speech.
+        manual: whether all audio counts as speech, which ends at the client's flush or at the maximum length.
+        threshold: speech probability from which audio counts as speech, 0.01..1; 0.5 is the gateway's own setting.
+        pad_before_ms: audio kept before the first speech.
     """
 
     detector: str | None = None
@@ -63,29 +64,29 @@ class Endpointing:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The first event of a session: what is coming, and what is wanted.
+    """The first event of a session: its audio format and its options.
 
     Attributes:
-        audio: format of the sound, of one channel where there are several.
-        language: as `decoder.languages.read_language` takes it; None, `auto` or empty: it is detected.
+        audio: format of the audio; of each channel if there are several.
+        language: as `decoder.languages.read_language` accepts it; None, `auto` or empty: it is detected.
         prompt: text that helps the engine with names and context.
         endpointing: when an utterance begins, pauses and ends.
         cue_profile: name in `gateway.captions.cue_builder.PROFILES`, or None: the gateway's.
         partials: whether cues are sent before they are final.
         words: whether finals list their words with times.
-        eager: whether finals are told early, at the first short pause, and taken back when speech goes on.
-        guard: whether finals say what the hallucination guard had against their words.
-        transcripts: whether the words of an open utterance are told too, as `Partial`, for dialects without cues.
-        channels: channels transcribed each by itself; `Audio` says which one it belongs to. With more than one, what is
-            said of a channel comes as `OfChannel`.
+        eager: whether finals are sent early, at the first short pause, and retracted when speech resumes.
+        guard: whether finals list the hallucination guard's objections to their words.
+        transcripts: whether the words of an open utterance are sent too, as `Partial`, for dialects without cues.
+        channels: channels, each transcribed separately; `Audio` names its own. With more than one, the events of a
+            channel are wrapped in `OfChannel`.
         resumable: whether the session waits for the client when the connection is lost.
-        languages: among these the language is detected, each as `language` is written; empty: the gateway's.
-        file: whether the audio is a recording: its finals come after everything live, have no deadline, and are asked
-            for again where the engine fails.
-        is_lenient: whether a language or cue profile that is not available is warned of and not refused, so that
-            it ends no phone call.
-        ignored: what is said of other wishes that the codec has left out for the same reason.
-        task: what is written.
+        languages: candidates for language detection, each as in `language`; empty: the gateway's.
+        file: whether the audio is a recording: its finals are scheduled after all live requests, have no deadline,
+            and are retried when the engine fails.
+        is_lenient: whether an unavailable language or cue profile causes a warning instead of a refusal, which would
+            end a phone call.
+        ignored: warnings about other options that the codec dropped for the same reason.
+        task: transcription or translation.
         temperature: 0..1, as of `DecodeRequest`.
     """
 
@@ -111,12 +112,12 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """In place of `Start`: a session goes on over this connection.
+    """Sent in place of `Start`: continue an earlier session on this connection.
 
     Attributes:
-        session_id: as `Ready` had it.
-        token: as `Ready` had it.
-        after_seq: number of the last event that the client has seen.
+        session_id: from `Ready`.
+        token: from `Ready`.
+        after_seq: sequence number of the last event that the client received.
         held_sample: first sample frame, at the client's rate, that the client can still send.
     """
 
@@ -128,14 +129,14 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What is wanted from here on. Format, channels and cue profile stay those of the session's start."""
+    """Change the options from here on. Format, channels and cue profile stay as they were at the start."""
 
     start: Start
 
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """The next bytes of sound, cut anywhere, of channel 0, 1 …"""
+    """The next bytes of audio of a channel (0, 1 …), cut anywhere."""
 
     data: bytes
     channel: int = 0
@@ -143,31 +144,46 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """End the utterance now, and say when everything up to here has been answered."""
+    """End the utterance now, and emit `Flushed` once all audio up to here has been answered."""
 
     flush_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """No more sound; finish and say goodbye."""
+    """No more audio follows: finish and close."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeepAlive:
-    """Still here, though there is no sound to send."""
+    """Keep the connection open although there is no audio to send."""
+
+
+class Note:
+    """Base of a codec's notes to itself, one frozen dataclass per purpose.
+
+    The receiving half of a codec cannot write a reply whose content depends on the events sent before it. So it queues
+    a note, and the sending half turns the note into messages in its turn among the session's events.
+    """
+
+    __slots__ = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of variable content, approximately; queues are bounded by it."""
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
 class DialectReply:
-    """Something that the dialect itself answers; it is said in its turn, as `DialectMessage`.
+    """A codec's own reply to its client; it comes back as `DialectMessage` in its turn among the session's events.
 
     Attributes:
-        message: what is said.
-        remind_after_s: after so long it is said once more, as a reminder; None: it is not.
+        message: what to send, or a note to the codec's sending half.
+        remind_after_s: delay after which it comes back once more, as a reminder; None: never.
     """
 
-    message: str | bytes
+    message: str | bytes | Note
     remind_after_s: float | None = None
 
 

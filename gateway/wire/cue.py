@@ -15,19 +15,19 @@ class CueState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One version of what is shown together.
+    """One revision of a cue: the lines displayed together.
 
     Attributes:
-        cue_id: unique in the session, the same in all versions: `3.1` is the first cue of utterance 3.
-        utterance_id: whose words it shows.
-        revision: greater than in any earlier version; it is the transcript's, unless that one came before.
+        cue_id: unique in the session, the same in all revisions: `3.1` is the first cue of utterance 3.
+        utterance_id: the utterance that its words belong to.
+        revision: greater than in any earlier revision; it is the transcript's, unless that one was already used.
         start_sample: when it appears, at 16 kHz since the session began.
         end_sample: when it disappears, > `start_sample`.
-        lines: what it shows; empty only in a partial cue, which is thereby withdrawn: show nothing. A later version may
+        lines: its text; empty only in a partial cue, which is thereby withdrawn: display nothing. A later revision may
             bring it back until its utterance is final.
-        stable_chars: so many leading characters of `"\\n".join(lines)` are the same in all later partial versions:
-            their words are committed and their place is settled. Only the final version may correct them.
-        state: a final cue has text, and is the last version.
+        stable_chars: number of leading characters of `"\\n".join(lines)` that stay the same in all later partial
+            revisions: their words are committed and their position is fixed. Only the final revision may correct them.
+        state: a final cue has text, and is the last revision.
     """
 
     cue_id: str

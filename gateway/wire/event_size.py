@@ -1,21 +1,23 @@
-"""How much memory an event takes about, so that queues can be bounded by it. PURE."""
+"""The approximate memory of an event, by which queues are bounded. PURE."""
 
-from gateway.wire import CueEvent, DialectMessage, Eager, Error, Final, Flushed, Partial, ServerEvent, Warning
-from gateway.wire.server_events import channel_of
+from gateway.wire import CueEvent, DialectMessage, Eager, Error, Final, Flushed, Note, Partial, ServerEvent, Warning
+from gateway.wire.server_events import without_channel
 
 __all__ = ["bytes_of"]
 
 _EVENT_BYTES = 300
-"""Of one with its numbers, and its place in a queue."""
+"""An event with its numbers, and its place in a queue."""
 
 _WORD_BYTES = 150
-"""Of a word with its times."""
+"""A word with its times."""
 
 
 def bytes_of(event: ServerEvent) -> int:
-    """Return about how many bytes an event takes."""
-    match channel_of(event)[1]:
-        case DialectMessage(message):
+    """Return the approximate memory of an event, in bytes."""
+    match without_channel(event):
+        case DialectMessage(Note() as note):
+            return _EVENT_BYTES + note.size_bytes
+        case DialectMessage(str() | bytes() as message):
             return _EVENT_BYTES + _bytes(message)
         case Final(text=text, words=words):
             return _EVENT_BYTES + _bytes(text) + _WORD_BYTES * len(words)

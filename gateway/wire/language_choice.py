@@ -1,4 +1,4 @@
-"""Which language a session is decoded in, or among which its language is detected. PURE."""
+"""The language of a session, or the languages among which it is detected. PURE."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from gateway.wire.client_events import ProtocolError
 __all__ = ["LanguageChoice", "choose_languages"]
 
 MAX_LANGUAGES = 100
-"""As many as Whisper has; a list in a request ends somewhere."""
+"""In one request; Whisper has as many."""
 
 
 @dataclass(frozen=True, slots=True)
 class LanguageChoice:
-    """What is decoded.
+    """The language to decode in.
 
     Attributes:
         code: ISO 639-1, or None: the language is detected.
-        allowed: ISO 639-1 codes among which it is detected; empty: all that the engine writes.
-        script: of Chinese, where the client names one.
-        refused: why the client's language cannot be had, where it was but a hint; None where it can.
+        allowed: ISO 639-1 codes among which it is detected; empty: all that the engine supports.
+        script: of Chinese, if the client names one.
+        refused: why the client's language is unavailable, if it was only a hint; None if it is available.
     """
 
     code: str | None = None
@@ -48,36 +48,36 @@ def choose_languages(
     names: tuple[str, str] = ("language", "languages"),
     engine: str = "the model",
 ) -> LanguageChoice:
-    """Return what is decoded of what a client asks for.
+    """Return the language choice that a client requests.
 
-    A language counts more than a list. Languages of a list that the engine does not write are left out; one that is
-    left alone is not detected but taken for granted.
+    `language` takes precedence over `languages`. Languages of the list that the engine does not support are ignored;
+    if only one remains, it is used without detection.
 
     Args:
-        language: as `read_language` takes it; None or `auto`: it is detected.
-        languages: among these, each as `read_language` takes it; `auto` among them allows all.
-        written: ISO 639-1 codes that the engine writes; empty: any.
+        language: as `read_language` accepts it; None or `auto`: it is detected.
+        languages: candidates for detection, each as `read_language` accepts it; `auto` among them allows all.
+        written: ISO 639-1 codes that the engine supports; empty: any.
         names: of the client's fields for the language and for the list.
-        engine: what writes them, for the message.
+        engine: name of the engine, for the error message.
 
     Raises:
-        ProtocolError: a language is not understood, or the engine writes none of them; the message says which it does.
+        ProtocolError: a language is unknown, or the engine supports none of them; the message lists the supported.
     """
-    one = _read(language, names[0])
-    if one is not None:
-        if written and one.code not in written:
-            raise _unwritten(names[0], language, engine, written)
-        return LanguageChoice(one.code, (), one.script)
-    asked = [_read(text, names[1]) for text in languages]
-    if len(asked) > MAX_LANGUAGES:
-        raise ProtocolError(f"{names[1]}: {len(asked)} of them, allowed are {MAX_LANGUAGES}", names[1])
-    among = [each for each in asked if each is not None]
-    if not among or len(among) < len(asked):
+    single = _read(language, names[0])
+    if single is not None:
+        if written and single.code not in written:
+            raise _unsupported(names[0], language, engine, written)
+        return LanguageChoice(single.code, (), single.script)
+    requested = [_read(text, names[1]) for text in languages]
+    if len(requested) > MAX_LANGUAGES:
+        raise ProtocolError(f"{names[1]}: got {len(requested)} languages, at most {MAX_LANGUAGES} allowed", names[1])
+    candidates = [each for each in requested if each is not None]
+    if not candidates or len(candidates) < len(requested):
         return LanguageChoice()
-    codes = tuple(dict.fromkeys(each.code for each in among if not written or each.code in written))
+    codes = tuple(dict.fromkeys(each.code for each in candidates if not written or each.code in written))
     if not codes:
-        raise _unwritten(names[1], ", ".join(each.tag for each in among), engine, written)
-    script = next((each.script for each in among if each.script is not None), None)
+        raise _unsupported(names[1], ", ".join(each.tag for each in candidates), engine, written)
+    script = next((each.script for each in candidates if each.script is not None), None)
     return LanguageChoice(codes[0], (), script) if len(codes) == 1 else LanguageChoice(None, codes, script)
 
 
@@ -90,5 +90,5 @@ def _read(text: str | None, name: str) -> Language | None:
         raise ProtocolError(str(error).replace("language", name, 1), name) from error
 
 
-def _unwritten(name: str, got: str | None, engine: str, written: Collection[str]) -> ProtocolError:
-    return ProtocolError(f"{name} {shortened(got)}: {engine} writes {', '.join(sorted(written))}", name)
+def _unsupported(name: str, got: str | None, engine: str, written: Collection[str]) -> ProtocolError:
+    return ProtocolError(f"{name} {shortened(got)}: {engine} supports {', '.join(sorted(written))}", name)

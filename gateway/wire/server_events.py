@@ -1,10 +1,11 @@
-"""What a session says, in no dialect. PURE.
+"""Events of a session, independent of any dialect. PURE.
 
 Spans are half-open, in samples at 16 kHz since the session began. A codec turns them into its dialect's units.
 """
 
 from dataclasses import dataclass
 
+from gateway.wire.client_events import Note
 from gateway.wire.cue import Cue
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "WordSpan",
     "channel_of",
     "seq_of",
+    "without_channel",
 ]
 
 
@@ -40,10 +42,10 @@ class Ready:
 
     Attributes:
         session_id: opaque, unique in this gateway.
-        engine, model, device: what decodes.
-        language: the language asked for, or None.
-        resume_token: what resumes the session when the connection is lost; None: nothing does.
-        next_sample: the sample frame, at the client's rate, from which sound is wanted.
+        engine, model, device: of the decoder.
+        language: the requested language, or None.
+        resume_token: resumes the session after a lost connection; None: it cannot be resumed.
+        next_sample: the sample frame, at the client's rate, from which the client should send audio.
     """
 
     seq: int
@@ -58,7 +60,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
-    """Somebody began to speak."""
+    """Speech began."""
 
     seq: int
     utterance_id: int
@@ -82,7 +84,7 @@ class SpeechEnded:
 
 @dataclass(frozen=True, slots=True)
 class CueEvent:
-    """A new cue, or a new revision of one; it replaces the earlier revision whole."""
+    """A new cue or a new revision of one; it replaces the earlier revision entirely."""
 
     seq: int
     cue: Cue
@@ -93,7 +95,7 @@ class WordSpan:
     """One whole word of a transcript, without the spaces around it.
 
     Attributes:
-        spaced: whether a space stands before it, unless it is the first.
+        spaced: whether a space precedes it, unless it is the first word.
     """
 
     text: str
@@ -105,13 +107,13 @@ class WordSpan:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Where the time between the end of speech and the final went, in seconds; the parts add up.
+    """The latency from the end of speech to the final, in seconds; the parts add up.
 
     Attributes:
-        endpoint_s: silence waited for, in audio time, until it was sure that the utterance had ended.
-        queue_s: waiting for a batch.
-        decode_s: being decoded.
-        delivery_s: waiting for earlier finals, and from the answer to this event.
+        endpoint_s: silence, in audio time, until the end of the utterance was certain.
+        queue_s: time waiting for a batch.
+        decode_s: time being decoded.
+        delivery_s: time waiting for earlier finals, and from the hypothesis to this event.
     """
 
     endpoint_s: float
@@ -122,13 +124,13 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """The words of an utterance; sent once an utterance, in order, never revised.
+    """The final transcript of an utterance; sent once per utterance, in order, never revised.
 
     Attributes:
         text: the words, without space at either end; may be empty.
-        words: each word with its time, when asked for; else empty.
-        error: why the text is missing or unfinished (an error code), else None.
-        guard: what the hallucination guard had against the words, when asked for; those it dropped are gone.
+        words: each word with its times, if requested; else empty.
+        error: error code if the text is missing or incomplete, else None.
+        guard: the hallucination guard's objections, if requested; words that it dropped are not in the text.
     """
 
     seq: int
@@ -149,10 +151,10 @@ class Partial:
 
     Attributes:
         start_sample: of the utterance.
-        audio_end_sample: one past the last sample of the sound that the words are of.
+        audio_end_sample: one past the last sample of the decoded audio.
         committed: words that only the final may change.
-        tail: words that may change sooner.
-        committed_text: what is committed as it is written, a part of a word included.
+        tail: words that the next partial may change.
+        committed_text: the committed text as written, including a committed part of a word.
     """
 
     seq: int
@@ -167,7 +169,7 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class Eager:
-    """What the final will be if the pause just heard ends the utterance; a voice agent may begin to think.
+    """The final in advance, in case the current pause ends the utterance; a voice agent may begin to answer.
 
     Either the `Final` with this text follows, or `Resumed`.
     """
@@ -180,7 +182,7 @@ class Eager:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """The pause was none: the utterance goes on, and what `Eager` said is void."""
+    """Speech resumed: the utterance continues, and `Eager` is retracted."""
 
     seq: int
     utterance_id: int
@@ -200,7 +202,7 @@ class CadenceChanged:
 
 @dataclass(frozen=True, slots=True)
 class Flushed:
-    """All sound before the flush of that id has been answered."""
+    """All audio before the flush with this id has been answered."""
 
     seq: int
     flush_id: str
@@ -208,11 +210,11 @@ class Flushed:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """How far the session is, in sample frames at the rate the client sends.
+    """The session's progress, in sample frames at the client's rate.
 
     Attributes:
-        received_samples: heard so far.
-        processed_samples: of these, answered so far: no final is outstanding for anything before.
+        received_samples: received so far.
+        processed_samples: answered so far; no final before it is outstanding.
     """
 
     seq: int
@@ -222,7 +224,7 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Sound that was lost on its way; it counts as silence."""
+    """Audio that was lost in transit; it is decoded as silence."""
 
     seq: int
     start_sample: int
@@ -231,7 +233,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Warning:
-    """Something the user may want to mend; the session goes on."""
+    """A problem that the user may want to fix; the session continues."""
 
     seq: int
     code: str
@@ -240,7 +242,7 @@ class Warning:
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """Something was refused; when `fatal`, the connection closes next."""
+    """A refusal or failure; if `fatal`, the connection closes next."""
 
     seq: int
     code: str
@@ -254,8 +256,8 @@ class Finished:
     """The last event: every final has been sent.
 
     Attributes:
-        audio_samples: sound heard, at 16 kHz.
-        utterances: how many finals there were.
+        audio_samples: audio received, at 16 kHz.
+        utterances: number of finals.
     """
 
     seq: int
@@ -265,20 +267,20 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class DialectMessage:
-    """What the codec gave as `DialectReply`, to be sent as it is.
+    """The codec's `DialectReply`, back in its turn: text and bytes are sent unchanged, a note is for the codec.
 
     Attributes:
         message: of the `DialectReply`.
-        is_reminder: whether it was said before, and the time that the `DialectReply` named has passed.
+        is_reminder: whether this is the repetition that the `DialectReply` asked for.
     """
 
-    message: str | bytes
+    message: str | bytes | Note
     is_reminder: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class OfChannel:
-    """What is said of one of several channels."""
+    """An event of one of several channels."""
 
     channel: int
     event: "ServerEvent"
@@ -300,18 +302,23 @@ SessionEvent = (
     | Error
     | Finished
 )
-"""What any session may say."""
+"""What any session may emit."""
 
 ServerEvent = SessionEvent | Partial | DialectMessage | OfChannel
-"""The same, and what is said only where the codec asks for it."""
+"""The same, and events that are emitted only if the codec requests them."""
 
 
 def channel_of(event: ServerEvent) -> tuple[int | None, ServerEvent]:
-    """Return the channel that an event is of, where there are several, and what is said of it."""
+    """Return an event's channel, or None if the session has only one, and the event without it."""
     return (event.channel, event.event) if isinstance(event, OfChannel) else (None, event)
 
 
+def without_channel(event: ServerEvent) -> ServerEvent:
+    """Return an event without its channel."""
+    return channel_of(event)[1]
+
+
 def seq_of(event: ServerEvent) -> int | None:
-    """Return the number of an event; None: it is between the session and its peer, and nobody else is told of it."""
-    _, told = channel_of(event)
-    return None if isinstance(told, DialectMessage | Partial | OfChannel) else told.seq
+    """Return an event's sequence number; None: it is only for the peer, neither recorded nor published."""
+    inner = without_channel(event)
+    return None if isinstance(inner, DialectMessage | Partial | OfChannel) else inner.seq

@@ -22,7 +22,7 @@ from gateway.errors import Overloaded, RateLimited, Unauthorized
 from gateway.journal.journal import open_journal
 from gateway.settings import JournalSettings, Settings
 from gateway.sqlite import StateDatabase
-from gateway.wire.openai_realtime.session_config import Defaults, Wishes
+from gateway.wire.openai_realtime.session_config import Defaults, SessionConfig
 from tests.servers import Served
 from tests.sessions import SETTINGS, call, open_context, settled
 from tests.uploading import serving_files
@@ -100,7 +100,7 @@ async def test_one_key_cannot_take_all_sessions(tmp_path: Path) -> None:
 
 
 def test_one_key_cannot_make_all_client_secrets() -> None:
-    secrets, wishes = ClientSecrets(lambda: 0.0, HALF), Wishes.of(Defaults())
+    secrets, wishes = ClientSecrets(lambda: 0.0, HALF), SessionConfig.of(Defaults())
     for _ in range(MAX_SECRETS // 2):
         secrets.create(Caller("ada"), wishes, 10)
     with pytest.raises(Overloaded, match="its share"):

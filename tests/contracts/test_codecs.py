@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.wire import CODECS, Audio, ClientEvent, Codec, DialectReply, ProtocolError, ServerEvent, Start, Stop
+from gateway.wire import (
+    CODECS,
+    Audio,
+    ClientEvent,
+    Codec,
+    DialectMessage,
+    DialectReply,
+    ProtocolError,
+    ServerEvent,
+    Start,
+    Stop,
+)
 from tests.wire_events import JSON_VALUES, server_events
 
 SESSIONS: dict[str, tuple[str | bytes, ...]] = {
@@ -122,7 +133,8 @@ def heard(codec: Codec, *messages: str | bytes) -> list[ClientEvent]:
             events += codec.receive(message)
         except ProtocolError as error:
             refusals.append(str(error))
-    refusals += [event.message for event in events if isinstance(event, DialectReply)]
+    own_replies = [event for event in events if isinstance(event, DialectReply)]
+    refusals += [message for reply in own_replies for message in codec.send(DialectMessage(reply.message))]
     assert all(0 < len(refusal) < LONGEST_REFUSAL_CHARS for refusal in refusals)
     return [event for event in events if not isinstance(event, DialectReply)]
 

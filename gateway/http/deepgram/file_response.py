@@ -113,7 +113,7 @@ class FileResponse(Response):
         async with receive_body(content_length, body(), uploads) as file, AsyncExitStack() as stack:
             if file.size_bytes == 0:
                 raise InvalidRequest("the body is empty: allowed is a file of sound")
-            if listen.is_packed:
+            if listen.is_containerized:
                 sound: AsyncIterator[bytes] = aiter(await stack.enter_async_context(decoded(file.path, uploads)))
             else:
                 sound = await stack.enter_async_context(aclosing(_raw(file, listen.start.audio)))

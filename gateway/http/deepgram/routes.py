@@ -18,11 +18,12 @@ from gateway.runtime import Gateway, serve
 from gateway.settings import SessionSettings
 from gateway.transport import Transport, WebSocketTransport
 from gateway.wire import Codec, ProtocolError
-from gateway.wire.deepgram.codec import DeepgramCodec, goodbye
+from gateway.wire.deepgram.codec import DeepgramCodec, closing_of
 from gateway.wire.deepgram.flux_codec import FluxCodec
 from gateway.wire.deepgram.flux_params import read_turns
-from gateway.wire.deepgram.listen_params import Pairs, read_listen
+from gateway.wire.deepgram.listen_params import read_listen
 from gateway.wire.deepgram.messages import is_close
+from gateway.wire.deepgram.query import Pairs
 
 __all__ = ["deepgram_router"]
 
@@ -43,11 +44,11 @@ def deepgram_router(gateway: Gateway) -> APIRouter:
 
     def listen_codec(pairs: Pairs, request_id: str) -> tuple[Codec, bool]:
         listen = read_listen(pairs, languages)
-        return DeepgramCodec(listen, request_id, now()), listen.is_packed
+        return DeepgramCodec(listen, request_id, now()), listen.is_containerized
 
     def flux_codec(pairs: Pairs, request_id: str) -> tuple[Codec, bool]:
         turns = read_turns(pairs, languages)
-        return FluxCodec(turns, request_id, languages), turns.is_packed
+        return FluxCodec(turns, request_id, languages), turns.is_containerized
 
     @router.websocket("/v1/listen")
     async def listen(websocket: WebSocket) -> None:
@@ -71,7 +72,7 @@ class _DeepgramTransport(WebSocketTransport):
 
     async def close(self, code: int, reason: str) -> None:
         """Send the close frame; nothing happens where the peer is gone."""
-        await super().close(*goodbye(code, reason))
+        await super().close(*closing_of(code, reason))
 
 
 async def _serve(
@@ -85,13 +86,13 @@ async def _serve(
     try:
         check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), settings.origins)
         caller = await gateway.authenticator.admit(admission_of(authorization), address_of(websocket))
-        codec, is_packed = codec_of(websocket.query_params.multi_items(), request_id)
-        packed = gateway.decoder_admission.enter(caller) if is_packed else nullcontext()
+        codec, is_containerized = codec_of(websocket.query_params.multi_items(), request_id)
+        packed = gateway.decoder_admission.enter(caller) if is_containerized else nullcontext()
         with gateway.admission.enter(caller), packed:
             await websocket.accept(protocols[0] if scheme else None, [(b"dg-request-id", request_id.encode())])
             async with AsyncExitStack() as stack:
                 transport: Transport = _DeepgramTransport(websocket)
-                if is_packed:
+                if is_containerized:
                     decoding = demultiplexed(transport, is_close, gateway.settings.uploads)
                     try:
                         transport = await stack.enter_async_context(decoding)

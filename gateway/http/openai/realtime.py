@@ -22,7 +22,7 @@ from gateway.transport import WebSocketTransport
 from gateway.wire import Error
 from gateway.wire.openai_realtime.codec import OpenAIRealtimeCodec
 from gateway.wire.openai_realtime.messages import EffectiveSession
-from gateway.wire.openai_realtime.session_config import Defaults, Wishes
+from gateway.wire.openai_realtime.session_config import Defaults, SessionConfig
 from gateway.wire.openai_realtime.validation_errors import Refusal, read_secret_request
 
 __all__ = ["realtime_router"]
@@ -112,7 +112,7 @@ class _Door:
             return kept
         caller = await self.gateway.authenticator.admit(authorization, address_of(websocket))
         model = websocket.query_params.get("model", "")[:_MAX_MODEL_CHARS]
-        return ClientSecret(caller, Wishes.of(self.defaults, model), 0)
+        return ClientSecret(caller, SessionConfig.of(self.defaults, model), 0)
 
 
 def realtime_router(gateway: Gateway) -> APIRouter:
@@ -153,7 +153,7 @@ def realtime_router(gateway: Gateway) -> APIRouter:
         caller = await gateway.authenticator.admit(request.headers.get("authorization"), address_of(request))
         wishes, lifetime_s = _read(await read_body(request, _MAX_BODY_BYTES), defaults)
         value, kept = door.secrets.create(caller, wishes, lifetime_s)
-        told = EffectiveSession(f"sess_{uuid4().hex}", wishes.told, wishes.include, expires_at=kept.expires_at)
+        told = EffectiveSession(f"sess_{uuid4().hex}", wishes.effective, wishes.include, expires_at=kept.expires_at)
         body = msgspec.json.encode({"value": value, "expires_at": kept.expires_at, "session": told})
         return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
 
@@ -185,13 +185,13 @@ def _offered_key(websocket: WebSocket) -> str | None:
     return None
 
 
-def _read(body: bytes, defaults: Defaults) -> tuple[Wishes, int]:
+def _read(body: bytes, defaults: Defaults) -> tuple[SessionConfig, int]:
     """Return what the sessions of a secret begin with, and how long it holds in seconds.
 
     Raises:
         InvalidRequest: the body says no such thing.
     """
-    wishes = Wishes.of(defaults)
+    wishes = SessionConfig.of(defaults)
     if not body:
         return wishes, _DEFAULT_LIFETIME_S
     try:

@@ -1,8 +1,8 @@
-"""Deepgram's dialect of `/v1/listen`: binary sound, windows of words. PURE.
+"""Deepgram's dialect of `/v1/listen`: binary audio in, windows of words out. PURE.
 
-Results tell of windows that follow each other on the time line. An interim is of the window that is open, and replaces
-the one before it; a final closes the window, and the next begins at its end. A final cannot be taken back, so it waits
-for the final of the utterance, which may still correct what partials had committed.
+Each result covers a window of the audio; windows are consecutive. An interim result describes the open window and
+replaces the interim before it; a final result closes the window, and the next begins at its end. A final result cannot
+be retracted, so it is sent with the final of the utterance, which may still correct the committed words of partials.
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ from gateway.wire.deepgram.messages import (
 )
 from gateway.wire.words import join_words
 
-__all__ = ["DeepgramCodec", "goodbye"]
+__all__ = ["DeepgramCodec", "closing_of"]
 
 _CLOSINGS = {
     "idle_timeout": (1011, "NET-0001: no audio data or text message within the timeout window"),
@@ -68,14 +68,14 @@ _CLOSINGS = {
     "invalid_audio": (1008, "DATA-0000: the payload cannot be decoded as audio"),
     "unsupported_media": (1008, "DATA-0000: the payload cannot be decoded as audio"),
 }
-"""Error code → close code and reason, as clients of the service know them."""
+"""Error code → close code and reason of the service."""
 
 
-def goodbye(code: int, reason: str) -> tuple[int, str]:
-    """Return close code and reason in this dialect.
+def closing_of(code: int, reason: str) -> tuple[int, str]:
+    """Return the close code and reason of this dialect.
 
     Args:
-        code: of the gateway.
+        code: the gateway's close code.
         reason: code of the error, or empty.
     """
     return _CLOSINGS.get(reason, (code, reason))
@@ -83,25 +83,25 @@ def goodbye(code: int, reason: str) -> tuple[int, str]:
 
 @dataclass(slots=True)
 class _Channel:
-    """What has been told of one channel."""
+    """The results sent so far for one channel."""
 
     index: int
     window_start: int = 0
     reasons: dict[int, str] = field(default_factory=dict)
-    """Why utterances ended whose finals are outstanding."""
+    """End reasons of the utterances whose finals are outstanding."""
     last_word_end: int | None = None
-    """Of the last final, until its utterance end is told."""
+    """Of the last final, until its `UtteranceEnd` is sent."""
     has_finalized: bool = False
-    """Whether a final has already been told as an answer to Finalize."""
+    """Whether a final result has already answered Finalize."""
 
 
 class DeepgramCodec:
     """The gateway's end of one connection to `/v1/listen`.
 
     Args:
-        listen: what its address says.
-        request_id: name of the connection.
-        created: when it began, ISO 8601.
+        listen: the options in its URL.
+        request_id: id of the connection.
+        created: time at which it was opened, ISO 8601.
     """
 
     def __init__(self, listen: Listen | None = None, request_id: str = "", created: str = "") -> None:
@@ -111,27 +111,27 @@ class DeepgramCodec:
         self._channels = [_Channel(index) for index in range(self._listen.start.channels)]
         self._model = ModelInfo(self._listen.model, "1", "")
         self._start = self._listen.start
-        self._sound = sha256()
-        self._pending = b""
-        """The beginning of a sample frame of several channels."""
+        self._audio_hash = sha256()
+        self._remainder = b""
+        """The beginning of an incomplete sample frame of several channels."""
         self._finalizes = 0
-        """Outstanding ones."""
+        """Finalize messages that have not been answered."""
         self._has_stopped = False
 
     def open(self) -> list[ClientEvent]:
-        """Return the start: all of it is in the address."""
+        """Return the start, which the URL carries."""
         return [self._start]
 
     def receive(self, message: str | bytes) -> list[ClientEvent]:
-        """Read one message of the client; after CloseStream there is nothing to be read.
+        """Parse one message of the client. Whatever follows CloseStream is ignored.
 
         Raises:
-            ProtocolError: the message is not of the dialect.
+            ProtocolError: it is none of the API's messages.
         """
         if self._has_stopped:
             return []
         if isinstance(message, bytes):
-            return self._hear(message) if message else self._stop()
+            return self._audio(message) if message else self._stop()
         match control := parse(message):
             case KeepAliveMessage():
                 return [KeepAlive()]
@@ -145,15 +145,15 @@ class DeepgramCodec:
         assert_never(control)
 
     def send(self, event: ServerEvent) -> list[str]:
-        """Write one event; the dialect has no words for many."""
+        """Return an event as messages; many have no equivalent in the dialect."""
         match event:
-            case OfChannel(index, of_channel):
-                return self._tell(self._channels[index], of_channel)
+            case OfChannel(index, inner):
+                return self._channel_messages(self._channels[index], inner)
             case Ready(model=model):
                 self._model = ModelInfo(self._listen.model, "1", model)
                 return []
-            case DialectMessage(message):
-                return [message if isinstance(message, str) else message.decode()]
+            case DialectMessage(str() as message):
+                return [message]
             case Flushed():
                 return self._finalized()
             case Finished(audio_samples=samples):
@@ -162,19 +162,19 @@ class DeepgramCodec:
             case Error(code=code, message=text, fatal=fatal):
                 return [encode(ErrorMessage(code if fatal else "SchemaError", text, text))]
             case _:
-                return self._tell(self._channels[0], event)
+                return self._channel_messages(self._channels[0], event)
 
-    # --- what comes --------------------------------------------------------------------------------------------
+    # --- from the client ---------------------------------------------------------------------------------------
 
-    def _hear(self, data: bytes) -> list[ClientEvent]:
-        self._sound.update(data)
+    def _audio(self, data: bytes) -> list[ClientEvent]:
+        self._audio_hash.update(data)
         channels = len(self._channels)
         if channels == 1:
             return [Audio(data)]
         sample_bytes = self._start.audio.bytes_per_sample_frame
-        data = self._pending + data
+        data = self._remainder + data
         whole = len(data) - len(data) % (sample_bytes * channels)
-        self._pending = data[whole:]
+        self._remainder = data[whole:]
         frames = np.frombuffer(data[:whole], np.uint8).reshape(-1, channels, sample_bytes)
         return [Audio(frames[:, channel].tobytes(), channel) for channel in range(channels) if whole]
 
@@ -193,9 +193,9 @@ class DeepgramCodec:
         self._start = replace(self._start, prompt=prompt)
         return [Update(self._start), DialectReply(encode(ConfigureSuccess(self._request_id, keyterms)))]
 
-    # --- what is told ------------------------------------------------------------------------------------------
+    # --- to the client -----------------------------------------------------------------------------------------
 
-    def _tell(self, channel: _Channel, event: ServerEvent) -> list[str]:
+    def _channel_messages(self, channel: _Channel, event: ServerEvent) -> list[str]:
         match event:
             case SpeechStarted(start_sample=start) if self._listen.vad_events:
                 return [encode(SpeechStartedMessage(self._index(channel), seconds(start)))]
@@ -230,20 +230,20 @@ class DeepgramCodec:
         )
 
     def _finalized(self) -> list[str]:
-        """Answer Finalize on the channels where no final has: clients wait for it."""
+        """Answer Finalize on the channels where no final did: clients wait for an answer."""
         self._finalizes -= 1
-        silent = [channel for channel in self._channels if not channel.has_finalized]
+        unanswered = [channel for channel in self._channels if not channel.has_finalized]
         for channel in self._channels:
             channel.has_finalized = False
         return [
             self._results(channel, 0, (), None, is_final=True, speech_final=True, from_finalize=True)
-            for channel in silent
+            for channel in unanswered
         ]
 
-    def _utterance_end(self, channel: _Channel, answered: int) -> list[str]:
-        """Tell that nothing has been said for long, once all sound up to a sample has been answered."""
+    def _utterance_end(self, channel: _Channel, processed: int) -> list[str]:
+        """Return `UtteranceEnd` if the silence after the last word is long enough, given the processed samples."""
         silence_ms, last = self._listen.utterance_end_ms, channel.last_word_end
-        if silence_ms is None or last is None or (answered - last) * 1000 < silence_ms * SAMPLE_RATE_HZ:
+        if silence_ms is None or last is None or (processed - last) * 1000 < silence_ms * SAMPLE_RATE_HZ:
             return []
         channel.last_word_end = None
         return [encode(UtteranceEnd(self._index(channel), seconds(last)))]
@@ -260,12 +260,12 @@ class DeepgramCodec:
         speech_final: bool = False,
         from_finalize: bool = False,
     ) -> str:
-        """Write the window that ends at a sample; a final moves the next one there."""
+        """Return the result of the window that ends at a sample; a final result starts the next window there."""
         start, end = channel.window_start, max(end, channel.window_start)
         if is_final:
             channel.window_start = end
-        said = join_words(words) if text is None else text
-        told = alternative(said, words, language if self._listen.is_multilingual else None)
+        transcript = join_words(words) if text is None else text
+        best = alternative(transcript, words, language if self._listen.is_multilingual else None)
         results = Results(
             channel_index=self._index(channel),
             duration=seconds(end - start),
@@ -273,7 +273,7 @@ class DeepgramCodec:
             is_final=is_final,
             speech_final=speech_final,
             from_finalize=from_finalize,
-            channel=ChannelObject([told]),
+            channel=ChannelObject([best]),
             metadata=ResultsMetadata(self._request_id, self._model, MODEL_UUID, dict(self._listen.extra) or None),
         )
         return encode(results)
@@ -281,7 +281,7 @@ class DeepgramCodec:
     def _metadata(self, audio_samples: int) -> Metadata:
         return Metadata(
             request_id=self._request_id,
-            sha256=self._sound.hexdigest(),
+            sha256=self._audio_hash.hexdigest(),
             created=self._created,
             duration=seconds(audio_samples),
             channels=len(self._channels),

@@ -1,17 +1,16 @@
 """Deepgram's dialect of `/v2/listen`, called Flux: turns of a conversation. PURE.
 
-| state | what happens | message | state |
+| state | event | message | next state |
 |---|---|---|---|
 | no turn | words | StartOfTurn | turn |
 | turn | words | Update | turn |
-| turn | a pause, sure enough | EagerEndOfTurn | eager |
-| eager | speech goes on | TurnResumed | turn |
-| turn, eager | silence, sure enough or long enough, or ForceEndTurn | EndOfTurn | no turn |
+| turn | a pause above the eager threshold | EagerEndOfTurn | eager |
+| eager | speech resumes | TurnResumed | turn |
+| turn, eager | silence above the threshold or the timeout, or ForceEndTurn | EndOfTurn | no turn |
 """
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 import msgspec
@@ -27,6 +26,7 @@ from gateway.wire import (
     Final,
     Flush,
     KeepAlive,
+    Note,
     Partial,
     ProtocolError,
     Ready,
@@ -38,7 +38,19 @@ from gateway.wire import (
     Warning,
     WordSpan,
 )
-from gateway.wire.bounds import Number, Phrases, Whole
+from gateway.wire.deepgram.flux_messages import (
+    Configure,
+    ConfigureFailure,
+    ConfigureSuccess,
+    Connected,
+    FatalError,
+    FluxMessage,
+    ForceEndTurn,
+    Thresholds,
+    TurnInfo,
+    TurnWord,
+    WarningMessage,
+)
 from gateway.wire.deepgram.flux_params import (
     Turns,
     check_thresholds,
@@ -54,147 +66,61 @@ from gateway.wire.words import after_words, join_words
 __all__ = ["FluxCodec", "FluxMessage"]
 
 _MAX_TURN_WORDS = 2_000
-"""A turn of a quarter of an hour is ended: all of it is repeated in each message."""
-
-
-_IN_ITS_TURN = "configured"
-"""Stands for a reply until it can be numbered."""
-
-
-class ForceEndTurn(msgspec.Struct, tag_field="type", tag="ForceEndTurn"):
-    """The turn is over."""
-
-
-class Thresholds(msgspec.Struct, omit_defaults=True):
-    """When a turn is over; None leaves it as it is."""
-
-    eot_threshold: Number | None = None
-    eager_eot_threshold: Number | None = None
-    eot_timeout_ms: Whole | None = None
-
-
-class Configure(msgspec.Struct, tag_field="type", tag="Configure"):
-    """Go on otherwise; None leaves a thing as it is."""
-
-    thresholds: Thresholds | None = None
-    keyterms: Phrases | None = None
-    language_hints: Phrases | None = None
-
-
-FluxMessage = ForceEndTurn | Configure | CloseStream | KeepAliveMessage
-"""What a client says beside sound."""
+"""A turn of a quarter of an hour is ended: each message repeats the whole turn."""
 
 _decoder: msgspec.json.Decoder[FluxMessage] = msgspec.json.Decoder(FluxMessage)
 
 
-class Connected(msgspec.Struct, tag_field="type", tag="Connected"):
-    """The first message."""
+@dataclass(frozen=True, slots=True)
+class ConfiguredNote(Note):
+    """A reply to Configure; the sending half numbers it in its turn."""
 
-    request_id: str
-    sequence_id: int
+    reply: ConfigureSuccess | ConfigureFailure
 
-
-class TurnWord(msgspec.Struct):
-    """One word of a turn."""
-
-    word: str
-    confidence: float
-    start: float
-    end: float
-
-
-class TurnInfo(msgspec.Struct, tag_field="type", tag="TurnInfo", omit_defaults=True):
-    """The turn as far as it has been heard."""
-
-    request_id: str
-    sequence_id: int
-    event: str
-    turn_index: int
-    audio_window_start: float
-    audio_window_end: float
-    transcript: str
-    words: list[TurnWord]
-    end_of_turn_confidence: float
-    trigger: str | None = None
-    languages: list[str] | None = None
-
-
-class ConfigureSuccess(msgspec.Struct, tag_field="type", tag="ConfigureSuccess"):
-    """It goes on so."""
-
-    request_id: str
-    sequence_id: int
-    thresholds: Thresholds
-    keyterms: list[str]
-    language_hints: list[str]
-
-
-class ConfigureFailure(msgspec.Struct, tag_field="type", tag="ConfigureFailure"):
-    """It goes on as before."""
-
-    request_id: str
-    sequence_id: int
-    code: str
-    description: str
-
-
-class WarningMessage(msgspec.Struct, tag_field="type", tag="Warning"):
-    """Something to be mended; it goes on."""
-
-    request_id: str
-    sequence_id: int
-    code: str
-    description: str
-
-
-class FatalError(msgspec.Struct, tag_field="type", tag="Error"):
-    """It is over."""
-
-    sequence_id: int
-    code: str
-    description: str
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the reply as JSON."""
+        return len(encode(self.reply))
 
 
 class FluxCodec:
     """The gateway's end of one connection to `/v2/listen`.
 
     Args:
-        turns: what its address says.
-        request_id: name of the connection.
-        languages: ISO-639-1 codes that the engine writes; empty: any.
+        turns: the options in its URL.
+        request_id: id of the connection.
+        languages: ISO 639-1 codes that the engine supports; empty: any.
     """
 
     def __init__(self, turns: Turns | None = None, request_id: str = "", languages: Sequence[str] = ()) -> None:
         self._turns = turns or Turns()
         self._request_id = request_id
         self._languages = tuple(languages)
-        self._replies: deque[ConfigureSuccess | ConfigureFailure] = deque()
-        """To be numbered when it is their turn; each is a `DialectReply` meanwhile; bounded by the send queue."""
         self._sequence_id = 0
         self._turn_index = 0
         self._turn_start: int | None = None
         self._earlier: tuple[WordSpan, ...] = ()
-        """Of the turn, in utterances that were split off."""
+        """Words of the turn, in utterances that were split at their maximum length."""
         self._words: tuple[WordSpan, ...] = ()
-        """Of the turn, as last told."""
+        """Words of the turn, as last sent."""
         self._audio_end_sample = 0
         self._language: str | None = None
         self._is_open = False
         self._is_eager = False
-        """Whether the end of the turn has been told early."""
+        """Whether `EagerEndOfTurn` has been sent."""
         self._reasons: dict[int, str] = {}
-        """Why utterances ended whose finals are outstanding."""
+        """End reasons of the utterances whose finals are outstanding."""
         self._has_stopped = False
 
     def open(self) -> list[ClientEvent]:
-        """Return the start: all of it is in the address."""
+        """Return the start: the URL carries all options."""
         return [self._turns.start]
 
     def receive(self, message: str | bytes) -> list[ClientEvent]:
-        """Read one message of the client; after CloseStream there is nothing to be read.
+        """Parse one message of the client; those after CloseStream are ignored.
 
         Raises:
-            ProtocolError: the message is not of the dialect.
+            ProtocolError: it is not a message of Flux.
         """
         if self._has_stopped:
             return []
@@ -213,14 +139,12 @@ class FluxCodec:
         assert_never(control)
 
     def send(self, event: ServerEvent) -> list[str]:
-        """Write one event; the dialect has no words for many."""
+        """Return an event as messages; for many, Flux has none."""
         match event:
             case Ready():
                 return [encode(Connected(self._request_id, self._next_id()))]
-            case DialectMessage():
-                reply = self._replies.popleft()
-                reply.sequence_id = self._next_id()
-                return [encode(reply)]
+            case DialectMessage(ConfiguredNote(reply)):
+                return [encode(msgspec.structs.replace(reply, sequence_id=self._next_id()))]
             case SpeechEnded(utterance_id=utterance_id, reason=reason):
                 self._reasons[utterance_id] = reason
                 return []
@@ -234,19 +158,18 @@ class FluxCodec:
             case _:
                 return []
 
-    def _configure(self, wanted: Configure) -> list[ClientEvent]:
+    def _configure(self, changes: Configure) -> list[ClientEvent]:
         turns = self._turns
         try:
-            self._turns = _reconfigured(turns, wanted, self._languages)
+            self._turns = _reconfigured(turns, changes, self._languages)
         except ProtocolError as error:
-            self._replies.append(ConfigureFailure(self._request_id, 0, "INVALID_CONFIGURATION", str(error)))
-            return [DialectReply(_IN_ITS_TURN)]
+            failure = ConfigureFailure(self._request_id, 0, "INVALID_CONFIGURATION", str(error))
+            return [DialectReply(ConfiguredNote(failure))]
         turns = self._turns
-        now = turns.thresholds
-        thresholds = Thresholds(now.eot_threshold, now.eager_eot_threshold, now.eot_timeout_ms)
-        told = list(turns.keyterms), list(turns.language_hints)
-        self._replies.append(ConfigureSuccess(self._request_id, 0, thresholds, *told))
-        return [Update(turns.start), DialectReply(_IN_ITS_TURN)]
+        current = turns.thresholds
+        thresholds = Thresholds(current.eot_threshold, current.eager_eot_threshold, current.eot_timeout_ms)
+        success = ConfigureSuccess(self._request_id, 0, thresholds, list(turns.keyterms), list(turns.language_hints))
+        return [Update(turns.start), DialectReply(ConfiguredNote(success))]
 
     def _turn(self, event: Partial | Eager | Resumed | Final) -> list[str]:
         match event:
@@ -267,7 +190,7 @@ class FluxCodec:
             self._turn_start = start_sample
 
     def _updated(self, words: tuple[WordSpan, ...], language: str | None) -> list[str]:
-        """Tell the words of the open utterance, if there are any."""
+        """Return a message with the words of the open utterance, if it has any."""
         self._words, self._language = self._with_earlier(words), language
         if not self._words:
             return []
@@ -283,20 +206,20 @@ class FluxCodec:
         return [self._info("StartOfTurn", self._silence_confidence())]
 
     def _eager(self, text: str, language: str | None) -> list[str]:
-        """Tell an early end; its words were in the partial before, unless a newer one has replaced that."""
+        """Send `EagerEndOfTurn`; its words were in the last partial, unless a newer one replaced it."""
         if not text:
             return []
-        told = self._words[len(self._earlier) :]
-        if join_words(told) != text:
+        words = self._words[len(self._earlier) :]
+        if join_words(words) != text:
             start = self._turn_start or 0
-            told = tuple(WordSpan(word, start, max(start, self._audio_end_sample), None) for word in text.split())
-            self._words, self._language = self._with_earlier(told), language
+            words = tuple(WordSpan(word, start, max(start, self._audio_end_sample), None) for word in text.split())
+            self._words, self._language = self._with_earlier(words), language
         self._is_eager = True
         threshold = self._turns.thresholds.eager_eot_threshold or 0.0
         return [*self._opened(), self._info("EagerEndOfTurn", max(threshold, self._silence_confidence()))]
 
     def _resumed(self) -> list[str]:
-        """Take an early end back, if one has been told."""
+        """Retract `EagerEndOfTurn`, if it has been sent."""
         was_eager, self._is_eager = self._is_eager, False
         return [self._info("TurnResumed", self._silence_confidence())] if was_eager else []
 
@@ -304,7 +227,7 @@ class FluxCodec:
         reason = self._reasons.pop(event.utterance_id, "silence")
         self._begin(event.start_sample)
         self._audio_end_sample = max(self._audio_end_sample, event.end_sample)
-        if reason == "max_length" and len(self._earlier) < _MAX_TURN_WORDS:  # the turn goes on
+        if reason == "max_length" and len(self._earlier) < _MAX_TURN_WORDS:  # the turn continues
             messages = [*self._resumed(), *self._updated(event.words, event.language)]
             self._earlier = self._words
             return messages
@@ -327,10 +250,10 @@ class FluxCodec:
         return self._info("EndOfTurn", confidence_of(silence_ms), "timeout")
 
     def _silence_confidence(self) -> float:
-        """Return how sure it is that the turn is over, after the last word of what was heard of it."""
+        """Return the confidence that the turn is over, from the audio after its last word."""
         silence = self._audio_end_sample - self._words[-1].end_sample if self._words else 0
-        sure = self._turns.thresholds.eager_eot_threshold or self._turns.thresholds.eot_threshold
-        return min(confidence_of(silence * 1000 / SAMPLE_RATE_HZ), sure)
+        limit = self._turns.thresholds.eager_eot_threshold or self._turns.thresholds.eot_threshold
+        return min(confidence_of(silence * 1000 / SAMPLE_RATE_HZ), limit)
 
     def _info(self, event: str, confidence: float, trigger: str | None = None) -> str:
         start = self._turn_start or 0
@@ -355,20 +278,20 @@ class FluxCodec:
         return self._sequence_id - 1
 
 
-def _reconfigured(turns: Turns, wanted: Configure, languages: Sequence[str]) -> Turns:
-    """Return what is wanted from here on.
+def _reconfigured(turns: Turns, changes: Configure, languages: Sequence[str]) -> Turns:
+    """Return the options after a Configure.
 
     Raises:
         ProtocolError: a value is not allowed.
     """
     thresholds = turns.thresholds
-    if wanted.thresholds is not None:
-        given = {name: value for name, value in msgspec.structs.asdict(wanted.thresholds).items() if value is not None}
+    if changes.thresholds is not None:
+        given = {name: value for name, value in msgspec.structs.asdict(changes.thresholds).items() if value is not None}
         thresholds = check_thresholds(replace(thresholds, **given))
-    keyterms = turns.keyterms if wanted.keyterms is None else tuple(wanted.keyterms)
+    keyterms = turns.keyterms if changes.keyterms is None else tuple(changes.keyterms)
     hints, start = turns.language_hints, turns.start
-    if wanted.language_hints is not None and turns.is_multilingual:
-        hints = tuple(wanted.language_hints)
+    if changes.language_hints is not None and turns.is_multilingual:
+        hints = tuple(changes.language_hints)
         choice = hinted_languages(hints, languages)
         start = replace(start, language=choice.tag, languages=choice.allowed_tags)
     start = with_thresholds(replace(start, prompt=prompt_of(keyterms)), thresholds)

@@ -1,17 +1,11 @@
-"""What a client of Deepgram's Flux wants: turns, and how sure it must be that one is over. PURE."""
+"""The query parameters of `/v2/listen` (Flux), and how its end-of-turn confidence maps to silence. PURE."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from gateway.wire import AudioFormat, Endpointing, ProtocolError, Start
-from gateway.wire.deepgram.listen_params import (
-    MAX_MS,
-    MAX_SILENCE_MS,
-    MIN_SILENCE_MS,
-    Pairs,
-    Query,
-    prompt_of,
-)
+from gateway.wire.deepgram.listen_params import prompt_of
+from gateway.wire.deepgram.query import MAX_MS, MAX_SILENCE_MS, MIN_SILENCE_MS, Pairs, Query
 from gateway.wire.language_choice import LanguageChoice, choose_languages
 
 __all__ = [
@@ -25,16 +19,16 @@ __all__ = [
     "with_thresholds",
 ]
 
-_HALF_SURE_MS = 214
-"""Silence after which it is as likely as not that a turn is over: with Flux's default threshold of 0.7 a turn then ends
-after the gateway's default of 500 ms."""
+_HALF_CONFIDENCE_MS = 214
+"""Silence after which the confidence is 0.5: so at Flux's default threshold of 0.7 a turn ends after the gateway's
+default of 500 ms."""
 
 _MIN_PAUSE_MS, _MAX_PAUSE_MS = 100, 2_000
-"""As much sound is kept after the last speech, which must not be cut off; and the segmenter's limit."""
+"""The lower limit is the audio kept after the last speech, which must not be cut off; the upper the segmenter's."""
 
 
 _TURN_START = Start(words=True, transcripts=True, endpointing=Endpointing(partial_interval_ms=250))
-"""Flux tells a turn's words every quarter of a second."""
+"""Flux sends a turn's words every quarter of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +37,7 @@ class TurnThresholds:
 
     Attributes:
         eot_threshold: confidence 0.5..1 that ends a turn.
-        eager_eot_threshold: confidence 0.3..0.9 at which its end is told early; None: it is not.
+        eager_eot_threshold: confidence 0.3..0.9 that sends `EagerEndOfTurn`; None: it is never sent.
         eot_timeout_ms: silence 500..60 000 that ends a turn in any case.
     """
 
@@ -54,19 +48,19 @@ class TurnThresholds:
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """What a connection to `/v2/listen` wants.
+    """The options of a connection to `/v2/listen`.
 
     Attributes:
         start: of the session.
-        is_packed: whether the sound comes in a container.
+        is_containerized: whether the audio comes in a container.
         thresholds: when a turn is over.
-        keyterms: words that may be said.
-        language_hints: languages that may be spoken, as the client writes them.
-        is_multilingual: whether its model knows several languages, and events name theirs.
+        keyterms: words to expect.
+        language_hints: languages to expect, as the client writes them.
+        is_multilingual: whether its model supports several languages and events name theirs.
     """
 
     start: Start = field(default_factory=lambda: with_thresholds(_TURN_START, TurnThresholds()))
-    is_packed: bool = False
+    is_containerized: bool = False
     thresholds: TurnThresholds = field(default_factory=TurnThresholds)
     keyterms: tuple[str, ...] = ()
     language_hints: tuple[str, ...] = ()
@@ -74,11 +68,11 @@ class Turns:
 
 
 def read_turns(pairs: Pairs, languages: Collection[str] = ()) -> Turns:
-    """Read the query of `/v2/listen`. What is not known here is ignored.
+    """Parse the query of `/v2/listen`; unknown parameters are ignored.
 
     Args:
         pairs: the parameters.
-        languages: ISO-639-1 codes that the engine writes; empty: any.
+        languages: ISO 639-1 codes that the engine supports; empty: any.
 
     Raises:
         ProtocolError: a parameter has a value that is not allowed.
@@ -97,7 +91,7 @@ def read_turns(pairs: Pairs, languages: Collection[str] = ()) -> Turns:
         )
     )
     keyterms = query.every("keyterm")
-    query.refuse_nearly_right()
+    query.refuse_misspellings()
     names = "model", "model"
     choice = (
         hinted_languages(hints, languages) if is_multilingual else choose_languages("en", (), languages, names=names)
@@ -113,31 +107,31 @@ def read_turns(pairs: Pairs, languages: Collection[str] = ()) -> Turns:
 
 
 def hinted_languages(hints: Iterable[str], languages: Collection[str]) -> LanguageChoice:
-    """Return the language that is hinted at, or those among which it is detected.
+    """Return the hinted language, or the candidates for its detection.
 
     Raises:
-        ProtocolError: a hint is not understood, or the engine writes none of them.
+        ProtocolError: a hint is unknown, or the engine supports none of them.
     """
     return choose_languages(None, hints, languages, names=("language_hint", "language_hint"))
 
 
 def confidence_of(silence_ms: float) -> float:
-    """Return how sure it is after so much silence that a turn is over, 0..1: what has lasted goes on lasting."""
-    return max(0.0, silence_ms) / (max(0.0, silence_ms) + _HALF_SURE_MS)
+    """Return the confidence, 0..1, that a turn is over after that much silence: it rises with the silence."""
+    return max(0.0, silence_ms) / (max(0.0, silence_ms) + _HALF_CONFIDENCE_MS)
 
 
 def is_timeout(thresholds: TurnThresholds) -> bool:
-    """Return whether turns end by the timeout, for the silence that makes sure is longer."""
+    """Return whether turns end by the timeout, because the silence that reaches the threshold is longer."""
     return silence_of(thresholds.eot_threshold, MAX_MS) > min(thresholds.eot_timeout_ms, MAX_SILENCE_MS)
 
 
-def silence_of(confidence: float, most_ms: int) -> int:
-    """Return the silence after which a turn is over with that confidence, in ms, at most `most_ms`."""
-    return most_ms if confidence >= 1 else min(most_ms, round(_HALF_SURE_MS * confidence / (1 - confidence)))
+def silence_of(confidence: float, max_ms: int) -> int:
+    """Return the silence after which a turn is over with that confidence, in ms, at most `max_ms`."""
+    return max_ms if confidence >= 1 else min(max_ms, round(_HALF_CONFIDENCE_MS * confidence / (1 - confidence)))
 
 
 def with_thresholds(start: Start, thresholds: TurnThresholds) -> Start:
-    """Return a start whose utterances end where turns do."""
+    """Return a start whose utterances end when turns do."""
     timeout_ms = min(thresholds.eot_timeout_ms, MAX_SILENCE_MS)
     silence_ms = max(MIN_SILENCE_MS, silence_of(thresholds.eot_threshold, timeout_ms))
     eager, pause_ms = thresholds.eager_eot_threshold, None
@@ -148,10 +142,10 @@ def with_thresholds(start: Start, thresholds: TurnThresholds) -> Start:
 
 
 def check_thresholds(thresholds: TurnThresholds) -> TurnThresholds:
-    """Return the thresholds, which are as Flux allows them.
+    """Return the thresholds if they are in Flux's ranges.
 
     Raises:
-        ProtocolError: they are not.
+        ProtocolError: one is out of range.
     """
     eager = thresholds.eager_eot_threshold
     _within("eot_threshold", thresholds.eot_threshold, 0.5, 1.0)
@@ -161,6 +155,6 @@ def check_thresholds(thresholds: TurnThresholds) -> TurnThresholds:
     return thresholds
 
 
-def _within(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        raise ProtocolError(f"{name} {value}: allowed is {least:g} to {most:g}", name)
+def _within(name: str, value: float, minimum: float, maximum: float) -> None:
+    if not minimum <= value <= maximum:
+        raise ProtocolError(f"{name} {value} out of range: expected {minimum:g} to {maximum:g}", name)

@@ -1,4 +1,4 @@
-"""The messages of Deepgram's streaming API, as they are on the wire. Times are seconds of the sound sent. PURE."""
+"""The messages of Deepgram's streaming API, as on the wire. Times are seconds of the audio sent. PURE."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -39,38 +39,38 @@ __all__ = [
 ]
 
 MODEL_UUID = "00000000-0000-0000-0000-000000000000"
-"""Models have names here."""
+"""A constant: models here have names and no UUIDs."""
 
-_SURE = 1.0
-"""The confidence of an engine that gives none: clients drop words of which it is low."""
+_DEFAULT_CONFIDENCE = 1.0
+"""Sent for engines that have none: clients drop words with a low one."""
 
 _PUNCTUATION = "!\"'(),-.:;?[]{}¡¿…、。，：；？！“”‘’«»"
 
-_MAX_SHOWN_CHARS = 200
-"""Of what is wrong with a message, in the refusal of it."""
+_MAX_REASON_CHARS = 200
+"""Length of the parser's error in a refusal."""
 
 
 class KeepAliveMessage(msgspec.Struct, tag_field="type", tag="KeepAlive"):
-    """Still here."""
+    """Keep the connection open."""
 
 
 class Finalize(msgspec.Struct, tag_field="type", tag="Finalize"):
-    """Answer all sound so far now."""
+    """Answer all audio so far now."""
 
 
 class CloseStream(msgspec.Struct, tag_field="type", tag="CloseStream"):
-    """No more sound."""
+    """No more audio follows."""
 
 
 class Configure(msgspec.Struct, tag_field="type", tag="Configure"):
-    """Go on with other keyterms; None leaves them. Features are formatting, which is the engine's."""
+    """Change the keyterms; None keeps them. Features concern formatting, which the engine decides; they are ignored."""
 
     keyterms: Phrases | None = None
     features: Annotated[dict[Name, bool], msgspec.Meta(max_length=MAX_FIELDS)] | None = None
 
 
 ListenMessage = KeepAliveMessage | Finalize | CloseStream | Configure
-"""What a client of `/v1/listen` says beside sound."""
+"""A message of a client of `/v1/listen` other than audio."""
 
 
 class WordObject(msgspec.Struct, omit_defaults=True):
@@ -85,7 +85,7 @@ class WordObject(msgspec.Struct, omit_defaults=True):
 
 
 class Alternative(msgspec.Struct, omit_defaults=True):
-    """What was said; there is never a second one."""
+    """A transcript; there is never a second alternative."""
 
     transcript: str
     confidence: float
@@ -94,13 +94,13 @@ class Alternative(msgspec.Struct, omit_defaults=True):
 
 
 class ChannelObject(msgspec.Struct):
-    """What was said on a channel."""
+    """The transcript of a channel."""
 
     alternatives: list[Alternative]
 
 
 class ModelInfo(msgspec.Struct):
-    """What decodes."""
+    """The model that decodes."""
 
     name: str
     version: str
@@ -108,7 +108,7 @@ class ModelInfo(msgspec.Struct):
 
 
 class ResultsMetadata(msgspec.Struct, omit_defaults=True):
-    """Whose result it is."""
+    """The request and model of a result."""
 
     request_id: str
     model_info: ModelInfo
@@ -117,7 +117,7 @@ class ResultsMetadata(msgspec.Struct, omit_defaults=True):
 
 
 class Results(msgspec.Struct, tag_field="type", tag="Results"):
-    """The words of a window: an interim replaces the one before, a final closes the window."""
+    """The words of a window: an interim result replaces the one before, a final result closes the window."""
 
     channel_index: tuple[int, int]
     duration: float
@@ -130,14 +130,14 @@ class Results(msgspec.Struct, tag_field="type", tag="Results"):
 
 
 class SpeechStartedMessage(msgspec.Struct, tag_field="type", tag="SpeechStarted"):
-    """Somebody began to speak."""
+    """Speech began."""
 
     channel: tuple[int, int]
     timestamp: float
 
 
 class UtteranceEnd(msgspec.Struct, tag_field="type", tag="UtteranceEnd"):
-    """After the last word there has been the silence asked for."""
+    """The requested silence has passed since the last word."""
 
     channel: tuple[int, int]
     last_word_end: float
@@ -158,14 +158,14 @@ class Metadata(msgspec.Struct, tag_field="type", tag="Metadata", omit_defaults=T
 
 
 class ConfigureSuccess(msgspec.Struct, tag_field="type", tag="ConfigureSuccess", omit_defaults=True):
-    """It goes on as wanted."""
+    """The options were changed."""
 
     request_id: str
     keyterms: list[str] | None = None
 
 
 class ConfigureFailure(msgspec.Struct, tag_field="type", tag="ConfigureFailure"):
-    """It goes on as before."""
+    """The options were refused and stay as before."""
 
     request_id: str
     code: str
@@ -173,7 +173,7 @@ class ConfigureFailure(msgspec.Struct, tag_field="type", tag="ConfigureFailure")
 
 
 class ErrorMessage(msgspec.Struct, tag_field="type", tag="Error"):
-    """Something was refused."""
+    """A refusal or failure."""
 
     variant: str
     description: str
@@ -192,29 +192,29 @@ def encode(message: msgspec.Struct) -> str:
 
 
 def parse(message: str) -> ListenMessage:
-    """Read a text message.
+    """Parse a text message.
 
     Raises:
-        ProtocolError: it is none of the dialect's.
+        ProtocolError: it is not a message of the API.
     """
     return parsed(_decoder, message)
 
 
 def parsed(decoder: msgspec.json.Decoder[_M], message: str) -> _M:
-    """Read a text message with a decoder.
+    """Parse a text message with the given decoder.
 
     Raises:
-        ProtocolError: it does not fit.
+        ProtocolError: it is not a message of the API.
     """
     try:
         return decoder.decode(message)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        reason = str(error).encode("ascii", "replace").decode()[:_MAX_SHOWN_CHARS]
-        raise ProtocolError(f"a text message that is none of the API's: {reason}") from error
+        reason = str(error).encode("ascii", "replace").decode()[:_MAX_REASON_CHARS]
+        raise ProtocolError(f"invalid text message: {reason}") from error
 
 
 def is_close(message: str | bytes) -> bool:
-    """Return whether no sound follows a message: CloseStream, or what older clients send instead, an empty one."""
+    """Return whether a message ends the audio: CloseStream or, from older clients, an empty binary message."""
     if not message:
         return isinstance(message, bytes)
     if isinstance(message, bytes):
@@ -230,7 +230,7 @@ def seconds(samples: int) -> float:
 
 
 def word_object(word: WordSpan, language: str | None = None) -> WordObject:
-    """Return a word as it is on the wire."""
+    """Return a word as on the wire."""
     return WordObject(
         word=word.text.lower().strip(_PUNCTUATION) or word.text,
         start=seconds(word.start_sample),
@@ -242,18 +242,18 @@ def word_object(word: WordSpan, language: str | None = None) -> WordObject:
 
 
 def confidence_of_words(words: Sequence[WordSpan]) -> float:
-    """Return how sure the engine is of words, 0..1; of none 0."""
-    known = [_SURE if word.probability is None else word.probability for word in words]
-    return round(sum(known) / len(known), 4) if known else 0.0
+    """Return the mean confidence of words, 0..1; 0 if there are none."""
+    confidences = [_DEFAULT_CONFIDENCE if word.probability is None else word.probability for word in words]
+    return round(sum(confidences) / len(confidences), 4) if confidences else 0.0
 
 
 def alternative(text: str, words: Sequence[WordSpan], language: str | None) -> Alternative:
-    """Return what was said.
+    """Return a transcript as on the wire.
 
     Args:
-        text: as it is written.
-        words: of it.
-        language: of it, where it is to be told.
+        text: the transcript.
+        words: its words.
+        language: its language, if it is to be sent.
     """
     objects = [word_object(word, language) for word in words]
     return Alternative(text, confidence_of_words(words), objects, None if language is None else [language])

@@ -1,4 +1,4 @@
-"""The JSON messages of the native dialect, as they stand on the wire; `docs/protocol.md` describes them. PURE."""
+"""The JSON messages of the native dialect, as on the wire; `docs/protocol.md` describes them. PURE."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from gateway.wire.bounds import Id, Name, Names, Number, Text, Whole
 PROTOCOL_VERSION = 1
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-"""Numbers that all languages hold exactly: a float of 64 bits has 53 of them."""
+"""Integers that every language represents exactly: a 64-bit float has a significand of 53 bits."""
 
 
 class _Strict(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -18,15 +18,15 @@ class _Strict(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class _Message(_Strict, tag_field="type"):
-    """A message of the client, told apart by its `type`."""
+    """A message of the client, distinguished by its `type`."""
 
 
 class _Open(msgspec.Struct, omit_defaults=True):
-    """A JSON object whose unknown fields are skipped: a newer gateway may say more."""
+    """A JSON object whose unknown fields are ignored: a newer gateway may send more."""
 
 
 class _Reply(_Open, tag_field="type"):
-    """A message of the gateway, told apart by its `type`."""
+    """A message of the gateway, distinguished by its `type`."""
 
 
 class AudioFormatObject(_Strict):

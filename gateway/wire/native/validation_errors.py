@@ -1,6 +1,6 @@
-"""Why a native message was refused, in words that name what is allowed. PURE.
+"""Refusals of native messages that list what is allowed. PURE.
 
-msgspec says what is wrong and where; what would be right is looked up in the types of the messages.
+msgspec reports what is wrong and where; what is allowed is looked up in the types of the messages.
 """
 
 import re
@@ -14,8 +14,8 @@ from gateway.wire import ProtocolError
 
 __all__ = ["message_types", "refusal", "type_of"]
 
-_SHOWN_CHARS = 60
-"""A peer knows what it sent; the start of it is enough to find it again."""
+_QUOTED_CHARS = 60
+"""The peer knows what it sent; the start is enough to identify it."""
 
 _FOUND = re.compile(
     r"(?:(?P<kind>Object contains unknown field|Object missing required field|Invalid value|Invalid enum value) )?"
@@ -42,7 +42,7 @@ def message_types(union: object) -> Mapping[str, inspect.StructType]:
 
 
 def type_of(message: str | bytes) -> str | None:
-    """Return the `type` of a message, or None where it is no JSON object that has one."""
+    """Return the `type` of a message, or None if it is not a JSON object with one."""
     try:
         return _head_decoder.decode(message).type
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -50,16 +50,16 @@ def type_of(message: str | bytes) -> str | None:
 
 
 def refusal(error: msgspec.ValidationError, message: str | bytes, union: object) -> ProtocolError:
-    """Return the error that the peer is told.
+    """Return the error for the peer.
 
     Args:
-        error: what msgspec found.
-        message: in what.
-        union: the messages that are allowed.
+        error: msgspec's error.
+        message: the refused message.
+        union: the allowed messages.
     """
     found = _FOUND.fullmatch(str(error))
     assert found is not None, "the pattern matches any text"
-    kind, what, place = found["kind"], _shown(found["what"]), found["place"] or ""
+    kind, what, place = found["kind"], _shortened(found["what"]), found["place"] or ""
     name = what.strip("`")
     types = message_types(union)
     node = _at(types.get(type_of(message) or ""), place)
@@ -69,7 +69,7 @@ def refusal(error: msgspec.ValidationError, message: str | bytes, union: object)
         case "Object missing required field":
             allowed = _listed(types) if name == "type" and not place else ""
             return ProtocolError(f"missing field {what}{allowed}", f"{place}.{name}".strip("."))
-        case "Invalid value":  # of a message's type; msgspec says it of nothing else
+        case "Invalid value":  # only used by msgspec for a message's type
             return ProtocolError(f"{place} {what}{_listed(types)}", place)
         case "Invalid enum value":
             return ProtocolError(f"{place} {what}{_listed(_enum_values(node))}", place)
@@ -78,17 +78,17 @@ def refusal(error: msgspec.ValidationError, message: str | bytes, union: object)
             return ProtocolError(f"{place}: {what}" if place else what, place or None)
 
 
-def _shown(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "…"
+def _shortened(text: str) -> str:
+    return text if len(text) <= _QUOTED_CHARS else text[:_QUOTED_CHARS] + "…"
 
 
 def _listed(allowed: Iterable[str]) -> str:
     names = ", ".join(allowed)
-    return f": allowed are {names}" if names else ""
+    return f": expected {names}" if names else ""
 
 
 def _at(node: inspect.Type | None, place: str) -> inspect.Type | None:
-    """Return the type of the field at a place such as `words[0].text`, or None where there is none."""
+    """Return the type of the field at a place such as `words[0].text`, or None if there is none."""
     for name in _INDEX.sub("", place).split(".") if place else ():
         if isinstance(node, inspect.VarTupleType):
             node = node.item_type

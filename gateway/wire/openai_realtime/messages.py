@@ -1,6 +1,6 @@
-"""The JSON messages of OpenAI's Realtime transcription, as they stand on the wire. PURE.
+"""The JSON messages of OpenAI's Realtime transcription, as on the wire. PURE.
 
-A field that is absent is `UNSET`: it stays as it is. One that is null is None: it is switched off.
+An absent field is `UNSET`: its setting stays unchanged. A null field is None: its setting is switched off.
 """
 
 from typing import Annotated, Literal
@@ -57,7 +57,7 @@ __all__ = [
 
 
 class _Strict(msgspec.Struct, forbid_unknown_fields=True):
-    """A part of the session; a misspelt wish is refused, not forgotten."""
+    """A part of the session; a misspelt option is refused, not ignored."""
 
 
 class FormatObject(_Strict):
@@ -113,7 +113,7 @@ Include = Annotated[tuple[Literal["item.input_audio_transcription.logprobs"], ..
 
 
 class SessionObject(_Strict):
-    """What a client wishes; `input_audio_…` and `turn_detection` are the flat shape of the retired beta."""
+    """The client's options; `input_audio_…` and `turn_detection` are the flat form of the retired beta."""
 
     type: Literal["transcription"] | UnsetType = UNSET
     audio: AudioObject | UnsetType = UNSET
@@ -125,7 +125,7 @@ class SessionObject(_Strict):
 
 
 class EffectiveSession(msgspec.Struct):
-    """What holds, told to the client."""
+    """The configuration in effect, as sent to the client."""
 
     id: str
     audio: AudioObject
@@ -147,11 +147,11 @@ class SecretRequest(msgspec.Struct):
     session: SessionObject | None = None
 
 
-# --- what the client says ---------------------------------------------------------------------------------------
+# --- client messages --------------------------------------------------------------------------------------------
 
 
 class _Message(msgspec.Struct, tag_field="type"):
-    """A message of the client; the model's own clients may say more than is known here."""
+    """A message of the client; unknown fields are ignored, as clients of the service send more than is read here."""
 
     event_id: Id | None = None
 
@@ -179,7 +179,7 @@ class ClearMessage(_Message, tag="input_audio_buffer.clear"):
 ClientMessage = UpdateMessage | BetaUpdateMessage | AppendMessage | CommitMessage | ClearMessage
 
 
-# --- what the gateway says --------------------------------------------------------------------------------------
+# --- server messages --------------------------------------------------------------------------------------------
 
 
 class _Reply(msgspec.Struct, tag_field="type"):
@@ -277,10 +277,10 @@ class Failed(_Transcription, tag="conversation.item.input_audio_transcription.fa
 
 
 class ErrorObject(msgspec.Struct):
-    """What was wrong.
+    """An error.
 
     Attributes:
-        event_id: of the message that was.
+        event_id: of the message that caused it.
     """
 
     type: str
@@ -306,7 +306,7 @@ class CueObject(msgspec.Struct):
 
 
 class CueMessage(_Reply, tag="livecue.cue"):
-    """What OpenAI's service does not have: its clients skip it."""
+    """An extension: OpenAI's service has no such message, and its clients skip it."""
 
     item_id: str | None
     cue: CueObject

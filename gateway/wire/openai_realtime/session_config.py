@@ -1,4 +1,4 @@
-"""What a Realtime session is asked to do: patches of it, what holds in the end, and that as a start. PURE."""
+"""The configuration of a Realtime session: patched by updates, and converted to a start. PURE."""
 
 from dataclasses import dataclass, field, replace
 from typing import TypeVar, assert_never
@@ -24,19 +24,19 @@ from gateway.wire.openai_realtime.validation_errors import Refusal
 from vad.audio import MAX_RATE_HZ, MIN_RATE_HZ, SAMPLE_RATE_HZ
 from vad.settings import MIN_THRESHOLD, USUAL_THRESHOLD, SegmenterSettings
 
-__all__ = ["Defaults", "Wishes"]
+__all__ = ["Defaults", "SessionConfig"]
 
 DECODED = AudioFormat(Encoding.PCM_F32LE, SAMPLE_RATE_HZ)
-"""What the codec makes of any sound: a client may change its format as often as it likes."""
+"""What the codec decodes all audio to, so that a client may change its format at any time."""
 
 MAX_PROMPT_CHARS = 1_000
-"""Of the end of a prompt: Whisper reads its last 223 tokens, which is about this many characters."""
+"""Read from the end of a prompt: Whisper reads its last 223 tokens, which is about this many characters."""
 
 _PCM_RATE_HZ = 24_000
 _TELEPHONE_RATE_HZ = 8_000
 
-_PATIENCE_MS = {"low": 1_500, "medium": 800, "auto": 800, "high": 500}
-"""Silence that ends a turn. Without a model of turns, how eager one is shows in how long it waits."""
+_EAGERNESS_SILENCE_MS = {"low": 1_500, "medium": 800, "auto": 800, "high": 500}
+"""Silence that ends a turn, by eagerness: without a semantic model of turns, silence decides."""
 
 _BETA_FORMATS = {
     "pcm16": FormatObject("audio/pcm", _PCM_RATE_HZ),
@@ -58,11 +58,11 @@ _PLACE = "session.audio.input"
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a session has before its client wishes anything.
+    """The gateway's defaults for a session.
 
     Attributes:
-        model: name of the engine's.
-        languages: that the engine writes; empty: any.
+        model: name of the engine's model.
+        languages: codes that the engine supports; empty: any.
         segmenter: when speech begins and ends.
     """
 
@@ -72,8 +72,8 @@ class Defaults:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What holds for a session now."""
+class SessionConfig:
+    """The configuration of a session."""
 
     defaults: Defaults
     format: FormatObject
@@ -83,35 +83,35 @@ class Wishes:
     include: Include | None = None
 
     @classmethod
-    def of(cls, defaults: Defaults, model: str | None = None) -> "Wishes":
-        """Return what holds before the first update.
+    def of(cls, defaults: Defaults, model: str | None = None) -> "SessionConfig":
+        """Return the configuration before the first update.
 
         Args:
             defaults: of the gateway.
-            model: that the address asks for; any name means the one there is.
+            model: name that the URL requests; any name selects the loaded model.
         """
         vad = _server_vad(ServerVad(), defaults)
         return cls(defaults, _BETA_FORMATS["pcm16"], TranscriptionObject(model or defaults.model), vad)
 
     @property
     def is_manual(self) -> bool:
-        """Whether utterances end only where the client commits them."""
+        """Whether utterances end only at the client's commits."""
         return self.turn_detection is None
 
     @property
     def audio(self) -> AudioFormat:
-        """The format of the client's sound."""
+        """The format of the client's audio."""
         rate_hz = self.format.rate
         return AudioFormat(_ENCODINGS[self.format.type], rate_hz if isinstance(rate_hz, int) else _TELEPHONE_RATE_HZ)
 
-    def patched(self, patch: SessionObject) -> "Wishes":
-        """Return what holds after an update: what it leaves out stays, what is null is off.
+    def patched(self, patch: SessionObject) -> "SessionConfig":
+        """Return the configuration after an update: an absent field stays unchanged, null switches its setting off.
 
         Raises:
-            Refusal: it asks for something that cannot be; then all stays as it was.
+            Refusal: a value is not allowed.
         """
         wanted = _input(patch)
-        wishes = replace(
+        config = replace(
             self,
             format=_format(_given(wanted.format, self.format)),
             transcription=self._with_model(_patched(self.transcription, wanted.transcription)),
@@ -119,14 +119,14 @@ class Wishes:
             noise_reduction=_patched(self.noise_reduction, wanted.noise_reduction),
             include=_given(patch.include, self.include),
         )
-        wishes.start()  # what it asks for can be
-        return wishes
+        config.start()  # raises if an option is not available
+        return config
 
     def start(self) -> Start:
-        """Return what the session is asked for.
+        """Return the configuration as the start of a session.
 
         Raises:
-            Refusal: the engine does not write the language.
+            Refusal: the engine does not support the language.
         """
         transcription = self.transcription or TranscriptionObject()
         choice = _languages(transcription, self.defaults.languages)
@@ -140,12 +140,12 @@ class Wishes:
         )
 
     @property
-    def told(self) -> AudioObject:
-        """What the client is told that holds."""
+    def effective(self) -> AudioObject:
+        """The configuration in effect, as sent to the client."""
         return AudioObject(InputObject(self.format, self.transcription, self.noise_reduction, self.turn_detection))
 
     def _with_model(self, transcription: TranscriptionObject | None) -> TranscriptionObject | None:
-        """Return the same, with the name of the model there is where it has none."""
+        """Return the same with the loaded model's name if it names none."""
         if transcription is None or _value(transcription.model, "").strip():
             return transcription
         return msgspec.structs.replace(transcription, model=self.defaults.model)
@@ -173,14 +173,14 @@ class Wishes:
                     silence_ms=_value(silence_ms, settings.silence_ms),
                 )
             case SemanticVad(eagerness=eagerness):
-                return Endpointing(silence_ms=_PATIENCE_MS[_value(eagerness, "auto")])
+                return Endpointing(silence_ms=_EAGERNESS_SILENCE_MS[_value(eagerness, "auto")])
             case None:
                 return Endpointing(manual=True)
         assert_never(self.turn_detection)
 
 
 def _input(patch: SessionObject) -> InputObject:
-    """Return the wishes about sound, be they in today's shape or in the beta's flat one."""
+    """Return the audio options, given in today's form or in the beta's flat one."""
     nested = patch.audio.input if isinstance(patch.audio, AudioObject) else UNSET
     if isinstance(nested, InputObject):
         return nested
@@ -204,12 +204,12 @@ def _merged(old: _S, patch: _S) -> _S:
     return msgspec.structs.replace(old, **{name: value for name, value in fields.items() if value is not UNSET})
 
 
-def _given(value: _V | UnsetType, otherwise: _V) -> _V:
-    return otherwise if isinstance(value, UnsetType) else value
+def _given(value: _V | UnsetType, default: _V) -> _V:
+    return default if isinstance(value, UnsetType) else value
 
 
-def _value(value: _V | UnsetType | None, otherwise: _V) -> _V:
-    return otherwise if value is None or isinstance(value, UnsetType) else value
+def _value(value: _V | UnsetType | None, default: _V) -> _V:
+    return default if value is None or isinstance(value, UnsetType) else value
 
 
 def _format(wanted: FormatObject | None) -> FormatObject:
@@ -217,10 +217,12 @@ def _format(wanted: FormatObject | None) -> FormatObject:
     if wanted.type == "audio/pcm":
         rate_hz = _value(wanted.rate, _PCM_RATE_HZ)
         if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
-            raise Refusal(f"rate {rate_hz}: allowed is {MIN_RATE_HZ} to {MAX_RATE_HZ}", field=f"{_PLACE}.format.rate")
+            raise Refusal(
+                f"rate {rate_hz} out of range: expected {MIN_RATE_HZ} to {MAX_RATE_HZ}", field=f"{_PLACE}.format.rate"
+            )
         return FormatObject(wanted.type, rate_hz)
     if _value(wanted.rate, _TELEPHONE_RATE_HZ) != _TELEPHONE_RATE_HZ:
-        raise Refusal(f"rate {wanted.rate}: {wanted.type} has 8000", field=f"{_PLACE}.format.rate")
+        raise Refusal(f"rate {wanted.rate}: expected 8000 for {wanted.type}", field=f"{_PLACE}.format.rate")
     return FormatObject(wanted.type)
 
 
@@ -234,17 +236,17 @@ def _server_vad(wanted: ServerVad, defaults: Defaults) -> ServerVad:
     )
 
 
-def _languages(wanted: TranscriptionObject, written: tuple[str, ...]) -> LanguageChoice:
-    """Return the language, or those among which it is detected."""
+def _languages(wanted: TranscriptionObject, supported: tuple[str, ...]) -> LanguageChoice:
+    """Return the language, or the candidates for its detection."""
     languages = [text for text in _value(wanted.languages, ()) if text.strip()]
     try:
-        return choose_languages(_value(wanted.language, ""), languages, written)
+        return choose_languages(_value(wanted.language, ""), languages, supported)
     except ProtocolError as error:
         raise Refusal(str(error), field=f"{_PLACE}.transcription.{error.field}") from error
 
 
 def _prompt(wanted: TranscriptionObject) -> str:
-    """Return keywords and prompt as one text; the prompt last, for where there is too much its end is read."""
+    """Return keywords and prompt as one text; the prompt last, because the beginning is truncated."""
     keywords = ", ".join(keyword.strip() for keyword in _value(wanted.keywords, ()))
     prompt = _value(wanted.prompt, "").strip()
     return " ".join(part for part in (keywords and f"{keywords}.", prompt) if part)[-MAX_PROMPT_CHARS:]

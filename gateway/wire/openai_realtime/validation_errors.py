@@ -1,4 +1,4 @@
-"""Why a message of the Realtime dialect was refused, by OpenAI's codes. PURE."""
+"""Refusals of Realtime messages, with OpenAI's error codes. PURE."""
 
 import re
 from typing import TypeVar
@@ -11,8 +11,8 @@ from gateway.wire.openai_realtime.messages import ClientMessage, SecretRequest
 
 __all__ = ["Refusal", "event_id_of", "read_message", "read_secret_request"]
 
-_MAX_SHOWN_CHARS = 100
-"""A client knows what it sent; the start of it is enough to find it again."""
+_MAX_QUOTED_CHARS = 100
+"""The client knows what it sent; the start is enough to identify it."""
 
 _FOUND = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<place>[^`]*)`)?", re.DOTALL)
 
@@ -23,7 +23,7 @@ _CODES = {
     "Object missing required field": "missing_required_parameter",
     ", got ": "invalid_type",
 }
-"""What msgspec says → OpenAI's code; all else is `invalid_value`."""
+"""Part of msgspec's message → OpenAI's code; anything else is `invalid_value`."""
 
 _TYPES = (
     "session.update",
@@ -40,10 +40,10 @@ _secret_decoder = msgspec.json.Decoder(SecretRequest)
 
 
 class Refusal(ProtocolError):
-    """What a client said is refused.
+    """A client's message was refused.
 
     Attributes:
-        reason: OpenAI's code.
+        reason: OpenAI's error code.
     """
 
     def __init__(self, message: str, reason: str = "invalid_value", field: str | None = None) -> None:
@@ -59,7 +59,7 @@ _head_decoder = msgspec.json.Decoder(_Head)
 
 
 def event_id_of(message: str) -> str | None:
-    """Return the `event_id` of a message that was refused; None where it has none, or none that can be given back."""
+    """Return the `event_id` of a refused message; None if it has none, or one that is too long to send back."""
     try:
         event_id = _head_decoder.decode(message).event_id
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -68,19 +68,19 @@ def event_id_of(message: str) -> str | None:
 
 
 def read_message(message: str) -> ClientMessage:
-    """Read one message of the client.
+    """Parse one message of the client.
 
     Raises:
-        Refusal: it is not one of the dialect's.
+        Refusal: it is not a message of the dialect.
     """
     return _read(_message_decoder, message)
 
 
 def read_secret_request(body: bytes) -> SecretRequest:
-    """Read what a client secret is wanted for.
+    """Parse the body of a request for a client secret.
 
     Raises:
-        Refusal: it does not say so.
+        Refusal: it is not valid.
     """
     return _read(_secret_decoder, body)
 
@@ -95,7 +95,7 @@ def _read(decoder: msgspec.json.Decoder[_M], text: str | bytes) -> _M:
 
 
 def _refusal(error: msgspec.ValidationError) -> Refusal:
-    """Return what the client is told of what msgspec found."""
+    """Return the refusal for an error that msgspec found."""
     found = _FOUND.fullmatch(str(error))
     assert found is not None, "the pattern matches any text"
     what, place = found["what"], found["place"] or ""
@@ -104,13 +104,13 @@ def _refusal(error: msgspec.ValidationError) -> Refusal:
         field = _FIELD.search(what)
         place = ".".join(part for part in (place, field["field"] if field else "") if part)
         words = "Unknown" if reason == "unknown_parameter" else "Missing required"
-        return Refusal(f"{words} parameter: '{_shown(place)}'.", reason, _shown(place))
+        return Refusal(f"{words} parameter: '{_shortened(place)}'.", reason, _shortened(place))
     if place == "type" and what.startswith("Invalid value"):
         supported = ", ".join(f"'{name}'" for name in _TYPES)
-        return Refusal(f"{_shown(what)}. Supported values are: {supported}.", reason, place)
-    shown = f"{_shown(place)}: {_shown(what)}" if place else _shown(what)
-    return Refusal(shown, reason, _shown(place) or None)
+        return Refusal(f"{_shortened(what)}. Supported values are: {supported}.", reason, place)
+    message = f"{_shortened(place)}: {_shortened(what)}" if place else _shortened(what)
+    return Refusal(message, reason, _shortened(place) or None)
 
 
-def _shown(text: str) -> str:
-    return text if len(text) <= _MAX_SHOWN_CHARS else text[:_MAX_SHOWN_CHARS] + "…"
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_QUOTED_CHARS else text[:_MAX_QUOTED_CHARS] + "…"

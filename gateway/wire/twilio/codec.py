@@ -1,6 +1,6 @@
-"""Twilio Media Streams, and Telnyx, Plivo and Exotel, which took after them. PURE; `docs/telephony.md` describes it.
+"""Twilio Media Streams, and Telnyx, Plivo and Exotel, which imitate it. PURE; `docs/telephony.md` describes it.
 
-The service calls us and sends a call's sound; it has no use for captions. Whoever has watches the session.
+The service connects and sends a call's audio; it has no use for captions. Viewers watch the session instead.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,81 +16,85 @@ from gateway.wire.twilio.messages import MAX_PROMPT_CHARS, PARAMETERS, CallStart
 __all__ = ["HANG_UP", "TwilioCodec"]
 
 HANG_UP = '{"event":"stop"}'
-"""The end of a call, for services that just close the connection."""
+"""A stop message, for services that end a call by closing the connection."""
 
-_SHOWN_CHARS = 200
-"""Of what the service says about a call; its ids have less than 100."""
+_MAX_INFO_CHARS = 200
+"""Length of a field in the call's description; ids have less than 100."""
 
 
 class TwilioCodec:
-    """One call: `start`, then frames of sound and whatever else, until `stop`; what follows that is skipped."""
+    """One call: `start`, then audio frames and other messages, until `stop`; whatever follows is ignored."""
 
     def __init__(self) -> None:
         self._call: CallStart | None = None
-        self._timeline: JitterBuffer | None = None
+        self._jitter_buffer: JitterBuffer | None = None
         self._has_stopped = False
 
     @property
-    def timeline(self) -> JitterBuffer | None:
-        """Where the call's frames went; None: it has not begun."""
-        return self._timeline
+    def jitter_buffer(self) -> JitterBuffer | None:
+        """The call's jitter buffer; None: it has not begun."""
+        return self._jitter_buffer
 
     @property
     def call(self) -> CallStart | None:
-        """What the service said of the call; None: it has not begun."""
+        """The start message of the call; None: it has not begun."""
         return self._call
 
     def about(self) -> Mapping[str, str]:
-        """Return what the service calls the call and this stream of it, and the tracks, channel after channel."""
-        if self._call is None or self._timeline is None:
+        """Return the service's ids of the call and of this stream, and the track names in order of channels."""
+        if self._call is None or self._jitter_buffer is None:
             return {}
-        told = {"call_id": self._call.call_id, "stream_id": self._call.stream_id, "tracks": ",".join(self._call.tracks)}
-        return {name: text[:_SHOWN_CHARS] for name, text in told.items() if text}
+        info = {"call_id": self._call.call_id, "stream_id": self._call.stream_id, "tracks": ",".join(self._call.tracks)}
+        return {name: text[:_MAX_INFO_CHARS] for name, text in info.items() if text}
 
     def open(self) -> list[ClientEvent]:
         """Return nothing: the start is a message."""
         return []
 
     def receive(self, message: str | bytes) -> list[ClientEvent]:
-        """Read one message of the service.
+        """Parse one message of the service.
 
         Raises:
-            ProtocolError: it is none of its kind, or comes before the start.
+            ProtocolError: it is not a message of the service, or comes before the start.
         """
-        told = read(message)
+        parsed = read(message)
         if self._has_stopped:
             return []
-        match told:
+        match parsed:
             case CallStart():
-                return [self._start(told)]
+                return [self._start(parsed)]
             case Media():
-                return [*self._begun("media").push(self._known(told))]
+                return [*self._started("media").push(self._with_track(parsed))]
             case StreamStop():
-                rest = self._begun("stop").drain()
+                drained = self._started("stop").drain()
                 self._has_stopped = True
-                return [*rest, Stop()]
+                return [*drained, Stop()]
             case Other():
-                return [KeepAlive()] if self._timeline is not None else []
-        assert_never(told)
+                return [KeepAlive()] if self._jitter_buffer is not None else []
+        assert_never(parsed)
 
     def send(self, event: ServerEvent) -> list[str | bytes]:
-        """Write nothing of a session: the service would take it for sound to play, or for a mistake."""
-        return [event.message] if isinstance(event, DialectMessage) else []
+        """Return no session events: the service would take them for audio to play, or for errors."""
+        match event:
+            case DialectMessage(str() | bytes() as message):
+                return [message]
+            case _:
+                return []
 
     def _start(self, call: CallStart) -> Start:
         if self._call is not None:
-            raise ProtocolError("a second start message: a connection has one call")
-        wishes = call.parameters
+            raise ProtocolError("got a second start message: expected one call per connection")
+        parameters = call.parameters
         ignored: list[str] = []
-        prompt, profile = wishes.get("prompt", ""), wishes.get("profile") or None
-        # whoever set up the call cannot see a refusal, and would lose all of it
+        prompt, profile = parameters.get("prompt", ""), parameters.get("profile") or None
+        # a refusal would end the call, and its author could not see why
         if len(prompt) > MAX_PROMPT_CHARS:
-            ignored.append(f"prompt of {len(prompt)} characters: the first {MAX_PROMPT_CHARS} are read")
-        ignored += _nearly_right(wishes)
-        self._call, self._timeline = call, JitterBuffer(call.audio, call.tracks)
+            ignored.append(f"prompt has {len(prompt)} characters: only the first {MAX_PROMPT_CHARS} are used")
+        ignored += _misspellings(parameters)
+        self._call, self._jitter_buffer = call, JitterBuffer(call.audio, call.tracks)
         return Start(
             audio=call.audio,
-            language=wishes.get("language") or wishes.get("lang"),
+            language=parameters.get("language") or parameters.get("lang"),
             is_lenient=True,
             prompt=prompt[:MAX_PROMPT_CHARS],
             cue_profile=profile,
@@ -99,23 +103,23 @@ class TwilioCodec:
             channels=len(call.tracks),
         )
 
-    def _begun(self, got: str) -> JitterBuffer:
-        if self._timeline is None:
-            raise ProtocolError(f"got {got}: expected a start message, and that first")
-        return self._timeline
+    def _started(self, got: str) -> JitterBuffer:
+        if self._jitter_buffer is None:
+            raise ProtocolError(f"got {got}: expected a start message first")
+        return self._jitter_buffer
 
-    def _known(self, media: Media) -> Media:
-        """Return a frame of a track that was announced; one that is of no track in particular is of the first."""
-        tracks = self._begun("media").tracks
+    def _with_track(self, media: Media) -> Media:
+        """Return a frame with its track, which must be announced; the default is the first track."""
+        tracks = self._started("media").tracks
         if media.track and media.track not in tracks:
-            shown = repr(media.track[:_SHOWN_CHARS])
-            raise ProtocolError(f"track {shown}: announced were {', '.join(tracks)}", "media.track")
+            got = repr(media.track[:_MAX_INFO_CHARS])
+            raise ProtocolError(f"track {got}: expected one of {', '.join(tracks)}", "media.track")
         return media if media.track else replace(media, track=tracks[0])
 
 
-def _nearly_right(parameters: Mapping[str, str]) -> Iterator[str]:
-    """Yield what is said of names that are those of parameters but for their spelling."""
+def _misspellings(parameters: Mapping[str, str]) -> Iterator[str]:
+    """Yield a warning for each misspelt parameter name."""
     for name in islice((name for name in parameters if name not in PARAMETERS), MAX_NAMES):
         meant = meant_by(name, PARAMETERS, only_spelling=True)
         if meant is not None:
-            yield f"{name}: there is no such parameter: did you mean {meant}?"
+            yield f"unknown parameter {name}: did you mean {meant}?"

@@ -1,7 +1,7 @@
-"""What telephone services say over their WebSockets: Twilio, and those that took after it. PURE.
+"""The messages of telephone services' media streams: Twilio, and those that imitate it. PURE.
 
-They differ in how they spell the same fields (Telnyx `stream_id`, Plivo `streamId`, Exotel `stream_sid`), in whether
-numbers are texts, and in what the sound is. Whatever else they say is skipped.
+They differ in the spelling of the same fields (Telnyx `stream_id`, Plivo `streamId`, Exotel `stream_sid`), in whether
+numbers are strings, and in the audio format. Other fields and messages are ignored.
 """
 
 import re
@@ -20,15 +20,15 @@ from vad.errors import AudioFormatError
 __all__ = ["PARAMETERS", "CallStart", "Media", "Other", "StreamStop", "read"]
 
 MAX_TRACKS = 8
-"""More are refused later anyway; a list of a million is not even made into names."""
+"""More are refused later anyway; this bound keeps a list of a million from being processed."""
 
 MAX_PROMPT_CHARS = 1_000
-"""What Whisper reads of a prompt."""
+"""The part of a prompt that Whisper reads."""
 
-_SHOWN_CHARS = 60
+_QUOTED_CHARS = 60
 
 _MAX_DIGITS = 15
-"""Of a number: a date in microseconds has 16."""
+"""In a number; a date in microseconds has 16."""
 
 _TELEPHONE_RATE_HZ = 8_000
 
@@ -42,33 +42,33 @@ _ENCODINGS = {
     "slin": Encoding.PCM_S16LE,
     "linear16": Encoding.PCM_S16LE,
     "pcm": Encoding.PCM_S16LE,
-    "base64": Encoding.PCM_S16LE,  # Exotel names the wrapping; inside are 16 bits, little-endian
+    "base64": Encoding.PCM_S16LE,  # Exotel names the transfer encoding; the audio is 16 bits, little-endian
 }
-"""The name of an encoding, without `audio/x-` → what it is."""
+"""Name of an encoding, without `audio/x-` → encoding."""
 
 PARAMETERS = ("language", "lang", "prompt", "profile")
-"""Those that are understood; others are between the services and who set up the call."""
+"""Those that are read; others belong to the service and its customer."""
 
-_MOST_OTHERS = 100
+_MAX_OTHER_PARAMETERS = 100
 
-_BOTH = ("inbound", "outbound")
-"""What is said to the service, and what it says."""
+_DEFAULT_TRACKS = ("inbound", "outbound")
+"""The caller's audio, and the audio played to the caller."""
 
 _KILOHERTZ = re.compile(r"(\d{1,3})\s*khz", re.IGNORECASE)
-_BETWEEN_PARAMETERS, _AFTER_NAME = re.compile(r"[;,{}]"), re.compile(r"[=:]")
-"""Plivo's extra headers: `a=1;b=2`, or as it writes them in a log, `{a: 1, b: 2}`."""
+_PARAMETER_SEPARATOR, _VALUE_SEPARATOR = re.compile(r"[;,{}]"), re.compile(r"[=:]")
+"""Plivo's extra headers: `a=1;b=2`, or in the form of its logs, `{a: 1, b: 2}`."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallStart:
-    """A call begins.
+    """The start of a call.
 
     Attributes:
         audio: of each track.
-        tracks: their names; the first one's sound is channel 0.
-        stream_id: of this connection at the service.
-        call_id: of the call.
-        parameters: what the one who set up the call wants to be told along.
+        tracks: names of the tracks; the first is channel 0.
+        stream_id: the service's id of this connection.
+        call_id: the service's id of the call.
+        parameters: the custom parameters of the call.
     """
 
     audio: AudioFormat
@@ -83,9 +83,9 @@ class Media:
     """A frame of a track.
 
     Attributes:
-        track: its name; empty: not said.
-        number: in the order in which the track's frames were sent; None: not said.
-        timestamp_ms: when its sound begins, on a clock that all tracks share; None: not said.
+        track: name of the track; empty: not given.
+        number: position in the order in which the track's frames were sent; None: not given.
+        timestamp_ms: start of its audio, on a clock shared by all tracks; None: not given.
     """
 
     track: str
@@ -101,14 +101,14 @@ class StreamStop:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """Something that has no bearing on captions: connected, dtmf, mark, clear …"""
+    """A message that does not concern captions: connected, dtmf, mark, clear …"""
 
 
 Message = CallStart | Media | StreamStop | Other
 
 
 def read(message: str | bytes) -> Message:
-    """Read one message of any of the services.
+    """Parse one message of any of the services.
 
     Raises:
         ProtocolError: it is of none of them.
@@ -125,18 +125,18 @@ def read(message: str | bytes) -> Message:
         case str():
             return Other()
         case _:
-            raise ProtocolError("event: a text is wanted: start, media, stop, dtmf, mark …", "event")
+            raise ProtocolError("event: expected a string such as start, media, stop, dtmf or mark", "event")
 
 
 def _parsed(message: str | bytes) -> Mapping[str, object]:
     if isinstance(message, bytes):
-        raise ProtocolError("a binary message: this dialect has text messages with JSON objects only")
+        raise ProtocolError("got a binary message: expected text with a JSON object")
     try:
         fields: object = msgspec.json.decode(message)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise ProtocolError("text that is not JSON: each message is a JSON object with an event") from error
+        raise ProtocolError("text that is not JSON: expected a JSON object with an event") from error
     if not isinstance(fields, dict):
-        raise ProtocolError("JSON that is no object: each message is an object with an event")
+        raise ProtocolError("JSON that is not an object: expected an object with an event")
     return fields
 
 
@@ -158,11 +158,11 @@ def _media(fields: Mapping[str, object]) -> Media:
     media = _object(fields.get("media"))
     payload = media.get("payload")
     if not isinstance(payload, str):
-        raise ProtocolError("media.payload: missing; the sound in base64 is wanted", "media.payload")
+        raise ProtocolError("media.payload is missing: expected audio in base64", "media.payload")
     try:
         data = a2b_base64(payload, strict_mode=True)
     except (Base64Error, ValueError) as error:
-        raise ProtocolError(f"media.payload: no base64: {error}", "media.payload") from error
+        raise ProtocolError(f"media.payload is not base64: {error}", "media.payload") from error
     number = _number(media.get("chunk"))
     if number is None:
         number = _number(_first(fields, "sequenceNumber", "sequence_number"))
@@ -175,7 +175,9 @@ def _audio(described: Mapping[str, object]) -> AudioFormat:
     encoding = _ENCODINGS.get(kind or "mulaw")
     if encoding is None:
         allowed = ", ".join(_ENCODINGS)
-        raise ProtocolError(f"encoding {name[:_SHOWN_CHARS]!r}: allowed are {allowed}", "start.mediaFormat.encoding")
+        raise ProtocolError(
+            f"encoding {name[:_QUOTED_CHARS]!r}: expected one of {allowed}", "start.mediaFormat.encoding"
+        )
     rate_hz = _rate_hz(_first(described, "sampleRate", "sample_rate") or options.rpartition("rate=")[2])
     try:
         return AudioFormat(encoding, rate_hz, _number(described.get("channels")) or 1)
@@ -191,10 +193,10 @@ def _rate_hz(value: object) -> int:
 def _tracks(start: Mapping[str, object]) -> tuple[str, ...]:
     listed = start.get("tracks")
     if not isinstance(listed, list) or not listed:
-        return _BOTH  # Telnyx and Exotel do not say which will come
+        return _DEFAULT_TRACKS  # Telnyx and Exotel do not announce their tracks
     if len(listed) > MAX_TRACKS:
-        raise ProtocolError(f"{len(listed)} tracks: at most {MAX_TRACKS} are heard", "start.tracks")
-    return tuple(dict.fromkeys(_track(track) or _BOTH[0] for track in listed))
+        raise ProtocolError(f"got {len(listed)} tracks: at most {MAX_TRACKS} allowed", "start.tracks")
+    return tuple(dict.fromkeys(_track(track) or _DEFAULT_TRACKS[0] for track in listed))
 
 
 def _track(name: object) -> str:
@@ -202,15 +204,15 @@ def _track(name: object) -> str:
 
 
 def _parameters(value: object) -> dict[str, str]:
-    """Return the parameters that are understood, and of some others the names."""
+    """Return the parameters that are read, and the names of some others."""
     given = _written_parameters(value) if isinstance(value, str) else _object(value)
-    others = islice((name[:MAX_NAME_CHARS] for name in given if name not in PARAMETERS), _MOST_OTHERS)
-    understood = {name: text[:MAX_TEXT_CHARS] for name in PARAMETERS if isinstance(text := given.get(name), str)}
-    return dict.fromkeys(others, "") | understood
+    others = islice((name[:MAX_NAME_CHARS] for name in given if name not in PARAMETERS), _MAX_OTHER_PARAMETERS)
+    known = {name: text[:MAX_TEXT_CHARS] for name in PARAMETERS if isinstance(text := given.get(name), str)}
+    return dict.fromkeys(others, "") | known
 
 
 def _written_parameters(text: str) -> dict[str, str]:
-    pairs = (_AFTER_NAME.split(part, 1) for part in _BETWEEN_PARAMETERS.split(text))
+    pairs = (_VALUE_SEPARATOR.split(part, 1) for part in _PARAMETER_SEPARATOR.split(text))
     return {pair[0].strip(): pair[1].strip() for pair in pairs if len(pair) > 1}
 
 
@@ -223,12 +225,12 @@ def _first(fields: Mapping[str, object], *names: str) -> object:
 
 
 def _text(value: object) -> str:
-    """Return the start of a name, which a service has made up itself; a refusal would end the call."""
+    """Return a service's name or id, truncated; a refusal would end the call."""
     return value[:MAX_NAME_CHARS] if isinstance(value, str) else ""
 
 
 def _number(value: object) -> int | None:
-    """Return a whole number that is written as one or as a text; None where it is none."""
+    """Return a whole number given as a number or a string; None if it is neither."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value if 0 <= value < 10**_MAX_DIGITS else None
     is_written = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= _MAX_DIGITS

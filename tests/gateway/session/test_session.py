@@ -123,7 +123,7 @@ async def test_what_is_said_after_stop_is_refused_and_harms_nothing() -> None:
     async with gateway(ScriptedEngine(cost=CostModel(batch_s=TINY_S))) as context, call(context) as peer:
         await peer.say(START, *UTTERANCE, STOP, speech(0.1))
         messages = await peer.hear_all()
-        assert [error["message"] for error in of("error", messages)] == ["nothing may follow the stop message"]
+        assert [error["message"] for error in of("error", messages)] == ["got a message after stop: expected none"]
         assert of("error", messages)[0]["fatal"] is False
         assert kinds(messages)[-1] == "finished"
         assert peer.transport.close_code == 1000
@@ -174,7 +174,7 @@ async def test_a_language_the_engine_does_not_write_is_refused(language: str) ->
     engine.info = replace(engine.info, languages=("en", "de"))
     async with gateway(engine) as context:
         messages, close_code = await conversation(context, {"type": "start", "language": language})
-    assert messages[0]["message"] == f"language {language!r}: scripted writes de, en"
+    assert messages[0]["message"] == f"language {language!r}: scripted supports de, en"
     assert close_code == 1008
 
 
@@ -193,7 +193,7 @@ async def test_a_list_without_a_language_the_engine_writes_is_refused() -> None:
     engine.info = replace(engine.info, languages=("en", "de"))
     async with gateway(engine) as context:
         messages, close_code = await conversation(context, {"type": "start", "languages": ["fr", "ja"]})
-    assert messages[0]["message"] == "languages 'fr, ja': scripted writes de, en"
+    assert messages[0]["message"] == "languages 'fr, ja': scripted supports de, en"
     assert messages[0]["field"] == "languages"
     assert close_code == 1008
 

@@ -31,7 +31,7 @@ def realtime(language: str) -> Start:
 
 def wyoming(language: str) -> Start:
     codec = WyomingCodec()
-    for frame in ({"type": "transcribe", "data": {"language": language}}, {"type": "audio-start", "data": _SOUND}):
+    for frame in ({"type": "transcribe", "data": {"language": language}}, {"type": "audio-start", "data": _AUDIO}):
         events = codec.receive(json.dumps(frame).encode() + b"\n")
     return next(event for event in events if isinstance(event, Start))
 
@@ -49,7 +49,7 @@ def native(language: str) -> Start:
     return start
 
 
-_SOUND = {"rate": 16_000, "width": 2, "channels": 1}
+_AUDIO = {"rate": 16_000, "width": 2, "channels": 1}
 
 DIALECTS: dict[str, Callable[[str], Start]] = {
     "deepgram": lambda language: read_listen([("language", language)]).start,
@@ -122,11 +122,11 @@ def test_a_choice_is_read_as_it_is_written() -> None:
 @pytest.mark.parametrize(
     ("language", "languages", "field", "message"),
     [
-        ("fr", (), "language", "language 'fr': whisper writes de, en, zh"),
-        (None, ("fr", "ja"), "languages", "languages 'fr, ja': whisper writes de, en, zh"),
+        ("fr", (), "language", "language 'fr': whisper supports de, en, zh"),
+        (None, ("fr", "ja"), "languages", "languages 'fr, ja': whisper supports de, en, zh"),
         ("Klingon", (), "language", "language 'Klingon': allowed are a code"),
         (None, ("en", "Klingon"), "languages", "languages 'Klingon': allowed are a code"),
-        (None, ("en",) * 101, "languages", "languages: 101 of them, allowed are 100"),
+        (None, ("en",) * 101, "languages", "languages: got 101 languages, at most 100 allowed"),
     ],
 )
 def test_a_refusal_names_the_field_what_was_got_and_what_is_allowed(

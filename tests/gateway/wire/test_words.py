@@ -44,7 +44,7 @@ UNGUARDED = GuardSettings(
 )
 COMMIT = '{"type":"input_audio_buffer.commit"}'
 UTTERANCE_SAMPLES = 10 * SAMPLE_RATE_HZ
-SOUND = np.zeros(UTTERANCE_SAMPLES, np.float32)
+AUDIO = np.zeros(UTTERANCE_SAMPLES, np.float32)
 
 LATIN = (
     " all",
@@ -119,7 +119,7 @@ def test_a_word_is_open_as_long_as_a_part_of_it_is() -> None:
 
 
 class Session:
-    """Utterances as a codec is told of them, and what it tells."""
+    """Utterances as a codec gets them, and its messages."""
 
     def __init__(self, dialect: str) -> None:
         self.codec: Codec = opened(dialect)
@@ -132,30 +132,30 @@ class Session:
         utterance = self._utterances
         start = utterance * UTTERANCE_SAMPLES
         self._captioner.begin(utterance, start)
-        begun = self.tell(SpeechStarted(1, utterance, start))
-        return begun + self.tell(*self._captioner.answer(_answer(utterance, 1, RequestKind.PARTIAL, words), 0.0))
+        begun = self.send(SpeechStarted(1, utterance, start))
+        return begun + self.send(*self._captioner.answer(_answer(utterance, 1, RequestKind.PARTIAL, words), 0.0))
 
     def final(self, words: tuple[Word, ...], reason: EndReason = EndReason.SILENCE) -> list[str]:
         """Return what is sent for its final."""
         utterance, self._utterances = self._utterances, self._utterances + 1
         start = utterance * UTTERANCE_SAMPLES
         end = start + UTTERANCE_SAMPLES
-        ended = self.tell(SpeechEnded(1, utterance, start, end, reason))
-        self._captioner.end(speech.SpeechEnded(utterance, start, SOUND, end, end, reason), 2, 0.0)
-        return ended + self.tell(*self._captioner.answer(_answer(utterance, 2, RequestKind.FINAL, words), 0.0))
+        ended = self.send(SpeechEnded(1, utterance, start, end, reason))
+        self._captioner.end(speech.SpeechEnded(utterance, start, AUDIO, end, end, reason), 2, 0.0)
+        return ended + self.send(*self._captioner.answer(_answer(utterance, 2, RequestKind.FINAL, words), 0.0))
 
     def obey(self, message: str | bytes) -> list[str]:
         """Return what is answered to a message."""
         asked = [event for event in self.codec.receive(message) if isinstance(event, DialectReply)]
-        return self.tell(*(DialectMessage(event.message) for event in asked))
+        return self.send(*(DialectMessage(event.message) for event in asked))
 
-    def tell(self, *events: ServerEvent) -> list[str]:
+    def send(self, *events: ServerEvent) -> list[str]:
         sent = [message for event in events for message in self.codec.send(event)]
         return [message if isinstance(message, str) else message.decode() for message in sent]
 
 
 def _answer(utterance: int, revision: int, kind: RequestKind, words: tuple[Word, ...]) -> Answer:
-    asked = DecodeRequest("a", utterance, revision, kind, SOUND, utterance * UTTERANCE_SAMPLES, 0.0)
+    asked = DecodeRequest("a", utterance, revision, kind, AUDIO, utterance * UTTERANCE_SAMPLES, 0.0)
     return Answer(asked, Hypothesis("a", utterance, revision, words, "en"), 0.0, 0.0, 0.0)
 
 
@@ -184,9 +184,9 @@ def test_deepgram(first: tuple[Word, ...], second: tuple[Word, ...]) -> None:
     session.codec = DeepgramCodec(Listen(interim_results=True))
     for words in (first, second):
         for message in (session.partial(words)[-1], session.final(words)[-1]):
-            (told,) = json.loads(message)["channel"]["alternatives"]
-            assert told["transcript"] == written(words)
-            assert [word["punctuated_word"] for word in told["words"]] == [word.text for word in whole_words(words)]
+            (sent,) = json.loads(message)["channel"]["alternatives"]
+            assert sent["transcript"] == written(words)
+            assert [word["punctuated_word"] for word in sent["words"]] == [word.text for word in whole_words(words)]
 
 
 @given_two
@@ -236,7 +236,7 @@ def test_openai_realtime_with_an_item_of_two_utterances(first: tuple[Word, ...],
 def test_wyoming(first: tuple[Word, ...], second: tuple[Word, ...]) -> None:
     session = Session("wyoming")
     sent = [message for words in (first, second) for message in (*session.partial(words), *session.final(words))]
-    frames = [json.loads(message.partition("\n")[2] or "{}") for message in (*sent, *session.tell(Finished(9, 0, 2)))]
+    frames = [json.loads(message.partition("\n")[2] or "{}") for message in (*sent, *session.send(Finished(9, 0, 2)))]
     texts = [frame["text"] for frame in frames if "text" in frame]
     assert "".join(texts[:-1]) == texts[-1] == joined(first, second)
 
@@ -253,8 +253,8 @@ def test_a_file(first: tuple[Word, ...], second: tuple[Word, ...]) -> None:
 
 def passage(number: int, words: tuple[Word, ...]) -> Passage:
     start = number * UTTERANCE_SAMPLES
-    told = text_of(words), "en", Latency(0, 0, 0, 0), whole_words(words)
-    return Passage(Final(1, number, start, start + UTTERANCE_SAMPLES, *told), (), None, None)
+    sent = text_of(words), "en", Latency(0, 0, 0, 0), whole_words(words)
+    return Passage(Final(1, number, start, start + UTTERANCE_SAMPLES, *sent), (), None, None)
 
 
 def test_every_dialect_that_writes_words_is_here() -> None:

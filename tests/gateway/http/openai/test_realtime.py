@@ -16,7 +16,7 @@ from gateway.access.authenticator import Caller
 from gateway.access.client_secrets import MAX_SECRETS, ClientSecrets
 from gateway.errors import Overloaded, Unauthorized
 from gateway.settings import load_settings
-from gateway.wire.openai_realtime.session_config import Defaults, Wishes
+from gateway.wire.openai_realtime.session_config import Defaults, SessionConfig
 from tests.servers import Served, serving
 
 PAGE = (Subprotocol("realtime"), Subprotocol("openai-insecure-api-key.secret"))
@@ -190,7 +190,7 @@ async def test_a_secret_makes_no_secrets() -> None:
 def test_a_secret_expires() -> None:
     now_s = 1_000.0
     secrets = ClientSecrets(lambda: now_s)
-    secret, made = secrets.create(Caller("a"), Wishes.of(Defaults()), 10)
+    secret, made = secrets.create(Caller("a"), SessionConfig.of(Defaults()), 10)
     assert made.expires_at == 1_010
     now_s = 1_009.9
     assert secrets.redeem(secret).caller == Caller("a")
@@ -202,7 +202,7 @@ def test_a_secret_expires() -> None:
 def test_there_is_room_for_only_so_many_secrets_at_once() -> None:
     now_s = 1_000.0
     secrets = ClientSecrets(lambda: now_s)
-    wishes = Wishes.of(Defaults())
+    wishes = SessionConfig.of(Defaults())
     for _ in range(MAX_SECRETS):
         secrets.create(Caller(None), wishes, 10)
     with pytest.raises(Overloaded):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from decoder.engines.scripted import ScriptedEngine
 from gateway.session.context import SessionContext
 from gateway.wire import AudioFormat, Encoding, Final, Flush, Latency, Partial, ProtocolError, Start, Update, WordSpan
-from gateway.wire.deepgram.codec import DeepgramCodec, goodbye
+from gateway.wire.deepgram.codec import DeepgramCodec, closing_of
 from gateway.wire.deepgram.listen_params import Listen, read_listen
 from gateway.wire.deepgram.messages import is_close
 from tests.sessions import SETTINGS, Message, call, failing_finals, hush, open_context, speech
@@ -30,7 +30,7 @@ def wanted(**query: str) -> Listen:
 async def conversation(
     context: SessionContext, listen: Listen, *messages: Message | str | bytes
 ) -> tuple[list[Message], int | None]:
-    """Return what the gateway answers, up to its goodbye, and the code of that."""
+    """Return what the gateway answers, up to its closing_of, and the code of that."""
     async with call(context, DeepgramCodec(listen, "request", "2026-11-22T06:00:00.000Z")) as peer:
         await peer.say(*messages)
         return await peer.hear_all(), peer.transport.close_code
@@ -83,7 +83,7 @@ async def test_an_empty_message_is_the_end_as_for_older_clients() -> None:
     assert (await answers(wanted(), *SPOKEN, b""))[-1]["type"] == "Metadata"
 
 
-async def test_what_comes_after_the_end_is_not_heard() -> None:
+async def test_what_comes_after_the_end_is_not_received() -> None:
     messages = await answers(wanted(), *SPOKEN, CLOSE, speech(1.0), "nonsense", FINALIZE)
     assert [message["type"] for message in messages] == ["Results", "Metadata"]
 
@@ -162,7 +162,7 @@ async def test_endpointing_false_never_says_that_speech_is_over() -> None:
     assert flags(result) == (True, False, False)
 
 
-async def test_an_utterance_that_fails_is_told_without_words() -> None:
+async def test_an_utterance_that_fails_is_sent_without_words() -> None:
     async with open_context(ScriptedEngine(failing_finals)) as context:
         messages, close_code = await conversation(context, wanted(), *SPOKEN, CLOSE)
     assert [transcript(result) for result in of("Results", messages)] == [""]
@@ -178,12 +178,12 @@ async def test_languages_are_named_when_several_are_expected() -> None:
 # --- events ------------------------------------------------------------------------------------------------------
 
 
-async def test_the_beginning_of_speech_is_told_when_asked_for() -> None:
+async def test_the_beginning_of_speech_is_sent_when_asked_for() -> None:
     [started, _, _] = await answers(wanted(vad_events="true"), *SPOKEN, CLOSE)
     assert started == {"type": "SpeechStarted", "channel": [0, 1], "timestamp": 0.18}
 
 
-async def test_the_end_of_an_utterance_is_told_after_the_silence_asked_for() -> None:
+async def test_the_end_of_an_utterance_is_sent_after_the_silence_asked_for() -> None:
     messages = await answers(wanted(utterance_end_ms="1000"), *SPOKEN, hush(1.0), *SPOKEN, CLOSE)
     assert [message["type"] for message in messages] == ["Results", "UtteranceEnd", "Results", "Metadata"]
     assert messages[1] == {"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": 1.6}
@@ -241,19 +241,19 @@ async def test_what_is_no_message_is_refused_and_harms_nothing(text: str) -> Non
     assert transcript(of("Results", messages)[0]) == "two three four"
 
 
-async def test_sound_that_is_a_file_where_raw_was_announced_ends_it_as_undecodable() -> None:
+async def test_audio_that_is_a_file_where_raw_was_announced_ends_it_as_undecodable() -> None:
     async with open_context() as context:
         messages, _ = await conversation(context, wanted(), b"RIFF\0\0\0\0WAVEfmt ")
     assert messages[-1]["variant"] == "invalid_audio"
-    assert goodbye(1007, "invalid_audio") == (1008, "DATA-0000: the payload cannot be decoded as audio")
+    assert closing_of(1007, "invalid_audio") == (1008, "DATA-0000: the payload cannot be decoded as audio")
 
 
 def test_a_silent_peer_is_left_as_clients_know_it() -> None:
-    code, reason = goodbye(1008, "idle_timeout")
+    code, reason = closing_of(1008, "idle_timeout")
     assert code == 1011
     assert reason.startswith("NET-0001")
-    assert goodbye(1013, "lagging") == (1013, "lagging")
-    assert all(len(goodbye(0, error)[1]) <= 123 for error in ("idle_timeout", "internal_error", "invalid_audio"))
+    assert closing_of(1013, "lagging") == (1013, "lagging")
+    assert all(len(closing_of(0, error)[1]) <= 123 for error in ("idle_timeout", "internal_error", "invalid_audio"))
 
 
 # --- several channels --------------------------------------------------------------------------------------------
@@ -266,26 +266,26 @@ def interleaved(*channels: bytes) -> bytes:
 
 @pytest.mark.parametrize("cut", [1, 3, 4_000, 1_000_000])
 async def test_each_channel_is_transcribed_by_itself(cut: int) -> None:
-    sound = interleaved(b"".join(SPOKEN) + hush(2.4), hush(2.4) + b"".join(SPOKEN))
-    pieces = [sound[:cut], sound[cut:]]
+    audio = interleaved(b"".join(SPOKEN) + hush(2.4), hush(2.4) + b"".join(SPOKEN))
+    pieces = [audio[:cut], audio[cut:]]
     messages = await answers(wanted(multichannel="true", channels="2"), *pieces, CLOSE)
     results = of("Results", messages)
-    told = [(result["channel_index"], transcript(result)) for result in results]
-    assert told == [([0, 2], "two three four"), ([1, 2], "eight nine ten")]
+    sent = [(result["channel_index"], transcript(result)) for result in results]
+    assert sent == [([0, 2], "two three four"), ([1, 2], "eight nine ten")]
     assert messages[-1]["channels"] == 2
     assert messages[-1]["duration"] == 4.8
 
 
 async def test_finalize_is_answered_on_every_channel_once() -> None:
-    sound = interleaved(hush(0.5) + speech(1.2), hush(1.7))
-    messages = await answers(wanted(multichannel="true", channels="2"), sound, FINALIZE, CLOSE)
-    told = [(result["channel_index"], flags(result), transcript(result)) for result in of("Results", messages)]
-    assert sorted(told, key=str) == [([0, 2], (True, True, True), "two three four"), ([1, 2], (True, True, True), "")]
+    audio = interleaved(hush(0.5) + speech(1.2), hush(1.7))
+    messages = await answers(wanted(multichannel="true", channels="2"), audio, FINALIZE, CLOSE)
+    sent = [(result["channel_index"], flags(result), transcript(result)) for result in of("Results", messages)]
+    assert sorted(sent, key=str) == [([0, 2], (True, True, True), "two three four"), ([1, 2], (True, True, True), "")]
 
 
-async def test_channels_that_are_not_told_apart_are_mixed() -> None:
-    sound = interleaved(b"".join(SPOKEN), hush(2.4))
-    [result, metadata] = await answers(wanted(channels="2"), sound, CLOSE)
+async def test_channels_that_are_not_transcribed_separately_are_mixed() -> None:
+    audio = interleaved(b"".join(SPOKEN), hush(2.4))
+    [result, metadata] = await answers(wanted(channels="2"), audio, CLOSE)
     assert transcript(result) == "two three four"
     assert result["channel_index"] == [0, 1]
     assert metadata["duration"] == 2.4
@@ -340,7 +340,7 @@ def test_the_address_says_what_is_wanted() -> None:
         words=True,
         transcripts=True,
     )
-    assert not listen.is_packed
+    assert not listen.is_containerized
 
 
 @pytest.mark.parametrize(("value", "silence_ms"), [("10", 200), ("25", 200), ("0", 200), ("800", 800), ("true", None)])
@@ -349,8 +349,8 @@ def test_endpointing_that_would_cut_words_is_made_longer(value: str, silence_ms:
 
 
 @pytest.mark.parametrize("encoding", [None, "opus", "ogg-opus", "flac", "amr-nb"])
-def test_what_is_packed_says_itself_what_it_is(encoding: str | None) -> None:
-    assert read_listen([] if encoding is None else [("encoding", encoding)]).is_packed
+def test_what_is_containerized_says_itself_what_it_is(encoding: str | None) -> None:
+    assert read_listen([] if encoding is None else [("encoding", encoding)]).is_containerized
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def test_what_is_packed_says_itself_what_it_is(encoding: str | None) -> None:
         ({"Language": "en"}, "Language"),
     ],
 )
-def test_a_wish_that_cannot_be_met_is_refused(query: dict[str, str], field: str) -> None:
+def test_a_option_that_cannot_be_met_is_refused(query: dict[str, str], field: str) -> None:
     with pytest.raises(ProtocolError) as refusal:
         read_listen(query.items(), ("en",))
     assert refusal.value.field == field
@@ -397,15 +397,15 @@ def test_any_address_is_understood_or_refused(pairs: list[tuple[str, str]]) -> N
 
 
 @given(sounds=st.lists(st.binary(max_size=50), max_size=10), channels=st.integers(2, 8))
-def test_channels_are_told_apart_whatever_the_cuts(sounds: list[bytes], channels: int) -> None:
+def test_channels_are_separated_whatever_the_cuts(sounds: list[bytes], channels: int) -> None:
     codec = DeepgramCodec(wanted(multichannel="true", channels=str(channels)))
-    heard = [b""] * channels
-    for sound in sounds:
-        for event in codec.receive(sound) if sound else ():
-            heard[event.channel] += event.data  # type: ignore[union-attr]  # sound gives nothing else
+    received = [b""] * channels
+    for audio in sounds:
+        for event in codec.receive(audio) if audio else ():
+            received[event.channel] += event.data  # type: ignore[union-attr]  # audio gives nothing else
     whole = b"".join(sounds)
     frames = len(whole) // (2 * channels)
-    for channel, data in enumerate(heard):
+    for channel, data in enumerate(received):
         places = [2 * (frame * channels + channel) for frame in range(frames)]
         assert data == b"".join(whole[place : place + 2] for place in places)
 

@@ -100,7 +100,7 @@ async def test_every_event_of_a_turn_has_words() -> None:
     assert all(message["words"] for message in messages if message["type"] == "TurnInfo")
 
 
-async def test_a_pause_is_told_early_and_its_words_are_those_of_the_end() -> None:
+async def test_a_pause_is_sent_early_and_its_words_are_those_of_the_end() -> None:
     messages = await answers(wanted(eager_eot_threshold="0.4"), *SPOKEN[:2], hush(0.3), hush(0.4), CLOSE)
     assert events(messages)[-2:] == ["EagerEndOfTurn", "EndOfTurn"]
     eager, end = one("EagerEndOfTurn", messages), one("EndOfTurn", messages)
@@ -115,7 +115,7 @@ async def test_speech_that_goes_on_resumes_the_turn() -> None:
     assert names.count("EndOfTurn") == 1
 
 
-async def test_without_a_threshold_nothing_is_told_early() -> None:
+async def test_without_a_threshold_nothing_is_sent_early() -> None:
     messages = await answers(wanted(), hush(0.5), speech(1.2), hush(0.3), *SPOKEN[1:], CLOSE)
     assert not {"EagerEndOfTurn", "TurnResumed"} & set(events(messages))
 
@@ -162,7 +162,7 @@ def test_a_turn_without_end_is_ended() -> None:
     assert ['"EndOfTurn"' in message for message in sent] == [False, False, True, False]
 
 
-def test_a_partial_without_words_is_not_told() -> None:
+def test_a_partial_without_words_is_not_sent() -> None:
     assert FluxCodec(wanted()).send(Partial(0, 0, 0, 16_000, (), (), None)) == []
 
 
@@ -190,7 +190,7 @@ async def test_configure_is_answered_in_its_turn_with_all_that_holds_now() -> No
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "option",
     [
         {"thresholds": {"eot_threshold": 0.2}},
         {"thresholds": {"eager_eot_threshold": 0.8}},
@@ -200,13 +200,13 @@ async def test_configure_is_answered_in_its_turn_with_all_that_holds_now() -> No
         {"language_hints": ["de"]},
     ],
 )
-async def test_a_configuration_that_is_not_allowed_changes_nothing(wish: Message) -> None:
+async def test_a_configuration_that_is_not_allowed_changes_nothing(option: Message) -> None:
     engine = ScriptedEngine()
     engine.info = replace(engine.info, languages=("en",))
     turns = read_turns([*RAW, ("model", "flux-general-multi")])
     codec = FluxCodec(turns, "request", ("en",))
     async with open_context(engine) as context, call(context, codec) as peer:
-        await peer.say({"type": "Configure", **wish}, CLOSE)
+        await peer.say({"type": "Configure", **option}, CLOSE)
         messages = await peer.hear_all()
     assert [message["type"] for message in messages] == ["Connected", "ConfigureFailure"]
     assert codec.receive("") == []
@@ -286,7 +286,7 @@ def test_a_threshold_out_of_range_is_refused(name: str, value: str) -> None:
         wanted(**{name: value})
 
 
-def test_a_model_of_one_language_hears_that() -> None:
+def test_a_model_of_one_language_receives_that() -> None:
     assert wanted().start.language == "en"
     assert read_turns([("model", "flux-general-multi")]).start.language is None
     assert read_turns([("model", "flux-general-multi"), ("language_hint", "de")]).start.language == "de"

@@ -38,7 +38,8 @@ from gateway.wire import (
     Warning,
     WordSpan,
 )
-from gateway.wire.native.codec import MAX_PROMPT_CHARS, NativeClientCodec, NativeCodec
+from gateway.wire.native.codec import NativeClientCodec, NativeCodec
+from gateway.wire.native.conversion import MAX_PROMPT_CHARS
 from tests.wire_events import controls, resumes, server_events, starts
 
 FINAL = Final(9, 0, 2_880, 30_848, "two three", "en", Latency(0.512, 0.0012345, 0.25, 0.0))
@@ -67,7 +68,9 @@ def written(event: ServerEvent) -> object:
 def test_what_a_client_says_arrives(first: Start | Resume, then: list[ClientEvent], stops: bool) -> None:
     client, gateway = NativeClientCodec(), NativeCodec()
     events = [first, *then, *([Stop()] if stops else [])]
-    assert [heard for event in events for message in client.send(event) for heard in gateway.receive(message)] == events
+    assert [
+        received for event in events for message in client.send(event) for received in gateway.receive(message)
+    ] == events
 
 
 @settings(max_examples=300, deadline=None)
@@ -127,8 +130,8 @@ def test_a_start_may_say_everything() -> None:
         "resumable": True,
         "languages": ["de", "en"],
     }
-    wishes = Endpointing("silero", 700, 300, 20.0, 250)
-    expected = Start(AudioFormat(Encoding.PCM_MULAW, 8000, 2), "de", "livecue", wishes, "live", False, True)
+    options = Endpointing("silero", 700, 300, 20.0, 250)
+    expected = Start(AudioFormat(Encoding.PCM_MULAW, 8000, 2), "de", "livecue", options, "live", False, True)
     assert NativeCodec().receive(json.dumps(message)) == [replace(expected, resumable=True, languages=("de", "en"))]
 
 
@@ -199,29 +202,29 @@ RESUME = '{"type":"resume","session_id":"s","token":"t"}'
 @pytest.mark.parametrize(
     ("messages", "why"),
     [
-        ((STOP,), "got stop message: expected a start or resume message, and that first"),
-        (('{"type":"keepalive"}',), "got keepalive message: expected a start or resume message, and that first"),
-        ((b"\0",), "got sound: expected a start or resume message, and that first"),
-        ((START, START), "got a second start message: expected sound, flush, stop or keepalive"),
-        ((START, RESUME), "got a second resume message: expected sound, flush, stop or keepalive"),
-        ((RESUME, START), "got a second start message: expected sound, flush, stop or keepalive"),
-        ((START, STOP, b""), "nothing may follow the stop message"),
-        ((START, STOP, STOP), "nothing may follow the stop message"),
-        ((START, STOP, START), "nothing may follow the stop message"),
+        ((STOP,), "got stop message: expected a start or resume message first"),
+        (('{"type":"keepalive"}',), "got keepalive message: expected a start or resume message first"),
+        ((b"\0",), "got audio: expected a start or resume message first"),
+        ((START, START), "got a second start message: expected audio, flush, stop or keepalive"),
+        ((START, RESUME), "got a second resume message: expected audio, flush, stop or keepalive"),
+        ((RESUME, START), "got a second start message: expected audio, flush, stop or keepalive"),
+        ((START, STOP, b""), "got a message after stop: expected none"),
+        ((START, STOP, STOP), "got a message after stop: expected none"),
+        ((START, STOP, START), "got a message after stop: expected none"),
     ],
 )
 def test_messages_out_of_turn_are_refused(messages: tuple[str | bytes, ...], why: str) -> None:
     assert str(refused(*messages)) == why
 
 
-def test_a_refused_message_may_be_said_again_right() -> None:
+def test_a_refused_message_may_be_sent_again_corrected() -> None:
     codec = NativeCodec()
     with pytest.raises(ProtocolError):
         codec.receive('{"type":"start","words":1}')
     assert codec.receive(START) == [Start()]
 
 
-def test_sound_may_be_cut_anywhere_even_to_nothing() -> None:
+def test_audio_may_be_cut_anywhere_even_to_nothing() -> None:
     codec = NativeCodec()
     codec.receive(START)
     assert [event for data in (b"", b"\0", b"\0\0\0") for event in codec.receive(data)] == [
@@ -248,36 +251,36 @@ FIELDS = (
 )
 RESUME_FIELDS = "type, session_id, token, after_seq, held_sample"
 ENCODINGS = "pcm_s16le, pcm_s24le, pcm_f32le, pcm_mulaw, pcm_alaw"
-WISHES = "detector, silence_ms, pause_ms, max_utterance_s, partial_interval_ms"
+OPTIONS = "detector, silence_ms, pause_ms, max_utterance_s, partial_interval_ms"
 
 
 @pytest.mark.parametrize(
     ("message", "why", "field"),
     [
-        ("nonsense", "text that is not JSON: control messages are JSON, sound is binary", None),
-        ('{"type":"start"', "text that is not JSON: control messages are JSON, sound is binary", None),
+        ("nonsense", "text that is not JSON: expected control messages as JSON, audio as binary", None),
+        ('{"type":"start"', "text that is not JSON: expected control messages as JSON, audio as binary", None),
         ("[]", "expected `object`, got `array`", None),
-        ("{}", f"missing field `type`: allowed are {TYPES}", "type"),
-        ('{"type":"begin"}', f"type 'begin': allowed are {TYPES}", "type"),
-        ('{"type":"final"}', f"type 'final': allowed are {TYPES}", "type"),
+        ("{}", f"missing field `type`: expected {TYPES}", "type"),
+        ('{"type":"begin"}', f"type 'begin': expected {TYPES}", "type"),
+        ('{"type":"final"}', f"type 'final': expected {TYPES}", "type"),
         ('{"type":1}', "type: expected `str`", "type"),
         ('{"type":"flush"}', "missing field `id`", "id"),
         ('{"type":"flush","id":1}', "id: expected `str`, got `int`", "id"),
-        ('{"type":"flush","id":"a","x":1}', "unknown field `x`: allowed are type, id", "x"),
-        ('{"type":"stop","x":1}', "unknown field `x`: allowed are type", "x"),
-        ('{"type":"start","rate":1}', f"unknown field `rate`: allowed are {FIELDS}", "rate"),
+        ('{"type":"flush","id":"a","x":1}', "unknown field `x`: expected type, id", "x"),
+        ('{"type":"stop","x":1}', "unknown field `x`: expected type", "x"),
+        ('{"type":"start","rate":1}', f"unknown field `rate`: expected {FIELDS}", "rate"),
         (
             '{"type":"start","audio":{"rate":1}}',
-            "unknown field `rate`: allowed are encoding, sample_rate_hz, channels",
+            "unknown field `rate`: expected encoding, sample_rate_hz, channels",
             "audio.rate",
         ),
-        ('{"type":"start","endpointing":{"x":1}}', f"unknown field `x`: allowed are {WISHES}", "endpointing.x"),
-        ('{"type":"start","engine":{"x":1}}', "unknown field `x`: allowed are prompt", "engine.x"),
-        ('{"type":"start","cues":{"x":1}}', "unknown field `x`: allowed are profile", "cues.x"),
-        ('{"type":"start","version":2}', "version 2: this gateway speaks 1", "version"),
+        ('{"type":"start","endpointing":{"x":1}}', f"unknown field `x`: expected {OPTIONS}", "endpointing.x"),
+        ('{"type":"start","engine":{"x":1}}', "unknown field `x`: expected prompt", "engine.x"),
+        ('{"type":"start","cues":{"x":1}}', "unknown field `x`: expected profile", "cues.x"),
+        ('{"type":"start","version":2}', "version 2 is not supported: expected 1", "version"),
         (
             '{"type":"start","audio":{"encoding":"mp3"}}',
-            f"audio.encoding 'mp3': allowed are {ENCODINGS}",
+            f"audio.encoding 'mp3': expected {ENCODINGS}",
             "audio.encoding",
         ),
         (
@@ -295,14 +298,14 @@ WISHES = "detector, silence_ms, pause_ms, max_utterance_s, partial_interval_ms"
         ('{"type":"start","resumable":"yes"}', "resumable: expected `bool`, got `str`", "resumable"),
         ('{"type":"resume","token":"t"}', "missing field `session_id`", "session_id"),
         ('{"type":"resume","session_id":"s"}', "missing field `token`", "token"),
-        (RESUME.replace("}", ',"x":1}'), f"unknown field `x`: allowed are {RESUME_FIELDS}", "x"),
+        (RESUME.replace("}", ',"x":1}'), f"unknown field `x`: expected {RESUME_FIELDS}", "x"),
         (RESUME.replace("}", ',"after_seq":-1}'), "after_seq: expected `int` >= 0", "after_seq"),
         (RESUME.replace("}", ',"held_sample":-1}'), "held_sample: expected `int` >= 0", "held_sample"),
         (RESUME.replace("}", f',"after_seq":{2**53 + 1}}}'), f"after_seq: expected `int` <= {2**53}", "after_seq"),
         (RESUME.replace("}", ',"held_sample":0.5}'), "held_sample: expected `int`, got `float`", "held_sample"),
         (
             json.dumps({"type": "start", "engine": {"prompt": "x" * (MAX_PROMPT_CHARS + 1)}}),
-            f"prompt of {MAX_PROMPT_CHARS + 1} characters: at most {MAX_PROMPT_CHARS} are read",
+            f"prompt has {MAX_PROMPT_CHARS + 1} characters: at most {MAX_PROMPT_CHARS} allowed",
             "engine.prompt",
         ),
     ],

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.wire.openai_realtime.append_only import rest_of
+from gateway.wire.openai_realtime.append_only import unsent_text
 
 TEXTS = st.lists(st.sampled_from(["one", "One,", "two", "three.", "four", "你好", "吗"]), max_size=8).map(" ".join)
 
@@ -24,19 +24,19 @@ TEXTS = st.lists(st.sampled_from(["one", "One,", "two", "three.", "four", "你�
     ],
 )
 def test_the_rest_is_what_comes_after_the_words_that_were_sent(final: str, sent: str, rest: str) -> None:
-    assert rest_of(final, sent) == rest
+    assert unsent_text(final, sent) == rest
 
 
 @given(TEXTS, TEXTS)
 def test_what_was_sent_and_what_came_later_are_all_of_a_final_that_contradicts_nothing(sent: str, later: str) -> None:
-    assert sent + rest_of(sent + later, sent) == sent + later
+    assert sent + unsent_text(sent + later, sent) == sent + later
 
 
 @given(TEXTS, TEXTS)
 def test_the_rest_is_the_end_of_the_final(final: str, sent: str) -> None:
-    assert final.endswith(rest_of(final, sent))
+    assert final.endswith(unsent_text(final, sent))
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_any_texts_have_a_rest(final: str, sent: str) -> None:
-    assert final.endswith(rest_of(final, sent))
+    assert final.endswith(unsent_text(final, sent))

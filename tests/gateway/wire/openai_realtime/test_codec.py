@@ -29,7 +29,7 @@ from gateway.wire import (
     WordSpan,
 )
 from gateway.wire.openai_realtime.codec import OpenAIRealtimeCodec
-from gateway.wire.openai_realtime.session_config import Defaults, Wishes
+from gateway.wire.openai_realtime.session_config import Defaults, SessionConfig
 from tests.sounds import tone
 from tests.wire_events import JSON_VALUES
 from vad.events import EndReason
@@ -42,11 +42,11 @@ COMMIT = "input_audio_buffer.commit"
 
 
 def codec(languages: tuple[str, ...] = ()) -> OpenAIRealtimeCodec:
-    return OpenAIRealtimeCodec(Wishes.of(Defaults("a model", languages)))
+    return OpenAIRealtimeCodec(SessionConfig.of(Defaults("a model", languages)))
 
 
-def said(own: OpenAIRealtimeCodec, events: list[ClientEvent]) -> list[JsonObject]:
-    """Return what the client is told of the events."""
+def replies(own: OpenAIRealtimeCodec, events: list[ClientEvent]) -> list[JsonObject]:
+    """Return the messages that answer the events."""
     return [
         json.loads(m)
         for event in events
@@ -58,42 +58,42 @@ def said(own: OpenAIRealtimeCodec, events: list[ClientEvent]) -> list[JsonObject
 @pytest.mark.parametrize("transcription", [{"model": ""}, {"model": None}, {"model": " ", "language": "en"}])
 def test_an_empty_model_is_the_one_there_is(transcription: JsonObject) -> None:
     session = {"type": "transcription", "audio": {"input": {"transcription": transcription}}}
-    answer = tell(codec(), type="session.update", session=session)
-    assert sound_of(answer)["transcription"]["model"] == "a model"  # type: ignore[index]  # JSON
+    answer = request(codec(), type="session.update", session=session)
+    assert audio_of(answer)["transcription"]["model"] == "a model"  # type: ignore[index]  # JSON
 
 
-def tell(own: OpenAIRealtimeCodec, **message: object) -> JsonObject:
-    """Say a message, and return the one that answers it."""
-    (answer,) = said(own, own.receive(json.dumps(message)))
+def request(own: OpenAIRealtimeCodec, **message: object) -> JsonObject:
+    """Send a message, and return the one that answers it."""
+    (answer,) = replies(own, own.receive(json.dumps(message)))
     return answer
 
 
-def sound_of(answer: JsonObject) -> JsonObject:
+def audio_of(answer: JsonObject) -> JsonObject:
     """Return `session.audio.input` of an answer."""
     assert answer["type"] in ("session.created", "session.updated"), answer
     session = answer["session"]
     assert isinstance(session, dict)
-    sound: JsonObject = session["audio"]["input"]
-    return sound
+    audio: JsonObject = session["audio"]["input"]
+    return audio
 
 
-def update(own: OpenAIRealtimeCodec, **sound: object) -> JsonObject:
-    """Ask for something of the sound, and return what holds then."""
-    session = {"type": "transcription", "audio": {"input": sound}}
-    return sound_of(tell(own, type="session.update", session=session))
+def update(own: OpenAIRealtimeCodec, **audio: object) -> JsonObject:
+    """Ask for something of the audio, and return what holds then."""
+    session = {"type": "transcription", "audio": {"input": audio}}
+    return audio_of(request(own, type="session.update", session=session))
 
 
 def refused(own: OpenAIRealtimeCodec, **message: object) -> JsonObject:
-    answer = tell(own, **message)
+    answer = request(own, **message)
     assert answer["type"] == "error", answer
     error = answer["error"]
     assert isinstance(error, dict)
     return error
 
 
-def started(own: OpenAIRealtimeCodec, **sound: object) -> Start:
+def started(own: OpenAIRealtimeCodec, **audio: object) -> Start:
     """Return the start that an update asks for."""
-    message = {"type": "session.update", "session": {"audio": {"input": sound}}}
+    message = {"type": "session.update", "session": {"audio": {"input": audio}}}
     (start,) = [event.start for event in own.receive(json.dumps(message)) if isinstance(event, Update)]
     return start
 
@@ -102,12 +102,12 @@ def started(own: OpenAIRealtimeCodec, **sound: object) -> Start:
 
 
 def test_a_session_begins_as_the_gateway_is_set() -> None:
-    own = OpenAIRealtimeCodec(Wishes.of(Defaults("a model", (), SegmenterSettings(silence_ms=700))))
+    own = OpenAIRealtimeCodec(SessionConfig.of(Defaults("a model", (), SegmenterSettings(silence_ms=700))))
     own.send(Ready(1, "abc", "scripted", "a model", "none", None))
     events = own.open()
     assert isinstance(events[0], Start)
     assert events[0].endpointing.silence_ms == 700
-    (created,) = said(own, events)
+    (created,) = replies(own, events)
     assert created["type"] == "session.created"
     assert created["session"] == {
         "type": "transcription",
@@ -140,8 +140,8 @@ def test_an_update_changes_what_it_names_and_nothing_else() -> None:
 def test_null_switches_off() -> None:
     own = codec()
     update(own, noise_reduction={"type": "far_field"})
-    sound = update(own, noise_reduction=None, transcription=None, turn_detection=None)
-    assert (sound["noise_reduction"], sound["transcription"], sound["turn_detection"]) == (None, None, None)
+    audio = update(own, noise_reduction=None, transcription=None, turn_detection=None)
+    assert (audio["noise_reduction"], audio["transcription"], audio["turn_detection"]) == (None, None, None)
 
 
 def test_what_was_switched_off_comes_back_with_its_defaults() -> None:
@@ -217,44 +217,44 @@ def test_the_flat_shape_of_the_beta_is_understood() -> None:
         "turn_detection": {"type": "server_vad", "silence_duration_ms": 350},
         "input_audio_noise_reduction": {"type": "near_field"},
     }
-    sound = sound_of(tell(codec(), type="transcription_session.update", session=session))
-    assert sound["format"] == {"type": "audio/pcmu"}
-    assert sound["transcription"] == {"model": "whisper-1", "language": "en"}
-    assert sound["noise_reduction"] == {"type": "near_field"}
+    audio = audio_of(request(codec(), type="transcription_session.update", session=session))
+    assert audio["format"] == {"type": "audio/pcmu"}
+    assert audio["transcription"] == {"model": "whisper-1", "language": "en"}
+    assert audio["noise_reduction"] == {"type": "near_field"}
 
 
-# --- sound ------------------------------------------------------------------------------------------------------------
+# --- audio ------------------------------------------------------------------------------------------------------------
 
 
-def heard(own: OpenAIRealtimeCodec, *pieces: bytes) -> np.ndarray:
-    """Return what the session hears of sound that is sent in pieces, up to a clear."""
+def received(own: OpenAIRealtimeCodec, *pieces: bytes) -> np.ndarray:
+    """Return what the session receives of audio that is sent in pieces, up to a clear."""
     messages = [json.dumps({"type": APPEND, "audio": b64encode(piece).decode()}) for piece in pieces]
     messages.append(json.dumps({"type": "input_audio_buffer.clear"}))
     events = [event for message in messages for event in own.receive(message)]
     return np.frombuffer(b"".join(event.data for event in events if isinstance(event, Audio)), "<f4")
 
 
-def test_the_core_hears_16_khz_whatever_is_sent() -> None:
+def test_the_core_receives_16_khz_whatever_is_sent() -> None:
     start = codec().open()[0]
     assert isinstance(start, Start)
     assert (start.audio.encoding, start.audio.sample_rate_hz) == (Encoding.PCM_F32LE, 16_000)
     for rate_hz in (8_000, 16_000, 24_000, 48_000):
         own = codec()
         update(own, format={"type": "audio/pcm", "rate": rate_hz})
-        assert abs(len(heard(own, bytes(2 * rate_hz))) - 16_000) <= 1
+        assert abs(len(received(own, bytes(2 * rate_hz))) - 16_000) <= 1
 
 
-def test_sound_may_be_cut_within_a_sample() -> None:
-    sound = np.round(tone(0.5) * 32_767).astype("<i2").tobytes()
+def test_audio_may_be_cut_within_a_sample() -> None:
+    audio = np.round(tone(0.5) * 32_767).astype("<i2").tobytes()
     whole, cut = codec(), codec()
-    pieces = [sound[start : start + 333] for start in range(0, len(sound), 333)]
-    assert np.array_equal(heard(whole, sound), heard(cut, *pieces))
+    pieces = [audio[start : start + 333] for start in range(0, len(audio), 333)]
+    assert np.array_equal(received(whole, audio), received(cut, *pieces))
 
 
 def test_nothing_of_an_item_is_left_for_the_next() -> None:
     own = codec()
-    assert len(heard(own, bytes(4_800))) == 1_600
-    assert len(heard(own, bytes(4_800))) == 1_600
+    assert len(received(own, bytes(4_800))) == 1_600
+    assert len(received(own, bytes(4_800))) == 1_600
 
 
 def test_the_format_may_change_at_any_time() -> None:
@@ -268,14 +268,14 @@ def test_the_format_may_change_at_any_time() -> None:
     assert sum(len(event.data) for event in events if isinstance(event, Audio)) == 3 * 1_600 * 4
 
 
-def test_binary_is_sound_too() -> None:
+def test_binary_is_audio_too() -> None:
     own = codec()
     update(own, format={"type": "audio/pcm", "rate": 16_000})
     (event,) = own.receive(bytes(640))
     assert event == Audio(bytes(1_280))
 
 
-def test_uncommitted_sound_has_an_end() -> None:
+def test_uncommitted_audio_has_an_end() -> None:
     own = codec()
     update(own, turn_detection=None)
     minute = {"type": APPEND, "audio": b64encode(bytes(60 * 48_000)).decode()}
@@ -310,7 +310,7 @@ def test_a_refusal_says_what_and_where(message: JsonObject, code: str, param: st
 
 
 @pytest.mark.parametrize(
-    ("sound", "code", "param"),
+    ("audio", "code", "param"),
     [
         ({"format": {"type": "audio/opus"}}, "invalid_value", "format.type"),
         ({"format": {"type": "audio/pcm", "rate": 4_000}}, "invalid_value", "format.rate"),
@@ -326,10 +326,10 @@ def test_a_refusal_says_what_and_where(message: JsonObject, code: str, param: st
         ({"noise_reduction": {"type": "loud"}}, "invalid_value", "noise_reduction.type"),
     ],
 )
-def test_a_refused_update_changes_nothing(sound: JsonObject, code: str, param: str) -> None:
+def test_a_refused_update_changes_nothing(audio: JsonObject, code: str, param: str) -> None:
     own = codec(("en",))
     before = update(own, turn_detection={"type": "semantic_vad"}, transcription={"prompt": "before"})
-    session = {"audio": {"input": {"transcription": {"prompt": "after"}, **sound}}}
+    session = {"audio": {"input": {"transcription": {"prompt": "after"}, **audio}}}
     error = refused(own, type="session.update", session=session, event_id="mine")
     assert (error["code"], error["param"], error["event_id"]) == (code, f"session.audio.input.{param}", "mine")
     assert update(own) == before
@@ -337,7 +337,7 @@ def test_a_refused_update_changes_nothing(sound: JsonObject, code: str, param: s
 
 def test_what_is_no_json_is_refused() -> None:
     own = codec()
-    (answer,) = said(own, own.receive("{"))
+    (answer,) = replies(own, own.receive("{"))
     error = answer["error"]
     assert isinstance(error, dict)
     assert error["code"] == "invalid_json"
@@ -377,7 +377,7 @@ def test_any_messages_are_events_or_errors(messages: list[str | bytes]) -> None:
     for message in messages:
         events = own.receive(message)
         assert events
-        for answer in said(own, events):
+        for answer in replies(own, events):
             assert isinstance(answer["event_id"], str)
             assert len(json.dumps(answer)) < 20_000
 
@@ -429,12 +429,12 @@ def test_no_delta_takes_anything_back(texts: list[list[str]]) -> None:
     """Whatever an engine says is committed, even where it breaks its word."""
     own = codec()
     own.send(SpeechStarted(1, 0, 0))
-    told = ""
+    sent = ""
     for words in texts:
         spans = tuple(WordSpan(word, 0, 1, None) for word in words)
         for message in own.send(Partial(2, 0, 0, 0, spans, (), None, " ".join(words))):
-            told += json.loads(message)["delta"]
-        assert told in ("", *map(" ".join, texts))
+            sent += json.loads(message)["delta"]
+        assert sent in ("", *map(" ".join, texts))
 
 
 @pytest.mark.parametrize("message", [{"type": "input_audio_buffer.clear"}, {"type": COMMIT}])

@@ -32,20 +32,20 @@ CLEARED = "input_audio_buffer.cleared"
 MANUAL = {"turn_detection": None}
 
 
-def update(**sound: object) -> Message:
-    """Return a `session.update` of what is heard, at the rate of the test's sounds unless it says another."""
-    sound = {"format": {"type": "audio/pcm", "rate": 16_000}} | sound
-    return {"type": "session.update", "session": {"type": "transcription", "audio": {"input": sound}}}
+def update(**audio: object) -> Message:
+    """Return a `session.update` of the audio options, at the rate of the test audio unless another is given."""
+    audio = {"format": {"type": "audio/pcm", "rate": 16_000}} | audio
+    return {"type": "session.update", "session": {"type": "transcription", "audio": {"input": audio}}}
 
 
 @asynccontextmanager
 async def session(
-    engine: Engine | None = None, *, with_cues: bool = False, context: SessionContext | None = None, **sound: object
+    engine: Engine | None = None, *, with_cues: bool = False, context: SessionContext | None = None, **audio: object
 ) -> AsyncIterator[Peer]:
     """Run a session that has been created and updated."""
     async with open_context(engine) as own, call(context or own, OpenAIRealtimeCodec(with_cues=with_cues)) as peer:
         assert (await peer.receive())["type"] == "session.created"
-        await peer.say(update(**sound))
+        await peer.say(update(**audio))
         assert (await peer.receive())["type"] == "session.updated"
         yield peer
 
@@ -69,7 +69,7 @@ def one_word(request: DecodeRequest) -> Hypothesis:
 
 
 ITEM = ["committed", "added", "done"]
-HEARD = ["speech_started", "speech_stopped", *ITEM, "input_audio_transcription.completed"]
+RECEIVED = ["speech_started", "speech_stopped", *ITEM, "input_audio_transcription.completed"]
 
 
 # --- turns found by voice activity -----------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ async def test_speech_becomes_an_item_and_the_item_its_words() -> None:
     async with session() as peer:
         await peer.say(*UTTERANCE)
         messages = await peer.hear_until(COMPLETED)
-    assert without_deltas(messages) == HEARD
+    assert without_deltas(messages) == RECEIVED
     assert len({message["item_id"] for message in messages if "item_id" in message}) == 1
     assert messages[-1]["transcript"] == "two three four"
     assert messages[-1]["languages"] == [{"code": "en"}]
@@ -101,7 +101,7 @@ async def test_deltas_are_words_and_add_up_to_the_transcript() -> None:
     assert kinds(messages).index("input_audio_transcription.delta") < kinds(messages).index("committed")
 
 
-async def test_times_include_the_sound_kept_around_speech() -> None:
+async def test_times_include_the_audio_kept_around_speech() -> None:
     async with session() as peer:
         await peer.say(hush(1.0), speech(1.2), hush(0.9))
         messages = await peer.hear_until(COMPLETED)
@@ -161,9 +161,9 @@ async def test_a_commit_in_speech_ends_the_item_there() -> None:
         messages = await peer.hear_until(COMPLETED)
         await peer.say(*UTTERANCE)
         after = await peer.hear_until(COMPLETED)
-    assert without_deltas(messages) == HEARD
+    assert without_deltas(messages) == RECEIVED
     assert messages[-1]["transcript"] == "two three four"
-    assert without_deltas(after) == HEARD
+    assert without_deltas(after) == RECEIVED
 
 
 async def test_a_commit_without_speech_is_refused_by_its_own_id() -> None:
@@ -186,7 +186,7 @@ async def test_cleared_speech_is_nothing() -> None:
         messages = await peer.hear_until(CLEARED)
         await peer.say(*UTTERANCE)
         messages += await peer.hear_until(COMPLETED)
-    assert without_deltas(messages) == ["speech_started", "cleared", *HEARD]
+    assert without_deltas(messages) == ["speech_started", "cleared", *RECEIVED]
     last = messages[-1]
     deltas = [str(delta["delta"]) for delta in of("delta", messages) if delta["item_id"] == last["item_id"]]
     assert "".join(deltas) == last["transcript"]
@@ -261,11 +261,11 @@ async def test_turn_detection_may_be_switched_on_and_off() -> None:
         await peer.say(speech(1.0), COMMIT)
         manual = await peer.hear_until(COMPLETED)
         await peer.say(update(turn_detection={"type": "server_vad"}), *UTTERANCE)
-        heard = await peer.hear_until(COMPLETED)
+        received = await peer.hear_until(COMPLETED)
         await peer.say(update(turn_detection=None), *UTTERANCE, COMMIT)
         again = await peer.hear_until(COMPLETED)
     assert without_deltas(manual) == [*ITEM, "input_audio_transcription.completed"]
-    assert without_deltas(heard) == ["session.updated", *HEARD]
+    assert without_deltas(received) == ["session.updated", *RECEIVED]
     assert without_deltas(again) == ["session.updated", *ITEM, "input_audio_transcription.completed"]
 
 
@@ -301,7 +301,7 @@ async def test_cues_come_only_where_they_are_asked_for() -> None:
         assert of("livecue.cue", await peer.hear_until(COMPLETED)) == []
 
 
-async def test_an_engine_that_fails_after_words_were_told_leaves_those() -> None:
+async def test_an_engine_that_fails_after_words_were_sent_leaves_those() -> None:
     async with session(ScriptedEngine(failing_finals)) as peer:
         await peer.say(hush(0.5), speech(4.2), hush(0.9))
         messages = await peer.hear_until(COMPLETED)

@@ -49,7 +49,7 @@ def replies(codec: VoskCodec, *events: ServerEvent) -> list[dict[str, object]]:
 
 
 def spoken(codec: VoskCodec, *messages: str | bytes) -> list[ServerEvent]:
-    """Return what a session tells the codec of the answers that messages ask for."""
+    """Return what a session sends the codec of the answers that messages ask for."""
     events = [event for message in messages for event in codec.receive(message)]
     return [DialectMessage(event.message) for event in events if isinstance(event, DialectReply)]
 
@@ -57,11 +57,11 @@ def spoken(codec: VoskCodec, *messages: str | bytes) -> list[ServerEvent]:
 # --- what the client says --------------------------------------------------------------------------------------------
 
 
-def test_sound_without_a_config_is_8_khz() -> None:
-    start, sound, say = VoskCodec().receive(b"\0\0")
+def test_audio_without_a_config_is_8_khz() -> None:
+    start, audio, say = VoskCodec().receive(b"\0\0")
     assert isinstance(start, Start)
     assert start.audio.sample_rate_hz == 8_000
-    assert sound == Audio(b"\0\0")
+    assert audio == Audio(b"\0\0")
     assert isinstance(say, DialectReply)
 
 
@@ -84,7 +84,7 @@ def test_numbers_may_be_strings_as_the_server_converts_them() -> None:
 
 
 @pytest.mark.parametrize("name", ["sampleRate", "sample-rate", "samplerate", "phrase_lists", "word"])
-def test_a_name_that_is_nearly_right_is_told_and_not_left_out(name: str) -> None:
+def test_a_name_that_is_nearly_right_is_refused_with_a_suggestion(name: str) -> None:
     with pytest.raises(ProtocolError, match="did you mean") as refused:
         VoskCodec().receive(json.dumps({"config": {name: 1}}))
     assert refused.value.field == name
@@ -115,7 +115,7 @@ def test_a_config_in_the_middle_changes_what_can_change() -> None:
     [update] = codec.receive('{"config":{"sample_rate":8000,"phrase_list":["yes"]}}')
     assert isinstance(update, Update)
     assert update.start.prompt == "yes"
-    with pytest.raises(ProtocolError, match="sample rate"):
+    with pytest.raises(ProtocolError, match="sample_rate"):
         codec.receive('{"config":{"sample_rate":16000}}')
 
 
@@ -170,9 +170,9 @@ def test_what_is_not_of_the_dialect_is_refused(text: str) -> None:
         max_size=8,
     )
 )
-def test_any_messages_are_events_or_refused_and_each_sound_has_one_reply(messages: list[str | bytes]) -> None:
+def test_any_messages_are_events_or_refused_and_each_audio_has_one_reply(messages: list[str | bytes]) -> None:
     codec = VoskCodec()
-    told = sounds = 0
+    sent = sounds = 0
     for message in messages:
         try:
             events = codec.receive(message)
@@ -181,18 +181,18 @@ def test_any_messages_are_events_or_refused_and_each_sound_has_one_reply(message
         sounds += isinstance(message, bytes)
         for event in events:
             if isinstance(event, DialectReply):
-                told += len(replies(codec, DialectMessage(event.message)))
+                sent += len(replies(codec, DialectMessage(event.message)))
             elif isinstance(event, Flush):
-                told += len(replies(codec, Flushed(1, event.flush_id))) - 1
-    assert told == sounds
+                sent += len(replies(codec, Flushed(1, event.flush_id))) - 1
+    assert sent == sounds
 
 
-# --- what it is told -------------------------------------------------------------------------------------------------
+# --- what it sends --------------------------------------------------------------------------------------------------
 
 
-def test_each_sound_is_replied_to_with_what_is_known() -> None:
+def test_each_audio_is_replied_to_with_what_is_known() -> None:
     codec = VoskCodec()
-    told = replies(
+    sent = replies(
         codec,
         *spoken(codec, b"\0\0"),
         partial("good mor"),
@@ -201,8 +201,8 @@ def test_each_sound_is_replied_to_with_what_is_known() -> None:
         final("good morning"),
         *spoken(codec, b"\0\0", b"\0\0"),
     )
-    assert [list(reply.values())[-1] for reply in told] == ["", "good mor", "good morning", ""]
-    assert [list(reply)[-1] for reply in told] == ["partial", "partial", "text", "partial"]
+    assert [list(reply.values())[-1] for reply in sent] == ["", "good mor", "good morning", ""]
+    assert [list(reply)[-1] for reply in sent] == ["partial", "partial", "text", "partial"]
 
 
 def test_a_result_has_each_word_with_its_time() -> None:
@@ -224,7 +224,7 @@ def test_a_config_leaves_out_the_words_and_asks_for_alternatives() -> None:
     assert reply == {"alternatives": [{"confidence": 1.0, "text": "yes"}]}
 
 
-def test_the_end_is_replied_to_with_all_that_was_not_told() -> None:
+def test_the_end_is_replied_to_with_all_that_was_not_sent() -> None:
     codec = VoskCodec()
     spoken(codec, '{"eof" : 1}')
     assert replies(codec, final("one"), final(""), final("two"), Finished(9, 0, 3))[0]["text"] == "one two"
@@ -241,16 +241,16 @@ def test_a_reset_is_replied_to_in_its_turn() -> None:
 def test_replies_wait_while_an_utterance_waits_too_long_for_its_words() -> None:
     codec = VoskCodec()
     ended = SpeechEnded(1, 0, 0, 32_000, "silence")
-    told = replies(codec, ended, Ack(2, 8 * DEFAULT_RATE_HZ, 0), *spoken(codec, b"\0\0", b"\0\0"))
-    assert told == []
+    sent = replies(codec, ended, Ack(2, 8 * DEFAULT_RATE_HZ, 0), *spoken(codec, b"\0\0", b"\0\0"))
+    assert sent == []
     late = final("late")
     assert replies(codec, late, Ack(4, 8 * DEFAULT_RATE_HZ, 8 * DEFAULT_RATE_HZ))[0]["text"] == "late"
 
 
 def test_an_utterance_that_goes_on_for_long_delays_no_reply() -> None:
     codec = VoskCodec()
-    told = replies(codec, Ack(1, 20 * DEFAULT_RATE_HZ, 0), *spoken(codec, b"\0\0"))
-    assert told == [{"partial": ""}]
+    sent = replies(codec, Ack(1, 20 * DEFAULT_RATE_HZ, 0), *spoken(codec, b"\0\0"))
+    assert sent == [{"partial": ""}]
 
 
 def overdue() -> DialectMessage:
@@ -291,39 +291,39 @@ class LockStep:
 
     def step(self, name: str) -> None:
         match name:
-            case "sound" | "reset":
+            case "audio" | "reset":
                 self._say(name)
             case "ends":
-                self._tell(SpeechEnded(1, 0, 0, self._received_samples * 2, "silence"))
+                self._send(SpeechEnded(1, 0, 0, self._received_samples * 2, "silence"))
             case "final":
-                self._tell(final("one"))
+                self._send(final("one"))
             case "flushed" if self._resets:
                 self._resets -= 1
-                self._tell(Flushed(1, "reset"))
+                self._send(Flushed(1, "reset"))
             case "a second passes":
                 self._now_s += 1
                 for _ in range(self._reminders.count(self._now_s)):
-                    self._tell(overdue())
+                    self._send(overdue())
 
     def _say(self, name: str) -> None:
         self._resets += name == "reset"
         self._received_samples += round(MAX_LAG_S * DEFAULT_RATE_HZ)
-        for event in self.codec.receive(b"\0\0" if name == "sound" else '{"reset":1}'):
+        for event in self.codec.receive(b"\0\0" if name == "audio" else '{"reset":1}'):
             if isinstance(event, DialectReply):
                 self.owed.append((name, self._now_s))
-                self._tell(DialectMessage(event.message))
+                self._send(DialectMessage(event.message))
                 if event.remind_after_s is not None:
                     self._reminders.append(self._now_s + round(event.remind_after_s))
-        self._tell(Ack(1, self._received_samples, 0))
+        self._send(Ack(1, self._received_samples, 0))
 
-    def _tell(self, event: ServerEvent) -> None:
+    def _send(self, event: ServerEvent) -> None:
         for reply in replies(self.codec, event):
             name, since_s = self.owed.pop(0)
             assert self._now_s - since_s <= MAX_WAIT_S
-            assert "text" in reply or name == "sound"
+            assert "text" in reply or name == "audio"
 
 
-@given(st.lists(st.sampled_from(["sound", "reset", "ends", "final", "flushed", "a second passes"]), max_size=40))
+@given(st.lists(st.sampled_from(["audio", "reset", "ends", "final", "flushed", "a second passes"]), max_size=40))
 def test_each_message_has_one_reply_in_its_turn_and_in_time(steps: list[str]) -> None:
     session = LockStep()
     for step in [*steps, *["a second passes"] * round(MAX_WAIT_S)]:
@@ -335,6 +335,6 @@ def test_an_error_is_a_reply_that_clients_can_read() -> None:
     assert replies(VoskCodec(), Error(1, "protocol_error", "no", fatal=True)) == [{"text": "", "error": "no"}]
 
 
-def test_missing_words_are_told_of() -> None:
+def test_missing_words_are_reported() -> None:
     codec = VoskCodec()
     assert replies(codec, final("", "engine_failed"), Finished(1, 0, 1)) == [{"text": "", "error": "engine_failed"}]

@@ -25,7 +25,8 @@ from gateway.wire import (
     Stop,
     Update,
 )
-from gateway.wire.wyoming.codec import MAX_LINE_BYTES, MAX_PAYLOAD_BYTES, Framer, WyomingCodec, frame_type
+from gateway.wire.wyoming.codec import WyomingCodec
+from gateway.wire.wyoming.framing import MAX_LINE_BYTES, MAX_PAYLOAD_BYTES, Framer, frame_type
 from tests.wire_events import JSON_VALUES
 from vad.audio import Float32, PcmDecoder
 
@@ -48,28 +49,28 @@ def frames_of(stream: Sequence[bytes]) -> list[bytes]:
     return frames
 
 
-def said(*events: ServerEvent, codec: WyomingCodec | None = None) -> list[tuple[str, dict[str, object]]]:
+def replies(*events: ServerEvent, codec: WyomingCodec | None = None) -> list[tuple[str, dict[str, object]]]:
     """Return types and data of the frames that events are written as."""
     codec = codec or WyomingCodec()
     messages = [message for event in events for message in codec.send(event)]
-    told = []
+    sent = []
     for message in messages:
         assert isinstance(message, bytes)
         header, _, body = message.partition(b"\n")
-        told.append((json.loads(header)["type"], json.loads(body) if body else {}))
-    return told
+        sent.append((json.loads(header)["type"], json.loads(body) if body else {}))
+    return sent
 
 
 def final(text: str, error: str | None = None) -> Final:
     return Final(1, 0, 0, 16_000, text, "en", Latency(0, 0, 0, 0), error=error)
 
 
-def heard(events: Sequence[ClientEvent]) -> Float32:
-    """Return the sound of what a codec gave, decoded as it says."""
+def received(events: Sequence[ClientEvent]) -> Float32:
+    """Return the audio of what a codec gave, decoded as it says."""
     start = next(event for event in events if isinstance(event, Start))
     decoder = PcmDecoder(start.audio)
-    sound = [decoder.push(event.data).samples for event in events if isinstance(event, Audio)]
-    return np.concatenate([*sound, decoder.finish().samples])
+    audio = [decoder.push(event.data).samples for event in events if isinstance(event, Audio)]
+    return np.concatenate([*audio, decoder.finish().samples])
 
 
 # --- frames ----------------------------------------------------------------------------------------------------------
@@ -149,7 +150,7 @@ def test_any_frames_of_valid_json_are_events_or_refused(messages: list[bytes]) -
 
 @pytest.mark.parametrize("width", [1, 2, 3, 4])
 @pytest.mark.parametrize("cut", [1, 3, 4, 100])
-def test_samples_of_any_width_are_heard_alike_wherever_they_are_cut(width: int, cut: int) -> None:
+def test_samples_of_any_width_are_received_alike_wherever_they_are_cut(width: int, cut: int) -> None:
     levels = (np.sin(np.arange(400) / 9) * 100).astype(np.int8)
     wide = np.zeros((len(levels), width), np.uint8)
     wide[:, -1] = levels.view(np.uint8)
@@ -161,7 +162,7 @@ def test_samples_of_any_width_are_heard_alike_wherever_they_are_cut(width: int, 
         for start in range(0, len(data), cut)
         for event in codec.receive(frame("audio-chunk", audio, data[start : start + cut]))
     ]
-    assert np.allclose(heard(events), levels / 128, atol=1e-6)
+    assert np.allclose(received(events), levels / 128, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +205,7 @@ def test_names_and_terms_help_the_engine() -> None:
     assert start.prompt == "Grüner Salon, dimmer"
 
 
-def test_an_answer_is_asked_for_even_where_there_was_no_sound() -> None:
+def test_an_answer_is_asked_for_even_where_there_was_no_audio() -> None:
     assert WyomingCodec().receive(frame("audio-stop")) == [Start(partials=False), Stop()]
 
 
@@ -216,8 +217,8 @@ def test_what_is_not_known_is_dropped() -> None:
 
 
 def test_the_transcript_is_all_chunks_and_comes_between_start_and_stop() -> None:
-    told = said(final("turn on"), final(""), final("the lights"), Finished(9, 0, 3))
-    assert told == [
+    sent = replies(final("turn on"), final(""), final("the lights"), Finished(9, 0, 3))
+    assert sent == [
         ("transcript-start", {"language": "en"}),
         ("transcript-chunk", {"text": "turn on"}),
         ("transcript-chunk", {"text": " the lights"}),
@@ -226,8 +227,8 @@ def test_the_transcript_is_all_chunks_and_comes_between_start_and_stop() -> None
     ]
 
 
-def test_sound_without_words_has_an_empty_transcript() -> None:
-    assert said(Finished(1, 0, 0)) == [
+def test_audio_without_words_has_an_empty_transcript() -> None:
+    assert replies(Finished(1, 0, 0)) == [
         ("transcript-start", {}),
         ("transcript", {"text": ""}),
         ("transcript-stop", {}),
@@ -236,15 +237,15 @@ def test_sound_without_words_has_an_empty_transcript() -> None:
 
 def test_half_a_command_is_no_transcript() -> None:
     codec = WyomingCodec()
-    told = said(final("turn everything off"), final("", "engine_failed"), Finished(9, 0, 2), codec=codec)
-    assert [kind for kind, _ in told] == ["transcript-start", "transcript-chunk", "error"]
-    assert told[-1][1]["code"] == "engine_failed"
+    sent = replies(final("turn everything off"), final("", "engine_failed"), Finished(9, 0, 2), codec=codec)
+    assert [kind for kind, _ in sent] == ["transcript-start", "transcript-chunk", "error"]
+    assert sent[-1][1]["code"] == "engine_failed"
     assert codec.has_failed
 
 
-def test_sound_that_was_refused_leaves_no_transcript() -> None:
-    told = said(Error(1, "protocol_error", "no such width", fatal=False), Finished(2, 0, 0))
-    assert told == [("error", {"text": "no such width", "code": "protocol_error"})]
+def test_audio_that_was_refused_leaves_no_transcript() -> None:
+    sent = replies(Error(1, "protocol_error", "no such width", fatal=False), Finished(2, 0, 0))
+    assert sent == [("error", {"text": "no such width", "code": "protocol_error"})]
 
 
 @pytest.mark.parametrize("payload", [b"", b"\0", b"\0\0\0"])

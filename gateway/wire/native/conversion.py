@@ -1,0 +1,281 @@
+"""Conversion between the events and the JSON messages of the native dialect, in both directions. PURE."""
+
+from typing import assert_never
+
+import msgspec
+
+from gateway.wire import (
+    SAMPLE_RATE_HZ,
+    Ack,
+    AudioFormat,
+    CadenceChanged,
+    ClientEvent,
+    Cue,
+    CueEvent,
+    Eager,
+    Endpointing,
+    Error,
+    Final,
+    Finished,
+    Flush,
+    Flushed,
+    Gap,
+    KeepAlive,
+    Latency,
+    ProtocolError,
+    Ready,
+    Resume,
+    Resumed,
+    ServerEvent,
+    SessionEvent,
+    SpeechEnded,
+    SpeechStarted,
+    Start,
+    Stop,
+    Warning,
+    WordSpan,
+)
+from gateway.wire.native.messages import (
+    PROTOCOL_VERSION,
+    AckMessage,
+    AudioFormatObject,
+    CadenceMessage,
+    ClientMessage,
+    CueMessage,
+    CuesObject,
+    EagerMessage,
+    EndpointingObject,
+    EngineOptionsObject,
+    ErrorMessage,
+    FinalMessage,
+    FinishedMessage,
+    FlushedMessage,
+    FlushMessage,
+    GapMessage,
+    KeepAliveMessage,
+    LatencyObject,
+    ReadyMessage,
+    ResumedMessage,
+    ResumeMessage,
+    ServerMessage,
+    SpeechEndedMessage,
+    SpeechStartedMessage,
+    StartMessage,
+    StopMessage,
+    WarningMessage,
+    WordObject,
+)
+from vad.errors import AudioFormatError
+
+__all__ = ["client_event", "server_event", "server_message", "start_message"]
+
+MAX_PROMPT_CHARS = 1_000
+"""Whisper reads at most 223 tokens of prompt, which is about this many characters."""
+
+
+def _samples(seconds: float) -> int:
+    return round(seconds * SAMPLE_RATE_HZ)
+
+
+def _seconds(samples: int) -> float:
+    return samples / SAMPLE_RATE_HZ
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+def client_event(message: ClientMessage) -> ClientEvent:
+    """Return the event of a client message.
+
+    Raises:
+        ProtocolError: its values are not allowed.
+    """
+    match message:
+        case FlushMessage(id=flush_id):
+            return Flush(flush_id)
+        case StopMessage():
+            return Stop()
+        case KeepAliveMessage():
+            return KeepAlive()
+        case StartMessage():
+            return _start_event(message)
+        case ResumeMessage(session_id, token, after_seq, held_sample):
+            return Resume(session_id, token, after_seq, held_sample)
+    assert_never(message)
+
+
+def _start_event(message: StartMessage) -> Start:
+    if message.version != PROTOCOL_VERSION:
+        raise ProtocolError(f"version {message.version} is not supported: expected {PROTOCOL_VERSION}", "version")
+    if len(message.engine.prompt) > MAX_PROMPT_CHARS:
+        got = len(message.engine.prompt)
+        raise ProtocolError(f"prompt has {got} characters: at most {MAX_PROMPT_CHARS} allowed", "engine.prompt")
+    try:
+        audio = AudioFormat(message.audio.encoding, message.audio.sample_rate_hz, message.audio.channels)
+    except AudioFormatError as error:
+        raise ProtocolError(str(error), "audio") from error
+    return Start(
+        audio=audio,
+        language=message.language,
+        prompt=message.engine.prompt,
+        endpointing=Endpointing(**msgspec.structs.asdict(message.endpointing)),
+        cue_profile=message.cues.profile,
+        partials=message.partials,
+        words=message.words,
+        eager=message.eager,
+        guard=message.guard,
+        resumable=message.resumable,
+        languages=message.languages,
+        file=message.file,
+    )
+
+
+def start_message(event: Start) -> StartMessage:
+    """Return the message of a start."""
+    audio, endpointing = event.audio, event.endpointing
+    return StartMessage(
+        audio=AudioFormatObject(audio.encoding, audio.sample_rate_hz, audio.channels),
+        language=event.language,
+        engine=EngineOptionsObject(event.prompt),
+        endpointing=EndpointingObject(
+            endpointing.detector,
+            endpointing.silence_ms,
+            endpointing.pause_ms,
+            endpointing.max_utterance_s,
+            endpointing.partial_interval_ms,
+        ),
+        cues=CuesObject(event.cue_profile),
+        partials=event.partials,
+        words=event.words,
+        eager=event.eager,
+        guard=event.guard,
+        resumable=event.resumable,
+        languages=event.languages,
+        file=event.file,
+    )
+
+
+def server_message(event: SessionEvent) -> ServerMessage:
+    """Return the message of a session's event."""
+    match event:
+        case Ready(seq, session_id, engine, model, device, language, token, next_sample):
+            message = ReadyMessage(seq, session_id, engine, model, device, language)
+            if token is not None:
+                message.resume_token, message.next_sample = token, next_sample
+            return message
+        case SpeechStarted(seq, utterance_id, start):
+            return SpeechStartedMessage(seq, utterance_id, _seconds(start))
+        case SpeechEnded(seq, utterance_id, start, end, reason):
+            return SpeechEndedMessage(seq, utterance_id, _seconds(start), _seconds(end), reason)
+        case CueEvent(seq, cue):
+            return _cue_message(seq, cue)
+        case Final():
+            return _final_message(event)
+        case Eager(seq, utterance_id, text, language):
+            return EagerMessage(seq, utterance_id, text, language)
+        case Resumed(seq, utterance_id):
+            return ResumedMessage(seq, utterance_id)
+        case CadenceChanged(seq, interval):
+            return CadenceMessage(seq, _ms(_seconds(interval)))
+        case Flushed(seq, flush_id):
+            return FlushedMessage(seq, flush_id)
+        case Ack(seq, received, processed):
+            return AckMessage(seq, received, processed)
+        case Gap(seq, start, end):
+            return GapMessage(seq, _seconds(start), _seconds(end))
+        case Warning(seq, code, text):
+            return WarningMessage(seq, code, text)
+        case Error(seq, code, text, fatal, field):
+            return ErrorMessage(seq, code, text, fatal, field)
+        case Finished(seq, audio_samples, utterances):
+            return FinishedMessage(seq, _seconds(audio_samples), utterances)
+    assert_never(event)
+
+
+def _cue_message(seq: int, cue: Cue) -> CueMessage:
+    start_s, end_s = _seconds(cue.start_sample), _seconds(cue.end_sample)
+    return CueMessage(
+        seq, cue.cue_id, cue.utterance_id, cue.revision, start_s, end_s, cue.lines, cue.stable_chars, cue.state
+    )
+
+
+def _final_message(event: Final) -> FinalMessage:
+    latency = event.latency
+    return FinalMessage(
+        seq=event.seq,
+        utterance_id=event.utterance_id,
+        start_s=_seconds(event.start_sample),
+        end_s=_seconds(event.end_sample),
+        text=event.text,
+        language=event.language,
+        latency_ms=LatencyObject(
+            _ms(latency.endpoint_s), _ms(latency.queue_s), _ms(latency.decode_s), _ms(latency.delivery_s)
+        ),
+        words=tuple(
+            WordObject(w.text, _seconds(w.start_sample), _seconds(w.end_sample), w.probability) for w in event.words
+        ),
+        error=event.error,
+        guard=event.guard,
+    )
+
+
+def server_event(message: ServerMessage) -> ServerEvent:
+    """Return the event of a server message."""
+    match message:
+        case ReadyMessage():
+            return _ready_event(message)
+        case SpeechStartedMessage(seq=seq, utterance_id=utterance_id, start_s=start_s):
+            return SpeechStarted(seq, utterance_id, _samples(start_s))
+        case SpeechEndedMessage(seq=seq, utterance_id=utterance_id, start_s=start_s, end_s=end_s, reason=reason):
+            return SpeechEnded(seq, utterance_id, _samples(start_s), _samples(end_s), reason)
+        case CueMessage():
+            return CueEvent(message.seq, _cue(message))
+        case FinalMessage():
+            return _final_event(message)
+        case EagerMessage(seq=seq, utterance_id=utterance_id, text=text, language=language):
+            return Eager(seq, utterance_id, text, language)
+        case ResumedMessage(seq=seq, utterance_id=utterance_id):
+            return Resumed(seq, utterance_id)
+        case CadenceMessage(seq=seq, partial_interval_ms=interval_ms):
+            return CadenceChanged(seq, _samples(interval_ms / 1000))
+        case FlushedMessage(seq=seq, id=flush_id):
+            return Flushed(seq, flush_id)
+        case AckMessage(seq=seq, received_samples=received, processed_samples=processed):
+            return Ack(seq, received, processed)
+        case GapMessage(seq=seq, start_s=start_s, end_s=end_s):
+            return Gap(seq, _samples(start_s), _samples(end_s))
+        case WarningMessage(seq=seq, code=code, message=text):
+            return Warning(seq, code, text)
+        case ErrorMessage(seq=seq, code=code, message=text, fatal=fatal, field=field):
+            return Error(seq, code, text, fatal, field)
+        case FinishedMessage(seq=seq, audio_s=audio_s, utterances=utterances):
+            return Finished(seq, _samples(audio_s), utterances)
+    assert_never(message)
+
+
+def _ready_event(m: ReadyMessage) -> Ready:
+    token = None if isinstance(m.resume_token, msgspec.UnsetType) else m.resume_token
+    next_sample = 0 if isinstance(m.next_sample, msgspec.UnsetType) else m.next_sample
+    return Ready(m.seq, m.session_id, m.engine, m.model, m.device, m.language, token, next_sample)
+
+
+def _cue(m: CueMessage) -> Cue:
+    start, end = _samples(m.start_s), _samples(m.end_s)
+    return Cue(m.id, m.utterance_id, m.revision, start, end, m.lines, m.stable_chars, m.state)
+
+
+def _final_event(m: FinalMessage) -> Final:
+    ms = m.latency_ms
+    return Final(
+        seq=m.seq,
+        utterance_id=m.utterance_id,
+        start_sample=_samples(m.start_s),
+        end_sample=_samples(m.end_s),
+        text=m.text,
+        language=m.language,
+        latency=Latency(ms.endpoint / 1000, ms.queue / 1000, ms.decode / 1000, ms.delivery / 1000),
+        words=tuple(WordSpan(w.text, _samples(w.start_s), _samples(w.end_s), w.probability) for w in m.words),
+        error=m.error,
+        guard=m.guard,
+    )
