@@ -244,7 +244,7 @@ async def test_credentials_that_are_none_are_refused(credentials: str) -> None:
 
 async def test_a_page_of_somebody_else_may_not_call() -> None:
     async with serving_files() as served:
-        assert await refusal(served, StreamOrigin="https://evil.example") == 403
+        assert await refusal(served, Origin="https://evil.example") == 403
 
 
 async def test_a_full_gateway_refuses_a_call() -> None:
