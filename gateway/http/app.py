@@ -7,11 +7,11 @@ from fastapi.responses import PlainTextResponse
 from fastapi_offline import FastAPIOffline
 from starlette.websockets import WebSocket
 
-from gateway.access.authenticator import check_origin, is_loopback
+from gateway.access.authenticator import is_loopback
 from gateway.access.credentials import address_of, authorization_of, subprotocol_of
-from gateway.errors import GatewayError, Unauthorized
+from gateway.errors import Unauthorized
 from gateway.http.deepgram.routes import deepgram_router
-from gateway.http.errors import RequestIds, error_response, shape_errors
+from gateway.http.errors import RequestIds, shape_errors
 from gateway.http.host_check import HostGuard, known_hosts
 from gateway.http.openai.realtime import realtime_router
 from gateway.http.openai.routes import rest_router
@@ -21,6 +21,7 @@ from gateway.http.sessions.routes import sessions_router
 from gateway.http.sessions.transcripts import transcripts_router
 from gateway.http.twilio import twilio_router
 from gateway.http.vosk import vosk_router
+from gateway.http.websocket_admission import WebSocketAdmission
 from gateway.runtime import Gateway, serve
 from gateway.session.session import SessionContext
 from gateway.transport import WebSocketTransport
@@ -57,8 +58,6 @@ def create_app(gateway: Gateway) -> FastAPI:
     shape_errors(app)
     for router in _ROUTERS:
         app.include_router(router(gateway))
-    gateway.sessions.metrics.watch_upstreams(gateway.sessions.engine.pool)
-    gateway.sessions.metrics.watch_viewers(gateway.sessions.watching)
     _add_health(app, gateway)
     _add_native(app, gateway)
     return app
@@ -80,19 +79,13 @@ def _guard_hosts(app: FastAPI, gateway: Gateway) -> None:
 
 
 def _add_native(app: FastAPI, gateway: Gateway) -> None:
-    context, origins = gateway.sessions, gateway.settings.server.origins
-
     @app.websocket("/v1/stream")
     async def stream(websocket: WebSocket) -> None:
-        try:
-            check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), origins)
-            caller = await gateway.authenticator.admit(authorization_of(websocket), address_of(websocket))
+        async with WebSocketAdmission(gateway, websocket) as admission:
+            caller = await admission.authenticate_key(authorization_of)
             with gateway.admission.enter(caller):
                 await websocket.accept(subprotocol_of(websocket))
                 await serve(gateway, WebSocketTransport(websocket), NativeCodec(), "native", caller)
-        except GatewayError as error:
-            context.metrics.refused.labels(error.code).inc()
-            await websocket.send_denial_response(error_response(error))
 
 
 def _add_health(app: FastAPI, gateway: Gateway) -> None:

@@ -2,16 +2,17 @@
 
 import binascii
 from base64 import b64decode
+from functools import partial
 
 import anyio
 from fastapi import APIRouter
 from starlette.websockets import WebSocket
 
-from gateway.access.authenticator import Caller, check_origin
+from gateway.access.authenticator import Caller
 from gateway.access.credentials import address_of
 from gateway.access.twilio_signature import is_signed, signed_urls
-from gateway.errors import Disconnected, GatewayError, Unauthorized
-from gateway.http.errors import error_response
+from gateway.errors import Disconnected, Unauthorized
+from gateway.http.websocket_admission import WebSocketAdmission
 from gateway.runtime import Gateway, serve
 from gateway.transport import WebSocketTransport
 from gateway.wire.twilio.codec import HANG_UP, TwilioCodec
@@ -20,24 +21,20 @@ __all__ = ["twilio_router"]
 
 
 def twilio_router(gateway: Gateway) -> APIRouter:
-    """Return the route of a gateway at work."""
+    """Return the route of a running gateway."""
     router = APIRouter()
-    settings, metrics = gateway.settings.server, gateway.sessions.metrics
+    authenticate = partial(_authenticate, gateway)
 
     @router.websocket("/v1/twilio")
     async def twilio(websocket: WebSocket) -> None:
         codec = TwilioCodec()
-        try:
-            check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), settings.origins)
-            caller = await _admit(gateway, websocket)
+        async with WebSocketAdmission(gateway, websocket) as admission:
+            caller = await admission.authenticate(authenticate)
             with gateway.admission.enter(caller):
                 await websocket.accept()
                 await serve(gateway, CallTransport(websocket, codec), codec, "twilio", caller, codec.about)
-        except GatewayError as error:
-            metrics.refused.labels(error.code).inc()
-            await websocket.send_denial_response(error_response(error))
         if codec.timeline is not None:
-            metrics.call(codec.timeline.fates.items(), codec.timeline.filled_ms)
+            gateway.sessions.metrics.call(codec.timeline.fates.items(), codec.timeline.filled_ms)
 
     return router
 
@@ -68,13 +65,13 @@ class CallTransport(WebSocketTransport):
             return HANG_UP
 
 
-async def _admit(gateway: Gateway, websocket: WebSocket) -> Caller:
-    """Let in who is Twilio, where its token is known, or who has a key.
+async def _authenticate(gateway: Gateway, websocket: WebSocket) -> Caller:
+    """Authenticate Twilio by its signature, where its token is configured, or a caller by an API key.
 
     Raises:
-        Unauthorized: it is neither.
-        RateLimited: the key asks too often.
-        InsufficientCredits: the key's sound is used up.
+        Unauthorized: it has neither.
+        RateLimited: the key sends too many requests.
+        InsufficientCredits: the key's credit is used up.
     """
     telephony, signature = gateway.settings.telephony, websocket.headers.get("x-twilio-signature")
     auth_token = telephony.twilio_auth_token

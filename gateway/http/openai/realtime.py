@@ -2,24 +2,25 @@
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from uuid import uuid4
 
 import msgspec
 from fastapi import APIRouter, Request, Response, Security
-from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 from starlette.websockets import WebSocket
 
-from gateway.access.authenticator import check_origin
 from gateway.access.client_secrets import PREFIX, ClientSecret, ClientSecrets
 from gateway.access.credentials import address_of
 from gateway.errors import GatewayError, InvalidRequest, Unauthorized, reply_to
-from gateway.http.errors import error_response
 from gateway.http.openapi import ERRORS, OPEN
 from gateway.http.request_body import read_body
+from gateway.http.security import API_KEY
+from gateway.http.session_settings import with_session_settings
+from gateway.http.websocket_admission import WebSocketAdmission, deny
 from gateway.runtime import Gateway, serve
 from gateway.transport import WebSocketTransport
-from gateway.wire import Error
+from gateway.wire import Error, ProtocolError
 from gateway.wire.openai_realtime.codec import OpenAIRealtimeCodec
 from gateway.wire.openai_realtime.messages import EffectiveSession
 from gateway.wire.openai_realtime.session_config import Defaults, Wishes
@@ -82,25 +83,22 @@ class SecretAnswer(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Door:
-    """Lets in callers by key, and their clients by secret."""
+class _Authentication:
+    """Authenticates callers by API key, and their clients by client secret."""
 
     gateway: Gateway
     secrets: ClientSecrets
     defaults: Defaults
 
-    async def admit(self, websocket: WebSocket) -> ClientSecret:
-        """Return who opens a session, and what it begins with.
+    async def authenticate(self, websocket: WebSocket) -> ClientSecret:
+        """Return the caller and the initial session configuration of a connection.
 
         Raises:
-            Unauthorized: the key or the secret is not known.
-            RateLimited: the key asks too often.
-            InsufficientCredits: its sound is used up.
-            ForbiddenOrigin: it is a page of somebody else.
+            Unauthorized: the key or the client secret is unknown.
+            RateLimited: the key sends too many requests.
+            InsufficientCredits: the key's credit is used up.
         """
-        headers = websocket.headers
-        check_origin(headers.get("origin"), headers.get("host"), self.gateway.settings.server.origins)
-        authorization = headers.get("authorization") or _offered_key(websocket)
+        authorization = websocket.headers.get("authorization") or _offered_key(websocket)
         secret = (authorization or "").partition(" ")[2].strip()
         if secret.startswith(PREFIX):
             try:
@@ -120,39 +118,33 @@ def realtime_router(gateway: Gateway) -> APIRouter:
     router = APIRouter(prefix="/v1/realtime", tags=["realtime"])
     sessions, settings = gateway.sessions, gateway.settings.realtime
     defaults = Defaults(sessions.engine.model, tuple(sessions.engine.languages), sessions.settings.segmenter)
-    door = _Door(gateway, ClientSecrets(time.time, gateway.shares), defaults)
+    authentication = _Authentication(gateway, ClientSecrets(time.time, gateway.shares), defaults)
     session = replace(sessions.settings.session, idle_timeout_s=settings.idle_timeout_s)
-    patient = replace(gateway, sessions=replace(sessions, settings=replace(sessions.settings, session=session)))
+    patient = with_session_settings(gateway, session)
+    refuse = partial(_refuse, in_band=settings.inband_auth_errors)
 
     @router.websocket("")
     async def realtime(websocket: WebSocket) -> None:
-        try:
-            opened = await door.admit(websocket)
-            with gateway.admission.enter(opened.caller):
+        async with WebSocketAdmission(gateway, websocket, refuse) as admission:
+            grant = await admission.authenticate(authentication.authenticate)
+            with gateway.admission.enter(grant.caller):
                 await websocket.accept(_subprotocol(websocket))
                 with_cues = websocket.query_params.get("cues") == "true"
-                codec = OpenAIRealtimeCodec(opened.wishes, with_cues=with_cues)
-                await serve(patient, WebSocketTransport(websocket), codec, "openai_realtime", opened.caller)
-        except GatewayError as error:
-            sessions.metrics.refused.labels(error.code).inc()
-            await _refuse(websocket, error, in_band=settings.inband_auth_errors)
+                codec = OpenAIRealtimeCodec(grant.wishes, with_cues=with_cues)
+                await serve(patient, WebSocketTransport(websocket), codec, "openai_realtime", grant.caller)
 
     @router.post(
         "/client_secrets",
         response_model=SecretAnswer,
         responses=ERRORS,
         openapi_extra=_SECRET_FORM,
-        dependencies=[
-            Security(
-                HTTPBearer(auto_error=False, scheme_name="API key", description="A key, where the gateway has any.")
-            )
-        ],
+        dependencies=[Security(API_KEY)],
     )
     async def create_client_secret(request: Request) -> Response:
         """Make a secret with which a browser opens sessions of one kind, for some minutes."""
         caller = await gateway.authenticator.admit(request.headers.get("authorization"), address_of(request))
         wishes, lifetime_s = _read(await read_body(request, _MAX_BODY_BYTES), defaults)
-        value, kept = door.secrets.create(caller, wishes, lifetime_s)
+        value, kept = authentication.secrets.create(caller, wishes, lifetime_s)
         told = EffectiveSession(f"sess_{uuid4().hex}", wishes.told, wishes.include, expires_at=kept.expires_at)
         body = msgspec.json.encode({"value": value, "expires_at": kept.expires_at, "session": told})
         return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
@@ -160,7 +152,7 @@ def realtime_router(gateway: Gateway) -> APIRouter:
     return router
 
 
-async def _refuse(websocket: WebSocket, error: GatewayError, *, in_band: bool) -> None:
+async def _refuse(websocket: WebSocket, error: GatewayError | ProtocolError, *, in_band: bool) -> None:
     if reply_to(error).close_code == _TRY_AGAIN:
         await websocket.accept(_subprotocol(websocket))
         await websocket.close(_TRY_AGAIN, error.code)
@@ -170,7 +162,7 @@ async def _refuse(websocket: WebSocket, error: GatewayError, *, in_band: bool) -
             await websocket.send_text(str(message))
         await websocket.close(_UNAUTHORIZED, "invalid_request_error.invalid_api_key")
     else:
-        await websocket.send_denial_response(error_response(error))
+        await deny(websocket, error)
 
 
 def _subprotocol(websocket: WebSocket) -> str | None:

@@ -3,14 +3,14 @@
 import time
 
 from fastapi import APIRouter, Request, Security
-from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
 from decoder.types import Task
 from gateway.access.credentials import address_of
 from gateway.errors import NotFound
-from gateway.http.openai.transcription_response import FileDesk, TranscriptionResponse
+from gateway.http.openai.transcription_response import TranscriptionResponse
 from gateway.http.openapi import ERRORS, OPEN, TRANSCRIPTION_FORM, TRANSCRIPTS, TRANSLATION_FORM
+from gateway.http.security import API_KEY
 from gateway.runtime import Gateway
 
 __all__ = ["rest_router"]
@@ -43,25 +43,20 @@ def rest_router(gateway: Gateway) -> APIRouter:
     router = APIRouter(
         prefix="/v1",
         tags=["transcription API"],
-        dependencies=[
-            Security(
-                HTTPBearer(auto_error=False, scheme_name="API key", description="A key, where the gateway has any.")
-            )
-        ],
+        dependencies=[Security(API_KEY)],
     )
-    desk = FileDesk(gateway, gateway.file_admission)
     created_s = int(time.time())
     names = dict.fromkeys((gateway.sessions.engine.model, *_ALIASES))
 
     @router.post("/audio/transcriptions", responses=TRANSCRIPTS | ERRORS, openapi_extra=TRANSCRIPTION_FORM)
     async def create_transcription() -> TranscriptionResponse:
         """Write down what is said in a file."""
-        return TranscriptionResponse(desk, Task.TRANSCRIBE)
+        return TranscriptionResponse(gateway, Task.TRANSCRIBE)
 
     @router.post("/audio/translations", responses=TRANSCRIPTS | ERRORS, openapi_extra=TRANSLATION_FORM)
     async def create_translation() -> TranscriptionResponse:
         """Write down in English what is said in a file; refused where the model cannot."""
-        return TranscriptionResponse(desk, Task.TRANSLATE)
+        return TranscriptionResponse(gateway, Task.TRANSLATE)
 
     @router.get("/models", responses=ERRORS, openapi_extra=OPEN)
     async def list_models(request: Request) -> ModelList:

@@ -80,10 +80,11 @@ class SessionDirectory:
         self._grace_s = gateway.settings.session.grace_s
         self._tokens = None if self.journal is None else ViewTokens(self.journal, self._authenticator.is_revoked)
 
-    @property
-    def live_journal(self) -> Journal | None:
-        """The journal, if it has the sessions that are live."""
-        return self.journal if self.journal is not None and self.journal.is_enabled else None
+    def journal_of(self, shown: SessionRecord) -> Journal | None:
+        """Return the journal, if it has the events of a session; None: it has not."""
+        if shown.watched is not None and (self.journal is None or not self.journal.is_enabled):
+            return None
+        return self.journal
 
     async def all(self, connection: HTTPConnection, *, with_past: bool) -> list[SessionRecord]:
         """Return the sessions that a key shows, the oldest first.

@@ -53,7 +53,7 @@ def transcripts_router(gateway: Gateway) -> APIRouter:
     ) -> Response:
         """Return the finals of a session, or its final cues as subtitles."""
         shown = await sessions.find(request, session_id)
-        journal = sessions.journal if shown.watched is None else sessions.live_journal
+        journal = sessions.journal_of(shown)
         if journal is None:
             raise NotFound("this gateway keeps no transcripts: journal.enabled is false", "session_id")
         async with one_at_a_time:
