@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.access.api_key_marker import mark_that_keys_exist
+from gateway.access.api_key_marker import write_key_markers
 from gateway.access.api_key_store import KEYS_SCHEMA, KeyStore, StoredKey
 from gateway.access.api_keys import Account
 from gateway.errors import ConfigurationError
@@ -44,7 +44,7 @@ def create(
         if credit_seconds is not None:
             _check_seconds("--credit-seconds", credit_seconds, is_zero_allowed=True)
         typer.echo(store.create(name, time.time(), requests_per_minute, credit_seconds))
-        mark_that_keys_exist(store.path)
+        write_key_markers(store.path)
     typer.echo(f"Keep this key of {name} safe: it is not shown again.", err=True)
 
 

@@ -7,8 +7,8 @@ from fastapi.responses import PlainTextResponse
 from fastapi_offline import FastAPIOffline
 from starlette.websockets import WebSocket
 
-from gateway.access.authenticator import is_loopback
 from gateway.access.credentials import address_of, authorization_of, subprotocol_of
+from gateway.access.origin import is_loopback
 from gateway.errors import Unauthorized
 from gateway.http.deepgram.routes import deepgram_router
 from gateway.http.errors import RequestIds, shape_errors

@@ -4,7 +4,7 @@ import logging
 import sys
 from collections import Counter
 
-from gateway.access.authenticator import is_loopback
+from gateway.access.origin import is_loopback
 from gateway.settings import Settings
 
 __all__ = ["ConnectionLimiter", "allowed_connections"]

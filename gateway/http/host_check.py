@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from gateway.access.authenticator import check_origin
+from gateway.access.origin import check_origin
 from gateway.errors import ForbiddenHost, ForbiddenOrigin, GatewayError
 from gateway.http.errors import error_response
 

@@ -6,8 +6,9 @@ from typing import Self, TypeVar
 
 from starlette.websockets import WebSocket
 
-from gateway.access.authenticator import Caller, check_origin
+from gateway.access.authenticator import Caller
 from gateway.access.credentials import address_of
+from gateway.access.origin import check_origin
 from gateway.errors import GatewayError
 from gateway.http.errors import error_response
 from gateway.runtime import Gateway

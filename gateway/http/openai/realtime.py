@@ -130,7 +130,7 @@ def realtime_router(gateway: Gateway) -> APIRouter:
             with gateway.admission.enter(grant.caller):
                 await websocket.accept(_subprotocol(websocket))
                 with_cues = websocket.query_params.get("cues") == "true"
-                codec = OpenAIRealtimeCodec(grant.wishes, with_cues=with_cues)
+                codec = OpenAIRealtimeCodec(grant.config, with_cues=with_cues)
                 await serve(patient, WebSocketTransport(websocket), codec, "openai_realtime", grant.caller)
 
     @router.post(
