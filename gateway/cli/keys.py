@@ -1,4 +1,4 @@
-"""`livecue keys`: makes, lists and revokes API keys, and grants them sound."""
+"""`livecue keys`: makes, lists and revokes API keys, and grants them audio."""
 
 import time
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _EXIT_CONFIGURATION = 2
 
 _HEADINGS = ("name", "created", "key", "requests/min", "credit left", "used")
 
-app = typer.Typer(help="Make, list and revoke API keys, and grant them sound.", no_args_is_help=True)
+app = typer.Typer(help="Make, list and revoke API keys, and grant them audio.", no_args_is_help=True)
 
 _Name = Annotated[str, typer.Argument(help="Who uses the key: letters, digits, '.', '_' and '-'.")]
 _Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings, as `serve` has it.")]
@@ -35,7 +35,7 @@ _Database = Annotated[Path | None, typer.Option("--database", help="State databa
 def create(
     name: _Name,
     requests_per_minute: Annotated[int | None, typer.Option(min=1, help="Without it any number.")] = None,
-    credit_seconds: Annotated[float | None, typer.Option(help="Sound it may use; without it any amount.")] = None,
+    credit_seconds: Annotated[float | None, typer.Option(help="Audio it may use; without it any amount.")] = None,
     config: _Config = None,
     database: _Database = None,
 ) -> None:
@@ -68,11 +68,11 @@ def revoke(name: _Name, config: _Config = None, database: _Database = None) -> N
 @app.command()
 def grant(
     name: _Name,
-    seconds: Annotated[float, typer.Argument(help="Sound, in seconds, above 0.")],
+    seconds: Annotated[float, typer.Argument(help="Audio, in seconds, above 0.")],
     config: _Config = None,
     database: _Database = None,
 ) -> None:
-    """Add to the sound that a key may use."""
+    """Add to the audio that a key may use."""
     with _opened(config, database) as store:
         _check_seconds("SECONDS", seconds, is_zero_allowed=False)
         store.grant(name, seconds)

@@ -102,7 +102,7 @@ def serve(
     tls_cert: Annotated[Path | None, typer.Option(help="PEM file of a certificate: https and wss.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file of its key; SIGHUP reloads both.")] = None,
     wyoming: Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="For Home Assistant.")] = None,
-    record: Annotated[bool | None, typer.Option("--record", help="Keep the sound of sessions too.")] = None,
+    record: Annotated[bool | None, typer.Option("--record", help="Keep the audio of sessions too.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     config: Config = None,
     settings_list: Set = None,
@@ -174,8 +174,8 @@ def listen(
         with CaptionView(Console()) as view:
             lost = Lost(is_live=True, begins_anew=True, on_change=report_change)
             async with interruptible() as has_ended:
-                sound = until(has_ended, microphone(device_name, audio_format))
-                await stream(gateway, start, sound, view.event, lost)
+                audio = until(has_ended, microphone(device_name, audio_format))
+                await stream(gateway, start, audio, view.event, lost)
 
     run(show)
 

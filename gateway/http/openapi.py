@@ -40,10 +40,10 @@ OPEN: dict[str, object] = {"security": [{}]}
 _STATUSES = {
     400: "`validation_error`: a field is missing, or has a value that is not allowed",
     401: "`unauthorized`: there are API keys, and this is none of them",
-    402: "`insufficient_credits`: the sound granted to this key is used up",
+    402: "`insufficient_credits`: the audio granted to this key is used up",
     404: "`not_found`: there is nothing by that name",
-    413: "`payload_too_large`: more bytes, or more sound, than is taken at once",
-    415: "`unsupported_media`: no form with a file, or no sound in it that can be decoded",
+    413: "`payload_too_large`: more bytes, or more audio, than is taken at once",
+    415: "`unsupported_media`: no form with a file, or no audio in it that can be decoded",
     429: "`rate_limited`: this key asks too often; `Retry-After` says when it may again",
     500: "`internal_error`: the gateway failed",
     503: "`overloaded`: too many files at once; `Retry-After` says when to ask again. Or an engine error",
@@ -82,7 +82,7 @@ _LANGUAGE = "^([A-Za-z]{2,3}(-[A-Za-z]{2,4})?|auto|english)$"
 
 _COMMON: dict[str, Schema] = {
     "file": _text(
-        "Sound or video of any kind that is usual; what it is shows in its bytes and not in its name.", format="binary"
+        "Audio or video of any kind that is usual; what it is shows in its bytes and not in its name.", format="binary"
     ),
     "model": _text("Any name, or none: the gateway has one model.", example="whisper-1"),
     "prompt": _text("Names and context that help the model; the last 1000 characters count."),

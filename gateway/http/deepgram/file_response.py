@@ -40,7 +40,7 @@ from vad.errors import LivecueError
 __all__ = ["FileResponse", "bearer_authorization", "refusal", "utc_now"]
 
 _BLOCK_BYTES = 2**15
-"""Of raw sound, heard at once: about a second, as short as the blocks of other files."""
+"""Of raw audio, heard at once: about a second, as short as the blocks of other files."""
 
 _FULL_SCALE = 2**15
 
@@ -164,7 +164,7 @@ def _read_request(request: Request, languages: Collection[str]) -> Listen:
 
 
 async def _raw(file: SpooledFile, audio: AudioFormat) -> AsyncGenerator[bytes]:
-    """Yield raw sound as s16le mono 16 kHz.
+    """Yield raw audio as s16le mono 16 kHz.
 
     Raises:
         AudioError: it is not raw.

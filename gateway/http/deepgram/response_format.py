@@ -32,7 +32,7 @@ class FileFacts:
         request_id: name of the request.
         sha256: of the file, in hexadecimal.
         created: when it came, ISO 8601.
-        duration_s: length of its sound.
+        duration_s: length of its audio.
         model: of the engine.
     """
 

@@ -32,7 +32,7 @@ _LEAST_PROBABILITY = 1e-10
 
 
 class Usage(BaseModel):
-    """Sound that was heard, in seconds."""
+    """Audio that was heard, in seconds."""
 
     type: Literal["duration"] = "duration"
     seconds: float
@@ -210,7 +210,7 @@ def _verbose(order: Order, passages: Sequence[Passage], duration_s: float) -> Ve
 def _segment(number: int, passage: Passage, order: Order) -> Segment:
     final = passage.final
     start_sample = final.words[0].start_sample if final.words else final.start_sample
-    # engines stamp words past the end of the sound
+    # engines stamp words past the end of the audio
     end_sample = min(final.words[-1].end_sample, final.end_sample) if final.words else final.end_sample
     text = f" {final.text}"
     return Segment(
