@@ -1,4 +1,4 @@
-"""The route that telephone services call: Twilio, Telnyx, Plivo, Exotel."""
+"""The route for telephony services: Twilio, Telnyx, Plivo, Exotel."""
 
 import binascii
 from base64 import b64decode
@@ -40,28 +40,28 @@ def twilio_router(gateway: Gateway) -> APIRouter:
 
 
 class CallTransport(WebSocketTransport):
-    """A call's connection. When it is cut, that is the end of the call and no more: its last words are still wanted.
+    """A call's connection. A lost connection ends the call like a hang-up, and its last words are still transcribed.
 
     Args:
-        websocket: the server has accepted.
+        websocket: accepted.
         codec: of the call.
     """
 
     def __init__(self, websocket: WebSocket, codec: TwilioCodec) -> None:
         super().__init__(websocket)
         self._codec = codec
-        self._is_cut = False
+        self._is_lost = False
 
     async def receive(self) -> str | bytes:
-        """Return the next message; the last one is that the call is over."""
-        if self._is_cut:
+        """Return the next message; the last one is `HANG_UP`."""
+        if self._is_lost:
             await anyio.sleep_forever()  # the session ends by itself
         try:
             return await super().receive()
         except Disconnected:
             if self._codec.timeline is None:
                 raise
-            self._is_cut = True
+            self._is_lost = True
             return HANG_UP
 
 
@@ -82,14 +82,14 @@ async def _authenticate(gateway: Gateway, websocket: WebSocket) -> Caller:
     urls = list(signed_urls(websocket.headers.get("host", ""), path, telephony.public_url))
     if not any(is_signed(url, signature or "", auth_token.get_secret_value()) for url in urls):
         raise Unauthorized(
-            f"the header X-Twilio-Signature is missing or does not sign {urls[0]}: telephony.public_url says under "
-            "which address Twilio knows the gateway"
+            f"the header X-Twilio-Signature is missing or does not sign {urls[0]}: set telephony.public_url to the "
+            "address of the gateway that is configured at Twilio"
         )
-    return Caller(None)  # all calls come from a few addresses of the service
+    return Caller(None)  # no address: all calls come from a few addresses of the service
 
 
 def _authorization(websocket: WebSocket) -> str | None:
-    """Return a key as a bearer token, from where the services can put it."""
+    """Return the key as a bearer token, from where each service can put it."""
     headers = websocket.headers
     given = headers.get("authorization", "")
     scheme, _, credentials = given.partition(" ")

@@ -1,4 +1,4 @@
-"""Deepgram's answer about a file: `POST /v1/listen`, the file as the body."""
+"""Deepgram's response to a file: `POST /v1/listen`, the file as the body."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Collection
 from contextlib import aclosing, asynccontextmanager
@@ -40,7 +40,7 @@ from vad.errors import LivecueError
 __all__ = ["FileResponse", "bearer_authorization", "refusal", "utc_now"]
 
 _BLOCK_BYTES = 2**15
-"""Of raw audio, heard at once: about a second, as short as the blocks of other files."""
+"""Of raw audio per block: about a second, as short as the blocks of other files."""
 
 _FULL_SCALE = 2**15
 
@@ -54,18 +54,18 @@ _ERR_CODES = {
     429: "TOO_MANY_REQUESTS",
     503: "SERVICE_UNAVAILABLE",
 }
-"""HTTP status → Deepgram's name for it."""
+"""HTTP status → Deepgram's error code."""
 
 
 def bearer_authorization(authorization: str | None) -> str | None:
-    """Return an Authorization header as the gateway knows it: to Deepgram it is `Token KEY` or `Bearer KEY`."""
+    """Return an Authorization header with the scheme Bearer; Deepgram's is `Token KEY` or `Bearer KEY`."""
     scheme, _, secret = (authorization or "").partition(" ")
     return f"Bearer {secret}" if scheme.lower() in ("token", "bearer") else authorization
 
 
 def refusal(error: LivecueError, request_id: str) -> JSONResponse:
-    """Return the response that tells an error as Deepgram does."""
-    # a file that is none is a bad request there
+    """Return the response of an error in Deepgram's shape."""
+    # Deepgram answers 400, not 415, to an undecodable file
     status = 400 if isinstance(error, UnsupportedMedia) else reply_to(error).http_status
     is_query = isinstance(error, ProtocolError)
     err_code = "INVALID_QUERY_PARAMETER" if is_query else _ERR_CODES.get(status, "INTERNAL_SERVER_ERROR")
@@ -149,17 +149,19 @@ def utc_now() -> str:
 
 
 def _read_request(request: Request, languages: Collection[str]) -> Listen:
-    """Read what is wanted.
+    """Read the options of a request.
 
     Raises:
-        ProtocolError: it is not allowed.
-        InvalidRequest: the file is somewhere else.
+        ProtocolError: a parameter that is not allowed.
+        InvalidRequest: the body has the URL of a file.
     """
     listen = read_listen(request.query_params.multi_items(), languages)
     if listen.start.channels > 1:
-        raise ProtocolError("multichannel: files are transcribed as one channel", "multichannel")
+        raise ProtocolError(
+            "multichannel: not supported for files, which are transcribed as one channel", "multichannel"
+        )
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
-        raise InvalidRequest("a file somewhere else is not fetched: allowed is the file itself as the body")
+        raise InvalidRequest("URLs are not fetched: expected the file itself as the body")
     return listen
 
 
@@ -167,7 +169,7 @@ async def _raw(file: SpooledFile, audio: AudioFormat) -> AsyncGenerator[bytes]:
     """Yield raw audio as s16le mono 16 kHz.
 
     Raises:
-        AudioError: it is not raw.
+        AudioError: it is not in the declared format.
     """
     decoder = PcmDecoder(audio)
     async with await anyio.open_file(file.path, "rb") as stream:

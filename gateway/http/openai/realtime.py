@@ -31,13 +31,13 @@ __all__ = ["realtime_router"]
 _SUBPROTOCOL = "realtime"
 
 _KEY_SUBPROTOCOL = "openai-insecure-api-key."
-"""Before a key: a page cannot send headers with a WebSocket. It is never answered, nor logged."""
+"""Before a key: a page cannot send headers with a WebSocket. It is never echoed, nor logged."""
 
 _TRY_AGAIN = 1013
-"""RFC 6455 §7.4.1. A refusal before the upgrade is final for OpenAI's clients; this makes them come again."""
+"""RFC 6455 §7.4.1. A refusal before the upgrade is final for OpenAI's clients; this makes them retry."""
 
 _UNAUTHORIZED = 3000
-"""What OpenAI's service closes with, IANA's registry of close codes."""
+"""The close code of OpenAI's service, in IANA's registry."""
 
 _MAX_BODY_BYTES = 16_384
 
@@ -59,7 +59,7 @@ _SECRET_FORM: dict[str, object] = OPEN | {
                                 "seconds": {"type": "integer", "minimum": 10, "maximum": 7200, "default": 600},
                             },
                         },
-                        "session": {"type": ["object", "null"], "description": "What `session.update` takes."},
+                        "session": {"type": ["object", "null"], "description": "As in `session.update`."},
                     },
                 }
             }
@@ -74,7 +74,7 @@ class SecretAnswer(BaseModel):
     Attributes:
         value: what the client sends as its key.
         expires_at: in seconds since 1970.
-        session: what its sessions begin with.
+        session: initial configuration of its sessions.
     """
 
     value: str
@@ -106,7 +106,9 @@ class _Authentication:
             except Unauthorized as error:
                 self.gateway.authenticator.count_failure(error, address_of(websocket))
                 raise
-            self.gateway.authenticator.admit_by_proxy(kept.caller)  # the key behind it pays, and waits
+            self.gateway.authenticator.admit_by_proxy(
+                kept.caller
+            )  # charged and rate-limited by the key that created it
             return kept
         caller = await self.gateway.authenticator.admit(authorization, address_of(websocket))
         model = websocket.query_params.get("model", "")[:_MAX_MODEL_CHARS]
@@ -114,13 +116,13 @@ class _Authentication:
 
 
 def realtime_router(gateway: Gateway) -> APIRouter:
-    """Return the routes of a gateway at work."""
+    """Return the routes of a running gateway."""
     router = APIRouter(prefix="/v1/realtime", tags=["realtime"])
     sessions, settings = gateway.sessions, gateway.settings.realtime
     defaults = Defaults(sessions.engine.model, tuple(sessions.engine.languages), sessions.settings.segmenter)
     authentication = _Authentication(gateway, ClientSecrets(time.time, gateway.shares), defaults)
-    session = replace(sessions.settings.session, idle_timeout_s=settings.idle_timeout_s)
-    patient = with_session_settings(gateway, session)
+    session_settings = replace(sessions.settings.session, idle_timeout_s=settings.idle_timeout_s)
+    patient = with_session_settings(gateway, session_settings)
     refuse = partial(_refuse, in_band=settings.inband_auth_errors)
 
     @router.websocket("")
@@ -141,12 +143,12 @@ def realtime_router(gateway: Gateway) -> APIRouter:
         dependencies=[Security(API_KEY)],
     )
     async def create_client_secret(request: Request) -> Response:
-        """Make a secret with which a browser opens sessions of one kind, for some minutes."""
+        """Create a secret with which a browser opens sessions of one configuration, for some minutes."""
         caller = await gateway.authenticator.admit(request.headers.get("authorization"), address_of(request))
-        wishes, lifetime_s = _read(await read_body(request, _MAX_BODY_BYTES), defaults)
-        value, kept = authentication.secrets.create(caller, wishes, lifetime_s)
-        told = EffectiveSession(f"sess_{uuid4().hex}", wishes.told, wishes.include, expires_at=kept.expires_at)
-        body = msgspec.json.encode({"value": value, "expires_at": kept.expires_at, "session": told})
+        config, lifetime_s = _read_body(await read_body(request, _MAX_BODY_BYTES), defaults)
+        value, kept = authentication.secrets.create(caller, config, lifetime_s)
+        session = EffectiveSession(f"sess_{uuid4().hex}", config.told, config.include, expires_at=kept.expires_at)
+        body = msgspec.json.encode({"value": value, "expires_at": kept.expires_at, "session": session})
         return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
 
     return router
@@ -170,25 +172,25 @@ def _subprotocol(websocket: WebSocket) -> str | None:
 
 
 def _offered_key(websocket: WebSocket) -> str | None:
-    """Return the key among the subprotocols as an Authorization header, or None where there is none."""
+    """Return the key among the subprotocols as an Authorization header; None: no key."""
     for offered in websocket.scope["subprotocols"]:
         if offered.startswith(_KEY_SUBPROTOCOL):
             return f"Bearer {offered.removeprefix(_KEY_SUBPROTOCOL)}"
     return None
 
 
-def _read(body: bytes, defaults: Defaults) -> tuple[Wishes, int]:
-    """Return what the sessions of a secret begin with, and how long it holds in seconds.
+def _read_body(body: bytes, defaults: Defaults) -> tuple[Wishes, int]:
+    """Return the initial session configuration of a secret, and its lifetime in seconds.
 
     Raises:
-        InvalidRequest: the body says no such thing.
+        InvalidRequest: the body is malformed, or has a value that is not allowed.
     """
-    wishes = Wishes.of(defaults)
+    config = Wishes.of(defaults)
     if not body:
-        return wishes, _DEFAULT_LIFETIME_S
+        return config, _DEFAULT_LIFETIME_S
     try:
-        wanted = read_secret_request(body)
-        wishes = wishes if wanted.session is None else wishes.patched(wanted.session)
+        request = read_secret_request(body)
+        config = config if request.session is None else config.patched(request.session)
     except Refusal as refusal:
         raise InvalidRequest(str(refusal), refusal.field) from refusal
-    return wishes, _DEFAULT_LIFETIME_S if wanted.expires_after is None else wanted.expires_after.seconds
+    return config, _DEFAULT_LIFETIME_S if request.expires_after is None else request.expires_after.seconds

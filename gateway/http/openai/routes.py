@@ -16,14 +16,14 @@ from gateway.runtime import Gateway
 __all__ = ["rest_router"]
 
 _ALIASES = ("whisper-1",)
-"""Names that clients ask for where nobody told them another."""
+"""Names that clients request by default."""
 
-_MAX_SHOWN_CHARS = 100
-"""Of a model's name, in the refusal of it."""
+_MAX_MODEL_CHARS = 100
+"""Of a model's name, in an error message."""
 
 
 class Model(BaseModel):
-    """A model that may be asked for."""
+    """A model that may be requested."""
 
     id: str
     object: str = "model"
@@ -32,14 +32,14 @@ class Model(BaseModel):
 
 
 class ModelList(BaseModel):
-    """All of them."""
+    """All models."""
 
     object: str = "list"
     data: list[Model]
 
 
 def rest_router(gateway: Gateway) -> APIRouter:
-    """Return the routes of a gateway at work."""
+    """Return the routes of a running gateway."""
     router = APIRouter(
         prefix="/v1",
         tags=["transcription API"],
@@ -50,17 +50,17 @@ def rest_router(gateway: Gateway) -> APIRouter:
 
     @router.post("/audio/transcriptions", responses=TRANSCRIPTS | ERRORS, openapi_extra=TRANSCRIPTION_FORM)
     async def create_transcription() -> TranscriptionResponse:
-        """Write down what is said in a file."""
+        """Transcribe a file."""
         return TranscriptionResponse(gateway, Task.TRANSCRIBE)
 
     @router.post("/audio/translations", responses=TRANSCRIPTS | ERRORS, openapi_extra=TRANSLATION_FORM)
     async def create_translation() -> TranscriptionResponse:
-        """Write down in English what is said in a file; refused where the model cannot."""
+        """Transcribe a file in English; refused where the model does not translate."""
         return TranscriptionResponse(gateway, Task.TRANSLATE)
 
     @router.get("/models", responses=ERRORS, openapi_extra=OPEN)
     async def list_models(request: Request) -> ModelList:
-        """List the names of the one model there is. Any other name may be asked for too, and gets the same."""
+        """List the names of the gateway's only model, which is used for any other name too."""
         await gateway.authenticator.admit(request.headers.get("authorization"), address_of(request), needs_credit=False)
         return ModelList(data=[Model(id=name, created=created_s) for name in names])
 
@@ -69,8 +69,8 @@ def rest_router(gateway: Gateway) -> APIRouter:
         """Return one of the listed models."""
         await gateway.authenticator.admit(request.headers.get("authorization"), address_of(request), needs_credit=False)
         if model_id not in names:
-            shown = model_id[:_MAX_SHOWN_CHARS]
-            raise NotFound(f"model {shown!r}: there is none of that name; listed are {', '.join(names)}", "model")
+            name = model_id[:_MAX_MODEL_CHARS]
+            raise NotFound(f"no model {name!r}: expected one of {', '.join(names)}", "model")
         return Model(id=model_id, created=created_s)
 
     return router

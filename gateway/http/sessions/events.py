@@ -49,14 +49,7 @@ def viewers_router(gateway: Gateway) -> APIRouter:
     directory = SessionDirectory(gateway)
     slots = Admission(gateway.settings.server.max_viewers, "viewers", gateway.sessions.drain, gateway.shares)
     send_timeout_s, on_stalled = gateway.settings.session.send_timeout_s, gateway.sessions.watching.count_stalled
-
-    @contextmanager
-    def following(record: SessionRecord, after: int) -> Iterator[EventFeed]:
-        with (
-            slots.enter(Caller(record.owner), record.seen_by),
-            follow(record, directory.journal_of(record), after) as feed,
-        ):
-            yield feed
+    following = partial(_following, slots, directory)
 
     @router.get(
         "/{session_id}/events",
@@ -73,7 +66,7 @@ def viewers_router(gateway: Gateway) -> APIRouter:
         record = await directory.find(request, session_id)
         last = request.headers.get("last-event-id")
         seq = _parse_seq(last, "Last-Event-ID") if last else after  # the header is newer than the query
-        is_allowed = partial(directory.still_shows, request, record)
+        is_allowed = partial(directory.is_still_allowed, request, record)
         return EventStream(following(record, seq), send_timeout_s, on_stalled, is_allowed)
 
     @router.websocket("/{session_id}/events")
@@ -82,10 +75,18 @@ def viewers_router(gateway: Gateway) -> APIRouter:
             record = await admission.authenticate(lambda connection: directory.find(connection, session_id))
             seq = _parse_seq(websocket.query_params.get("after", "0"), "after")
             with following(record, seq) as feed:
-                is_allowed = partial(directory.still_shows, websocket, record)
+                is_allowed = partial(directory.is_still_allowed, websocket, record)
                 await EventSocket(websocket, send_timeout_s, on_stalled, is_allowed).run(feed)
 
     return router
+
+
+@contextmanager
+def _following(slots: Admission, directory: SessionDirectory, record: SessionRecord, after: int) -> Iterator[EventFeed]:
+    """Hold a slot for a viewer, and follow the session while the block lasts."""
+    journal = directory.journal_of(record)
+    with slots.enter(Caller(record.owner), record.caller), follow(record, journal, after) as feed:
+        yield feed
 
 
 def _parse_seq(text: str, field: str) -> int:
