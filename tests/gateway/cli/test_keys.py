@@ -35,11 +35,11 @@ def listed() -> list[list[str]]:
     return [re.split(r"  +", line) for line in done("list").splitlines()]
 
 
-def test_create_prints_the_key_alone_and_says_that_it_is_not_shown_again() -> None:
+def test_create_prints_the_key_alone_and_warns_that_it_cannot_be_displayed_again() -> None:
     result = keys("create", "demo")
     assert result.exit_code == 0
     assert re.fullmatch(r"lc_[A-Za-z0-9_-]{32,}\n", result.stdout)
-    assert "not shown again" in result.stderr
+    assert "cannot be displayed again" in result.stderr
 
 
 def test_list_shows_everything_but_the_key() -> None:

@@ -142,7 +142,7 @@ def test_what_is_no_certificate_is_refused_by_its_name(authority: Authority, tmp
         (ServerSettings(tls_cert=files.cert, tls_key=missing), "missing.pem: No such file"),
         (ServerSettings(tls_cert=empty), "PEM"),
         (ServerSettings(tls_cert=files.cert), "PEM"),
-        (ServerSettings(tls_cert=files.cert, tls_key=other.key), "do not belong together"),
+        (ServerSettings(tls_cert=files.cert, tls_key=other.key), "certificate and key do not match"),
         (ServerSettings(tls_cert=files.cert, tls_key=encrypted), "without a password"),
     ):
         with pytest.raises(ConfigurationError) as refused:
