@@ -1,34 +1,34 @@
-"""The gateway's branch of the error tree, and the one table from an error to what the peer is told.
+"""The gateway's branch of the error tree, and how each error is reported: status, close code and body.
 
 LivecueError
-├── AudioError …              the sound cannot be read (`vad.errors`)
-├── EngineError …             a request got no words (`decoder.types`)
-├── ProtocolError             the peer broke its dialect's rules (`gateway.wire`)
+├── AudioError …              the audio cannot be read (`vad.errors`)
+├── EngineError …             a request could not be decoded (`decoder.types`)
+├── ProtocolError             the peer violated its dialect's protocol (`gateway.wire`)
 └── GatewayError
     ├── ConfigurationError    a setting is wrong; exit code 2
-    ├── Unauthorized          no key, or a wrong one
-    ├── InsufficientCredits   the key's sound is used up
-    ├── RateLimited           the key asks too often
-    ├── ForbiddenOrigin       a page of somebody else
-    ├── ForbiddenHost         a name that may be somebody else's
+    ├── Unauthorized          no API key, or an unknown one
+    ├── InsufficientCredits   the key's credit is used up
+    ├── RateLimited           the key sends too many requests
+    ├── ForbiddenOrigin       a page of an origin that is not allowed
+    ├── ForbiddenHost         a Host header that is not a name of the gateway
     ├── InvalidRequest        a field is missing or has a value that is not allowed
-    ├── NotFound              there is nothing by that name
-    ├── MethodNotAllowed      the route is there, but not for that method
-    ├── RequestLineTooLong    an address of a length that nobody has reason for
-    ├── HeadersTooLong        the same of headers
-    ├── PayloadTooLarge       more bytes, or more sound, than is taken at once
-    ├── UnsupportedMedia      no sound of a kind that can be decoded
-    ├── Overloaded            no room for another session
-    │   └── Draining          none any more, for the gateway stops
-    ├── Lagging               sound comes faster than it can be decoded
-    ├── SlowReader            the peer does not read what it is sent
-    ├── SessionNotFound       there is none to resume, or none any more
-    ├── ResumedElsewhere      the session goes on over another connection
-    ├── SessionOpen           it is not over, and must be for that
-    ├── Unavailable           what this needs cannot be reached at the moment
-    ├── StartTimeout          connected, and never said start
-    ├── IdleTimeout           started, and fell silent
-    └── Disconnected          the peer is gone; there is nobody to tell
+    ├── NotFound              no such route, model or session
+    ├── MethodNotAllowed      the route does not have that method
+    ├── RequestLineTooLong    the request line is too long
+    ├── HeadersTooLong        the headers are too long, or too many
+    ├── PayloadTooLarge       more bytes, or more audio, than the limit
+    ├── UnsupportedMedia      no audio that can be decoded
+    ├── Overloaded            no free slot
+    │   └── Draining          the gateway is stopping
+    ├── Lagging               audio arrives faster than it can be decoded
+    ├── SlowReader            the peer does not read
+    ├── SessionNotFound       no such session to resume, or it is over
+    ├── ResumedElsewhere      the session was resumed on another connection
+    ├── SessionOpen           the session is still open
+    ├── Unavailable           a dependency cannot be reached at the moment
+    ├── StartTimeout          connected, but sent no start in time
+    ├── IdleTimeout           started, but then sent nothing
+    └── Disconnected          the peer is gone
 """
 
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ __all__ = [
 
 
 class GatewayError(LivecueError):
-    """The gateway refuses, or gives up."""
+    """A refusal or failure of the gateway."""
 
 
 class ConfigurationError(GatewayError):
@@ -83,22 +83,22 @@ class ConfigurationError(GatewayError):
 
 
 class Unauthorized(GatewayError):
-    """No API key, or one that is not known."""
+    """No API key, or an unknown one."""
 
     code = "unauthorized"
 
 
 class InsufficientCredits(GatewayError):
-    """The sound that this API key may still have transcribed is used up."""
+    """The credit of this API key is used up."""
 
     code = "insufficient_credits"
 
 
 class RateLimited(GatewayError):
-    """This API key asks too often.
+    """This API key sends too many requests.
 
     Attributes:
-        retry_after_s: when it may ask again, in seconds from now.
+        retry_after_s: when to retry, in seconds from now.
     """
 
     code = "rate_limited"
@@ -109,131 +109,129 @@ class RateLimited(GatewayError):
 
 
 class ForbiddenOrigin(GatewayError):
-    """A page of an origin that is not allowed opens a WebSocket, or sends something."""
+    """A page of an origin that is not allowed opens a WebSocket, or sends a request."""
 
     code = "forbidden_origin"
 
 
 class ForbiddenHost(GatewayError):
-    """A request came under a name that is not known to be the gateway's."""
+    """The Host header of a request is not a known name of the gateway."""
 
     code = "forbidden_host"
 
 
-class InvalidRequest(GatewayError):
+class _FieldError(GatewayError):
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class InvalidRequest(_FieldError):
     """A field of an HTTP request is missing or has a value that is not allowed.
 
     Attributes:
-        field: its name, or None where it is the whole request.
+        field: its name; None: the request as a whole.
     """
 
     code = "validation_error"
 
-    def __init__(self, message: str, field: str | None = None) -> None:
-        super().__init__(message)
-        self.field = field
 
-
-class NotFound(GatewayError):
-    """There is nothing by that name.
+class NotFound(_FieldError):
+    """No such route, model or session.
 
     Attributes:
-        field: of the request, that has the name; None where it is the route itself.
+        field: the field with the name; None: the route itself.
     """
 
     code = "not_found"
 
-    def __init__(self, message: str, field: str | None = None) -> None:
-        super().__init__(message)
-        self.field = field
-
 
 class MethodNotAllowed(GatewayError):
-    """The route does not know that method."""
+    """The route does not have that method."""
 
     code = "method_not_allowed"
 
 
 class RequestLineTooLong(GatewayError):
-    """The address of a request is longer than is read."""
+    """The request line is longer than the limit."""
 
     code = "request_line_too_long"
 
 
 class HeadersTooLong(GatewayError):
-    """The headers of a request are longer, or more, than are read."""
+    """The headers of a request are longer, or more, than the limit."""
 
     code = "headers_too_long"
 
 
 class PayloadTooLarge(GatewayError):
-    """More bytes, or more sound, than is taken at once."""
+    """More bytes, or more audio, than the limit."""
 
     code = "payload_too_large"
 
 
 class UnsupportedMedia(GatewayError):
-    """What was sent holds no sound of a kind that can be decoded."""
+    """The upload has no audio that can be decoded."""
 
     code = "unsupported_media"
 
 
 class Overloaded(GatewayError):
-    """There is no room for another session now."""
+    """There is no free slot for another session, file or viewer."""
 
     code = "overloaded"
 
 
 class Draining(Overloaded):
-    """The gateway stops: nothing is begun any more, and what goes on comes to its end."""
+    """The gateway is stopping: it begins nothing new, and finishes what is in progress."""
 
     code = "draining"
 
 
 class Lagging(GatewayError):
-    """Sound comes faster than it can be decoded, and has for too long."""
+    """Audio arrives faster than it can be decoded, and has for too long."""
 
     code = "lagging"
 
 
 class SlowReader(GatewayError):
-    """The peer does not read what it is sent."""
+    """The peer does not read what it is sent, or too slowly."""
 
     code = "slow_reader"
 
 
 class SessionNotFound(GatewayError):
-    """There is no session that a client can resume with what it said, or none any more."""
+    """No session can be resumed with what the client sent, or it is over."""
 
     code = "session_not_found"
 
 
 class ResumedElsewhere(GatewayError):
-    """The session goes on over another connection."""
+    """The session was resumed on another connection."""
 
     code = "resumed_elsewhere"
 
 
 class SessionOpen(GatewayError):
-    """The session is not over, and must be for what is wanted."""
+    """The session is still open, which the request does not allow."""
 
     code = "session_open"
 
 
 class Unavailable(GatewayError):
-    """Something that this needs cannot be reached at the moment."""
+    """A dependency, such as the journal, cannot be reached at the moment."""
 
     code = "unavailable"
 
 
 class StartTimeout(GatewayError):
-    """The peer connected and never said start."""
+    """The peer connected, but sent no start in time."""
 
     code = "start_timeout"
 
 
 class IdleTimeout(GatewayError):
-    """The peer started a session and fell silent."""
+    """The peer started a session, but then sent nothing for too long."""
 
     code = "idle_timeout"
 
@@ -246,10 +244,10 @@ class Disconnected(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a peer is told.
+    """How an error is reported to the peer.
 
     Attributes:
-        http_status: where there was no upgrade yet.
+        http_status: before the upgrade.
         close_code: of the WebSocket, RFC 6455 §7.4.1.
     """
 
@@ -298,23 +296,23 @@ _ERROR_TYPES = {
 """OpenAI's names; other refusals are `invalid_request_error`."""
 
 _OVERLOADED_RETRY_S = 5
-"""Sessions and files last minutes; asking more often is of no use."""
+"""Sessions and files take minutes; retrying more often is of no use."""
 
 
 def reply_to(error: LivecueError) -> Reply:
-    """Return what the peer is told of an error: the entry of its nearest ancestor in the table."""
+    """Return how an error is reported: the entry of its nearest ancestor in the table."""
     return next(_REPLIES[kind] for kind in type(error).__mro__ if kind in _REPLIES)
 
 
 def field_of(error: LivecueError) -> str | None:
-    """Return the name of the field that an error is about, or None."""
-    return error.field if isinstance(error, InvalidRequest | NotFound | ProtocolError) else None
+    """Return the name of the field that an error is about; None: no field."""
+    return error.field if isinstance(error, _FieldError | ProtocolError) else None
 
 
 def error_body(error: LivecueError) -> dict[str, dict[str, object]]:
-    """Return the JSON body of an HTTP refusal, in the one shape there is.
+    """Return the JSON body of an HTTP error.
 
-    `type` and `param` are what OpenAI's clients read beside `code` and `message`; `details` is an object or null.
+    `type` and `param`, beside `code` and `message`, are what OpenAI's clients read; `details` is an object or null.
     """
     field = field_of(error)
     retry_after_s = _retry_after_s(error)
@@ -330,7 +328,7 @@ def error_body(error: LivecueError) -> dict[str, dict[str, object]]:
 
 
 def error_headers(error: LivecueError) -> dict[str, str]:
-    """Return the headers of an HTTP refusal: when to ask again, where asking again is of use."""
+    """Return the headers of an HTTP error: Retry-After, where a retry is of use."""
     retry_after_s = _retry_after_s(error)
     return {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
 

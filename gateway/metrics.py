@@ -39,7 +39,7 @@ class Metrics:
         self.files_ended = Counter(
             "livecue_files_ended_total", "Uploaded files that ended, by outcome", ["outcome"], registry=registry
         )
-        self.audio_s = Counter("livecue_audio_seconds_total", "Sound heard", registry=registry)
+        self.audio_s = Counter("livecue_audio_seconds_total", "Audio heard", registry=registry)
         self.cues_replaced = Counter(
             "livecue_partial_cues_replaced_total", "Partial cues a slow reader never got", registry=registry
         )
@@ -115,7 +115,7 @@ class _DoorkeeperCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         authenticator = self._authenticator
-        spent = CounterMetricFamily("livecue_key_audio_seconds", "Sound spent, by name of the key", labels=["key"])
+        spent = CounterMetricFamily("livecue_key_audio_seconds", "Audio spent, by name of the key", labels=["key"])
         for name, audio_s in authenticator.spent_s.items():
             spent.add_metric([name], audio_s)
         yield spent
@@ -189,7 +189,7 @@ class _UpstreamCollector(Collector):
         labels = ["upstream", "model"]
         answers = CounterMetricFamily("livecue_upstream_answers", "Requests, by outcome", labels=[*labels, "outcome"])
         retries = CounterMetricFamily("livecue_upstream_retries", "Requests that were made again", labels=labels)
-        audio_s = CounterMetricFamily("livecue_upstream_audio_seconds", "Sound sent", labels=labels)
+        audio_s = CounterMetricFamily("livecue_upstream_audio_seconds", "Audio sent", labels=labels)
         cost = CounterMetricFamily("livecue_upstream_cost", "What it costs, as priced in the settings", labels=labels)
         in_flight = GaugeMetricFamily("livecue_upstream_in_flight", "Requests under way", labels=labels)
         limit = GaugeMetricFamily("livecue_upstream_limit", "Most requests at once, now", labels=labels)

@@ -61,6 +61,7 @@ async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gate
     ):
         sessions.metrics.watch(authenticator)
         sessions.metrics.watch_journal(journal.counts)
+        sessions.metrics.watch_upstreams(sessions.engine.pool)
         shares = Shares(authenticator.tenant_of, settings.limits.max_share)
         live = Admission(settings.server.max_sessions, "sessions", sessions.drain, shares)
         files = Admission(settings.files.max_files, "files", sessions.drain, shares)

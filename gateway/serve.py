@@ -116,7 +116,7 @@ async def _obey(
 
 def _reload(gateway: Gateway, read_settings: Callable[[], Settings] | None, certificate: Certificate | None) -> None:
     if certificate is not None:
-        certificate.reload_if_right()
+        certificate.try_reload()
     if read_settings is None:
         return
     try:

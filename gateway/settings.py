@@ -73,7 +73,7 @@ class SessionSettings:
         eager_finals: whether a final is decoded at the first short pause, so that it is there when the pause turns out
             to be the end. Costs a decode for each pause that is none.
         max_partial_stretch: partials come at most this many times less often while the engine is behind.
-        ack_interval_s: sound between two acks.
+        ack_interval_s: audio between two acks.
         start_timeout_s: a peer that has not said start by then is not going to (OpenAI's clients wait as long).
         idle_timeout_s: a peer that sends nothing at all for so long is gone; clients send keepalives more often.
         unused_timeout_s: a peer that has never sent anything is not going to, also where its dialect lets peers be idle
@@ -192,7 +192,7 @@ class FileSettings:
 
     Attributes:
         max_files: files in work at once; one more is refused with 503. 8: each holds its upload on disk, a decoder
-            process, and the sound of its utterances outstanding in memory.
+            process, and the audio of its utterances outstanding in memory.
         max_outstanding: utterances of one file that wait for their words at once. 32: one batch of 16 is decoded while
             the next waits, and of the longest utterances they are 51 MB.
     """
@@ -211,8 +211,8 @@ class UploadSettings:
         max_fields: parts of a form. 1000: Starlette's own limit.
         max_header_bytes: one header line of a part. 4 KiB: a name of a file is at most 255 bytes.
         receive_timeout_s: when the whole request must have come. The largest one at 1 Mbit/s takes 210 s.
-        max_duration_s: sound decoded of one file. Four hours: silence in FLAC packs 276 hours into 25 MiB.
-        decode_wait_s: how long the decoder is waited for, in all; the time sound waits to be taken does not count.
+        max_duration_s: audio decoded of one file. Four hours: silence in FLAC packs 276 hours into 25 MiB.
+        decode_wait_s: how long the decoder is waited for, in all; the time audio waits to be taken does not count.
             Four hours of Opus take 30 s of a core.
         decode_cpu_s: processor time of the decoder, for when nobody waits; as long.
         decode_memory_bytes: address space of the decoder. The libraries take 140 MiB, 25 MiB of MP3, MP4, Ogg or FLAC
@@ -254,7 +254,7 @@ class JournalSettings:
         database: SQLite file; None: `livecue/journal.db` in the user's data directory. It holds what people said.
         retention_days: a session is deleted so long after its end; None or `inf`: never. A month: time to fetch the
             transcript of a meeting, and not an archive.
-        record: whether the sound is kept too, as FLAC beside the database.
+        record: whether the audio is kept too, as FLAC beside the database.
     """
 
     enabled: bool = True

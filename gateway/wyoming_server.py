@@ -10,7 +10,8 @@ import anyio
 from anyio.abc import SocketAttribute, SocketListener, SocketStream
 
 from decoder.languages import LANGUAGE_NAMES
-from gateway.access.authenticator import Caller, is_loopback
+from gateway.access.authenticator import Caller
+from gateway.access.origin import is_loopback
 from gateway.errors import ConfigurationError, Disconnected, IdleTimeout
 from gateway.runtime import Gateway, serve
 from gateway.settings import ServerSettings

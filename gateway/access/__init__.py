@@ -1,1 +1,1 @@
-"""Who may use the gateway, and how much: keys, secrets, tokens, rate limits, admission."""
+"""Access control: API keys, client secrets, view tokens, rate limits, admission."""

@@ -1,4 +1,4 @@
-"""How many sessions, or files, there is room for, and how much of it is for whom."""
+"""Admission control: how many sessions or files may be open at once, and each tenant's share of that."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,35 +16,36 @@ __all__ = ["Admission", "Shares"]
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How a limit is shared.
+    """How a limit is shared between tenants.
 
     Attributes:
-        tenant_of: returns who a caller is among those who share; None: there is nobody to share with.
-        most: of a limit, for one of them, 0..1.
+        tenant_of: returns the tenant of a caller; None: the limit is not shared.
+        most: fraction of a limit for one tenant, 0..1.
     """
 
     tenant_of: Callable[[Caller], str | None] = lambda caller: None
     most: float = 1.0
 
     def of(self, limit: int) -> int:
-        """Return how many of a limit are for one tenant: one at least."""
+        """Return one tenant's share of a limit, at least 1."""
         return max(1, round(limit * self.most))
 
 
 class Admission:
-    """Lets in as many as there is room for, until the gateway stops.
+    """Admits callers while there are free slots, and none while the gateway drains.
 
     Args:
-        most: at once.
-        what: they are called, in the refusal of one more.
+        most: slots.
+        what: name of what takes a slot, in the plural, for messages.
         drain: of the gateway.
-        shares: how many of these are for one tenant.
+        shares: how the slots are shared between tenants.
     """
 
     def __init__(
         self, most: int, what: str = "sessions", drain: Drain | None = None, shares: Shares | None = None
     ) -> None:
         self.open = 0
+        """Slots taken."""
         self._most = most
         self._what = what
         self._drain = drain or Drain()
@@ -54,18 +55,18 @@ class Admission:
 
     @contextmanager
     def enter(self, *callers: Caller) -> Iterator[None]:
-        """Hold a place while the block lasts.
+        """Hold a slot while the block lasts.
 
         Args:
-            callers: on whose account: all of them must have room in their share.
+            callers: whose shares the slot counts against: each of them must have one left.
 
         Raises:
-            Draining: the gateway stops.
-            Overloaded: there is none.
+            Draining: the gateway is stopping.
+            Overloaded: there is no free slot.
         """
         self._drain.check()
         if self.open >= self._most:
-            raise Overloaded(f"{self.open} {self._what} are open: there is room for no more")
+            raise Overloaded(f"{self.open} {self._what} are open (limit {self._most})")
         tenants = {tenant for caller in callers if (tenant := self._shares.tenant_of(caller)) is not None}
         for tenant in tenants:
             if self._held[tenant] >= self._shares.of(self._most):
@@ -82,6 +83,6 @@ class Admission:
             self._left = anyio.Event()
 
     async def emptied(self) -> None:
-        """Return when nobody holds a place."""
+        """Wait until no slot is taken."""
         while self.open:
             await self._left.wait()

@@ -1,36 +1,36 @@
-"""What stays when the state database is lost: that there were keys. A gateway does not open for want of them."""
+"""Marker files that outlive the state database: without its keys, a gateway must not start and admit every caller."""
 
 import logging
 from pathlib import Path
 
 from gateway.sqlite import data_path
 
-__all__ = ["mark_of_keys", "mark_that_keys_exist"]
+__all__ = ["key_marker", "write_key_markers"]
 
 logger = logging.getLogger("livecue.auth")
 
 _NAME = "keys-were-made"
 
 _TEXT = """API keys were made for livecue, in {path}.
-A gateway that finds this file and no keys does not start: it would be open to everybody. Delete it to allow that.
+A gateway that finds this file and no keys does not start: it would admit every caller. Delete it to allow that.
 """
 
 
-def mark_of_keys(database: Path) -> Path | None:
-    """Return the file that says that keys were made, for that state database or by this user; None: there is none."""
-    return next((path for path in _places(database) if path.exists()), None)
+def key_marker(database: Path) -> Path | None:
+    """Return the file that marks that keys were made, for that state database or by this user; None: no such file."""
+    return next((path for path in _paths(database) if path.exists()), None)
 
 
-def mark_that_keys_exist(database: Path) -> None:
-    """Leave such files where they are not yet: beside the database and in the user's data directory."""
-    for path in _places(database):
+def write_key_markers(database: Path) -> None:
+    """Create the missing marker files: beside the database and in the user's data directory."""
+    for path in _paths(database):
         try:
             if not path.exists():
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 path.write_text(_TEXT.format(path=database), encoding="utf-8")
         except OSError as error:
-            logger.warning("that there are keys cannot be noted in %s: %s", path, error.strerror)
+            logger.warning("marker file of the API keys cannot be written path=%s: %s", path, error.strerror)
 
 
-def _places(database: Path) -> tuple[Path, Path]:
+def _paths(database: Path) -> tuple[Path, Path]:
     return database.with_name(f"{database.name}.{_NAME}"), data_path(_NAME)

@@ -1,4 +1,4 @@
-"""The API keys that are written down: made, listed, revoked, granted more, and charged for what they have used."""
+"""The API keys in the state database: created, listed, revoked, granted credit, and charged for their usage."""
 
 import re
 import secrets
@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.access.accounts import STATIC_PREFIX
 from gateway.access.api_keys import Key, digest_of
 from gateway.errors import ConfigurationError
 from gateway.sqlite import Schema, StateDatabase
 
-__all__ = ["KEYS_SCHEMA", "STATIC_PREFIX", "KeyStore", "StoredKey"]
+__all__ = ["KEYS_SCHEMA", "KeyStore", "StoredKey"]
 
 KEYS_SCHEMA = Schema(
     "keys",
@@ -32,13 +33,10 @@ KEYS_SCHEMA = Schema(
         ),
     ),
 )
-"""A revoked key stays: what it is still charged for has to go somewhere, and its name means no other key later."""
-
-STATIC_PREFIX = "static-"
-"""Of the names that the keys in the settings get."""
+"""A revoked key stays: its last usage is still charged to it, and its name is never used for another key."""
 
 _KEY_PREFIX = "lc_"
-"""Tells people, and programs that look for leaked secrets, what they have found."""
+"""Lets people, and scanners for leaked secrets, recognize a key."""
 
 _RANDOM_BYTES = 32
 
@@ -60,7 +58,7 @@ class StoredKey:
 
     Attributes:
         last_four: its last characters.
-        created_s: when it was made, in seconds since 1970.
+        created_s: when it was created, in seconds since 1970.
     """
 
     key: Key
@@ -69,7 +67,7 @@ class StoredKey:
 
 
 class KeyStore:
-    """The keys in the state database. Without its file there are none; the first key makes it. All methods block.
+    """The keys in the state database, whose file is created with the first key. All methods block.
 
     Args:
         database: with `KEYS_SCHEMA` among its schemas.
@@ -81,39 +79,39 @@ class KeyStore:
 
     @property
     def path(self) -> Path:
-        """Where they are."""
+        """File of the database."""
         return self._database.path
 
     def create(
         self, name: str, created_s: float, requests_per_minute: int | None = None, credit_s: float | None = None
     ) -> str:
-        """Make a key and return it; nobody can read it again.
+        """Create a key and return it; only its digest is stored.
 
         Args:
-            name: 1 to 64 letters, digits, `.`, `_` and `-`, which no key has had before.
+            name: 1 to 64 letters, digits, `.`, `_` and `-`, which no key has had, not even a revoked one.
             created_s: now, in seconds since 1970.
             requests_per_minute: at least 1; None: any number.
             credit_s: at least 0; None: any amount.
 
         Raises:
-            ConfigurationError: the name cannot be had.
+            ConfigurationError: the name is not allowed, or taken.
             StateUnavailable: the database cannot be written.
         """
         if not _NAME.fullmatch(name) or name.startswith(STATIC_PREFIX):
             raise ConfigurationError(
-                f"name {name!r}: a name is 1 to 64 letters, digits, '.', '_' and '-', begins with a letter or digit, "
-                f"and not with {STATIC_PREFIX!r}"
+                f"name {name!r}: expected 1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit, "
+                f"but not with {STATIC_PREFIX!r}"
             )
         secret = _KEY_PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
         row = (name, digest_of(secret), secret[-4:], created_s, requests_per_minute, credit_s)
         try:
             self._database.write(lambda connection: connection.execute(_INSERT, row))
         except sqlite3.IntegrityError:
-            raise ConfigurationError(f"name {name!r}: there is, or was, a key of that name") from None
+            raise ConfigurationError(f"name {name!r}: a key has, or had, that name") from None
         return secret
 
     def all(self) -> tuple[StoredKey, ...]:
-        """Return every key that was ever made, the oldest first.
+        """Return every key, including revoked ones, the oldest first.
 
         Raises:
             StateUnavailable: the database cannot be read.
@@ -121,14 +119,14 @@ class KeyStore:
         return self._database.read(_select) if self._database.exists() else ()
 
     def changed(self) -> tuple[StoredKey, ...] | None:
-        """Return every key as `all` does, or None where nothing has been written elsewhere since the last look here.
+        """Return every key as `all` does, or None where no other connection has written since the last read.
 
         Raises:
             StateUnavailable: the database cannot be read.
         """
         if not self._database.exists():
             return None
-        # counts what other connections have written, in microseconds
+        # changes when another connection writes; takes microseconds
         ((version,),) = self._database.read(lambda connection: connection.execute("PRAGMA data_version").fetchall())
         if version == self._read_version:
             return None
@@ -137,34 +135,34 @@ class KeyStore:
         return stored
 
     def revoke(self, name: str) -> None:
-        """Let a key in no more.
+        """Revoke a key.
 
         Raises:
-            ConfigurationError: there is no such key.
+            ConfigurationError: no such key.
             StateUnavailable: the database cannot be written.
         """
         self._update(name, "is_revoked = 1")
 
     def grant(self, name: str, audio_s: float) -> None:
-        """Add to what a key may use.
+        """Add to the credit of a key.
 
         Args:
-            name: of a key that has a limit.
-            audio_s: above 0.
+            name: of a key with limited credit.
+            audio_s: seconds of audio, above 0.
 
         Raises:
-            ConfigurationError: there is no such key, or it has no limit.
+            ConfigurationError: no such key, or its credit is unlimited.
             StateUnavailable: the database cannot be written.
         """
         if any(stored.key.name == name and stored.key.credit_s is None for stored in self.all()):
-            raise ConfigurationError(f"name {name!r}: this key has no limit that could be raised")
+            raise ConfigurationError(f"name {name!r}: the credit of this key is unlimited")
         self._update(name, "credit_s = credit_s + ?", audio_s)
 
     def charge(self, used_s: Mapping[bytes, float]) -> tuple[StoredKey, ...]:
-        """Add sound to what keys have used, and return every key as it is then.
+        """Add audio to the usage of keys, and return every key as it is then.
 
         Args:
-            used_s: digest → sound. Other gateways may charge the same keys; nothing of theirs is overwritten.
+            used_s: digest → seconds of audio. Other gateways may charge the same keys; their charges are kept.
 
         Raises:
             StateUnavailable: the database cannot be written, and nothing has been charged.
@@ -178,11 +176,11 @@ class KeyStore:
         return self._database.write(work)
 
     def _update(self, name: str, assignment: str, *values: float) -> None:
-        statement = f"UPDATE keys SET {assignment} WHERE name = ? AND NOT is_revoked"  # noqa: S608  # our own words
+        statement = f"UPDATE keys SET {assignment} WHERE name = ? AND NOT is_revoked"  # noqa: S608  # of constants
         is_there = self._database.exists()
         if not is_there or not self._database.write(lambda c: c.execute(statement, (*values, name)).rowcount):
             names = ", ".join(stored.key.name for stored in self.all() if not stored.key.is_revoked)
-            raise ConfigurationError(f"name {name!r}: no such key; there are {names or 'none'}")
+            raise ConfigurationError(f"name {name!r}: no such key; existing: {names or 'none'}")
 
 
 def _select(connection: sqlite3.Connection) -> tuple[StoredKey, ...]:

@@ -1,4 +1,4 @@
-"""API keys and what they allow: requests a minute, and seconds of sound. PURE."""
+"""API keys and what they allow: requests per minute, and seconds of audio. PURE."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,29 +10,29 @@ __all__ = ["Account", "Key", "TokenBucket", "digest_of"]
 _SECONDS_PER_MINUTE = 60.0
 
 _ROUNDING_TOKENS = 1e-6
-"""What fractions of tokens that add up to a whole one may fall short of it."""
+"""Tolerance for fractions of tokens whose sum should be a whole token."""
 
 
 def digest_of(secret: str) -> bytes:
-    """Return what is kept of a key: its SHA-256.
+    """Return the SHA-256 of a key, which is stored in its place.
 
-    A slow password hash would be of no use. Keys that livecue makes have 256 random bits, which nobody guesses however
-    fast the hash; and a slow one would be paid for by every request.
+    A slow password hash would not help: livecue's keys have 256 random bits, which cannot be guessed however fast the
+    hash is, and every request would pay for a slow one.
     """
     return sha256(secret.encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key, and what it allows.
+    """A key and what it allows.
 
     Attributes:
-        name: who uses it; never used for a second key.
-        digest: of the key, which itself is not kept.
+        name: unique, also among revoked keys.
+        digest: of the key, which itself is not stored.
         requests_per_minute: at least 1; None: any number.
-        credit_s: sound granted so far; None: any amount.
-        used_s: sound spent so far, as far as it has been written down.
-        is_revoked: whether it lets nobody in any more.
+        credit_s: audio granted so far; None: unlimited.
+        used_s: audio used so far, as far as it is in the database.
+        is_revoked: whether it is no longer valid.
     """
 
     name: str
@@ -44,11 +44,11 @@ class Key:
 
 
 class TokenBucket:
-    """Allows so many requests at once, and then as many again spread over each minute.
+    """Allows a burst of so many requests, and then as many spread over each minute.
 
     Args:
         per_minute: at least 1.
-        now_s: on any clock that does not go back.
+        now_s: on a monotonic clock.
     """
 
     def __init__(self, per_minute: int, now_s: float) -> None:
@@ -60,28 +60,30 @@ class TokenBucket:
         """Count one request.
 
         Raises:
-            RateLimited: it is one too many; it is not counted, and the error says when the next is allowed.
+            RateLimited: it exceeds the rate; it is not counted, and the error has the time until the next is allowed.
         """
         per_second = self.per_minute / _SECONDS_PER_MINUTE
         self._tokens = min(float(self.per_minute), self._tokens + (now_s - self._filled_s) * per_second)
         self._filled_s = now_s
         if self._tokens < 1 - _ROUNDING_TOKENS:
             wait_s = (1 - self._tokens) / per_second
-            raise RateLimited(f"{self.per_minute} requests a minute are allowed: ask again in {wait_s:.1f} s", wait_s)
+            raise RateLimited(
+                f"too many requests (limit {self.per_minute} per minute): retry in {wait_s:.1f} s", wait_s
+            )
         self._tokens -= 1
 
 
 class Account:
-    """What a gateway knows of one key: what is written down, and what has been spent since.
+    """One key in memory: its row of the database, and its usage since that was read.
 
     Args:
-        key: as it is written down.
+        key: as it is in the database.
         now_s: on the clock of `admit`.
     """
 
     def __init__(self, key: Key, now_s: float) -> None:
         self.unwritten_s = 0.0
-        """Sound spent that `key.used_s` does not hold yet."""
+        """Audio used that `key.used_s` does not include yet."""
         self._key = key
         self._bucket = _bucket(key, now_s)
 
@@ -92,49 +94,49 @@ class Account:
 
     @property
     def left_s(self) -> float | None:
-        """Sound that may still be heard, never below 0; None: any amount."""
+        """Remaining credit in seconds of audio, never below 0; None: unlimited."""
         key = self._key
         return None if key.credit_s is None else max(0.0, key.credit_s - key.used_s - self.unwritten_s)
 
     def admit(self, now_s: float, *, needs_credit: bool = True) -> None:
-        """Count one request, and let it in.
+        """Count one request, and check that it is allowed.
 
         Args:
             now_s: on the clock of the account.
-            needs_credit: whether it is refused where the sound is used up.
+            needs_credit: whether to refuse it where the credit is used up.
 
         Raises:
             Unauthorized: the key has been revoked.
-            RateLimited: it asks too often.
-            InsufficientCredits: its sound is used up.
+            RateLimited: the key sends too many requests.
+            InsufficientCredits: its credit is used up.
         """
         if self._bucket is not None and not self._key.is_revoked:
             self._bucket.take(now_s)
         self.check(needs_credit=needs_credit)
 
     def check(self, *, needs_credit: bool = True) -> None:
-        """See that the key may go on.
+        """Check that the key is valid and has credit left.
 
         Raises:
             Unauthorized: the key has been revoked.
-            InsufficientCredits: its sound is used up.
+            InsufficientCredits: its credit is used up.
         """
         if self._key.is_revoked:
             raise Unauthorized("this API key has been revoked")
         if needs_credit and self.left_s == 0:
-            raise InsufficientCredits(f"the {self._key.credit_s:g} s of sound granted to this API key are used up")
+            raise InsufficientCredits(f"the credit of this API key, {self._key.credit_s:g} s of audio, is used up")
 
     def spend(self, audio_s: float) -> None:
-        """Count sound that has been heard; what is left may be less than that, and is then nothing."""
+        """Count audio as used; where that is more than the remaining credit, none is left."""
         self.unwritten_s += audio_s
 
     def read(self, key: Key, now_s: float, written_s: float = 0.0) -> None:
-        """Take over what is written down now.
+        """Update the key from the database.
 
         Args:
             key: as it was read.
             now_s: on the clock of `admit`.
-            written_s: of the sound spent here, what `key.used_s` holds for the first time.
+            written_s: of the audio used here, what `key.used_s` includes for the first time.
         """
         if key.requests_per_minute != self._key.requests_per_minute:
             self._bucket = _bucket(key, now_s)

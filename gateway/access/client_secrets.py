@@ -1,4 +1,4 @@
-"""Secrets that a server gives to its own clients: each opens sessions of one kind for some minutes. Kept in memory."""
+"""Client secrets, kept in memory: short-lived credentials that a server gives its clients, for one session config."""
 
 import secrets
 from collections.abc import Callable
@@ -13,33 +13,33 @@ from gateway.wire.openai_realtime.session_config import SessionConfig
 __all__ = ["PREFIX", "ClientSecret", "ClientSecrets"]
 
 PREFIX = "ek_"
-"""As OpenAI's begin. An API key must not."""
+"""As OpenAI's secrets begin. An API key must not."""
 
 MAX_SECRETS = 4_096
-"""At once. Each holds the wishes of a session, 16 KiB at most: 64 MiB in all."""
+"""At once. Each holds a session configuration of at most 16 KiB: 64 MiB in all."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientSecret:
-    """What a secret stands for.
+    """What a secret grants.
 
     Attributes:
-        caller: who made it, and pays.
-        wishes: what its sessions begin with.
-        expires_at: in seconds since 1970; sessions that are open then go on.
+        caller: who created it, and is charged.
+        config: initial configuration of its sessions.
+        expires_at: in seconds since 1970; sessions that are open then continue.
     """
 
     caller: Caller
-    wishes: SessionConfig
+    config: SessionConfig
     expires_at: int
 
 
 class ClientSecrets:
-    """Makes secrets and knows those that have not expired, by their hash.
+    """Creates secrets, and keeps the hashes of those that have not expired.
 
     Args:
         clock: seconds since 1970.
-        shares: how many of them are for one tenant.
+        shares: each tenant's share of the secrets.
     """
 
     def __init__(self, clock: Callable[[], float], shares: Shares | None = None) -> None:
@@ -47,32 +47,32 @@ class ClientSecrets:
         self._clock = clock
         self._secrets: dict[bytes, ClientSecret] = {}
 
-    def create(self, caller: Caller, wishes: SessionConfig, lifetime_s: int) -> tuple[str, ClientSecret]:
-        """Return a new secret, and what it stands for.
+    def create(self, caller: Caller, config: SessionConfig, lifetime_s: int) -> tuple[str, ClientSecret]:
+        """Return a new secret, and what it grants.
 
         Raises:
-            Overloaded: too many have not expired.
+            Overloaded: too many unexpired secrets, in all or of the caller.
         """
         now_s = self._clock()
         self._secrets = {digest: kept for digest, kept in self._secrets.items() if kept.expires_at > now_s}
         if len(self._secrets) >= MAX_SECRETS:
-            raise Overloaded(f"{len(self._secrets)} client secrets have not expired: there is room for no more")
+            raise Overloaded(f"{len(self._secrets)} client secrets have not expired (limit {MAX_SECRETS})")
         if (tenant := self._shares.tenant_of(caller)) is not None:
             own = sum(self._shares.tenant_of(kept.caller) == tenant for kept in self._secrets.values())
             if own >= self._shares.of(MAX_SECRETS):
                 raise Overloaded(f"{own} client secrets of {tenant} have not expired, which is its share")
         secret = PREFIX + secrets.token_hex(32)
-        kept = ClientSecret(caller, wishes, int(now_s) + lifetime_s)
+        kept = ClientSecret(caller, config, int(now_s) + lifetime_s)
         self._secrets[digest_of(secret)] = kept
         return secret, kept
 
     def redeem(self, secret: str) -> ClientSecret:
-        """Return what a secret stands for; it may be redeemed again until it expires.
+        """Return what a secret grants; it may be redeemed again until it expires.
 
         Raises:
-            Unauthorized: it is not known, or has expired.
+            Unauthorized: it is unknown, or has expired.
         """
         kept = self._secrets.get(digest_of(secret))
         if kept is None or kept.expires_at <= self._clock():
-            raise Unauthorized("this client secret is not known here, or has expired")
+            raise Unauthorized("unknown or expired client secret")
         return kept

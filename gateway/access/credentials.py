@@ -1,4 +1,4 @@
-"""How a page brings its key to a WebSocket of livecue's own: it can send no header, but it can name subprotocols."""
+"""Credentials of a request: headers, or a WebSocket subprotocol that stands for one, as pages cannot set headers."""
 
 import re
 from base64 import urlsafe_b64decode
@@ -13,22 +13,22 @@ __all__ = ["address_of", "authorization_of", "subprotocol_of"]
 _SUBPROTOCOL = "livecue"
 
 _KEY_SUBPROTOCOL = "livecue-key."
-"""Before a key in base64url without padding. It is never answered, nor logged."""
+"""Before a key in base64url without padding. It is never echoed, nor logged."""
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
-"""RFC 4648 §5; the decoder would skip whatever else there is."""
+"""RFC 4648 §5; the decoder would skip other characters."""
 
 
 def address_of(connection: HTTPConnection) -> str | None:
-    """Return the address that a request comes from; None where it is not known."""
+    """Return the client's address of a request; None: unknown."""
     return None if connection.client is None else connection.client.host
 
 
 def authorization_of(connection: HTTPConnection) -> str | None:
-    """Return the Authorization header of a request; without one, the header that a subprotocol stands for.
+    """Return the Authorization header of a request; without one, a header made from a subprotocol with a key.
 
     Raises:
-        InvalidRequest: there is a subprotocol for a key, and no key in it.
+        InvalidRequest: such a subprotocol has no valid key.
     """
     given = connection.headers.get("authorization")
     if given is not None or not isinstance(connection, WebSocket):
@@ -39,7 +39,7 @@ def authorization_of(connection: HTTPConnection) -> str | None:
 
 
 def subprotocol_of(websocket: WebSocket) -> str | None:
-    """Return the subprotocol that is taken, of those that are offered."""
+    """Return the subprotocol to accept, of those that are offered; None: none of them."""
     return _SUBPROTOCOL if _SUBPROTOCOL in websocket.scope["subprotocols"] else None
 
 
@@ -49,4 +49,4 @@ def _key_in(encoded: str) -> str:
             raise ValueError("another character")
         return urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
     except ValueError as error:
-        raise InvalidRequest(f"subprotocol {_KEY_SUBPROTOCOL}KEY: the key is wanted in base64url") from error
+        raise InvalidRequest(f"subprotocol {_KEY_SUBPROTOCOL}KEY: expected a key in base64url") from error

@@ -1,4 +1,4 @@
-"""Whether the gateway is draining: nothing new begins, and what goes on has a deadline."""
+"""The drain state of a gateway: no new work begins, and the work in progress has a deadline."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -14,56 +14,56 @@ __all__ = ["Drain"]
 _Outcome = TypeVar("_Outcome")
 
 
-class _Undone:
-    """What a work has for an outcome that was not done in time."""
+class _Unfinished:
+    """The outcome of work that the deadline has cancelled."""
 
 
-_UNDONE = _Undone()
+_UNFINISHED = _Unfinished()
 
 
 class Drain:
-    """Whether a gateway is being drained, and whom that concerns."""
+    """Whether a gateway drains, and the callbacks to run when it begins to."""
 
     def __init__(self) -> None:
         self.has_begun = False
         self.is_due = anyio.Event()
-        """Set when time is up."""
-        self._concerned: set[Callable[[], None]] = set()
+        """Set at the deadline."""
+        self._callbacks: set[Callable[[], None]] = set()
 
     @contextmanager
     def calling(self, on_begin: Callable[[], None]) -> Iterator[None]:
-        """Call somebody when it begins, if it does while the block lasts; at once, where it has begun."""
-        self._concerned.add(on_begin)
+        """Call `on_begin` if the drain begins while the block lasts, or at once if it has begun already."""
+        self._callbacks.add(on_begin)
         if self.has_begun:
             on_begin()
         try:
             yield
         finally:
-            self._concerned.discard(on_begin)
+            self._callbacks.discard(on_begin)
 
     def check(self) -> None:
-        """Let something new begin.
+        """Check that new work may begin.
 
         Raises:
             Draining: it must not.
         """
         if self.has_begun:
-            raise Draining("the gateway stops: try again in a moment, or elsewhere")
+            raise Draining("the gateway is stopping: retry in a moment, or at another gateway")
 
     async def before_due(self, work: Callable[[], Awaitable[_Outcome]]) -> _Outcome:
-        """Return the outcome of a work that ends when time is up.
+        """Return the outcome of the work, which is cancelled at the deadline.
 
         Raises:
-            Draining: it was not done by then.
+            Draining: it was cancelled.
             LivecueError, ClientDisconnect: by the work.
         """
-        outcome = await work_until(self.is_due.wait, work, _UNDONE)
-        if isinstance(outcome, _Undone):
-            raise Draining("the gateway stops, and this is not finished: ask again in a moment")
+        outcome = await work_until(self.is_due.wait, work, _UNFINISHED)
+        if isinstance(outcome, _Unfinished):
+            raise Draining("the gateway is stopping before this was finished: retry in a moment")
         return outcome
 
     def begin(self) -> None:
-        """Let nothing new begin from now on."""
+        """Refuse new work from now on."""
         self.has_begun = True
-        for on_begin in tuple(self._concerned):
+        for on_begin in tuple(self._callbacks):
             on_begin()

@@ -1,4 +1,4 @@
-"""Requests with a wrong key, by the address they come from: throttled, and logged once a minute with their number."""
+"""Failed authentication by address: throttled, and logged once a minute with their number."""
 
 import logging
 from collections.abc import Callable
@@ -12,10 +12,10 @@ __all__ = ["FailedLogins", "network_of"]
 logger = logging.getLogger("livecue.auth")
 
 MAX_PER_MINUTE = 60
-"""Of one address. A client that is set up wrongly tries once a second at most."""
+"""Of one address. A misconfigured client retries once a second at most."""
 
 _MAX_ADDRESSES = 10_000
-"""Counted each by itself; those beyond are counted together."""
+"""Counted separately; further ones are counted together."""
 
 _OTHERS = "others"
 
@@ -24,7 +24,7 @@ _MINUTE_S = 60.0
 
 @dataclass(slots=True)
 class _Minute:
-    """What has come of an address since the first failure."""
+    """The failures of an address since its first."""
 
     began_s: float
     failures: int = 0
@@ -34,7 +34,7 @@ class FailedLogins:
     """Counts failures by address.
 
     Args:
-        clock: seconds that do not go back.
+        clock: monotonic, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -42,10 +42,10 @@ class FailedLogins:
         self._minutes: dict[str, _Minute] = {}
 
     def add(self, address: str | None) -> None:
-        """Count one failure; of an address that is not known, nobody is held back.
+        """Count one failure; unknown addresses are not throttled.
 
         Raises:
-            RateLimited: there have been too many from there in this minute.
+            RateLimited: too many from this address within a minute.
         """
         name = network_of(address or _OTHERS)
         if name not in self._minutes and len(self._minutes) >= _MAX_ADDRESSES:
@@ -54,10 +54,14 @@ class FailedLogins:
         minute.failures += 1
         if address is not None and minute.failures > MAX_PER_MINUTE:
             wait_s = max(1.0, minute.began_s + _MINUTE_S - self._clock())
-            raise RateLimited(f"too many wrong keys from {name}: ask again in {wait_s:.0f} s", wait_s)
+            raise RateLimited(f"too many wrong keys from {name}: retry in {wait_s:.0f} s", wait_s)
 
     def report(self, *, at_end: bool = False) -> None:
-        """Log those whose minute is over, a line an address."""
+        """Log one line for each address whose minute is over.
+
+        Args:
+            at_end: log all, as the gateway stops.
+        """
         now_s = self._clock()
         for name, minute in tuple(self._minutes.items()):
             if at_end or now_s - minute.began_s >= _MINUTE_S:
@@ -66,7 +70,7 @@ class FailedLogins:
 
 
 def network_of(address: str) -> str:
-    """Return what counts as one address: of IPv6 the first 64 bits, which is what one household gets (RFC 6177)."""
+    """Return what counts as one address: for IPv6 the /64, which one household gets (RFC 6177)."""
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Who calls from a telephone service: the signature that Twilio puts on a connection. PURE."""
+"""The signature with which Twilio authenticates a connection. PURE."""
 
 import hmac
 from base64 import b64encode
@@ -8,14 +8,14 @@ from hashlib import sha1
 __all__ = ["is_signed", "signed_urls"]
 
 _DEFAULT_PORT = ":443"
-"""Of wss, the one scheme that Twilio calls."""
+"""Of wss, the only scheme that Twilio connects by."""
 
 
 def is_signed(url: str, signature: str, auth_token: str) -> bool:
-    """Return whether Twilio has signed a URL; how long that takes says nothing of the right signature.
+    """Return whether Twilio has signed a URL, in constant time.
 
     Args:
-        url: as Twilio was given it.
+        url: as it is configured at Twilio.
         signature: the header `X-Twilio-Signature`.
         auth_token: of the Twilio account.
     """
@@ -25,12 +25,12 @@ def is_signed(url: str, signature: str, auth_token: str) -> bool:
 
 
 def signed_urls(host: str, path: str, public_url: str | None) -> Iterator[str]:
-    """Yield the URLs by which Twilio may know a route.
+    """Yield the URLs under which a route may be configured at Twilio.
 
     Args:
         host: the header `Host`.
         path: of the route, with the query.
-        public_url: `wss://HOST[/PREFIX]` where a proxy shows the gateway under another name; None: there is none.
+        public_url: `wss://HOST[/PREFIX]` where a proxy gives the gateway another name; None: no proxy.
     """
     if public_url is not None:
         yield public_url.rstrip("/") + path

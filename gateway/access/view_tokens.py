@@ -1,4 +1,4 @@
-"""Tokens with which somebody without a key watches and reads one session, and nothing else, until they expire."""
+"""View tokens: credentials, without a key, to watch and read one session until they expire."""
 
 import re
 import secrets
@@ -13,25 +13,25 @@ from gateway.journal.store import ViewToken
 __all__ = ["PREFIX", "ViewTokens", "is_view_token"]
 
 PREFIX = "vt_"
-"""What every token begins with. An API key must not."""
+"""Of every token. An API key must not begin with it."""
 
 _RANDOM_BYTES = 32
 
 _TOKEN = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
-"""Whatever else is no token, and the journal need not be asked."""
+"""Anything else is not a token, and needs no look-up in the journal."""
 
 
 def is_view_token(secret: str) -> bool:
-    """Return whether something is to be taken for a view token, and not for a key."""
+    """Return whether a secret is a view token rather than a key."""
     return secret.startswith(PREFIX)
 
 
 class ViewTokens:
-    """Makes tokens and knows those that have not expired, by their hash in the journal's file. They survive a restart.
+    """Creates tokens, and keeps the hashes of unexpired ones in the journal's file, where they survive a restart.
 
     Args:
-        journal: keeps them.
-        is_revoked: returns whether a key lets nobody in any more: then the tokens that it made do not either.
+        journal: stores them.
+        is_revoked: returns whether a key is revoked, and with it the tokens that it created.
         clock: seconds since 1970.
     """
 
@@ -43,7 +43,12 @@ class ViewTokens:
         self._clock = clock
 
     async def create(self, session_id: str, lifetime_s: int, owner: str | None) -> tuple[str, int]:
-        """Return a new token for a session, and when it expires, in seconds since 1970. A key owns it, or nobody.
+        """Return a new token for a session, and its expiry in seconds since 1970.
+
+        Args:
+            session_id: of the session.
+            lifetime_s: until it expires.
+            owner: name of the key that creates it; None: there are no keys.
 
         Raises:
             StateUnavailable: the journal cannot be written.
@@ -54,7 +59,7 @@ class ViewTokens:
         return token, expires_at
 
     async def revoke_all(self, session_id: str) -> None:
-        """Let no token show a session any more.
+        """Revoke all tokens of a session.
 
         Raises:
             StateUnavailable: the journal cannot be written.
@@ -62,15 +67,15 @@ class ViewTokens:
         await self._journal.delete_view_tokens(session_id)
 
     async def redeem(self, token: str, session_id: str) -> ViewToken:
-        """Return what a token stands for that shows a session.
+        """Return a token's record, if it is valid for a session.
 
         Raises:
-            Unauthorized: it does not.
+            Unauthorized: it is not.
             StateUnavailable: the journal cannot be read.
         """
-        shown = await self._journal.view_token(digest_of(token)) if _TOKEN.fullmatch(token) else None
-        if shown is None or (shown.owner is not None and self._is_revoked(shown.owner)):
-            raise Unauthorized("this view token is not known here, has expired or was revoked")
-        if shown.session_id != session_id:
+        found = await self._journal.view_token(digest_of(token)) if _TOKEN.fullmatch(token) else None
+        if found is None or (found.owner is not None and self._is_revoked(found.owner)):
+            raise Unauthorized("unknown, expired or revoked view token")
+        if found.session_id != session_id:
             raise Unauthorized("this view token is for another session")
-        return shown
+        return found

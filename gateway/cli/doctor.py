@@ -1,4 +1,4 @@
-"""What works on this machine, and what to install for the rest."""
+"""Checks of what works on this machine, and what to install for the rest."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -26,13 +26,13 @@ __all__ = ["Check", "checks", "print_report"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that works or does not.
+    """One feature of the machine.
 
     Attributes:
-        name: of the thing.
-        works: whether it does.
-        found: what was found, or what to do about it.
-        is_needed: whether livecue cannot do without.
+        name: of the feature.
+        works: whether it works.
+        found: what was found, or how to fix it.
+        is_needed: whether livecue requires it.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Check:
 
 
 def checks() -> Iterator[Check]:
-    """Try everything that depends on the machine, the needed first."""
+    """Yield the checks of everything that depends on the machine, required ones first."""
     yield Check("Python", sys.version_info >= (3, 11), sys.version.split()[0], is_needed=True)
     for name in DETECTORS:
         yield _tried(f"detector {name}", partial(_load_detector, name), is_needed=True)

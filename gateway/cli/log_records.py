@@ -1,24 +1,24 @@
-"""Log records as they may be written: on one line, escaped and short, whatever somebody has put into them."""
+"""Sanitizes log records: one line, escaped and short, whatever a client has put into them."""
 
 import logging
 
 __all__ = ["MAX_RECORD_CHARS", "ShortRecords"]
 
 MAX_RECORD_CHARS = 1_000
-"""Our own lines have less than 300. Handlers wrap and colour what they get, on the event loop."""
+"""livecue's own records have less than 300. Handlers format them on the event loop."""
 
 _MAX_TRACEBACK_CHARS = 10_000
-"""The end of a traceback says most, so that is what is kept."""
+"""Of a traceback. Its beginning and end are kept."""
 
 _formatter = logging.Formatter()
 
 
 class ShortRecords(logging.Filter):
-    """A filter of a handler that lets every record through, formatted once and cut to what is worth reading."""
+    """A filter that passes every record, formatted and truncated."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let a record through; what it is about has become plain text."""
-        # an exception's text is written last, and may be as long as what caused it
+        """Pass a record, and replace its arguments and exception by plain text."""
+        # the text of an exception may contain all of its input
         record.msg, record.args = _on_one_line(record.getMessage()), None
         if record.exc_info:
             record.exc_text = _without_middle(record.exc_text or _formatter.formatException(record.exc_info))
@@ -27,10 +27,10 @@ class ShortRecords(logging.Filter):
 
 
 def _on_one_line(text: str) -> str:
-    shown = text[:MAX_RECORD_CHARS]
-    if not shown.isprintable():
-        shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in shown)[:MAX_RECORD_CHARS]
-    return shown if len(text) <= MAX_RECORD_CHARS else f"{shown}… ({len(text)} characters)"
+    line = text[:MAX_RECORD_CHARS]
+    if not line.isprintable():
+        line = "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)[:MAX_RECORD_CHARS]
+    return line if len(text) <= MAX_RECORD_CHARS else f"{line}… ({len(text)} characters)"
 
 
 def _without_middle(text: str) -> str:

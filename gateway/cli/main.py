@@ -1,4 +1,4 @@
-"""The `livecue` command. It puts gateway and clients together; the work is theirs."""
+"""The `livecue` command, which puts gateway and clients together."""
 
 import sys
 from dataclasses import replace
@@ -97,12 +97,12 @@ def serve(
     upstream_url: UpstreamUrl = None,
     upstream_model: UpstreamModel = "whisper-1",
     upstream_key_file: UpstreamKeyFile = None,
-    insecure: Annotated[bool | None, typer.Option("--insecure", help="Any address, no keys.")] = None,
+    insecure: Annotated[bool | None, typer.Option("--insecure", help="Serve any address without keys.")] = None,
     languages: Languages = None,
     tls_cert: Annotated[Path | None, typer.Option(help="PEM file of a certificate: https and wss.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file of its key; SIGHUP reloads both.")] = None,
     wyoming: Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="For Home Assistant.")] = None,
-    record: Annotated[bool | None, typer.Option("--record", help="Keep the sound of sessions too.")] = None,
+    record: Annotated[bool | None, typer.Option("--record", help="Record the audio of sessions, too.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     config: Config = None,
     settings_list: Set = None,
@@ -139,7 +139,9 @@ app.command()(transcribe)
 @app.command()
 def listen(
     url: Url = None,
-    device_name: Annotated[str | None, typer.Option("--microphone", help="Name or number; else the default.")] = None,
+    device_name: Annotated[
+        str | None, typer.Option("--microphone", help="Name or number; default: the system's.")
+    ] = None,
     language: Language = None,
     languages: Languages = None,
     prompt: Prompt = "",
@@ -157,7 +159,7 @@ def listen(
     config: Config = None,
     settings_list: Set = None,
 ) -> None:
-    """Caption what the microphone hears, live in the terminal; Ctrl-C ends it."""
+    """Caption the microphone, live in the terminal; Ctrl-C ends it."""
     flags = {
         "session.languages": languages,
         **engine_flags(engine, model, device, compute_type, offline),
@@ -174,8 +176,8 @@ def listen(
         with CaptionView(Console()) as view:
             lost = Lost(is_live=True, begins_anew=True, on_change=report_change)
             async with interruptible() as has_ended:
-                sound = until(has_ended, microphone(device_name, audio_format))
-                await stream(gateway, start, sound, view.event, lost)
+                audio = until(has_ended, microphone(device_name, audio_format))
+                await stream(gateway, start, audio, view.event, lost)
 
     run(show)
 
@@ -184,9 +186,9 @@ def listen(
 def watch(
     url: Annotated[str, typer.Argument(help="A session's share link, or http://HOST:PORT with one session open.")],
     api_key: ApiKey = None,
-    output_format: Annotated[OutputFormat | None, typer.Option("--format", help="What to write.")] = None,
+    output_format: Annotated[OutputFormat | None, typer.Option("--format", help="Output format.")] = None,
 ) -> None:
-    """Show the captions of a session of somebody else, live in the terminal; Ctrl-C ends it."""
+    """Show the captions of another session, live in the terminal; Ctrl-C ends it."""
 
     async def show() -> None:
         session = await find_session(url, api_key)
@@ -212,7 +214,7 @@ def pull(
 
 @app.command()
 def doctor() -> None:
-    """Say what works on this machine, and what to install for the rest."""
+    """Check what works on this machine, and what to install for the rest."""
     if not print_report(Console()):
         raise typer.Exit(EXIT_FAILED)
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the settings made of them."""
+"""Options that several commands share, and their translation to settings."""
 
 from pathlib import Path
 from typing import Annotated
@@ -41,18 +41,18 @@ Engine = Annotated[str | None, typer.Option("--engine", help="auto, whisper, moo
 Model = Annotated[str | None, typer.Option("--model", help="Model: tiny.en, a name of the hub, or a directory.")]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
 ComputeType = Annotated[str | None, typer.Option("--compute-type", help="CTranslate2's: int8, float16 …")]
-Offline = Annotated[bool | None, typer.Option("--offline", help="Never ask the model hub.")]
+Offline = Annotated[bool | None, typer.Option("--offline", help="Never contact the model hub.")]
 PartialWindow = Annotated[str | None, typer.Option(help="Whisper's window for partials: trimmed or full.")]
 FinalWindow = Annotated[str | None, typer.Option(help="Whisper's window for finals: full or trimmed.")]
 Partials = Annotated[str | None, typer.Option(help="Of the engine upstream: off, upstream or local.")]
 UpstreamUrl = Annotated[str | None, typer.Option(metavar="URL", help="An OpenAI-compatible API, https://HOST/v1.")]
-UpstreamModel = Annotated[str, typer.Option(help="Model to ask that for.")]
+UpstreamModel = Annotated[str, typer.Option(help="Model of the upstream.")]
 UpstreamKeyFile = Annotated[Path | None, typer.Option(help="File with its API key.")]
-Url = Annotated[str | None, typer.Option("--url", help="A gateway, ws://HOST:PORT; without it one runs in-process.")]
+Url = Annotated[str | None, typer.Option("--url", help="A gateway, ws://HOST:PORT; default: one in this process.")]
 ApiKey = Annotated[str | None, typer.Option("--api-key", envvar="LIVECUE_API_KEY", help="Key for that gateway.")]
-Language = Annotated[str | None, typer.Option("--language", help="Code, tag or name; without it it is detected.")]
+Language = Annotated[str | None, typer.Option("--language", help="Code, tag or name; default: detected.")]
 Languages = Annotated[str | None, typer.Option("--languages", help="Detect among these: en,es.")]
-Prompt = Annotated[str, typer.Option("--prompt", help="Names and context the engine should know.")]
+Prompt = Annotated[str, typer.Option("--prompt", help="Names and context for the engine.")]
 Profile = Annotated[str | None, typer.Option("--profile", help="Cue profile: web, live, broadcast-eu, 608, teams.")]
 
 
@@ -64,7 +64,7 @@ def engine_flags(*values: object) -> dict[str, object]:
 def upstream_flags(
     engine: str | None, url: str | None, model: str, key_file: Path | None, partials: str | None
 ) -> dict[str, object]:
-    """Return the settings of one upstream; naming it names the engine."""
+    """Return the settings of one upstream, which also select the engine."""
     flags: dict[str, object] = {"engine.pool": None if partials is None else {"partials": partials}}
     if url is None:
         return flags
@@ -73,16 +73,16 @@ def upstream_flags(
 
 
 def read_settings(flags: dict[str, object], config: Path | None, settings_list: list[str] | None) -> Settings:
-    """Return all settings, or end the command with a line that says what is wrong with them."""
+    """Return all settings, or report the error in them and exit."""
     with reported_errors():
         return settings_of(flags, config, settings_list)
 
 
 def settings_of(flags: dict[str, object], config: Path | None, settings_list: list[str] | None) -> Settings:
-    """Return all settings; a flag that was not given is None and leaves its setting alone.
+    """Return all settings; a flag of None leaves its setting unchanged.
 
     Raises:
-        ConfigurationError: they are wrong.
+        ConfigurationError: a setting is wrong.
     """
     overrides: dict[str, dict[str, object]] = {}
     for key, value in [*flags.items(), *(_assignment(text) for text in settings_list or ())]:

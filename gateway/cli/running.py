@@ -1,4 +1,4 @@
-"""How commands run, log and fail."""
+"""Running, logging and error reports of commands."""
 
 import logging
 import sys
@@ -33,11 +33,11 @@ EXIT_FAILED = 1
 EXIT_CONFIGURATION = 2
 
 notices = Console(stderr=True)
-"""What is said beside the output."""
+"""For messages beside the output."""
 
 
 class _StandardError:
-    """Whatever standard error is by now: what is shown live takes its place for a while, and lets lines pass above."""
+    """The current standard error: a live display replaces it for a while, and prints lines above itself."""
 
     def write(self, text: str) -> None:
         sys.stderr.write(text)
@@ -47,10 +47,10 @@ class _StandardError:
 
 
 def set_up_logging(level: str) -> None:
-    """Log to standard error, a line a record.
+    """Log to standard error, one line per record.
 
     Args:
-        level: debug, info, warning or error, of livecue's own records; of others warnings are shown.
+        level: debug, info, warning or error, of livecue's own records; of other libraries only warnings are logged.
     """
     if level.upper() not in logging.getLevelNamesMapping():
         with reported_errors():
@@ -64,7 +64,7 @@ def set_up_logging(level: str) -> None:
 
 
 def run(main_task: Callable[[], Awaitable[None]]) -> None:
-    """Run a command on the event loop; its errors become a line and an exit code."""
+    """Run a command on the event loop; report its errors as one line and an exit code."""
     uses_uvloop = find_spec("uvloop") is not None
     with reported_errors():
         anyio.run(main_task, backend_options={"use_uvloop": uses_uvloop})
@@ -72,40 +72,40 @@ def run(main_task: Callable[[], Awaitable[None]]) -> None:
 
 @contextmanager
 def reported_errors() -> Iterator[None]:
-    """Turn livecue's own errors into one line and an exit code; others are faults of ours and keep their traceback."""
+    """Report livecue's own errors as one line and an exit code; others are bugs and keep their traceback."""
     try:
         yield
     except KeyboardInterrupt:
-        raise typer.Exit(130) from None  # as shells have it: 128 + SIGINT
+        raise typer.Exit(130) from None  # the convention of shells: 128 + SIGINT
     except LivecueError as error:
         _exit(error)
     except BaseExceptionGroup as group:  # a task group wraps what its body raises
-        ours = _first_of_ours(group)
-        if ours is None:
+        error_of_livecue = _first_livecue_error(group)
+        if error_of_livecue is None:
             raise
-        _exit(ours)
+        _exit(error_of_livecue)
 
 
-def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> LivecueError | None:
+def _first_livecue_error(group: BaseExceptionGroup[BaseException]) -> LivecueError | None:
     for error in group.exceptions:
-        found = _first_of_ours(error) if isinstance(error, BaseExceptionGroup) else error
+        found = _first_livecue_error(error) if isinstance(error, BaseExceptionGroup) else error
         if isinstance(found, LivecueError):
             return found
     return None
 
 
 def report(error: LivecueError) -> None:
-    """Say in one line what went wrong."""
+    """Print an error in one line."""
     notices.print(f"livecue: {error}", style="red", markup=False, soft_wrap=True)
 
 
 def report_change(change: Change) -> None:
-    """Say what became of the connection."""
-    # not through a console of its own: so rich shows it above what is live
+    """Print a change of the connection's state."""
+    # not by `notices`: rich prints this above its live display
     sys.stderr.write(f"livecue: {change}\n")
 
 
 def _exit(error: LivecueError) -> NoReturn:
     report(error)
-    is_wrong_call = isinstance(error, ConfigurationError | ModelError | TargetRefused)
-    raise typer.Exit(EXIT_CONFIGURATION if is_wrong_call else EXIT_FAILED)
+    is_usage_error = isinstance(error, ConfigurationError | ModelError | TargetRefused)
+    raise typer.Exit(EXIT_CONFIGURATION if is_usage_error else EXIT_FAILED)

@@ -1,4 +1,4 @@
-"""`livecue transcribe`: recordings become files of captions, whole or with a sentence that says what is missing."""
+"""`livecue transcribe`: turns recordings into caption files, and reports what is missing where one is incomplete."""
 
 import logging
 import sys
@@ -43,13 +43,13 @@ def transcribe(
     speed: Annotated[str, typer.Option(help="Times real time, or max.")] = "max",
     output_format: Annotated[
         OutputFormat | None,
-        typer.Option("--format", help="What to write; else what the name of --output says, or txt."),
+        typer.Option("--format", help="Output format; default: by the suffix of --output, or txt."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="File, or folder for several; else standard output.")
+        Path | None, typer.Option("-o", "--output", help="File, or folder for several; default: standard output.")
     ] = None,
     track: Annotated[
-        int | None, typer.Option(min=1, help="Audio track, from 1; else the one played by default.")
+        int | None, typer.Option(min=1, help="Audio track, from 1; default: the one that players choose.")
     ] = None,
     language: options.Language = None,
     languages: options.Languages = None,
@@ -80,7 +80,7 @@ def transcribe(
         jobs = plan(files, output, output_format)
     start = Start(MEDIA_FORMAT, language, prompt, cue_profile=profile, languages=settings.session.languages)
     start = replace(start, resumable=bool(url), file=times is None)
-    gateway = _remote(url, api_key) if url else local_gateway(_unhurried(settings))
+    gateway = _remote(url, api_key) if url else local_gateway(_without_timeout(settings))
     run(partial(_transcribe_all, gateway, [partial(_Work, job, start, times, track) for job in jobs]))
 
 
@@ -98,11 +98,11 @@ class _Work:
     """One recording to be transcribed.
 
     Attributes:
-        job: what and where to.
-        start: the session's.
-        speed: times real time; None: as fast as it goes.
-        track: of its audio; None: the default one.
-        connect: to the gateway.
+        job: source and output.
+        start: of the session.
+        speed: times real time; None: as fast as possible.
+        track: audio track, from 1; None: the default.
+        connect: opens a connection to the gateway.
     """
 
     job: Job
@@ -113,7 +113,7 @@ class _Work:
 
 
 async def _is_transcribed(work: _Work) -> bool:
-    """Transcribe one recording, and say what went wrong; the others may still do better."""
+    """Transcribe one recording, and return whether it succeeded; report an error, so that others still run."""
     failure: LivecueError | None = None
     try:
         await _transcribe(work)
@@ -143,20 +143,20 @@ async def _transcribe(work: _Work) -> None:
             gaps.add(event)
 
         lost = Lost(on_change=report_change)
-        with _kept(job, gaps):
+        with _incomplete_reported(job, gaps):
             try:
                 await stream(work.connect, start, paced(media.frames(), work.speed), on_event, lost)
             finally:
                 writer.close()
         if media.broken_packets:
-            logger.warning("%s: %d broken pieces were left out", job.source, media.broken_packets)
+            logger.warning("%s: %d broken packets were skipped", job.source, media.broken_packets)
     if (missing := gaps.sentence()) is not None:
         raise Incomplete(f"{job.source}: {missing}")
 
 
 @contextmanager
-def _kept(job: Job, gaps: MissingAudio) -> Iterator[None]:
-    """Say how far the captions go where they do not go to the end."""
+def _incomplete_reported(job: Job, gaps: MissingAudio) -> Iterator[None]:
+    """Report how far the captions go where they are incomplete."""
     where = "standard output" if job.output is None else str(job.output)
     try:
         yield
@@ -178,8 +178,8 @@ async def _remote(url: str, api_key: str | None) -> AsyncIterator[Connect]:
     yield partial(connect, url, api_key)
 
 
-def _unhurried(settings: Settings) -> Settings:
-    """Return the settings of a gateway that serves nobody but this command: an engine has as long as it needs."""
+def _without_timeout(settings: Settings) -> Settings:
+    """Return the settings without the engine's timeout for files, for a gateway that serves only this command."""
     if settings.scheduler.file_timeout_s != SchedulerSettings().file_timeout_s:
         return settings
     return settings.model_copy(update={"scheduler": replace(settings.scheduler, file_timeout_s=inf)})
@@ -198,7 +198,7 @@ def _speed(text: str) -> float | None:
 
 @contextmanager
 def _progress(name: str, duration_s: float | None) -> Iterator[Callable[[ServerEvent], None]]:
-    """Show how much of a recording has been answered, where somebody is looking."""
+    """Display the progress of a recording, where standard error is a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=notices, transient=True, disable=not notices.is_terminal) as progress:
         task = progress.add_task(Path(name).name, total=duration_s)

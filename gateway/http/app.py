@@ -1,4 +1,4 @@
-"""The routes: WebSocket, health, metrics and documentation. Connections in, sessions run."""
+"""The ASGI application: the native WebSocket, health and metrics, and the routers of all other APIs."""
 
 from importlib.metadata import version
 
@@ -7,11 +7,11 @@ from fastapi.responses import PlainTextResponse
 from fastapi_offline import FastAPIOffline
 from starlette.websockets import WebSocket
 
-from gateway.access.authenticator import check_origin, is_loopback
 from gateway.access.credentials import address_of, authorization_of, subprotocol_of
-from gateway.errors import GatewayError, Unauthorized
+from gateway.access.origin import is_loopback
+from gateway.errors import Unauthorized
 from gateway.http.deepgram.routes import deepgram_router
-from gateway.http.errors import RequestIds, error_response, shape_errors
+from gateway.http.errors import RequestIds, shape_errors
 from gateway.http.host_check import HostGuard, known_hosts
 from gateway.http.openai.realtime import realtime_router
 from gateway.http.openai.routes import rest_router
@@ -21,6 +21,7 @@ from gateway.http.sessions.routes import sessions_router
 from gateway.http.sessions.transcripts import transcripts_router
 from gateway.http.twilio import twilio_router
 from gateway.http.vosk import vosk_router
+from gateway.http.websocket_admission import WebSocketAdmission
 from gateway.runtime import Gateway, serve
 from gateway.session.context import SessionContext
 from gateway.transport import WebSocketTransport
@@ -41,11 +42,11 @@ _ROUTERS = (
     twilio_router,
     vosk_router,
 )
-"""Beside those of this module, a module each."""
+"""The routes in modules of their own."""
 
 
 def create_app(gateway: Gateway) -> FastAPI:
-    """Return the ASGI application of a gateway at work."""
+    """Return the ASGI application of a running gateway, which stays as it is."""
     app: FastAPI = FastAPIOffline(
         title="livecue",
         description="Real-time transcription gateway. The WebSocket routes are described in docs/protocol.md.",
@@ -57,7 +58,6 @@ def create_app(gateway: Gateway) -> FastAPI:
     shape_errors(app)
     for router in _ROUTERS:
         app.include_router(router(gateway))
-    gateway.sessions.metrics.watch_upstreams(gateway.sessions.engine.pool)
     _add_health(app, gateway)
     _add_native(app, gateway)
     return app
@@ -65,7 +65,7 @@ def create_app(gateway: Gateway) -> FastAPI:
 
 def _guard_hosts(app: FastAPI, gateway: Gateway) -> None:
     server, telephony = gateway.settings.server, gateway.settings.telephony
-    signed = () if telephony.twilio_auth_token is None else ("/v1/twilio",)  # by a signature that covers the name
+    signed = () if telephony.twilio_auth_token is None else ("/v1/twilio",)  # its signature covers the host name
 
     def is_strict(path: str) -> bool:
         return (gateway.authenticator.is_open or bool(server.allowed_hosts)) and path not in signed
@@ -79,19 +79,13 @@ def _guard_hosts(app: FastAPI, gateway: Gateway) -> None:
 
 
 def _add_native(app: FastAPI, gateway: Gateway) -> None:
-    context, origins = gateway.sessions, gateway.settings.server.origins
-
     @app.websocket("/v1/stream")
     async def stream(websocket: WebSocket) -> None:
-        try:
-            check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), origins)
-            caller = await gateway.authenticator.admit(authorization_of(websocket), address_of(websocket))
+        async with WebSocketAdmission(gateway, websocket) as admission:
+            caller = await admission.authenticate_key(authorization_of)
             with gateway.admission.enter(caller):
                 await websocket.accept(subprotocol_of(websocket))
                 await serve(gateway, WebSocketTransport(websocket), NativeCodec(), "native", caller)
-        except GatewayError as error:
-            context.metrics.refused.labels(error.code).inc()
-            await websocket.send_denial_response(error_response(error))
 
 
 def _add_health(app: FastAPI, gateway: Gateway) -> None:
@@ -100,29 +94,29 @@ def _add_health(app: FastAPI, gateway: Gateway) -> None:
 
     @app.get("/healthz", tags=["health"])
     async def healthz() -> dict[str, str]:
-        """Say that the process is alive."""
+        """Report that the process is alive."""
         return {"status": "ok"}
 
     @app.get("/readyz", tags=["health"])
     async def readyz(response: Response) -> dict[str, object]:
-        """Say whether speech sent now would become words: 200, or 503 while the engine fails or the gateway stops."""
+        """Report whether new speech would be transcribed: 200, or 503 while the engine fails or the gateway drains."""
         body = _readiness(context)
         response.status_code = 200 if body["status"] == "ready" else 503
         return body
 
     @app.get("/metrics", tags=["health"], response_class=PlainTextResponse)
     async def metrics(request: Request) -> Response:
-        """Return the metrics in Prometheus' text format; beyond this machine, to a key of the settings only."""
+        """Return the metrics in Prometheus' text format; beyond this machine, only to a key of the settings."""
         if is_guarded:
             authorization, address = request.headers.get("authorization"), address_of(request)
             caller = await gateway.authenticator.admit(authorization, address, needs_credit=False)
             if not gateway.authenticator.allows_everything(caller):
-                raise Unauthorized("metrics tell of all keys: a key of the settings is wanted")
+                raise Unauthorized("metrics cover all keys: expected a key of the settings")
         return Response(context.metrics.exposition(), media_type=_METRICS_TYPE)
 
 
 def _readiness(context: SessionContext) -> dict[str, object]:
-    """Return what `/readyz` says; how its upstreams fare, where the engine has some."""
+    """Return the body of `/readyz`, with the state of the upstreams where the engine has some."""
     info = context.engine
     described = {"engine": info.engine, "model": info.model, "device": info.device, "languages": info.languages}
     status = "ready" if context.scheduler.is_ready else "engine_failing"

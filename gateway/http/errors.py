@@ -1,4 +1,4 @@
-"""One shape for every HTTP error, the framework's own included, and a name for every response."""
+"""One shape for every HTTP error, including the framework's, and a request id for every response."""
 
 import logging
 import re
@@ -21,20 +21,20 @@ logger = logging.getLogger("livecue.http")
 
 _HEADER = "x-request-id"
 
-_SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
-"""What may be echoed, and written to a log."""
+_SAFE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+"""A request id that may be echoed and logged."""
 
-_MAX_SHOWN_CHARS = 100
-"""Of a path, in the refusal of it."""
+_MAX_PATH_CHARS = 100
+"""Of a path, in an error message."""
 
 
 def error_response(error: LivecueError) -> JSONResponse:
-    """Return the response that tells an error."""
+    """Return the response of an error."""
     return JSONResponse(error_body(error), reply_to(error).http_status, error_headers(error))
 
 
 def shape_errors(app: FastAPI) -> None:
-    """Let an application answer every error in the one shape."""
+    """Register handlers on an application that answer every error in this shape."""
 
     async def ours(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, LivecueError)
@@ -53,8 +53,8 @@ def shape_errors(app: FastAPI) -> None:
         return response
 
     async def unexpected(request: Request, _: Exception) -> JSONResponse:
-        # The server logs the traceback. It answers outside `RequestIds`, so the name is set here.
-        response = error_response(LivecueError("the gateway failed"))
+        # the server logs the traceback; it answers outside `RequestIds`, so the id is set here
+        response = error_response(LivecueError("internal error of the gateway"))
         response.headers[_HEADER] = _id_of(request.scope)
         return response
 
@@ -65,10 +65,10 @@ def shape_errors(app: FastAPI) -> None:
 
 
 class RequestIds:
-    """Names each HTTP response: with the `X-Request-ID` of its request where that is a sane one, else with a new one.
+    """Adds an `X-Request-ID` to each HTTP response: that of its request where it is safe, else a new one.
 
     Args:
-        app: what answers.
+        app: the application.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -77,30 +77,30 @@ class RequestIds:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
 
-        async def named(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 MutableHeaders(scope=message)[_HEADER] = _id_of(scope)
             await send(message)
 
-        await self._app(scope, receive, named)
+        await self._app(scope, receive, send_with_id)
 
 
 def _id_of(scope: Scope) -> str:
     state = scope.setdefault("state", {})
     if _HEADER not in state:
         own = next((value for name, value in scope["headers"] if name == _HEADER.encode()), b"").decode("latin-1")
-        state[_HEADER] = own if _SANE_ID.fullmatch(own) else f"req_{uuid4().hex}"
+        state[_HEADER] = own if _SAFE_ID.fullmatch(own) else f"req_{uuid4().hex}"
     request_id: str = state[_HEADER]
     return request_id
 
 
 def _shaped(request: Request, error: HTTPException) -> JSONResponse:
-    where = f"{request.method} {request.url.path[:_MAX_SHOWN_CHARS]}"
+    where = f"{request.method} {request.url.path[:_MAX_PATH_CHARS]}"
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return error_response(NotFound(f"{where}: there is no such route"))
+        return error_response(NotFound(f"{where}: no such route"))
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = (error.headers or {}).get("Allow", "another method")
-        return error_response(MethodNotAllowed(f"{where}: allowed is {allowed}"))
+        return error_response(MethodNotAllowed(f"{where}: expected {allowed}"))
     response = error_response(InvalidRequest(f"{where}: {error.detail}"))
     response.status_code = error.status_code
     return response

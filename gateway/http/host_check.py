@@ -1,8 +1,8 @@
-"""Under which names the gateway answers, and to which pages: what a browser may be tricked into is refused here.
+"""Checks of the Host and Origin headers, against foreign pages that use a visitor's browser.
 
-A page of somebody else reaches a gateway on loopback, or in the visitor's network, in two ways: it gives its own name
-the gateway's address (DNS rebinding), and is then of the same origin; or it sends what a browser sends without asking
-(a simple request, Fetch §2.2.2). The Host header tells of the former, Origin of the latter.
+A foreign page reaches a gateway on loopback, or in the visitor's network, in two ways: it resolves its own name to the
+gateway's address (DNS rebinding), and is then of the same origin; or it sends a request that a browser sends without
+a preflight (a simple request, Fetch §2.2.2). The Host header reveals the former, Origin the latter.
 """
 
 import socket
@@ -14,29 +14,29 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from gateway.access.authenticator import check_origin
+from gateway.access.origin import check_origin
 from gateway.errors import ForbiddenHost, ForbiddenOrigin, GatewayError
 from gateway.http.errors import error_response
 
 __all__ = ["HostGuard", "check_host", "known_hosts"]
 
-_MAX_SHOWN_CHARS = 100
-"""Of a name, in the refusal of it."""
+_MAX_NAME_CHARS = 100
+"""Of a name, in an error message."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """RFC 9110 §9.2.1: they change nothing, and a foreign page cannot read what they return."""
 
 _FRAME_HEADERS = {"content-security-policy": "frame-ancestors 'none'", "x-frame-options": "DENY"}
-"""For what has no policy of its own: no page may have its visitor click in one of ours without knowing."""
+"""Against clickjacking, for responses without a policy of their own."""
 
 
 def known_hosts(allowed: Iterable[str], host: str, urls: Iterable[str | None]) -> frozenset[str]:
-    """Return the names that a gateway is known to have, in lower case.
+    """Return the known names of a gateway, in lower case.
 
     Args:
-        allowed: names of the settings, perhaps with a port; `*` stands for all.
+        allowed: names of the settings, optionally with a port; `*`: all.
         host: that it binds.
-        urls: under which it is known elsewhere; None: it is not.
+        urls: its public URLs; None: not set.
     """
     own = socket.gethostname().lower()
     names = (_name_of(name) or name for name in allowed)
@@ -45,35 +45,35 @@ def known_hosts(allowed: Iterable[str], host: str, urls: Iterable[str | None]) -
 
 
 def check_host(host: str | None, known: Collection[str]) -> None:
-    """Accept a request by the name under which it came.
+    """Check the Host header of a request.
 
-    Addresses are always accepted, and names without a dot, `localhost` among them: a page of the public network has
-    neither, so whoever uses one is no stranger.
+    Addresses are always accepted, and names without a dot, such as `localhost`: no page of the public network has such
+    a name.
 
     Args:
-        host: the Host header; None where it is missing, which no browser brings about.
+        host: the Host header; None: missing, which no browser sends.
         known: names of the gateway, in lower case, or `*`.
 
     Raises:
-        ForbiddenHost: it may be the name of somebody else.
+        ForbiddenHost: it is not a known name of the gateway.
     """
     if host is None or "*" in known:
         return
     name = _name_of(host)
     if name is not None and (name in known or "." not in name or name.endswith(".localhost") or _is_address(name)):
         return
-    shown = host[:_MAX_SHOWN_CHARS]
-    raise ForbiddenHost(f"Host {shown!r}: not a name of this gateway: server.allowed_hosts lists those it answers to")
+    name_start = host[:_MAX_NAME_CHARS]
+    raise ForbiddenHost(f"Host {name_start!r} is not a name of this gateway: expected one of server.allowed_hosts")
 
 
 class HostGuard:
-    """Refuses what comes under a foreign name or from a foreign page, and lets no page put ours into a frame.
+    """Refuses requests with a foreign Host or from a foreign page, and forbids pages to frame the gateway's.
 
     Args:
-        app: what answers.
+        app: the application.
         known: names of the gateway.
-        origins: other origins whose pages are welcome, or `*`.
-        is_strict: whether the name of a request for a path is looked at. Where there are keys, a foreign page has none.
+        origins: other origins whose pages are allowed, or `*`.
+        is_strict: returns whether to check the Host for a path. Where keys are required, a foreign page has none.
     """
 
     def __init__(
@@ -99,28 +99,28 @@ class HostGuard:
                 await response(scope, receive, send)
             return
 
-        async def framed(message: Message) -> None:
+        async def send_with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 if "content-security-policy" not in headers:
                     headers.update(_FRAME_HEADERS)
             await send(message)
 
-        await self._app(scope, receive, framed)
+        await self._app(scope, receive, send_with_policy)
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         if self._is_strict(scope["path"]):
             check_host(headers.get("host"), self._known)
         if scope["type"] == "websocket" or scope["method"] in _SAFE_METHODS:
-            return  # the routes of WebSockets look at the origin themselves
+            return  # the WebSocket routes check the origin
         check_origin(headers.get("origin"), headers.get("host"), self._origins)
         if headers.get("origin") is None and headers.get("sec-fetch-site") == "cross-site":
-            raise ForbiddenOrigin("a page of somebody else may not send that")
+            raise ForbiddenOrigin("cross-site requests are not allowed")
 
 
 def _name_of(host: str) -> str | None:
-    """Return the name in a Host header without its port, in lower case; None where it is none."""
+    """Return the name in a Host header without its port, in lower case; None: malformed."""
     try:
         name = urlsplit(f"//{host}").hostname
     except ValueError:

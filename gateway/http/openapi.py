@@ -1,4 +1,4 @@
-"""Describe forms and responses, which FastAPI cannot see, since the routes read and write them themselves. PURE."""
+"""OpenAPI descriptions of forms and responses that the routes read and write without FastAPI. PURE."""
 
 from pydantic import BaseModel
 
@@ -11,14 +11,14 @@ Schema = dict[str, object]
 
 
 class ErrorDetails(BaseModel):
-    """What an error says, to people and to programs.
+    """The details of an error.
 
     Attributes:
-        code: which error it is.
-        message: what was wrong, and what is allowed.
-        type: OpenAI's name for the kind of error.
-        param: the field that was wrong, if it was one.
-        details: more for programs, if there is more.
+        code: of the error.
+        message: what is wrong, and what is allowed.
+        type: OpenAI's error type.
+        param: the field with the error; null: no field.
+        details: further values; null: none.
     """
 
     code: str
@@ -35,18 +35,18 @@ class ErrorBody(BaseModel):
 
 
 OPEN: dict[str, object] = {"security": [{}]}
-"""Beside the key: a gateway without keys takes none."""
+"""The key is optional where the gateway has no keys."""
 
 _STATUSES = {
     400: "`validation_error`: a field is missing, or has a value that is not allowed",
-    401: "`unauthorized`: there are API keys, and this is none of them",
-    402: "`insufficient_credits`: the sound granted to this key is used up",
-    404: "`not_found`: there is nothing by that name",
-    413: "`payload_too_large`: more bytes, or more sound, than is taken at once",
-    415: "`unsupported_media`: no form with a file, or no sound in it that can be decoded",
-    429: "`rate_limited`: this key asks too often; `Retry-After` says when it may again",
+    401: "`unauthorized`: an API key is required, and this one is missing or unknown",
+    402: "`insufficient_credits`: the credit of this key is used up",
+    404: "`not_found`: no such route, model or session",
+    413: "`payload_too_large`: more bytes, or more audio, than the limit",
+    415: "`unsupported_media`: not a form with a file, or a file without audio that can be decoded",
+    429: "`rate_limited`: this key sends too many requests; `Retry-After` has the time until the next is allowed",
     500: "`internal_error`: the gateway failed",
-    503: "`overloaded`: too many files at once; `Retry-After` says when to ask again. Or an engine error",
+    503: "`overloaded`: too many files at once; `Retry-After` has the time until a retry. Or an engine error",
 }
 
 ERRORS: dict[int | str, dict[str, object]] = {
@@ -57,7 +57,7 @@ ERRORS: dict[int | str, dict[str, object]] = {
 TRANSCRIPTS: dict[int | str, dict[str, object]] = {
     200: {
         "model": Transcription | VerboseTranscription,
-        "description": "The transcript, as `response_format` and `stream` want it",
+        "description": "The transcript, in the format of `response_format` and `stream`",
         "content": {
             "text/plain": {"schema": {"type": "string"}},
             "application/x-subrip": {"schema": {"type": "string"}},
@@ -78,50 +78,51 @@ def _list(description: str, **rules: object) -> Schema:
 
 
 _LANGUAGE = "^([A-Za-z]{2,3}(-[A-Za-z]{2,4})?|auto|english)$"
-"""Not every English name: a schema is no list of languages."""
+"""Not all English names: the schema does not list them."""
 
 _COMMON: dict[str, Schema] = {
     "file": _text(
-        "Sound or video of any kind that is usual; what it is shows in its bytes and not in its name.", format="binary"
+        "Audio or video in any common format, which is detected from its content, not from its name.", format="binary"
     ),
-    "model": _text("Any name, or none: the gateway has one model.", example="whisper-1"),
+    "model": _text("Any name: the gateway has one model.", example="whisper-1"),
     "prompt": _text("Names and context that help the model; the last 1000 characters count."),
-    "response_format": _text("How the transcript is written.", enum=list(ResponseFormat), default="json"),
+    "response_format": _text("Format of the transcript.", enum=list(ResponseFormat), default="json"),
     "track": {
         "type": "integer",
         "minimum": 1,
         "maximum": 999,
-        "description": "Which audio track of the file, counted from 1; without it the one that is played by default.",
+        "description": "Audio track of the file, counted from 1; default: the one that players choose.",
     },
     "temperature": {
         "type": "number",
         "minimum": 0,
         "maximum": 1,
         "default": 0,
-        "description": "Above 0 chance has a part in it.",
+        "description": "Above 0 the transcript is sampled at random.",
     },
     "stream": {
         "type": "boolean",
         "default": False,
-        "description": "Send each utterance as soon as it is decoded, as server-sent events. Of json and text only.",
+        "description": "Send each utterance as soon as it is decoded, as server-sent events. With json and text only.",
     },
 }
 
 _TRANSCRIPTION: dict[str, Schema] = _COMMON | {
     "language": _text(
-        "What is spoken: a code, a tag or an English name; without it, or auto, it is detected.",
+        "Language of the speech: a code, a tag or an English name; by default, or with auto, it is detected.",
         pattern=_LANGUAGE,
         example="en",
     ),
     "languages[]": _list(
-        "What may be spoken: it is detected among these; one alone is taken for granted.", pattern=_LANGUAGE
+        "Languages among which it is detected; a single one is used without detection.", pattern=_LANGUAGE
     ),
-    "keywords[]": _list("Words that may be said; they are put before the prompt."),
+    "keywords[]": _list("Words that may occur; they are put before the prompt."),
     "timestamp_granularities[]": _list(
-        "What has times in verbose_json; without it segments. With another format only segment.", enum=list(Granularity)
+        "What has timestamps in verbose_json; default: segments. With other formats only segment.",
+        enum=list(Granularity),
     ),
-    "include[]": _list("With json only: log probabilities, one a word.", enum=["logprobs"]),
-    "chunking_strategy": _text("Accepted; files are always cut at pauses.", enum=["auto"]),
+    "include[]": _list("With json only: log probabilities, one per word.", enum=["logprobs"]),
+    "chunking_strategy": _text("Accepted; files are always divided at pauses.", enum=["auto"]),
 }
 
 

@@ -1,6 +1,6 @@
-"""The pages people look at: captioner, viewer and overlay, what they are made of, and a QR code of a viewer's address.
+"""The web pages: captioner, viewer and overlay, their assets, and a QR code of a viewer's address.
 
-To the gateway they are files, which it reads when it starts and serves as they are.
+The gateway reads their files when it starts and serves them unchanged.
 """
 
 import io
@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from gateway.errors import NotFound
 from gateway.http.public_addresses import is_for_this_machine, lan_address, share_base
 from gateway.runtime import Gateway
+from gateway.settings import ServerSettings
 
 __all__ = ["pages_router"]
 
@@ -38,7 +39,7 @@ _POLICY = {
     "img-src": "'self' data:",
     "base-uri": "'none'",
     "form-action": "'none'",
-    "frame-ancestors": "'none'",  # a page around it could have its visitor click the microphone on
+    "frame-ancestors": "'none'",  # against clickjacking, which could switch the microphone on
 }
 
 _OVERLAY_POLICY = _POLICY | {"style-src": "'self' 'unsafe-inline'"}
@@ -49,15 +50,15 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
-_MAX_SHOWN_CHARS = 100
-"""Of a file's name, in the refusal of it."""
+_MAX_FILE_NAME_CHARS = 100
+"""Of a file's name, in an error message."""
 
 _MAX_NAME_CHARS = 200
-"""Of a session's id and of a view token. Ours have less than 50; a QR code of all that is still read by a phone."""
+"""Of a session's id and of a view token. Ours have less than 50; a phone can still read a QR code of this length."""
 
 _Session = Annotated[str, Path(max_length=_MAX_NAME_CHARS)]
-_Token = Annotated[str | None, Query(max_length=_MAX_NAME_CHARS, description="View token that the address will have.")]
-_Overlay = Annotated[bool, Query(description="Whether it is laid over a picture.")]
+_Token = Annotated[str | None, Query(max_length=_MAX_NAME_CHARS, description="View token to put into the address.")]
+_Overlay = Annotated[bool, Query(description="Whether it is displayed over a video.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class _File:
 
 
 def pages_router(gateway: Gateway) -> APIRouter:
-    """Return the routes of the pages; they need no key, for all they show they ask for as anybody would."""
+    """Return the routes of the pages. They need no key: the pages themselves request all they display by the API."""
     router = APIRouter(include_in_schema=False)
     web = _read_files()
 
@@ -89,22 +90,19 @@ def pages_router(gateway: Gateway) -> APIRouter:
             return _answer(request, web, "overlay.html", _OVERLAY_POLICY)
         return _answer(request, web, "viewer.html", _POLICY)
 
-    def link(request: Request, session_id: str, token: str | None) -> str:
-        base = share_base(str(request.base_url), gateway.settings.server, lan_address())
-        query = "" if token is None else "?" + urlencode({"token": token})
-        return f"{base}/watch/{quote(session_id, safe='')}{query}"
-
     @router.get("/watch/{session_id}/link.json")
     async def share_link(request: Request, session_id: _Session, token: _Token = None) -> Response:
-        url = link(request, session_id, token)
+        url = _viewer_url(gateway.settings.server, request, session_id, token)
         body = {"url": url, "reach": "this_machine" if is_for_this_machine(url) else "network"}
         return JSONResponse(body, headers={**_headers(_POLICY), "Cache-Control": "no-store"})
 
     @router.get("/watch/{session_id}/qr.svg")
     async def qr_code(request: Request, session_id: _Session, token: _Token = None) -> Response:
-        url = link(request, session_id, token)
+        url = _viewer_url(gateway.settings.server, request, session_id, token)
         if is_for_this_machine(url):
-            raise NotFound("no QR code: its address would be of this machine only; server.public_url says another one")
+            raise NotFound(
+                "no QR code: the gateway is reachable from this machine only; set server.public_url to another address"
+            )
         headers = {**_headers(_POLICY), "Cache-Control": "no-store"}
         return Response(_qr_svg(url), media_type=_TYPES["svg"], headers=headers)
 
@@ -113,6 +111,12 @@ def pages_router(gateway: Gateway) -> APIRouter:
         return _answer(request, web, name, _POLICY)
 
     return router
+
+
+def _viewer_url(server: ServerSettings, request: Request, session_id: str, token: str | None) -> str:
+    base = share_base(str(request.base_url), server, lan_address())
+    query = "" if token is None else "?" + urlencode({"token": token})
+    return f"{base}/watch/{quote(session_id, safe='')}{query}"
 
 
 def _read_files() -> dict[str, _File]:
@@ -134,20 +138,20 @@ def _headers(policy: Mapping[str, str]) -> dict[str, str]:
 def _answer(request: Request, web: Mapping[str, _File], name: str, policy: Mapping[str, str]) -> Response:
     file = web.get(name)
     if file is None:
-        raise NotFound(f"{name[:_MAX_SHOWN_CHARS]!r}: no page has a file of that name", "name")
-    headers = {**_headers(policy), "Cache-Control": "no-cache", "ETag": file.etag}  # kept, but asked about each time
-    if _knows(request.headers.get("if-none-match", ""), file.etag):
+        raise NotFound(f"no file {name[:_MAX_FILE_NAME_CHARS]!r}", "name")
+    headers = {**_headers(policy), "Cache-Control": "no-cache", "ETag": file.etag}  # cached, but revalidated each time
+    if _is_cached(request.headers.get("if-none-match", ""), file.etag):
         return Response(status_code=304, headers=headers)
     return Response(file.body, media_type=file.media_type, headers=headers)
 
 
-def _knows(if_none_match: str, etag: str) -> bool:
-    """Return whether a browser has the file already, RFC 9110 §13.1.2."""
+def _is_cached(if_none_match: str, etag: str) -> bool:
+    """Return whether the browser's cache has the current file, RFC 9110 §13.1.2."""
     return any(known.strip().removeprefix("W/") in (etag, "*") for known in if_none_match.split(","))
 
 
 def _qr_svg(address: str) -> bytes:
     target = io.BytesIO()
-    # black on white in all modes: many readers do not take the reverse
+    # black on white in all modes: many readers cannot read the inverse
     segno.make_qr(address, error="m").save(target, kind="svg", xmldecl=False, dark="#000", light="#fff", border=4)
     return target.getvalue()

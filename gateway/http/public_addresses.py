@@ -1,4 +1,4 @@
-"""Under which addresses others find the gateway."""
+"""The addresses under which others reach the gateway."""
 
 import socket
 from ipaddress import ip_address
@@ -8,16 +8,16 @@ from gateway.settings import ServerSettings
 
 __all__ = ["is_for_this_machine", "lan_address", "listening_urls", "share_base"]
 
-_SOMEWHERE = ("192.0.2.1", 9)
-"""RFC 5737: an address of nobody. Nothing is sent there; it is only asked which way that would go."""
+_UNUSED_ADDRESS = ("192.0.2.1", 9)
+"""RFC 5737: a documentation address. Nothing is sent there; the system only selects the route."""
 
 
 def listening_urls(server: ServerSettings, host: str, port: int, lan: str | None) -> list[str]:
-    """Return the base URLs that are printed at the start, the one for this machine first.
+    """Return the base URLs to print at the start, the one for this machine first.
 
     Args:
-        server: its settings.
-        host, port: where it is bound.
+        server: the settings.
+        host, port: of the listening socket.
         lan: as of `lan_address`.
     """
     if not _is_unspecified(host):
@@ -29,30 +29,30 @@ def listening_urls(server: ServerSettings, host: str, port: int, lan: str | None
     return [*urls, *([] if server.public_url is None else [server.public_url.rstrip("/")])]
 
 
-def share_base(asked_for: str, server: ServerSettings, lan: str | None) -> str:
+def share_base(requested: str, server: ServerSettings, lan: str | None) -> str:
     """Return the base URL of links for others, without a slash at its end.
 
     Args:
-        asked_for: base URL under which whoever shares has found the gateway.
-        server: its settings.
+        requested: base URL by which the sharing user reached the gateway.
+        server: the settings.
         lan: as of `lan_address`.
     """
     if server.public_url is not None:
         return server.public_url.rstrip("/")
-    parts = urlsplit(asked_for)
+    parts = urlsplit(requested)
     host = parts.hostname or ""
-    if is_for_this_machine(asked_for) and _is_unspecified(server.host) and lan is not None:
+    if is_for_this_machine(requested) and _is_unspecified(server.host) and lan is not None:
         host = lan
     elif _is_unspecified(host):
         host = "127.0.0.1"
     else:
-        return asked_for.rstrip("/")
+        return requested.rstrip("/")
     port = "" if parts.port is None else f":{parts.port}"
     return f"{parts.scheme}://{_bracketed(host)}{port}{parts.path.rstrip('/')}"
 
 
 def is_for_this_machine(url: str) -> bool:
-    """Return whether an address leads nobody else anywhere."""
+    """Return whether a URL reaches only this machine."""
     host = urlsplit(url).hostname or ""
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -64,10 +64,10 @@ def is_for_this_machine(url: str) -> bool:
 
 
 def lan_address() -> str | None:
-    """Return this machine's address in its network; None: it is in none."""
+    """Return this machine's address in its network; None: no network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(_SOMEWHERE)
+            probe.connect(_UNUSED_ADDRESS)
         except OSError:
             return None
         host = str(probe.getsockname()[0])

@@ -1,4 +1,4 @@
-"""uvicorn as the gateway runs it: with timeouts and bounds that hold before an application sees a request."""
+"""uvicorn with timeouts and limits that apply before the application sees a request."""
 
 import asyncio
 import json
@@ -34,47 +34,47 @@ __all__ = ["ServerConfig"]
 logger = logging.getLogger("livecue.server")
 
 _MAX_LINE_BYTES = 8_000
-"""Of a request line or a header: a little less than the 8192 at which a WebSocket library gives up without a word."""
+"""Of a request line or a header: a little below 8192, where the WebSocket library fails without a response."""
 
 _MAX_HEAD_BYTES = 32_768
 
 _MAX_HEADERS = 100
-"""That library knows 128 at most; browsers send 20."""
+"""The WebSocket library allows 128; browsers send 20."""
 
 _SMALL_FRAME_BYTES = 16
-"""No audio nor message worth sending is smaller: such frames cost more than they carry."""
+"""Useful audio and messages are larger: such frames cost more than they carry."""
 
 _SMALL_FRAMES_PER_MINUTE = 12_000
-"""200 a second, and a minute's worth at once: more than any client has reason for."""
+"""200 per second, with bursts of a minute's worth: more than any client needs."""
 
 _LINGER_S = 1.0
-"""A peer that is still sending gets so long to read why it is refused."""
+"""How long a peer that is still sending may read the error response."""
 
 _MAX_UNSENT_BYTES = 65_536
-"""A peer that leaves so much unread gets no answers to its pings (RFC 6455 §5.5.3 asks for the newest only)."""
+"""Unsent data above which pings are not answered (RFC 6455 §5.5.3 requires only the newest pong)."""
 
 _POLICY_VIOLATION = 1008
 
-_MAX_SHOWN_CHARS = 100
-"""Of a path, in a log."""
+_MAX_PATH_CHARS = 100
+"""Of a path, in the log."""
 
 _HEAD_END = b"\r\n\r\n"
 
 _silent = logging.getLogger("livecue.websockets")
-"""Of the WebSocket library, which writes a traceback for each handshake that fails."""
+"""For the WebSocket library, which logs a traceback for each failed handshake."""
 _silent.addHandler(logging.NullHandler())
 _silent.propagate = False
 _silent.setLevel(logging.CRITICAL + 1)
 
 
 class ServerConfig(uvicorn.Config):
-    """How an application of the gateway is served.
+    """The configuration of uvicorn.
 
     Args:
-        app: what answers.
+        app: the application.
         settings: of the gateway.
-        shutdown_s: connections that are open at the end get so long to come to theirs.
-        certificate: with which connections are encrypted; None: they are not.
+        shutdown_s: how long open connections may take to close at the end.
+        certificate: for TLS; None: connections are not encrypted.
     """
 
     def __init__(
@@ -86,22 +86,22 @@ class ServerConfig(uvicorn.Config):
             ws=_WebSocketProtocol,
             ws_max_size=settings.server.max_message_bytes,
             ws_per_message_deflate=False,  # audio does not compress; the contexts cost 64 KiB a connection
-            h11_max_incomplete_event_size=2 * _MAX_HEAD_BYTES,  # `_too_long` speaks first
+            h11_max_incomplete_event_size=2 * _MAX_HEAD_BYTES,  # `_too_long` answers first
             log_config=None,
-            log_level="warning",  # at debug it would write down headers, and with them keys
-            access_log=False,  # sessions write their own two lines
+            log_level="warning",  # at debug it would log headers, and with them keys
+            access_log=False,  # sessions log two lines of their own
             timeout_graceful_shutdown=shutdown_s,
         )
         most = allowed_connections(settings)
         per_address = settings.limits.max_connections_per_address or -(-most // 2)
         self.peers = ConnectionLimiter(most, per_address)
         self.header_timeout_s = settings.limits.header_timeout_s
-        self.load()  # now, while there are descriptors to read modules with
+        self.load()  # imports modules while there are file descriptors left
         self.ssl = None if certificate is None else certificate.context
 
 
 class _HttpProtocol(H11Protocol):
-    """HTTP/1.1, with a time and a size for the head of each request."""
+    """HTTP/1.1, with a timeout and a size limit for the head of each request."""
 
     config: ServerConfig
     _is_counted = False
@@ -112,12 +112,12 @@ class _HttpProtocol(H11Protocol):
         super().connection_made(transport)
         self._is_counted = self.config.peers.enter(_address_of(self.client))
         if not self._is_counted:
-            self._refuse(Overloaded("too many connections are open: try again in a moment"))
+            self._refuse(Overloaded("too many connections are open: retry in a moment"))
             return
-        self._watch_head()
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_watching()
+        self._stop_timer()
         if self._is_counted:
             self.config.peers.leave(_address_of(self.client))
         super().connection_lost(exc)
@@ -132,45 +132,45 @@ class _HttpProtocol(H11Protocol):
                 return
         super().data_received(data)
         if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
-            self._watch_head()
+            self._start_timer()
         elif self.conn.their_state is not h11.IDLE:
-            self._stop_watching()
+            self._stop_timer()
 
     def on_response_complete(self) -> None:
-        """Go on with what has come of the next request meanwhile."""
+        """Continue with the data of the next request that has already arrived."""
         super().on_response_complete()
         if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
-            self._watch_head()
+            self._start_timer()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no request."""
+        """Refuse a malformed request."""
         self._refuse(InvalidRequest(msg))
 
-    def _watch_head(self) -> None:
+    def _start_timer(self) -> None:
         if self._head_timer is None:
-            self._head_timer = self.loop.call_later(self.config.header_timeout_s, self._give_up)
+            self._head_timer = self.loop.call_later(self.config.header_timeout_s, self._time_out)
 
-    def _stop_watching(self) -> None:
+    def _stop_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _give_up(self) -> None:
+    def _time_out(self) -> None:
         self._head_timer = None
-        self._refuse(IdleTimeout(f"no whole request within {self.config.header_timeout_s:g} s"))
+        self._refuse(IdleTimeout(f"no complete request within {self.config.header_timeout_s:g} s"))
 
     def _refuse(self, error: LivecueError) -> None:
-        self._stop_watching()
+        self._stop_timer()
         self._is_refused = True
         _write_refusal(self.transport, error)
         if isinstance(error, Overloaded):
             self.transport.close()
-        else:  # a peer that is still sending would never read the answer
+        else:  # closing at once would discard the response for a peer that is still sending
             self.loop.call_later(_LINGER_S, self.transport.close)
 
 
 class _WebSocketProtocol(WebSocketsSansIOProtocol):
-    """A WebSocket whose handshake is always answered, and whose small frames are counted."""
+    """A WebSocket whose handshake is always answered, with a rate limit on small frames."""
 
     config: ServerConfig
     _is_refused = False
@@ -189,28 +189,28 @@ class _WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.conn.handshake_exc is None or self._is_refused:
             return
         self._is_refused = True
-        logger.info("websocket refused address=%s: no handshake of RFC 6455", _address_of(self.client))
-        if not self.handshake_initiated:  # the library says nothing, and neither would uvicorn
-            _write_refusal(self.transport, HeadersTooLong("no WebSocket handshake that can be read"))
+        logger.info("websocket refused address=%s: invalid handshake", _address_of(self.client))
+        if not self.handshake_initiated:  # neither the library nor uvicorn answers
+            _write_refusal(self.transport, HeadersTooLong("unreadable WebSocket handshake"))
             self.transport.close()
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send what the application does; a refusal is the end, which uvicorn takes for a fault and logs as one."""
+        """Send a message of the application; mark a refusal as complete, which uvicorn would log as an error."""
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and self.close_sent and not self.handshake_complete:
             self.handshake_complete = True
             status = self.initial_response[0] if self.initial_response else 0
-            path = self.scope["path"][:_MAX_SHOWN_CHARS]
+            path = self.scope["path"][:_MAX_PATH_CHARS]
             logger.info("websocket refused address=%s path=%s status=%d", _address_of(self.client), path, status)
 
     def handle_events(self) -> None:
-        """Handle what has come, as long as it is worth it."""
+        """Handle received frames; close a connection that sends too many small ones."""
         for event in self.conn.events:
             if isinstance(event, Frame) and len(event.data) < _SMALL_FRAME_BYTES and event.opcode is not Opcode.CLOSE:
                 try:
                     self._small_frames.take(self.loop.time())
                 except RateLimited:
-                    self._end("too many frames with next to nothing in them")
+                    self._fail("too many small frames")
                     return
         super().handle_events()
 
@@ -220,7 +220,7 @@ class _WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.transport.get_write_buffer_size() < _MAX_UNSENT_BYTES:
             self.transport.write(pong)
 
-    def _end(self, reason: str) -> None:
+    def _fail(self, reason: str) -> None:
         self.conn.events.clear()
         if self.close_sent or self.transport.is_closing():
             return
@@ -232,24 +232,24 @@ class _WebSocketProtocol(WebSocketsSansIOProtocol):
 
 
 def _too_long(head: bytes) -> LivecueError | None:
-    """Return what is to be said of the head of a request, whole or in part; None: nothing."""
+    """Return the error of a request head, complete or partial, that exceeds a limit; None: no error."""
     end = head.find(_HEAD_END)
     head = head if end < 0 else head[:end]
     line, *headers = head.split(b"\r\n")
     if len(line) > _MAX_LINE_BYTES:
-        return RequestLineTooLong(f"a request line of more than {_MAX_LINE_BYTES} bytes")
+        return RequestLineTooLong(f"request line has more than {_MAX_LINE_BYTES} bytes, which is the limit")
     if (
         len(head) > _MAX_HEAD_BYTES
         or len(headers) > _MAX_HEADERS
         or max(map(len, headers), default=0) > _MAX_LINE_BYTES
     ):
-        allowed = f"{_MAX_HEADERS} of {_MAX_LINE_BYTES} bytes, {_MAX_HEAD_BYTES} bytes together"
-        return HeadersTooLong(f"headers: at most {allowed} are read")
+        limits = f"{_MAX_HEADERS} headers of {_MAX_LINE_BYTES} bytes, {_MAX_HEAD_BYTES} bytes in all"
+        return HeadersTooLong(f"headers are too long, or too many (limit {limits})")
     return None
 
 
 def _write_refusal(transport: asyncio.Transport, error: LivecueError) -> None:
-    """Answer what never becomes a request of the application."""
+    """Write an error response without the application."""
     status, body = HTTPStatus(reply_to(error).http_status), json.dumps(error_body(error)).encode()
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"

@@ -1,4 +1,4 @@
-"""The gateway's certificate, which is read again when it has been renewed."""
+"""The gateway's TLS certificate, which can be reloaded after it is renewed."""
 
 import logging
 import ssl
@@ -13,38 +13,38 @@ logger = logging.getLogger("livecue.server")
 
 
 class Certificate:
-    """A certificate with its key, as they are in their files.
+    """A certificate and its key, from their files.
 
     Args:
-        cert: PEM file of the certificate, and of those above it but the root's.
-        key: PEM file of its private key; None: it is in the same file.
+        cert: PEM file of the certificate and its chain, without the root.
+        key: PEM file of its private key; None: in the same file.
 
     Raises:
-        ConfigurationError: they cannot be read, or do not belong together.
+        ConfigurationError: they cannot be read, or do not match.
     """
 
     def __init__(self, cert: Path, key: Path | None = None) -> None:
         self._cert = cert
         self._key = key
         self.context = _context()
-        """With what connections are made."""
+        """For new connections."""
         self.reload()
 
     def reload(self) -> None:
-        """Read the files again, for the connections that are made from now on.
+        """Read the files again, for connections from now on.
 
         Raises:
-            ConfigurationError: they cannot be read, or do not belong together; then all stays as it was.
+            ConfigurationError: they cannot be read, or do not match; the old certificate stays.
         """
-        self._load_into(_context())  # what fails half-way leaves a context without a key
+        self._load_into(_context())  # a failure half-way leaves a context without a key
         self._load_into(self.context)
 
-    def reload_if_right(self) -> None:
-        """Read the files again; where they are wrong, log it and leave all as it was."""
+    def try_reload(self) -> None:
+        """Read the files again; on an error, log it and keep the old certificate."""
         try:
             self.reload()
         except ConfigurationError as error:
-            logger.error("certificate not reloaded, the one before stays: %s", error)
+            logger.error("certificate not reloaded, the old one stays: %s", error)
         else:
             logger.info("certificate reloaded")
 
@@ -54,34 +54,36 @@ class Certificate:
             given += f", server.tls_key = {str(self._key)!r}"
         try:
             for path in (self._cert, self._key or self._cert):
-                path.open("rb").close()  # which of them cannot be read
+                path.open("rb").close()  # names the file that cannot be read
             context.load_cert_chain(self._cert, self._key, _refuse_encrypted)
         except ssl.SSLError as error:
             reason = (
-                "they do not belong together" if error.reason == "KEY_VALUES_MISMATCH" else "no certificate and key"
+                "certificate and key do not match"
+                if error.reason == "KEY_VALUES_MISMATCH"
+                else "expected a certificate and its key in PEM format"
             )
-            raise ConfigurationError(f"{given}: {reason} in PEM format ({error.strerror})") from error
+            raise ConfigurationError(f"{given}: {reason} ({error.strerror})") from error
         except OSError as error:
             raise ConfigurationError(f"{given}: {error.filename}: {error.strerror}") from error
         except _EncryptedKey as error:
-            raise ConfigurationError(f"{given}: the key is encrypted; allowed is one without a password") from error
+            raise ConfigurationError(f"{given}: the key is encrypted; expected one without a password") from error
 
 
 def open_certificate(server: ServerSettings) -> Certificate | None:
-    """Return the certificate that the settings name; None: they name none, and nothing is encrypted.
+    """Return the certificate of the settings; None: not set, and connections are not encrypted.
 
     Raises:
-        ConfigurationError: there is a key without a certificate, or they cannot be read.
+        ConfigurationError: a key is set without a certificate, or they cannot be read.
     """
     if server.tls_cert is None:
         if server.tls_key is not None:
-            raise ConfigurationError("server.tls_key is set and server.tls_cert is not: a key needs its certificate")
+            raise ConfigurationError("server.tls_key is set without server.tls_cert: expected both")
         return None
     return Certificate(server.tls_cert, server.tls_key)
 
 
 class _EncryptedKey(Exception):
-    """There is nobody who could be asked for its password."""
+    """The key needs a password."""
 
 
 def _refuse_encrypted() -> str:

@@ -1,17 +1,18 @@
-"""The route that telephone services call: Twilio, Telnyx, Plivo, Exotel."""
+"""The route for telephony services: Twilio, Telnyx, Plivo, Exotel."""
 
 import binascii
 from base64 import b64decode
+from functools import partial
 
 import anyio
 from fastapi import APIRouter
 from starlette.websockets import WebSocket
 
-from gateway.access.authenticator import Caller, check_origin
+from gateway.access.authenticator import Caller
 from gateway.access.credentials import address_of
 from gateway.access.twilio_signature import is_signed, signed_urls
-from gateway.errors import Disconnected, GatewayError, Unauthorized
-from gateway.http.errors import error_response
+from gateway.errors import Disconnected, Unauthorized
+from gateway.http.websocket_admission import WebSocketAdmission
 from gateway.runtime import Gateway, serve
 from gateway.transport import WebSocketTransport
 from gateway.wire.twilio.codec import HANG_UP, TwilioCodec
@@ -20,61 +21,57 @@ __all__ = ["twilio_router"]
 
 
 def twilio_router(gateway: Gateway) -> APIRouter:
-    """Return the route of a gateway at work."""
+    """Return the route of a running gateway."""
     router = APIRouter()
-    settings, metrics = gateway.settings.server, gateway.sessions.metrics
+    authenticate = partial(_authenticate, gateway)
 
     @router.websocket("/v1/twilio")
     async def twilio(websocket: WebSocket) -> None:
         codec = TwilioCodec()
-        try:
-            check_origin(websocket.headers.get("origin"), websocket.headers.get("host"), settings.origins)
-            caller = await _admit(gateway, websocket)
+        async with WebSocketAdmission(gateway, websocket) as admission:
+            caller = await admission.authenticate(authenticate)
             with gateway.admission.enter(caller):
                 await websocket.accept()
                 await serve(gateway, CallTransport(websocket, codec), codec, "twilio", caller, codec.about)
-        except GatewayError as error:
-            metrics.refused.labels(error.code).inc()
-            await websocket.send_denial_response(error_response(error))
         if codec.jitter_buffer is not None:
-            metrics.call(codec.jitter_buffer.outcomes.items(), codec.jitter_buffer.filled_ms)
+            gateway.sessions.metrics.call(codec.jitter_buffer.outcomes.items(), codec.jitter_buffer.filled_ms)
 
     return router
 
 
 class CallTransport(WebSocketTransport):
-    """A call's connection. When it is cut, that is the end of the call and no more: its last words are still wanted.
+    """A call's connection. A lost connection ends the call like a hang-up, and its last words are still transcribed.
 
     Args:
-        websocket: the server has accepted.
+        websocket: accepted.
         codec: of the call.
     """
 
     def __init__(self, websocket: WebSocket, codec: TwilioCodec) -> None:
         super().__init__(websocket)
         self._codec = codec
-        self._is_cut = False
+        self._is_lost = False
 
     async def receive(self) -> str | bytes:
-        """Return the next message; the last one is that the call is over."""
-        if self._is_cut:
+        """Return the next message; the last one is `HANG_UP`."""
+        if self._is_lost:
             await anyio.sleep_forever()  # the session ends by itself
         try:
             return await super().receive()
         except Disconnected:
             if self._codec.jitter_buffer is None:
                 raise
-            self._is_cut = True
+            self._is_lost = True
             return HANG_UP
 
 
-async def _admit(gateway: Gateway, websocket: WebSocket) -> Caller:
-    """Let in who is Twilio, where its token is known, or who has a key.
+async def _authenticate(gateway: Gateway, websocket: WebSocket) -> Caller:
+    """Authenticate Twilio by its signature, where its token is configured, or a caller by an API key.
 
     Raises:
-        Unauthorized: it is neither.
-        RateLimited: the key asks too often.
-        InsufficientCredits: the key's sound is used up.
+        Unauthorized: it has neither.
+        RateLimited: the key sends too many requests.
+        InsufficientCredits: the key's credit is used up.
     """
     telephony, signature = gateway.settings.telephony, websocket.headers.get("x-twilio-signature")
     auth_token = telephony.twilio_auth_token
@@ -85,14 +82,14 @@ async def _admit(gateway: Gateway, websocket: WebSocket) -> Caller:
     urls = list(signed_urls(websocket.headers.get("host", ""), path, telephony.public_url))
     if not any(is_signed(url, signature or "", auth_token.get_secret_value()) for url in urls):
         raise Unauthorized(
-            f"the header X-Twilio-Signature is missing or does not sign {urls[0]}: telephony.public_url says under "
-            "which address Twilio knows the gateway"
+            f"the header X-Twilio-Signature is missing or does not sign {urls[0]}: set telephony.public_url to the "
+            "address of the gateway that is configured at Twilio"
         )
-    return Caller(None)  # all calls come from a few addresses of the service
+    return Caller(None)  # no address: all calls come from a few addresses of the service
 
 
 def _authorization(websocket: WebSocket) -> str | None:
-    """Return a key as a bearer token, from where the services can put it."""
+    """Return the key as a bearer token, from where each service can put it."""
     headers = websocket.headers
     given = headers.get("authorization", "")
     scheme, _, credentials = given.partition(" ")

@@ -1,1 +1,1 @@
-"""Files and containers from clients, decoded in processes of their own."""
+"""Files and containers from clients, each decoded in a separate process."""

@@ -1,8 +1,8 @@
-"""Decodes a file that somebody sent, in a process that can do no harm.
+"""Decodes an untrusted file in a sandboxed process.
 
-FFmpeg reads hundreds of formats, and an upload may have been made to break it. So it runs apart: its process gets the
-open file and no name, an empty directory, no environment, and limits on memory, time and files.
-`gateway.media.decoder_process` is what runs there.
+FFmpeg reads hundreds of formats, and an upload may be crafted to exploit it. So it runs in a process that gets the open
+file without its name, an empty directory, no environment, and limits on memory, time and files.
+`gateway.media.decoder_process` is the program.
 """
 
 import logging
@@ -37,57 +37,57 @@ _MIN_DURATION_S = 0.1
 """OpenAI's own limit, code `audio_too_short`."""
 
 _REPORT_BYTES = 65_536
-"""What a pipe holds: who writes more is not reporting."""
+"""Capacity of a pipe: longer output is not a report."""
 
 _LOADED = (anyio.TemporaryDirectory, anyio.open_process, anyio.open_file)
-"""anyio loads these when they are first named: now, and not when there is no descriptor left to read a module with."""
+"""anyio imports these on first use: do so now, not when there is no file descriptor left."""
 
 _ROOT = Path(__file__).parents[2]
-"""Where the packages are."""
+"""The folder of the packages."""
 
 
 @asynccontextmanager
 async def decoded(path: Path, settings: UploadSettings, track: int | None = None) -> AsyncIterator["DecodedAudio"]:
-    """Decode an audio track of a file. When the context begins, there is sound; when it ends, the process is gone.
+    """Decode an audio track of a file. On entering there is audio; on leaving the process ends.
 
     Args:
-        path: the file; it need not be there any more once the context has begun.
-        settings: what decoding may cost.
+        path: the file; it may be deleted after entering.
+        settings: limits of decoding.
         track: which audio track, counted from 1; None: the one that is played by default.
 
     Raises:
         InvalidRequest: it is empty, or shorter than 0.1 s; the field is `file`. Or it has fewer tracks; `track`.
-        UnsupportedMedia: it holds no sound that can be decoded.
-        PayloadTooLarge: it says that it is longer than allowed, or takes too long.
-        GatewayError: the process could not do its work.
+        UnsupportedMedia: it has no audio that can be decoded.
+        PayloadTooLarge: it declares more than the longest duration, or decoding takes too long.
+        GatewayError: the process failed.
     """
     command = _command(settings) if track is None else [*_command(settings), str(track)]
     async with AsyncExitStack() as stack:
         with await to_thread.run_sync(_open, path) as file:
             if os.fstat(file.fileno()).st_size == 0:
-                raise InvalidRequest("file: it is empty", "file")
+                raise InvalidRequest("file is empty", "file")
             process = await stack.enter_async_context(_decoder(file, command))
-        sound = DecodedAudio(process, settings)
-        await sound.begin()
-        yield sound
+        audio = DecodedAudio(process, settings)
+        await audio.begin()
+        yield audio
 
 
 @asynccontextmanager
 async def decoding_live(settings: UploadSettings) -> AsyncIterator[Process]:
-    """Start what decodes a stream on its stdin to pieces on its stdout; when the context ends, the process is gone."""
+    """Start a process that decodes a stream on its stdin to pieces on its stdout; on leaving it ends."""
     async with _decoder(subprocess.PIPE, [*_command(settings), "live"]) as process:
         yield process
 
 
 @asynccontextmanager
 async def _decoder(stdin: IO[bytes] | int, command: list[str]) -> AsyncIterator[Process]:
-    async with anyio.TemporaryDirectory(prefix="livecue-", ignore_cleanup_errors=True) as nowhere:
+    async with anyio.TemporaryDirectory(prefix="livecue-", ignore_cleanup_errors=True) as empty_folder:
         try:
             process = await anyio.open_process(
-                command, stdin=stdin, cwd=nowhere, env=_environment(), start_new_session=True
+                command, stdin=stdin, cwd=empty_folder, env=_environment(), start_new_session=True
             )
         except OSError as error:
-            raise Overloaded(f"no decoder can be started ({error.strerror})") from error
+            raise Overloaded(f"decoder cannot be started ({error.strerror})") from error
         try:
             yield process
         finally:
@@ -99,13 +99,13 @@ async def _decoder(stdin: IO[bytes] | int, command: list[str]) -> AsyncIterator[
 
 
 async def report_of(process: Process, settings: UploadSettings) -> Report:
-    """Return what the process reports once its sound has ended.
+    """Return the report of the process, after the end of its audio.
 
     Raises:
-        PayloadTooLarge: there is more than allowed, or it takes too long to decode.
-        InvalidRequest: it has fewer audio tracks.
-        UnsupportedMedia: it cannot be read, or not on.
-        GatewayError: the process could not do its work.
+        PayloadTooLarge: the audio is too long, or decoding takes too long.
+        InvalidRequest: the file has fewer audio tracks.
+        UnsupportedMedia: the file cannot be decoded.
+        GatewayError: the process failed.
     """
     assert process.stderr is not None
     text = bytearray()
@@ -114,10 +114,10 @@ async def report_of(process: Process, settings: UploadSettings) -> Report:
             text += await process.stderr.receive()
     status = await process.wait()
     try:
-        # Libraries may have complained before.
+        # libraries may have written messages before it
         report = msgspec.json.decode(text.rstrip().rpartition(b"\n")[2], type=Report)
     except msgspec.MsgspecError as error:
-        raise _without_report(status, bytes(text), settings) from error
+        raise _crash(status, bytes(text), settings) from error
     match report.outcome:
         case Outcome.TOO_LONG:
             raise PayloadTooLarge(report.message)
@@ -130,33 +130,33 @@ async def report_of(process: Process, settings: UploadSettings) -> Report:
 
 
 class DecodedAudio:
-    """The sound of a file: an iterator over s16le mono 16 kHz, 0.5 s a block; the last may be shorter.
+    """The audio of a file: an iterator over s16le mono 16 kHz, 0.5 s a block; the last may be shorter.
 
     Iterating raises:
-        PayloadTooLarge: it goes on beyond what is allowed, or takes too long to decode.
-        UnsupportedMedia: it cannot be read on.
-        GatewayError: the process could not do its work.
+        PayloadTooLarge: it is too long, or decoding takes too long.
+        UnsupportedMedia: the rest cannot be decoded.
+        GatewayError: the process failed.
     """
 
     def __init__(self, process: Process, settings: UploadSettings) -> None:
         self.broken_packets = 0
-        """Pieces that could not be decoded and were left out; known once the sound has ended."""
+        """Packets that could not be decoded and were skipped; known after the end of the audio."""
         assert process.stdout is not None
         self._process = process
-        self._sound: ByteReceiveStream = process.stdout
+        self._audio: ByteReceiveStream = process.stdout
         self._settings = settings
         self._waited_s = 0.0
         self._pending = bytearray()
         self._has_ended = False
 
     async def begin(self) -> None:
-        """Wait for the first sound; `decoded` does."""
+        """Wait for the first audio; `decoded` calls this."""
         min_bytes = _MIN_DURATION_S * _BYTES_PER_S
         while len(self._pending) < min_bytes and not self._has_ended:
             await self._wait()
         if len(self._pending) < min_bytes:
             duration_s = len(self._pending) / _BYTES_PER_S
-            raise InvalidRequest(f"file: {duration_s:.3f} s of sound; allowed are {_MIN_DURATION_S} s and more", "file")
+            raise InvalidRequest(f"file has {duration_s:.3f} s of audio: expected at least {_MIN_DURATION_S} s", "file")
 
     def __aiter__(self) -> "DecodedAudio":
         return self
@@ -174,11 +174,11 @@ class DecodedAudio:
         begin_s = anyio.current_time()
         with anyio.move_on_after(self._settings.decode_wait_s - self._waited_s) as patience:
             try:
-                self._pending += await self._sound.receive()
+                self._pending += await self._audio.receive()
             except anyio.EndOfStream:
                 await self._end()
         if patience.cancelled_caught:
-            raise PayloadTooLarge(f"file: decoding it takes more than {self._settings.decode_wait_s:g} s")
+            raise PayloadTooLarge(f"file: decoding takes more than {self._settings.decode_wait_s:g} s")
         self._waited_s += anyio.current_time() - begin_s
 
     async def _end(self) -> None:
@@ -187,13 +187,12 @@ class DecodedAudio:
         self._has_ended = True
 
 
-def _without_report(status: int, text: bytes, settings: UploadSettings) -> GatewayError:
+def _crash(status: int, text: bytes, settings: UploadSettings) -> GatewayError:
     if status < 0:
         name = signal.Signals(-status).name
         if name == "SIGXCPU":
-            allowed = f"{settings.decode_cpu_s} s of processor time"
-            return PayloadTooLarge(f"file: decoding it takes more than {allowed}")
-        return UnsupportedMedia(f"file: its decoder broke off ({name})")
+            return PayloadTooLarge(f"file: decoding takes more than {settings.decode_cpu_s} s of CPU time")
+        return UnsupportedMedia(f"file: decoder crashed ({name})")
     _log.error("decoder failed status=%s stderr=%r", status, text)
     return GatewayError(f"the decoder failed with status {status}")
 
@@ -208,6 +207,6 @@ def _command(settings: UploadSettings) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    # Windows starts nothing without its root.
+    # Windows starts no process without it
     kept = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
     return {"PYTHONPATH": str(_ROOT), **kept}

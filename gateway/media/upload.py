@@ -1,6 +1,6 @@
-"""Receives a multipart form (RFC 7578) or a bare file, streamed to a spool that is gone afterwards.
+"""Receives a multipart form (RFC 7578) or a bare file, streamed to a temporary file.
 
-Nothing that comes is believed: sizes are counted, time is limited, and whatever is not a plain form is refused.
+Nothing in a request is trusted: sizes are counted, time is limited, and anything but a plain form is refused.
 """
 
 import logging
@@ -24,12 +24,12 @@ _FILE_FIELD = "file"
 """The one part that is a file, as in OpenAI's API."""
 
 _SPOOL_BYTES = 2**18
-"""Written at once: a file of 25 MiB changes threads a hundred times."""
+"""Written at once: a file of 25 MiB takes a hundred calls of a thread."""
 
 _TRANSFER_ENCODINGS = {"", "7bit", "8bit", "binary"}
-"""Those that change nothing. RFC 7578 §4.7 deprecates the others."""
+"""The identity encodings. RFC 7578 §4.7 deprecates the others."""
 
-# It warns of every malformed form and quotes it; whoever sent it is told.
+# it warns of every malformed form and quotes it; the client gets an error anyway
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
@@ -38,8 +38,8 @@ class SpooledFile:
     """The file of a form, on disk.
 
     Attributes:
-        path: where it lies until the context ends.
-        filename: as the client calls it, without folders; `file` where it does not. Never a place on this machine.
+        path: valid until the context ends.
+        filename: from the client, without folders; `file` where it gives none. Not a path on this machine.
         size_bytes: its size; 0 is possible.
     """
 
@@ -50,11 +50,11 @@ class SpooledFile:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A form that was received whole.
+    """A form, completely received.
 
     Attributes:
-        fields: name → its values in the order they came, names as they were sent (`name[]` is not `name`).
-        file: the part called `file`; None where there is none.
+        fields: name → its values in order, names as they were sent (`name[]` is not `name`).
+        file: the part named `file`; None: no such part.
     """
 
     fields: dict[str, tuple[str, ...]]
@@ -65,20 +65,20 @@ class Upload:
 async def receive_upload(
     content_type: str | None, content_length: int | None, body: AsyncIterable[bytes], settings: UploadSettings
 ) -> AsyncIterator[Upload]:
-    """Receive a multipart form; its file is there as long as the context lasts, however that ends.
+    """Receive a multipart form; its file is deleted when the context ends.
 
     Args:
-        content_type: the request's header; None where it has none.
-        content_length: the request's header in bytes; None where it has none.
-        body: the request's body, in pieces of any size. What it raises is passed on.
-        settings: how much is taken.
+        content_type: header of the request; None: missing.
+        content_length: header of the request, in bytes; None: missing.
+        body: of the request, in pieces of any size. Its exceptions are passed on.
+        settings: the limits.
 
     Raises:
         UnsupportedMedia: it is not multipart/form-data.
-        InvalidRequest: it is not a well-formed form, or holds a second file.
-        PayloadTooLarge: it is larger, or has more fields, than allowed.
-        IdleTimeout: it has not come in time.
-        Overloaded: there is no room for it on the disk.
+        InvalidRequest: it is malformed, or has a second file.
+        PayloadTooLarge: it is larger, or has more fields, than the limits.
+        IdleTimeout: it was not received in time.
+        Overloaded: the disk is full.
     """
     form = _Form(_boundary_of(content_type), settings)
     async with _spooled(form, content_length, body, settings) as (path, size_bytes):
@@ -90,17 +90,17 @@ async def receive_upload(
 async def receive_body(
     content_length: int | None, body: AsyncIterable[bytes], settings: UploadSettings
 ) -> AsyncIterator[SpooledFile]:
-    """Receive a body that is a file; it is there as long as the context lasts, however that ends.
+    """Receive a body that is a file; the file is deleted when the context ends.
 
     Args:
-        content_length: the request's header in bytes; None where it has none.
-        body: the request's body, in pieces of any size. What it raises is passed on.
-        settings: how much is taken.
+        content_length: header of the request, in bytes; None: missing.
+        body: of the request, in pieces of any size. Its exceptions are passed on.
+        settings: the limits.
 
     Raises:
-        PayloadTooLarge: it is larger than allowed.
-        IdleTimeout: it has not come in time.
-        Overloaded: there is no room for it on the disk.
+        PayloadTooLarge: it is larger than the limit.
+        IdleTimeout: it was not received in time.
+        Overloaded: the disk is full.
     """
     async with _spooled(_Bare(), content_length, body, settings) as (path, size_bytes):
         yield SpooledFile(path, _FILE_FIELD, size_bytes)
@@ -110,16 +110,16 @@ async def receive_body(
 async def _spooled(
     form: "_Form | _Bare", content_length: int | None, body: AsyncIterable[bytes], settings: UploadSettings
 ) -> AsyncIterator[tuple[Path, int]]:
-    """Receive a body, and yield where its file is and how large."""
+    """Receive a body, and yield the path and size in bytes of its file."""
     if content_length is not None and content_length > settings.max_body_bytes:
-        raise PayloadTooLarge(f"body of {content_length} bytes: allowed are {settings.max_body_bytes}")
+        raise PayloadTooLarge(f"body of {content_length} bytes is too large (limit {settings.max_body_bytes} bytes)")
     async with anyio.TemporaryDirectory(prefix="livecue-", ignore_cleanup_errors=True) as directory:
         path = Path(directory) / _FILE_FIELD
         with anyio.move_on_after(settings.receive_timeout_s) as patience:
             with await to_thread.run_sync(_opened_spool, path) as spool:
                 size_bytes = await _receive(form, body, spool, settings)
         if patience.cancelled_caught:
-            raise IdleTimeout(f"the body has not come within {settings.receive_timeout_s:g} s")
+            raise IdleTimeout(f"body not received within {settings.receive_timeout_s:g} s")
         yield path, size_bytes
 
 
@@ -131,7 +131,7 @@ async def _receive(
     async for piece in body:
         received_bytes += len(piece)
         if received_bytes > settings.max_body_bytes:
-            raise PayloadTooLarge(f"body of more than {settings.max_body_bytes} bytes: that is the most allowed")
+            raise PayloadTooLarge(f"body has more than {settings.max_body_bytes} bytes, which is the limit")
         form.push(piece)
         if len(form.unspooled) >= _SPOOL_BYTES:
             spooled_bytes += await _spool(form, spool)
@@ -145,28 +145,28 @@ async def _spool(form: "_Form | _Bare", spool: BufferedWriter) -> int:
     try:
         return await to_thread.run_sync(_write, spool, piece)
     except OSError as error:
-        raise Overloaded(f"the file cannot be kept until it is decoded ({error.strerror})") from error
+        raise Overloaded(f"file cannot be stored until it is decoded ({error.strerror})") from error
 
 
 def _opened_spool(path: Path) -> BufferedWriter:
     try:
         return path.open("xb")
     except OSError as error:
-        raise Overloaded(f"the file cannot be kept until it is decoded ({error.strerror})") from error
+        raise Overloaded(f"file cannot be stored until it is decoded ({error.strerror})") from error
 
 
 def _write(spool: BufferedWriter, piece: bytes) -> int:
     spool.write(piece)
-    spool.flush()  # here and not when it is closed, where a full disk would go unnoticed
+    spool.flush()  # not on close, where a full disk would go unnoticed
     return len(piece)
 
 
 def _boundary_of(content_type: str | None) -> bytes:
     kind, options = parse_options_header(_latin_1(content_type or ""))
     if kind != b"multipart/form-data":
-        raise UnsupportedMedia(f"content type {content_type or 'none'}: allowed is multipart/form-data")
+        raise UnsupportedMedia(f"content type {content_type or 'missing'}: expected multipart/form-data")
     if not (boundary := options.get(b"boundary")):
-        raise InvalidRequest(f"content type {content_type}: it names no boundary")
+        raise InvalidRequest(f"content type {content_type}: boundary is missing")
     return boundary
 
 
@@ -177,15 +177,15 @@ class _Bare:
         self.unspooled = bytearray()
 
     def push(self, piece: bytes) -> None:
-        """Read on."""
+        """Append a piece."""
         self.unspooled += piece
 
     def finish(self) -> None:
-        """Do nothing: it ends anywhere."""
+        """Do nothing: the file may end anywhere."""
 
 
 class _Form:
-    """A form being read: bytes in, cut anywhere; fields, and what of the file is not yet on disk."""
+    """A form parser: bytes in, split anywhere; fields out, and the data of the file that is not on disk yet."""
 
     def __init__(self, boundary: bytes, settings: UploadSettings) -> None:
         self.fields: dict[str, list[str]] = {}
@@ -226,12 +226,12 @@ class _Form:
 
     def finish(self) -> None:
         if not self._is_complete:
-            raise InvalidRequest("the body ends before the form does")
+            raise InvalidRequest("body ends before the form does")
 
     def _on_part_begin(self) -> None:
         self._parts += 1
         if self._parts > self._settings.max_fields:
-            raise PayloadTooLarge(f"form of more than {self._settings.max_fields} fields: that is the most allowed")
+            raise PayloadTooLarge(f"form has more than {self._settings.max_fields} fields, which is the limit")
         self._headers.clear()
 
     def _on_header_name(self, piece: bytes, start: int, end: int) -> None:
@@ -254,19 +254,19 @@ class _Form:
         filename = options.get(b"filename")
         if name == _FILE_FIELD:
             if self.filename is not None:
-                raise InvalidRequest("file: more than one; allowed is one", _FILE_FIELD)
+                raise InvalidRequest("file: given more than once", _FILE_FIELD)
             self.filename = _bare_filename(filename or b"")
         elif filename is not None:
-            raise InvalidRequest(f"{name}: a file; the only field that may be one is {_FILE_FIELD}", name)
+            raise InvalidRequest(f"{name}: is a file; expected a file only in the field {_FILE_FIELD}", name)
         self._name = name
         self._count_field_bytes(len(name))
 
     def _refuse_encoded(self, name: str) -> None:
         if self._headers.get("content-type", "").strip().lower().startswith("multipart/"):
-            raise InvalidRequest(f"{name}: a form within the form; allowed are plain values and one file", name)
+            raise InvalidRequest(f"{name}: nested form; expected plain values and one file", name)
         encoding = self._headers.get("content-transfer-encoding", "").strip().lower()
         if encoding not in _TRANSFER_ENCODINGS:
-            raise InvalidRequest(f"{name}: Content-Transfer-Encoding {encoding}; allowed is binary", name)
+            raise InvalidRequest(f"{name}: Content-Transfer-Encoding {encoding}: expected binary", name)
 
     def _on_part_data(self, piece: bytes, start: int, end: int) -> None:
         if self._name == _FILE_FIELD:
@@ -288,10 +288,8 @@ class _Form:
     def _count_field_bytes(self, count: int) -> None:
         self._field_bytes += count
         if self._field_bytes > self._settings.max_field_bytes:
-            allowed = self._settings.max_field_bytes
-            raise PayloadTooLarge(
-                f"fields of more than {allowed} bytes together, besides the file: allowed are {allowed}"
-            )
+            limit = self._settings.max_field_bytes
+            raise PayloadTooLarge(f"fields besides the file have more than {limit} bytes in all, which is the limit")
 
 
 def _text(raw: bytes, what: str, field: str | None) -> str:
@@ -302,11 +300,11 @@ def _text(raw: bytes, what: str, field: str | None) -> str:
 
 
 def _bare_filename(raw: bytes) -> str:
-    # A Windows path knows both kinds of slashes.
+    # a Windows path accepts both kinds of slashes
     name = PureWindowsPath(raw.decode(errors="replace")).name
     return "".join(character for character in name if character.isprintable()).lstrip(".") or _FILE_FIELD
 
 
 def _latin_1(header: str) -> str:
-    # As HTTP has it; anything else would not get through the parser.
+    # the encoding of HTTP headers; the parser accepts no other
     return header.encode("latin-1", "replace").decode("latin-1")

@@ -182,7 +182,7 @@ async def test_view_tokens_of_a_session_are_revoked_by_a_route(tmp_path: Path) -
 async def test_who_watches_is_let_go_when_what_let_him_in_is_revoked(
     tmp_path: Path, is_token: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.http.sessions.events._LOOK_S", 0.02)
+    monkeypatch.setattr("gateway.http.sessions.viewer_access._CHECK_INTERVAL_S", 0.02)
     with keys(tmp_path / "state.db", "ada") as made:
         async with gateway(tmp_path) as (served, http), session(served, made["ada"]) as (_, session_id):
             path = f"/v1/sessions/{session_id}/view_tokens"

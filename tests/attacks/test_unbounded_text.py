@@ -35,7 +35,7 @@ MESSAGES: dict[str, tuple[object, ...]] = {
     "deepgram_flux": (deepgram_flux.FluxMessage,),
     "vosk": (vosk.VoskMessage,),
     "wyoming": wyoming.FRAME_TYPES,
-    "view_tokens": (sessions_routes.Wanted,),
+    "view_tokens": (sessions_routes.TokenRequest,),
 }
 """All that is read of clients into types. Twilio's dialect has none: what is kept of a call is tested below."""
 

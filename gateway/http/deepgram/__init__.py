@@ -1,1 +1,1 @@
-"""Deepgram's routes."""
+"""The routes of Deepgram's API."""

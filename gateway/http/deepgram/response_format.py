@@ -1,4 +1,4 @@
-"""What Deepgram's clients get for a file: passages in, JSON out. PURE."""
+"""Deepgram's JSON of a file: passages in, JSON out. PURE."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -26,13 +26,13 @@ __all__ = ["FileFacts", "body_of"]
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What is known of a file besides its words.
+    """The facts about a file besides its transcript.
 
     Attributes:
-        request_id: name of the request.
+        request_id: of the request.
         sha256: of the file, in hexadecimal.
-        created: when it came, ISO 8601.
-        duration_s: length of its sound.
+        created: when the request arrived, ISO 8601.
+        duration_s: length of its audio in seconds.
         model: of the engine.
     """
 
@@ -44,7 +44,7 @@ class FileFacts:
 
 
 class FileMetadata(msgspec.Struct, omit_defaults=True):
-    """What the answer says of the request."""
+    """The metadata of a response."""
 
     transaction_key: str
     request_id: str
@@ -58,14 +58,14 @@ class FileMetadata(msgspec.Struct, omit_defaults=True):
 
 
 class FileChannel(msgspec.Struct, omit_defaults=True):
-    """All that is said."""
+    """The transcript of a channel."""
 
     alternatives: list[Alternative]
     detected_language: str | None = None
 
 
 class Utterance(msgspec.Struct):
-    """What is said between two silences."""
+    """One utterance."""
 
     start: float
     end: float
@@ -77,30 +77,30 @@ class Utterance(msgspec.Struct):
 
 
 class FileResults(msgspec.Struct, omit_defaults=True):
-    """The words."""
+    """The transcripts."""
 
     channels: list[FileChannel]
     utterances: list[Utterance] | None = None
 
 
 class FileAnswer(msgspec.Struct):
-    """The whole answer."""
+    """The body of a response."""
 
     metadata: FileMetadata
     results: FileResults
 
 
 def body_of(listen: Listen, passages: Sequence[Passage], facts: FileFacts) -> bytes:
-    """Return the answer about a file as JSON.
+    """Return the body of a response as JSON.
 
     Args:
-        listen: what is wanted.
+        listen: the options.
         passages: all of the file, in order.
-        facts: what is known of it.
+        facts: about the file.
     """
-    said = [passage for passage in passages if passage.final.text]
-    words = [word for passage in said for word in passage.final.words]
-    text = join_lines(passage.final.text for passage in said)
+    with_text = [passage for passage in passages if passage.final.text]
+    words = [word for passage in with_text for word in passage.final.words]
+    text = join_lines(passage.final.text for passage in with_text)
     metadata = FileMetadata(
         transaction_key="deprecated",
         request_id=facts.request_id,
@@ -112,12 +112,14 @@ def body_of(listen: Listen, passages: Sequence[Passage], facts: FileFacts) -> by
         model_info={MODEL_UUID: ModelInfo(listen.model, "1", facts.model)},
         extra=dict(listen.extra) or None,
     )
-    language = _language(said)
+    language = _language(with_text)
     channel = FileChannel(
         [alternative(text, words, language if listen.is_multilingual else None)],
         language if listen.start.language is None else None,
     )
-    utterances = [_utterance(number, passage) for number, passage in enumerate(said)] if listen.utterances else None
+    utterances = (
+        [_utterance(number, passage) for number, passage in enumerate(with_text)] if listen.utterances else None
+    )
     return msgspec.json.encode(FileAnswer(metadata, FileResults([channel], utterances)))
 
 
@@ -136,10 +138,10 @@ def _utterance(number: int, passage: Passage) -> Utterance:
     )
 
 
-def _language(said: Sequence[Passage]) -> str | None:
-    """Return the language most is said in."""
-    spoken = Counter[str]()
-    for passage in said:
+def _language(passages: Sequence[Passage]) -> str | None:
+    """Return the language of most of the text; None: unknown."""
+    chars = Counter[str]()
+    for passage in passages:
         if passage.final.language is not None:
-            spoken[passage.final.language] += len(passage.final.text)
-    return max(spoken, key=spoken.__getitem__, default=None)
+            chars[passage.final.language] += len(passage.final.text)
+    return max(chars, key=chars.__getitem__, default=None)

@@ -2,24 +2,25 @@
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from uuid import uuid4
 
 import msgspec
 from fastapi import APIRouter, Request, Response, Security
-from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 from starlette.websockets import WebSocket
 
-from gateway.access.authenticator import check_origin
 from gateway.access.client_secrets import PREFIX, ClientSecret, ClientSecrets
 from gateway.access.credentials import address_of
 from gateway.errors import GatewayError, InvalidRequest, Unauthorized, reply_to
-from gateway.http.errors import error_response
 from gateway.http.openapi import ERRORS, OPEN
 from gateway.http.request_body import read_body
+from gateway.http.security import API_KEY
+from gateway.http.session_settings import with_session_settings
+from gateway.http.websocket_admission import WebSocketAdmission, deny
 from gateway.runtime import Gateway, serve
 from gateway.transport import WebSocketTransport
-from gateway.wire import Error
+from gateway.wire import Error, ProtocolError
 from gateway.wire.openai_realtime.codec import OpenAIRealtimeCodec
 from gateway.wire.openai_realtime.messages import EffectiveSession
 from gateway.wire.openai_realtime.session_config import Defaults, SessionConfig
@@ -30,13 +31,13 @@ __all__ = ["realtime_router"]
 _SUBPROTOCOL = "realtime"
 
 _KEY_SUBPROTOCOL = "openai-insecure-api-key."
-"""Before a key: a page cannot send headers with a WebSocket. It is never answered, nor logged."""
+"""Before a key: a page cannot send headers with a WebSocket. It is never echoed, nor logged."""
 
 _TRY_AGAIN = 1013
-"""RFC 6455 §7.4.1. A refusal before the upgrade is final for OpenAI's clients; this makes them come again."""
+"""RFC 6455 §7.4.1. A refusal before the upgrade is final for OpenAI's clients; this makes them retry."""
 
 _UNAUTHORIZED = 3000
-"""What OpenAI's service closes with, IANA's registry of close codes."""
+"""The close code of OpenAI's service, in IANA's registry."""
 
 _MAX_BODY_BYTES = 16_384
 
@@ -58,7 +59,7 @@ _SECRET_FORM: dict[str, object] = OPEN | {
                                 "seconds": {"type": "integer", "minimum": 10, "maximum": 7200, "default": 600},
                             },
                         },
-                        "session": {"type": ["object", "null"], "description": "What `session.update` takes."},
+                        "session": {"type": ["object", "null"], "description": "As in `session.update`."},
                     },
                 }
             }
@@ -73,7 +74,7 @@ class SecretAnswer(BaseModel):
     Attributes:
         value: what the client sends as its key.
         expires_at: in seconds since 1970.
-        session: what its sessions begin with.
+        session: initial configuration of its sessions.
     """
 
     value: str
@@ -82,25 +83,22 @@ class SecretAnswer(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Door:
-    """Lets in callers by key, and their clients by secret."""
+class _Authentication:
+    """Authenticates callers by API key, and their clients by client secret."""
 
     gateway: Gateway
     secrets: ClientSecrets
     defaults: Defaults
 
-    async def admit(self, websocket: WebSocket) -> ClientSecret:
-        """Return who opens a session, and what it begins with.
+    async def authenticate(self, websocket: WebSocket) -> ClientSecret:
+        """Return the caller and the initial session configuration of a connection.
 
         Raises:
-            Unauthorized: the key or the secret is not known.
-            RateLimited: the key asks too often.
-            InsufficientCredits: its sound is used up.
-            ForbiddenOrigin: it is a page of somebody else.
+            Unauthorized: the key or the client secret is unknown.
+            RateLimited: the key sends too many requests.
+            InsufficientCredits: the key's credit is used up.
         """
-        headers = websocket.headers
-        check_origin(headers.get("origin"), headers.get("host"), self.gateway.settings.server.origins)
-        authorization = headers.get("authorization") or _offered_key(websocket)
+        authorization = websocket.headers.get("authorization") or _offered_key(websocket)
         secret = (authorization or "").partition(" ")[2].strip()
         if secret.startswith(PREFIX):
             try:
@@ -108,7 +106,9 @@ class _Door:
             except Unauthorized as error:
                 self.gateway.authenticator.count_failure(error, address_of(websocket))
                 raise
-            self.gateway.authenticator.admit_by_proxy(kept.caller)  # the key behind it pays, and waits
+            self.gateway.authenticator.admit_by_proxy(
+                kept.caller
+            )  # charged and rate-limited by the key that created it
             return kept
         caller = await self.gateway.authenticator.admit(authorization, address_of(websocket))
         model = websocket.query_params.get("model", "")[:_MAX_MODEL_CHARS]
@@ -116,51 +116,45 @@ class _Door:
 
 
 def realtime_router(gateway: Gateway) -> APIRouter:
-    """Return the routes of a gateway at work."""
+    """Return the routes of a running gateway."""
     router = APIRouter(prefix="/v1/realtime", tags=["realtime"])
     sessions, settings = gateway.sessions, gateway.settings.realtime
     defaults = Defaults(sessions.engine.model, tuple(sessions.engine.languages), sessions.settings.segmenter)
-    door = _Door(gateway, ClientSecrets(time.time, gateway.shares), defaults)
-    session = replace(sessions.settings.session, idle_timeout_s=settings.idle_timeout_s)
-    patient = replace(gateway, sessions=replace(sessions, settings=replace(sessions.settings, session=session)))
+    authentication = _Authentication(gateway, ClientSecrets(time.time, gateway.shares), defaults)
+    session_settings = replace(sessions.settings.session, idle_timeout_s=settings.idle_timeout_s)
+    patient = with_session_settings(gateway, session_settings)
+    refuse = partial(_refuse, in_band=settings.inband_auth_errors)
 
     @router.websocket("")
     async def realtime(websocket: WebSocket) -> None:
-        try:
-            opened = await door.admit(websocket)
-            with gateway.admission.enter(opened.caller):
+        async with WebSocketAdmission(gateway, websocket, refuse) as admission:
+            grant = await admission.authenticate(authentication.authenticate)
+            with gateway.admission.enter(grant.caller):
                 await websocket.accept(_subprotocol(websocket))
                 with_cues = websocket.query_params.get("cues") == "true"
-                codec = OpenAIRealtimeCodec(opened.wishes, with_cues=with_cues)
-                await serve(patient, WebSocketTransport(websocket), codec, "openai_realtime", opened.caller)
-        except GatewayError as error:
-            sessions.metrics.refused.labels(error.code).inc()
-            await _refuse(websocket, error, in_band=settings.inband_auth_errors)
+                codec = OpenAIRealtimeCodec(grant.config, with_cues=with_cues)
+                await serve(patient, WebSocketTransport(websocket), codec, "openai_realtime", grant.caller)
 
     @router.post(
         "/client_secrets",
         response_model=SecretAnswer,
         responses=ERRORS,
         openapi_extra=_SECRET_FORM,
-        dependencies=[
-            Security(
-                HTTPBearer(auto_error=False, scheme_name="API key", description="A key, where the gateway has any.")
-            )
-        ],
+        dependencies=[Security(API_KEY)],
     )
     async def create_client_secret(request: Request) -> Response:
-        """Make a secret with which a browser opens sessions of one kind, for some minutes."""
+        """Create a secret with which a browser opens sessions of one configuration, for some minutes."""
         caller = await gateway.authenticator.admit(request.headers.get("authorization"), address_of(request))
-        wishes, lifetime_s = _read(await read_body(request, _MAX_BODY_BYTES), defaults)
-        value, kept = door.secrets.create(caller, wishes, lifetime_s)
-        told = EffectiveSession(f"sess_{uuid4().hex}", wishes.effective, wishes.include, expires_at=kept.expires_at)
-        body = msgspec.json.encode({"value": value, "expires_at": kept.expires_at, "session": told})
+        config, lifetime_s = _read_body(await read_body(request, _MAX_BODY_BYTES), defaults)
+        value, kept = authentication.secrets.create(caller, config, lifetime_s)
+        session = EffectiveSession(f"sess_{uuid4().hex}", config.effective, config.include, expires_at=kept.expires_at)
+        body = msgspec.json.encode({"value": value, "expires_at": kept.expires_at, "session": session})
         return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
 
     return router
 
 
-async def _refuse(websocket: WebSocket, error: GatewayError, *, in_band: bool) -> None:
+async def _refuse(websocket: WebSocket, error: GatewayError | ProtocolError, *, in_band: bool) -> None:
     if reply_to(error).close_code == _TRY_AGAIN:
         await websocket.accept(_subprotocol(websocket))
         await websocket.close(_TRY_AGAIN, error.code)
@@ -170,7 +164,7 @@ async def _refuse(websocket: WebSocket, error: GatewayError, *, in_band: bool) -
             await websocket.send_text(str(message))
         await websocket.close(_UNAUTHORIZED, "invalid_request_error.invalid_api_key")
     else:
-        await websocket.send_denial_response(error_response(error))
+        await deny(websocket, error)
 
 
 def _subprotocol(websocket: WebSocket) -> str | None:
@@ -178,25 +172,25 @@ def _subprotocol(websocket: WebSocket) -> str | None:
 
 
 def _offered_key(websocket: WebSocket) -> str | None:
-    """Return the key among the subprotocols as an Authorization header, or None where there is none."""
+    """Return the key among the subprotocols as an Authorization header; None: no key."""
     for offered in websocket.scope["subprotocols"]:
         if offered.startswith(_KEY_SUBPROTOCOL):
             return f"Bearer {offered.removeprefix(_KEY_SUBPROTOCOL)}"
     return None
 
 
-def _read(body: bytes, defaults: Defaults) -> tuple[SessionConfig, int]:
-    """Return what the sessions of a secret begin with, and how long it holds in seconds.
+def _read_body(body: bytes, defaults: Defaults) -> tuple[SessionConfig, int]:
+    """Return the initial session configuration of a secret, and its lifetime in seconds.
 
     Raises:
-        InvalidRequest: the body says no such thing.
+        InvalidRequest: the body is malformed, or has a value that is not allowed.
     """
-    wishes = SessionConfig.of(defaults)
+    config = SessionConfig.of(defaults)
     if not body:
-        return wishes, _DEFAULT_LIFETIME_S
+        return config, _DEFAULT_LIFETIME_S
     try:
-        wanted = read_secret_request(body)
-        wishes = wishes if wanted.session is None else wishes.patched(wanted.session)
+        request = read_secret_request(body)
+        config = config if request.session is None else config.patched(request.session)
     except Refusal as refusal:
         raise InvalidRequest(str(refusal), refusal.field) from refusal
-    return wishes, _DEFAULT_LIFETIME_S if wanted.expires_after is None else wanted.expires_after.seconds
+    return config, _DEFAULT_LIFETIME_S if request.expires_after is None else request.expires_after.seconds

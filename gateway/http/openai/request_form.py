@@ -1,4 +1,4 @@
-"""The form of a transcription request: fields in, what is wanted out. PURE."""
+"""The form of a transcription request: fields in, options out. PURE."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ __all__ = ["Granularity", "Order", "ResponseFormat", "read_order"]
 Fields = Mapping[str, tuple[str, ...]]
 
 _MAX_PROMPT_CHARS = 1_000
-"""Of the end of a prompt: Whisper reads its last 223 tokens, which is about this many characters."""
+"""From the end of a prompt: Whisper reads its last 223 tokens, which is about this many characters."""
 
 _MAX_SILENCE_MS = 10_000
 """The native dialect's limit."""
@@ -43,18 +43,18 @@ _STRATEGY = tuple(
     f"chunking_strategy[{name}]" for name in ("type", "silence_duration_ms", "prefix_padding_ms", "threshold")
 )
 
-_OF_OTHERS = frozenset({"temperature_inc"})
-"""Fields that other services have, near to one of these: whisper.cpp's."""
+_FOREIGN = frozenset({"temperature_inc"})
+"""Fields of other services with names similar to one of these: whisper.cpp's."""
 
 _MAX_NAME_CHARS = 64
-"""Of a field's name, in the refusal of it."""
+"""Of a field's name, in an error message."""
 
 _ITEM = re.compile(r"([^\[\]]+)\[\d*\]")
-"""A list's field: `name[]`, or `name[0]`, as PHP and qs write it."""
+"""An item of a list: `name[]`, or `name[0]`, as PHP and qs write it."""
 
 
 class ResponseFormat(StrEnum):
-    """How the transcript is written."""
+    """The formats of a transcript."""
 
     JSON = "json"
     TEXT = "text"
@@ -64,7 +64,7 @@ class ResponseFormat(StrEnum):
 
 
 class Granularity(StrEnum):
-    """What has times in `verbose_json`."""
+    """What has timestamps in `verbose_json`."""
 
     WORD = "word"
     SEGMENT = "segment"
@@ -72,20 +72,19 @@ class Granularity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a client wants of a file.
+    """The options of a transcription.
 
     Attributes:
-        task: what is to be written.
-        response_format: how.
-        language: a tag such as en or zh-Hant, or None: it is detected.
-        languages: tags of those among which it is detected; empty: all that the engine writes.
-        prompt: keywords and text that help the engine, at most what it reads.
+        task: transcribe or translate.
+        response_format: of the transcript.
+        language: a tag such as en or zh-Hant; None: detected.
+        languages: tags of those among which it is detected; empty: all of the engine.
+        prompt: keywords and context for the engine, at most as long as it reads.
         temperature: 0..1.
-        granularities: what has times; empty unless `response_format` is verbose_json.
+        granularities: what has timestamps; empty unless `response_format` is verbose_json.
         logprobs: whether words come with their log probabilities.
-        stream: whether the answer is sent utterance by utterance.
-        silence_ms: silence that ends an utterance; None: the gateway's.
-        model: the one that does it, which need not be the one that was asked for.
+        stream: whether to send each utterance as soon as it is decoded.
+        silence_ms: silence that ends an utterance; None: as in the settings.
         track: which audio track of the file, counted from 1; None: the one that is played by default.
     """
 
@@ -104,32 +103,26 @@ class Order:
 
 
 def read_order(fields: Fields, task: Task, info: EngineInfo) -> Order:
-    """Read the fields of a form; those with names that are not known are ignored, as clients send many.
+    """Read the fields of a form; unknown names are ignored, as clients send many.
 
-    What a format does not have is ignored too where clients ask for it by themselves, or OpenAI ignores it: times of
-    segments, and a stream of what is not text.
+    Options that a format does not have are ignored too where clients always send them, or OpenAI ignores them:
+    timestamps of segments, and streams of formats other than text.
 
     Args:
-        fields: name → values as they were sent. Fields with several values are called `name[]`, `name[0]` or `name`. An
-            empty value of an optional field is none.
-        task: what the route is for.
-        info: the engine that will have to do it.
+        fields: name → values as they were sent. A list is `name[]`, `name[0]` or `name`. An optional field with an
+            empty value counts as missing.
+        task: of the route.
+        info: of the engine.
 
     Raises:
-        InvalidRequest: a field is missing or has a value that is not allowed; the message says what is.
+        InvalidRequest: a field is missing or has a value that is not allowed; the message has what is.
     """
     if task is Task.TRANSLATE and not info.translates:
         raise InvalidRequest(f"the model {info.model} of this gateway does not translate: it only transcribes")
     fields = _by_name(fields)
-    _see_that_a_model_is_named(fields)
+    _check_model(fields)
     response_format = _read_format(fields)
-    is_verbose = response_format is ResponseFormat.VERBOSE_JSON
-    granularities = frozenset(Granularity(name) for name in _choices(fields, "timestamp_granularities", Granularity))
-    if Granularity.WORD in granularities and not is_verbose:
-        raise InvalidRequest(
-            f"timestamp_granularities word: only with response_format verbose_json, not {response_format}",
-            "timestamp_granularities",
-        )
+    granularities = _read_granularities(fields, response_format)
     include = _choices(fields, "include", ("logprobs",))
     if include and response_format is not ResponseFormat.JSON:
         raise InvalidRequest(f"include: only with response_format json, not {response_format}", "include")
@@ -142,7 +135,7 @@ def read_order(fields: Fields, task: Task, info: EngineInfo) -> Order:
         languages=languages.allowed_tags,
         prompt=_read_prompt(fields),
         temperature=_read_number(fields, "temperature", 0.0, 1.0) or 0.0,
-        granularities=(granularities or frozenset({Granularity.SEGMENT})) if is_verbose else frozenset(),
+        granularities=granularities,
         logprobs=bool(include),
         stream=stream and response_format in (ResponseFormat.JSON, ResponseFormat.TEXT),
         silence_ms=_read_silence_ms(fields),
@@ -152,10 +145,10 @@ def read_order(fields: Fields, task: Task, info: EngineInfo) -> Order:
 
 
 def _by_name(fields: Fields) -> Fields:
-    """Return the fields that are known, those of lists without brackets.
+    """Return the known fields by name, lists without brackets.
 
     Raises:
-        InvalidRequest: a name is nearly that of a field.
+        InvalidRequest: a name is similar to that of a field.
     """
     known: dict[str, tuple[str, ...]] = {}
     unknown: list[str] = []
@@ -168,41 +161,53 @@ def _by_name(fields: Fields) -> Fields:
         else:
             unknown.append(name)
     for name in unknown[:MAX_NAMES]:
-        _refuse_nearly_right(name)
+        _refuse_misspelled(name)
     return known
 
 
-def _refuse_nearly_right(name: str) -> None:
+def _refuse_misspelled(name: str) -> None:
     base = name.partition("[")[0]
     if name.startswith("chunking_strategy["):
         meant = meant_by(name, _STRATEGY)
     elif base in (*_SINGLE, *_LISTS):
         meant = f"{base}[]" if base in _LISTS else base
     else:
-        meant = None if name in _OF_OTHERS else meant_by(base, (*_SINGLE, *_LISTS))
+        meant = None if name in _FOREIGN else meant_by(base, (*_SINGLE, *_LISTS))
     if meant is not None:
-        shown = name if len(name) <= _MAX_NAME_CHARS else f"{base[:_MAX_NAME_CHARS]}…"
-        raise InvalidRequest(f"{shown}: there is no such field: did you mean {meant}?", shown)
+        quoted = name if len(name) <= _MAX_NAME_CHARS else f"{base[:_MAX_NAME_CHARS]}…"
+        raise InvalidRequest(f"{quoted}: no such field: did you mean {meant}?", quoted)
 
 
-def _see_that_a_model_is_named(fields: Fields) -> None:
-    """See that a model is named. Any will do: there is one engine, and clients name what they name elsewhere."""
+def _check_model(fields: Fields) -> None:
+    """Check that a model is named; any name will do, since there is one engine."""
     count = len(fields.get("model", ()))
     if count != 1:
         got = f"given {count} times" if count else "missing"
-        raise InvalidRequest(f"model: {got}; allowed is any name, for this gateway has one model", "model")
+        raise InvalidRequest(f"model: {got}; expected one name, whatever it is: this gateway has one model", "model")
 
 
 def _read_format(fields: Fields) -> ResponseFormat:
     if _single(fields, "response_format") == "diarized_json":
         allowed = ", ".join(ResponseFormat)
-        message = f"response_format diarized_json: this gateway does not tell speakers apart; allowed are {allowed}"
+        message = f"response_format diarized_json: diarization is not supported; expected one of {allowed}"
         raise InvalidRequest(message, "response_format")
     return ResponseFormat(_read_choice(fields, "response_format", ResponseFormat, ResponseFormat.JSON))
 
 
+def _read_granularities(fields: Fields, response_format: ResponseFormat) -> frozenset[Granularity]:
+    granularities = frozenset(Granularity(name) for name in _choices(fields, "timestamp_granularities", Granularity))
+    if response_format is ResponseFormat.VERBOSE_JSON:
+        return granularities or frozenset({Granularity.SEGMENT})
+    if Granularity.WORD in granularities:
+        raise InvalidRequest(
+            f"timestamp_granularities word: only with response_format verbose_json, not {response_format}",
+            "timestamp_granularities",
+        )
+    return frozenset()
+
+
 def _read_languages(fields: Fields, info: EngineInfo) -> LanguageChoice:
-    """Return the language, or those among which it is detected."""
+    """Return the language, or the languages among which it is detected."""
     try:
         return choose_languages(
             _single(fields, "language"),
@@ -215,7 +220,7 @@ def _read_languages(fields: Fields, info: EngineInfo) -> LanguageChoice:
 
 
 def _read_prompt(fields: Fields) -> str:
-    """Return keywords and prompt as one text; the prompt last, for where there is too much the engine reads the end."""
+    """Return keywords and prompt as one text; the prompt last, since of a long text the engine reads the end."""
     keywords = ", ".join(keyword.strip() for keyword in _several(fields, "keywords"))
     prompt = (_single(fields, "prompt") or "").strip()
     return " ".join(part for part in (keywords and f"{keywords}.", prompt) if part)[-_MAX_PROMPT_CHARS:]
@@ -226,7 +231,7 @@ def _read_silence_ms(fields: Fields) -> int | None:
     kind = _single(fields, "chunking_strategy[type]")
     if (strategy or "auto") != "auto" or (kind or "server_vad") != "server_vad":
         raise InvalidRequest(
-            f"chunking_strategy {shortened(strategy or kind)}: allowed are auto, and an object of type server_vad "
+            f"chunking_strategy {shortened(strategy or kind)}: expected auto, or an object of type server_vad "
             "with its fields as chunking_strategy[…]",
             "chunking_strategy",
         )
@@ -239,7 +244,7 @@ def _read_track(fields: Fields) -> int | None:
     if text is None:
         return None
     if not text.strip().isdecimal() or not 1 <= int(text.strip()[:9]) <= _MAX_TRACK:
-        raise InvalidRequest(f"track {shortened(text)}: allowed is a whole number from 1 to {_MAX_TRACK}", "track")
+        raise InvalidRequest(f"track {shortened(text)}: expected an integer from 1 to {_MAX_TRACK}", "track")
     return int(text)
 
 
@@ -252,7 +257,7 @@ def _read_number(fields: Fields, name: str, least: float, most: float) -> float 
     except ValueError:
         number = float("nan")
     if not least <= number <= most:
-        raise InvalidRequest(f"{name} {shortened(text)}: allowed is a number from {least:g} to {most:g}", name)
+        raise InvalidRequest(f"{name} {shortened(text)}: expected a number from {least:g} to {most:g}", name)
     return number
 
 
@@ -268,15 +273,15 @@ def _choices(fields: Fields, name: str, allowed: type[StrEnum] | tuple[str, ...]
 def _checked(value: str, name: str, allowed: type[StrEnum] | tuple[str, ...]) -> str:
     names = [str(choice) for choice in allowed]
     if value not in names:
-        wanted = f"allowed are {', '.join(names)}" if len(names) > 1 else f"allowed is {names[0]}"
-        raise InvalidRequest(f"{name} {shortened(value)}: {wanted}", name)
+        expected = f"expected one of {', '.join(names)}" if len(names) > 1 else f"expected {names[0]}"
+        raise InvalidRequest(f"{name} {shortened(value)}: {expected}", name)
     return value
 
 
 def _single(fields: Fields, name: str) -> str | None:
     values = fields.get(name, ())
     if len(values) > 1:
-        raise InvalidRequest(f"{name}: given {len(values)} times, allowed is once", name)
+        raise InvalidRequest(f"{name}: given {len(values)} times; expected once", name)
     return values[0] if values and values[0].strip() else None
 
 

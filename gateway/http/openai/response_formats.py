@@ -1,4 +1,4 @@
-"""What a client gets: passages of a file in, bodies as OpenAI's clients read them out. PURE."""
+"""OpenAI's response formats: passages of a file in, response bodies out. PURE."""
 
 import math
 import zlib
@@ -22,17 +22,17 @@ from vad.audio import SAMPLE_RATE_HZ
 __all__ = ["Body", "DeltaWriter", "Transcription", "VerboseTranscription", "body_of", "text_of"]
 
 _SEEK_HZ = 100
-"""Whisper counts `seek` in the frames of its features."""
+"""Whisper counts `seek` in feature frames."""
 
 _UNKNOWN = 0.0
-"""Of figures that clients take for granted and the engine does not say."""
+"""Of figures that clients require and the engine does not provide."""
 
 _LEAST_PROBABILITY = 1e-10
-"""Engines round; the logarithm of 0 is no JSON."""
+"""Engines round probabilities to 0, whose logarithm JSON cannot express."""
 
 
 class Usage(BaseModel):
-    """Sound that was heard, in seconds."""
+    """Audio that was transcribed, in seconds."""
 
     type: Literal["duration"] = "duration"
     seconds: float
@@ -99,7 +99,7 @@ class VerboseTranscription(BaseModel):
 
 
 class Delta(BaseModel):
-    """An event of a stream: the text goes on."""
+    """An event of a stream: more text."""
 
     type: Literal["transcript.text.delta"] = "transcript.text.delta"
     delta: str
@@ -124,10 +124,10 @@ class Body:
 
 
 def body_of(order: Order, passages: Sequence[Passage], duration_s: float) -> Body:
-    """Return what was said as it was ordered.
+    """Return the transcript in the requested format.
 
     Args:
-        order: what is wanted.
+        order: the options.
         passages: all of the file, in order.
         duration_s: of the file, in seconds.
     """
@@ -157,7 +157,7 @@ class DeltaWriter:
     """Writes the events of a stream as JSON; the deltas together are the text.
 
     Args:
-        order: what is wanted.
+        order: the options.
     """
 
     def __init__(self, order: Order) -> None:
@@ -165,17 +165,17 @@ class DeltaWriter:
         self._passages: list[Passage] = []
 
     def delta(self, passage: Passage) -> str | None:
-        """Return the event of a passage; None where nothing was said in it."""
+        """Return the event of a passage; None: it has no text."""
         text = passage.final.text
         if not text:
             return None
         before = self._passages[-1].final.text if self._passages else ""
         self._passages.append(passage)
-        going_on = join_lines([before, text])[len(before) :] if before else text
-        return _json(Delta(delta=going_on, logprobs=_logprobs([passage]) if self._order.logprobs else None))
+        addition = join_lines([before, text])[len(before) :] if before else text
+        return _json(Delta(delta=addition, logprobs=_logprobs([passage]) if self._order.logprobs else None))
 
     def end(self) -> list[str]:
-        """Return the last events: done, and a delta before it if there was none, for clients wait for one."""
+        """Return the last events: done, and a delta before it if there was none, since clients wait for one."""
         done = Done(
             text=text_of(self._passages),
             languages=_languages(self._order, self._passages),
@@ -197,11 +197,11 @@ def _transcription(order: Order, passages: Sequence[Passage], duration_s: float)
 
 
 def _verbose(order: Order, passages: Sequence[Passage], duration_s: float) -> VerboseTranscription:
-    said = [passage for passage in passages if passage.final.text]
+    with_text = [passage for passage in passages if passage.final.text]
     has_words = Granularity.WORD in order.granularities
     has_segments = Granularity.SEGMENT in order.granularities
-    words = [_timed(word) for passage in said for word in passage.final.words] if has_words else None
-    segments = [_segment(number, passage, order) for number, passage in enumerate(said)] if has_segments else None
+    words = [_timed(word) for passage in with_text for word in passage.final.words] if has_words else None
+    segments = [_segment(number, passage, order) for number, passage in enumerate(with_text)] if has_segments else None
     codes = [language.code for language in _languages(order, passages)]
     return VerboseTranscription(
         task=order.task,
@@ -217,7 +217,7 @@ def _verbose(order: Order, passages: Sequence[Passage], duration_s: float) -> Ve
 def _segment(number: int, passage: Passage, order: Order) -> Segment:
     final = passage.final
     start_sample = final.words[0].start_sample if final.words else final.start_sample
-    # engines stamp words past the end of the sound
+    # engines return words that end after the audio
     end_sample = min(final.words[-1].end_sample, final.end_sample) if final.words else final.end_sample
     text = f" {final.text}"
     return Segment(
@@ -247,14 +247,14 @@ def _compression_ratio(text: str) -> float:
 
 
 def _languages(order: Order, passages: Iterable[Passage]) -> list[Language]:
-    """Return the languages that were written, the one most was said in first; translations are English."""
+    """Return the languages of the text, the most frequent first; translations are English."""
     if order.task is Task.TRANSLATE:
         return [Language(code="en")]
-    spoken = Counter[str]()
+    chars = Counter[str]()
     for passage in passages:
         if passage.final.text and passage.final.language is not None:
-            spoken[passage.final.language] += len(passage.final.text)
-    return [Language(code=code) for code, _ in spoken.most_common()] or (
+            chars[passage.final.language] += len(passage.final.text)
+    return [Language(code=code) for code, _ in chars.most_common()] or (
         [Language(code=order.language.partition("-")[0])] if order.language is not None else []
     )
 

@@ -3,27 +3,27 @@
 import time
 
 from fastapi import APIRouter, Request, Security
-from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
 from decoder.types import Task
 from gateway.access.credentials import address_of
 from gateway.errors import NotFound
-from gateway.http.openai.transcription_response import FileDesk, TranscriptionResponse
+from gateway.http.openai.transcription_response import TranscriptionResponse
 from gateway.http.openapi import ERRORS, OPEN, TRANSCRIPTION_FORM, TRANSCRIPTS, TRANSLATION_FORM
+from gateway.http.security import API_KEY
 from gateway.runtime import Gateway
 
 __all__ = ["rest_router"]
 
 _ALIASES = ("whisper-1",)
-"""Names that clients ask for where nobody told them another."""
+"""Names that clients request by default."""
 
-_MAX_SHOWN_CHARS = 100
-"""Of a model's name, in the refusal of it."""
+_MAX_MODEL_CHARS = 100
+"""Of a model's name, in an error message."""
 
 
 class Model(BaseModel):
-    """A model that may be asked for."""
+    """A model that may be requested."""
 
     id: str
     object: str = "model"
@@ -32,40 +32,35 @@ class Model(BaseModel):
 
 
 class ModelList(BaseModel):
-    """All of them."""
+    """All models."""
 
     object: str = "list"
     data: list[Model]
 
 
 def rest_router(gateway: Gateway) -> APIRouter:
-    """Return the routes of a gateway at work."""
+    """Return the routes of a running gateway."""
     router = APIRouter(
         prefix="/v1",
         tags=["transcription API"],
-        dependencies=[
-            Security(
-                HTTPBearer(auto_error=False, scheme_name="API key", description="A key, where the gateway has any.")
-            )
-        ],
+        dependencies=[Security(API_KEY)],
     )
-    desk = FileDesk(gateway, gateway.file_admission)
     created_s = int(time.time())
     names = dict.fromkeys((gateway.sessions.engine.model, *_ALIASES))
 
     @router.post("/audio/transcriptions", responses=TRANSCRIPTS | ERRORS, openapi_extra=TRANSCRIPTION_FORM)
     async def create_transcription() -> TranscriptionResponse:
-        """Write down what is said in a file."""
-        return TranscriptionResponse(desk, Task.TRANSCRIBE)
+        """Transcribe a file."""
+        return TranscriptionResponse(gateway, Task.TRANSCRIBE)
 
     @router.post("/audio/translations", responses=TRANSCRIPTS | ERRORS, openapi_extra=TRANSLATION_FORM)
     async def create_translation() -> TranscriptionResponse:
-        """Write down in English what is said in a file; refused where the model cannot."""
-        return TranscriptionResponse(desk, Task.TRANSLATE)
+        """Transcribe a file in English; refused where the model does not translate."""
+        return TranscriptionResponse(gateway, Task.TRANSLATE)
 
     @router.get("/models", responses=ERRORS, openapi_extra=OPEN)
     async def list_models(request: Request) -> ModelList:
-        """List the names of the one model there is. Any other name may be asked for too, and gets the same."""
+        """List the names of the gateway's only model, which is used for any other name too."""
         await gateway.authenticator.admit(request.headers.get("authorization"), address_of(request), needs_credit=False)
         return ModelList(data=[Model(id=name, created=created_s) for name in names])
 
@@ -74,8 +69,8 @@ def rest_router(gateway: Gateway) -> APIRouter:
         """Return one of the listed models."""
         await gateway.authenticator.admit(request.headers.get("authorization"), address_of(request), needs_credit=False)
         if model_id not in names:
-            shown = model_id[:_MAX_SHOWN_CHARS]
-            raise NotFound(f"model {shown!r}: there is none of that name; listed are {', '.join(names)}", "model")
+            name = model_id[:_MAX_MODEL_CHARS]
+            raise NotFound(f"no model {name!r}: expected one of {', '.join(names)}", "model")
         return Model(id=model_id, created=created_s)
 
     return router

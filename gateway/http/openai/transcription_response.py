@@ -1,23 +1,27 @@
-"""One upload, from its first byte to the last byte of its answer."""
+"""OpenAI's answer to an uploaded file: one body, or server-sent events."""
 
 import json
-from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import partial
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.requests import Request
+from starlette.types import Send
 
 from decoder.types import Task
-from gateway.access.admission import Admission
 from gateway.access.authenticator import Caller
-from gateway.access.credentials import address_of
-from gateway.cancellation import work_until
 from gateway.errors import InvalidRequest, error_body
+from gateway.http.disconnection import while_connected
 from gateway.http.openai.request_form import Order, read_order
 from gateway.http.openai.response_formats import DeltaWriter, body_of
+from gateway.http.server_sent_events import EventStreamWriter, event_text
+from gateway.http.upload_response import (
+    FINISHED,
+    Transcribe,
+    UploadResponse,
+    content_length_of,
+    open_file,
+    passages_of,
+)
 from gateway.media.sandboxed_decoder import DecodedAudio, decoded
 from gateway.media.upload import receive_upload
 from gateway.runtime import Gateway
@@ -25,91 +29,65 @@ from gateway.session.file_session import FileSession
 from gateway.wire import Endpointing, Start
 from vad.errors import LivecueError
 
-__all__ = ["FileDesk", "TranscriptionResponse", "open_file", "while_connected"]
-
-_FINISHED, _DISCONNECTED = "finished", "disconnected"
-"""How an upload ends; else it is an error's code."""
+__all__ = ["TranscriptionResponse"]
 
 
-@dataclass(frozen=True, slots=True)
-class FileDesk:
-    """What uploads share.
-
-    Attributes:
-        gateway: what lets them in and decodes them.
-        places: how many may be in work at once.
-    """
-
-    gateway: Gateway
-    places: Admission
-
-
-class TranscriptionResponse(Response):
-    """An answer that is worked out while it is sent, so that all it needs is held until its last byte and no longer.
+class TranscriptionResponse(UploadResponse):
+    """The transcript of a multipart form's file.
 
     Args:
-        desk: what uploads share.
-        task: what is to be written.
+        gateway: running.
+        task: transcribe or translate.
     """
 
-    def __init__(self, desk: FileDesk, task: Task) -> None:
-        super().__init__()
-        self._desk = desk
+    def __init__(self, gateway: Gateway, task: Task) -> None:
+        super().__init__(gateway)
         self._task = task
+        self._events: EventStreamWriter | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Receive the upload, decode it and answer; stop at once when the client is gone.
+    def prepare(self, request: Request, send: Send) -> Transcribe:
+        """Return what transcribes the form; all options are in the form itself."""
+        return partial(self._transcribe, request, send)
 
-        Raises:
-            LivecueError: what the client is to be told, where nothing has been sent yet.
-        """
-        request, gateway = Request(scope, receive), self._desk.gateway
-        metrics, outcome = gateway.sessions.metrics, LivecueError.code
-        events = _EventStream(send)
-        try:
-            caller = await gateway.authenticator.admit(request.headers.get("authorization"), address_of(request))
-            with self._desk.places.enter(caller), metrics.files.track_inprogress():
-                outcome = await gateway.sessions.drain.before_due(lambda: self._serve(request, caller, events))
-        except ClientDisconnect:  # in the middle of its upload: there is nobody to tell
-            outcome = _DISCONNECTED
-        except LivecueError as error:
-            outcome = error.code
-            if not events.has_begun:  # the status can still say it
-                raise
-            await events.send(json.dumps(error_body(error)))
-            await events.end()
-        finally:
-            metrics.files_ended.labels(outcome).inc()
+    async def send_error(self, error: LivecueError, request: Request, send: Send) -> None:
+        """Send the error as the last event of a stream that has begun; raise it where there is none."""
+        if self._events is None or not self._events.has_begun:
+            raise error
+        await self._events.write(event_text(json.dumps(error_body(error))))
+        await self._events.end()
 
-    async def _serve(self, request: Request, caller: Caller, events: "_EventStream") -> str:
-        """Answer, and return how it ended."""
-        gateway = self._desk.gateway
-        uploads, length = gateway.settings.uploads, request.headers.get("content-length", "")
-        content_length = int(length) if length.isdecimal() else None
-        body = request.stream()
-        async with receive_upload(request.headers.get("content-type"), content_length, body, uploads) as upload:
-            order = read_order(upload.fields, self._task, gateway.sessions.engine)
+    async def _transcribe(self, request: Request, send: Send, caller: Caller) -> str:
+        uploads, content_type = self.gateway.settings.uploads, request.headers.get("content-type")
+        body = receive_upload(content_type, content_length_of(request), request.stream(), uploads)
+        async with body as upload:
+            order = read_order(upload.fields, self._task, self.gateway.sessions.engine)
             if upload.file is None:
-                raise InvalidRequest("file: missing; allowed is one part of that name with the sound", "file")
-            async with decoded(upload.file.path, uploads, order.track) as sound:
-                answer = _stream if order.stream else _answer
-                work = partial(answer, order, open_file(gateway, _start(order), caller), sound, events)
-                return await while_connected(request, work)
+                raise InvalidRequest("file: missing; expected one part of that name with the audio", "file")
+            async with decoded(upload.file.path, uploads, order.track) as audio:
+                session = open_file(self.gateway, _start(order), caller)
+                respond = self._send_events if order.stream else self._send_body
+                return await while_connected(request, partial(respond, order, session, audio, send))
 
+    async def _send_body(self, order: Order, session: FileSession, audio: DecodedAudio, send: Send) -> str:
+        body = body_of(order, await passages_of(session, audio), session.audio_s)
+        content = body.text.encode()
+        headers = [(b"content-type", body.media_type.encode()), (b"content-length", str(len(content)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+        return FINISHED
 
-def open_file(gateway: Gateway, start: Start, caller: Caller) -> FileSession:
-    """Return a session for a file on the account of who sent it.
-
-    Raises:
-        ProtocolError: a wish that cannot be met.
-    """
-
-    def on_heard(audio_s: float) -> None:
-        gateway.authenticator.charge(caller, 0.0)  # the last seconds of a credit may be used up to the end
-        gateway.authenticator.spend(caller, audio_s)
-        gateway.sessions.metrics.audio_s.inc(audio_s)
-
-    return FileSession(start, gateway.sessions, gateway.settings.files.max_outstanding, on_heard)
+    async def _send_events(self, order: Order, session: FileSession, audio: DecodedAudio, send: Send) -> str:
+        """Send an event for each passage; the stream begins with the first, so that an error before it has a status."""
+        self._events, deltas = EventStreamWriter(send), DeltaWriter(order)
+        async with aclosing(session.passages(audio)) as passages:
+            async for passage in passages:
+                delta = deltas.delta(passage)
+                if delta is not None:
+                    await self._events.write(event_text(delta))
+        for event in deltas.end():
+            await self._events.write(event_text(event))
+        await self._events.end()
+        return FINISHED
 
 
 def _start(order: Order) -> Start:
@@ -121,58 +99,3 @@ def _start(order: Order) -> Start:
         task=order.task,
         temperature=order.temperature,
     )
-
-
-async def while_connected(request: Request, work: Callable[[], Awaitable[str]]) -> str:
-    """Do the work, and return how it ended; it is cancelled when the client goes away."""
-
-    async def disconnected() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass  # what follows the form
-
-    return await work_until(disconnected, work, _DISCONNECTED)
-
-
-async def _answer(order: Order, session: FileSession, sound: DecodedAudio, events: "_EventStream") -> str:
-    async with aclosing(session.passages(sound)) as passages:
-        said = [passage async for passage in passages]
-    body = body_of(order, said, session.audio_s)
-    await events.send_whole(body.text.encode(), body.media_type)
-    return _FINISHED
-
-
-async def _stream(order: Order, session: FileSession, sound: DecodedAudio, events: "_EventStream") -> str:
-    """Send an event for each passage; an error after the first one is an event too, which who calls this sends."""
-    writer = DeltaWriter(order)
-    async with aclosing(session.passages(sound)) as passages:
-        async for passage in passages:
-            delta = writer.delta(passage)
-            if delta is not None:
-                await events.send(delta)
-    for event in writer.end():
-        await events.send(event)
-    await events.end()
-    return _FINISHED
-
-
-class _EventStream:
-    """A response of server-sent events, which begins with the first; or one of a single body."""
-
-    def __init__(self, send: Send) -> None:
-        self.has_begun = False
-        self._send = send
-
-    async def send_whole(self, body: bytes, media_type: str) -> None:
-        headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
-        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-        await self._send({"type": "http.response.body", "body": body})
-
-    async def send(self, data: str) -> None:
-        if not self.has_begun:
-            self.has_begun = True
-            headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
-            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-        await self._send({"type": "http.response.body", "body": f"data: {data}\n\n".encode(), "more_body": True})
-
-    async def end(self) -> None:
-        await self._send({"type": "http.response.body", "body": b""})

@@ -1,1 +1,1 @@
-"""Routes of sessions: list, follow, export, delete."""
+"""The routes of sessions: list, follow, export, delete."""

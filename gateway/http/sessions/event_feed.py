@@ -1,4 +1,4 @@
-"""What one viewer of a session is told: what it has missed, and then what is said."""
+"""The events for one viewer of a session: those it has missed, then live ones."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ import msgspec
 
 from gateway.delivery.broadcast import Viewer
 from gateway.errors import Unavailable
-from gateway.http.sessions.directory import SessionRecord, journal_at_hand
+from gateway.http.sessions.directory import SessionRecord, journal_errors_hidden
 from gateway.journal.event_json import event_json
 from gateway.journal.journal import Journal, Row
 from gateway.wire import ServerEvent
@@ -16,10 +16,10 @@ from gateway.wire.server_events import seq_of
 __all__ = ["EventFeed", "follow"]
 
 PAGE_ROWS = 500
-"""What was missed is read piece by piece, about 250 KB each, since a viewer may be slow and a session long."""
+"""Missed events are read in pages of about 250 KB, since a viewer may be slow and a session long."""
 
-_BETWEEN_SESSION_AND_PEER = frozenset({"ack", "flushed"})
-"""Viewers are not told these when they are said, and so not later either."""
+_PEER_ONLY = frozenset({"ack", "flushed"})
+"""Viewers do not get these live, and so not later either."""
 
 
 class _Kind(msgspec.Struct):
@@ -30,19 +30,19 @@ _kind_decoder = msgspec.json.Decoder(_Kind)
 
 
 class EventFeed:
-    """The events of one session for one viewer, by number, each once and none left out.
+    """The events of one session for one viewer, in order, each exactly once.
 
-    News is gathered from the beginning on, while what was missed is still read; what has been read then counts.
+    Live events are queued while missed ones are still read, and skipped where they have been read already.
 
     Args:
-        shown: the session.
-        journal: has what was missed; None: what is in memory must do.
-        after: number of the last event that the viewer has seen.
-        viewer: gets what is said from now on; None: nothing is.
+        record: the session.
+        journal: has the missed events; None: only those in memory are sent.
+        after: number of the last event that the viewer has received.
+        viewer: gets live events; None: the session is not live.
     """
 
-    def __init__(self, shown: SessionRecord, journal: Journal | None, after: int, viewer: Viewer | None) -> None:
-        self._shown = shown
+    def __init__(self, record: SessionRecord, journal: Journal | None, after: int, viewer: Viewer | None) -> None:
+        self._record = record
         self._journal = journal
         self._viewer = viewer
         self._seq = after
@@ -50,16 +50,16 @@ class EventFeed:
 
     @property
     def is_live(self) -> bool:
-        """Whether there is more to come than what was missed."""
+        """Whether live events follow the missed ones."""
         return self._viewer is not None
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing can follow once it is over."""
-        return self._shown.is_over if self._viewer is None else not self._viewer.is_dropped
+        """Whether the feed, once it has ended, had all events of the session."""
+        return self._record.is_over if self._viewer is None else not self._viewer.is_dropped
 
     async def next(self) -> list[Row]:
-        """Return what is told next, oldest first; nothing when it is over.
+        """Return the next events, oldest first; an empty list at the end.
 
         Raises:
             Unavailable: the journal cannot be read, and nothing of the session is in memory.
@@ -69,14 +69,14 @@ class EventFeed:
                 return rows
         while self._viewer is not None and (event := await self._viewer.live.get()) is not None:
             seq = seq_of(event)
-            assert seq is not None, "viewers are told only what has a number"
+            assert seq is not None, "viewers only get numbered events"
             if seq > self._seq:
                 self._seq = seq
                 return [(seq, self._message(event))]
         return []
 
     def _message(self, event: ServerEvent) -> str:
-        return event_json(event) if self._shown.watched is None else self._shown.watched.message(event)
+        return event_json(event) if self._record.watched is None else self._record.watched.message(event)
 
     async def _missed(self) -> list[Row]:
         try:
@@ -87,13 +87,13 @@ class EventFeed:
             rows = self._remembered(self._viewer)
         if rows:
             self._seq = rows[-1][0]
-        return [row for row in rows if _kind_decoder.decode(row[1]).type not in _BETWEEN_SESSION_AND_PEER]
+        return [row for row in rows if _kind_decoder.decode(row[1]).type not in _PEER_ONLY]
 
     async def _page(self) -> list[Row]:
         if self._journal is None:
-            raise Unavailable("there is no journal")
-        with journal_at_hand():
-            rows = await self._journal.events(self._shown.session_id, self._seq, PAGE_ROWS)
+            raise Unavailable("the journal is not available")
+        with journal_errors_hidden():
+            rows = await self._journal.events(self._record.session_id, self._seq, PAGE_ROWS)
         self._has_missed = len(rows) == PAGE_ROWS
         return rows
 
@@ -104,16 +104,16 @@ class EventFeed:
 
 
 @contextmanager
-def follow(shown: SessionRecord, journal: Journal | None, after: int) -> Iterator[EventFeed]:
+def follow(record: SessionRecord, journal: Journal | None, after: int) -> Iterator[EventFeed]:
     """Follow a session while the block lasts.
 
     Args:
-        shown: the session.
-        journal: has what was said before; None: what is in memory must do.
-        after: number of the last event that the viewer has seen; 0: none.
+        record: the session.
+        journal: has earlier events; None: only those in memory are sent.
+        after: number of the last event that the viewer has received; 0: none.
     """
-    if shown.watched is None:
-        yield EventFeed(shown, journal, after, None)
+    if record.watched is None:
+        yield EventFeed(record, journal, after, None)
     else:
-        with shown.watched.follow(after) as viewer:
-            yield EventFeed(shown, journal, after, viewer)
+        with record.watched.follow(after) as viewer:
+            yield EventFeed(record, journal, after, viewer)

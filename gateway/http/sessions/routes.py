@@ -1,4 +1,4 @@
-"""The routes of sessions: which there are, who else may watch one, and their deletion."""
+"""The routes to list and delete sessions, and to create and revoke view tokens."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -20,11 +20,11 @@ __all__ = ["sessions_router"]
 _MAX_BODY_BYTES = 1_024
 
 _MIN_LIFETIME_S, _MAX_LIFETIME_S = 60, 30 * 86_400
-"""Of a view token. The longest is as long as the journal keeps a session, unless told otherwise."""
+"""Of a view token. The longest is the default retention of a session in the journal."""
 
 _DEFAULT_LIFETIME_S = 86_400
 
-_All = Annotated[bool, Query(alias="all", description="Whether those that are over are listed too.")]
+_All = Annotated[bool, Query(alias="all", description="Whether to list sessions that are over, too.")]
 
 _TOKEN_FORM: dict[str, object] = OPEN | {
     "requestBody": {
@@ -55,11 +55,11 @@ class ListedSession(BaseModel):
         id: for `/v1/sessions/{id}/…`.
         dialect: of its connection.
         opened: in seconds since 1970.
-        ended: likewise; null: it is open, or may still be taken up again.
+        ended: likewise; null: it is open, or may still be resumed.
         outcome: `finished`, the code of the error that ended it, or `interrupted`; null while it has not ended.
-        language: that was asked for.
-        viewers: how many watch.
-        about: of a call, what its service calls it.
+        language: as requested.
+        viewers: number of viewers now.
+        about: identifiers of a call at its telephony service.
     """
 
     id: str
@@ -73,7 +73,7 @@ class ListedSession(BaseModel):
 
 
 class ListedSessions(BaseModel):
-    """All of them, the oldest first."""
+    """A list of sessions, the oldest first."""
 
     object: str = "list"
     data: list[ListedSession]
@@ -85,7 +85,7 @@ class ViewTokenAnswer(BaseModel):
     Attributes:
         token: for `?token=`, or as a bearer token.
         expires_at: in seconds since 1970.
-        url: path of the viewer's page with it.
+        url: path of the viewer page with the token.
     """
 
     token: str
@@ -93,43 +93,43 @@ class ViewTokenAnswer(BaseModel):
     url: str
 
 
-class Wanted(msgspec.Struct, forbid_unknown_fields=True):
+class TokenRequest(msgspec.Struct, forbid_unknown_fields=True):
     expires_after_s: Annotated[int, msgspec.Meta(ge=_MIN_LIFETIME_S, le=_MAX_LIFETIME_S)] = _DEFAULT_LIFETIME_S
 
 
-_decoder = msgspec.json.Decoder(Wanted)
+_decoder = msgspec.json.Decoder(TokenRequest)
 
 
 def sessions_router(gateway: Gateway) -> APIRouter:
-    """Return the routes of a gateway at work."""
+    """Return the routes of a running gateway."""
     router = APIRouter(prefix="/v1/sessions", tags=["sessions"], dependencies=[Security(API_KEY)])
-    sessions = SessionDirectory(gateway)
+    directory = SessionDirectory(gateway)
 
     @router.get("", responses=ERRORS, openapi_extra=OPEN)
     async def list_sessions(request: Request, with_past: _All = False) -> ListedSessions:
-        """List the sessions that are open now: those of the key; with a key of the settings, all."""
-        return ListedSessions(data=[_listed(shown) for shown in await sessions.all(request, with_past=with_past)])
+        """List the open sessions: those of the key; with a key of the settings, all."""
+        return ListedSessions(data=[_listed(record) for record in await directory.all(request, with_past=with_past)])
 
     @router.post(
         "/{session_id}/view_tokens", response_model=ViewTokenAnswer, responses=ERRORS, openapi_extra=_TOKEN_FORM
     )
     async def create_view_token(session_id: str, request: Request, response: Response) -> ViewTokenAnswer:
-        """Make a token with which somebody without a key watches and reads this session, and nothing else."""
-        shown = await sessions.own(request, session_id)
+        """Create a token that gives access to this session, and nothing else, without a key."""
+        record = await directory.own(request, session_id)
         lifetime_s = _lifetime_s(await read_body(request, _MAX_BODY_BYTES))
-        token, expires_at = await sessions.create_token(shown, lifetime_s)
+        token, expires_at = await directory.create_token(record, lifetime_s)
         response.headers["cache-control"] = "no-store"
-        return ViewTokenAnswer(token=token, expires_at=expires_at, url=f"/watch/{shown.session_id}?token={token}")
+        return ViewTokenAnswer(token=token, expires_at=expires_at, url=f"/watch/{record.session_id}?token={token}")
 
     @router.delete("/{session_id}/view_tokens", status_code=204, responses=ERRORS, openapi_extra=OPEN)
     async def revoke_view_tokens(session_id: str, request: Request) -> None:
-        """Let no view token show this session any more, whoever made it."""
-        await sessions.revoke_tokens(await sessions.own(request, session_id))
+        """Revoke all view tokens of this session, whichever key created them."""
+        await directory.revoke_tokens(await directory.own(request, session_id))
 
     @router.delete("/{session_id}", status_code=204, responses=ERRORS, openapi_extra=OPEN)
     async def delete_session(session_id: str, request: Request) -> None:
-        """Delete a session that is over: what was said, its view tokens and its recordings."""
-        await sessions.delete(await sessions.own(request, session_id))
+        """Delete a session that is over, with its events, view tokens and recordings."""
+        await directory.delete(await directory.own(request, session_id))
 
     return router
 
@@ -140,25 +140,25 @@ def _lifetime_s(body: bytes) -> int:
     try:
         return _decoder.decode(body).expires_after_s
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        allowed = f"a whole number from {_MIN_LIFETIME_S} to {_MAX_LIFETIME_S}"
-        raise InvalidRequest(f"{error}; expires_after_s: {allowed}", "expires_after_s") from error
+        expected = f"expected an integer from {_MIN_LIFETIME_S} to {_MAX_LIFETIME_S}"
+        raise InvalidRequest(f"{error}; expires_after_s: {expected}", "expires_after_s") from error
 
 
-def _listed(shown: SessionRecord) -> ListedSession:
-    if shown.watched is None:
-        assert shown.entry is not None, "one of the two is there"
-        entry = shown.entry
+def _listed(record: SessionRecord) -> ListedSession:
+    if record.watched is None:
+        assert record.entry is not None, "either live or in the journal"
+        entry = record.entry
         dialect, language, viewers, about = entry.dialect, entry.language, 0, entry.about
         ended_s, outcome = entry.ended_s, entry.outcome
     else:
-        watched, subject = shown.watched, shown.watched.info
+        watched, subject = record.watched, record.watched.info
         language = watched.ready.language if watched.ready else None
         dialect, viewers, about = subject.dialect, watched.viewers, subject.about()
         ended_s, outcome = None, None
     return ListedSession(
-        id=shown.session_id,
+        id=record.session_id,
         dialect=dialect,
-        opened=shown.opened_s,
+        opened=record.opened_s,
         ended=ended_s,
         outcome=outcome,
         language=language,

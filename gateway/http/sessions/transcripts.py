@@ -1,4 +1,4 @@
-"""The route of transcripts: what was said in a session, while it is live and after."""
+"""The route of transcripts, of live and past sessions."""
 
 from functools import partial
 from typing import Annotated
@@ -10,18 +10,18 @@ from starlette.responses import Response
 from gateway.errors import NotFound
 from gateway.http.openapi import ERRORS, OPEN
 from gateway.http.security import API_KEY
-from gateway.http.sessions.directory import SessionDirectory, journal_at_hand
+from gateway.http.sessions.directory import SessionDirectory, journal_errors_hidden
 from gateway.http.sessions.events import ViewToken
 from gateway.journal.transcript_export import TranscriptFormat, transcript
 from gateway.runtime import Gateway
 
 __all__ = ["transcripts_router"]
 
-_Download = Annotated[bool, Query(description="Whether a browser saves it and does not show it.")]
+_Download = Annotated[bool, Query(description="Whether the browser saves it instead of displaying it.")]
 
 _TRANSCRIPTS: dict[int | str, dict[str, object]] = {
     200: {
-        "description": "What has been said so far",
+        "description": "The transcript so far",
         "content": {
             transcript_format.media_type.partition(";")[0]: {
                 "schema": {"type": "array" if transcript_format is TranscriptFormat.JSON else "string"}
@@ -33,10 +33,10 @@ _TRANSCRIPTS: dict[int | str, dict[str, object]] = {
 
 
 def transcripts_router(gateway: Gateway) -> APIRouter:
-    """Return the routes of a gateway at work."""
+    """Return the routes of a running gateway."""
     router = APIRouter(prefix="/v1/sessions", tags=["sessions"], dependencies=[Security(API_KEY)])
-    sessions = SessionDirectory(gateway)
-    one_at_a_time = CapacityLimiter(1)  # ten hours of talk are some 30 MB and a second of work
+    directory = SessionDirectory(gateway)
+    one_at_a_time = CapacityLimiter(1)  # ten hours of speech are some 30 MB and a second of CPU time
 
     @router.get(
         "/{session_id}/transcript.{transcript_format}",
@@ -52,18 +52,18 @@ def transcripts_router(gateway: Gateway) -> APIRouter:
         _: ViewToken = None,
     ) -> Response:
         """Return the finals of a session, or its final cues as subtitles."""
-        shown = await sessions.find(request, session_id)
-        journal = sessions.journal if shown.watched is None else sessions.live_journal
+        record = await directory.find(request, session_id)
+        journal = directory.journal_of(record)
         if journal is None:
-            raise NotFound("this gateway keeps no transcripts: journal.enabled is false", "session_id")
+            raise NotFound("this gateway stores no transcripts: journal.enabled is false", "session_id")
         async with one_at_a_time:
-            with journal_at_hand():
+            with journal_errors_hidden():
                 rows = await journal.events(session_id)
             messages = [message for _, message in rows]
             text = await to_thread.run_sync(partial(transcript, messages, transcript_format))
         headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
         if download:
-            headers["content-disposition"] = f'attachment; filename="livecue-{shown.session_id}.{transcript_format}"'
+            headers["content-disposition"] = f'attachment; filename="livecue-{record.session_id}.{transcript_format}"'
         return Response(text, media_type=transcript_format.media_type, headers=headers)
 
     return router

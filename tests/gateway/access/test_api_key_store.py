@@ -62,10 +62,10 @@ def test_a_name_that_metrics_and_lists_could_not_show_is_refused(store: KeyStore
 
 def test_a_name_is_given_once_even_after_its_key_was_revoked(store: KeyStore) -> None:
     store.create("demo", CREATED_S)
-    with pytest.raises(ConfigurationError, match="there is, or was, a key of that name"):
+    with pytest.raises(ConfigurationError, match="a key has, or had, that name"):
         store.create("demo", CREATED_S)
     store.revoke("demo")
-    with pytest.raises(ConfigurationError, match="there is, or was, a key of that name"):
+    with pytest.raises(ConfigurationError, match="a key has, or had, that name"):
         store.create("demo", CREATED_S)
 
 
@@ -77,12 +77,12 @@ def test_a_grant_adds_to_the_credit(store: KeyStore) -> None:
 
 def test_a_key_without_a_limit_can_be_granted_nothing(store: KeyStore) -> None:
     store.create("demo", CREATED_S)
-    with pytest.raises(ConfigurationError, match="no limit"):
+    with pytest.raises(ConfigurationError, match="credit of this key is unlimited"):
         store.grant("demo", 5.0)
 
 
 def test_a_name_that_no_key_has_is_refused_naming_those_there_are(store: KeyStore, path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="there are none"):
+    with pytest.raises(ConfigurationError, match="existing: none"):
         store.revoke("demo")
     assert not path.exists(), "nothing was made to find that out"
     for name in ("first", "second", "third"):
@@ -90,7 +90,7 @@ def test_a_name_that_no_key_has_is_refused_naming_those_there_are(store: KeyStor
     store.revoke("second")
     for change in (store.revoke, lambda name: store.grant(name, 1.0)):
         for name in ("demo", "second"):
-            with pytest.raises(ConfigurationError, match="no such key; there are first, third"):
+            with pytest.raises(ConfigurationError, match="no such key; existing: first, third"):
                 change(name)
 
 

@@ -61,7 +61,7 @@ def test_a_refusal_is_not_counted_and_says_when_to_ask_again() -> None:
     bucket.take(0.0)
     bucket.take(0.0)
     for _ in range(3):
-        with pytest.raises(RateLimited, match=r"2 requests a minute are allowed: ask again in 20\.0 s") as refused:
+        with pytest.raises(RateLimited, match=r"too many requests \(limit 2 per minute\): retry in 20\.0 s") as refused:
             bucket.take(10.0)
     assert refused.value.retry_after_s == pytest.approx(20)
     bucket.take(30.0)
@@ -107,7 +107,7 @@ def test_a_key_is_let_in_exactly_while_something_is_left(credit_s: float, used_s
     if used_s < credit_s:
         account.admit(0.0)
     else:
-        with pytest.raises(InsufficientCredits, match="are used up"):
+        with pytest.raises(InsufficientCredits, match="is used up"):
             account.admit(0.0)
 
 

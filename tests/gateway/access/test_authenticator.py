@@ -98,7 +98,7 @@ async def test_a_request_without_a_bearer_key_is_told_how_to_send_one(header: st
 
 @pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Bearer first-ke", "Bearer first-key,second-key", "Bearer é"])
 async def test_a_wrong_key_is_refused(header: str) -> None:
-    with pytest.raises(Unauthorized, match="not known"):
+    with pytest.raises(Unauthorized, match="unknown API key"):
         await admitted(header, "first-key", "second-key")
 
 
@@ -176,7 +176,7 @@ async def test_a_key_whose_sound_is_used_up_is_refused(path: Path, clock: Clock,
         caller = await authenticator.admit(header)
         authenticator.charge(caller, 9.0)
         assert authenticator.left_s(caller) == 1.0
-        with pytest.raises(InsufficientCredits, match="the 10 s of sound"):
+        with pytest.raises(InsufficientCredits, match="the credit of this API key, 10 s of audio"):
             authenticator.charge(caller, 2.0)
         authenticator.spend(caller, 1.0)
         assert authenticator.left_s(caller) == 0.0
@@ -376,7 +376,7 @@ async def test_what_is_never_written_down_is_said_at_the_end(
             other.execute("BEGIN IMMEDIATE")
             authenticator.spend(caller, 1.0)
         other.execute("ROLLBACK")
-    assert "is forgotten" in caplog.messages[-1]
+    assert "is lost" in caplog.messages[-1]
     assert header.removeprefix("Bearer ") not in caplog.text
 
 
@@ -470,4 +470,6 @@ async def test_when_all_keys_are_revoked_the_start_says_that_it_is_closed(
 ) -> None:
     store.revoke("demo")
     assert not await opened(used)
-    assert "the gateway is closed: all keys are revoked; make one with 'livecue keys create NAME'" in caplog.text
+    assert (
+        "the gateway refuses all callers: all keys are revoked; make one with 'livecue keys create NAME'" in caplog.text
+    )

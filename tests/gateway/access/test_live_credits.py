@@ -96,7 +96,7 @@ async def test_a_key_that_runs_out_gets_its_open_utterance_finished_and_then_the
     assert codes(messages) == ENDED_EARLY
     error = next(message for message in messages if message["type"] == "error")
     assert error["fatal"] is True
-    assert error["message"] == "the 1.5 s of sound granted to this API key are used up"
+    assert error["message"] == "the credit of this API key, 1.5 s of audio, is used up"
     assert close_code == 1008
 
 

@@ -35,11 +35,11 @@ def listed() -> list[list[str]]:
     return [re.split(r"  +", line) for line in done("list").splitlines()]
 
 
-def test_create_prints_the_key_alone_and_says_that_it_is_not_shown_again() -> None:
+def test_create_prints_the_key_alone_and_warns_that_it_cannot_be_displayed_again() -> None:
     result = keys("create", "demo")
     assert result.exit_code == 0
     assert re.fullmatch(r"lc_[A-Za-z0-9_-]{32,}\n", result.stdout)
-    assert "not shown again" in result.stderr
+    assert "cannot be displayed again" in result.stderr
 
 
 def test_list_shows_everything_but_the_key() -> None:
@@ -91,14 +91,14 @@ def test_the_database_of_the_settings_is_used_unless_another_is_named(tmp_path: 
     ("arguments", "message"),
     [
         (("create", "no spaces"), "1 to 64 letters"),
-        (("create", "demo"), "there is, or was, a key of that name"),
+        (("create", "demo"), "a key has, or had, that name"),
         (("create", "new", "--credit-seconds", "-1"), "--credit-seconds = -1: expected a number from 0"),
         (("create", "new", "--credit-seconds", "nan"), "--credit-seconds = nan"),
         (("create", "new", "--requests-per-minute", "0"), "--requests-per-minute"),
         (("create", "new", "--config", "missing.toml"), "missing.toml"),
-        (("revoke", "nobody"), "no such key; there are demo"),
-        (("grant", "nobody", "5"), "no such key; there are demo"),
-        (("grant", "demo", "5"), "no limit"),
+        (("revoke", "nobody"), "no such key; existing: demo"),
+        (("grant", "nobody", "5"), "no such key; existing: demo"),
+        (("grant", "demo", "5"), "credit of this key is unlimited"),
         (("grant", "demo", "0"), "SECONDS = 0: expected a number above 0"),
         (("grant", "demo", "inf"), "SECONDS = inf"),
     ],

@@ -109,7 +109,7 @@ def test_a_session_that_is_open_is_deleted_only_by_force(path: Path) -> None:
     keep(path, "b", ready(), ended_s=None)
     result = sessions("delete", "a", "b")
     assert result.exit_code == 2
-    assert "session b is open, or its gateway was killed: nothing is deleted without --force" in result.stderr
+    assert "session b is open, or its gateway was killed: use --force to delete it" in result.stderr
     assert len(listed()) == 3
     done("delete", "a", "b", "--force")
     assert len(listed()) == 1
@@ -118,7 +118,10 @@ def test_a_session_that_is_open_is_deleted_only_by_force(path: Path) -> None:
 @pytest.mark.parametrize("command", ["show", "export", "delete"])
 @pytest.mark.parametrize(
     ("beginning", "message"),
-    [("x", "session 'x': no session begins so"), ("01", "session '01': 2 sessions begin so; 'livecue sessions list'")],
+    [
+        ("x", "session 'x': no sessions begin with that"),
+        ("01", "session '01': 2 sessions begin with that; 'livecue sessions list'"),
+    ],
 )
 def test_an_id_that_names_no_single_session_is_refused(path: Path, command: str, beginning: str, message: str) -> None:
     keep(path, FIRST, ready())

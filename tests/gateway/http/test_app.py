@@ -14,6 +14,8 @@ from websockets.typing import Origin
 from decoder.engines.scripted import ScriptedEngine
 from decoder.scheduler import Answer
 from decoder.types import EngineFailed
+from gateway.http.app import create_app
+from gateway.runtime import open_gateway
 from gateway.settings import load_settings
 from gateway.wire import Finished, Flush, Ready, ServerEvent, Start, Stop
 from gateway.wire.native.codec import NativeClientCodec
@@ -186,3 +188,12 @@ async def test_a_connection_cut_without_goodbye_leaves_nothing_behind() -> None:
             assert attempt < 10_000
             await anyio.lowlevel.checkpoint()
     assert 'livecue_sessions_ended_total{outcome="disconnected"} 3.0' in text
+
+
+async def test_an_application_leaves_its_gateway_as_it_was() -> None:
+    async with open_gateway(load_settings({}), ScriptedEngine()) as gateway:
+        before = gateway.sessions.metrics.exposition()
+        for _ in range(2):
+            create_app(gateway)
+        assert gateway.sessions.metrics.exposition() == before
+        assert before.count(b"# TYPE livecue_viewers ") == 1

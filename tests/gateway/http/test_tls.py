@@ -81,7 +81,7 @@ async def test_a_renewed_certificate_is_shown_and_open_connections_stay(authorit
 def reload(served: Served) -> None:
     """Do what SIGHUP does."""
     assert served.certificate is not None
-    served.certificate.reload_if_right()
+    served.certificate.try_reload()
 
 
 async def test_a_broken_renewal_leaves_the_certificate_as_it_was(
@@ -114,7 +114,7 @@ def test_a_certificate_that_is_half_renewed_changes_nothing(authority: Authority
     certificate = Certificate(files.cert, files.key)
     context = certificate.context
     files.cert.write_bytes(other.cert.read_bytes())
-    with pytest.raises(ConfigurationError, match="do not belong together"):
+    with pytest.raises(ConfigurationError, match="certificate and key do not match"):
         certificate.reload()
     files.key.write_bytes(other.key.read_bytes())
     certificate.reload()
@@ -137,12 +137,12 @@ def test_what_is_no_certificate_is_refused_by_its_name(authority: Authority, tmp
     secret = BestAvailableEncryption(b"secret")
     encrypted.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, secret))
     for settings, said in (
-        (ServerSettings(tls_key=files.key), "server.tls_cert is not"),
+        (ServerSettings(tls_key=files.key), "without server.tls_cert"),
         (ServerSettings(tls_cert=missing), "missing.pem: No such file"),
         (ServerSettings(tls_cert=files.cert, tls_key=missing), "missing.pem: No such file"),
         (ServerSettings(tls_cert=empty), "PEM"),
         (ServerSettings(tls_cert=files.cert), "PEM"),
-        (ServerSettings(tls_cert=files.cert, tls_key=other.key), "do not belong together"),
+        (ServerSettings(tls_cert=files.cert, tls_key=other.key), "certificate and key do not match"),
         (ServerSettings(tls_cert=files.cert, tls_key=encrypted), "without a password"),
     ):
         with pytest.raises(ConfigurationError) as refused:

@@ -38,16 +38,16 @@ async def recorder(
     await transport.close(1000, "")
 
 
-async def heard(file: bytes, piece_bytes: int = 1_000, settings: UploadSettings = SETTINGS) -> bytes:
-    """Return the sound of a recording that is sent in pieces."""
-    sound = bytearray()
+async def audio_of(file: bytes, piece_bytes: int = 1_000, settings: UploadSettings = SETTINGS) -> bytes:
+    """Return the audio of a recording that is sent in pieces."""
+    audio = bytearray()
     async with recorder(settings) as (decoded, peer), anyio.create_task_group() as tasks:
         messages: list[str | bytes] = [*cut(file, piece_bytes), CLOSE]
         tasks.start_soon(send, peer, messages)
         while (message := await decoded.receive()) != CLOSE:
             assert isinstance(message, bytes)
-            sound += message
-    return bytes(sound)
+            audio += message
+    return bytes(audio)
 
 
 async def send(peer: ObjectStream[str | bytes], messages: Sequence[str | bytes]) -> None:
@@ -76,37 +76,37 @@ def fragmented_mp4() -> bytes:
 
 @pytest.mark.parametrize("kind", STREAMED)
 @pytest.mark.parametrize("piece_bytes", [700, 100_000])
-async def test_every_kind_that_recorders_send_is_heard_whole(kind: str, piece_bytes: int) -> None:
-    assert len(await heard(encoded(kind, 3.0), piece_bytes)) / BYTES_PER_S == pytest.approx(3.0, abs=0.1)
+async def test_every_kind_that_recorders_send_is_decoded_whole(kind: str, piece_bytes: int) -> None:
+    assert len(await audio_of(encoded(kind, 3.0), piece_bytes)) / BYTES_PER_S == pytest.approx(3.0, abs=0.1)
 
 
-async def test_a_fragmented_mp4_is_heard_whole() -> None:
-    assert len(await heard(fragmented_mp4())) / BYTES_PER_S == pytest.approx(2.0, abs=0.15)
+async def test_a_fragmented_mp4_is_decoded_whole() -> None:
+    assert len(await audio_of(fragmented_mp4())) / BYTES_PER_S == pytest.approx(2.0, abs=0.15)
 
 
 async def test_a_hole_in_a_recording_is_silence_of_its_length() -> None:
-    assert len(await heard(with_hole("webm", "libopus", 1.0, 4.0))) / BYTES_PER_S == pytest.approx(6.0, abs=0.1)
+    assert len(await audio_of(with_hole("webm", "libopus", 1.0, 4.0))) / BYTES_PER_S == pytest.approx(6.0, abs=0.1)
 
 
-async def test_audio_that_begins_late_is_heard_when_it_begins() -> None:
-    sound = await heard(with_hole("webm", "libopus", -1.0, 2.0))
-    assert len(sound) / BYTES_PER_S == pytest.approx(6.0, abs=0.1)
-    assert not any(sound[: round(1.9 * BYTES_PER_S)])
+async def test_audio_that_begins_late_is_decoded_when_it_begins() -> None:
+    audio = await audio_of(with_hole("webm", "libopus", -1.0, 2.0))
+    assert len(audio) / BYTES_PER_S == pytest.approx(6.0, abs=0.1)
+    assert not any(audio[: round(1.9 * BYTES_PER_S)])
 
 
-async def test_sound_comes_while_the_recording_goes_on() -> None:
+async def test_audio_comes_while_the_recording_goes_on() -> None:
     file = encoded("webm", 10.0)
     async with recorder() as (decoded, peer):
         await send(peer, cut(file[: len(file) // 2], 1_000))
         await peer.send("where are we")
-        sound = bytearray()
+        audio = bytearray()
         while isinstance(message := await decoded.receive(), bytes):
-            sound += message
+            audio += message
     assert message == "where are we"
-    assert len(sound) / BYTES_PER_S == pytest.approx(5.0, abs=0.2)
+    assert len(audio) / BYTES_PER_S == pytest.approx(5.0, abs=0.2)
 
 
-async def test_text_keeps_its_place_after_the_sound_before_it() -> None:
+async def test_text_keeps_its_place_after_the_audio_before_it() -> None:
     pieces = cut(encoded("webm", 4.0), 5_000)
     until: list[int] = []
     async with recorder() as (decoded, peer), anyio.create_task_group() as tasks:
@@ -121,7 +121,7 @@ async def test_text_keeps_its_place_after_the_sound_before_it() -> None:
     assert until == pytest.approx(expected, abs=0.4 * BYTES_PER_S)
 
 
-async def test_live_sound_makes_way_for_nobody() -> None:
+async def test_live_audio_makes_way_for_nobody() -> None:
     async with recorder() as (decoded, peer):
         await send(peer, cut(encoded("webm", 2.0), 1_000))
         await decoded.receive()
@@ -139,7 +139,7 @@ async def test_bytes_after_the_end_of_a_recording_are_ignored_and_noted(caplog: 
     assert "ignored_bytes=7" in caplog.text
 
 
-async def test_text_before_any_sound_waits_for_nothing() -> None:
+async def test_text_before_any_audio_waits_for_nothing() -> None:
     async with recorder() as (decoded, peer):
         await peer.send("still here")
         assert await decoded.receive() == "still here"
@@ -150,17 +150,17 @@ async def test_what_is_no_recording_is_refused() -> None:
         await received_until_error(lambda: cut(np.random.default_rng(1).bytes(100_000), 1_000))
 
 
-async def test_a_recording_that_is_cut_short_is_heard_as_far_as_it_goes() -> None:
+async def test_a_recording_that_is_cut_short_is_decoded_as_far_as_it_goes() -> None:
     file = encoded("webm", 4.0)
-    assert len(await heard(file[: len(file) // 2])) / BYTES_PER_S == pytest.approx(2.0, abs=0.2)
+    assert len(await audio_of(file[: len(file) // 2])) / BYTES_PER_S == pytest.approx(2.0, abs=0.2)
 
 
-async def test_no_sound_at_all_is_refused_when_it_ends() -> None:
+async def test_no_audio_at_all_is_refused_when_it_ends() -> None:
     with pytest.raises(UnsupportedMedia):
         await received_until_error(lambda: [CLOSE])
 
 
-async def test_a_recording_longer_than_allowed_is_heard_up_to_there() -> None:
+async def test_a_recording_longer_than_allowed_is_decoded_up_to_there() -> None:
     with pytest.raises(PayloadTooLarge):
         await received_until_error(lambda: cut(encoded("webm", 4.0), 1_000), replace(SETTINGS, max_duration_s=2.0))
 

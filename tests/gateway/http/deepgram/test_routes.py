@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from decoder.engines.scripted import ScriptedEngine
-from gateway.http.deepgram.file_response import admission_of
+from gateway.http.deepgram.file_response import bearer_authorization
 from gateway.settings import load_settings
 from tests.media import encoded
 from tests.servers import Reply, Served, serving
@@ -99,9 +99,9 @@ async def test_without_the_key_the_upgrade_is_refused_as_there(headers: dict[str
 
 
 def test_other_schemes_are_left_as_they_are() -> None:
-    assert admission_of("Basic abc") == "Basic abc"
-    assert admission_of(None) is None
-    assert admission_of("Token") == "Bearer "
+    assert bearer_authorization("Basic abc") == "Basic abc"
+    assert bearer_authorization(None) is None
+    assert bearer_authorization("Token") == "Bearer "
 
 
 @pytest.mark.parametrize("path", ["/v1/listen?encoding=g729", "/v2/listen?eot_threshold=2", "/v1/listen?language=de"])

@@ -17,7 +17,7 @@ from websockets.typing import Subprotocol
 from gateway.delivery.broadcast import VIEWER_EVENTS, Broadcast, Broadcaster, Loss
 from gateway.http.sessions.directory import SessionRecord
 from gateway.http.sessions.event_feed import EventFeed, follow
-from gateway.http.sessions.events import WebSocketShow
+from gateway.http.sessions.event_socket import EventSocket
 from gateway.wire import Finished
 from tests.broadcasts import publish, shown
 from tests.said import final, ready
@@ -180,7 +180,7 @@ def live(watching: Broadcaster) -> Iterator[tuple[Broadcast, EventFeed]]:
 async def test_a_viewer_whose_connection_takes_nothing_is_dropped_and_told_to_come_again() -> None:
     watching, socket = Broadcaster(), Socket(takes=0)
     with live(watching) as (watched, story):
-        await WebSocketShow(socket.websocket, 0.02, watching.count_stalled).run(story)
+        await EventSocket(socket.websocket, 0.02, watching.count_stalled).run(story)
     assert watched.viewers == 0
     assert socket.close_code == 1013
     assert +watching.losses == {"viewers_dropped": 1}
@@ -191,7 +191,7 @@ async def test_a_viewer_that_leaves_too_much_unread_is_dropped_and_told_to_come_
     with live(watching) as (watched, story):
         for seq in range(2, VIEWER_EVENTS + 10):
             publish(watched, final(seq, seq))
-        await WebSocketShow(socket.websocket, 10.0, watching.count_stalled).run(story)
+        await EventSocket(socket.websocket, 10.0, watching.count_stalled).run(story)
     assert len([message for message in socket.sent if message["type"] == "websocket.send"]) == VIEWER_EVENTS + 1
     assert socket.close_code == 1013
     assert watching.losses[Loss.DROPPED] == 1
@@ -204,7 +204,7 @@ async def test_a_viewer_may_leave_at_any_message(takes: int) -> None:
         with live(watching) as (watched, story):
             for seq in range(2, 2 + takes):
                 publish(watched, final(seq, seq))
-            tasks.start_soon(WebSocketShow(socket.websocket, 10.0, watching.count_stalled).run, story)
+            tasks.start_soon(EventSocket(socket.websocket, 10.0, watching.count_stalled).run, story)
             await anyio.wait_all_tasks_blocked()
             socket.gone.set()
             await anyio.wait_all_tasks_blocked()
@@ -218,5 +218,5 @@ async def test_after_the_last_word_the_socket_is_closed_as_usual() -> None:
     with live(watching) as (watched, story):
         publish(watched, Finished(2, 100, 0))
         watched.end()
-        await WebSocketShow(socket.websocket, 10.0, watching.count_stalled).run(story)
+        await EventSocket(socket.websocket, 10.0, watching.count_stalled).run(story)
     assert socket.close_code == 1000

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 from gateway.delivery.broadcast import Broadcaster
 from gateway.http.sessions.directory import SessionRecord
 from gateway.http.sessions.event_feed import follow
-from gateway.http.sessions.events import EventStream
+from gateway.http.sessions.event_stream import EventStream
 from gateway.journal.store import Batch, JournalStore, Opening
 from tests.broadcasts import shown
 from tests.said import final, ready
