@@ -1,63 +1,69 @@
-"""How often partials are asked for: the set interval, stretched while the engine is behind. PURE."""
+"""Paces the partials of one pipeline: less often while the engine is behind. PURE."""
+
+from collections.abc import Callable
+from math import inf
+
+from decoder.scheduler import Answer
+from decoder.types import RequestKind, RequestReplaced
+from gateway.session.partial_interval import PartialInterval
+from gateway.wire import CadenceChanged
+from vad.audio import SAMPLE_RATE_HZ, s_to_samples
+from vad.speech_frontend import SpeechFrontend
 
 __all__ = ["PartialPacing"]
 
-_STRETCH = 1.25
-_SHRINK = 0.9
-"""Slower to come back than to give way, as congestion control has it: streams that share an engine do not swing."""
-
-_FAR_BEHIND = 2.0
-"""Partials at half their rate are noticed; a final that is a little worse mostly is not."""
-
-_ANNOUNCED_CHANGE = 1.2
-"""A reader does not notice less."""
-
 
 class PartialPacing:
-    """The partial interval of one session.
-
-    A partial that took longer than the interval, or that a newer one replaced in the queue, stretches it; one that took
-    less than half of it shrinks it again. So the interval settles where one partial is done before the next is due.
+    """Whether partials are requested, and how often.
 
     Args:
-        interval_samples: as set; never less.
-        max_stretch: most times the set interval, ≥ 1.
+        frontend: emits progress at the interval; its own setting is the shortest.
+        engine_interval_s: the shortest interval that the engine supports; None: it makes no partials.
+        max_stretch: the longest interval, in multiples of the set one, ≥ 1.
+        next_seq: numbers events.
+        is_enabled: whether the client wants partials.
     """
 
-    def __init__(self, interval_samples: int, max_stretch: float) -> None:
-        self._least = interval_samples
-        self._most = interval_samples * max_stretch
-        self._interval = float(interval_samples)
-        self._announced = interval_samples
+    def __init__(
+        self,
+        frontend: SpeechFrontend,
+        engine_interval_s: float | None,
+        max_stretch: float,
+        next_seq: Callable[[], int],
+        *,
+        is_enabled: bool,
+    ) -> None:
+        self._frontend = frontend
+        self._engine_interval_s = engine_interval_s
+        self._max_stretch = max_stretch
+        self._next_seq = next_seq
+        self.restart(is_enabled=is_enabled)
 
-    @property
-    def interval_samples(self) -> int:
-        """New speech between two partials, at 16 kHz."""
-        return round(self._interval)
+    def restart(self, *, is_enabled: bool) -> None:
+        """Start again from the interval that the front end is set to now."""
+        self.is_enabled = is_enabled and self._engine_interval_s is not None
+        """Whether partials are requested."""
+        engine_samples = s_to_samples(self._engine_interval_s or 0.0)
+        set_samples = max(self._frontend.progress_interval_samples, engine_samples)
+        self._frontend.progress_interval_samples = set_samples
+        self._interval = PartialInterval(set_samples, self._max_stretch)
 
     @property
     def is_stretched(self) -> bool:
-        """Whether the engine is behind."""
-        return self._interval > self._least
+        """Whether partials come less often than set."""
+        return self._interval.is_stretched
 
     @property
     def is_far_behind(self) -> bool:
-        """Whether the interval is stretched to twice as set or more."""
-        return self._interval >= self._least * _FAR_BEHIND
+        """Whether partials come at half the set rate or less."""
+        return self._interval.is_far_behind
 
-    def took(self, samples: float) -> None:
-        """Note that a partial was answered after that many samples at 16 kHz; infinite: a newer one replaced it."""
-        if samples > self._interval:
-            self._interval = min(self._interval * _STRETCH, self._most)
-        elif samples < self._interval / 2:
-            self._interval = max(self._interval * _SHRINK, self._least)
-
-    def announcement(self) -> int | None:
-        """Return the interval if it has changed noticeably since it was last returned, or is back as set."""
-        interval = self.interval_samples
-        ratio = interval / self._announced
-        is_back = interval == self._least != self._announced
-        if not is_back and 1 / _ANNOUNCED_CHANGE < ratio < _ANNOUNCED_CHANGE:
-            return None
-        self._announced = interval
-        return interval
+    def on_answer(self, answer: Answer) -> list[CadenceChanged]:
+        """Adapt the interval to how long a partial took, and return the announcement of a noticeable change."""
+        if answer.request.kind is not RequestKind.PARTIAL:
+            return []
+        latency_s = inf if isinstance(answer.outcome, RequestReplaced) else answer.queue_s + answer.decode_s
+        self._interval.record(latency_s * SAMPLE_RATE_HZ)
+        self._frontend.progress_interval_samples = self._interval.samples
+        announced = self._interval.announcement()
+        return [] if announced is None else [CadenceChanged(self._next_seq(), announced)]

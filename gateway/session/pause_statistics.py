@@ -1,32 +1,32 @@
-"""Which pauses are worth a final decoded at once. PURE."""
+"""Which pauses are worth an eager final. PURE."""
 
 __all__ = ["PauseStatistics"]
 
-_MEMORY = 0.85
-"""What one more pause leaves of the others' weight: half a dozen pauses count."""
+_DECAY = 0.85
+"""Factor for the weight of earlier pauses at each new one: about six pauses count."""
 
-_WORTH = 0.6
-"""An eager final costs a whole final and saves a fraction of a second: at least three of five should be of use."""
+_MIN_END_SHARE = 0.6
+"""An eager final costs a whole final and saves a fraction of a second: at least three of five should be used."""
 
-_UNKNOWN = 0.65
-"""Of a speaker nobody has heard yet: taken to stop where he pauses, until he does not once."""
+_INITIAL_END_SHARE = 0.65
+"""Of a speaker not yet observed: pauses count as ends until one is not."""
 
 
 class PauseStatistics:
-    """The share of a speaker's short pauses that were the end of an utterance, the last ones counting most.
+    """The share of a speaker's short pauses that ended an utterance; recent pauses weigh more.
 
-    Someone who reads aloud pauses within sentences, and nearly all eager finals would be thrown away; someone who
-    answers an agent pauses when the turn is over.
+    A speaker who reads aloud pauses within sentences, so nearly all eager finals would be discarded; a speaker who
+    answers a voice agent pauses when the turn is over.
     """
 
     def __init__(self) -> None:
-        self._ends = _UNKNOWN
+        self._end_share = _INITIAL_END_SHARE
 
     @property
-    def pays(self) -> bool:
-        """Whether the next pause is likely to be an end."""
-        return self._ends >= _WORTH
+    def is_end_likely(self) -> bool:
+        """Whether the next pause probably ends its utterance."""
+        return self._end_share >= _MIN_END_SHARE
 
-    def paused(self, *, was_end: bool) -> None:
-        """Note what became of a pause."""
-        self._ends = self._ends * _MEMORY + was_end * (1 - _MEMORY)
+    def record(self, *, was_end: bool) -> None:
+        """Record whether a pause ended its utterance."""
+        self._end_share = self._end_share * _DECAY + was_end * (1 - _DECAY)

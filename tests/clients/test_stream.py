@@ -75,7 +75,7 @@ async def test_every_final_of_a_recording_arrives_in_order() -> None:
 
 async def test_a_refused_start_is_told_with_the_gateways_reason() -> None:
     async with serving(ScriptedEngine()) as served:
-        with pytest.raises(SessionFailed, match="no cue profile 'cinema': there are web, live"):
+        with pytest.raises(SessionFailed, match="unknown cue profile 'cinema': expected one of web, live"):
             await stream(
                 partial(connect, served.stream_url), Start(cue_profile="cinema"), sound(SECOND), lambda _: None
             )

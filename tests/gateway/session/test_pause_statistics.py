@@ -7,28 +7,28 @@ from gateway.session.pause_statistics import PauseStatistics
 
 
 def after(*ends: bool) -> PauseStatistics:
-    eagerness = PauseStatistics()
+    statistics = PauseStatistics()
     for was_end in ends:
-        eagerness.paused(was_end=was_end)
-    return eagerness
+        statistics.record(was_end=was_end)
+    return statistics
 
 
 def test_a_speaker_nobody_has_heard_yet_is_taken_to_stop_where_he_pauses() -> None:
-    assert PauseStatistics().pays
+    assert PauseStatistics().is_end_likely
 
 
 def test_a_first_pause_within_a_sentence_ends_that_and_a_turn_after_it_brings_it_back() -> None:
-    assert not after(False).pays
-    assert after(False, True).pays
+    assert not after(False).is_end_likely
+    assert after(False, True).is_end_likely
 
 
 def test_someone_who_goes_on_as_often_as_he_stops_gets_none() -> None:
-    assert not after(*[False, True] * 5).pays
-    assert not after(*[False, False, True] * 5).pays
-    assert after(*[False, True, True, True] * 5).pays
+    assert not after(*[False, True] * 5).is_end_likely
+    assert not after(*[False, False, True] * 5).is_end_likely
+    assert after(*[False, True, True, True] * 5).is_end_likely
 
 
 @given(st.lists(st.booleans(), max_size=50))
 def test_enough_ends_or_enough_pauses_settle_it_whatever_was_before(before: list[bool]) -> None:
-    assert after(*before, *[True] * 6).pays
-    assert not after(*before, *[False] * 4).pays
+    assert after(*before, *[True] * 6).is_end_likely
+    assert not after(*before, *[False] * 4).is_end_likely
