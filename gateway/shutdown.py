@@ -1,10 +1,10 @@
-"""The end of a gateway: nothing new is begun, what was received is answered, files are finished or refused.
+"""The graceful shutdown of a gateway.
 
-| step | what happens |
+| step | action |
 |---|---|
-| 1 | `/readyz` says `draining`; sessions and files are refused with 503; who has not begun is let go |
-| 2 | sessions hear nothing more and get their finals; one that can be resumed is left to the next gateway |
-| 3 | `limits.drain_s` later at most, files that are still in work are refused, and connections are closed with 1012 |
+| 1 | `/readyz` reports `draining`; new sessions and files are refused with 503; idle connections are closed |
+| 2 | sessions receive no more audio and get their finals; resumable ones are left to the next gateway |
+| 3 | at the latest after `limits.drain_s`, unfinished files are refused, and connections are closed with 1012 |
 """
 
 from contextlib import suppress
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["drain"]
 
 _LEAVE_S = 3.0
-"""What peers get to take their last message once time is up: three times what a close frame may take."""
+"""Time for peers to read their last message after the deadline: three times that of a close frame."""
 
 
 async def drain(gateway: "Gateway") -> None:
-    """Bring all that goes on in a gateway to its end; return once that is so, or time is up."""
+    """Finish all work of a gateway; return when it is done, or at the deadline."""
     sessions, state = gateway.sessions, gateway.sessions.drain
     state.begin()
     with anyio.move_on_after(gateway.settings.limits.drain_s):
@@ -39,7 +39,7 @@ async def drain(gateway: "Gateway") -> None:
     state.is_due.set()
     with anyio.move_on_after(_LEAVE_S):
         for session in tuple(sessions.live.values()):
-            _let_go(session)
+            _disconnect(session)
         await gateway.admission.emptied()
         await gateway.file_admission.emptied()
 
@@ -47,16 +47,16 @@ async def drain(gateway: "Gateway") -> None:
 async def _drain_session(session: "Session", journal: "Journal | None") -> None:
     if session.audience.token is None or session.has_stopped:
         if not session.has_stopped:
-            session.end_early(Draining("the gateway stops; what it has received is still answered"))
+            session.end_early(Draining("the gateway is stopping; received audio is still transcribed"))
         await session.closed.wait()
     else:
         await session.transcriber.answered()
         if journal is not None:
             with suppress(StateUnavailable):
-                await journal.find(session.session_id)  # in its turn: finals are sent once they are written down
-        _let_go(session)
+                await journal.find(session.session_id)  # queued after the finals, which are sent once they are written
+        _disconnect(session)
 
 
-def _let_go(session: "Session") -> None:
+def _disconnect(session: "Session") -> None:
     if session.audience.peer is not None:
-        session.audience.peer.end(Draining("the gateway stops"))
+        session.audience.peer.end(Draining("the gateway is stopping"))
