@@ -1,4 +1,4 @@
-"""Work that somebody may end before it is done: a client that leaves, a key that is revoked, a gateway that stops."""
+"""Cancellation of work by an event: a client disconnects, a key is revoked, the gateway stops."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -17,15 +17,15 @@ _Otherwise = TypeVar("_Otherwise")
 async def work_until(
     ended: Callable[[], Awaitable[object]], work: Callable[[], Awaitable[_Outcome]], otherwise: _Otherwise
 ) -> _Outcome | _Otherwise:
-    """Return the outcome of a work; it is cancelled when its end comes first.
+    """Return the outcome of the work, or cancel it when the event comes first.
 
     Args:
-        ended: returns when the work is to end.
-        work: may raise what its caller handles.
-        otherwise: returned where it was cancelled.
+        ended: waits for the event.
+        work: may raise any exception.
+        otherwise: returned where the work was cancelled.
 
     Raises:
-        LivecueError, ClientDisconnect: by the work, as they are; a task group alone would wrap them.
+        LivecueError, ClientDisconnect: by the work, unwrapped; a task group would put them into an exception group.
     """
     outcome: _Outcome | _Otherwise = otherwise
     failure: LivecueError | ClientDisconnect | None = None

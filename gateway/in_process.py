@@ -1,4 +1,4 @@
-"""A gateway inside this process, for commands that need no server."""
+"""A gateway within this process, for commands without a server."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -23,7 +23,7 @@ _Stream = StapledObjectStream[str | bytes]
 
 @asynccontextmanager
 async def local_gateway(settings: Settings) -> AsyncIterator[Callable[[], AbstractAsyncContextManager[_Stream]]]:
-    """Open a gateway for as long as the block lasts, and yield what connects to it; it speaks the native dialect.
+    """Run a gateway while the block lasts, and yield a function that opens a connection in the native dialect.
 
     Raises:
         ModelError: the engine or its model cannot be loaded.
@@ -34,7 +34,7 @@ async def local_gateway(settings: Settings) -> AsyncIterator[Callable[[], Abstra
 
 @asynccontextmanager
 async def local_connection(settings: Settings) -> AsyncIterator[_Stream]:
-    """Connect to a gateway of its own for as long as the block lasts.
+    """Run a gateway and connect to it while the block lasts.
 
     Raises:
         ModelError: the engine or its model cannot be loaded.

@@ -1,4 +1,4 @@
-"""What Prometheus may know: counts and times, never words."""
+"""Prometheus metrics: counts and times, never text."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -25,43 +25,31 @@ class Metrics:
     def __init__(self, scheduler: Scheduler, broadcaster: Broadcaster) -> None:
         registry = CollectorRegistry()
         self._registry = registry
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, labels, registry=registry)
+
         self.sessions = Gauge("livecue_sessions", "Sessions open now", registry=registry)
-        self.sessions_ended = Counter(
-            "livecue_sessions_ended_total", "Sessions that ended, by outcome", ["outcome"], registry=registry
+        self.sessions_ended = counter("livecue_sessions_ended_total", "Sessions that ended, by outcome", "outcome")
+        self.refused = counter(
+            "livecue_connections_refused_total", "Connections refused before a session began", "code"
         )
-        self.refused = Counter(
-            "livecue_connections_refused_total",
-            "Connections refused before a session began",
-            ["code"],
-            registry=registry,
+        self.files = Gauge("livecue_files", "Uploaded files in progress now", registry=registry)
+        self.files_ended = counter("livecue_files_ended_total", "Uploaded files that ended, by outcome", "outcome")
+        self.audio_s = counter("livecue_audio_seconds_total", "Audio received")
+        self.cues_replaced = counter(
+            "livecue_partial_cues_replaced_total", "Partial cues superseded before a slow reader got them"
         )
-        self.files = Gauge("livecue_files", "Uploaded files in work now", registry=registry)
-        self.files_ended = Counter(
-            "livecue_files_ended_total", "Uploaded files that ended, by outcome", ["outcome"], registry=registry
+        self.eager = counter("livecue_eager_finals_total", "Finals decoded at a pause: used or discarded", "outcome")
+        self.guarded = counter(
+            "livecue_guarded_total", "Hypotheses rejected or flagged by the hallucination guard", "kind", "reason"
         )
-        self.audio_s = Counter("livecue_audio_seconds_total", "Audio heard", registry=registry)
-        self.cues_replaced = Counter(
-            "livecue_partial_cues_replaced_total", "Partial cues a slow reader never got", registry=registry
-        )
-        self.eager = Counter(
-            "livecue_eager_finals_total", "Finals decoded at a pause: used, or dropped", ["outcome"], registry=registry
-        )
-        self.guarded = Counter(
-            "livecue_guarded_total", "Hypotheses the hallucination guard doubted", ["kind", "reason"], registry=registry
-        )
-        self.call_frames = Counter(
-            "livecue_call_frames_total",
-            "Frames of telephone calls, by what became of them",
-            ["fate"],
-            registry=registry,
-        )
-        self.call_silence_s = Counter(
-            "livecue_call_silence_seconds_total", "Silence put in for frames that never came", registry=registry
-        )
-        self._finals = Counter("livecue_finals_total", "Finals sent, by outcome", ["outcome"], registry=registry)
+        self.call_frames = counter("livecue_call_frames_total", "Frames of telephone calls, by fate", "fate")
+        self.call_silence_s = counter("livecue_call_silence_seconds_total", "Silence inserted for missing frames")
+        self._finals = counter("livecue_finals_total", "Finals sent, by outcome", "outcome")
         self._latency_s = Histogram(
             "livecue_final_latency_seconds",
-            "End of speech to final sent, and the parts of it",
+            "End of speech to final sent, and its parts",
             ["part"],
             buckets=_LATENCY_BUCKETS_S,
             registry=registry,
@@ -70,16 +58,16 @@ class Metrics:
         registry.register(_ViewerCollector(broadcaster))
 
     def watch(self, authenticator: Authenticator) -> None:
-        """Tell also what keys have spent, and whom the doorkeeper has refused."""
-        self._registry.register(_DoorkeeperCollector(authenticator))
+        """Also export the usage of keys, and refused authentications."""
+        self._registry.register(_AuthenticatorCollector(authenticator))
 
     def watch_upstreams(self, report: Callable[[], PoolReport] | None) -> None:
-        """Tell also how the engine's upstreams fare, where it has some."""
+        """Also export the state of the engine's upstreams, if it has any."""
         if report is not None:
             self._registry.register(_UpstreamCollector(report))
 
     def watch_journal(self, counts: JournalCounts) -> None:
-        """Tell also what the journal has written and lost."""
+        """Also export what the journal has written and lost."""
         self._registry.register(_JournalCollector(counts))
 
     def call(self, fates: Iterable[tuple[str, int]], filled_ms: int) -> None:
@@ -107,36 +95,40 @@ class Metrics:
         return generate_latest(self._registry)
 
 
-class _DoorkeeperCollector(Collector):
-    """Reads the doorkeeper's counts when asked."""
+class _AuthenticatorCollector(Collector):
+    """Reads the authenticator's counts on each scrape."""
 
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
 
     def collect(self) -> Iterator[Metric]:
         authenticator = self._authenticator
-        spent = CounterMetricFamily("livecue_key_audio_seconds", "Audio spent, by name of the key", labels=["key"])
+        spent = CounterMetricFamily("livecue_key_audio_seconds", "Audio used, by name of the key", labels=["key"])
         for name, audio_s in authenticator.spent_s.items():
             spent.add_metric([name], audio_s)
         yield spent
-        refusals = CounterMetricFamily("livecue_key_refusals", "Requests refused at the door, by code", labels=["code"])
+        refusals = CounterMetricFamily(
+            "livecue_key_refusals", "Requests refused by the authenticator, by code", labels=["code"]
+        )
         for code, count in authenticator.refusals.items():
             refusals.add_metric([code], count)
         yield refusals
         yield CounterMetricFamily(
-            "livecue_state_failures", "Times the state database could not be reached", authenticator.failures
+            "livecue_state_failures", "Failures to reach the state database", authenticator.failures
         )
 
 
 class _ViewerCollector(Collector):
-    """Reads what was published when asked."""
+    """Reads viewers, losses and warnings on each scrape."""
 
     def __init__(self, broadcaster: Broadcaster) -> None:
         self._broadcaster = broadcaster
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("livecue_viewers", "Viewers of all sessions now", self._broadcaster.viewers)
-        lost = CounterMetricFamily("livecue_viewing_losses", "What did not reach viewers, by kind", labels=["kind"])
+        lost = CounterMetricFamily(
+            "livecue_viewing_losses", "Events and connections that viewers lost, by kind", labels=["kind"]
+        )
         for kind, count in self._broadcaster.losses.items():
             lost.add_metric([kind], count)
         yield lost
@@ -147,20 +139,20 @@ class _ViewerCollector(Collector):
 
 
 class _JournalCollector(Collector):
-    """Reads the journal's counts when asked."""
+    """Reads the journal's counts on each scrape."""
 
     def __init__(self, counts: JournalCounts) -> None:
         self._counts = counts
 
     def collect(self) -> Iterator[Metric]:
         counts = self._counts
-        yield CounterMetricFamily("livecue_journal_events", "Events written down", counts.written)
-        yield CounterMetricFamily("livecue_journal_failures", "Times the journal could not be written", counts.failures)
-        yield CounterMetricFamily("livecue_journal_events_lost", "Events never written down", counts.lost)
+        yield CounterMetricFamily("livecue_journal_events", "Events written", counts.written)
+        yield CounterMetricFamily("livecue_journal_failures", "Failures to write the journal", counts.failures)
+        yield CounterMetricFamily("livecue_journal_events_lost", "Events that were never written", counts.lost)
 
 
 class _SchedulerCollector(Collector):
-    """Reads the scheduler's counts when asked, so that decoding does no counting twice."""
+    """Reads the scheduler's counts on each scrape, so that decoding does not count twice."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
@@ -179,7 +171,7 @@ class _SchedulerCollector(Collector):
 
 
 class _UpstreamCollector(Collector):
-    """Reads the counts of the engine's upstreams when asked."""
+    """Reads the counts of the engine's upstreams on each scrape."""
 
     def __init__(self, report: Callable[[], PoolReport]) -> None:
         self._report = report
@@ -188,11 +180,11 @@ class _UpstreamCollector(Collector):
         pool = self._report()
         labels = ["upstream", "model"]
         answers = CounterMetricFamily("livecue_upstream_answers", "Requests, by outcome", labels=[*labels, "outcome"])
-        retries = CounterMetricFamily("livecue_upstream_retries", "Requests that were made again", labels=labels)
+        retries = CounterMetricFamily("livecue_upstream_retries", "Requests that were retried", labels=labels)
         audio_s = CounterMetricFamily("livecue_upstream_audio_seconds", "Audio sent", labels=labels)
-        cost = CounterMetricFamily("livecue_upstream_cost", "What it costs, as priced in the settings", labels=labels)
-        in_flight = GaugeMetricFamily("livecue_upstream_in_flight", "Requests under way", labels=labels)
-        limit = GaugeMetricFamily("livecue_upstream_limit", "Most requests at once, now", labels=labels)
+        cost = CounterMetricFamily("livecue_upstream_cost", "Cost by the prices of the settings", labels=labels)
+        in_flight = GaugeMetricFamily("livecue_upstream_in_flight", "Requests in flight", labels=labels)
+        limit = GaugeMetricFamily("livecue_upstream_limit", "Current limit of requests in flight", labels=labels)
         closed = GaugeMetricFamily("livecue_upstream_closed", "1 while its circuit is closed", labels=labels)
         for each in pool.upstreams:
             names = [each.name, each.model]
@@ -206,8 +198,8 @@ class _UpstreamCollector(Collector):
             closed.add_metric(names, int(each.circuit == "closed"))
         yield from (answers, retries, audio_s, cost, in_flight, limit, closed)
         yield CounterMetricFamily(
-            "livecue_upstreams_speech_seconds", "Speech asked for, each second once", pool.speech_s
+            "livecue_upstreams_speech_seconds", "Speech requested, each second once", pool.speech_s
         )
         yield GaugeMetricFamily("livecue_upstreams_cost_last_hour", "Cost of the last hour", pool.cost_last_hour)
-        yield CounterMetricFamily("livecue_upstreams_hedges", "Finals asked for twice", pool.hedges)
-        yield CounterMetricFamily("livecue_upstreams_fallbacks", "Finals the local engine made", pool.fallbacks)
+        yield CounterMetricFamily("livecue_upstreams_hedges", "Finals requested twice", pool.hedges)
+        yield CounterMetricFamily("livecue_upstreams_fallbacks", "Finals decoded by the local engine", pool.fallbacks)

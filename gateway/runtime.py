@@ -1,4 +1,4 @@
-"""The gateway without a server: settings in, an engine at work and sessions to be served out."""
+"""The gateway without a server: an engine, the state that sessions share, and access control."""
 
 import logging
 import time
@@ -33,7 +33,7 @@ logger = logging.getLogger("livecue.gateway")
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A gateway at work: its settings, what its sessions share, who lets callers in, and for how many there is room."""
+    """A running gateway: its settings, what its sessions share, authentication and admission control."""
 
     settings: Settings
     sessions: SessionContext
@@ -46,14 +46,14 @@ class Gateway:
 
 @asynccontextmanager
 async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gateway]:
-    """Keep an engine and a door while the block lasts.
+    """Run an engine and admit sessions while the block lasts.
 
     Raises:
-        ConfigurationError: there is no key, and the address may not be served without.
+        ConfigurationError: there is no key, and the address requires one.
         StateUnavailable: there is a state database, and it cannot be read and written.
         ModelError: the engine's model cannot be loaded.
     """
-    # the doorkeeper leaves last: what the last sessions have spent is still written down
+    # the authenticator closes last: it still writes the usage of the last sessions
     async with (
         open_authenticator(settings) as authenticator,
         open_journal(settings) as journal,
@@ -73,18 +73,18 @@ async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gate
 async def open_sessions(
     settings: Settings, engine: Engine, journal: Journal | None = None
 ) -> AsyncIterator[SessionContext]:
-    """Warm the engine up and keep it busy while the block lasts; then close it.
+    """Warm up an engine and schedule its requests while the block lasts; then close it.
 
     Args:
         settings: all of them.
-        engine: to be kept busy.
+        engine: not warmed up yet.
         journal: of the sessions.
 
     Raises:
         ModelError: the engine's model cannot be loaded.
     """
     await engine.warm_up()
-    create_detector(settings.session.detector)  # loads its model now, not in the first session
+    create_detector(settings.session.detector)  # loads its model now rather than in the first session
     info, clock = engine.info, time.monotonic
     logger.info("engine ready engine=%s model=%s device=%s", info.engine, info.model, info.device)
     scheduler = Scheduler(engine, settings.planner, settings.scheduler, clock)
@@ -113,15 +113,15 @@ async def serve(
     caller: Caller,
     about: Callable[[], Mapping[str, str]] = dict,
 ) -> None:
-    """Serve a connection to its end, on its caller's account.
+    """Serve a connection until it ends, on its caller's account.
 
     Args:
-        gateway: at work.
+        gateway: running.
         transport: the open connection.
-        codec: its dialect.
-        dialect: the name of that.
-        caller: who opened it.
-        about: returns what else is known of its session, for those who look for one to watch.
+        codec: of its dialect.
+        dialect: name of the dialect.
+        caller: authenticated.
+        about: returns further facts about the session, for callers that list sessions.
     """
     info = SessionInfo(dialect, caller.name, time.time(), about)
     charge = partial(gateway.authenticator.charge, caller)

@@ -1,4 +1,4 @@
-"""Runs the server: engine, application and uvicorn, until a signal says stop."""
+"""Runs the server: engine, application and uvicorn, until a signal stops it."""
 
 import logging
 import signal
@@ -29,37 +29,37 @@ __all__ = ["serve"]
 logger = logging.getLogger("livecue.server")
 
 _BACKLOG = 2048
-"""Connections waiting to be accepted; uvicorn's own figure."""
+"""Connections waiting to be accepted; uvicorn's default."""
 
 _SHUTDOWN_S = 5
-"""Once all has been drained, connections that watch or ask something get so long to come to an end."""
+"""Time for connections of viewers and other requests to close after the drain."""
 
 _HAS_SIGNALS = sys.platform != "win32"
-"""Windows has no SIGHUP, and asyncio hears of no signals there: uvicorn stops at Ctrl-C, without draining."""
+"""Windows has no SIGHUP, and asyncio supports no signals there: uvicorn stops at Ctrl-C, without draining."""
 
 _UNREAD_MS = 60_000
-"""RFC 5482. A peer that is alive and reads nothing would keep its closed connection, and megabytes for it, for ever; by
-then whoever writes to it has long given up."""
+"""RFC 5482. Without it, a live peer that reads nothing would keep its closed connection, and megabytes of memory, for
+ever; writes time out long before."""
 
 
 async def serve(
     settings: Settings, on_listening: Callable[[str], None], read_settings: Callable[[], Settings] | None = None
 ) -> None:
-    """Serve until SIGINT or SIGTERM; then drain, until a second one. SIGHUP reads the keys of the settings again.
+    """Serve until SIGINT or SIGTERM; then drain, until a second one. SIGHUP reloads certificate and keys.
 
     Args:
         settings: all of them.
         on_listening: called once connections are accepted, with each base URL, the one for this machine first; then
-            with Wyoming's, where there is one.
-        read_settings: returns the settings as they are now; None: they stay as they are.
+            with Wyoming's, if it is on.
+        read_settings: reads the settings again; None: they never change.
 
     Raises:
-        ConfigurationError: the address is taken, or may not be served without keys, or the certificate is none.
+        ConfigurationError: the address is taken, or requires keys, or the certificate is invalid.
         ModelError: the engine's model cannot be loaded.
         StateUnavailable: there is a state database, and it cannot be read and written.
     """
     async with open_authenticator(settings):
-        pass  # an open door and a broken database are refused before a model is loaded
+        pass  # missing keys and a broken database are reported before a model is loaded
     certificate = open_certificate(settings.server)
     listener = _bind(settings.server)
     with listener, bind_wyoming(settings.server) or nullcontext() as wyoming:
@@ -70,7 +70,9 @@ async def serve(
             server = _Server(config)
             async with anyio.create_task_group() as tasks:
                 if _HAS_SIGNALS:
-                    await tasks.start(_obey, server, gateway, partial(_reload, gateway, read_settings, certificate))
+                    await tasks.start(
+                        _handle_signals, server, gateway, partial(_reload, gateway, read_settings, certificate)
+                    )
                 for url in listening_urls(settings.server, host, port, lan_address()):
                     on_listening(url)
                 if wyoming is not None:
@@ -80,19 +82,19 @@ async def serve(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, which leaves signals to us."""
+    """A uvicorn server that leaves signals to `_handle_signals`."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Do nothing where `_obey` hears of signals."""
+        """Do nothing where `_handle_signals` receives them."""
         with nullcontext() if _HAS_SIGNALS else super().capture_signals():
             yield
 
 
-async def _obey(
+async def _handle_signals(
     server: uvicorn.Server, gateway: Gateway, reload: Callable[[], None], *, task_status: TaskStatus[None]
 ) -> None:
-    """Do what signals say: the first to stop drains, and the second stops at once."""
+    """Handle signals: the first to stop drains, the second stops at once."""
 
     async def stop() -> None:
         await drain(gateway)
@@ -122,10 +124,10 @@ def _reload(gateway: Gateway, read_settings: Callable[[], Settings] | None, cert
     try:
         keys = read_settings().server.api_keys
     except ConfigurationError as error:
-        logger.error("the keys stay as they were: %s", error)
+        logger.error("keys not reloaded, the old ones stay: %s", error)
         return
     gateway.authenticator.replace_static(key.get_secret_value() for key in keys)
-    logger.warning("the keys of the settings have been read again keys=%d", len(keys))
+    logger.warning("keys of the settings reloaded keys=%d", len(keys))
 
 
 def _bind(server: ServerSettings) -> socket.socket:

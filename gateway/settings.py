@@ -43,10 +43,10 @@ __all__ = [
 _ENV_PREFIX = "LIVECUE_"
 
 _SECRETS = ("key", "token")
-"""Settings of such names are not shown."""
+"""Settings with such names are not displayed."""
 
 _CLIENTS_VARIABLES = frozenset({"LIVECUE_API_KEY"})
-"""Of the commands that connect to a gateway: the key they send is no setting of this one."""
+"""Variables of the client commands, which are not settings of the gateway."""
 
 _Timeout = Annotated[float, Field(gt=0)]
 
@@ -63,37 +63,36 @@ def _check_languages(languages: tuple[str, ...]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
-    """What holds for every session.
+    """Settings of every session.
 
     Attributes:
-        detector: name in `vad.detector.DETECTORS`. silero: the one that misses the least at any level.
+        detector: name in `vad.detector.DETECTORS`. silero: misses the least speech at any level.
         cue_profile: name in `gateway.captions.cue_builder.PROFILES`.
-        final_deadline_s: when a final is wanted. 0.3 s: what voice agents allow beyond the endpoint wait.
-        partial_deadline_s: when a partial is wanted; after the default interval the next one is due.
-        eager_finals: whether a final is decoded at the first short pause, so that it is there when the pause turns out
-            to be the end. Costs a decode for each pause that is none.
+        final_deadline_s: target latency of a final. 0.3 s: what voice agents allow beyond the endpoint wait.
+        partial_deadline_s: target latency of a partial; after the default interval the next one is due.
+        eager_finals: whether a final is decoded at the first short pause, so that it is ready when the pause turns
+            out to be the end. Costs one decode for each pause that is not.
         max_partial_stretch: partials come at most this many times less often while the engine is behind.
-        ack_interval_s: audio between two acks.
-        start_timeout_s: a peer that has not said start by then is not going to (OpenAI's clients wait as long).
-        idle_timeout_s: a peer that sends nothing at all for so long is gone; clients send keepalives more often.
-        unused_timeout_s: a peer that has never sent anything is not going to, also where its dialect lets peers be idle
-            for longer.
-        send_timeout_s: a peer that takes no byte for so long does not read.
-        outbox_max_events: events a slow reader may leave unread. 1000: partials replace each other, so this is several
+        ack_interval_s: audio between two acks, in seconds.
+        start_timeout_s: limit for the start message of a peer (OpenAI's clients wait as long).
+        idle_timeout_s: limit for silence of a peer, which then counts as gone; clients send keepalives more often.
+        unused_timeout_s: limit for the first message of a peer, also where its dialect allows longer idle times.
+        send_timeout_s: a peer that reads nothing for so long counts as a slow reader.
+        outbox_max_events: events queued for a slow reader. 1000: newer partials replace queued ones, so this is several
             minutes of speech.
-        lag_shed_s: behind by this much, partials pause so that finals catch up.
-        lag_limit_s: behind by this much, the session ends: it will not catch up. Twice the send-ahead window
+        lag_shed_s: lag at which partials pause so that finals catch up.
+        lag_limit_s: lag at which the session ends, since it will not catch up. Twice the send-ahead window
             of clients.
-        grace_s: a resumable session waits so long for its client to come back. A minute: a change of networks takes
-            seconds, and a client that comes later has given up on its captions.
-        languages: among these the language is detected where a client names none; empty: all that the engine writes.
-            In the environment separated by commas. A list of those that are spoken spares short utterances from being
-            taken for another one.
-        chinese_script: how Mandarin is written where a client does not say (`zh-Hant`, `zh-TW` …): simplified, as nine
-            in ten readers do, traditional, or as the engine writes it. Whisper's script says nothing of the speaker:
-            base writes speakers from Beijing in traditional characters, and mixes both in one sentence.
-        max_waiting: sessions that wait for their clients at once; one more ends the one that has waited longest. None:
-            as many as may be connected, for all may be cut at once; fewer are refused. Each holds half a megabyte.
+        grace_s: how long a resumable session waits for its client to reconnect. A minute: a change of networks takes
+            seconds, and the captions are of no use much later.
+        languages: languages among which it is detected where a client chooses none; empty: all of the engine.
+            In the environment separated by commas. A list of the expected ones avoids wrong detections in short
+            utterances.
+        chinese_script: how Mandarin is written where a client does not choose (`zh-Hant`, `zh-TW` …): simplified, as
+            nine in ten readers do, traditional, or as the engine writes it. Whisper's script does not depend on the
+            speaker: base writes speakers from Beijing in traditional characters, and mixes both in one sentence.
+        max_waiting: detached sessions at once; one more ends the one that has waited longest. None: as many as may be
+            connected, since all may be disconnected at once; fewer are refused. Each holds half a megabyte.
     """
 
     detector: str = "silero"
@@ -117,14 +116,14 @@ class SessionSettings:
 
 
 def _split_bucket_edges(group: object) -> object:
-    # Here and not at the field, for the decoder's settings know nothing of the environment.
+    # not at the field, since the decoder's settings do not depend on the environment
     if isinstance(group, dict) and "bucket_edges_s" in group:
         return {**group, "bucket_edges_s": _split_commas(group["bucket_edges_s"])}
     return group
 
 
 def _parse_upstreams(group: object) -> object:
-    """Read the list of upstreams that a variable of the environment holds as JSON."""
+    """Parse the list of upstreams from an environment variable in JSON."""
     if isinstance(group, dict) and isinstance(group.get("upstreams"), str):
         try:
             return {**group, "upstreams": json.loads(group["upstreams"])}
@@ -134,31 +133,31 @@ def _parse_upstreams(group: object) -> object:
 
 
 _ApiKey = Annotated[SecretStr, Field(min_length=1)]
-"""An empty key would let in whoever sends none."""
+"""An empty key would admit callers without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """Where and for whom the gateway serves.
+    """Where the gateway listens, and which callers it admits.
 
     Attributes:
         host: address to bind.
         port: 0 takes a free one.
-        api_keys: who may connect; empty: anybody, on loopback only. In the environment separated by commas.
+        api_keys: keys of callers; empty: anyone may connect, on loopback only. In the environment separated by commas.
         allowed_origins: origins whose pages may open WebSockets and send forms, besides the gateway's own; `*`
             allows all.
-        allowed_hosts: names under which the gateway answers, besides addresses, names without a dot, its own and those
-            of its public addresses; `*` allows all. While there are keys and no such list, all names are answered.
-        public_url: https://HOST[/PREFIX] under which others find the gateway, for the links that are shared; None: the
-            address by which the page was opened, or this machine's in its network.
+        allowed_hosts: host names that the gateway accepts, besides addresses, names without a dot, its own and those
+            of its public addresses; `*` allows all. While there are keys and no such list, all are accepted.
+        public_url: https://HOST[/PREFIX] under which others reach the gateway, for shared links; None: the address by
+            which the page was opened, or this machine's in its network.
         insecure: serve on any address without keys.
-        tls_cert: PEM file of a certificate and those above it; None: HTTP and WebSockets are not encrypted.
-        tls_key: PEM file of its private key, without a password; None: it is in `tls_cert`. SIGHUP reads both again.
-        wyoming: where Home Assistant connects, tcp://HOST:PORT; None: nowhere. That protocol has no keys.
+        tls_cert: PEM file of a certificate and its chain; None: HTTP and WebSockets are not encrypted.
+        tls_key: PEM file of its private key, without a password; None: in `tls_cert`. SIGHUP reloads both.
+        wyoming: listening address for Home Assistant, tcp://HOST:PORT; None: off. That protocol has no keys.
         max_sessions: sessions at once; one more is refused with 503. 200: about half of what one core's gateway work
             allows (`benchmarks/gateway.py`); how many the engine keeps up with depends on its model.
-        max_viewers: of all sessions at once; one more is refused with 503. 1000: each costs a connection and what it
-            has not read yet, and is written to by the same event loop as everybody.
+        max_viewers: viewers of all sessions at once; one more is refused with 503. 1000: each costs a connection and
+            its unread events, and shares the event loop with the sessions.
         max_message_bytes: largest WebSocket message. 1 MiB is 33 s of 16 kHz in 16 bits, 2.7 s of stereo
             floats at 48 kHz, and websockets' own default.
         log_level: of the stdlib's logging.
@@ -181,19 +180,19 @@ class ServerSettings:
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """Origins whose pages are welcome, beside those that the gateway serves under the name it was asked by."""
+        """Origins whose pages are allowed, besides the gateway's own."""
         public = () if self.public_url is None else ("/".join(self.public_url.split("/", 3)[:3]),)
         return self.allowed_origins + public
 
 
 @dataclass(frozen=True, slots=True)
 class FileSettings:
-    """How files are worked on, beside what is live.
+    """Settings of file transcription.
 
     Attributes:
-        max_files: files in work at once; one more is refused with 503. 8: each holds its upload on disk, a decoder
+        max_files: files in progress at once; one more is refused with 503. 8: each holds its upload on disk, a decoder
             process, and the audio of its utterances outstanding in memory.
-        max_outstanding: utterances of one file that wait for their words at once. 32: one batch of 16 is decoded while
+        max_outstanding: outstanding utterances of one file. 32: one batch of 16 is decoded while
             the next waits, and of the longest utterances they are 51 MB.
     """
 
@@ -203,18 +202,18 @@ class FileSettings:
 
 @dataclass(frozen=True, slots=True)
 class UploadSettings:
-    """What an upload may be, and what decoding it may cost.
+    """Limits of uploads and of their decoding.
 
     Attributes:
-        max_body_bytes: largest request: the 25 MiB of OpenAI's API, which its clients know.
-        max_field_bytes: all fields but the file together. 1 MiB: what Starlette allows for a single one.
+        max_body_bytes: largest request: 25 MiB, the limit of OpenAI's API.
+        max_field_bytes: all fields except the file, in all. 1 MiB: Starlette's limit for a single one.
         max_fields: parts of a form. 1000: Starlette's own limit.
-        max_header_bytes: one header line of a part. 4 KiB: a name of a file is at most 255 bytes.
-        receive_timeout_s: when the whole request must have come. The largest one at 1 Mbit/s takes 210 s.
-        max_duration_s: audio decoded of one file. Four hours: silence in FLAC packs 276 hours into 25 MiB.
-        decode_wait_s: how long the decoder is waited for, in all; the time audio waits to be taken does not count.
-            Four hours of Opus take 30 s of a core.
-        decode_cpu_s: processor time of the decoder, for when nobody waits; as long.
+        max_header_bytes: one header line of a part. 4 KiB: file names have at most 255 bytes.
+        receive_timeout_s: limit for receiving the whole request. The largest one takes 210 s at 1 Mbit/s.
+        max_duration_s: longest audio of one file. Four hours: as FLAC, 276 hours of silence fit into 25 MiB.
+        decode_wait_s: total time to wait for the decoder, without the time that decoded audio is queued. Four hours of
+            Opus take 30 s of a core.
+        decode_cpu_s: CPU time of the decoder, which also applies while its audio is queued.
         decode_memory_bytes: address space of the decoder. The libraries take 140 MiB, 25 MiB of MP3, MP4, Ogg or FLAC
             at most 10 more.
     """
@@ -232,12 +231,12 @@ class UploadSettings:
 
 @dataclass(frozen=True, slots=True)
 class StateSettings:
-    """What a gateway remembers when it is started again.
+    """Settings of the state that outlives a restart.
 
     Attributes:
-        database: SQLite file; None: `livecue/state.db` in the user's data directory. It is made when the first key is.
-        write_interval_s: credit spent is written down, and keys that commands have changed are read, so often. A crash
-            forgets no more than that. 1 s: soon enough for who revokes a key; a look that finds no news takes 0.1 ms.
+        database: SQLite file; None: `livecue/state.db` in the user's data directory. It is created with the first key.
+        write_interval_s: interval at which usage is written, and changed keys are read. A crash loses at most this much
+            usage. 1 s: soon enough for revoked keys; a read without changes takes 0.1 ms.
     """
 
     database: Path | None = None
@@ -246,15 +245,15 @@ class StateSettings:
 
 @dataclass(frozen=True, slots=True)
 class JournalSettings:
-    """What is written down of sessions.
+    """Settings of the journal of sessions.
 
     Attributes:
-        enabled: whether what is said is written down. Without it no session is taken up again after a restart, and
-            none can be read once it is over; what was written down before stays until its time.
-        database: SQLite file; None: `livecue/journal.db` in the user's data directory. It holds what people said.
-        retention_days: a session is deleted so long after its end; None or `inf`: never. A month: time to fetch the
-            transcript of a meeting, and not an archive.
-        record: whether the audio is kept too, as FLAC beside the database.
+        enabled: whether events are stored. Without it no session can be resumed after a restart, and none can be
+            read once it is over; sessions stored before stay until their retention ends.
+        database: SQLite file; None: `livecue/journal.db` in the user's data directory. It contains transcripts.
+        retention_days: how long after its end a session is deleted; None or `inf`: never. A month: enough to fetch the
+            transcript of a meeting, but not an archive.
+        record: whether to record the audio, too, as FLAC beside the database.
     """
 
     enabled: bool = True
@@ -265,13 +264,13 @@ class JournalSettings:
 
 @dataclass(frozen=True, slots=True)
 class RealtimeSettings:
-    """How clients of OpenAI's Realtime API are met.
+    """Settings of OpenAI's Realtime API.
 
     Attributes:
-        idle_timeout_s: a peer that sends nothing for so long is gone. 15 minutes: agents keep a connection for ten to
-            use it again, and send nothing meanwhile.
-        inband_auth_errors: whether a wrong key is told in the open connection, as OpenAI does and pages can read, and
-            not by HTTP's 401.
+        idle_timeout_s: limit for silence of a peer. 15 minutes: agents keep idle connections for ten minutes to reuse
+            them.
+        inband_auth_errors: whether to report a wrong key in the open connection, as OpenAI does and pages can read,
+            instead of by HTTP 401.
     """
 
     idle_timeout_s: _Timeout = 900.0
@@ -280,11 +279,11 @@ class RealtimeSettings:
 
 @dataclass(frozen=True, slots=True)
 class TelephonySettings:
-    """How telephone services reach the gateway.
+    """Settings of telephony services.
 
     Attributes:
-        twilio_auth_token: of the Twilio account; its calls are let in by their signature, and need no API key.
-        public_url: `wss://HOST[/PREFIX]`, under which Twilio knows the gateway; None: the Host header says it.
+        twilio_auth_token: of the Twilio account; its calls are authenticated by their signature, without an API key.
+        public_url: `wss://HOST[/PREFIX]`, of the gateway as configured at Twilio; None: from the Host header.
     """
 
     twilio_auth_token: Annotated[SecretStr, Field(min_length=1)] | None = None
@@ -300,7 +299,7 @@ class Settings(BaseSettings):
         extra="forbid",
         frozen=True,
         validate_default=False,
-        hide_input_in_errors=True,  # it may be an API key, and a traceback shows it
+        hide_input_in_errors=True,  # it may be an API key, which a traceback would contain
     )
 
     server: ServerSettings = ServerSettings()
@@ -340,11 +339,11 @@ def load_settings(overrides: Mapping[str, Mapping[str, object]] | None = None, f
         file: a TOML file.
 
     Raises:
-        ConfigurationError: a key is unknown or a value not allowed; the message names key, value and what is allowed.
+        ConfigurationError: a key is unknown or a value not allowed; the message has key, value and what is allowed.
     """
     _refuse_unknown_environment(os.environ)
     if file is not None and not file.is_file():
-        raise ConfigurationError(f"config {file}: there is no such file")
+        raise ConfigurationError(f"config {file}: no such file")
 
     class FromFile(Settings):
         model_config = SettingsConfigDict(toml_file=file)
@@ -358,14 +357,14 @@ def load_settings(overrides: Mapping[str, Mapping[str, object]] | None = None, f
     waiting, sessions = settings.session.max_waiting, settings.server.max_sessions
     if waiting is not None and waiting < sessions:
         raise ConfigurationError(
-            f"session.max_waiting = {waiting}: allowed are server.max_sessions = {sessions} and more, for a failure "
-            "of the network cuts all sessions at once"
+            f"session.max_waiting = {waiting}: expected at least server.max_sessions = {sessions}, since a network "
+            "failure disconnects all sessions at once"
         )
     return settings
 
 
 def _groups() -> dict[str, tuple[str, ...]]:
-    """Return the settings there are: group → keys."""
+    """Return all settings: group → keys."""
     defaults = {name: field.default for name, field in Settings.model_fields.items()}
     return {name: tuple(field.name for field in fields(default)) for name, default in defaults.items()}
 
@@ -376,7 +375,7 @@ def _refuse_unknown_environment(environment: Mapping[str, str]) -> None:
             group = variable[len(_ENV_PREFIX) :].lower().partition("__")[0]
             if group not in _groups():
                 allowed = ", ".join(f"{_ENV_PREFIX}{name.upper()}__…" for name in _groups())
-                raise ConfigurationError(f"{variable}: no such setting; there are {allowed}")
+                raise ConfigurationError(f"{variable}: no such setting; groups are {allowed}")
 
 
 def _explain(location: tuple[int | str, ...], value: object, message: str) -> str:
@@ -384,10 +383,10 @@ def _explain(location: tuple[int | str, ...], value: object, message: str) -> st
     groups = _groups()
     group = str(location[0]) if location else ""
     if group not in groups:
-        return f"{key}: no such group; there are {', '.join(groups)}"
+        return f"{key}: no such group; groups are {', '.join(groups)}"
     if len(location) > 1 and location[1] not in groups[group]:
         return f"{key}: no such setting; {group} has {', '.join(groups[group])}"
-    # A whole group may hold API keys.
+    # a whole group may contain API keys
     given = (
         "" if len(location) < 2 or isinstance(value, dict) or any(word in key for word in _SECRETS) else f" = {value!r}"
     )

@@ -1,10 +1,10 @@
-"""The end of a gateway: nothing new is begun, what was received is answered, files are finished or refused.
+"""The graceful shutdown of a gateway.
 
-| step | what happens |
+| step | action |
 |---|---|
-| 1 | `/readyz` says `draining`; sessions and files are refused with 503; who has not begun is let go |
-| 2 | sessions hear nothing more and get their finals; one that can be resumed is left to the next gateway |
-| 3 | `limits.drain_s` later at most, files that are still in work are refused, and connections are closed with 1012 |
+| 1 | `/readyz` reports `draining`; new sessions and files are refused with 503; idle connections are closed |
+| 2 | sessions receive no more audio and get their finals; resumable ones are left to the next gateway |
+| 3 | at the latest after `limits.drain_s`, unfinished files are refused, and connections are closed with 1012 |
 """
 
 import anyio
@@ -14,11 +14,11 @@ from gateway.runtime import Gateway
 __all__ = ["drain"]
 
 _LEAVE_S = 3.0
-"""What peers get to take their last message once time is up: three times what a close frame may take."""
+"""Time for peers to read their last message after the deadline: three times that of a close frame."""
 
 
 async def drain(gateway: Gateway) -> None:
-    """Bring all sessions and files of a gateway to their end; return once that is done, or time is up."""
+    """Finish all work of a gateway; return when it is done, or at the deadline."""
     sessions = gateway.sessions
     sessions.drain.begin()
     with anyio.move_on_after(gateway.settings.limits.drain_s):

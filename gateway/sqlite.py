@@ -1,4 +1,4 @@
-"""The state database: one SQLite file for what a gateway must remember. Who keeps something in it brings its tables."""
+"""A SQLite file for the state of a gateway. Each part that stores something there brings its own schema."""
 
 import os
 import sqlite3
@@ -23,33 +23,33 @@ _APPLICATION = "livecue"
 """Its folder's name."""
 
 _BUSY_S = 2.0
-"""Another process may hold the file for so long: our own transactions take milliseconds."""
+"""How long to wait for another process's lock; livecue's transactions take milliseconds."""
 
 _RETRY_S = 0.01
 
 _CAUSES = {
-    sqlite3.SQLITE_BUSY: f"another process has kept it locked for {_BUSY_S:g} s",
-    sqlite3.SQLITE_READONLY: "it cannot be written to",
-    sqlite3.SQLITE_NOTADB: "it is no SQLite database",
-    sqlite3.SQLITE_CORRUPT: "it is damaged; restore it from a copy",
+    sqlite3.SQLITE_BUSY: f"locked by another process for more than {_BUSY_S:g} s",
+    sqlite3.SQLITE_READONLY: "it is read-only",
+    sqlite3.SQLITE_NOTADB: "it is not a SQLite database",
+    sqlite3.SQLITE_CORRUPT: "it is damaged; restore it from a backup",
     sqlite3.SQLITE_FULL: "the disk is full",
 }
 
 _MAGIC = b"SQLite format 3\0"
-"""What every file begins with (SQLite file format §1.3)."""
+"""The header of every file (SQLite file format §1.3)."""
 
 _PRIMARY_CODE = 0xFF
 """The low byte of SQLite's extended error codes."""
 
 
 class StateUnavailable(GatewayError):
-    """The state database cannot be read or written; the message names the file and says why."""
+    """The state database cannot be read or written; the message has the file and the cause."""
 
     code = "state_unavailable"
 
 
 class StateVanished(StateUnavailable):
-    """The file that was open is gone, or has been written over: what it held is lost. The next try makes a new one."""
+    """The open file was deleted or overwritten, and its content is lost. The next access creates a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class Schema:
     """The tables of one part of livecue.
 
     Attributes:
-        name: of that part, unique in the database.
-        steps: SQL statements, in groups; each group leads from one version to the next, and is never changed.
+        name: of that part; unique in the database.
+        steps: groups of SQL statements; each group migrates from one version to the next, and never changes.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Schema:
 
 
 def state_path(settings: StateSettings) -> Path:
-    """Return where the state database is, whether or not it is there yet."""
+    """Return the path of the state database, which may not exist yet."""
     return settings.database or data_path("state.db")
 
 
@@ -96,13 +96,13 @@ def _former_data_folder() -> Path:
 class StateDatabase:
     """One connection to an SQLite file, opened when it is first needed.
 
-    `read` and `write` block; on an event loop they go through `run`. Several processes may have the file open.
+    `read` and `write` block; on an event loop, call them through `run`. Several processes may have the file open.
 
     Args:
-        path: of the file. The first `write` makes it, readable by its owner only.
-        schemas: the tables that are needed in it.
-        setting: that says where the file is, for errors.
-        pragmas: SQL that each connection begins with.
+        path: of the file. The first `write` creates it, readable by its owner only.
+        schemas: its tables.
+        setting: the setting with the path, for messages.
+        pragmas: SQL to run on each new connection.
     """
 
     def __init__(
@@ -118,17 +118,17 @@ class StateDatabase:
         self._pragmas = pragmas
         self._connection: sqlite3.Connection | None = None
         self._file: int | None = None
-        """Descriptor of the file that the connection has open. To close it would take away SQLite's own locks (POSIX
-        gives a process one set of locks for a file), so it is kept as long as the connection."""
+        """Descriptor of the file that the connection has open. Closing it would release SQLite's own locks (POSIX
+        has one set of locks per process and file), so it stays open as long as the connection."""
         self._size_bytes = 0
         """Of the file when it was opened; it never shrinks."""
         self._one_at_a_time = CapacityLimiter(1)
 
     def exists(self) -> bool:
-        """Return whether there is a file.
+        """Return whether the file exists.
 
         Raises:
-            StateUnavailable: that cannot be found out.
+            StateUnavailable: it cannot be accessed.
         """
         try:
             self.path.stat()
@@ -139,39 +139,39 @@ class StateDatabase:
         return True
 
     def read(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Return the outcome of queries; each sees the database at one moment.
+        """Run queries and return their result.
 
         Raises:
             StateUnavailable: it cannot be read.
         """
-        with self._explained():
+        with self._errors_translated():
             return work(self._open())
 
     def write(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Return the outcome of statements that happen all or not at all; they are on the disk when this returns.
+        """Run statements in one transaction and return their result; the data is on disk when this returns.
 
         Raises:
             StateUnavailable: it cannot be written.
         """
-        with self._explained(), _transaction(self._open()) as connection:
+        with self._errors_translated(), _transaction(self._open()) as connection:
             return work(connection)
 
     def check(self) -> None:
-        """See that the file, where there is one, can be read, and is still the one that was opened.
+        """Check that the file, if it exists, can be read, and is still the one that was opened.
 
         Raises:
-            StateVanished: it is another, or none.
+            StateVanished: it was replaced or deleted.
             StateUnavailable: it cannot be read.
         """
         if self._connection is not None or self.exists():
             self.read(lambda connection: connection.execute("SELECT count(*) FROM sqlite_master").fetchone())
 
     async def run(self, work: Callable[[], _Result]) -> _Result:
-        """Do in a thread what reads or writes; one such work runs at a time."""
+        """Run reads and writes in a thread, one at a time."""
         return await to_thread.run_sync(work, limiter=self._one_at_a_time)
 
     def close(self) -> None:
-        """Close the connection, if there is one; the next `read` or `write` opens another."""
+        """Close the connection, if it is open; the next `read` or `write` opens another."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -181,11 +181,11 @@ class StateDatabase:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is not None and (cause := self._lost()) is not None:
-            self.close()  # SQLite would go on writing to what nobody can read any more
+            self.close()  # SQLite would continue to write to an unreachable file
             raise StateVanished(self._message(cause))
         if self._connection is None:
             self._make_file()
-            # transactions are opened by hand; whichever thread runs is the only one
+            # transactions are explicit; only one thread runs at a time
             connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
             try:
                 _write_ahead(connection)
@@ -205,20 +205,20 @@ class StateDatabase:
         return self._connection
 
     def _lost(self) -> str | None:
-        """Return what has become of the file that was opened; None: it is there."""
-        assert self._file is not None, "it was opened with the connection"
+        """Return how the open file was lost; None: it is still there."""
+        assert self._file is not None, "opened with the connection"
         try:
             named = self.path.stat()
             os.lseek(self._file, 0, os.SEEK_SET)
             opened, magic = os.fstat(self._file), os.read(self._file, len(_MAGIC))
         except FileNotFoundError:
-            return "it has vanished while it was open"
+            return "it was deleted while it was open"
         except OSError as error:
             return error.strerror or str(error)
         if not os.path.samestat(named, opened):
-            return "another file has taken its place while it was open"
+            return "it was replaced while it was open"
         if opened.st_size < self._size_bytes or (magic and magic != _MAGIC):
-            return "it has been written over while it was open"
+            return "it was overwritten while it was open"
         return None
 
     def _make_file(self) -> None:
@@ -235,7 +235,7 @@ class StateDatabase:
             version, newest = versions.get(schema.name, 0), len(schema.steps)
             if version > newest:
                 raise self._unavailable(
-                    f"its {schema.name} are of version {version}, and this livecue knows {newest}: use a newer livecue"
+                    f"schema {schema.name} has version {version}, newer than {newest} of this livecue: update livecue"
                 )
             for step in schema.steps[version:]:
                 for statement in step:
@@ -243,10 +243,10 @@ class StateDatabase:
             connection.execute("INSERT OR REPLACE INTO migrations VALUES (?, ?)", (schema.name, newest))
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _errors_translated(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.IntegrityError:  # a matter between the caller and its tables
+        except sqlite3.IntegrityError:  # for the caller, which knows its tables
             raise
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", None)
@@ -268,7 +268,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
-            # of two that open a new file at once SQLite refuses one without waiting
+            # when two open a new file at once, SQLite fails one without waiting
             if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY or time.monotonic() > until_s:
                 raise
         time.sleep(_RETRY_S)
@@ -276,7 +276,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    connection.execute("BEGIN IMMEDIATE")  # takes the write lock now, so that no later statement can fail for it
+    connection.execute("BEGIN IMMEDIATE")  # takes the write lock now, so that no later statement fails on it
     try:
         yield connection
         connection.execute("COMMIT")

@@ -1,4 +1,4 @@
-"""Text as it is written: columns, and scripts without spaces. PURE."""
+"""Text layout: columns, and scripts without spaces. PURE."""
 
 import re
 import unicodedata

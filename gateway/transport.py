@@ -15,11 +15,11 @@ from gateway.errors import Disconnected
 __all__ = ["MemoryTransport", "SparingTransport", "Transport", "WebSocketTransport", "memory_pair"]
 
 _MEMORY_MESSAGES = 16
-"""Messages under way in each direction, as many as a WebSocket library queues."""
+"""Messages queued in each direction, as many as a WebSocket library queues."""
 
 
 class Transport(Protocol):
-    """One open connection, message by message."""
+    """An open connection that carries messages."""
 
     async def receive(self) -> str | bytes:
         """Return the next message.
@@ -38,12 +38,12 @@ class Transport(Protocol):
         ...
 
     async def close(self, code: int, reason: str) -> None:
-        """Say goodbye; nothing happens where the peer is gone."""
+        """Close the connection; do nothing if the peer is gone."""
         ...
 
 
 class WebSocketTransport:
-    """A WebSocket that the server has accepted."""
+    """An accepted WebSocket."""
 
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
@@ -52,7 +52,7 @@ class WebSocketTransport:
         """Return the next message, text as str and binary as bytes."""
         message = await self._websocket.receive()
         if message["type"] == "websocket.disconnect":
-            raise Disconnected(f"the peer closed with {message.get('code')}")
+            raise Disconnected(f"the peer closed the connection with code {message.get('code')}")
         text: str | None = message.get("text")
         data: bytes | None = message.get("bytes")
         return text if text is not None else data or b""
@@ -64,11 +64,11 @@ class WebSocketTransport:
                 await self._websocket.send_text(message)
             else:
                 await self._websocket.send_bytes(message)
-        except (WebSocketDisconnect, RuntimeError) as error:  # starlette raises the latter once it knows of the close
+        except (WebSocketDisconnect, RuntimeError) as error:  # starlette raises the latter after a close
             raise Disconnected("the peer is gone") from error
 
     async def close(self, code: int, reason: str) -> None:
-        """Send the close frame; nothing happens where the peer is gone."""
+        """Send the close frame."""
         try:
             await self._websocket.close(code, reason)
         except (WebSocketDisconnect, RuntimeError) as error:
@@ -76,26 +76,26 @@ class WebSocketTransport:
 
 
 class SparingTransport:
-    """A connection that holds a place only while something comes; to be entered before and left after it.
+    """A connection that holds a slot only while its peer is active; a context manager.
 
     Args:
         transport: open.
-        enter: returns what holds a place.
-        idle_s: a peer that has sent nothing for so long has none, until it sends something again.
+        enter: returns a context manager that holds a slot.
+        idle_s: after so long without a message, the slot is released until the next one.
     """
 
     def __init__(self, transport: Transport, enter: Callable[[], AbstractContextManager[None]], idle_s: float) -> None:
         self._transport = transport
         self._enter = enter
         self._idle_s = idle_s
-        self._place = ExitStack()
-        self._has_place = False
+        self._slot = ExitStack()
+        self._has_slot = False
 
     def __enter__(self) -> Self:
-        """Take a place.
+        """Take a slot.
 
         Raises:
-            Overloaded: there is none.
+            Overloaded: there is no free slot.
         """
         self._take()
         return self
@@ -103,20 +103,20 @@ class SparingTransport:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the place back."""
-        self._give_back()
+        """Release the slot."""
+        self._release()
 
     async def receive(self) -> str | bytes:
         """Return the next message.
 
         Raises:
             Disconnected: the peer is gone.
-            Overloaded: there is no place any more for one that was silent.
+            Overloaded: there is no free slot for a peer that was idle.
         """
-        if self._has_place:
+        if self._has_slot:
             with anyio.move_on_after(self._idle_s):
                 return await self._transport.receive()
-            self._give_back()
+            self._release()
         message = await self._transport.receive()
         self._take()
         return message
@@ -126,20 +126,20 @@ class SparingTransport:
         await self._transport.send(message)
 
     async def close(self, code: int, reason: str) -> None:
-        """Say goodbye."""
+        """Close the connection."""
         await self._transport.close(code, reason)
 
     def _take(self) -> None:
-        self._place.enter_context(self._enter())
-        self._has_place = True
+        self._slot.enter_context(self._enter())
+        self._has_slot = True
 
-    def _give_back(self) -> None:
-        self._has_place = False
-        self._place.close()
+    def _release(self) -> None:
+        self._has_slot = False
+        self._slot.close()
 
 
 class MemoryTransport:
-    """The gateway's end of a connection inside the process."""
+    """The gateway's end of a connection within the process."""
 
     def __init__(
         self, inward: MemoryObjectReceiveStream[str | bytes], outward: MemoryObjectSendStream[str | bytes]
@@ -153,7 +153,7 @@ class MemoryTransport:
         try:
             return await self._inward.receive()
         except (anyio.EndOfStream, anyio.ClosedResourceError) as error:
-            raise Disconnected("the peer closed") from error
+            raise Disconnected("the peer closed the connection") from error
 
     async def send(self, message: str | bytes) -> None:
         """Send one message, waiting while the peer does not read."""
@@ -163,14 +163,14 @@ class MemoryTransport:
             raise Disconnected("the peer is gone") from error
 
     async def close(self, code: int, reason: str) -> None:
-        """Close both directions."""
+        """Close both directions, and note the code."""
         self.close_code = code
         self._inward.close()
         self._outward.close()
 
 
 def memory_pair() -> tuple[MemoryTransport, StapledObjectStream[str | bytes]]:
-    """Return the two ends of a connection inside the process: the gateway's and the peer's."""
+    """Return the two ends of a connection within the process: the gateway's and the peer's."""
     to_gateway, inward = anyio.create_memory_object_stream[str | bytes](_MEMORY_MESSAGES)
     outward, from_gateway = anyio.create_memory_object_stream[str | bytes](_MEMORY_MESSAGES)
     return MemoryTransport(inward, outward), StapledObjectStream(to_gateway, from_gateway)

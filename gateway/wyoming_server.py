@@ -1,4 +1,4 @@
-"""Wyoming over TCP: connections in, one session for each answer."""
+"""Wyoming over TCP: each connection carries one session after the other."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,17 +23,17 @@ from vad.errors import LivecueError
 __all__ = ["bind_wyoming", "serve_wyoming", "wyoming_url"]
 
 _NORMAL_CLOSURE = 1000
-"""As of a WebSocket: the session has said everything, and the connection may go on with another."""
+"""As of a WebSocket: the session has finished, and the connection can continue with another."""
 
 _LINGER_S = 1.0
-"""A peer that is still sending gets so long to read why it is refused; closing at once would throw that away."""
+"""Time for a peer that is still sending to read an error; closing at once would discard it."""
 
 
 def bind_wyoming(server: ServerSettings) -> socket | None:
-    """Return the listening socket of the address in the settings, or None where there is none.
+    """Return a socket that listens on the address of the settings; None: not set.
 
     Raises:
-        ConfigurationError: it is no such address, is taken, or may not be served: the protocol has no keys.
+        ConfigurationError: the address is invalid, taken, or not loopback without `insecure`.
     """
     if server.wyoming is None:
         return None
@@ -46,7 +46,9 @@ def bind_wyoming(server: ServerSettings) -> socket | None:
     if url.scheme != "tcp" or host is None or port is None:
         raise ConfigurationError(f"{where}: expected tcp://HOST:PORT")
     if not (server.insecure or is_loopback(host)):
-        raise ConfigurationError(f"{where}: Wyoming has no API keys, so anybody there could use it; say --insecure")
+        raise ConfigurationError(
+            f"{where}: Wyoming has no API keys, so anyone there could use it; use --insecure to allow that"
+        )
     try:
         return create_server((host, port), family=AF_INET6 if ":" in host else AF_INET)
     except OSError as error:
@@ -54,14 +56,14 @@ def bind_wyoming(server: ServerSettings) -> socket | None:
 
 
 def wyoming_url(listener: socket) -> str:
-    """Return the URL that a listening socket is reached at."""
+    """Return the URL of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"tcp://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 @asynccontextmanager
 async def serve_wyoming(gateway: Gateway, listener: socket | None) -> AsyncIterator[None]:
-    """Serve the connections of a listening socket, where there is one, while the block lasts."""
+    """Serve the connections of a listening socket, if there is one, while the block lasts."""
     if listener is None:
         yield
         return
@@ -72,11 +74,11 @@ async def serve_wyoming(gateway: Gateway, listener: socket | None) -> AsyncItera
 
 
 class _Server:
-    """Serves each connection, and holds a place for it as for any other session."""
+    """Serves connections, each with a slot as for any other session."""
 
     def __init__(self, gateway: Gateway) -> None:
         info = gateway.sessions.engine
-        languages = info.languages or tuple(LANGUAGE_NAMES)  # one that does not say is taken for Whisper
+        languages = info.languages or tuple(LANGUAGE_NAMES)  # an engine without a list is assumed to be Whisper
         self._program = AsrProgram(version("livecue"), info.engine, info.model, languages)
         self._gateway = gateway
         self._settings = gateway.settings.session
@@ -87,22 +89,22 @@ class _Server:
         async with stream:
             try:
                 with self._gateway.admission.enter(caller):
-                    await self._converse(connection, caller)
+                    await self._serve_sessions(connection, caller)
             except Disconnected:
                 return
             except LivecueError as error:
                 self._gateway.sessions.metrics.refused.labels(error.code).inc()
-                await connection.leave(error_frame(error.code, str(error)))
+                await connection.finish(error_frame(error.code, str(error)))
             else:
-                await connection.leave()
+                await connection.finish()
 
-    async def _converse(self, connection: "_Connection", caller: Caller) -> None:
-        limit_s = self._settings.start_timeout_s  # one that never sends anything holds its place no longer
+    async def _serve_sessions(self, connection: "_Connection", caller: Caller) -> None:
+        limit_s = self._settings.start_timeout_s  # limits how long a connection without a frame holds its slot
         while True:
             drain = self._gateway.sessions.drain
             drain.check()
             try:
-                with anyio.fail_after(limit_s) as patience, drain.calling(patience.cancel):
+                with anyio.fail_after(limit_s) as timeout, drain.calling(timeout.cancel):
                     frame = await connection.peek()
                     limit_s = self._settings.idle_timeout_s
                     if frame_type(frame) not in ANSWER_FRAMES:
@@ -110,7 +112,7 @@ class _Server:
                         continue
             except TimeoutError:
                 raise IdleTimeout(f"no frame within {limit_s:g} s") from None
-            if patience.cancel_called:
+            if timeout.cancel_called:
                 continue
             codec, transport = WyomingCodec(self._program), _SessionTransport(connection)
             await serve(self._gateway, transport, codec, "wyoming", caller)
@@ -124,7 +126,7 @@ class _Server:
 
 
 class _Connection:
-    """A TCP connection, frame by frame."""
+    """A TCP connection that carries frames."""
 
     def __init__(self, stream: SocketStream) -> None:
         self._stream = stream
@@ -132,11 +134,11 @@ class _Connection:
         self._next: bytes | None = None
 
     async def peek(self) -> bytes:
-        """Return the next frame, and leave it there. Nothing is lost when this is cancelled.
+        """Return the next frame without removing it. Cancel-safe.
 
         Raises:
             Disconnected: the peer is gone.
-            ProtocolError: what it sends is no frame.
+            ProtocolError: the peer sent a malformed frame.
         """
         while self._next is None:
             self._next = self._framer.pop()
@@ -145,8 +147,8 @@ class _Connection:
         return self._next
 
     def take(self) -> bytes:
-        """Return the frame that was looked at, and leave it behind."""
-        assert self._next is not None, "only what was looked at is taken"
+        """Remove and return the frame that `peek` returned."""
+        assert self._next is not None, "peek comes first"
         frame, self._next = self._next, None
         return frame
 
@@ -162,8 +164,8 @@ class _Connection:
         except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             raise Disconnected("the peer is gone") from error
 
-    async def leave(self, message: bytes | None = None) -> None:
-        """Say the last word, where there is one, and let the peer read it."""
+    async def finish(self, message: bytes | None = None) -> None:
+        """Send a last message, if any, and give the peer time to read it."""
         with anyio.move_on_after(_LINGER_S):
             try:
                 if message is not None:
@@ -178,11 +180,11 @@ class _Connection:
         try:
             return await self._stream.receive()
         except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
-            raise Disconnected("the peer closed") from error
+            raise Disconnected("the peer closed the connection") from error
 
 
 class _SessionTransport:
-    """One answer's share of a connection: frames up to `audio-stop`, and the answer to them."""
+    """The part of a connection that belongs to one session: frames up to `audio-stop`, and the reply to them."""
 
     def __init__(self, connection: _Connection) -> None:
         self.close_code: int | None = None
@@ -190,11 +192,11 @@ class _SessionTransport:
         self._has_stopped = False
 
     async def receive(self) -> bytes:
-        """Return the next frame; those of the next answer stay where they are until this one is given."""
+        """Return the next frame; frames of the next session stay queued until this one has finished."""
         try:
             kind = frame_type(await self._connection.peek())
         except Disconnected:
-            if self._has_stopped:  # a peer may close its half of the connection and still read
+            if self._has_stopped:  # a peer may close its sending half and still read
                 await anyio.sleep_forever()
             raise
         if self._has_stopped and kind in ANSWER_FRAMES:
@@ -207,5 +209,5 @@ class _SessionTransport:
         await self._connection.send(message)
 
     async def close(self, code: int, reason: str) -> None:
-        """Note why the session is over; the connection may outlive it."""
+        """Note the close code; the connection may outlive the session."""
         self.close_code = code

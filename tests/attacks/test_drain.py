@@ -165,9 +165,9 @@ def test_the_keys_of_the_settings_are_read_again(tmp_path: Path) -> None:
         assert [status_of(command.url, key) for key in ("old-key", "kept-key", "new-key")] == [200, 200, 401]
         config.write_text('[server]\napi_keys = ["new-key", "kept-key"]\n')
         command.process.send_signal(signal.SIGHUP)
-        command.log_until("read again")
+        command.log_until("keys of the settings reloaded")
         assert [status_of(command.url, key) for key in ("old-key", "kept-key", "new-key")] == [401, 200, 200]
         config.write_text("[server]\napi_keys = [broken\n")
         command.process.send_signal(signal.SIGHUP)
-        command.log_until("stay as they were")
+        command.log_until("keys not reloaded, the old ones stay")
         assert status_of(command.url, "new-key") == 200

@@ -157,4 +157,4 @@ async def test_garbage_in_place_of_a_journal_is_told_when_the_gateway_starts(
         with anyio.fail_after(10):
             while not journal.counts.failures:
                 await anyio.lowlevel.checkpoint()
-    assert "no SQLite database" in caplog.text
+    assert "not a SQLite database" in caplog.text

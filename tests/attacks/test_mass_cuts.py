@@ -44,5 +44,7 @@ async def test_190_of_200_sessions_that_are_cut_at_once_all_come_back(tmp_path: 
 
 
 def test_fewer_may_not_wait_than_may_be_connected() -> None:
-    with pytest.raises(ConfigurationError, match=r"session.max_waiting = 50: allowed are server.max_sessions = 60"):
+    with pytest.raises(
+        ConfigurationError, match=r"session.max_waiting = 50: expected at least server.max_sessions = 60"
+    ):
         load_settings({"session": {"max_waiting": 50}, "server": {"max_sessions": 60}})

@@ -127,12 +127,12 @@ def test_an_unknown_key_is_refused_in_every_source_naming_those_there_are(
 def test_an_unknown_group_is_refused_in_every_source_naming_those_there_are(
     monkeypatch: pytest.MonkeyPatch, file: Path
 ) -> None:
-    expected = f"nope: no such group; there are {', '.join(GROUPS)}"
+    expected = f"nope: no such group; groups are {', '.join(GROUPS)}"
     assert refusal(overrides={"nope": {"port": 1}}) == expected
     file.write_text("[nope]\nport = 1\n")
     assert refusal(file) == expected
     monkeypatch.setenv("LIVECUE_NOPE__PORT", "1")
-    assert refusal().startswith("LIVECUE_NOPE__PORT: no such setting; there are LIVECUE_SERVER__…, LIVECUE_SESSION__…")
+    assert refusal().startswith("LIVECUE_NOPE__PORT: no such setting; groups are LIVECUE_SERVER__…, LIVECUE_SESSION__…")
 
 
 def test_a_variable_with_a_single_underscore_is_not_taken_for_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +188,7 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 
 
 def test_a_missing_file_is_refused(file: Path) -> None:
-    assert refusal(file) == f"config {file}: there is no such file"
+    assert refusal(file) == f"config {file}: no such file"
 
 
 @pytest.mark.parametrize("content", [b"[server\n", b"port = \xff\n"])

@@ -45,7 +45,7 @@ def test_secrets_are_left_out(tmp_path: Path) -> None:
     }
     text = to_toml(load_settings(secrets))
     assert "password" not in text.replace("without a password", "")
-    assert "# api_keys is set, and not shown" in text
+    assert "# api_keys is set, but not displayed" in text
     assert "api_keys" not in tomllib.loads(text)["server"]
 
 

@@ -169,7 +169,7 @@ def test_a_database_of_a_newer_livecue_is_not_touched(path: Path) -> None:
     newer = Schema("notes", (*NOTES.steps, ("ALTER TABLE notes ADD author TEXT",)))
     with opened(path, newer) as database:
         database.read(lambda connection: None)
-    assert refusal(path) == "its notes are of version 2, and this livecue knows 1: use a newer livecue"
+    assert refusal(path) == "schema notes has version 2, newer than 1 of this livecue: update livecue"
 
 
 # --- what goes wrong ------------------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ def test_a_database_of_a_newer_livecue_is_not_touched(path: Path) -> None:
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     path.write_text("these are no tables\n" * 100)
-    assert refusal(path) == "it is no SQLite database"
+    assert refusal(path) == "it is not a SQLite database"
     assert path.read_text().startswith("these are no tables"), "what is there is not overwritten"
 
 
@@ -187,7 +187,7 @@ def test_a_damaged_database_is_refused(path: Path) -> None:
         database.write(lambda connection: add("one" * 10_000, connection))
     content = path.read_bytes()
     path.write_bytes(content[:100] + bytes(len(content) - 100))
-    assert refusal(path) == "it is damaged; restore it from a copy"
+    assert refusal(path) == "it is damaged; restore it from a backup"
 
 
 def test_a_directory_is_refused(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_a_file_that_another_process_keeps_locked_is_refused(path: Path, monkeyp
         database.write(lambda connection: add("one", connection))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        assert refusal(path) == "another process has kept it locked for 2 s"
+        assert refusal(path) == "locked by another process for more than 2 s"
         other.execute("ROLLBACK")
     with opened(path) as database:
         assert notes(database) == ["one"]
@@ -237,6 +237,6 @@ def test_a_database_that_becomes_read_only_says_so_and_can_still_be_read(path: P
     with opened(path) as database:
         database.write(lambda connection: add("one", connection))
         database.read(lambda connection: connection.execute("PRAGMA query_only = ON"))
-        with pytest.raises(StateUnavailable, match="it cannot be written to"):
+        with pytest.raises(StateUnavailable, match="it is read-only"):
             database.write(lambda connection: add("two", connection))
         assert notes(database) == ["one"]

@@ -335,7 +335,7 @@ async def test_who_guesses_keys_does_not_keep_the_database_busy(path: Path, cloc
 
 async def test_a_broken_database_is_refused_at_the_start(path: Path) -> None:
     damage(path)
-    with pytest.raises(StateUnavailable, match="no SQLite database"):
+    with pytest.raises(StateUnavailable, match="not a SQLite database"):
         async with open_authenticator(settings_of(path)):
             pass
 

@@ -115,4 +115,4 @@ def test_a_database_that_cannot_be_used_is_named_and_the_exit_code_is_1(path: Pa
     path.write_text("these are no tables\n" * 100)
     result = keys("list")
     assert result.exit_code == 1
-    assert result.stderr.strip() == f"livecue: state.database = {str(path)!r}: it is no SQLite database"
+    assert result.stderr.strip() == f"livecue: state.database = {str(path)!r}: it is not a SQLite database"

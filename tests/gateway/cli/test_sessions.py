@@ -142,4 +142,4 @@ def test_a_journal_that_cannot_be_read_is_named_and_the_exit_code_is_1(path: Pat
     path.write_text("these are no tables\n" * 100)
     result = sessions("list")
     assert result.exit_code == 1
-    assert result.stderr.strip() == f"livecue: journal.database = {str(path)!r}: it is no SQLite database"
+    assert result.stderr.strip() == f"livecue: journal.database = {str(path)!r}: it is not a SQLite database"

@@ -180,7 +180,7 @@ async def test_what_cannot_be_written_at_the_end_is_counted(path: Path, caplog: 
         told.write(ready(), final(2))
         assert await told.up_to(final(2)) == [ready(), final(2)]
         await told.warned.wait()
-        with pytest.raises(StateUnavailable, match=r"journal\.database = .*: it is no SQLite database"):
+        with pytest.raises(StateUnavailable, match=r"journal\.database = .*: it is not a SQLite database"):
             await journal.entries()
     assert journal.counts.lost == 3
     assert "3 events were never written" in caplog.text

@@ -250,7 +250,7 @@ def test_audio_that_was_refused_leaves_no_transcript() -> None:
 
 @pytest.mark.parametrize("payload", [b"", b"\0", b"\0\0\0"])
 def test_a_frame_of_another_length_than_its_header_says_is_refused(payload: bytes) -> None:
-    with pytest.raises(ProtocolError, match="longer or shorter"):
+    with pytest.raises(ProtocolError, match="announces another length"):
         WyomingCodec().receive(b'{"type":"audio-chunk","payload_length":2}\n' + payload)
 
 
@@ -260,5 +260,5 @@ def test_what_the_dialect_answers_by_itself_is_sent_as_it_is() -> None:
 
 def test_the_type_of_a_frame_is_in_its_header() -> None:
     assert frame_type(b'{"type":"ping"}\n') == "ping"
-    with pytest.raises(ProtocolError, match="no header"):
+    with pytest.raises(ProtocolError, match="invalid header"):
         frame_type(b"ping\n")
