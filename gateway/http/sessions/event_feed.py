@@ -115,5 +115,5 @@ def follow(shown: SessionRecord, journal: Journal | None, after: int) -> Iterato
     if shown.watched is None:
         yield EventFeed(shown, journal, after, None)
     else:
-        with shown.watched.follow(after) as viewer:
+        with shown.watched.subscribe(after) as viewer:
             yield EventFeed(shown, journal, after, viewer)
