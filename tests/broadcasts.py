@@ -29,5 +29,5 @@ def publish(broadcast: Broadcast, *events: ServerEvent) -> None:
 def shown(broadcaster: Broadcaster, session_id: str = "a") -> Iterator[Publish]:
     """Let a session be viewed while the block lasts, and yield what publishes its events."""
     broadcast = broadcaster.create(NATIVE)
-    with broadcaster.show(session_id, broadcast):
+    with broadcaster.registered(session_id, broadcast):
         yield lambda *events: publish(broadcast, *events)

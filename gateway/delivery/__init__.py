@@ -1,1 +1,1 @@
-"""From a session to its readers: publisher, send queues, live broadcast."""
+"""Delivery of events to clients and viewers: publisher, send queues, live broadcast."""

@@ -1,4 +1,4 @@
-"""Live events of sessions for their viewers."""
+"""Broadcasts the live events of sessions to viewers."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
@@ -32,41 +32,41 @@ from gateway.wire.server_events import channel_of
 __all__ = ["BACKLOG_EVENTS", "SPARE_BACKLOG_EVENTS", "Broadcast", "Broadcaster", "Loss", "SessionInfo", "Viewer"]
 
 BACKLOG_EVENTS = 1_000
-"""Half an hour of talk: an utterance of some seconds leaves a final and a cue or two."""
+"""Half an hour of speech: an utterance of some seconds leaves a final and one or two cues."""
 
 SPARE_BACKLOG_EVENTS = 100
-"""Some minutes of talk, for when the journal, which has all of it, cannot be read."""
+"""Some minutes of speech, as a fallback for when the journal cannot be read."""
 
 BACKLOG_BYTES = 2**21
-"""Of one session."""
+"""Limit of one session's backlog."""
 
 VIEWER_EVENTS = 1_000
-"""What a viewer may leave unread, as much as the session's own client: partials replace each other in it too."""
+"""Limit of a viewer's queue, the same as for the session's client; partials replace each other in it too."""
 
-_VIEWERS_AT_ONCE = 100
-"""Served between two looks at other sessions: some tenths of a millisecond."""
+_VIEWERS_PER_TURN = 100
+"""Viewers served before other tasks get a turn: some tenths of a millisecond."""
 
 
 class Loss(StrEnum):
-    """What does not reach a viewer."""
+    """What viewers lose."""
 
     DROPPED = "viewers_dropped"
-    """Viewers that read too slowly."""
+    """Viewers disconnected because they read too slowly."""
     REPLACED = "partial_cues_replaced"
-    """Partial cues that a slow viewer never got because a newer revision came."""
+    """Partial cues replaced by a newer revision in the queue of a slow viewer."""
     FORGOTTEN = "backlog_events_forgotten"
-    """Events that a backlog had no room for; the journal, where there is one, has them still."""
+    """Events dropped from a full backlog; the journal still has them if it is enabled."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """What is known of a session.
+    """The metadata of a session.
 
     Attributes:
         dialect: of its connection.
-        owner: name of the key that opened it; None: it was opened without one.
-        opened_s: when, in seconds since 1970.
-        about: returns what else is known by now, such as the number of a call.
+        owner: name of the key that opened it; None: no key.
+        opened_s: when it was opened, in seconds since 1970.
+        about: returns more metadata as known now, such as the number of a call.
     """
 
     dialect: str
@@ -77,12 +77,12 @@ class SessionInfo:
 
 @dataclass(eq=False, slots=True)
 class Viewer:
-    """A reader of a session that is not its client.
+    """A viewer of a session.
 
     Attributes:
-        backlog: events from before it came, oldest first.
-        live: events from then on, until the session ends or the viewer is dropped. May repeat some of the backlog.
-        is_dropped: whether it has left too much unread.
+        backlog: events from before it subscribed, oldest first.
+        live: queue of later events, until the session ends or the viewer is dropped. May repeat some of the backlog.
+        is_dropped: whether its queue has overflowed.
     """
 
     backlog: tuple[ServerEvent, ...]
@@ -91,16 +91,16 @@ class Viewer:
 
 
 class Broadcast:
-    """The live events of one session, for its viewers.
+    """Broadcasts the live events of one session to its viewers.
 
-    Its backlog holds finals, final cues, warnings, a fatal error, and the newest revision of each partial cue. Of more
-    than `backlog_events`, or `BACKLOG_BYTES`, the oldest are forgotten.
+    The backlog holds finals, final cues, warnings, a fatal error, and the newest revision of each partial cue. Beyond
+    `backlog_events` or `BACKLOG_BYTES` the oldest are dropped.
 
     Args:
-        info: what is known of the session.
-        losses: counts what is lost.
+        info: metadata of the session.
+        losses: counts losses.
         warnings: counts warnings, by code.
-        backlog_events: the bound.
+        backlog_events: limit of the backlog.
     """
 
     def __init__(
@@ -120,27 +120,27 @@ class Broadcast:
         self._backlog_bytes = 0
         self._compactor = EventCompactor()
         self._viewers: list[Viewer] = []
-        self._newest: tuple[ServerEvent, str] | None = None
+        self._last_encoded: tuple[ServerEvent, str] | None = None
         self._undelivered: deque[ServerEvent] = deque()
-        """Published, and on its way to the viewers; `run` leaves nothing longer than a turn of the event loop."""
+        """Published events on their way to the viewers' queues; `run` empties it within a turn of the event loop."""
         self._has_undelivered = anyio.Event()
         self._has_ended = False
 
     @property
     def viewers(self) -> int:
-        """How many viewers there are."""
+        """Number of viewers."""
         return len(self._viewers)
 
     def publish(self, event: ServerEvent) -> None:
-        """Add an event to the backlog, and let `run` deliver it to the viewers, so that the client need not wait."""
+        """Add an event to the backlog, and queue it for `run`, so that the client does not wait for viewers."""
         _, inner = channel_of(event)
         if isinstance(inner, DialectMessage | Ack | Flushed | Partial | OfChannel):
-            return  # between the session and its client
+            return  # for the client only
         if isinstance(inner, Ready):
             self.ready = inner
         elif isinstance(inner, Warning):
             self._warnings[inner.code] += 1
-        self._remember(event)
+        self._add_to_backlog(event)
         if self._viewers:
             self._undelivered.append(event)
             self._has_undelivered.set()
@@ -154,25 +154,25 @@ class Broadcast:
                 event = self._undelivered.popleft()
                 for number, viewer in enumerate(tuple(self._viewers), 1):
                     self._deliver(viewer, event)
-                    if number % _VIEWERS_AT_ONCE == 0:
+                    if number % _VIEWERS_PER_TURN == 0:
                         await checkpoint()
 
     def deliver_all(self) -> None:
-        """Deliver events to the viewers at once."""
+        """Deliver all queued events to the viewers now."""
         while self._undelivered:
             event = self._undelivered.popleft()
             for viewer in tuple(self._viewers):
                 self._deliver(viewer, event)
 
     @contextmanager
-    def follow(self, after: int) -> Iterator[Viewer]:
-        """View the session while the block lasts.
+    def subscribe(self, after: int) -> Iterator[Viewer]:
+        """Subscribe a viewer while the block lasts.
 
         Args:
             after: number of the last event that the viewer has received; 0: none.
         """
-        known = ({self.ready.seq: self.ready} if self.ready else {}) | self._backlog
-        viewer = Viewer(tuple(known[seq] for seq in sorted(known) if seq > after))
+        events = ({self.ready.seq: self.ready} if self.ready else {}) | self._backlog
+        viewer = Viewer(tuple(events[seq] for seq in sorted(events) if seq > after))
         if self._has_ended:
             viewer.live.close()
         self._viewers.append(viewer)
@@ -184,33 +184,33 @@ class Broadcast:
                 self._viewers.remove(viewer)
 
     def message(self, event: ServerEvent) -> str:
-        """Return an event as viewers receive it; encoded once for all who receive it at the same time."""
-        if self._newest is None or self._newest[0] is not event:
-            self._newest = event, event_json(event)
-        return self._newest[1]
+        """Return the JSON of an event for viewers, encoded once for all viewers that get it in the same turn."""
+        if self._last_encoded is None or self._last_encoded[0] is not event:
+            self._last_encoded = event, event_json(event)
+        return self._last_encoded[1]
 
     def end(self) -> None:
-        """Deliver what is left, and let all viewers go once they have read it."""
+        """Deliver the remaining events, and close the viewers' queues."""
         self._has_ended = True
         self.deliver_all()
         for viewer in self._viewers:
             viewer.live.close()
 
-    def _remember(self, event: ServerEvent) -> None:
+    def _add_to_backlog(self, event: ServerEvent) -> None:
         _, inner = channel_of(event)
         match inner:
             case CueEvent(seq) | Final(seq) | Warning(seq) | Error(seq, fatal=True) | Finished(seq):
                 self._backlog[seq] = event
                 self._backlog_bytes += bytes_of(event)
             case _:
-                pass  # of the moment, as is a mistake of the client, which may make many
+                pass  # out of date for later viewers; and a client may cause any number of non-fatal errors
         for older in self._compactor.add(event):
-            self._forget(older)
+            self._drop_from_backlog(older)
         while len(self._backlog) > self._backlog_events or self._backlog_bytes > BACKLOG_BYTES:
-            self._forget(min(self._backlog))
+            self._drop_from_backlog(min(self._backlog))
             self._losses[Loss.FORGOTTEN] += 1
 
-    def _forget(self, seq: int) -> None:
+    def _drop_from_backlog(self, seq: int) -> None:
         event = self._backlog.pop(seq, None)
         self._backlog_bytes -= 0 if event is None else bytes_of(event)
 
@@ -227,29 +227,29 @@ class Broadcaster:
     """The broadcasts of all live sessions, by session id.
 
     Args:
-        backlog_events: of each session are kept so many for viewers that come late.
+        backlog_events: limit of each session's backlog for viewers that subscribe later.
     """
 
     def __init__(self, backlog_events: int = BACKLOG_EVENTS) -> None:
         self._backlog_events = backlog_events
         self._broadcasts: dict[str, Broadcast] = {}
         self.losses: Counter[Loss] = Counter()
-        """What has been lost so far."""
+        """Losses so far."""
         self.warnings: Counter[str] = Counter()
         """Warnings published, by code."""
 
     @property
     def viewers(self) -> int:
-        """How many viewers all sessions have together."""
+        """Number of viewers of all sessions."""
         return sum(broadcast.viewers for broadcast in self._broadcasts.values())
 
     def create(self, info: SessionInfo) -> Broadcast:
-        """Return a broadcast, which nobody finds before it is shown."""
+        """Return a new broadcast; `registered` lets viewers find it."""
         return Broadcast(info, self.losses, self.warnings, self._backlog_events)
 
     @contextmanager
-    def show(self, session_id: str, broadcast: Broadcast) -> Iterator[None]:
-        """Let a session be viewed while the block lasts."""
+    def registered(self, session_id: str, broadcast: Broadcast) -> Iterator[None]:
+        """Let viewers find a broadcast while the block lasts; then end it."""
         self._broadcasts[session_id] = broadcast
         try:
             yield
@@ -258,9 +258,9 @@ class Broadcaster:
             broadcast.end()
 
     def count_stalled(self) -> None:
-        """Count a viewer that is dropped because it takes nothing from its connection."""
+        """Count a viewer that is dropped because it does not read its connection."""
         self.losses[Loss.DROPPED] += 1
 
     def open_sessions(self) -> dict[str, Broadcast]:
-        """Return the broadcasts of sessions that are open now, by session id, oldest first."""
+        """Return the broadcasts of open sessions, by session id, oldest first."""
         return {name: broadcast for name, broadcast in self._broadcasts.items() if broadcast.ready is not None}

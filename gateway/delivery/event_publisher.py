@@ -13,16 +13,16 @@ __all__ = ["EventPublisher"]
 
 
 class EventPublisher:
-    """The readers of one session: the connection that its client has now, if any, and those who watch.
+    """The subscribers of one session: its client, while one is connected, and its viewers.
 
     Args:
-        broadcast: for viewers.
-        resume_token: told to the client alone, in `Ready`; None: there is none.
+        broadcast: publishes to viewers.
+        resume_token: sent to the client only, in `Ready`; None: the session cannot be resumed.
     """
 
     def __init__(self, broadcast: Broadcast, resume_token: str | None) -> None:
-        self.absent_since_s = 0.0
-        """When the last client left, in seconds of the event loop."""
+        self.detached_since_s = 0.0
+        """When the last client disconnected, in seconds on the event loop's clock."""
         self.closed = anyio.Event()
         """Set once the last event is published."""
         self._broadcast = broadcast
@@ -37,7 +37,7 @@ class EventPublisher:
         return self._client is not None
 
     def publish(self, event: ServerEvent) -> None:
-        """Queue an event for all readers; after `close` it is discarded."""
+        """Queue an event for the client and the viewers; discard it after `close`."""
         if self.closed.is_set():
             return
         if self._client is not None:
@@ -46,44 +46,44 @@ class EventPublisher:
         self._broadcast.publish(event)
 
     def close(self, error: LivecueError | None) -> None:
-        """Let the readers go once they have received everything; the error is why the session has ended."""
+        """Close the client's queue, because of an error if there is one; `closed` is set."""
         if self._client is not None:
             self._client.close(error or self._reason)
         self.closed.set()
 
     def set_reason(self, error: LivecueError) -> None:
-        """Name the error because of which the session will be closed, where `close` names none."""
+        """Set the error that `close` passes on when it is called without one."""
         self._reason = error
 
     def is_client(self, queue: SendQueue) -> bool:
-        """Return whether that is the queue of the client's connection now."""
+        """Return whether a queue is that of the connected client."""
         return self._client is queue
 
     def attach(self, queue: SendQueue) -> None:
-        """Publish to a client's connection from now on, in place of the one before."""
+        """Publish to the queue of a client's connection from now on, in place of the previous one."""
         self._set_client(queue)
 
     def detach(self, queue: SendQueue) -> bool:
-        """Publish to no client, if that is the one; return whether it was."""
+        """Publish to no client any more, if the queue is that of the connected one; return whether it is."""
         if self._client is not queue:
             return False
         self._set_client(None)
-        self.absent_since_s = anyio.current_time()
+        self.detached_since_s = anyio.current_time()
         return True
 
     def dismiss(self, error_event: ServerEvent, error: LivecueError) -> None:
-        """Close the client's connection, and let nobody else know."""
+        """Close the client's connection with an error event that viewers do not receive."""
         if self._client is not None:
             self._client.put(error_event)
             self._client.close(error)
 
     def release(self, error: LivecueError) -> None:
-        """Close the client's connection once it has received everything that is published."""
+        """Close the client's connection once everything published has been sent."""
         if self._client is not None:
             self._client.close(error)
 
-    async def absent(self, grace_s: float) -> None:
-        """Return when no client has been connected for so long."""
+    async def detached_for(self, grace_s: float) -> None:
+        """Wait until no client has been connected for that many seconds."""
         while True:
             changed = self._client_changed
             if self._client is not None:
@@ -91,7 +91,7 @@ class EventPublisher:
                 continue
             with anyio.move_on_after(grace_s) as scope:
                 await changed.wait()
-            if scope.cancelled_caught and self._client is None:  # else one has come at the last moment
+            if scope.cancelled_caught and self._client is None:  # else a client has connected at the last moment
                 return
 
     def _set_client(self, queue: SendQueue | None) -> None:

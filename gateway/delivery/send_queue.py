@@ -1,4 +1,4 @@
-"""The events that one connection still has to send: bounded, with only the newest revision of each partial."""
+"""A bounded queue of events to send, with only the newest revision of each partial."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -14,26 +14,26 @@ from vad.errors import LivecueError
 __all__ = ["MAX_BYTES", "SendQueue"]
 
 MAX_BYTES = 2**21
-"""Of one reader: an hour of talk with all its words, and 400 MB where 200 sessions have slow readers."""
+"""An hour of speech with all its words; 400 MB for 200 sessions with slow readers."""
 
 
 class SendQueue:
-    """A queue of events for one reader.
+    """The queue of one reader, a client or a viewer.
 
-    A new revision of a cue, or of an utterance's words, replaces the partial one that is still queued, so a slow reader
-    gets fewer partials, each the newest; finals and all other events are kept. What remains grows only with the
-    transcript, and a reader that leaves `max_events` of it has stopped reading: the queue overflows.
+    A new revision of a cue, or of an utterance's words, replaces the queued partial one, so a slow reader gets fewer
+    partials, each the newest; finals and all other events are kept. The queue then grows with the transcript only, and
+    it overflows when the reader has stopped reading.
 
     Args:
-        max_events: the bound.
-        max_bytes: another; a single event may be larger.
+        max_events: limit of its length.
+        max_bytes: limit of its size; a single event may be larger.
     """
 
     def __init__(self, max_events: int, max_bytes: int = MAX_BYTES) -> None:
         self.replaced = 0
-        """Partial cues that were never sent because a newer revision came."""
+        """Partial cues replaced by a newer revision before they were sent."""
         self.error: LivecueError | None = None
-        """Why it is closed, where there is a reason."""
+        """Why it is closed; None: no error, or it is open."""
         self.overflowed = anyio.Event()
         self._overflow: SlowReader | None = None
         self._max_events = max_events
@@ -47,45 +47,45 @@ class SendQueue:
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing more is queued."""
+        """Whether `close` was called."""
         return self._is_closed
 
     @property
     def overflow(self) -> SlowReader:
-        """Which bound was reached, once it has `overflowed`."""
+        """The limit that was exceeded, once `overflowed` is set."""
         assert self._overflow is not None, "it has not overflowed"
         return self._overflow
 
     def put(self, event: ServerEvent) -> None:
-        """Append an event; one that finds no room, or comes after `close`, is discarded."""
+        """Append an event; discard it if the queue is full or closed."""
         if self._is_closed:
             return
         self._remove_superseded(event)
         event_bytes = bytes_of(event)
         if len(self._events) >= self._max_events:
-            self._overflow_with(f"{len(self._events)} events are unread (limit {self._max_events})")
+            self._overflow_with(f"{len(self._events)} unread events (limit {self._max_events})")
         elif self._events and self._bytes + event_bytes > self._max_bytes:
-            self._overflow_with(f"{self._bytes} bytes are unread (limit {self._max_bytes})")
+            self._overflow_with(f"{self._bytes} unread bytes (limit {self._max_bytes})")
         else:
             self._events.append(event)
             self._bytes += event_bytes
             self._changed.set()
 
     def replay(self, ready: Ready, messages: Iterable[str]) -> None:
-        """Append the first event of a resumed session, followed by messages that were missed, without bounds."""
+        """Append the first event of a resumed session, and the missed messages after it, without limits."""
         self._replay.extend(messages)
         self._replays_after = ready
         self.put(ready)
 
     def close(self, error: LivecueError | None = None) -> None:
-        """Let `get` return None once the queue is empty; the error is why."""
+        """Accept no more events, because of an error if there is one; `get` returns None once the queue is empty."""
         self._is_closed, self.error = True, error
         if isinstance(error, ResumedElsewhere):  # the other connection replays it
             self._replay.clear()
         self._changed.set()
 
     async def get(self) -> ServerEvent | None:
-        """Return the oldest event, waiting for one; None: it is closed and empty."""
+        """Return the oldest event, waiting for one; None: the queue is closed and empty."""
         if self._replays_after is None and self._replay:
             return DialectMessage(self._replay.popleft())
         while not self._events:
@@ -115,7 +115,7 @@ class SendQueue:
 
 
 def _partial_key(event: ServerEvent) -> tuple[int | None, str | int] | None:
-    """Return what a newer event of the same key supersedes: channel and cue, or channel and utterance."""
+    """Return the key under which newer events supersede partials: channel, and cue or utterance."""
     channel, inner = channel_of(event)
     match inner:
         case CueEvent(_, cue):

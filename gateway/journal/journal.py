@@ -193,7 +193,7 @@ class Journal:
         return SavedSession(entry, found.start, found.token_digest, tuple(rows))
 
     @contextmanager
-    def kept(self, session_id: str) -> Iterator[None]:
+    def pinned(self, session_id: str) -> Iterator[None]:
         """Refuse to delete a session while the block lasts."""
         self._kept[session_id] += 1
         try:

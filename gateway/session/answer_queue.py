@@ -1,4 +1,4 @@
-"""The engine's answers to one session, until the session takes them."""
+"""Queues the engine's answers to one session."""
 
 from collections import deque
 
@@ -17,7 +17,7 @@ class AnswerQueue:
         self._has_answers = anyio.Event()
 
     def __len__(self) -> int:
-        """Return how many answers wait."""
+        """Return the number of queued answers."""
         return len(self._answers)
 
     def put(self, answer: Answer) -> None:

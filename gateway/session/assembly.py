@@ -23,12 +23,12 @@ __all__ = ["Restored", "SessionParts", "assemble"]
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """A session that goes on after its gateway was gone.
+    """A session that is resumed from the journal, after its gateway has stopped.
 
     Attributes:
-        saved: what the journal has of it.
-        checkpoint: where it goes on.
-        token: that resumes it.
+        saved: its record in the journal.
+        checkpoint: where it continues.
+        token: its resume token.
     """
 
     saved: SavedSession
@@ -45,9 +45,9 @@ class SessionParts:
         audio: format of the client's audio.
         pipeline: audio in, requests and events out.
         driver: runs the pipeline.
-        intake: where audio enters.
-        recording: keeps the audio; None: it is not kept.
-        output: where events go.
+        intake: takes the client's audio.
+        recording: records the audio; None: it is not recorded.
+        output: takes events.
     """
 
     session_id: str
@@ -59,7 +59,7 @@ class SessionParts:
     output: SessionOutput
 
     async def run(self, *tasks: Callable[[], Coroutine[None, None, None]]) -> None:
-        """Run the parts, and further tasks, until the output is closed."""
+        """Run the parts, and more tasks, until the output is closed."""
         recording = () if self.recording is None else (self.recording.run,)
         async with anyio.create_task_group() as group:
             for task in (self.driver.run, self.output.broadcast.run, *recording, *tasks):
@@ -71,8 +71,14 @@ class SessionParts:
 def assemble(context: SessionContext, start: Start, info: SessionInfo, restored: Restored | None) -> SessionParts:
     """Return the parts of a session.
 
+    Args:
+        context: shared by all sessions.
+        start: the client's options.
+        info: metadata of the session.
+        restored: where a session continues; None: it is new.
+
     Raises:
-        ProtocolError: an option that is not available.
+        ProtocolError: an option is not available.
     """
     checkpoint, saved, token = FRESH, None, None
     if restored is not None:

@@ -1,4 +1,4 @@
-"""Audio of a session's client on its way into the pipeline: sliced, recorded, counted and charged."""
+"""Takes a client's audio into the pipeline: slices, records, counts and charges it."""
 
 from collections.abc import Callable, Iterator
 
@@ -11,25 +11,25 @@ from vad.audio import SAMPLE_RATE_HZ, AudioFormat
 __all__ = ["AudioIntake", "Charge"]
 
 _SLICE_S = 0.5
-"""Audio processed between two looks at other sessions: about 2 ms of voice activity detection."""
+"""Audio processed before other sessions get a turn: about 2 ms of voice activity detection."""
 
 _GAP_SLICE_S = 10.0
-"""Lost audio replaced by silence between two looks at the lag: a ninth of the limit."""
+"""Lost audio replaced by silence between two checks of the lag: a ninth of the limit."""
 
 Charge = Callable[[float], None]
-"""Called with the seconds of audio just pushed; raises `Unauthorized` or `InsufficientCredits` when that was all."""
+"""Charges seconds of audio just pushed; raises `Unauthorized` or `InsufficientCredits` if no more may follow."""
 
 
 class AudioIntake:
-    """Where audio enters a session.
+    """The audio input of one session.
 
     Args:
         driver: of the pipeline.
         pipeline: of the session.
-        audio: format of its audio.
+        audio: format of the client's audio.
         metrics: count the audio.
-        recording: keeps the audio; None: it is not kept.
-        paid_samples: audio up to there, at 16 kHz, is free: it was charged before the session was resumed.
+        recording: records the audio; None: it is not recorded.
+        paid_samples: samples at 16 kHz that are free, since they were charged before the session was resumed.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class AudioIntake:
         self._slice_bytes = round(audio.sample_rate_hz * _SLICE_S) * audio.bytes_per_sample_frame
 
     def slices(self, data: bytes) -> Iterator[bytes]:
-        """Yield a message of audio in pieces, so that a large one delays no other session."""
+        """Yield an audio message in pieces, so that a large one delays no other session."""
         for start in range(0, len(data), self._slice_bytes):
             yield data[start : start + self._slice_bytes]
 
@@ -59,14 +59,14 @@ class AudioIntake:
 
         Args:
             piece: in the announced format, cut anywhere.
-            channel: whose.
-            charge: for whom.
+            channel: from 0.
+            charge: charges the client.
 
         Raises:
-            AudioError: it is not in the announced format.
-            InsufficientCredits, Unauthorized: no more may follow.
-            Lagging: the engine has been too slow for too long.
-            ProtocolError: there is no such channel.
+            AudioError: the audio is not in the announced format.
+            InsufficientCredits, Unauthorized: no more audio may follow.
+            Lagging: transcription is too far behind.
+            ProtocolError: no such channel.
         """
         before = self._pipeline.audio_samples
         if self._recording is not None:
@@ -80,21 +80,21 @@ class AudioIntake:
         """Yield silence in place of lost audio, in pieces.
 
         Args:
-            sample_frames: that are lost, at the client's rate.
+            sample_frames: how many were lost, at the client's rate.
         """
-        at_once = round(_GAP_SLICE_S * self._audio.sample_rate_hz)
-        for start in range(0, sample_frames, at_once):
-            yield self._audio.silence(min(at_once, sample_frames - start))
+        slice_frames = round(_GAP_SLICE_S * self._audio.sample_rate_hz)
+        for start in range(0, sample_frames, slice_frames):
+            yield self._audio.silence(min(slice_frames, sample_frames - start))
 
-    async def caught_up(self, is_wanted: Callable[[], bool]) -> None:
-        """Return when the engine and the recording have caught up with the audio, or it is not wanted any more."""
-        while self._pipeline.lag_s > 0 and is_wanted():
+    async def caught_up(self, is_accepted: Callable[[], bool]) -> None:
+        """Wait until the engine and the recording have caught up, or audio is no longer accepted."""
+        while self._pipeline.lag_s > 0 and is_accepted():
             await self._driver.progress()
         if self._recording is not None:
             await self._recording.caught_up()
 
     def drop_partial_frame(self) -> None:
-        """Drop the bytes of an incomplete sample frame: it will be sent again."""
+        """Drop the bytes of an incomplete sample frame, which the client will send again."""
         self._pipeline.drop_partial_frame()
         if self._recording is not None:
             self._recording.drop_partial_frame()

@@ -1,4 +1,4 @@
-"""Several channels of one session, each with a pipeline of its own, combined into one. PURE."""
+"""Combines the pipelines of a session with several channels into one. PURE."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,33 +16,33 @@ from gateway.wire import Finished, Flushed, OfChannel, ProtocolError, Ready, Sta
 __all__ = ["ChannelPipelines", "SessionPipeline", "open_pipeline"]
 
 MAX_CHANNELS = 8
-"""A table with a microphone for everybody; each costs as much as a session."""
+"""A meeting table with a microphone for each person; a channel costs as much as a session."""
 
 
 class ChannelPipelines:
     """The pipelines of a session with two channels or more; the same interface as `Pipeline`.
 
-    Each event comes as `OfChannel`, except `Ready`, `Flushed` and `Finished`, which the session emits once: the latter
-    two when all channels have.
+    Each event is emitted as `OfChannel`, except `Ready`, `Flushed` and `Finished`, which the session emits once:
+    `Flushed` and `Finished` when all channels have.
 
     Args:
         session_id: of the session; channel n asks the engine as `session_id/n`.
-        start: what the client wants of each channel.
-        settings: defaults for what it leaves open.
+        start: the client's options, for each channel.
+        settings: defaults of the options.
         info: the engine.
 
     Raises:
-        ProtocolError: an option that is not available.
+        ProtocolError: an option is not available.
     """
 
     def __init__(self, session_id: str, start: Start, settings: PipelineSettings, info: EngineInfo) -> None:
         self.engine_sessions = tuple(f"{session_id}/{n}" for n in range(start.channels))
-        """The ids under which it asks the engine."""
+        """The ids under which the engine is asked."""
         self._session_id = session_id
         self._next_seq = count(1).__next__
         self._pipelines = [Pipeline(name, start, settings, info, self._next_seq) for name in self.engine_sessions]
         self._flushed = [0] * start.channels
-        """Flushes that each channel has answered; all receive the same."""
+        """Flushes answered by each channel; all channels get the same flushes."""
         self._finished: list[Finished] = []
 
     @property
@@ -62,17 +62,17 @@ class ChannelPipelines:
 
     @property
     def lag_s(self) -> float:
-        """How much audio has been received since the end of the oldest utterance whose final is outstanding."""
+        """Seconds of audio received since the end of the oldest utterance whose final is outstanding."""
         return max(pipeline.lag_s for pipeline in self._pipelines)
 
     @property
     def stats(self) -> SessionStats:
-        """What all channels have counted so far."""
+        """The counts of all channels so far."""
         return sum((pipeline.stats for pipeline in self._pipelines), SessionStats())
 
     @property
     def language(self) -> str | None:
-        """The language that is asked for, ISO 639-1; None: it is detected."""
+        """The requested language, ISO 639-1; None: it is detected."""
         return self._pipelines[0].language
 
     def next_seq(self) -> int:
@@ -87,16 +87,16 @@ class ChannelPipelines:
         """Push the next bytes of a channel; see `Pipeline.push_audio`.
 
         Raises:
-            ProtocolError: there is no such channel.
+            ProtocolError: no such channel.
             AudioError: the bytes are not in the announced format.
-            Lagging: the engine has been too slow for too long.
+            Lagging: transcription is too far behind.
         """
         if not 0 <= channel < len(self._pipelines):
             raise ProtocolError(f"channel {channel} out of range: expected 0–{len(self._pipelines) - 1}", "channel")
         return self._combined(channel, self._pipelines[channel].push_audio(data, now_s))
 
     def drop_partial_frame(self) -> None:
-        """Drop the bytes of an incomplete sample frame: it will be sent again."""
+        """Drop the bytes of an incomplete sample frame, which the client will send again."""
         for pipeline in self._pipelines:
             pipeline.drop_partial_frame()
 
@@ -104,13 +104,13 @@ class ChannelPipelines:
         """Change the options; see `Pipeline.update`.
 
         Raises:
-            ProtocolError: one that is not available; then all stay as they were.
+            ProtocolError: an option is not available; then nothing changes.
         """
         for pipeline in self._pipelines:
             pipeline.update(start)
 
     def flush(self, flush_id: str, now_s: float) -> list[Effect]:
-        """End the open utterance of each channel; `Flushed` follows when everything so far has been answered."""
+        """End the open utterance of each channel, and emit `Flushed` once everything so far has been answered."""
         return [
             effect
             for channel, pipeline in enumerate(self._pipelines)
@@ -118,7 +118,7 @@ class ChannelPipelines:
         ]
 
     def stop(self, now_s: float) -> list[Effect]:
-        """End the stream; `Finished` follows when everything has been answered."""
+        """End the stream, and emit `Finished` once everything has been answered."""
         return [
             effect
             for channel, pipeline in enumerate(self._pipelines)
@@ -126,7 +126,7 @@ class ChannelPipelines:
         ]
 
     def answer(self, answer: Answer, now_s: float) -> list[Effect]:
-        """Take in the engine's answer to one of this session's requests."""
+        """Handle the engine's answer to one of this session's requests."""
         channel = self.engine_sessions.index(answer.request.session_id)
         return self._combined(channel, self._pipelines[channel].answer(answer, now_s))
 

@@ -1,4 +1,4 @@
-"""Where a session is taken up again after its gateway was gone, as far as its journal tells. PURE."""
+"""Computes from its journal where a session continues after its gateway has stopped. PURE."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,25 +12,25 @@ from vad.stream_origin import BEGINNING, GRID_SAMPLES, StreamOrigin, warm_up_sta
 __all__ = ["FRESH", "Checkpoint", "checkpoint_of"]
 
 ONSET_S = 2.5
-"""Sound at the end of what is processed that may still begin an utterance: padding and onset together take less, as far
-as clients choose them."""
+"""Audio at the end of the processed span that may still begin an utterance; padding and onset are shorter than that for
+all options that clients choose in practice."""
 
 STEP = 1_000
-"""Numbers of events, and revisions of the open utterance, go on so far beyond those written down: some may have been
-told and not been written yet, and a number must never come twice."""
+"""Step from the last journaled sequence number and revision to the first new ones: later ones may have been sent before
+they were journaled, and none may be used twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where a session begins, or goes on.
+    """Where a session begins or continues.
 
     Attributes:
         first_seq: number of the next event.
-        origin: of its sound.
-        gap: span of sound that was never heard and cannot be sent again, in samples at 16 kHz, or None.
-        cue_end_sample: end of the last final cue, at 16 kHz; None: there is none.
-        revision: of the first request for the utterance that was open.
-        paid_sample: sound before it has been paid for, at 16 kHz; it is heard again because the gateway was gone.
+        origin: of its audio.
+        gap: span of lost audio that the client cannot send again, in samples at 16 kHz; None: no audio was lost.
+        cue_end_sample: end of the last final cue, at 16 kHz; None: no final cue.
+        revision: that the requests of the open utterance are numbered after.
+        paid_sample: audio before it, at 16 kHz, was charged before the gateway stopped.
     """
 
     first_seq: int = 1
@@ -41,7 +41,7 @@ class Checkpoint:
     paid_sample: int = 0
 
     def revision_of(self, utterance_id: int) -> int:
-        """Return the number that the revisions of an utterance begin after."""
+        """Return the revision that the requests of an utterance are numbered after."""
         return self.revision if utterance_id == self.origin.utterances else 0
 
 
@@ -50,13 +50,14 @@ FRESH = Checkpoint()
 
 
 def checkpoint_of(events: Iterable[SessionEvent], audio: AudioFormat, held_sample: int) -> Checkpoint:
-    """Return where a session of one channel goes on.
+    """Return where a session of one channel continues.
 
-    What has a final is settled, and silence that an ack calls processed; the utterance that was open is heard anew.
+    Audio with a final is settled, and so is silence before the `processed_samples` of the last ack; the open utterance
+    is decoded again.
 
     Args:
-        events: of the session, superseded ones left out, in order.
-        audio: format of its sound.
+        events: of the session, in order, without superseded ones.
+        audio: format of the client's audio.
         held_sample: first sample frame, at the client's rate, that the client can still send.
     """
     seq = utterances = final_end = processed = received = 0
@@ -77,8 +78,8 @@ def checkpoint_of(events: Iterable[SessionEvent], audio: AudioFormat, held_sampl
             case _:
                 pass
     settled = max(final_end, processed - s_to_samples(ONSET_S))
-    # An utterance without a final may have final cues: a crash may come between the two, and gateways of version 0.1
-    # sent such cues sooner. It is decoded again as a whole, so they do not count.
+    # An utterance without a final may have final cues: the gateway may have been killed between the two, and version
+    # 0.1 sent final cues earlier. The whole utterance is decoded again, so these cues do not count.
     revision = max((cue.revision for cue in cues if cue.utterance_id >= utterances), default=0)
     settled_cues = (cue for cue in cues if cue.utterance_id < utterances and cue.state is CueState.FINAL)
     cue_end_sample = max((cue.end_sample for cue in settled_cues), default=None)
@@ -89,7 +90,7 @@ def checkpoint_of(events: Iterable[SessionEvent], audio: AudioFormat, held_sampl
 
 
 def _first_sample(settled: int, held: int) -> int:
-    """Return where sound is taken up: a warm-up before what is settled, on the grid, as far as the client holds it."""
+    """Return where the audio continues: a warm-up before the settled span, on the grid, if the client holds it."""
     wanted = warm_up_start(settled)
     on_grid = max(wanted, -(-held // GRID_SAMPLES) * GRID_SAMPLES)
     return on_grid if on_grid <= settled else max(held, wanted)

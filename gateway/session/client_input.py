@@ -1,4 +1,4 @@
-"""What the client of a session sends, as long as it is the one that is connected."""
+"""Passes the messages of one client to its session, as long as that client is connected."""
 
 from anyio.lowlevel import checkpoint as yield_to_others
 
@@ -14,14 +14,14 @@ __all__ = ["ClientInput"]
 
 
 class ClientInput:
-    """One client's way into a session.
+    """The input of one client to a session.
 
     Args:
         parts: of the session.
         life: of the session.
-        client: the queue that is sent to that client.
-        charge: who pays.
-        lost_samples: sample frames that it cannot send again, at its rate.
+        client: send queue of the client's connection.
+        charge: charges the client for its audio.
+        lost_samples: lost sample frames that the client cannot send again, at its rate.
     """
 
     def __init__(
@@ -40,21 +40,21 @@ class ClientInput:
         self._lost_samples = lost_samples
 
     async def push_audio(self, data: bytes, channel: int) -> None:
-        """Push a message of audio; it is ignored when another client is connected, or audio not accepted.
+        """Push an audio message; discard it if another client is connected, or audio is not accepted.
 
         Raises:
-            AudioError: it is not in the announced format.
-            InsufficientCredits, Unauthorized: no more may follow.
-            Lagging: the engine has been too slow for too long.
-            ProtocolError: there is no such channel.
+            AudioError: the audio is not in the announced format.
+            InsufficientCredits, Unauthorized: no more audio may follow.
+            Lagging: transcription is too far behind.
+            ProtocolError: no such channel.
         """
         await self._push(data, channel, self._charge)
 
     async def fill_gap(self) -> None:
-        """Push silence in place of the audio that was lost before this client resumed: free, as fast as finals come.
+        """Push silence in place of audio lost before this client resumed, free of charge, at the pace of the finals.
 
         Raises:
-            Lagging: the engine has been too slow for too long.
+            Lagging: transcription is too far behind.
         """
         lost, self._lost_samples = self._lost_samples, 0
         if not lost or not self._is_accepted():
@@ -68,10 +68,10 @@ class ClientInput:
             await self._push(silence, 0, lambda audio_s: None)
 
     def handle(self, event: Update | Flush | Stop) -> None:
-        """Handle a control event; after a stop there is nothing more to do.
+        """Handle a control event; ignore it after a stop.
 
         Raises:
-            ProtocolError: an option that is not available.
+            ProtocolError: an option is not available.
         """
         if self._life.accepts_audio:
             if isinstance(event, Stop):
@@ -79,11 +79,11 @@ class ClientInput:
             self._parts.driver.handle(event)
 
     def reply(self, message: DialectMessage) -> None:
-        """Send a message of the client's codec in its turn."""
+        """Send a message of the client's codec, in order with the session's events."""
         self._parts.output.append(message)
 
     def reject(self, error: LivecueError) -> None:
-        """Report an error that the session survives."""
+        """Report an error that does not end the session."""
         self._parts.output.report(error, fatal=False)
 
     async def _push(self, data: bytes, channel: int, charge: Charge) -> None:

@@ -1,4 +1,4 @@
-"""What the sessions of one gateway share."""
+"""The state that all sessions of a gateway share."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -32,15 +32,15 @@ class LiveSessions:
         self._locks: dict[str, anyio.Lock] = {}
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of sessions."""
         return len(self._sessions)
 
     def __iter__(self) -> "Iterator[Session]":
-        """Iterate over the sessions there are now, oldest first."""
+        """Iterate over the present sessions, oldest first."""
         return iter(tuple(self._sessions.values()))
 
     def find(self, session_id: str) -> "Session | None":
-        """Return a session; None: it is not in memory."""
+        """Return the session of that id; None: it is not in memory."""
         return self._sessions.get(session_id)
 
     @contextmanager
@@ -54,7 +54,7 @@ class LiveSessions:
 
     @asynccontextmanager
     async def resuming(self, session_id: str) -> AsyncIterator[None]:
-        """Resume a session; of two connections that resume the same one, the later waits for the earlier."""
+        """Hold the resume lock of a session while the block lasts; other connections that resume it wait."""
         lock = self._locks.setdefault(session_id, anyio.Lock())
         try:
             async with lock:
@@ -63,28 +63,29 @@ class LiveSessions:
             if not lock.statistics().locked and not lock.statistics().tasks_waiting:
                 self._locks.pop(session_id, None)
 
-    def make_room(self, max_waiting: int | None) -> None:
-        """Evict a session if too many wait for their clients: of the owner with most, the one that has waited longest.
+    def make_room(self, max_detached: int | None) -> None:
+        """Evict a session if too many are detached: of the owner with the most, the one detached longest.
 
         Args:
-            max_waiting: so many may wait; None: any number.
+            max_detached: limit of detached sessions; None: no limit.
         """
-        waiting = [session for session in self._sessions.values() if session.is_waiting]
-        if max_waiting is not None and len(waiting) > max_waiting:
-            owned = Counter(session.info.owner for session in waiting)
-            longest = min(waiting, key=lambda session: (-owned[session.info.owner], session.absent_since_s))
-            longest.evict("too many sessions wait for their clients")
+        detached = [session for session in self._sessions.values() if session.is_detached]
+        if max_detached is not None and len(detached) > max_detached:
+            owned = Counter(session.info.owner for session in detached)
+            oldest = min(detached, key=lambda session: (-owned[session.info.owner], session.detached_since_s))
+            oldest.evict(f"{len(detached)} sessions have no client (limit {max_detached})")
 
 
 @dataclass(frozen=True, slots=True)
 class SessionContext:
-    """What a session shares with the others: the engine behind its scheduler, the settings, the metrics, the clock.
+    """The engine behind its scheduler, the settings, and the other services that sessions share.
 
     Attributes:
-        tasks: in which sessions run.
-        journal: records their events; None: nothing is recorded, and no session can be resumed.
-        recordings: folder where their audio is kept; None: it is not.
-        broadcaster: publishes their events to viewers.
+        clock: of the scheduler, in seconds.
+        tasks: task group that sessions run in.
+        journal: records events; None: nothing is recorded, and no session can be resumed.
+        recordings: folder of recorded audio; None: audio is not recorded.
+        broadcaster: publishes events to viewers.
         live: the sessions in memory.
         drain: whether the gateway is stopping.
     """

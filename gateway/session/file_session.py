@@ -1,4 +1,4 @@
-"""A file as a session without a live client: the stages of live audio, decoded after everything live."""
+"""Transcribes a file through the stages of live audio, at a lower priority than live sessions."""
 
 import logging
 from collections import deque
@@ -34,9 +34,9 @@ class Passage:
 
     Attributes:
         final: its words; without an error.
-        cues: the same words as subtitles, final, oldest first.
-        avg_logprob: nats per token, ≤ 0; None where the engine does not say.
-        no_speech_probability: 0..1; None where the engine does not say.
+        cues: the same words as final subtitle cues, oldest first.
+        avg_logprob: nats per token, ≤ 0; None: the engine does not report it.
+        no_speech_probability: 0..1; None: the engine does not report it.
     """
 
     final: Final
@@ -48,17 +48,18 @@ class Passage:
 class FileSession:
     """Turns the audio of one file into passages.
 
-    More audio is taken only while fewer than `max_outstanding` utterances lack a final, so no more than their audio is
-    held of a file of any length. An utterance that fails is decoded up to twice more.
+    It reads audio only while fewer than `max_outstanding` finals are outstanding, so memory is bounded for a file of
+    any length. An utterance that fails is retried up to twice.
 
     Args:
-        start: what is wanted; the audio is s16le mono 16 kHz.
-        context: what is shared with other sessions.
-        max_outstanding: utterances, at least 1.
-        on_audio: called with each block's length in seconds before it is processed; what it raises ends the session.
+        start: the request's options; the audio is s16le mono 16 kHz.
+        context: shared by all sessions.
+        max_outstanding: limit of outstanding finals, at least 1.
+        on_audio: called with each block's length in seconds before it is processed; an error that it raises ends the
+            session.
 
     Raises:
-        ProtocolError: an option that is not available.
+        ProtocolError: an option is not available.
     """
 
     def __init__(
@@ -79,19 +80,19 @@ class FileSession:
 
     @property
     def audio_s(self) -> float:
-        """How much audio has been processed, in seconds."""
+        """Seconds of audio processed."""
         return self._pipeline.audio_end_sample / SAMPLE_RATE_HZ
 
     async def passages(self, blocks: AsyncIterable[bytes]) -> AsyncGenerator[Passage, None]:
-        """Yield the passages, in order, each utterance as soon as it and all before it are decoded.
+        """Yield the passages in order, each as soon as it and all before it are decoded.
 
-        To be closed (`contextlib.aclosing`): then outstanding requests are withdrawn.
+        Close the generator (`contextlib.aclosing`), which cancels outstanding requests.
 
         Args:
-            blocks: s16le mono 16 kHz; the longer a block, the longer others wait while it is processed.
+            blocks: s16le mono 16 kHz; a long block delays other sessions while it is processed.
 
         Raises:
-            EngineError: an utterance got no words.
+            EngineError: decoding an utterance failed.
         """
         start = self._start
         logger.info("file opened session=%s task=%s language=%s", self.session_id, start.task, start.language)
@@ -99,16 +100,16 @@ class FileSession:
             async for block in blocks:
                 self._on_audio(len(block) / _SAMPLE_BYTES / SAMPLE_RATE_HZ)
                 self._driver.push_audio(block)
-                await checkpoint()  # audio may come faster than it is processed, and others want their turn
+                await checkpoint()  # audio may come faster than it is processed; let others run
                 await self._make_room()
-                for passage in self._collector.taken():
+                for passage in self._collector.pop_complete():
                     yield passage
             self._driver.handle(Stop())
             while not self._driver.is_finished:
-                for passage in self._collector.taken():
+                for passage in self._collector.pop_complete():
                     yield passage
-                await self._take_answers()
-            for passage in self._collector.taken():
+                await self._handle_answers()
+            for passage in self._collector.pop_complete():
                 yield passage
         finally:
             self._driver.close()
@@ -118,25 +119,25 @@ class FileSession:
         stats = self._pipeline.stats
         for (kind, reason), count in stats.filtered.items():
             self._context.metrics.guarded.labels(kind, reason).inc(count)
-        outcome = "finished" if self._driver.is_finished else "given_up"
+        outcome = "finished" if self._driver.is_finished else "aborted"
         line = "file closed session=%s outcome=%s audio_s=%.1f finals=%d"
         logger.info(line, self.session_id, outcome, self.audio_s, stats.finals)
 
     async def _make_room(self) -> None:
-        if self._driver.waiting_answers:
-            await self._take_answers()
+        if self._driver.queued_answers:
+            await self._handle_answers()
         while self._collector.outstanding >= self._max_outstanding:
-            await self._take_answers()
+            await self._handle_answers()
 
-    async def _take_answers(self) -> None:
-        """Wait for an answer, and take in all there are."""
-        self._take(await self._driver.next_answer())
-        while self._driver.waiting_answers:
-            self._take(await self._driver.next_answer())
+    async def _handle_answers(self) -> None:
+        """Wait for an answer, and handle all that are queued."""
+        self._handle(await self._driver.next_answer())
+        while self._driver.queued_answers:
+            self._handle(await self._driver.next_answer())
 
-    def _take(self, answer: Answer) -> None:
-        self._collector.note(answer)
-        self._driver.take(answer)
+    def _handle(self, answer: Answer) -> None:
+        self._collector.record(answer)
+        self._driver.handle_answer(answer)
 
 
 class _PassageCollector:
@@ -144,22 +145,22 @@ class _PassageCollector:
 
     def __init__(self) -> None:
         self.outstanding = 0
-        """Utterances that have ended and have no final."""
+        """Utterances that have ended without a final so far."""
         self._outcomes: dict[int, Hypothesis | EngineError] = {}
-        """The latest of each of them that has been answered."""
+        """The latest outcome of each outstanding utterance."""
         self._cues: list[Cue] = []
-        """Of the utterance whose final comes next."""
+        """Cues of the utterance whose final comes next."""
         self._passages: deque[Passage] = deque()
 
-    def note(self, answer: Answer) -> None:
-        """Remember an answer that the pipeline is about to take in."""
+    def record(self, answer: Answer) -> None:
+        """Record an answer before the pipeline handles it."""
         self._outcomes[answer.request.utterance_id] = answer.outcome
 
     def append(self, event: ServerEvent) -> None:
         """Collect the next event.
 
         Raises:
-            EngineError: an utterance got no words.
+            EngineError: decoding an utterance failed.
         """
         match event:
             case SpeechEnded():
@@ -169,21 +170,21 @@ class _PassageCollector:
             case Final():
                 self.outstanding -= 1
                 self._add(event)
-            case _:  # what only a live client is interested in
+            case _:  # of use to live clients only
                 pass
 
     def close(self, error: LivecueError | None = None) -> None:
-        """Expect no more events."""
+        """Do nothing: passages are complete as their finals come."""
 
-    def taken(self) -> Iterator[Passage]:
-        """Take out the passages that are complete, oldest first."""
+    def pop_complete(self) -> Iterator[Passage]:
+        """Remove and yield the complete passages, oldest first."""
         while self._passages:
             yield self._passages.popleft()
 
     def _add(self, final: Final) -> None:
         outcome = self._outcomes.pop(final.utterance_id)
         if isinstance(outcome, EngineError):
-            raise _located(outcome, final)
+            raise _with_span(outcome, final)
         cues, self._cues = tuple(self._cues), []
         self._passages.append(Passage(final, cues, outcome.avg_logprob, outcome.no_speech_probability))
 
@@ -192,8 +193,8 @@ def _unacknowledged(settings: PipelineSettings) -> PipelineSettings:
     return replace(settings, session=replace(settings.session, ack_interval_s=inf))
 
 
-def _located(error: EngineError, final: Final) -> EngineError:
-    """Return the error with the place in the file that it keeps from having words."""
+def _with_span(error: EngineError, final: Final) -> EngineError:
+    """Return a copy of the error whose message names the span of the file."""
     located, start_s, end_s = copy(error), final.start_sample / SAMPLE_RATE_HZ, final.end_sample / SAMPLE_RATE_HZ
     located.args = (f"{error} (the file's audio from {start_s:.1f} to {end_s:.1f} s)",)
     return located

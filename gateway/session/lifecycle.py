@@ -10,7 +10,7 @@
 | finished   | –        | –        | –        | –       | –        | –      |
 | failed     | –        | –        | –        | –       | –        | –      |
 
-A dash: the transition is ignored, for what causes it has come too late.
+A dash: the transition is ignored, since its cause came too late.
 """
 
 from collections.abc import Mapping
@@ -29,11 +29,11 @@ class State(StrEnum):
     LIVE = "live"
     """A client sends audio."""
     DETACHED = "detached"
-    """The client is gone, and may resume."""
+    """The client is disconnected, and may resume."""
     DRAINING = "draining"
     """No more audio is accepted; finals are outstanding. The client may leave and resume."""
     EVICTED = "evicted"
-    """The client has not come back in time, and cannot any more; finals are outstanding."""
+    """The client did not resume in time, and no longer can; finals are outstanding."""
     FINISHED = "finished"
     """All audio has its final."""
     FAILED = "failed"
@@ -41,7 +41,7 @@ class State(StrEnum):
 
 
 class Transition(StrEnum):
-    """What happens to a session."""
+    """An event in the life of a session."""
 
     ATTACH = "attach"
     """A client connects."""
@@ -50,11 +50,11 @@ class Transition(StrEnum):
     STOP = "stop"
     """The client or the gateway ends the audio."""
     EVICT = "evict"
-    """The client has been away for too long, or others need its place."""
+    """The client was disconnected for too long, or too many sessions are detached."""
     FINISH = "finish"
-    """The last final is there."""
+    """The last final has been emitted."""
     FAIL = "fail"
-    """An error that the session cannot go on from."""
+    """A fatal error."""
 
 
 TRANSITIONS: Mapping[State, Mapping[Transition, State]] = {
@@ -87,7 +87,7 @@ TRANSITIONS: Mapping[State, Mapping[Transition, State]] = {
 
 
 class Lifecycle:
-    """The state of one session, and the error that has ended it or will."""
+    """The state of one session, and the error that ends or ended it."""
 
     def __init__(self) -> None:
         self._state = State.CONNECTING
@@ -95,17 +95,17 @@ class Lifecycle:
 
     @property
     def state(self) -> State:
-        """Where the session is."""
+        """The current state."""
         return self._state
 
     @property
     def error(self) -> LivecueError | None:
-        """Why the session ends or has ended; None: its client decides, or decided."""
+        """Why the session ends or ended; None: no error, its client ends it."""
         return self._error
 
     @property
     def accepts_audio(self) -> bool:
-        """Whether audio is decoded that comes now."""
+        """Whether audio received now is decoded."""
         return self._state is State.LIVE
 
     @property
@@ -115,22 +115,22 @@ class Lifecycle:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing can happen to it any more."""
+        """Whether no transition is left."""
         return not TRANSITIONS[self._state]
 
     @property
     def outcome(self) -> str:
-        """How it has ended: the code of its error, `finished`, or `interrupted` where it is not over."""
+        """How it ended: the code of its error, `finished`, or `interrupted` if it is not over."""
         if self._error is not None:
             return self._error.code
         return "finished" if self._state is State.FINISHED else "interrupted"
 
     def apply(self, transition: Transition, error: LivecueError | None = None) -> bool:
-        """Make a transition; return whether it is one in this state, else nothing changes.
+        """Make a transition if the state allows it, and return whether it does.
 
         Args:
-            transition: what happens.
-            error: why; it replaces an earlier one.
+            transition: to make.
+            error: its cause, which replaces an earlier one.
         """
         following = TRANSITIONS[self._state].get(transition)
         if following is None:

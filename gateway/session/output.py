@@ -1,4 +1,4 @@
-"""Where the events of one session go: its log, its readers, and the token that lets its client come back to them."""
+"""The output of one session: its event log, its publisher, and the token that resumes it."""
 
 import secrets
 from collections.abc import Callable, Sequence
@@ -29,12 +29,12 @@ class SessionOutput:
 
     Args:
         session_id: of the session.
-        context: what is shared with other sessions.
-        start: what the client wants.
-        info: what is known of the session.
+        context: shared by all sessions.
+        start: the client's options.
+        info: metadata of the session.
         next_seq: numbers error events and warnings.
-        saved: what the journal has of it; None: it is new.
-        token: that resumes a saved session.
+        saved: its record in the journal; None: it is new.
+        token: resume token of a saved session.
     """
 
     def __init__(
@@ -50,10 +50,10 @@ class SessionOutput:
         self._next_seq = next_seq
         self._token = token if saved is not None else _new_token(context, start)
         self.broadcast = context.broadcaster.create(info)
-        """For its viewers."""
+        """Publishes to viewers."""
         self._publisher = EventPublisher(self.broadcast, self._token)
         self.log = self._open_log(session_id, context, start, info, saved)
-        """Takes every event."""
+        """Takes all events."""
 
     @property
     def closed(self) -> anyio.Event:
@@ -67,7 +67,7 @@ class SessionOutput:
 
     @property
     def can_resume(self) -> bool:
-        """Whether a client that has the token may come back."""
+        """Whether a client with the token may resume it."""
         return self._token is not None and not self.is_closed
 
     @property
@@ -76,59 +76,59 @@ class SessionOutput:
         return self._publisher.has_client
 
     @property
-    def absent_since_s(self) -> float:
-        """When the client left, in seconds of the event loop."""
-        return self._publisher.absent_since_s
+    def detached_since_s(self) -> float:
+        """When the client disconnected, in seconds on the event loop's clock."""
+        return self._publisher.detached_since_s
 
     def is_resumed_by(self, token: str) -> bool:
-        """Return whether that token resumes the session."""
+        """Return whether a token resumes the session."""
         return self._token is not None and compare_digest(self._token.encode(), token.encode())
 
     def void_token(self) -> None:
-        """Let no client come back."""
+        """Make the token invalid: no client can resume."""
         self._token = None
 
     def is_client(self, queue: SendQueue) -> bool:
-        """Return whether that is the queue of the client's connection now."""
+        """Return whether a queue is that of the connected client."""
         return self._publisher.is_client(queue)
 
     def attach(self, queue: SendQueue) -> None:
-        """Publish to a client from now on."""
+        """Publish to a new client from now on."""
         self._publisher.attach(queue)
 
-    def welcome_back(self, queue: SendQueue, ready: Ready, missed: Sequence[str]) -> None:
-        """Publish to a returning client from now on, which first receives its `Ready` and the messages it missed."""
+    def reattach(self, queue: SendQueue, ready: Ready, missed: Sequence[str]) -> None:
+        """Publish to a resuming client from now on, after `Ready` and the messages that it missed."""
         self._publisher.attach(queue)
         queue.replay(replace(ready, resume_token=self._token), missed)
 
     def detach(self, queue: SendQueue) -> bool:
-        """Publish to no client, if that is the one; return whether it was."""
+        """Publish to no client any more, if the queue is that of the connected one; return whether it is."""
         return self._publisher.detach(queue)
 
-    async def absent(self, grace_s: float) -> None:
-        """Return when no client has been connected for so long."""
-        await self._publisher.absent(grace_s)
+    async def detached_for(self, grace_s: float) -> None:
+        """Wait until no client has been connected for that many seconds."""
+        await self._publisher.detached_for(grace_s)
 
     def append(self, event: ServerEvent) -> None:
         """Append the next event."""
         self.log.append(event)
 
     def report(self, error: LivecueError, *, fatal: bool) -> None:
-        """Append an error; a fatal one is why the session will be closed."""
+        """Append an error event; a fatal error becomes the reason for the close."""
         if fatal:
             self._publisher.set_reason(error)
         self.log.append(self._event_of(error, fatal=fatal))
 
     def dismiss(self, error: LivecueError) -> None:
-        """Close the client's connection with an error that nobody else receives."""
+        """Close the client's connection with an error that only this client receives."""
         self._publisher.dismiss(self._event_of(error, fatal=True), error)
 
     def release(self, error: LivecueError) -> None:
-        """Close the client's connection once it has received everything that is published."""
+        """Close the client's connection once everything published has been sent."""
         self._publisher.release(error)
 
     def close(self, error: LivecueError) -> None:
-        """Close, because of an error, once all events are published."""
+        """Close because of an error, once all events are published."""
         self.log.close(error)
 
     def abort(self, error: LivecueError) -> None:
@@ -155,7 +155,7 @@ def _new_token(context: SessionContext, start: Start) -> str | None:
 
 
 def _opening(session_id: str, info: SessionInfo, start: Start, token: str | None) -> Opening:
-    known = info.dialect, info.owner, info.opened_s, info.about()
+    metadata = info.dialect, info.owner, info.opened_s, info.about()
     if token is None:
-        return Opening(session_id, *known, start=None, token_digest=None)
-    return Opening(session_id, *known, start=str(NativeClientCodec().send(start)[0]), token_digest=digest_of(token))
+        return Opening(session_id, *metadata, start=None, token_digest=None)
+    return Opening(session_id, *metadata, start=str(NativeClientCodec().send(start)[0]), token_digest=digest_of(token))

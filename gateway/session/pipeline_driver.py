@@ -1,4 +1,4 @@
-"""Drives one pipeline: its requests go to the scheduler, its events to a log, answers back into it."""
+"""Drives one pipeline: submits its requests, appends its events to a log, and returns answers to it."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -19,14 +19,14 @@ __all__ = ["EventLog", "PipelineDriver"]
 
 
 class EventLog(Protocol):
-    """Where the events of a pipeline go."""
+    """Takes the events of a pipeline, in order."""
 
     def append(self, event: ServerEvent) -> None:
         """Append the next event."""
         ...
 
     def close(self, error: LivecueError | None = None) -> None:
-        """Append nothing more."""
+        """Discard all later events."""
         ...
 
 
@@ -48,43 +48,43 @@ class PipelineDriver:
         self._answers = AnswerQueue()
         self._outstanding_flushes = 0
         self._outstanding_finals = 0
-        """Of utterances that have ended."""
+        """Finals of utterances that have ended."""
         self._progressed = anyio.Event()
 
     async def run(self) -> None:
-        """Take in the engine's answers until the pipeline has finished, or until cancelled."""
+        """Handle the engine's answers until the pipeline has finished, or until cancelled."""
         try:
             while not self.is_finished:
-                self.take(await self.next_answer())
+                self.handle_answer(await self.next_answer())
         finally:
             self.close()
 
     def close(self) -> None:
-        """Withdraw the requests that are outstanding."""
+        """Cancel outstanding requests."""
         for engine_session in self._pipeline.engine_sessions:
             self._scheduler.forget(engine_session)
 
     @property
-    def waiting_answers(self) -> int:
-        """How many answers are there to be taken."""
+    def queued_answers(self) -> int:
+        """Number of answers that `next_answer` returns without waiting."""
         return len(self._answers)
 
     async def next_answer(self) -> Answer:
         """Return the engine's next answer, waiting for one."""
         return await self._answers.get()
 
-    def take(self, answer: Answer) -> None:
-        """Take in an answer."""
+    def handle_answer(self, answer: Answer) -> None:
+        """Handle an answer."""
         self._apply(self._pipeline.answer(answer, self._scheduler.now_s()))
         self._progressed.set()
         self._progressed = anyio.Event()
 
     async def progress(self) -> None:
-        """Return when the next answer has been taken in."""
+        """Wait until the next answer has been handled."""
         await self._progressed.wait()
 
-    async def settled(self) -> None:
-        """Return when every utterance that has ended has its final."""
+    async def finals_emitted(self) -> None:
+        """Wait until every utterance that has ended has its final."""
         while self._outstanding_finals:
             await self.progress()
 
@@ -92,9 +92,9 @@ class PipelineDriver:
         """Push audio in the announced format, cut anywhere.
 
         Raises:
-            AudioError: it is not in the announced format.
-            Lagging: the engine has been too slow for too long.
-            ProtocolError: there is no such channel.
+            AudioError: the audio is not in the announced format.
+            Lagging: transcription is too far behind.
+            ProtocolError: no such channel.
         """
         self._apply(self._pipeline.push_audio(data, self._scheduler.now_s(), channel))
 
@@ -102,14 +102,14 @@ class PipelineDriver:
         """Handle a control event; nothing may follow a stop.
 
         Raises:
-            ProtocolError: an option that is not available, or too many flushes.
+            ProtocolError: an option is not available, or too many flushes are outstanding.
         """
         match event:
             case Update(start):
                 self._pipeline.update(start)
             case Flush(flush_id):
                 if self._outstanding_flushes >= MAX_FLUSHES:
-                    raise ProtocolError(f"{MAX_FLUSHES} flushes are outstanding: wait for one to be answered")
+                    raise ProtocolError(f"{self._outstanding_flushes} flushes are outstanding (limit {MAX_FLUSHES})")
                 self._outstanding_flushes += 1
                 self._apply(self._pipeline.flush(flush_id, self._scheduler.now_s()))
             case Stop():

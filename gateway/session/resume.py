@@ -1,4 +1,4 @@
-"""Resumes sessions over another connection: from memory, or from the journal after the gateway was gone."""
+"""Resumes sessions over another connection: from memory, or from the journal after the gateway has stopped."""
 
 import time
 from collections.abc import Iterable
@@ -28,31 +28,32 @@ from vad.audio import SAMPLE_RATE_HZ
 __all__ = ["resume_session"]
 
 _MAX_ID_CHARS = 100
-"""Of a session's id, in an error message."""
+"""Length of a session id in an error message."""
 
 _FINISHED = "finished"
 
 Resumption = tuple[Session, ClientInput]
-"""A session, and the way of the client that has resumed it into it."""
+"""A session, and the input of the client that resumed it."""
 
 
 async def resume_session(
     context: SessionContext, resume: Resume, client: SendQueue, charge: Charge
 ) -> Resumption | None:
-    """Let a session go on with a client, and send the client what it has missed.
+    """Resume a session with a client, send the client what it missed, and return the session.
 
-    The client of a session that has finished meanwhile receives the rest, and its queue is closed; then None.
+    If the session has finished meanwhile, the client receives the remaining messages, its queue is closed, and the
+    result is None.
 
     Args:
-        context: what sessions share.
-        resume: which one, and from where.
-        client: queue of its connection.
-        charge: who pays from now on.
+        context: shared by all sessions.
+        resume: the session, its token, and what the client has received and can send again.
+        client: send queue of the client's connection.
+        charge: charges the client from now on.
 
     Raises:
-        SessionNotFound: there is no session that this resumes, or none any more.
-        ProtocolError: more audio was lost than a session may miss.
-        Unavailable: the journal cannot be read at the moment.
+        SessionNotFound: no session that this token resumes.
+        ProtocolError: more audio was lost than allowed.
+        Unavailable: the journal cannot be read.
     """
     journal = context.journal
     if journal is None:
@@ -62,10 +63,10 @@ async def resume_session(
             resumed = await _from_memory(context, journal, resume, client, charge)
             if resumed is not None:
                 return resumed
-            with journal.kept(resume.session_id):
+            with journal.pinned(resume.session_id):
                 return await _from_journal(context, journal, resume, client, charge)
     except StateUnavailable as error:
-        raise Unavailable("the journal cannot be read at the moment") from error
+        raise Unavailable("the journal is unavailable: try again later") from error
 
 
 async def _from_memory(
@@ -74,7 +75,7 @@ async def _from_memory(
     while (session := context.live.find(resume.session_id)) is not None:
         if not session.is_resumed_by(resume.token):
             raise _not_found(resume)
-        if session.is_over:  # and on its way to the journal
+        if session.is_over:  # its last events are being journaled
             await session.closed.wait()
             continue
         rows = await journal.events(resume.session_id, resume.after_seq)
@@ -87,7 +88,7 @@ async def _from_journal(
     context: SessionContext, journal: Journal, resume: Resume, client: SendQueue, charge: Charge
 ) -> Resumption | None:
     saved = await journal.load(resume.session_id)
-    if saved is None or not _may_resume(saved, resume, context.settings.session.grace_s):
+    if saved is None or not _is_resumable(saved, resume, context.settings.session.grace_s):
         raise _not_found(resume)
     (start,) = NativeCodec().receive(saved.start)
     assert isinstance(start, Start), "the journal has the session's start message"
@@ -106,7 +107,7 @@ async def _from_journal(
     return session, session.restore(client, resume, missed, charge)
 
 
-def _may_resume(saved: SavedSession, resume: Resume, grace_s: float) -> bool:
+def _is_resumable(saved: SavedSession, resume: Resume, grace_s: float) -> bool:
     entry = saved.entry
     last_s = entry.touched_s if entry.ended_s is None else entry.ended_s
     is_in_time = time.time() - last_s <= grace_s
@@ -115,7 +116,7 @@ def _may_resume(saved: SavedSession, resume: Resume, grace_s: float) -> bool:
 
 
 def _has_finished(saved: SavedSession) -> bool:
-    """Return whether a session had emitted its last event before its gateway was killed, which could not note that."""
+    """Return whether a session emitted its last event before its gateway was killed, so its end was not journaled."""
     return bool(saved.rows) and isinstance(event_of(saved.rows[-1][1]), Finished)
 
 
@@ -128,16 +129,16 @@ def _checkpoint(saved: SavedSession, start: Start, resume: Resume) -> Checkpoint
     if checkpoint.gap is not None:
         begin, end = checkpoint.gap
         check_gap(end - begin, SAMPLE_RATE_HZ)
-    # the client may have received far more than could be written
+    # the client may have received later events than were journaled
     return replace(checkpoint, first_seq=max(checkpoint.first_seq, resume.after_seq + STEP))
 
 
 def _missed(rows: Iterable[tuple[int, str]], after_seq: int) -> list[str]:
-    """Return the messages after a number, except the very first: the session introduces itself anew."""
+    """Return the messages after a number, except the first `ready`: the client gets a new one."""
     return [message for seq, message in rows if seq > max(1, after_seq)]
 
 
 def _not_found(resume: Resume) -> SessionNotFound:
     return SessionNotFound(
-        f"session {resume.session_id[:_MAX_ID_CHARS]!r}: there is none that this token resumes, or it is over"
+        f"session {resume.session_id[:_MAX_ID_CHARS]!r} cannot be resumed: unknown, over, or of another token"
     )

@@ -1,4 +1,4 @@
-"""Warnings of conditions that a client should know of, each when its condition begins. PURE."""
+"""Warns the client of conditions such as lag, once when each begins. PURE."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -12,12 +12,12 @@ __all__ = ["SessionWarnings"]
 
 
 class SessionWarnings:
-    """Which conditions hold. Hysteresis: one is announced again only after it has fallen to half of its limit.
+    """The conditions that hold. A warning of lag is repeated only after the lag has fallen to half of its limit.
 
     Args:
-        settings: what counts as lagging.
+        settings: limits of the lag.
         next_seq: numbers events.
-        ignored: messages about options that are ignored.
+        ignored: messages about ignored options.
     """
 
     def __init__(self, settings: SessionSettings, next_seq: Callable[[], int], ignored: Sequence[str] = ()) -> None:
@@ -32,10 +32,15 @@ class SessionWarnings:
         return "partials_paused" in self._codes
 
     def check(self, lag_s: float, repaired_samples: int, refused_language: str | None = None) -> Iterator[Warning]:
-        """Check how far the session is behind, how many samples were replaced, and why its language is not available.
+        """Check the state of the audio input, and yield the warnings due.
+
+        Args:
+            lag_s: how far transcription is behind.
+            repaired_samples: samples that were replaced or clipped.
+            refused_language: why the requested language is not used.
 
         Raises:
-            Lagging: too far, which is the last step of the overload ladder.
+            Lagging: transcription is too far behind, the last step of the overload ladder.
         """
         settings, behind = self._settings, f"transcription is {lag_s:.1f} s behind"
         if self._ignored:
@@ -45,7 +50,7 @@ class SessionWarnings:
         if lag_s >= settings.lag_limit_s:
             raise Lagging(f"{behind} (limit {settings.lag_limit_s:g} s)")
         if lag_s >= settings.lag_shed_s:
-            yield from self._begin("partials_paused", f"{behind}: partials are paused until it has caught up")
+            yield from self._begin("partials_paused", f"{behind}: partials are paused until it catches up")
         elif lag_s <= settings.lag_shed_s / 2:
             self._codes.discard("partials_paused")
         if lag_s >= settings.lag_limit_s / 2:
@@ -56,18 +61,18 @@ class SessionWarnings:
             yield from self._begin("repaired_samples", "replaced samples that are NaN, infinite or outside -1 to 1")
 
     def ended(self, leftover_bytes: int, whole_bytes: int) -> Iterator[Warning]:
-        """Check whether the audio has ended within a sample frame.
+        """Check whether the audio ended with an incomplete sample frame.
 
         Args:
-            leftover_bytes: of the incomplete frame.
-            whole_bytes: of a complete one.
+            leftover_bytes: of the incomplete frame; 0: the last frame is complete.
+            whole_bytes: of a complete frame.
         """
         if leftover_bytes:
             message = f"the audio ended {leftover_bytes} bytes into a sample frame of {whole_bytes} bytes"
             yield from self._begin("incomplete_sample", message)
 
     def answered(self, answer: Answer) -> Iterator[Warning]:
-        """Check whether partials fail; a failed final carries its own error."""
+        """Check whether partials fail; a failed final has its own error."""
         outcome = answer.outcome
         if answer.request.kind is not RequestKind.PARTIAL or isinstance(outcome, RequestReplaced | RequestCancelled):
             return

@@ -1,4 +1,4 @@
-"""What one session counts, and how it gets into the metrics."""
+"""The counts of one session, and their way into the metrics."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ __all__ = ["SessionCounts", "SessionStats"]
 
 @dataclass(frozen=True, slots=True)
 class SessionStats:
-    """What the pipelines of a session have counted.
+    """The counts of a session's pipelines.
 
     Attributes:
-        finals: that were emitted.
-        filtered: what the hallucination filter found: (partial or final, reason) → times.
-        eager_used: finals whose words an eager request had brought, or was about to, when the utterance ended.
-        eager_dropped: eager requests that were discarded.
+        finals: emitted.
+        filtered: findings of the hallucination filter: (`partial` or `final`, reason) → count.
+        eager_used: finals answered by an eager request, complete or outstanding when the utterance ended.
+        eager_dropped: eager requests discarded.
     """
 
     finals: int = 0
@@ -26,7 +26,7 @@ class SessionStats:
     eager_dropped: int = 0
 
     def __add__(self, other: "SessionStats") -> "SessionStats":
-        """Return the counts of both."""
+        """Return the sums of the counts."""
         return SessionStats(
             self.finals + other.finals,
             Counter(self.filtered) + Counter(other.filtered),
@@ -36,18 +36,18 @@ class SessionStats:
 
 
 class SessionCounts:
-    """Adds what one session counts to the metrics, as it grows."""
+    """Adds the growing counts of one session to the metrics."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._eager: Counter[str] = Counter()
-        self._guarded: Counter[tuple[str, str]] = Counter()
+        self._filtered: Counter[tuple[str, str]] = Counter()
 
-    def bring_up(self, stats: SessionStats) -> None:
-        """Bring the metrics up to what the session has counted by now."""
-        eager, guarded = {"used": stats.eager_used, "dropped": stats.eager_dropped}, stats.filtered
-        for outcome, count in (Counter(eager) - self._eager).items():
+    def update(self, stats: SessionStats) -> None:
+        """Add what has been counted since the last update to the metrics."""
+        eager, filtered = Counter(used=stats.eager_used, dropped=stats.eager_dropped), Counter(stats.filtered)
+        for outcome, count in (eager - self._eager).items():
             self._metrics.eager.labels(outcome).inc(count)
-        for (kind, reason), count in (Counter(guarded) - self._guarded).items():
+        for (kind, reason), count in (filtered - self._filtered).items():
             self._metrics.guarded.labels(kind, reason).inc(count)
-        self._eager, self._guarded = Counter(eager), Counter(guarded)
+        self._eager, self._filtered = eager, filtered

@@ -31,7 +31,7 @@ async def test_190_of_200_sessions_that_are_cut_at_once_all_come_back(tmp_path: 
         for websocket, _ in open_ones[:_CUT]:
             websocket.transport.abort()
         with anyio.fail_after(20):
-            while sum(session.is_waiting for session in live) < _CUT:
+            while sum(session.is_detached for session in live) < _CUT:
                 await anyio.lowlevel.checkpoint()
         back = []
         for _, ready in open_ones[:_CUT]:

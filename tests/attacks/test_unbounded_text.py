@@ -105,7 +105,7 @@ def test_an_outbox_counts_bytes_too() -> None:
     outbox = SendQueue(1_000, max_bytes=10_000)
     outbox.put(DialectMessage("x" * 9_000))
     outbox.put(Flushed(1, "y" * 2_000))
-    assert "bytes are unread" in str(outbox.overflow)
+    assert "unread bytes" in str(outbox.overflow)
 
 
 def test_an_outbox_takes_one_event_of_any_size() -> None:

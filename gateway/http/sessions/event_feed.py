@@ -115,5 +115,5 @@ def follow(record: SessionRecord, journal: Journal | None, after: int) -> Iterat
     if record.watched is None:
         yield EventFeed(record, journal, after, None)
     else:
-        with record.watched.follow(after) as viewer:
+        with record.watched.subscribe(after) as viewer:
             yield EventFeed(record, journal, after, viewer)

@@ -44,7 +44,7 @@ def watched(*events: ServerEvent) -> Broadcast:
 
 
 def backlog(made: Broadcast, after: int = 0) -> Sequence[ServerEvent]:
-    with made.follow(after) as viewer:
+    with made.subscribe(after) as viewer:
         return viewer.backlog
 
 
@@ -91,7 +91,7 @@ async def test_what_is_between_the_session_and_its_peer_is_not_told() -> None:
     watching = Broadcaster()
     with shown(watching) as tell:
         tell(READY)
-        with watching.open_sessions()["a"].follow(0) as viewer:
+        with watching.open_sessions()["a"].subscribe(0) as viewer:
             tell(Ack(2, 10, 10))
             tell(DialectMessage("hello"))
             watching.open_sessions()["a"].end()
@@ -103,7 +103,7 @@ async def test_viewers_hear_everything_until_the_session_is_over() -> None:
     watching = Broadcaster()
     with shown(watching) as tell:
         tell(READY)
-        with watching.open_sessions()["a"].follow(0) as first, watching.open_sessions()["a"].follow(0) as second:
+        with watching.open_sessions()["a"].subscribe(0) as first, watching.open_sessions()["a"].subscribe(0) as second:
             assert watching.viewers == 2
             for event in (SpeechStarted(2, 1, 0), final(3), Finished(4, 100, 1)):
                 tell(event)
@@ -119,7 +119,7 @@ async def test_a_viewer_that_does_not_read_is_dropped_and_the_others_are_not() -
     with shown(watching) as tell:
         tell(READY)
         made = watching.open_sessions()["a"]
-        with made.follow(0) as asleep, made.follow(0) as awake:
+        with made.subscribe(0) as asleep, made.subscribe(0) as awake:
             for seq in range(2, VIEWER_EVENTS + 3):
                 tell(final(seq, seq))
                 assert await awake.live.get() == final(seq, seq)
@@ -133,7 +133,7 @@ async def test_a_slow_viewer_gets_the_newest_partial_and_the_older_ones_are_coun
     with shown(watching) as tell:
         tell(READY)
         made = watching.open_sessions()["a"]
-        with made.follow(0) as viewer:
+        with made.subscribe(0) as viewer:
             for seq in (2, 3, 4):
                 tell(cue(seq))
             made.end()
@@ -173,7 +173,7 @@ async def test_a_session_waits_for_no_viewer() -> None:
     """What is published is delivered by a task of the broadcast."""
     broadcast = Broadcaster().create(NATIVE)
     broadcast.publish(READY)
-    with broadcast.follow(0) as viewer:
+    with broadcast.subscribe(0) as viewer:
         broadcast.publish(final(2))
         broadcast.publish(final(3, 2))
         async with anyio.create_task_group() as tasks:

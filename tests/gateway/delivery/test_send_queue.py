@@ -77,7 +77,7 @@ def test_a_reader_that_leaves_too_much_unread_overflows_its_queue_once() -> None
     made.put(flushed(3))
     made.put(flushed(4))
     assert made.overflowed.is_set()
-    assert str(made.overflow) == "2 events are unread (limit 2)"
+    assert str(made.overflow) == "2 unread events (limit 2)"
     assert isinstance(made.overflow, SlowReader)
 
 

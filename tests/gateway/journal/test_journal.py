@@ -147,7 +147,7 @@ async def test_a_session_that_is_being_resumed_is_not_deleted(path: Path) -> Non
     async with at_work(path) as journal:
         Told(journal).write(ready())
         journal.end("a", "finished", NOW_S)
-        with journal.kept("a"):
+        with journal.pinned("a"):
             assert await journal.delete("a") is False
         assert await journal.delete("a") is True
 

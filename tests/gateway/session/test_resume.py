@@ -365,7 +365,7 @@ async def test_a_silent_connection_of_a_resumable_session_is_cut_and_the_session
             await first.say(START, hush(0.5))
             await first.hear_all()
             assert first.transport.close_code == 1008
-        assert [session.is_waiting for session in context.live] == [True]
+        assert [session.is_detached for session in context.live] == [True]
 
 
 @pytest.mark.parametrize("start", [START, {"type": "start"}])
@@ -392,7 +392,7 @@ async def test_the_token_is_told_to_nobody_else(tmp_path: Path) -> None:
         await peer.say(START)
         ready = await peer.receive()
         name, token = str(ready["session_id"]), str(ready["resume_token"])
-        with context.broadcaster.open_sessions()[name].follow(0) as viewer:
+        with context.broadcaster.open_sessions()[name].subscribe(0) as viewer:
             assert token not in str(viewer.backlog)
         assert context.journal is not None
         assert token not in str(await context.journal.events(name))

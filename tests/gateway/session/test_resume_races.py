@@ -226,7 +226,7 @@ async def test_who_comes_at_the_end_of_the_grace_is_not_taken_for_absent() -> No
 
     async def wait() -> None:
         nonlocal given_up
-        await publisher.absent(0.0)
+        await publisher.detached_for(0.0)
         given_up = True
 
     async with anyio.create_task_group() as tasks:
