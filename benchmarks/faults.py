@@ -35,7 +35,7 @@ from benchmarks.report import print_table, write_json
 from clients.paced_media import MEDIA_FORMAT
 from decoder.engines.upstream.client import Ask, HttpUpstream
 from decoder.engines.upstream.engine import UpstreamEngine
-from decoder.engines.upstream.response_parsing import Heard
+from decoder.engines.upstream.response_parsing import Transcription
 from decoder.settings import PoolSettings, UpstreamSettings
 from gateway.runtime import open_sessions
 from gateway.session.connection import Connection
@@ -207,7 +207,7 @@ class WatchedUpstream(HttpUpstream):
         super().__init__(settings)
         self.answers: list[tuple[float, float]] = []
 
-    async def post(self, ask: Ask, *, on_new_connection: bool) -> Heard:
+    async def post(self, ask: Ask, *, on_new_connection: bool) -> Transcription:
         """Ask once, and note when."""
         asked_s = time.monotonic()
         heard = await super().post(ask, on_new_connection=on_new_connection)

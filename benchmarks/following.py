@@ -20,8 +20,9 @@ from faster_whisper import WhisperModel
 
 from decoder.engine import EngineWork
 from decoder.engines.whisper.batch_plan import POSITION_SAMPLES, Plan
+from decoder.engines.whisper.encoder_output import Encoded
 from decoder.engines.whisper.engine import WhisperEngine
-from decoder.engines.whisper.network import Encoded, Heard, Network
+from decoder.engines.whisper.network import Generated, Network
 from decoder.settings import EngineSettings
 from decoder.types import DecodeRequest, EngineError, Hypothesis
 from tools.synthetic_whisper import SIZES, write_model
@@ -87,7 +88,7 @@ class _FollowingNetwork(Network):
 
     def generate(
         self, plans: Sequence[Plan], sounds: Sequence[Encoded], languages: Sequence[str], temperature: float = 0.0
-    ) -> list[Heard]:
+    ) -> list[Generated]:
         """Return the words that were spoken, after generating as many tokens."""
         steps = self._work.decoder_steps + sum(map(self._steps, plans))
         heard = super().generate(plans, sounds, languages, temperature)
@@ -103,7 +104,7 @@ class _FollowingNetwork(Network):
             for item in heard
         ]
 
-    def align(self, heard: Sequence[Heard]) -> list[tuple[list[tuple[int, int]], list[float]]]:
+    def align(self, heard: Sequence[Generated]) -> list[tuple[list[tuple[int, int]], list[float]]]:
         """Return the times at which the words were spoken, after aligning them."""
         super().align(heard)
         return [self._path(item) for item in heard]
@@ -118,7 +119,7 @@ class _FollowingNetwork(Network):
     def _tokens(self, plan: Plan) -> tuple[int, ...]:
         return tuple(self._token(number) for number in self._spoken(plan))
 
-    def _path(self, heard: Heard) -> tuple[list[tuple[int, int]], list[float]]:
+    def _path(self, heard: Generated) -> tuple[list[tuple[int, int]], list[float]]:
         start_sample, committed = heard.plan.request.start_sample, len(heard.plan.prefix)
         spoken = self._spoken(heard.plan)
         first = spoken.start - committed

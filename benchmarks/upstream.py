@@ -24,8 +24,9 @@ from clients.paced_media import MEDIA_FORMAT
 from decoder.engine import Engine
 from decoder.engines.scripted import ScriptedEngine, spoken_count
 from decoder.engines.upstream.audio_encoding import padded_samples
-from decoder.engines.upstream.engine import Ask, UpstreamEngine
-from decoder.engines.upstream.response_parsing import Heard
+from decoder.engines.upstream.client import Ask
+from decoder.engines.upstream.engine import UpstreamEngine
+from decoder.engines.upstream.response_parsing import Transcription
 from decoder.settings import PoolSettings, UpstreamSettings
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
 from gateway.settings import load_settings
@@ -73,11 +74,11 @@ class CountingUpstream:
     async def connect(self) -> None:
         """Do nothing."""
 
-    async def post(self, ask: Ask, *, on_new_connection: bool) -> Heard:
+    async def post(self, ask: Ask, *, on_new_connection: bool) -> Transcription:
         """Count the sound and return its words."""
         self.count(ask.kind, len(ask.samples))
         asked = DecodeRequest("", 0, 0, ask.kind, ask.samples, ask.start_sample, 0.0)
-        return Heard("".join(word.text for word in spoken_count(asked).words).strip())
+        return Transcription("".join(word.text for word in spoken_count(asked).words).strip())
 
     async def aclose(self) -> None:
         """Do nothing."""

@@ -103,6 +103,15 @@ def pull_model(name: str) -> Path:
         from decoder.engines.moonshine.download import download
 
         return download(PACKAGED[MOONSHINE].files, moonshine_cache())
+    hub_id, revision = _hub_id(name)
+    directory = _download(name, hub_id, revision)
+    missing = _missing_files(directory)
+    if missing:
+        raise ModelError(f"repository {hub_id} lacks {', '.join(missing)}: not a CTranslate2 Whisper model")
+    return directory
+
+
+def _download(name: str, hub_id: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         HfHubHTTPError,
@@ -112,11 +121,10 @@ def pull_model(name: str) -> Path:
     )
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    hub_id, revision = _hub_id(name)
     if not sys.stderr.isatty():  # the bar would be drawn into the log file
         disable_progress_bars()
     try:
-        directory = Path(snapshot_download(hub_id, revision=revision, allow_patterns=DOWNLOADED_FILES))
+        return Path(snapshot_download(hub_id, revision=revision, allow_patterns=DOWNLOADED_FILES))
     except LocalEntryNotFoundError as error:
         raise ModelError(f"model {name} is not in the local cache and the hub gave none: {_advice(name)}") from error
     except RevisionNotFoundError as error:
@@ -127,10 +135,6 @@ def pull_model(name: str) -> Path:
         raise ModelError(f"model {name}: the hub refused {hub_id}: {error}") from error
     except OSError as error:
         raise ModelError(f"model {name} cannot be downloaded: {error}; {_advice(name)}") from error
-    missing = _missing_files(directory)
-    if missing:
-        raise ModelError(f"repository {hub_id} lacks {', '.join(missing)}: not a CTranslate2 Whisper model")
-    return directory
 
 
 def _hub_id(name: str) -> tuple[str, str | None]:

@@ -15,7 +15,7 @@ from anyio import to_thread
 from pydantic import SecretStr
 
 from decoder.engines.upstream.audio_encoding import AudioFile, flac, wav
-from decoder.engines.upstream.response_parsing import Heard, read_answer, read_refusal
+from decoder.engines.upstream.response_parsing import Transcription, read_answer, read_refusal
 from decoder.engines.upstream.retry_policy import Failure, Refusal, failure_of, read_timeout_s, retry_after_s
 from decoder.settings import ResponseFormat, UpstreamSettings
 from decoder.types import ModelError, RequestKind, Task
@@ -71,7 +71,7 @@ class Upstream(Protocol):
         """
         ...
 
-    async def post(self, ask: Ask, *, on_new_connection: bool) -> Heard:
+    async def post(self, ask: Ask, *, on_new_connection: bool) -> Transcription:
         """Ask once.
 
         Raises:
@@ -133,7 +133,7 @@ class HttpUpstream:
         if response.status_code in (401, 402, 403):
             raise self._refusal(response, body)
 
-    async def post(self, ask: Ask, *, on_new_connection: bool) -> Heard:
+    async def post(self, ask: Ask, *, on_new_connection: bool) -> Transcription:
         """Ask once; until a format was answered, once more for each that is refused.
 
         Raises:
@@ -142,14 +142,14 @@ class HttpUpstream:
         sound = await self._file(ask.samples)
         for response_format in self._formats:
             try:
-                heard = await self._post(ask, sound, response_format, on_new_connection=on_new_connection)
+                transcription = await self._post(ask, sound, response_format, on_new_connection=on_new_connection)
             except Refusal as refusal:
                 # the format may be to blame, or the sound: that is known once another format is answered
                 if refusal.failure is not Failure.INVALID or response_format == self._formats[-1]:
                     raise
             else:
                 self._formats = (response_format,)
-                return heard
+                return transcription
         raise AssertionError("the last format is answered, or raises")
 
     async def aclose(self) -> None:
@@ -162,7 +162,7 @@ class HttpUpstream:
 
     async def _post(
         self, ask: Ask, sound: AudioFile, response_format: ResponseFormat, *, on_new_connection: bool
-    ) -> Heard:
+    ) -> Transcription:
         client = self._fresh_client if on_new_connection else self._client
         read_s = read_timeout_s(ask.kind, len(ask.samples) / SAMPLE_RATE_HZ)
         path = "translations" if ask.task is Task.TRANSLATE else "transcriptions"

@@ -7,17 +7,18 @@ import anyio
 
 from decoder.engine import Engine, EngineInfo, EngineWork, PoolReport
 from decoder.engine_selection import create_engine
+from decoder.engines.upstream.admission import Surroundings
 from decoder.engines.upstream.audio_encoding import padded_samples
 from decoder.engines.upstream.budget import Allowance, Ledger, RollingHour
 from decoder.engines.upstream.client import Ask, HttpUpstream, Upstream
-from decoder.engines.upstream.pool import JournaledSession, Pool, Surroundings
+from decoder.engines.upstream.pool import Pool, TimedTranscript
 from decoder.engines.upstream.retry_policy import PartialGivesWay, UpstreamWithoutCredits
 from decoder.engines.upstream.word_timing import going_on_from
 from decoder.settings import EngineSettings, PoolSettings
 from decoder.types import DecodeRequest, EngineBusy, EngineError, Hypothesis, ModelError, RequestKind, Word
 from vad.audio import Float32, s_to_samples
 
-__all__ = ["Ask", "Surroundings", "UpstreamEngine", "create"]
+__all__ = ["UpstreamEngine", "create"]
 
 _CONTEXT_WORDS = 2
 """Committed words that a partial's window repeats: their times are guessed, so a cut behind the last would hit it."""
@@ -241,14 +242,14 @@ def _ask(request: DecodeRequest, window: _Window, samples: Float32) -> Ask:
     )
 
 
-def _hypothesis(request: DecodeRequest, words: tuple[Word, ...], written: JournaledSession | None = None) -> Hypothesis:
-    heard = None if written is None else written.heard
+def _hypothesis(request: DecodeRequest, words: tuple[Word, ...], timed: TimedTranscript | None = None) -> Hypothesis:
+    transcription = None if timed is None else timed.transcription
     return Hypothesis(
         request.session_id,
         request.utterance_id,
         request.revision,
         words,
-        language=request.language or (None if heard is None else heard.language),
-        avg_logprob=None if heard is None else heard.avg_logprob,
-        no_speech_probability=None if heard is None else heard.no_speech_probability,
+        language=request.language or (None if transcription is None else transcription.language),
+        avg_logprob=None if transcription is None else transcription.avg_logprob,
+        no_speech_probability=None if transcription is None else transcription.no_speech_probability,
     )

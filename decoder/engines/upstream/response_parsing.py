@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decoder.languages import language_code
 from decoder.settings import ResponseFormat
 
-__all__ = ["Heard", "RefusalBody", "Spoken", "read_answer", "read_refusal"]
+__all__ = ["RefusalBody", "Spoken", "Transcription", "read_answer", "read_refusal"]
 
 _SHOWN_CHARACTERS = 200
 """Of a message of the other side's, in ours."""
@@ -29,8 +29,8 @@ class Spoken:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What an upstream heard.
+class Transcription:
+    """The transcription returned by an upstream.
 
     Attributes:
         text: all of it; may be empty.
@@ -57,7 +57,7 @@ class RefusalBody:
     message: str | None
 
 
-def read_answer(body: bytes, response_format: ResponseFormat) -> Heard:
+def read_answer(body: bytes, response_format: ResponseFormat) -> Transcription:
     """Return what the body of a 200 says.
 
     Servers that know one format only answer JSON whatever they were asked for; that is read too.
@@ -75,7 +75,7 @@ def read_answer(body: bytes, response_format: ResponseFormat) -> Heard:
     if response_format in ("json", "verbose_json") or text.lstrip().startswith("{"):
         return _from_json(text)
     if response_format == "text":
-        return Heard(text.strip())
+        return Transcription(text.strip())
     return _from_cues(text, response_format)
 
 
@@ -98,7 +98,7 @@ def read_refusal(body: bytes) -> RefusalBody:
     return RefusalBody(code, None if message is None else _shown(str(message)))
 
 
-def _from_json(text: str) -> Heard:
+def _from_json(text: str) -> Transcription:
     try:
         parsed: object = json.loads(text)
     except RecursionError as error:
@@ -106,7 +106,7 @@ def _from_json(text: str) -> Heard:
     if not isinstance(parsed, dict) or not isinstance(parsed.get("text"), str):
         raise ValueError("JSON without a text")
     segments = tuple(_records(parsed.get("segments")))
-    return Heard(
+    return Transcription(
         parsed["text"].strip(),
         tuple(_spoken(_records(parsed.get("words")), "word")),
         tuple(_spoken(segments, "text")),
@@ -116,7 +116,7 @@ def _from_json(text: str) -> Heard:
     )
 
 
-def _from_cues(text: str, response_format: ResponseFormat) -> Heard:
+def _from_cues(text: str, response_format: ResponseFormat) -> Transcription:
     """Read SubRip or WebVTT; both may have no cue, but only SubRip may be empty."""
     cues: list[Spoken] = []
     blocks = re.split(r"\n\s*\n", text.replace("\r\n", "\n").strip())
@@ -134,7 +134,7 @@ def _from_cues(text: str, response_format: ResponseFormat) -> Heard:
     is_named = text.lstrip().startswith("WEBVTT")
     if not cues and not is_named and (response_format == "vtt" or text.strip()):
         raise ValueError(f"no {response_format} file")
-    return Heard(" ".join(cue.text for cue in cues), segments=tuple(cues))
+    return Transcription(" ".join(cue.text for cue in cues), segments=tuple(cues))
 
 
 def _seconds(hours: str | None, minutes: str, seconds: str, fraction: str) -> float:

@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from decoder.engines.upstream.response_parsing import Heard, Spoken
+from decoder.engines.upstream.response_parsing import Spoken, Transcription
 from decoder.settings import StabiliserSettings
 from decoder.stabiliser import Stabiliser, normalise_word
 from decoder.types import Word
@@ -30,24 +30,24 @@ _STARTS_WITH_CJK = re.compile(_CJK)
 _Span = tuple[int, int]
 
 
-def words_of(heard: Heard, samples: Float32, start_sample: int) -> tuple[Word, ...]:
+def words_of(transcription: Transcription, samples: Float32, start_sample: int) -> tuple[Word, ...]:
     """Return the words of an answer, in order and inside the sound.
 
     Times come from the answer's words where it has some, or its segments', or the words are spread over the part of the
     sound that is not quiet, by their lengths.
 
     Args:
-        heard: what the upstream heard.
+        transcription: of the upstream.
         samples: float32[n] mono 16 kHz, what it was sent.
         start_sample: where they begin on the session's time line.
     """
-    tokens = _tokens(heard.text)
+    tokens = _tokens(transcription.text)
     if not tokens:
         return ()
-    if heard.words:
-        spans = _aligned(tokens, heard.words)
-    elif heard.segments:
-        spans = _within_segments(tokens, heard.segments)
+    if transcription.words:
+        spans = _aligned(tokens, transcription.words)
+    elif transcription.segments:
+        spans = _within_segments(tokens, transcription.segments)
     else:
         spans = _spread(tokens, voiced_span(samples))
     words: list[Word] = []
@@ -60,19 +60,19 @@ def words_of(heard: Heard, samples: Float32, start_sample: int) -> tuple[Word, .
     return tuple(words)
 
 
-def going_on_from(known: tuple[Word, ...], expected: int, heard: tuple[Word, ...]) -> tuple[Word, ...]:
-    """Return the known words and what was heard after them.
+def going_on_from(known: tuple[Word, ...], expected: int, words: tuple[Word, ...]) -> tuple[Word, ...]:
+    """Return the known words and the new ones after them.
 
     Args:
         known: words that stay.
-        expected: how many of them, at the end, lie in the sound that was sent, so that they were heard once more.
-        heard: the words of that sound.
+        expected: how many of them, at the end, lie in the audio that was sent, so that `words` repeats them.
+        words: of that audio.
     """
     repeated = known[len(known) - expected :]
     stabiliser = Stabiliser(0, StabiliserSettings(agreement=1))
     stabiliser.update(repeated, 1, known[-1].end_sample if known else 0)
     # with an agreement of one all that follows the known words is committed at once
-    new = stabiliser.update(heard, 2, known[-1].end_sample if known else 0).committed[len(repeated) :]
+    new = stabiliser.update(words, 2, known[-1].end_sample if known else 0).committed[len(repeated) :]
     earliest = known[-1].end_sample if known else 0
     later = tuple(
         Word(word.text, max(word.start_sample, earliest), max(word.end_sample, earliest), word.probability)

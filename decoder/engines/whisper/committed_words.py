@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 
 from decoder.engines.whisper.continuation import rest_of
 from decoder.engines.whisper.hypothesis_words import spell
-from decoder.engines.whisper.network import Heard, Network
+from decoder.engines.whisper.network import Generated, Network
 from decoder.engines.whisper.word_alignment import Spelling
 from decoder.stabiliser import normalise_word
 
@@ -54,7 +54,7 @@ def differences(promised: Sequence[str], final: Sequence[str]) -> list[Differenc
     return found
 
 
-def keep_promises(heard: Sequence[Heard], network: Network, proceed: Callable[[], None]) -> list[Heard]:
+def keep_promises(heard: Sequence[Generated], network: Network, proceed: Callable[[], None]) -> list[Generated]:
     """Return what was heard, with the words that were promised where they are as good.
 
     Each difference is judged by itself: the model scores the final's text with the promised words in its place, all in
@@ -68,12 +68,12 @@ def keep_promises(heard: Sequence[Heard], network: Network, proceed: Callable[[]
     return [_with_promises(item, network, proceed) if _is_whole(item) else item for item in heard]
 
 
-def _is_whole(heard: Heard) -> bool:
+def _is_whole(heard: Generated) -> bool:
     plan = heard.plan
     return not plan.is_partial and not plan.before.tokens and rest_of(heard) is None and bool(plan.request.prefix)
 
 
-def _with_promises(heard: Heard, network: Network, proceed: Callable[[], None]) -> Heard:
+def _with_promises(heard: Generated, network: Network, proceed: Callable[[], None]) -> Generated:
     spelled = spell(heard, network.speller(heard))
     found = differences([word.text for word in heard.plan.request.prefix], [word.text for word in spelled])
     if not 0 < len(found) <= MOST_DIFFERENCES or not heard.tokens:
@@ -90,7 +90,7 @@ def _with_promises(heard: Heard, network: Network, proceed: Callable[[], None]) 
 
 
 def _tokens(
-    heard: Heard, spelled: Sequence[Spelling], promised: Sequence[Difference], network: Network
+    heard: Generated, spelled: Sequence[Spelling], promised: Sequence[Difference], network: Network
 ) -> tuple[int, ...]:
     """Return the tokens of the text with the promised words in their places."""
     starts = [*(word.first_token for word in spelled), len(heard.tokens)]

@@ -1,7 +1,7 @@
 """PURE: a final that is decoded in pieces, each from where the text before it ends."""
 
 from decoder.engines.whisper.batch_plan import Before
-from decoder.engines.whisper.network import Heard
+from decoder.engines.whisper.network import Generated
 from decoder.engines.whisper.repetition import SILENT_PROBABILITY, is_guessed
 from decoder.types import Word
 from vad.audio import SAMPLE_RATE_HZ
@@ -12,7 +12,7 @@ LEAST_REST_SAMPLES = SAMPLE_RATE_HZ // 2
 """What is left after the last word of an utterance is mostly the silence kept behind it."""
 
 
-def rest_of(heard: Heard) -> int | None:
+def rest_of(heard: Generated) -> int | None:
     """Return from which sample of its audio a final is to be decoded on, or None where it is complete."""
     rest_sample, length = heard.rest_sample, len(heard.plan.request.samples)
     if not rest_sample or length - rest_sample < LEAST_REST_SAMPLES:
@@ -20,7 +20,7 @@ def rest_of(heard: Heard) -> int | None:
     return rest_sample
 
 
-def so_far(heard: Heard, words: tuple[Word, ...]) -> Before:
+def so_far(heard: Generated, words: tuple[Word, ...]) -> Before:
     """Return what the utterance says up to the end of this text.
 
     A piece that goes on from another and is silence to the model, its words guessed, adds none (openai/whisper).

@@ -5,7 +5,7 @@ from itertools import accumulate
 
 from faster_whisper.tokenizer import Tokenizer
 
-from decoder.engines.whisper.network import Heard
+from decoder.engines.whisper.network import Generated
 from decoder.engines.whisper.pause_alignment import without_pauses
 from decoder.engines.whisper.word_alignment import (
     Spelling,
@@ -21,7 +21,7 @@ from decoder.types import Word
 __all__ = ["final_words", "partial_words", "spell"]
 
 
-def partial_words(heard: Heard, tokenizer: Tokenizer) -> tuple[Word, ...]:
+def partial_words(heard: Generated, tokenizer: Tokenizer) -> tuple[Word, ...]:
     """Return the committed words, and the new ones spread over the sound after them."""
     request = heard.plan.request
     committed = len(request.prefix)
@@ -33,7 +33,7 @@ def partial_words(heard: Heard, tokenizer: Tokenizer) -> tuple[Word, ...]:
 
 
 def final_words(
-    heard: Heard, tokenizer: Tokenizer, path: Sequence[tuple[int, int]], probabilities: Sequence[float]
+    heard: Generated, tokenizer: Tokenizer, path: Sequence[tuple[int, int]], probabilities: Sequence[float]
 ) -> tuple[Word, ...]:
     """Return the words where they were spoken.
 
@@ -49,7 +49,7 @@ def final_words(
     return with_lengths(without_pauses(ordered, request.samples, request.start_sample))
 
 
-def spell(heard: Heard, tokenizer: Tokenizer) -> list[Spelling]:
+def spell(heard: Generated, tokenizer: Tokenizer) -> list[Spelling]:
     """Return the words that the text had to begin with as they are, then the new ones.
 
     Args:

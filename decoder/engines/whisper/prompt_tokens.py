@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from decoder.engine import EngineWork
 from decoder.engines.whisper.batch_plan import CONTEXT_TOKENS, Plan, carried_tokens
-from decoder.engines.whisper.network import Heard, Network
+from decoder.engines.whisper.network import Generated, Network
 from decoder.prompts import is_confirmed, repeats_prompt
 from decoder.types import Word
 
@@ -40,8 +40,8 @@ def without_prompt(plan: Plan, network: Network) -> Plan:
 
 
 def free_of_prompts(
-    heard: Sequence[Heard], network: Network, work: EngineWork, proceed: Callable[[], None]
-) -> list[Heard]:
+    heard: Sequence[Generated], network: Network, work: EngineWork, proceed: Callable[[], None]
+) -> list[Generated]:
     """Return what was heard; where a prompt came back as text that is not in the audio, what is heard without it.
 
     A prompt is text before the audio to Whisper: it goes on from it, and where it hears nothing clear it says it again.
@@ -56,7 +56,7 @@ def free_of_prompts(
     return [_freed(item, network, work, proceed) for item in heard]
 
 
-def _freed(heard: Heard, network: Network, work: EngineWork, proceed: Callable[[], None]) -> Heard:
+def _freed(heard: Generated, network: Network, work: EngineWork, proceed: Callable[[], None]) -> Generated:
     request, text = heard.plan.request, network.text(heard.tokens)
     if not repeats_prompt(text, request.prompt):
         return heard

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from decoder.engines.scripted import ScriptedEngine
-from decoder.engines.upstream.engine import Ask, Surroundings, UpstreamEngine, create
-from decoder.engines.upstream.response_parsing import Heard
+from decoder.engines.upstream.admission import Surroundings
+from decoder.engines.upstream.client import Ask
+from decoder.engines.upstream.engine import UpstreamEngine, create
+from decoder.engines.upstream.response_parsing import Transcription
 from decoder.engines.upstream.retry_policy import Failure, PartialGivesWay, Refusal
 from decoder.settings import EngineSettings, PoolSettings, UpstreamSettings
 from decoder.types import DecodeRequest, EngineBusy, EngineError, Hypothesis, ModelError, RequestKind, Task
@@ -59,7 +61,7 @@ class Scripted:
         if isinstance(self.connects, Failure | Refusal):
             raise _refusal(self.connects)
 
-    async def post(self, ask: Ask, *, on_new_connection: bool) -> Heard:
+    async def post(self, ask: Ask, *, on_new_connection: bool) -> Transcription:
         self.asked.append(ask)
         self.fresh.append(on_new_connection)
         outcome = self.outcomes.popleft() if len(self.outcomes) > 1 else self.outcomes[0]
@@ -67,7 +69,7 @@ class Scripted:
             await self.blocked.wait()
         if isinstance(outcome, Failure | Refusal):
             raise _refusal(outcome)
-        return Heard(outcome)
+        return Transcription(outcome)
 
     async def aclose(self) -> None:
         """Do nothing."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decoder.engines.upstream.response_parsing import Heard, RefusalBody, Spoken, read_answer, read_refusal
+from decoder.engines.upstream.response_parsing import RefusalBody, Spoken, Transcription, read_answer, read_refusal
 from decoder.languages import language_code
 from decoder.settings import ResponseFormat
 
@@ -25,15 +25,15 @@ def verbose(**fields: object) -> bytes:
 
 
 def test_json_has_a_text_without_the_space_before_it() -> None:
-    assert read_answer(b'{"text": " Hello there."}', "json") == Heard("Hello there.")
+    assert read_answer(b'{"text": " Hello there."}', "json") == Transcription("Hello there.")
 
 
 def test_an_empty_text_is_an_answer() -> None:
-    assert read_answer(b'{"text": ""}', "json") == Heard("")
+    assert read_answer(b'{"text": ""}', "json") == Transcription("")
 
 
 def test_plain_text_is_taken_as_it_is() -> None:
-    assert read_answer("Grüße.\n".encode(), "text") == Heard("Grüße.")
+    assert read_answer("Grüße.\n".encode(), "text") == Transcription("Grüße.")
 
 
 def test_verbose_json_has_words_segments_language_and_doubts() -> None:
@@ -46,13 +46,13 @@ def test_verbose_json_has_words_segments_language_and_doubts() -> None:
         ],
     )
 
-    heard = read_answer(body, "verbose_json")
+    transcription = read_answer(body, "verbose_json")
 
-    assert heard.words == (Spoken("Hello", 0.1, 0.5),)
-    assert heard.segments == (Spoken("Hello.", 0.0, 1.5), Spoken("Bye.", 2.0, 3.0))
-    assert heard.language == "de"
-    assert heard.avg_logprob == pytest.approx(-0.3)
-    assert heard.no_speech_probability == pytest.approx(0.2)
+    assert transcription.words == (Spoken("Hello", 0.1, 0.5),)
+    assert transcription.segments == (Spoken("Hello.", 0.0, 1.5), Spoken("Bye.", 2.0, 3.0))
+    assert transcription.language == "de"
+    assert transcription.avg_logprob == pytest.approx(-0.3)
+    assert transcription.no_speech_probability == pytest.approx(0.2)
 
 
 def test_languages_of_newer_models_are_read_too() -> None:
@@ -68,7 +68,7 @@ def test_languages_of_newer_models_are_read_too() -> None:
     ],
 )
 def test_what_is_missing_or_odd_in_verbose_json_is_left_out(fields: dict[str, object]) -> None:
-    assert read_answer(verbose(**fields), "verbose_json") == Heard("Hello.")
+    assert read_answer(verbose(**fields), "verbose_json") == Transcription("Hello.")
 
 
 def test_a_word_that_ends_before_it_begins_has_no_length() -> None:
@@ -77,9 +77,9 @@ def test_a_word_that_ends_before_it_begins_has_no_length() -> None:
 
 
 def test_subrip_has_the_times_of_its_cues() -> None:
-    heard = read_answer(SRT, "srt")
-    assert heard.text == "Hello there, you. Bye."
-    assert heard.segments == (Spoken("Hello there, you.", 0.5, 1.4), Spoken("Bye.", 3602.0, 3603.0))
+    transcription = read_answer(SRT, "srt")
+    assert transcription.text == "Hello there, you. Bye."
+    assert transcription.segments == (Spoken("Hello there, you.", 0.5, 1.4), Spoken("Bye.", 3602.0, 3603.0))
 
 
 def test_webvtt_has_the_times_of_its_cues_without_notes_names_and_tags() -> None:
@@ -93,8 +93,8 @@ def test_a_cue_without_text_is_left_out() -> None:
 
 
 def test_a_file_without_cues_is_an_answer() -> None:
-    assert read_answer(b"", "srt") == Heard("")
-    assert read_answer(b"WEBVTT\n\n", "vtt") == Heard("")
+    assert read_answer(b"", "srt") == Transcription("")
+    assert read_answer(b"WEBVTT\n\n", "vtt") == Transcription("")
 
 
 @pytest.mark.parametrize("response_format", FORMATS)
@@ -130,10 +130,10 @@ def test_what_is_no_answer_is_refused(body: bytes, response_format: ResponseForm
 @given(st.binary(max_size=200), st.sampled_from(FORMATS))
 def test_any_bytes_are_an_answer_or_a_value_error(body: bytes, response_format: ResponseFormat) -> None:
     try:
-        heard = read_answer(body, response_format)
+        transcription = read_answer(body, response_format)
     except ValueError:
         return
-    assert heard.text == heard.text.strip()
+    assert transcription.text == transcription.text.strip()
 
 
 JSON_VALUES = st.recursive(
@@ -151,8 +151,8 @@ RECORDS = st.dictionaries(st.sampled_from(["word", "text", "start", "end", "avg_
     )
 )
 def test_any_json_with_a_text_is_an_answer_whose_times_are_in_order(answer: dict[str, object]) -> None:
-    heard = read_answer(json.dumps(answer).encode(), "verbose_json")
-    assert all(0 <= spoken.start_s <= spoken.end_s for spoken in heard.words + heard.segments)
+    transcription = read_answer(json.dumps(answer).encode(), "verbose_json")
+    assert all(0 <= spoken.start_s <= spoken.end_s for spoken in transcription.words + transcription.segments)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decoder.engines.upstream.response_parsing import Heard, Spoken
+from decoder.engines.upstream.response_parsing import Spoken, Transcription
 from decoder.engines.upstream.word_timing import going_on_from, quietest_sample, voiced_span, words_of
 from decoder.types import Word
 from tests.requests import said, text
@@ -27,7 +27,7 @@ def seconds(word: Word) -> tuple[float, float]:
 def test_words_without_times_are_spread_over_what_is_not_quiet() -> None:
     sound = np.concatenate([silence(1.0), tone(2.0), silence(1.0)])
 
-    words = words_of(Heard("abc def"), sound, s_to_samples(10))
+    words = words_of(Transcription("abc def"), sound, s_to_samples(10))
 
     assert [word.text for word in words] == [" abc", " def"]
     assert [seconds(word) for word in words] == [(11.0, 12.0), (12.0, 13.0)]
@@ -35,28 +35,28 @@ def test_words_without_times_are_spread_over_what_is_not_quiet() -> None:
 
 
 def test_longer_words_take_longer() -> None:
-    short, long = words_of(Heard("a bcdefgh"), tone(1.0), 0)
+    short, long = words_of(Transcription("a bcdefgh"), tone(1.0), 0)
     assert short.end_sample - short.start_sample < (long.end_sample - long.start_sample) / 3
 
 
 def test_words_take_the_times_of_the_segment_they_are_in() -> None:
-    heard = Heard("one two three", segments=(Spoken("one two", 0.0, 1.0), Spoken("three", 2.0, 3.0)))
+    heard = Transcription("one two three", segments=(Spoken("one two", 0.0, 1.0), Spoken("three", 2.0, 3.0)))
     assert [seconds(word) for word in words_of(heard, tone(4.0), 0)] == [(0.0, 0.5), (0.5, 1.0), (2.0, 3.0)]
 
 
 def test_words_that_were_timed_keep_the_spelling_of_the_text() -> None:
-    heard = Heard("Hello, World!", words=(Spoken("hello", 0.5, 1.0), Spoken("world", 1.0, 1.5)))
+    heard = Transcription("Hello, World!", words=(Spoken("hello", 0.5, 1.0), Spoken("world", 1.0, 1.5)))
     words = words_of(heard, tone(2.0), 0)
     assert [(word.text, seconds(word)) for word in words] == [(" Hello,", (0.5, 1.0)), (" World!", (1.0, 1.5))]
 
 
 def test_a_word_that_was_not_timed_lies_between_its_neighbours() -> None:
-    heard = Heard("one two three", words=(Spoken("one", 0.0, 1.0), Spoken("three", 2.0, 3.0)))
+    heard = Transcription("one two three", words=(Spoken("one", 0.0, 1.0), Spoken("three", 2.0, 3.0)))
     assert [seconds(word) for word in words_of(heard, tone(4.0), 0)] == [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]
 
 
 def test_characters_of_chinese_are_words_without_spaces() -> None:
-    words = words_of(Heard("你好,world 吗?"), tone(2.0), 0)
+    words = words_of(Transcription("你好,world 吗?"), tone(2.0), 0)
     assert [word.text for word in words] == ["你", "好,", " world", "吗?"]
 
 
@@ -64,7 +64,7 @@ def test_characters_of_chinese_are_words_without_spaces() -> None:
 def test_words_are_in_order_within_the_sound_and_none_is_lost(
     said_text: str, timed: tuple[Spoken, ...], segments: tuple[Spoken, ...], length: int, start_sample: int
 ) -> None:
-    words = words_of(Heard(said_text, timed, segments), noise(2.0)[:length], start_sample)
+    words = words_of(Transcription(said_text, timed, segments), noise(2.0)[:length], start_sample)
     assert "".join(word.text for word in words).replace(" ", "") == said_text.replace(" ", "")
     assert all(start_sample <= word.start_sample <= word.end_sample <= start_sample + length for word in words)
     assert all(before.end_sample <= after.start_sample for before, after in pairwise(words))

@@ -6,7 +6,8 @@ import pytest
 
 from decoder.engines.whisper.batch_plan import FULL_WINDOW_FRAMES, Before, Plan
 from decoder.engines.whisper.continuation import rest_of, so_far
-from decoder.engines.whisper.network import Encoded, Heard
+from decoder.engines.whisper.encoder_output import Encoded
+from decoder.engines.whisper.network import Generated
 from decoder.types import RequestKind, Word
 from tests.contracts.engines import request
 from tests.sounds import noise
@@ -22,11 +23,11 @@ def heard(
     before: Before | None = None,
     avg_logprob: float = -0.2,
     no_speech_probability: float = 0.1,
-) -> Heard:
+) -> Generated:
     final = request(noise(audio_s), kind=RequestKind.FINAL)
     plan = Plan(0, final, before or Before(), (), (), 5, FULL_WINDOW_FRAMES)
     rest_sample = None if rest_s is None else round(rest_s * 16_000)
-    return Heard(plan, ENCODED, "en", (1, 2, 3), rest_sample, avg_logprob, no_speech_probability)
+    return Generated(plan, ENCODED, "en", (1, 2, 3), rest_sample, avg_logprob, no_speech_probability)
 
 
 @pytest.mark.parametrize(("rest_s", "expected"), [(None, None), (2.0, 32_000), (3.4, 54_400), (3.6, None)])

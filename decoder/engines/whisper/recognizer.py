@@ -1,0 +1,150 @@
+"""Recognises speech: encodes the audio of requests, detects languages, and decodes again where a text is doubtful."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from decoder.engine import EngineWork
+from decoder.engines.whisper.batch_plan import FULL_WINDOW_FRAMES, Plan, runs
+from decoder.engines.whisper.committed_words import keep_promises
+from decoder.engines.whisper.encoder_output import Encoded
+from decoder.engines.whisper.language_detection import SessionLanguages, judge_language
+from decoder.engines.whisper.network import Generated, Network
+from decoder.engines.whisper.prompt_tokens import free_of_prompts, without_prompt
+from decoder.engines.whisper.repetition import is_doubtful, is_loop
+from decoder.engines.whisper.utterance_cache import UtteranceStore
+from decoder.settings import EngineSettings
+
+__all__ = ["Recognizer"]
+
+
+class Recognizer:
+    """Turns plans into texts. Not thread-safe: one call at a time.
+
+    Args:
+        network: for this recognizer alone; its model may be shared.
+        settings: of the engine.
+        utterances: cached state of the utterances in progress; may be shared.
+        work: counts what is computed.
+    """
+
+    def __init__(
+        self, network: Network, settings: EngineSettings, utterances: UtteranceStore, work: EngineWork
+    ) -> None:
+        self._network = network
+        self._settings = settings
+        self._utterances = utterances
+        self._work = work
+
+    def recognize(
+        self,
+        plans: Sequence[Plan],
+        known: Mapping[str, SessionLanguages],
+        learned: dict[str, SessionLanguages],
+        proceed: Callable[[], None],
+    ) -> list[Generated]:
+        """Return the text of each plan, in the order of the plans.
+
+        Args:
+            plans: those of one group next to each other.
+            known: session → what was known about its languages before the batch.
+            learned: session → what is known about its languages now; updated.
+            proceed: called between the steps; an exception from it ends the decode.
+        """
+        encoded = self._encode(plans, proceed)
+        texts = self._generate(plans, encoded, self._languages(plans, encoded, known, learned), proceed)
+        texts = free_of_prompts(self._widened(texts, proceed), self._network, self._work, proceed)
+        return keep_promises(self._reconsidered(texts, proceed), self._network, proceed)
+
+    def _encode(self, plans: Sequence[Plan], proceed: Callable[[], None]) -> list[Encoded]:
+        encoded: dict[int, Encoded] = {}
+        by_length = sorted(range(len(plans)), key=lambda row: plans[row].frames)
+        for first, end in runs([plans[row].frames for row in by_length]):
+            proceed()
+            started_s = time.thread_time()
+            rows, filters = by_length[first:end], self._network.mel_filters
+            log_mels = [self._utterances.window(plans[row].request, filters, plans[row].frames) for row in rows]
+            self._work.features_s += time.thread_time() - started_s
+            encoded.update(zip(rows, self._network.encode(log_mels), strict=True))
+        return [encoded[row] for row in range(len(plans))]
+
+    def _languages(
+        self,
+        plans: Sequence[Plan],
+        encoded: Sequence[Encoded],
+        known: Mapping[str, SessionLanguages],
+        learned: dict[str, SessionLanguages],
+    ) -> list[str]:
+        if not self._network.is_multilingual:
+            return ["en"] * len(plans)
+        detected: dict[int, Mapping[str, float]] = {}
+
+        def detect(row: int) -> Mapping[str, float]:
+            if not detected:  # all at once
+                rows = [row for row, plan in enumerate(plans) if plan.request.language is None]
+                found = self._network.detect_language([encoded[row] for row in rows])
+                detected.update(zip(rows, found, strict=True))
+            return detected[row]
+
+        languages = [""] * len(plans)
+        # In the batch's order, so that a session's later request knows the result of the earlier one.
+        for row in sorted(range(len(plans)), key=lambda row: plans[row].place):
+            request = plans[row].request
+            languages[row] = request.language or ""
+            if request.language is None:
+                session_id = request.session_id
+                session = learned.get(session_id) or known.get(session_id) or SessionLanguages()
+                languages[row], learned[session_id] = judge_language(session, request, partial(detect, row))
+        return languages
+
+    def _generate(
+        self, plans: Sequence[Plan], encoded: Sequence[Encoded], languages: Sequence[str], proceed: Callable[[], None]
+    ) -> list[Generated]:
+        texts: list[Generated] = []
+        for first, end in runs([plan.group for plan in plans]):
+            proceed()
+            temperature = plans[first].request.temperature
+            texts += self._network.generate(plans[first:end], encoded[first:end], languages[first:end], temperature)
+        return texts
+
+    def _widened(self, texts: list[Generated], proceed: Callable[[], None]) -> list[Generated]:
+        """Return the texts, with loops of a trimmed window decoded again in the full one."""
+        loops = [
+            replace(item, plan=replace(item.plan, frames=FULL_WINDOW_FRAMES))
+            for item in texts
+            if item.plan.frames < FULL_WINDOW_FRAMES and self._is_loop(item)
+        ]
+        if not loops:
+            return texts
+        loops.sort(key=lambda item: item.plan.group)
+        plans = [item.plan for item in loops]
+        self._work.redecoded += len(plans)
+        languages = [item.language for item in loops]
+        widened = self._generate(plans, self._encode(plans, proceed), languages, proceed)
+        by_place = {item.plan.place: item for item in widened}
+        return [by_place.get(item.plan.place, item) for item in texts]
+
+    def _reconsidered(self, texts: list[Generated], proceed: Callable[[], None]) -> list[Generated]:
+        """Return the texts, with doubtful finals decoded again at higher temperatures."""
+        return [item if item.plan.is_partial else self._least_doubtful(item, proceed) for item in texts]
+
+    def _least_doubtful(self, first: Generated, proceed: Callable[[], None]) -> Generated:
+        attempts = [first]
+        requested = first.plan.request.temperature
+        plan = without_prompt(first.plan, self._network)  # sampling a doubtful text tends to reproduce the prompt
+        for temperature in (t for t in self._settings.final_temperatures if t > requested):
+            if not self._is_doubtful(attempts[-1]):
+                break
+            proceed()
+            attempts += self._network.generate([plan], [first.encoded], [first.language], temperature)
+            self._work.redecoded += 1
+        if not self._is_doubtful(attempts[-1]):
+            return attempts[-1]
+        return max(attempts, key=lambda item: (not self._is_loop(item), item.avg_logprob or 0.0))
+
+    def _is_loop(self, text: Generated) -> bool:
+        return is_loop(self._network.text(text.tokens), text.tokens, len(text.plan.request.samples))
+
+    def _is_doubtful(self, text: Generated) -> bool:
+        return is_doubtful(self._network.text(text.tokens), text.avg_logprob, text.no_speech_probability)

@@ -1,0 +1,87 @@
+"""Plans the decode of one request: its window, its prompt and the committed words that its text begins with."""
+
+from decoder.audio_checks import refused_audio
+from decoder.engines.whisper.batch_plan import Before, Plan, Window, token_limit, window_frames
+from decoder.engines.whisper.network import Network
+from decoder.engines.whisper.prompt_tokens import context_of
+from decoder.engines.whisper.utterance_cache import UtteranceStore
+from decoder.settings import EngineSettings
+from decoder.truncation import carried_on
+from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind, Task, Word
+
+__all__ = ["RequestPlanner", "hypothesis_of"]
+
+
+class RequestPlanner:
+    """Turns requests into plans.
+
+    Args:
+        network: whose vocabulary and languages the plans use.
+        settings: of the engine.
+        utterances: cached state of the utterances in progress.
+    """
+
+    def __init__(self, network: Network, settings: EngineSettings, utterances: UtteranceStore) -> None:
+        self._network = network
+        self._settings = settings
+        self._utterances = utterances
+
+    def plan(self, place: int, request: DecodeRequest) -> Plan | Hypothesis | EngineError:
+        """Return the plan of a request, or its answer where there is nothing to decode or it is invalid.
+
+        Args:
+            place: of the request in its batch.
+            request: of any kind.
+        """
+        error = refused_audio(request.samples)
+        if error is not None:
+            return error
+        if request.task is Task.TRANSLATE and not self._network.is_multilingual:
+            return EngineFailed("task translate: this model is monolingual and only transcribes")
+        language = request.language
+        if language is not None and language not in self._network.languages:
+            return EngineFailed(
+                f"language {language!r} is not supported: expected one of {', '.join(self._network.languages)}"
+            )
+        if len(request.samples) == 0:
+            return hypothesis_of(request, words=request.forced, language=language)
+        is_partial = request.kind is RequestKind.PARTIAL
+        window = self.window(request)
+        cuts = is_partial and window == "trimmed"
+        before, request = carried_on(request, self._utterances.cut(request) if cuts else None)
+        try:
+            context = context_of(request.prompt, before, self._network)
+            prefix = tuple(self._network.tokens(word.text) for word in request.forced)
+        except (TypeError, ValueError) as text_error:  # lone surrogates
+            return EngineFailed(f"invalid text in prompt or prefix: {text_error}")
+        if sum(map(len, prefix)) >= token_limit(len(request.samples)):  # no room for another word
+            return hypothesis_of(request, words=before + request.forced, language=language)
+        beam_size = 1 if is_partial else self._settings.final_beam_size
+        frames = window_frames(len(request.samples), window)
+        return Plan(place, request, Before(before), context, prefix, beam_size, frames)
+
+    def window(self, request: DecodeRequest) -> Window:
+        """Return the window that a request is decoded in."""
+        settings = self._settings
+        if request.kind is RequestKind.PARTIAL:
+            return settings.partial_window
+        return settings.hasty_final_window if request.in_haste else settings.final_window
+
+
+def hypothesis_of(
+    request: DecodeRequest,
+    words: tuple[Word, ...],
+    language: str | None,
+    avg_logprob: float | None = None,
+    no_speech_probability: float | None = None,
+) -> Hypothesis:
+    """Return the hypothesis that answers a request."""
+    return Hypothesis(
+        request.session_id,
+        request.utterance_id,
+        request.revision,
+        words,
+        language=language,
+        avg_logprob=avg_logprob,
+        no_speech_probability=no_speech_probability,
+    )
