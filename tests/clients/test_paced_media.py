@@ -41,7 +41,7 @@ def test_a_file_cut_short_gives_the_audio_that_is_left(tmp_path: Path) -> None:
 
 def test_a_video_without_audio_is_refused(tmp_path: Path) -> None:
     (tmp_path / "silent.mp4").write_bytes(video(sound_s=None))
-    with pytest.raises(MediaError, match="no (sound|audio) track"):
+    with pytest.raises(MediaError, match=r"no (sound|audio) track"):
         MediaFile(str(tmp_path / "silent.mp4"))
 
 
