@@ -1,4 +1,4 @@
-"""What `transcribe` writes: captions in a file format, while they come."""
+"""Writers of captions in file formats, while the captions arrive."""
 
 import os
 import sys
@@ -11,11 +11,12 @@ from typing import Protocol, TextIO
 from gateway.captions.subtitles import VTT_HEADER, srt_block, to_json, vtt_block
 from gateway.wire import Cue, CueEvent, CueState, Final, LivecueError, OfChannel, ServerEvent
 from gateway.wire.native.codec import NativeCodec
+from gateway.wire.server_events import without_channel
 
 __all__ = ["GAP_TEXT", "Output", "OutputFailed", "OutputFormat", "open_output", "opened"]
 
 GAP_TEXT = "[missing]"
-"""Stands where an utterance got no words."""
+"""Replaces the text of an utterance that failed."""
 
 
 class OutputFailed(LivecueError):
@@ -25,7 +26,7 @@ class OutputFailed(LivecueError):
 
 
 class OutputFormat(StrEnum):
-    """The formats there are."""
+    """The output formats."""
 
     SRT = "srt"
     VTT = "vtt"
@@ -38,24 +39,24 @@ class Output(Protocol):
     """Writes a session's captions to a file."""
 
     def event(self, event: ServerEvent) -> None:
-        """Write what the event adds."""
+        """Write the text that the event adds."""
         ...
 
     def close(self) -> None:
-        """Write what only the end can; the file stays open."""
+        """Write the end of the document; the file stays open."""
         ...
 
 
 class _Cues:
-    """Picks the cues that are written: final ones, and one for each utterance that got no words."""
+    """Selects the cues to write: final ones, and one for each failed utterance."""
 
     def __init__(self) -> None:
         self._end_sample = 0
-        """Of the cue before."""
+        """End of the previous cue."""
 
     def of(self, event: ServerEvent) -> Cue | None:
-        """Return the cue that the event makes final; None for most events, and for a cue that has no text left."""
-        match _told(event):
+        """Return the cue that the event completes; None for other events and for a cue without text."""
+        match without_channel(event):
             case CueEvent(cue=cue) if cue.state is CueState.FINAL and cue.lines:
                 self._end_sample = cue.end_sample
                 return cue
@@ -98,13 +99,13 @@ class _Vtt:
 
 
 class _Text:
-    """One utterance a line."""
+    """One utterance per line."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
 
     def event(self, event: ServerEvent) -> None:
-        inner = _told(event)
+        inner = without_channel(event)
         if isinstance(inner, Final) and (inner.text or inner.error):
             _write(self._file, f"{inner.text} {GAP_TEXT if inner.error else ''}".strip() + "\n")
 
@@ -129,7 +130,7 @@ class _Json:
 
 
 class _JsonLines:
-    """Every event as the native dialect has it, one a line."""
+    """Every event as in the native dialect, one per line."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -137,7 +138,7 @@ class _JsonLines:
 
     def event(self, event: ServerEvent) -> None:
         channel = f'"channel":{event.channel},' if isinstance(event, OfChannel) else ""
-        for message in self._codec.send(_told(event)):
+        for message in self._codec.send(without_channel(event)):
             _write(self._file, f"{{{channel}{str(message)[1:]}\n")
 
     def close(self) -> None:
@@ -158,10 +159,10 @@ def open_output(output_format: OutputFormat, file: TextIO) -> Output:
 
 @contextmanager
 def opened(path: Path | None) -> Iterator[TextIO]:
-    """Open a file to write captions to, and make its folder; None: standard output.
+    """Open a file for captions, and create its folder; None: standard output.
 
     Raises:
-        OutputFailed: it cannot be opened, or what was written cannot be kept.
+        OutputFailed: it cannot be opened.
     """
     if path is None:
         yield sys.stdout
@@ -174,34 +175,29 @@ def opened(path: Path | None) -> Iterator[TextIO]:
     try:
         yield file
     finally:
-        with suppress(OSError):  # each caption was flushed, and its failure raised
+        with suppress(OSError):  # each caption was flushed when written, so that errors were raised then
             file.close()
-
-
-def _told(event: ServerEvent) -> ServerEvent:
-    """Return what is said, of whichever channel."""
-    return event.event if isinstance(event, OfChannel) else event
 
 
 def _write(file: TextIO, text: str) -> None:
     """Write and flush, so that a reader following the file sees each caption at once.
 
     Raises:
-        OutputFailed: the disk is full, or nobody reads any more.
+        OutputFailed: the disk is full, or the pipe is closed.
     """
     try:
         file.write(text)
         file.flush()
     except BrokenPipeError as error:
-        _give_up_standard_output()
-        raise OutputFailed("nobody reads standard output any more") from error
+        _discard_standard_output()
+        raise OutputFailed("standard output was closed") from error
     except OSError as error:
         if file is sys.stdout:
-            _give_up_standard_output()
+            _discard_standard_output()
         raise OutputFailed(f"{file.name}: {error.strerror}") from error
 
 
-def _give_up_standard_output() -> None:
-    """Let Python flush nothing at exit, where it would complain once more."""
+def _discard_standard_output() -> None:
+    """Prevent Python from flushing at exit, which would report the error again."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -21,26 +21,25 @@ Connection = ObjectStream[str | bytes]
 """Messages to and from a gateway; `receive` raises `anyio.EndOfStream` once it has closed."""
 
 Connect = Callable[[], AbstractAsyncContextManager[Connection]]
-"""Opens a connection for as long as a block lasts; what it raises is a `ConnectionFailed`."""
+"""Opens a connection for the duration of a block; raises `ConnectionFailed`."""
 
 _STREAM_PATH = "/v1/stream"
 
 _MAX_BODY_CHARS = 300
-"""Of a refusal's body, shown to the user."""
+"""Length of a refusal's body in messages to the user."""
 
 _PING_S, _PONG_S = 5.0, 20.0
-"""A connection that is dead without a word is noticed within the sum, well before a gateway gives its session up."""
-
+"""A dead connection is detected within the sum, well before a gateway drops its session."""
 
 _CLOSE_S = 1.0
-"""A gateway answers a goodbye at once; what it still says is not waited for."""
+"""A gateway answers a close frame at once; later messages are not awaited."""
 
 
 class ConnectionFailed(LivecueError):
-    """The gateway cannot be reached, or refuses.
+    """The gateway cannot be reached, or refuses the connection.
 
     Attributes:
-        status: of the HTTP response by which it refuses; None: it gave none.
+        status: of the HTTP response that refused it; None: there was no response.
     """
 
     code = "connection_failed"
@@ -51,13 +50,13 @@ class ConnectionFailed(LivecueError):
 
     @property
     def may_pass(self) -> bool:
-        """Whether another attempt may succeed: a gateway that is full, or starts behind a proxy, says 5xx."""
+        """Whether a retry may succeed: a gateway that is full, or starting behind a proxy, answers 5xx."""
         busy = HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT
         return self.status is None or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.status in busy
 
 
 class Goodbye(anyio.EndOfStream):
-    """The gateway has closed the connection because there is nothing more to say."""
+    """The gateway closed the connection normally: no message follows."""
 
 
 class _WebSocketStream(ObjectStream[str | bytes]):
@@ -78,7 +77,7 @@ class _WebSocketStream(ObjectStream[str | bytes]):
             raise anyio.BrokenResourceError from error
 
     async def send_eof(self) -> None:
-        raise NotImplementedError("a WebSocket closes both ways at once")
+        raise NotImplementedError("a WebSocket closes both directions at once")
 
     async def aclose(self) -> None:
         await self._websocket.close()
@@ -86,20 +85,20 @@ class _WebSocketStream(ObjectStream[str | bytes]):
 
 @asynccontextmanager
 async def connect(url: str, api_key: str | None = None) -> AsyncIterator[Connection]:
-    """Connect to a gateway for as long as the block lasts.
+    """Connect to a gateway for the duration of the block.
 
     Args:
-        url: `ws://HOST:PORT`, with or without a path; `http` and `https` are taken for `ws` and `wss`.
+        url: `ws://HOST:PORT`, with or without a path; `http` and `https` mean `ws` and `wss`.
         api_key: sent as a bearer token.
 
     Raises:
         ConnectionFailed: it cannot be reached, or refuses; the message says why.
     """
     address = _stream_url(url)
-    shown = address.partition("?")[0]  # what follows may hold a token
+    displayed = address.partition("?")[0]  # the query may hold a token
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     try:
-        # sound does not compress, and the gateway would decline
+        # audio does not compress, and the gateway would decline
         websocket = await websocket_connect(
             address,
             additional_headers=headers,
@@ -110,15 +109,15 @@ async def connect(url: str, api_key: str | None = None) -> AsyncIterator[Connect
         )
     except InvalidStatus as error:
         status, reason = error.response.status_code, reason_of(error.response.body or b"")
-        raise ConnectionFailed(f"{shown} refuses with HTTP {status}: {reason}", status) from error
+        raise ConnectionFailed(f"{displayed} refused the connection with HTTP {status}: {reason}", status) from error
     except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as error:
-        raise ConnectionFailed(f"{shown} cannot be reached: {error}") from error
+        raise ConnectionFailed(f"{displayed} cannot be reached: {error}") from error
     async with websocket:
         yield _WebSocketStream(websocket)
 
 
 def reason_of(body: bytes) -> str:
-    """Return what a refusal's body says for people: the message of a gateway's error, or else how the body begins."""
+    """Return the error message in a refusal's body, or the start of the body if it has none."""
     text = body.decode(errors="replace")[:_MAX_BODY_CHARS]
     try:
         return str(json.loads(body)["error"]["message"])

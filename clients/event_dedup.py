@@ -1,4 +1,4 @@
-"""What of a session's events is new to a client that has lost and found the connection. PURE."""
+"""Deduplication of a session's events after a lost connection. PURE."""
 
 from gateway.wire import (
     CueEvent,
@@ -19,10 +19,10 @@ __all__ = ["EventDeduplicator"]
 
 
 class EventDeduplicator:
-    """Tells the events that are to be shown from those that have been.
+    """Distinguishes new events from repeated ones.
 
-    Their numbers would do, were it not for a gateway that is killed: of what it said in its last moment it knows
-    nothing afterwards, and says it again under another number. So an utterance has one final, and nothing after it.
+    Sequence numbers alone do not suffice: a gateway that was killed has not recorded its last events, and sends them
+    again under other numbers. So each utterance also has only one final, and no event after it.
     """
 
     def __init__(self) -> None:
@@ -30,28 +30,28 @@ class EventDeduplicator:
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        """Forget the session: another one begins. Flushes that have not been answered still may be."""
+        """Reset for a new session. Outstanding flushes may still be answered."""
         self.seq = 0
-        """Number of the newest event."""
+        """Sequence number of the newest event."""
         self._is_ready = False
         self._started = self._ended = self._final = -1
-        """The newest utterance of which that has been seen."""
+        """The newest utterance with that event."""
         self._final_cues: set[str] = set()
-        """Of the utterance whose final comes next: utterances speak one after the other."""
+        """Of the utterance whose final is next: utterances are emitted one after the other."""
 
     def expect(self, flush_id: str) -> None:
-        """Let a flush of that id be answered, once."""
+        """Accept one answer to the flush with that id."""
         self._flushes.append(flush_id)
 
     def is_new(self, event: ServerEvent) -> bool:
-        """Return whether an event is to be shown, and note that it has been."""
+        """Return whether an event is new, and record it."""
         assert not isinstance(event, Partial | DialectMessage | OfChannel), "the native dialect has no such messages"
         if isinstance(event, Ready):
             was_ready, self._is_ready = self._is_ready, True
             self.seq = max(self.seq, event.seq)
             return not was_ready
         if event.seq <= self.seq:
-            return isinstance(event, Error) and event.fatal  # a refusal is no part of the session
+            return isinstance(event, Error) and event.fatal  # a refusal is not part of the session
         self.seq = event.seq
         match event:
             case SpeechStarted(utterance_id=utterance_id):

@@ -1,4 +1,4 @@
-"""Ctrl-C ends the audio, and not the captions that are still to come of it."""
+"""Ctrl-C ends the audio, but not the captions that are still outstanding."""
 
 import signal
 import sys
@@ -15,7 +15,7 @@ async def interruptible() -> AsyncIterator[anyio.Event]:
     """Yield an event that the first Ctrl-C sets. The second ends the block.
 
     Raises:
-        KeyboardInterrupt: the second one has come.
+        KeyboardInterrupt: on the second Ctrl-C.
     """
     has_ended, at_once = anyio.Event(), False
 
@@ -29,7 +29,7 @@ async def interruptible() -> AsyncIterator[anyio.Event]:
                 has_ended.set()
 
     async with anyio.create_task_group() as tasks:
-        if sys.platform != "win32":  # whose event loop has no such signals
+        if sys.platform != "win32":  # its event loop does not support signals
             tasks.start_soon(watch)
         yield has_ended
         tasks.cancel_scope.cancel()
@@ -38,7 +38,7 @@ async def interruptible() -> AsyncIterator[anyio.Event]:
 
 
 async def until(has_ended: anyio.Event, audio: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
-    """Yield audio until the event is set; then what comes next is left out."""
+    """Yield audio until the event is set, and drop the rest."""
     async for data in audio:
         if has_ended.is_set():
             return

@@ -1,4 +1,4 @@
-"""Which files are transcribed, and where their captions go; decided before any is opened."""
+"""The files to transcribe and the destinations of their captions, planned before any is opened."""
 
 import os
 import sys
@@ -62,11 +62,11 @@ _MEDIA_SUFFIXES = frozenset(
         ".wv",
     ]
 )
-"""Of the files that are taken in a folder. One that is named itself may be called anything."""
+"""Of the files that are transcribed in a folder; a file named explicitly may have any suffix."""
 
 
 class TargetRefused(LivecueError):
-    """What is asked of the command line cannot be done with these files."""
+    """The sources and the destination of a command do not fit together."""
 
     code = "target_refused"
 
@@ -77,8 +77,8 @@ class Job:
 
     Attributes:
         source: its path, or `-` for standard input.
-        output: where its captions go; None: to standard output.
-        format: how they are written.
+        output: file for its captions; None: standard output.
+        format: of the captions.
     """
 
     source: str
@@ -87,29 +87,29 @@ class Job:
 
 
 def plan(sources: Sequence[str], output: Path | None, output_format: OutputFormat | None) -> list[Job]:
-    """Return what there is to do, in the order given; files of a folder by name.
+    """Return the jobs in the order of the sources; files of a folder are ordered by name.
 
     Args:
         sources: paths of files and folders, or `-`.
-        output: a file, or a folder, which several recordings need; None: standard output.
-        output_format: None: the one that the name of `output` says, else plain text.
+        output: a file, or a folder, which several recordings require; None: standard output.
+        output_format: None: by the suffix of `output`, else plain text.
 
     Raises:
-        TargetRefused: a file is missing, or the captions would not be where they are expected, or over a recording.
+        TargetRefused: a file is missing, or the destination is ambiguous or would overwrite a recording.
     """
     found = [pair for source in sources for pair in _found(source)]
     is_folder = output is not None and (output.is_dir() or len(found) > 1 or Path(sources[0]).is_dir())
     if len(found) > 1 and output is None:
-        raise TargetRefused(f"{len(found)} recordings: say with -o FOLDER where their captions go")
+        raise TargetRefused(f"{len(found)} recordings: expected -o FOLDER for their captions")
     if is_folder and output is not None:
         if output.exists() and not output.is_dir():
-            raise TargetRefused(f"--output {output}: a file; {len(found)} recordings need a folder")
+            raise TargetRefused(f"--output {output} is a file: expected a folder for {len(found)} recordings")
         chosen = output_format or OutputFormat.TXT
         paths = _paths_in(output, [name for _, name in found], chosen)
         jobs = [Job(source, path, chosen) for (source, _), path in zip(found, paths, strict=True)]
     else:
         if output is not None and not output.parent.is_dir():
-            raise TargetRefused(f"--output {output}: there is no folder {output.parent}")
+            raise TargetRefused(f"--output {output}: no such folder {output.parent}")
         jobs = [Job(source, output, _format_of(output, output_format)) for source, _ in found]
     for job in jobs:
         _refuse_overwriting(job, [source for source, _ in found])
@@ -117,7 +117,7 @@ def plan(sources: Sequence[str], output: Path | None, output_format: OutputForma
 
 
 def _found(source: str) -> list[tuple[str, Path]]:
-    """Return the recordings of an argument, each with the name by which its captions are called."""
+    """Return the recordings of an argument, each with the name for its captions."""
     path = Path(source)
     if not path.is_dir():
         return [(source, Path("captions" if source == STANDARD_INPUT else path.name))]
@@ -128,13 +128,13 @@ def _found(source: str) -> list[tuple[str, Path]]:
 
 
 def _paths_in(folder: Path, names: Sequence[Path], output_format: OutputFormat) -> list[Path]:
-    """Return `talk.srt` for talk.mp4, and `talk.mp4.srt` where there is a talk.wav too."""
+    """Return `talk.srt` for talk.mp4, or `talk.mp4.srt` if there is also a talk.wav."""
     counts = Counter(name.with_suffix("") for name in names)
     bases = [name.with_suffix("") if counts[name.with_suffix("")] == 1 else name for name in names]
     paths = [folder / f"{base}.{output_format}" for base in bases]
-    doubled = [path for path, count in Counter(paths).items() if count > 1]
-    if doubled:
-        raise TargetRefused(f"--output {folder}: {doubled[0]} would hold the captions of two recordings")
+    duplicates = [path for path, count in Counter(paths).items() if count > 1]
+    if duplicates:
+        raise TargetRefused(f"--output {folder}: {duplicates[0]} would hold the captions of two recordings")
     return paths
 
 
@@ -143,21 +143,21 @@ def _format_of(output: Path | None, wanted: OutputFormat | None) -> OutputFormat
     named = next((known for known in OutputFormat if suffix == f".{known}"), None)
     if wanted is None and named is None and suffix:
         known = ", ".join(f".{known}" for known in OutputFormat)
-        raise TargetRefused(f"--output {output}: allowed are {known}, or another name with --format")
+        raise TargetRefused(f"--output {output}: expected one of {known}, or --format for another suffix")
     if wanted is not None and named is not None and wanted is not named:
-        raise TargetRefused(f"--output {output} --format {wanted}: they contradict each other; leave one out")
+        raise TargetRefused(f"--output {output} --format {wanted}: suffix and format contradict each other; omit one")
     return wanted or named or OutputFormat.TXT
 
 
 def _refuse_overwriting(job: Job, sources: Sequence[str]) -> None:
-    """See that the captions go over no recording, be it by another name or through a link."""
+    """Refuse to overwrite a recording, even under another name or through a link."""
     if job.output is None or not job.output.exists():
         return
-    there = job.output.stat()
+    existing = job.output.stat()
     for source in sources:
         try:
             status = os.fstat(sys.stdin.fileno()) if source == STANDARD_INPUT else Path(source).stat()
-        except OSError:  # it is not there, or has no descriptor
+        except OSError:  # the source does not exist, or has no descriptor
             continue
-        if os.path.samestat(there, status):
-            raise TargetRefused(f"--output {job.output}: that is the recording itself ({source})")
+        if os.path.samestat(existing, status):
+            raise TargetRefused(f"--output {job.output}: would overwrite the recording {source}")

@@ -1,4 +1,4 @@
-"""Sound from files: any container PyAV opens, decoded to what a gateway takes, at any pace."""
+"""Audio from files: any container that PyAV opens, decoded for the gateway, at any speed."""
 
 import sys
 import time
@@ -17,10 +17,10 @@ from vad.media_file import Media, MediaError
 __all__ = ["MEDIA_FORMAT", "MediaError", "MediaFile", "paced"]
 
 MEDIA_FORMAT = AudioFormat(Encoding.PCM_S16LE, SAMPLE_RATE_HZ, 1)
-"""What a media file is decoded to."""
+"""The format that media files are decoded to."""
 
 _FRAME_S = 0.1
-"""Sound in one message: the usual of live clients."""
+"""Audio in one message, as is usual for live clients."""
 
 
 class MediaFile:
@@ -28,10 +28,10 @@ class MediaFile:
 
     Args:
         source: its path, or `-` for standard input.
-        track: which one, counted from 1; None: the one that the file says is played by default.
+        track: its number, from 1; None: the default track of the file.
 
     Raises:
-        MediaError: it cannot be opened, or has no sound, or no such track.
+        MediaError: it cannot be opened, or has no audio, or no such track.
     """
 
     def __init__(self, source: str, track: int | None = None) -> None:
@@ -42,12 +42,12 @@ class MediaFile:
 
     @property
     def broken_packets(self) -> int:
-        """Pieces that could not be decoded and were left out."""
+        """Number of packets that could not be decoded and were skipped."""
         return self._media.broken_packets
 
     @property
     def duration_s(self) -> float | None:
-        """Length in seconds as the container claims it; None where it does not say."""
+        """Duration in seconds that the container states; None if it does not."""
         return self._media.duration_s
 
     def __enter__(self) -> "MediaFile":
@@ -59,32 +59,32 @@ class MediaFile:
         self._opened.close()
 
     def frames(self) -> Iterator[bytes]:
-        """Yield the sound in `MEDIA_FORMAT`, 100 ms at a time; the last piece may be shorter.
+        """Yield the audio in `MEDIA_FORMAT`, 100 ms at a time; the last frame may be shorter.
 
-        What is broken in between is left out and counted in `broken_packets`.
+        Broken packets are skipped and counted in `broken_packets`.
 
         Raises:
-            MediaError: all of it is broken.
+            MediaError: all packets are broken.
         """
         return self._media.blocks(_FRAME_S)
 
 
 def _open(source: str) -> BinaryIO:
     if not Path(source).is_file():
-        raise MediaError(f"{source}: there is no such file")
+        raise MediaError(f"{source}: no such file")
     try:
         return Path(source).open("rb")
     except OSError as error:
-        raise MediaError(f"{source}: it cannot be opened ({error.strerror})") from error
+        raise MediaError(f"{source}: cannot be opened ({error.strerror})") from error
 
 
 async def paced(frames: Iterator[bytes], speed: float | None) -> AsyncIterator[bytes]:
     """Yield frames when they are due, decoding them off the event loop.
 
     Args:
-        frames: pieces of 100 ms.
-        speed: times real time; None: as fast as they are taken. Frame k is due k times 0.1 s after the first at speed
-            1, whenever the one before was taken, so a stall does not slow the whole stream down.
+        frames: of 100 ms each.
+        speed: multiple of real time; None: as fast as they are consumed. At speed 1, frame k is due k times 0.1 s after
+            the first, whenever the one before was consumed, so a stall does not delay the rest of the stream.
     """
     begin_s = time.monotonic()
     count = 0

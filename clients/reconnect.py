@@ -1,4 +1,4 @@
-"""When a client that has lost the connection tries again, and when it gives up."""
+"""Retries with back-off after a lost connection."""
 
 import random
 import time
@@ -14,24 +14,25 @@ __all__ = ["BackOff", "Change", "Outage"]
 
 
 class Change(StrEnum):
-    """What a user is told of the connection."""
+    """Changes of the connection, as messages to the user."""
 
-    LOST = "the connection was lost; trying again"
-    BACK = "the connection is back"
-    ANEW = "the session is gone; a new one begins, and its times at 0"
+    LOST = "the connection was lost; reconnecting"
+    BACK = "the connection was restored"
+    ANEW = "the session was lost; a new one begins, with times from 0"
 
 
 @dataclass(frozen=True, slots=True)
 class BackOff:
-    """How long a client waits, and for what.
+    """Timing of retries.
 
     Attributes:
-        first_s: before the first attempt.
+        first_s: wait before the first retry.
         longest_s: each wait is twice the one before, up to this.
-        give_up_s: without a connection for so long, no other attempt is made. Twice the time that a gateway keeps a
-            session by default: it may notice the loss much later than the client.
+        give_up_s: time without a connection after which retries end. Twice the time that a gateway keeps a session by
+            default, because it may detect the loss much later than the client.
         clock, sleep: in seconds.
-        jitter: 0 to 1, by how much of its half a wait is shortened, so that not all clients of a gateway come at once.
+        jitter: returns 0 to 1, the share of half a wait by which it is shortened, so that the clients of a gateway
+            do not reconnect all at once.
     """
 
     first_s: float = 0.25
@@ -39,15 +40,15 @@ class BackOff:
     give_up_s: float = 120.0
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
-    jitter: Callable[[], float] = random.random  # it only spreads attempts
+    jitter: Callable[[], float] = random.random  # it only spreads the retries
 
 
 class Outage:
-    """The time without a connection.
+    """The state of the retries.
 
     Args:
-        back_off: how long to wait.
-        on_change: called when the connection is lost, and when it is back.
+        back_off: timing of the retries.
+        on_change: called when the connection is lost, and when it is restored.
     """
 
     def __init__(self, back_off: BackOff, on_change: Callable[[Change], None]) -> None:
@@ -58,13 +59,13 @@ class Outage:
         self._wait_s = back_off.first_s
 
     async def wait(self, failure: ConnectionFailed) -> None:
-        """Return when it is time for another attempt.
+        """Wait until the next retry.
 
         Args:
-            failure: of the attempt before, or of the connection.
+            failure: of the previous attempt, or of the connection.
 
         Raises:
-            ConnectionFailed: it is time to give up.
+            ConnectionFailed: there was no connection for `give_up_s`.
         """
         back_off = self._back_off
         if not self._is_lost:
@@ -73,17 +74,17 @@ class Outage:
         if self._since_s is None:
             self._since_s = back_off.clock()
         if back_off.clock() - self._since_s > back_off.give_up_s:
-            raise ConnectionFailed(f"given up after {back_off.give_up_s:g} s: {failure}") from failure
+            raise ConnectionFailed(f"no connection for {back_off.give_up_s:g} s: {failure}") from failure
         await back_off.sleep(self._wait_s * (1 - back_off.jitter() / 2))
         self._wait_s = min(2 * self._wait_s, back_off.longest_s)
 
     def back(self) -> None:
-        """Note that there is a connection."""
+        """Handle a successful connection."""
         self._since_s = None
         if self._is_lost:
             self._is_lost = False
             self._on_change(Change.BACK)
 
     def progress(self) -> None:
-        """Note that the connection is of use: after it is lost again, the first wait is short."""
+        """Reset the back-off, as the connection delivers events."""
         self._wait_s = self._back_off.first_s

@@ -1,4 +1,4 @@
-"""What a client has said of its sound and may have to say again, and what it has yet to say. PURE."""
+"""Buffer of the client's audio and controls: sent but kept for a resume, and still unsent. PURE."""
 
 from collections import deque
 from math import inf
@@ -8,22 +8,22 @@ from gateway.wire import Audio, AudioFormat, Flush, ProtocolError, Stop
 __all__ = ["KEPT_S", "ReplayBuffer"]
 
 KEPT_S = 23.0
-"""Sound kept from before what the newest ack calls processed: a gateway that was restarted goes back so far, two eras
-of the detector and what may still begin an utterance. docs/protocol.md says so."""
+"""Audio kept from before what the newest ack calls processed: a restarted gateway rewinds by that much, two eras of the
+detector and what may still begin an utterance (docs/protocol.md)."""
 
 _PIECE_S = 1.0
-"""Of sound in one message, at most: 0.4 MB in the widest format, where a gateway takes 1 MiB."""
+"""Maximum audio in one message: 0.4 MB in the widest format; a gateway accepts 1 MiB."""
 
 
 class ReplayBuffer:
-    """The sound of a session and the controls among it: what has been sent and is kept, then what is yet to be sent.
+    """The audio of a session with its controls: a sent part that is kept, then an unsent part.
 
-    Sound is counted from the session's first byte on, and taken up again only between two sample frames. A flush or
-    stop that has been sent is sent again with the sound around it: whether it arrived is not known.
+    Audio is counted from the session's first byte, and resumed only between two sample frames. A flush or stop that was
+    sent is sent again together with the audio around it, as it may not have arrived.
 
     Args:
-        audio: the sound's format.
-        limit_s: sound kept at most; of more, the oldest is dropped. None: all that is not acknowledged is kept.
+        audio: format of the audio.
+        limit_s: maximum audio to keep; beyond it, the oldest is dropped. None: all unacknowledged audio is kept.
     """
 
     def __init__(self, audio: AudioFormat, limit_s: float | None = None) -> None:
@@ -33,9 +33,9 @@ class ReplayBuffer:
         self._sent: deque[Audio | Flush | Stop] = deque()
         self._unsent: deque[Audio | Flush | Stop] = deque()
         self._held = 0
-        """The first byte held; beyond the next one to be sent, that one has been dropped."""
+        """The first byte held; if beyond the next one to send, unsent audio has been dropped."""
         self._next = 0
-        """The next byte to be sent."""
+        """The next byte to send."""
         self._end = 0
         self._processed = 0
 
@@ -46,57 +46,57 @@ class ReplayBuffer:
 
     @property
     def sent_ahead_s(self) -> float:
-        """Sound that has been sent and is unanswered, in seconds; what has been dropped does not count."""
+        """Audio that was sent and is unanswered, in seconds; dropped audio does not count."""
         return (self._next - max(self._processed, self._held)) / self._bytes_per_second
 
     @property
     def unanswered_s(self) -> float:
-        """The same, with what is yet to be sent."""
+        """The same, including unsent audio."""
         return (self._end - max(self._processed, self._held)) / self._bytes_per_second
 
     @property
     def has_gap(self) -> bool:
-        """Whether sound that was yet to be sent has been dropped: only a resume can go on."""
+        """Whether unsent audio has been dropped; only a resume can continue then."""
         return self._held > self._next
 
-    def add(self, said: Audio | Flush | Stop) -> None:
-        """Append what is said next; sound may be cut anywhere."""
-        if not isinstance(said, Audio):
-            self._unsent.append(said)
+    def add(self, item: Audio | Flush | Stop) -> None:
+        """Append audio, cut anywhere, or a control."""
+        if not isinstance(item, Audio):
+            self._unsent.append(item)
             return
         piece_bytes = round(_PIECE_S * self._bytes_per_second)
-        for start in range(0, len(said.data), piece_bytes):
-            self._unsent.append(Audio(said.data[start : start + piece_bytes]))
-        self._end += len(said.data)
+        for start in range(0, len(item.data), piece_bytes):
+            self._unsent.append(Audio(item.data[start : start + piece_bytes]))
+        self._end += len(item.data)
         while self._end - self._held > self._limit_bytes:
             self._drop_oldest()
 
     def take(self) -> Audio | Flush | Stop | None:
-        """Return what is to be sent next, and count it as sent; None: there is nothing yet, or `has_gap`."""
+        """Return the next item to send, and count it as sent; None: there is none yet, or `has_gap`."""
         if not self._unsent or self.has_gap:
             return None
-        said = self._unsent.popleft()
-        self._sent.append(said)
-        self._next += _bytes(said)
-        return said
+        item = self._unsent.popleft()
+        self._sent.append(item)
+        self._next += _bytes(item)
+        return item
 
     def acked(self, processed_samples: int) -> None:
-        """Forget what lies more than 23 s before sound that has been answered."""
+        """Discard audio more than 23 s before the last answered sample."""
         self._processed = processed_samples * self._frame_bytes
         kept = self._processed - KEPT_S * self._bytes_per_second
         while self._sent and self._held + _bytes(self._sent[0]) < kept:
             self._held += _bytes(self._sent.popleft())
 
     def go_on_from(self, next_sample: int) -> None:
-        """Take back what lies from there on: it is to be sent again. Where it has been dropped, there is a gap.
+        """Rewind to a sample frame, so that the audio from there on is sent again; dropped audio leaves a gap.
 
         Raises:
-            ProtocolError: there is no such sound yet.
+            ProtocolError: it is beyond the end of the audio.
         """
         begin = next_sample * self._frame_bytes
         if begin > self._end:
             last = self._end // self._frame_bytes
-            raise ProtocolError(f"the gateway asks for sample frame {next_sample} where there are {last}")
+            raise ProtocolError(f"the gateway requested sample frame {next_sample}: expected at most {last}")
         self._next = max(self._next, self._held)
         while self._sent and (self._next > begin or self._next - _bytes(self._sent[-1]) >= begin):
             self._take_back(self._sent.pop())
@@ -106,34 +106,34 @@ class ReplayBuffer:
             self._next = begin
 
     def begin_anew(self) -> None:
-        """Count from 0 again, for another session: what is unanswered is to be sent, all before it is forgotten."""
+        """Restart at 0 for a new session: keep the unanswered audio to send, discard all before it."""
         self.go_on_from(max(self._processed // self._frame_bytes, self.held_sample))
         self._sent.clear()
         self._end -= self._next
         self._held = self._next = self._processed = 0
 
-    def _take_back(self, said: Audio | Flush | Stop) -> None:
-        self._unsent.appendleft(said)
-        self._next -= _bytes(said)
+    def _take_back(self, item: Audio | Flush | Stop) -> None:
+        self._unsent.appendleft(item)
+        self._next -= _bytes(item)
 
     def _skip(self, count: int) -> None:
-        """Count the next message as sent, or its first bytes."""
-        said = self._unsent.popleft()
-        if isinstance(said, Audio) and len(said.data) > count:
-            self._unsent.appendleft(Audio(said.data[count:]))
-            said = Audio(said.data[:count])
-        self._sent.append(said)
-        self._next += _bytes(said)
+        """Count the next item as sent, or its first bytes."""
+        item = self._unsent.popleft()
+        if isinstance(item, Audio) and len(item.data) > count:
+            self._unsent.appendleft(Audio(item.data[count:]))
+            item = Audio(item.data[:count])
+        self._sent.append(item)
+        self._next += _bytes(item)
 
     def _drop_oldest(self) -> None:
-        """Drop the oldest sound; controls stay, each at the sound that follows."""
-        for said in (self._sent, self._unsent):  # pragma: no branch  # called while there is more than the limit
-            for index, piece in enumerate(said):
+        """Drop the oldest audio; controls stay, each before the audio that follows it."""
+        for queue in (self._sent, self._unsent):  # pragma: no branch  # called while there is more than the limit
+            for index, piece in enumerate(queue):
                 if isinstance(piece, Audio):
-                    del said[index]
+                    del queue[index]
                     self._held += len(piece.data)
                     return
 
 
-def _bytes(said: Audio | Flush | Stop) -> int:
-    return len(said.data) if isinstance(said, Audio) else 0
+def _bytes(item: Audio | Flush | Stop) -> int:
+    return len(item.data) if isinstance(item, Audio) else 0

@@ -1,6 +1,6 @@
-"""The client library: one session with a gateway, over as many connections as it takes.
+"""The client library: one session with a gateway, over any number of connections.
 
-await stream(partial(connect, "ws://127.0.0.1:8000"), Start(resumable=True), sound, on_event=print)
+await stream(partial(connect, "ws://127.0.0.1:8000"), Start(resumable=True), audio, on_event=print)
 """
 
 from collections.abc import AsyncIterable, Callable
@@ -31,11 +31,11 @@ from gateway.wire.native.codec import NativeClientCodec
 __all__ = ["CaptionStream", "Lost", "SessionFailed", "stream"]
 
 _SEND_AHEAD_S = 45.0
-"""Sound that may be unanswered. An utterance is, until its final: the longest one that can be set and the longest
-endpoint silence take 40 s. Half of what a gateway takes for lag."""
+"""Audio that may be unanswered. An utterance is unanswered until its final, and the longest configurable one with the
+longest endpoint silence takes 40 s. Half the lag that a gateway tolerates."""
 
 _KEPT_LIVE_S = 120.0
-"""Live sound kept while it cannot be sent: as long as connecting is tried. 23 MB of stereo at 48 kHz."""
+"""Live audio kept while it cannot be sent, for as long as retries last. 23 MB for stereo at 48 kHz."""
 
 _SESSION_NOT_FOUND = "session_not_found"
 
@@ -44,7 +44,7 @@ class SessionFailed(LivecueError):
     """The gateway ended the session.
 
     Attributes:
-        error: what it said.
+        error: its last event.
     """
 
     code = "session_failed"
@@ -56,13 +56,13 @@ class SessionFailed(LivecueError):
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """What becomes of a resumable session when the connection is lost.
+    """Options for a resumable session whose connection is lost.
 
     Attributes:
-        is_live: whether the sound goes on meanwhile, and 120 s of it are kept; else its source waits.
-        begins_anew: whether another session is begun where the gateway has lost this one; its times count from 0.
-        on_change: called when the connection is lost, and when it is back.
-        back_off: when another attempt to connect is made.
+        is_live: whether the audio continues meanwhile, of which 120 s are kept; if not, its source is paused.
+        begins_anew: whether a new session is begun if the gateway has lost this one; its times start at 0.
+        on_change: called when the connection is lost, and when it is restored.
+        back_off: timing of the retries.
     """
 
     is_live: bool = False
@@ -72,14 +72,14 @@ class Lost:
 
 
 class CaptionStream:
-    """One session. `run` carries it on while other tasks say what is to be sent: its events make room for more.
+    """One session. `run` drives it while other tasks queue audio and controls; its events free the queue.
 
-    A session that is not resumable ends with its connection, for which `connect` is called once.
+    A session that is not resumable ends with its connection; `connect` is then called only once.
 
     Args:
         connect: opens a connection.
-        start: what is coming, and what is wanted.
-        lost: what is done when the connection is lost.
+        start: audio format and options.
+        lost: options for a lost connection.
     """
 
     def __init__(self, connect: Connect, start: Start, lost: Lost | None = None) -> None:
@@ -87,54 +87,54 @@ class CaptionStream:
         self._start = start
         self._lost = lost or Lost()
         self._waits_for_room = not (start.resumable and self._lost.is_live)
-        self._said = ReplayBuffer(start.audio, None if self._waits_for_room else _KEPT_LIVE_S)
-        self._seen = EventDeduplicator()
+        self._buffer = ReplayBuffer(start.audio, None if self._waits_for_room else _KEPT_LIVE_S)
+        self._dedup = EventDeduplicator()
         self._outage = Outage(self._lost.back_off, self._lost.on_change)
         self._ready: Ready | None = None
-        """As the session introduced itself on its newest connection."""
+        """From the newest connection."""
         self._connected = anyio.Event()
         self._is_over = False
         self._changed = anyio.Event()
 
     async def connected(self) -> None:
-        """Wait for the first connection, which may take as long as a gateway takes to load its model."""
+        """Wait for the first connection, which may take as long as the gateway loads its model."""
         await self._connected.wait()
 
     async def send(self, data: bytes) -> None:
-        """Say the next bytes of sound, waiting while 45 s of it are unanswered; live sound does not wait.
+        """Queue the next bytes of audio; wait while 45 s are unanswered, unless the audio is live.
 
         Raises:
             ConnectionFailed: the session is over.
         """
-        while self._waits_for_room and self._said.unanswered_s > _SEND_AHEAD_S and not self._is_over:
+        while self._waits_for_room and self._buffer.unanswered_s > _SEND_AHEAD_S and not self._is_over:
             await self._changed.wait()
-        self._say(Audio(data))
+        self._queue(Audio(data))
 
     def flush(self, flush_id: str) -> None:
-        """End the utterance now; `Flushed` of that id says when all sound so far has been answered."""
-        self._seen.expect(flush_id)
-        self._say(Flush(flush_id))
+        """End the utterance now; `Flushed` with that id follows when all audio so far has been answered."""
+        self._dedup.expect(flush_id)
+        self._queue(Flush(flush_id))
 
     def stop(self) -> None:
-        """Say that no more sound comes; `Finished` will be the last event."""
-        self._say(Stop())
+        """End the audio; `Finished` will be the last event."""
+        self._queue(Stop())
 
     async def run(self, on_event: Callable[[ServerEvent], None]) -> None:
-        """Report what the gateway says, each event once, up to and including `Finished`.
+        """Report the gateway's events, each once, up to and including `Finished`.
 
         Args:
             on_event: called with each event; it must not block.
 
         Raises:
             SessionFailed: the gateway ended the session with an error.
-            ConnectionFailed: the connection cannot be made, or ended before the session did and is given up.
-            ProtocolError: the gateway said something that is not of the dialect.
+            ConnectionFailed: the connection cannot be made, or was lost and retries timed out.
+            ProtocolError: the gateway sent a message that is not of the dialect.
         """
         try:
-            while (failure := await self._carry_on(on_event)) is not None:
+            while (failure := await self._run_connection(on_event)) is not None:
                 if self._may_begin_anew(failure):
                     self._ready = None
-                    self._seen.begin_anew()
+                    self._dedup.begin_anew()
                     self._lost.on_change(Change.ANEW)
                 elif isinstance(failure, ConnectionFailed) and failure.may_pass and self._is_resumable():
                     await self._outage.wait(failure)
@@ -145,7 +145,7 @@ class CaptionStream:
             self._wake()
 
     def _is_resumable(self) -> bool:
-        """Return whether losing the connection is not the end; the first attempt to make one may be."""
+        """Return whether the session can survive a lost connection; it cannot before the first connection."""
         gateway_agrees = self._ready is None or self._ready.resume_token is not None
         return self._start.resumable and self._connected.is_set() and gateway_agrees
 
@@ -153,9 +153,9 @@ class CaptionStream:
         is_unknown = isinstance(failure, SessionFailed) and failure.error.code == _SESSION_NOT_FOUND
         return self._lost.begins_anew and is_unknown and self._ready is not None
 
-    async def _carry_on(self, on_event: Callable[[ServerEvent], None]) -> LivecueError | None:
+    async def _run_connection(self, on_event: Callable[[ServerEvent], None]) -> LivecueError | None:
         """Return why one connection ended; None: the session has finished."""
-        failure: LivecueError | None = ConnectionFailed("sound that was to be sent has been dropped")
+        failure: LivecueError | None = ConnectionFailed("unsent audio has been dropped")
         try:
             async with self._connect() as connection, anyio.create_task_group() as tasks:
                 self._connected.set()
@@ -167,16 +167,16 @@ class CaptionStream:
             return error
         return failure
 
-    # --- what is sent --------------------------------------------------------------------------------------------
+    # --- sending -------------------------------------------------------------------------------------------------
 
-    def _say(self, said: Audio | Flush | Stop) -> None:
+    def _queue(self, item: Audio | Flush | Stop) -> None:
         if self._is_over:
             raise ConnectionFailed("the session is over")
-        self._said.add(said)
+        self._buffer.add(item)
         self._wake()
 
     async def _write(self, connection: Connection, resumed: anyio.Event, scope: anyio.CancelScope) -> None:
-        """Send what there is until the connection is lost; where something has been dropped, give it up."""
+        """Send from the buffer until the connection is lost; close the connection if audio has been dropped."""
         codec = NativeClientCodec()
 
         async def send(event: ClientEvent) -> None:
@@ -184,29 +184,29 @@ class CaptionStream:
                 await connection.send(message)
 
         try:
-            await send(self._first_words())
+            await send(self._first_message())
             if self._ready is not None:
                 await resumed.wait()
-            while not self._said.has_gap:
-                if self._said.sent_ahead_s > _SEND_AHEAD_S or (said := self._said.take()) is None:
+            while not self._buffer.has_gap:
+                if self._buffer.sent_ahead_s > _SEND_AHEAD_S or (item := self._buffer.take()) is None:
                     await self._changed.wait()
                 else:
-                    await send(said)
-            scope.cancel()  # only a resume can say that there is a gap
+                    await send(item)
+            scope.cancel()  # only a resume can report a gap
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            return  # the reader learns why
+            return  # the reading task learns why
 
-    def _first_words(self) -> Start | Resume:
+    def _first_message(self) -> Start | Resume:
         if self._ready is None or self._ready.resume_token is None:
-            self._said.begin_anew()
+            self._buffer.begin_anew()
             return self._start
-        return Resume(self._ready.session_id, self._ready.resume_token, self._seen.seq, self._said.held_sample)
+        return Resume(self._ready.session_id, self._ready.resume_token, self._dedup.seq, self._buffer.held_sample)
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, anyio.Event()
         changed.set()
 
-    # --- what is heard -------------------------------------------------------------------------------------------
+    # --- receiving -----------------------------------------------------------------------------------------------
 
     async def _read(
         self, connection: Connection, resumed: anyio.Event, on_event: Callable[[ServerEvent], None]
@@ -217,10 +217,10 @@ class CaptionStream:
         try:
             while True:
                 for event in codec.receive(await connection.receive()):
-                    self._note(event, resumed)
+                    self._handle(event, resumed)
                     if isinstance(event, Error) and event.fatal:
                         failure = event
-                    if self._seen.is_new(event):
+                    if self._dedup.is_new(event):
                         self._outage.progress()
                         on_event(event)
                     if isinstance(event, Finished) and failure is None:
@@ -230,53 +230,46 @@ class CaptionStream:
         except LivecueError as error:
             return error
 
-    def _note(self, event: ServerEvent, resumed: anyio.Event) -> None:
+    def _handle(self, event: ServerEvent, resumed: anyio.Event) -> None:
         match event:
             case Ready():
                 if self._ready is not None:
-                    self._said.go_on_from(event.next_sample)
+                    self._buffer.go_on_from(event.next_sample)
                 self._ready = event
                 self._outage.back()
                 resumed.set()
             case Ack(processed_samples=processed_samples):
-                self._said.acked(processed_samples)
+                self._buffer.acked(processed_samples)
         self._wake()
 
 
 async def stream(
     connect: Connect,
     start: Start,
-    sound: AsyncIterable[bytes],
+    audio: AsyncIterable[bytes],
     on_event: Callable[[ServerEvent], None],
     lost: Lost | None = None,
 ) -> None:
-    """Send all of a sound and report every event, until the session has finished.
+    """Send all audio and report every event, until the session has finished.
 
     Args:
-        connect: opens a connection; it is called again when that is lost and the session is resumable.
-        start: the sound's format, and what is wanted.
-        sound: bytes in that format, cut anywhere.
+        connect: opens a connection; it is called again after a lost connection if the session is resumable.
+        start: audio format and options.
+        audio: bytes in that format, cut anywhere.
         on_event: called with each event; it must not block.
-        lost: what is done when the connection is lost.
+        lost: options for a lost connection.
 
     Raises:
         SessionFailed: the gateway ended the session with an error.
-        ConnectionFailed: the connection cannot be made, or was lost and is given up.
-        LivecueError: whatever else `sound` raises.
+        ConnectionFailed: the connection cannot be made, or was lost and retries timed out.
+        LivecueError: any other error that `audio` raises.
     """
     session = CaptionStream(connect, start, lost)
     failures: list[LivecueError] = []  # a task group would wrap them
 
     async def send_all() -> None:
-        await session.connected()  # live sound of before would be late for good
-        try:
-            async for data in sound:
-                await session.send(data)
-            session.stop()
-        except ConnectionFailed:
-            return  # the session learns why
-        except LivecueError as error:
-            failures.append(error)
+        if (failure := await _send_all(session, audio)) is not None:
+            failures.append(failure)
             tasks.cancel_scope.cancel()
 
     async with anyio.create_task_group() as tasks:
@@ -288,3 +281,17 @@ async def stream(
         tasks.cancel_scope.cancel()
     if failures:
         raise failures[0]
+
+
+async def _send_all(session: CaptionStream, audio: AsyncIterable[bytes]) -> LivecueError | None:
+    """Send all audio and the stop, and return the error of its source; None: it has ended, or the session has."""
+    await session.connected()  # live audio from before would stay late
+    try:
+        async for data in audio:
+            await session.send(data)
+        session.stop()
+    except ConnectionFailed:
+        return None  # `run` raises the reason
+    except LivecueError as error:
+        return error
+    return None

@@ -1,4 +1,4 @@
-"""Live captions in a terminal: finals scroll up, the cues still changing stand below, their unstable end dimmed."""
+"""Live captions in a terminal: finals scroll up, changing cues are below, with their unstable end dimmed."""
 
 from types import TracebackType
 
@@ -14,12 +14,12 @@ from gateway.wire import (
     Error,
     Final,
     Gap,
-    OfChannel,
     ServerEvent,
     SpeechEnded,
     SpeechStarted,
     Warning,
 )
+from gateway.wire.server_events import channel_of
 
 __all__ = ["CaptionView", "styled_cue"]
 
@@ -27,12 +27,12 @@ _REFRESH_HZ = 10
 
 
 class CaptionView:
-    """Shows a session's captions while the block lasts.
+    """Displays a session's captions while the block lasts.
 
-    Where the console is no terminal, only finals are printed, one a line.
+    If the console is not a terminal, only finals are printed, one per line.
 
     Args:
-        console: where to.
+        console: to print to.
         times: whether finals are printed with their start time.
     """
 
@@ -54,16 +54,16 @@ class CaptionView:
         self._live.stop()
 
     def event(self, event: ServerEvent) -> None:
-        """Show what the event changes; of several channels, each final with its number."""
-        channel, told = (event.channel, event.event) if isinstance(event, OfChannel) else (None, event)
-        match told:
+        """Display an event; finals of several channels are printed with the channel number."""
+        channel, inner = channel_of(event)
+        match inner:
             case CueEvent(cue=cue):
-                self._take(channel, cue)
+                self._keep_partial(channel, cue)
             case Final():
-                self._print_final(channel, told)
+                self._print_final(channel, inner)
             case Gap(start_sample=start_sample, end_sample=end_sample):
                 lost_s = (end_sample - start_sample) / SAMPLE_RATE_HZ
-                self._warn(f"{lost_s:.1f} s of sound were lost")
+                self._warn(f"{lost_s:.1f} s of audio were lost")
             case Warning(message=message) | Error(message=message):
                 self._warn(message)
             case SpeechStarted():
@@ -74,7 +74,7 @@ class CaptionView:
                 return
         self._live.update(self._view())
 
-    def _take(self, channel: int | None, cue: Cue) -> None:
+    def _keep_partial(self, channel: int | None, cue: Cue) -> None:
         if cue.state is CueState.PARTIAL and cue.lines:
             self._partials[channel, cue.cue_id] = cue
         else:
@@ -93,13 +93,13 @@ class CaptionView:
 
     def _view(self) -> Group:
         lines = [line for cue in self._partials.values() for line in styled_cue(cue).split("\n")]
-        # a long utterance may have more lines than the terminal, which would not show the newest
+        # a long utterance may have more lines than the terminal, which would hide the newest
         newest = lines[-max(1, self._console.height - 1) :]
         return Group(*newest) if newest else Group(Text("…" if self._speaking else "", "dim"))
 
 
 def styled_cue(cue: Cue) -> Text:
-    """Return a cue's text, what may still change dimmed."""
+    """Return a cue's text, with its unstable end dimmed."""
     text = Text("\n".join(cue.lines))
     if cue.state is CueState.PARTIAL:
         text.stylize("dim", cue.stable_chars)

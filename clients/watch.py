@@ -1,4 +1,4 @@
-"""Watching a session that somebody else speaks in: what has been said so far, then what is said.
+"""Watching another client's session: its past events, then the live ones.
 
 await watch(await find_session("http://127.0.0.1:8000"), on_event=print)
 """
@@ -17,32 +17,33 @@ from clients.connection import Connection, ConnectionFailed, Goodbye, connect, r
 from clients.reconnect import BackOff, Change, Outage
 from gateway.wire import DialectMessage, Error, Finished, LivecueError, OfChannel, ProtocolError, ServerEvent
 from gateway.wire.native.codec import NativeClientCodec
+from gateway.wire.server_events import without_channel
 
 __all__ = ["ConnectAfter", "NothingToWatch", "find_session", "watch"]
 
 ConnectAfter = Callable[[int], AbstractAsyncContextManager[Connection]]
-"""Opens a connection on which a session tells its events above a number."""
+"""Opens a connection that delivers a session's events above a sequence number."""
 
 _LISTING_TIMEOUT_S = 10.0
 
 
 class NothingToWatch(LivecueError):
-    """The address names no session, and there is not just one."""
+    """The URL names no session, and the gateway does not have exactly one."""
 
     code = "nothing_to_watch"
 
 
 async def find_session(url: str, api_key: str | None = None) -> ConnectAfter:
-    """Return how to connect to the session that an address names.
+    """Return a function that connects to the session of a URL.
 
     Args:
-        url: as of a share link, `http://HOST:PORT/watch/ID?token=…`; or a gateway's, `http://HOST:PORT`, where one
-            session is open.
+        url: a share link, `http://HOST:PORT/watch/ID?token=…`, or a gateway with exactly one open session,
+            `http://HOST:PORT`.
         api_key: sent as a bearer token.
 
     Raises:
-        NothingToWatch: the address is of another form, or it is a gateway's and not just one session is open there.
-        ConnectionFailed: the gateway cannot be reached, or refuses to say.
+        NothingToWatch: the URL has another form, or names a gateway without exactly one open session.
+        ConnectionFailed: the gateway cannot be reached, or refuses.
     """
     parts = urlsplit(url if "://" in url else f"http://{url}")
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
@@ -68,17 +69,17 @@ async def watch(
     on_change: Callable[[Change], None] = lambda _: None,
     back_off: BackOff | None = None,
 ) -> None:
-    """Report what is said in a session, each event once, until it is over.
+    """Report the events of a session, each once, until it is over.
 
     Args:
-        session: opens a connection; it is called again when that is lost.
-        on_event: called with each event, of a session with several channels as `OfChannel`; it must not block.
-        on_change: called when the connection is lost, and when it is back.
-        back_off: when another attempt to connect is made.
+        session: opens a connection; it is called again after a lost connection.
+        on_event: called with each event, as `OfChannel` in a session with several channels; it must not block.
+        on_change: called when the connection is lost, and when it is restored.
+        back_off: timing of the retries.
 
     Raises:
-        ConnectionFailed: the gateway cannot be reached, refuses, or is given up.
-        ProtocolError: the gateway said something that is not of the dialect.
+        ConnectionFailed: the gateway cannot be reached, refuses, or retries timed out.
+        ProtocolError: the gateway sent a message that is not of the dialect.
     """
     viewer = _Viewer(on_event)
     outage = Outage(back_off or BackOff(), on_change)
@@ -101,24 +102,24 @@ async def watch(
 class _Viewer:
     def __init__(self, on_event: Callable[[ServerEvent], None]) -> None:
         self.seq = 0
-        """Number of the newest event."""
+        """Sequence number of the newest event."""
         self._on_event = on_event
         self._is_over = False
 
     async def listen(self, connection: Connection, outage: Outage) -> bool:
-        """Report what comes over one connection, and return whether the session is over."""
+        """Report the events of one connection, and return whether the session is over."""
         while True:
             try:
                 message = await connection.receive()
             except anyio.EndOfStream as end:
                 return self._is_over or isinstance(end, Goodbye)
             for event in _events(message):
-                told = event.event if isinstance(event, OfChannel) else event
-                assert not isinstance(told, OfChannel | DialectMessage), "no message is read as one of these"
-                if told.seq <= self.seq:
+                inner = without_channel(event)
+                assert not isinstance(inner, OfChannel | DialectMessage), "no message is parsed as one of these"
+                if inner.seq <= self.seq:
                     continue
-                self.seq = told.seq
-                self._is_over = isinstance(told, Finished) or (isinstance(told, Error) and told.fatal)
+                self.seq = inner.seq
+                self._is_over = isinstance(inner, Finished) or (isinstance(inner, Error) and inner.fatal)
                 outage.progress()
                 self._on_event(event)
 
@@ -143,7 +144,7 @@ def _only_one(gateway: str, session_ids: list[str]) -> str:
 
 
 def _open_sessions(gateway: str, api_key: str | None) -> list[str]:
-    """Return the ids of all open sessions that the key shows, the oldest first."""
+    """Return the ids of all open sessions that the key may see, the oldest first."""
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     request = urllib.request.Request(f"{gateway}/v1/sessions", headers=headers)  # noqa: S310  # http or https
     try:
@@ -152,8 +153,8 @@ def _open_sessions(gateway: str, api_key: str | None) -> list[str]:
     except urllib.error.HTTPError as error:
         with error:
             reason = reason_of(error.read())
-        raise ConnectionFailed(f"{gateway} refuses with HTTP {error.code}: {reason}", error.code) from error
+        raise ConnectionFailed(f"{gateway} refused the request with HTTP {error.code}: {reason}", error.code) from error
     except OSError as error:
         raise ConnectionFailed(f"{gateway} cannot be reached: {error}") from error
     except (ValueError, LookupError, TypeError) as error:
-        raise ConnectionFailed(f"{gateway}: its list of sessions is none; is it livecue?") from error
+        raise ConnectionFailed(f"{gateway}: got no list of sessions; is it livecue?") from error

@@ -1,4 +1,4 @@
-"""Runs the demo: gateway, recording, live captions, subtitle files, latency, words wrong."""
+"""Runs the demo: gateway, recording, live captions, subtitle files, latency, word error rate."""
 
 import argparse
 import re
@@ -35,13 +35,13 @@ _LISTENING = "livecue listens on "
 
 @dataclass(slots=True)
 class _Notes:
-    """What the demo keeps of a session."""
+    """What the demo records of a session."""
 
     view: CaptionView
     finals: list[Final] = field(default_factory=list)
     cues: list[Cue] = field(default_factory=list)
-    seen_s: list[float] = field(default_factory=list)
-    """From the word that an utterance has ended to its final, as this client saw it."""
+    received_s: list[float] = field(default_factory=list)
+    """From `SpeechEnded` to the final, as received by this client."""
     _ended_at_s: dict[int, float] = field(default_factory=dict)
 
     def event(self, event: ServerEvent) -> None:
@@ -50,7 +50,7 @@ class _Notes:
                 self._ended_at_s[utterance_id] = time.monotonic()
             case Final(utterance_id=utterance_id):
                 self.finals.append(event)
-                self.seen_s.append(time.monotonic() - self._ended_at_s[utterance_id])
+                self.received_s.append(time.monotonic() - self._ended_at_s[utterance_id])
             case CueEvent(cue=cue) if cue.state is CueState.FINAL and cue.lines:
                 self.cues.append(cue)
             case _:
@@ -59,7 +59,7 @@ class _Notes:
 
 
 def main() -> int:
-    """Run the demo and return its exit code: 0, or 1 when more than 8 % of the words are wrong."""
+    """Run the demo and return its exit code: 0, or 1 if the word error rate is above 8 %."""
     arguments = _arguments()
     console = Console()
     try:
@@ -79,7 +79,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m clients.demo", description="Caption recorded speech, live.")
     parser.add_argument("--engine", default="whisper", help="of the gateway (default: %(default)s)")
-    parser.add_argument("--model", default="tiny.en", help="of the engine (default: %(default)s, which livecue brings)")
+    parser.add_argument("--model", default="tiny.en", help="of the engine (default: %(default)s, included in livecue)")
     parser.add_argument("--out", type=Path, default=Path("build/demo"), help="folder for talk.srt and talk.vtt")
     return parser.parse_args()
 
@@ -121,7 +121,7 @@ def _print_latency(notes: _Notes, console: Console) -> None:
         "decode": [split.decode_s for split in splits],
         "delivery": [split.delivery_s for split in splits],
         "beyond the endpoint wait": [split.queue_s + split.decode_s + split.delivery_s for split in splits],
-        "the same, as the client saw it": notes.seen_s,
+        "the same, measured by the client": notes.received_s,
     }
     table = Table("end of speech → final", "p50 ms", "p95 ms", box=None, pad_edge=False)
     for name, times_s in rows.items():
@@ -132,9 +132,9 @@ def _print_latency(notes: _Notes, console: Console) -> None:
 
 
 def _word_error_rate(finals: list[Final], console: Console) -> float:
-    said = " ".join(line.partition("\t")[2] for line in _SCRIPT.read_text(encoding="utf-8").splitlines())
-    heard = " ".join(final.text for final in finals)
-    measured = jiwer.process_words(_plain(said), _plain(heard))
+    reference = " ".join(line.partition("\t")[2] for line in _SCRIPT.read_text(encoding="utf-8").splitlines())
+    hypothesis = " ".join(final.text for final in finals)
+    measured = jiwer.process_words(_plain(reference), _plain(hypothesis))
     words = measured.hits + measured.substitutions + measured.deletions
     errors = measured.substitutions + measured.deletions + measured.insertions
     console.print(f"\n{errors} of {words} words wrong ({measured.wer:.1%})")

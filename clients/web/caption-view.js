@@ -1,9 +1,9 @@
-// Shows what is said as paragraphs. Those that are final never change; of the others only the end does,
+// Displays the transcript as paragraphs. Those that are final never change; of the others only the end does,
 // until the final, which may correct them once.
 
 /**
  * Keeps two elements up to date: what is final goes to the history, which screen readers read out when it grows, and
- * what is being said stays below it, unread, until it is final.
+ * the text that is being spoken stays below it, unread, until it is final.
  */
 export class CaptionView {
   #captions;
@@ -15,10 +15,10 @@ export class CaptionView {
   #isDue = false;
 
   /**
-   * @param captions a `Captions`, which somebody else lets take the messages.
+   * @param captions a `Captions`, to which another object feeds the messages.
    * @param history element for what is final, `role="log"`.
    * @param now element right after it.
-   * @param onShown called after something has been shown.
+   * @param onShown called after a change is displayed.
    */
   constructor(captions, history, now, onShown = () => {}) {
     this.#captions = captions;
@@ -93,7 +93,7 @@ class Paragraph {
 }
 
 function noteOf(entry) {
-  if (entry.kind === "gap") return `[${Math.max(1, Math.round(entry.endS - entry.startS))} s of sound were lost]`;
+  if (entry.kind === "gap") return `[${Math.max(1, Math.round(entry.endS - entry.startS))} s of audio were lost]`;
   return entry.error === null ? null : "[words are missing]";
 }
 

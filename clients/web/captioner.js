@@ -1,4 +1,4 @@
-// The captioner: sound of a microphone or a tab becomes captions, here and for everybody who has the link.
+// The captioner: audio of a microphone or a tab becomes captions, here and for everyone with the link.
 
 import { CaptionView } from "./caption-view.js";
 import { Captions } from "./captions.js";
@@ -8,7 +8,7 @@ import { claim, rememberKey, rememberSession, rememberedKey, rememberedSession }
 import { engineLanguages, figures, fillLanguages, levelOf, sentence, stateWords } from "./status-text.js";
 import { makeShare, showShare } from "./share.js";
 
-const TICK_MS = 250; // while there is no sound to go by
+const TICK_MS = 250; // while no audio drives the updates
 const CLAIM_MS = 3000; // a page that is reloaded lets go of its session a little later
 const QUIET_PEAK = 0.002; // −54 dB of full scale
 const QUIET_PIECES = 100; // 5 s
@@ -17,7 +17,7 @@ const ANEW_WORDS =
 
 const element = (id) => document.getElementById(id);
 
-/** What happens with sound. */
+/** States of the audio capture. */
 const Phase = Object.freeze({ IDLE: "idle", LIVE: "live", PAUSED: "paused", MUTE: "mute", STOPPING: "stopping" });
 
 class Captioner {
@@ -100,7 +100,7 @@ class Captioner {
     return this.#captions.entries.some((entry) => entry.isShown);
   }
 
-  /** Lets the browser ask, where somebody is being captioned. */
+  /** Lets the browser ask, while captioning. */
   #askToLeave(event) {
     if (this.#phase !== Phase.IDLE) event.preventDefault();
   }
@@ -122,7 +122,7 @@ class Captioner {
     }
   }
 
-  /** Captures sound for the session that is open. */
+  /** Captures audio for the session that is open. */
   async #listen() {
     this.#complain("sound", null);
     if (!(await this.#openCapture(this.#session.rateHz))) {
@@ -138,7 +138,7 @@ class Captioner {
     this.#show();
   }
 
-  /** Returns whether sound is captured now. */
+  /** Returns whether audio is captured now. */
   async #openCapture(rateHz) {
     if (this.#opening) return false;
     this.#opening = true;
@@ -291,7 +291,7 @@ class Captioner {
     if (select.selectedIndex < 0) select.value = "";
   }
 
-  /** A screen that goes off stops the sound of a phone; where the browser does not want that, it goes off. */
+  /** A screen that goes off stops the audio of a phone; where the browser does not want that, it goes off. */
   async #stayAwake() {
     if (document.visibilityState !== "visible" || this.#session === null) return;
     this.#wakeLock = await navigator.wakeLock?.request("screen").catch(() => null);
@@ -309,7 +309,7 @@ class Captioner {
     if (this.#session) this.#showFigures();
   }
 
-  /** Shows what is wrong with the sound, the link or the words; null: nothing. */
+  /** Displays a problem with the audio, the link or the words; null: none. */
   #complain(about, words) {
     this.#troubles.set(about, words);
     const all = [...this.#troubles.values()].filter(Boolean).map(sentence).join(" ");

@@ -1,4 +1,4 @@
-// What has been said in a session, from the gateway's messages (docs/protocol.md). PURE: no page, no clock, no network.
+// The transcript of a session, from the gateway's messages (docs/protocol.md). PURE: no page, no clock, no network.
 
 // As `gateway/linebreak.py` has them: Chinese and Japanese, Thai, Lao, Burmese, Khmer.
 const UNSPACED =
@@ -30,12 +30,12 @@ function linesOf(cue) {
 }
 
 /**
- * What was said in one go, or that nobody heard it.
+ * One utterance, or a gap in the audio.
  *
  * - `key`: the same in all its versions.
- * - `kind`: "words", or "gap" where sound was lost.
+ * - `kind`: "words", or "gap" where audio was lost.
  * - `channel`: number, or null in a session that has one only.
- * - `startS`, `endS`: seconds of the session's sound; `endS` is null while it is being spoken.
+ * - `startS`, `endS`: seconds of the session's audio; `endS` is null while it is being spoken.
  * - `stable`: words that stay, unless the final corrects them; `tail`: words that may change sooner, with the space
  *   before them.
  * - `isFinal`: nothing of it changes any more.
@@ -102,13 +102,13 @@ class Entry {
   }
 }
 
-/** All that has been said in a session. Messages may come twice; what they say is taken once. */
+/** The transcript of a session. Messages may arrive twice; each is applied once. */
 export class Captions {
   #entries = [];
   #byKey = new Map();
   #language = null;
 
-  /** Whether the session has said its goodbye. */
+  /** Whether the session is finished. */
   isFinished = false;
   /** The newest number of a message, for `after` and `after_seq`. */
   seq = 0;
@@ -118,7 +118,7 @@ export class Captions {
     return this.#entries;
   }
 
-  /** Whether somebody speaks, or words are still due. */
+  /** Whether an utterance is open or its final outstanding. */
   get isPending() {
     return !this.isFinished && this.#entries.some((entry) => !entry.isFinal);
   }
@@ -147,7 +147,7 @@ export class Captions {
         this.isFinished = true;
         return null;
       default:
-        return null; // later versions may say more
+        return null; // newer gateways may send more
     }
   }
 

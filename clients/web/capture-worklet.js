@@ -1,4 +1,4 @@
-// Gathers the sound of its input into pieces of 50 ms: 16 bits, one channel, and how loud it is.
+// Gathers the audio of its input into pieces of 50 ms: 16 bits, one channel, and how loud it is.
 //
 // Posts {samples: Int16Array, peak: 0..1}; for the message "end" what is left, then {isLast: true}.
 

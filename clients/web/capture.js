@@ -1,16 +1,16 @@
-// The sound of a microphone or of a tab, as it is captured.
+// The audio of a microphone or of a tab, as it is captured.
 
 const MAX_RATE_HZ = 48_000; // of the gateway
 const RUNNING_WITHIN_MS = 1000; // else the browser wants a click first
 const LAST_WITHIN_MS = 500; // a device that is gone tells nothing more
 
-/** Where sound can come from. */
+/** Sources of audio. */
 export const Source = Object.freeze({ MICROPHONE: "microphone", TAB: "tab" });
 
-/** What keeps a page from capturing sound; the message is for people. */
+/** A page cannot capture audio; the message is for the user. */
 export class CaptureFailed extends Error {}
 
-/** Sound that is being captured. */
+/** Audio that is being captured. */
 export class Capture {
   #context;
   #stream;
@@ -23,7 +23,7 @@ export class Capture {
     this.#on = on;
   }
 
-  /** The rate of the sound. */
+  /** The rate of the audio. */
   get rateHz() {
     return this.#context.sampleRate;
   }
@@ -41,7 +41,7 @@ export class Capture {
    * @param {string} options.deviceId of the microphone; "": the browser's choice.
    * @param {number|null} options.rateHz of a session that goes on; null: the device's own.
    * @param {{sound: function(Int16Array, number): void, ended: function(string): void}} options.on `sound` gets each
-   *   piece of 50 ms and its peak, 0 to 1; `ended` is told why no more comes.
+   *   piece of 50 ms and its peak, 0 to 1; `ended` gets the reason of the end.
    * @throws {CaptureFailed}
    */
   static async open({ source, deviceId = "", rateHz = null, on }) {
@@ -61,7 +61,7 @@ export class Capture {
     return capture;
   }
 
-  /** Ends; what was captured is told before this resolves. */
+  /** Ends; captured audio is delivered before this resolves. */
   async close() {
     const last = new Promise((resolve) => (this.#on = { ...this.#on, last: resolve, ended: () => {} }));
     this.#gatherer.port.postMessage("end");
@@ -88,7 +88,7 @@ export class Capture {
   }
 }
 
-/** Returns the microphones: {id, label}, without names before the page may hear. */
+/** Returns the microphones: {id, label}, without names before the page has permission. */
 export async function microphones() {
   const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
   return devices
@@ -96,7 +96,7 @@ export async function microphones() {
     .map(({ deviceId, label }, index) => ({ id: deviceId, label: label || `Microphone ${index + 1}` }));
 }
 
-/** Returns whether the page may hear the microphone without asking again. */
+/** Returns whether the page may use the microphone without asking again. */
 export async function mayHear() {
   try {
     return (await navigator.permissions.query({ name: "microphone" })).state === "granted";
@@ -106,7 +106,7 @@ export async function mayHear() {
 }
 
 async function microphone(deviceId) {
-  // sound as it is: what other people say through the loudspeakers is to be captioned too
+  // audio as it is: other people's voices from the loudspeakers are to be captioned too
   const processing = { echoCancellation: false, noiseSuppression: false, autoGainControl: true };
   const device = deviceId ? { deviceId: { exact: deviceId } } : {};
   try {
@@ -123,7 +123,7 @@ async function hasMicrophone() {
 async function tabSound() {
   const audio = {
     ...{ echoCancellation: false, noiseSuppression: false, autoGainControl: false },
-    suppressLocalAudioPlayback: false, // who captions a tab wants to hear it
+    suppressLocalAudioPlayback: false, // the user still wants to hear the tab
   };
   let stream;
   try {

@@ -1,8 +1,8 @@
 // The resumable native connection (docs/protocol.md): one session of livecue, over as many WebSockets as it takes.
 //
-// Sound is kept until it is answered, and a while longer, since a gateway that was restarted goes back that far. A lost
-// connection is made again with growing delays; the sound that was captured meanwhile follows. Nothing here needs a
-// timer that is exact: call `tick` often, best with each piece of sound, for those also come in background tabs.
+// Audio is kept until it is answered, and a while longer, since a gateway that was restarted goes back that far. A lost
+// connection is made again with growing delays; the audio that was captured meanwhile follows. Nothing here needs a
+// timer that is exact: call `tick` often, best with each piece of audio, for those also come in background tabs.
 
 import { KeptSound, fromBase64, toBase64 } from "./replay-buffer.js";
 
@@ -18,11 +18,11 @@ export const Link = Object.freeze({
 const KEPT_S = 120; // 60 s without a connection, an utterance of 40 s, and what a restarted gateway goes back
 const KEPT_ANSWERED_S = 23; // how far a restarted gateway goes back
 const SEND_AHEAD_S = 45; // docs/protocol.md, the send-ahead rule
-const SAVED_S = 24; // of sound over a reload: at 48 kHz 3 million characters, of the 5 that a page may store
+const SAVED_S = 24; // of audio over a reload: at 48 kHz 3 million characters, of the 5 that a page may store
 const MAX_BUFFERED_BYTES = 2 ** 20; // in the browser; the rest waits here
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 5000;
-const SILENT_MS = 10_000; // the gateway acknowledges each second of sound
+const SILENT_MS = 10_000; // the gateway acknowledges each second of audio
 const SILENT_FINALS_MS = 30_000; // finals that are due may take a while
 const KEEPALIVE_MS = 15_000; // the gateway waits 60 s for a message
 
@@ -57,7 +57,7 @@ export class Session {
   /**
    * @param {object} options
    * @param {string} options.address of the WebSocket.
-   * @param {object} options.start the start message's wishes; `audio` must be pcm_s16le with one channel.
+   * @param {object} options.start the options of the start message; `audio` must be pcm_s16le with one channel.
    * @param {string|null} options.key the gateway's key.
    * @param {object|null} options.saved what `save` returned before a reload; its session goes on.
    * @param {{message: function(object): void, link: function(object): void}} options.on `message` gets each message of
@@ -84,7 +84,7 @@ export class Session {
     return this.#id;
   }
 
-  /** The rate of its sound. */
+  /** The rate of its audio. */
   get rateHz() {
     return this.#rateHz;
   }
@@ -117,7 +117,7 @@ export class Session {
   send(samples) {
     if (this.#isStopping) return;
     this.#kept.add(samples);
-    this.#flush = null; // it meant the end of the sound, which is elsewhere now
+    this.#flush = null; // it meant the end of the audio, which is elsewhere now
     this.tick();
   }
 
@@ -128,7 +128,7 @@ export class Session {
     this.#pump();
   }
 
-  /** No more sound comes: the finals that are due follow, then the session is over. */
+  /** No more audio comes: the finals that are due follow, then the session is over. */
   stop() {
     this.#isStopping = true;
     this.#pump();
@@ -158,7 +158,7 @@ export class Session {
     if (this.#retryAtMs !== null) this.#connect();
   }
 
-  /** Returns what must be stored for the session to go on after a reload, with so much sound; null where it cannot. */
+  /** Returns what must be stored for the session to go on after a reload, with so much audio; null where it cannot. */
   save(soundS = SAVED_S) {
     if (this.#token === null) return null;
     const { start, samples } = this.#kept.newest(soundS * this.#rateHz);
@@ -191,7 +191,7 @@ export class Session {
   #hear(message) {
     this.#heardAtMs = performance.now();
     if (message.type === "ready") this.#begin(message);
-    else if (this.#isReady && message.seq <= this.#seq) return; // told before the connection was lost
+    else if (this.#isReady && message.seq <= this.#seq) return; // received before the connection was lost
     if (this.#isReady) this.#seq = message.seq; // a refusal is not of the session
     if (message.type === "ack") {
       this.#received = message.received_samples;
@@ -213,7 +213,7 @@ export class Session {
     this.#id = ready.session_id;
     this.#token = ready.resume_token ?? null;
     const next = ready.next_sample ?? 0;
-    if (next > this.#kept.end) this.#kept = new KeptSound(KEPT_S * this.#rateHz, next); // it has heard what died with the page
+    if (next > this.#kept.end) this.#kept = new KeptSound(KEPT_S * this.#rateHz, next); // audio that died with the page
     this.#sent = Math.max(next, this.#kept.start);
     this.#received = this.#sent;
     this.#isReady = true;
@@ -290,7 +290,7 @@ export class Session {
     this.#tell(Link.LOST, trouble);
   }
 
-  /** Asks by HTTP why the WebSocket was refused, which a page is not told. */
+  /** Asks by HTTP why the WebSocket was refused, which a page cannot see. */
   async #askWhy() {
     const url = new URL("/v1/sessions", this.#address.replace(/^ws/, "http"));
     const headers = this.#key === null ? {} : { authorization: `Bearer ${this.#key}` };

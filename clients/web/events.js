@@ -1,4 +1,4 @@
-// What the gateway says of one session to those who watch it: server-sent events, for as long as there is something to hear.
+// The viewers' events of one session, as server-sent events, until the session ends.
 
 /** How it stands with the connection. */
 export const State = Object.freeze({
@@ -6,7 +6,7 @@ export const State = Object.freeze({
   LIVE: "live",
   LOST: "lost", // it is tried again
   FULL: "full", // no room for another viewer; it is tried again
-  OVER: "over", // everything has been told
+  OVER: "over", // all events have been received
   NOT_FOUND: "not_found",
   FORBIDDEN: "forbidden", // no view token, or one that is wrong or has expired
 });
@@ -17,7 +17,7 @@ const MAX_RETRY_MS = 5_000;
 /** A session that was there and is not: its gateway may have been started again, and its speaker has a minute to be back. */
 const MISSED_FOR_MS = 90_000;
 
-/** A phone that changes networks may never hear that the old connection is gone; the gateway's keepalives show only as bytes. */
+/** A phone that changes networks may never detect that the old connection is gone; keepalives count only as bytes. */
 const MAX_SILENCE_MS = 45_000;
 
 /** Returns the address of something that belongs to a session, with the view token that the page itself was given. */
@@ -104,7 +104,7 @@ export class SessionEvents {
     this.#watchdog = setTimeout(() => this.#connect(), MAX_SILENCE_MS);
   }
 
-  /** An EventSource says only that it was refused, so the same address is asked as a page can ask. */
+  /** An EventSource reports only that it was refused, so the same URL is fetched to get the reason. */
   async #findOutWhy() {
     const abort = new AbortController();
     const address = sessionAddress(this.#place, "events", { after: this.#seq });

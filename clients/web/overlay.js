@@ -9,20 +9,20 @@ const CLEAR_MS = 2_000;
 const MAX_LINES = 8;
 const MAX_CLEAR_S = 60;
 
-const wishes = new URLSearchParams(location.search);
+const params = new URLSearchParams(location.search);
 
-/** Returns a number of the address, or what it is without. */
-function wish(name, least, most, otherwise) {
-  const value = Number.parseFloat(wishes.get(name) ?? "");
-  return value >= least && value <= most ? value : otherwise;
+/** Returns a number from the query, or the fallback if it is missing or out of range. */
+function param(name, minimum, maximum, fallback) {
+  const value = Number.parseFloat(params.get(name) ?? "");
+  return value >= minimum && value <= maximum ? value : fallback;
 }
 
-const count = Math.round(wish("lines", 1, MAX_LINES, 2));
-const clearMs = wish("clear", 0, MAX_CLEAR_S, CLEAR_MS / 1_000) * 1_000;
+const count = Math.round(param("lines", 1, MAX_LINES, 2));
+const clearMs = param("clear", 0, MAX_CLEAR_S, CLEAR_MS / 1_000) * 1_000;
 const root = document.documentElement;
 root.style.setProperty("--lines", String(count));
-root.style.setProperty("--size", `${wish("size", 1, 20, 4)}vw`);
-root.classList.toggle("top", wishes.get("position") === "top");
+root.style.setProperty("--size", `${param("size", 1, 20, 4)}vw`);
+root.classList.toggle("top", params.get("position") === "top");
 
 const captions = new Captions();
 const target = document.getElementById("lines");

@@ -1,4 +1,4 @@
-// Sound that may have to be sent again: sample frames, counted since the session's first one. PURE.
+// Audio that may have to be sent again: sample frames, counted since the session's first one. PURE.
 //
 // It is bounded: what is longer loses its oldest part.
 
@@ -9,7 +9,7 @@ export class KeptSound {
 
   /**
    * @param {number} maxFrames so much is kept.
-   * @param {number} start frame of the first sound that will be added.
+   * @param {number} start frame of the first audio that will be added.
    */
   constructor(maxFrames, start = 0) {
     this.#maxFrames = maxFrames;
@@ -26,7 +26,7 @@ export class KeptSound {
     return this.#end;
   }
 
-  /** Keeps more sound; its oldest part goes where there is no room. */
+  /** Keeps more audio; its oldest part goes where there is no room. */
   add(samples) {
     if (samples.length === 0) return;
     this.#pieces.push({ start: this.#end, samples });
@@ -45,13 +45,13 @@ export class KeptSound {
     }
   }
 
-  /** Returns sound from a kept frame on, at least one frame and at most so many. */
+  /** Returns audio from a kept frame on, at least one frame and at most so many. */
   read(frame, maxFrames) {
     const piece = this.#pieces.findLast(({ start }) => start <= frame);
     return piece.samples.subarray(frame - piece.start, frame - piece.start + maxFrames);
   }
 
-  /** Returns the newest sound in one, at most so many frames. */
+  /** Returns the newest audio in one, at most so many frames. */
   newest(maxFrames) {
     const start = Math.max(this.start, this.#end - maxFrames);
     const samples = new Int16Array(this.#end - start);

@@ -1,10 +1,10 @@
-// What the captioner's page says, in plain words.
+// Texts of the captioner's page.
 
 import { Link } from "./connection.js";
 
 const FLOOR_DB = -60; // of the level meter
 
-// those that Whisper writes, where the gateway does not say which its engine knows
+// Whisper's languages, if the gateway does not list those of its engine
 const LANGUAGES =
   "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy id is it " +
   "ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn " +
@@ -60,7 +60,7 @@ export function levelOf(peak) {
   return peak > 0 ? Math.max(0, 1 - (20 * Math.log10(peak)) / FLOOR_DB) : 0;
 }
 
-/** Adds languages to a select, by their names: those of the engine, or all where it does not say. */
+/** Adds languages to a select, by their names: those of the engine, or all if unknown. */
 export function fillLanguages(select, codes) {
   const names = new Intl.DisplayNames(["en"], { type: "language" });
   const known = codes.length > 0 ? codes : LANGUAGES.split(" ");
@@ -69,11 +69,11 @@ export function fillLanguages(select, codes) {
   for (const [name, code] of named) select.add(new Option(name, code));
 }
 
-/** Returns the codes of the languages that the gateway's engine knows; none: it does not say. */
+/** Returns the codes of the languages that the gateway's engine supports; none if unknown. */
 export async function engineLanguages() {
   try {
     return (await (await fetch("/readyz")).json()).languages ?? [];
   } catch {
-    return []; // the gateway is not there, or says something else
+    return []; // the gateway cannot be reached, or its answer is invalid
   }
 }

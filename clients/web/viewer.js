@@ -1,4 +1,4 @@
-// The viewer: what is said in one session, large and readable.
+// The viewer: the captions of one session, large and readable.
 
 import { CaptionView, Following } from "./caption-view.js";
 import { Captions } from "./captions.js";
@@ -15,7 +15,7 @@ const SAYS = {
   [State.FORBIDDEN]: "This link is not valid, or has expired. Ask for a new one.",
 };
 
-/** What was said before somebody came arrives within this time; it is there to be read, and is not read out. */
+/** Captions from before the page was opened arrive within this time; screen readers do not announce them. */
 const HISTORY_MS = 1_000;
 
 const element = (id) => document.getElementById(id);

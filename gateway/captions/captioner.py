@@ -1,15 +1,15 @@
-"""From answers to captions: utterances speak one after the other, each until its final. PURE."""
+"""From answers to captions: utterances are emitted one after the other, each until its final. PURE."""
 
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from decoder.hallucination_filter import Verdict, judge
 from decoder.scheduler import Answer
 from decoder.settings import GuardSettings, StabiliserSettings
 from decoder.stabiliser import Stabiliser
-from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind, Transcript, Word
+from decoder.types import EngineError, Hypothesis, RequestKind, Transcript, Word
 from gateway.captions.cue_builder import CueBuilder
+from gateway.captions.guard import Guard
 from gateway.wire import (
     CueEvent,
     Eager,
@@ -23,7 +23,7 @@ from gateway.wire import (
     Start,
 )
 from gateway.wire.cue import CueState
-from gateway.wire.words import settled_and_open, text_of, whole_words
+from gateway.wire.words import committed_and_open, text_of, whole_words
 from vad.audio import SAMPLE_RATE_HZ
 from vad.events import SpeechEnded
 
@@ -32,7 +32,7 @@ __all__ = ["Captioner"]
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """The end of an utterance, when it was known, and the revision of the request that answers it."""
+    """The end of an utterance, when it was detected, and the revision of the request for its final."""
 
     event: SpeechEnded
     at_s: float
@@ -47,17 +47,17 @@ class _Utterance:
     start_sample: int
     stabiliser: Stabiliser
     partial: Answer | None = None
-    """The newest partial; it waits here while an earlier utterance still speaks."""
+    """The newest partial; it is pending while an earlier utterance has no final."""
     eager: Answer | None = None
-    """Of the pause the speaker is in."""
-    eager_is_told: bool = False
+    """The answer for the current pause."""
+    eager_is_sent: bool = False
     ended: _Ended | None = None
     final: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """Something to be said when all utterances before it have had their finals."""
+    """An event to be emitted after the finals of all utterances before it."""
 
     event: Flushed | Finished
 
@@ -65,17 +65,17 @@ class _Mark:
 class Captioner:
     """Turns the answers of one session into its cues and finals.
 
-    Only the oldest unfinished utterance speaks. A partial that comes early waits, replaced by newer ones; finals are
-    said in the order of their utterances, whatever the order of their answers; so finals concatenate to the
-    transcript, and cues never go back in time.
+    Only the oldest unfinished utterance emits events. A partial of a later one is kept until its turn or until a newer
+    one replaces it; finals are emitted in the order of their utterances, whatever the order of their answers. So finals
+    concatenate to the transcript, and cues never go back in time.
 
     Args:
-        start: what the client wants to be told.
+        start: the client's options.
         cues: the session's cue builder.
-        stabiliser: settings of each utterance's.
+        stabiliser: settings of each utterance's stabiliser.
         guard: settings of the hallucination guard.
-        next_seq: gives each event its number.
-        finals: how many were said before the session was taken up.
+        next_seq: returns the sequence number of the next event.
+        finals: number of finals emitted before the session was resumed.
     """
 
     def __init__(
@@ -89,89 +89,91 @@ class Captioner:
     ) -> None:
         self.finals = finals
         self.eager_finals = 0
-        """Of these, those that an eager request has answered."""
-        self.guarded: Counter[tuple[str, str]] = Counter()
-        """What the guard found: (partial or final, reason) → times."""
+        """Finals answered by an eager request."""
         self._start = start
         self._cues = cues
         self._stabiliser = stabiliser
-        self._guard = guard
+        self._guard = Guard(guard)
         self._next_seq = next_seq
         self._queue: deque[_Utterance | _Mark] = deque()
         self._utterances: dict[int, _Utterance] = {}
         """The utterances in the queue, by id."""
 
     @property
+    def guarded(self) -> Counter[tuple[str, str]]:
+        """The guard's objections: (partial or final, reason) → number."""
+        return self._guard.counts
+
+    @property
     def answered_until(self) -> int | None:
-        """Start of the oldest utterance without a final; None when there is none."""
+        """Start of the oldest utterance without a final; None if all have one."""
         return next((u.start_sample for u in self._utterances.values()), None)
 
     @property
     def oldest_ended(self) -> SpeechEnded | None:
-        """The oldest utterance that has ended and has no final; None when there is none."""
+        """The oldest ended utterance without a final; None if there is none."""
         return next((u.ended.event for u in self._utterances.values() if u.ended is not None), None)
 
     def committed(self, utterance_id: int) -> tuple[Word, ...]:
-        """Return the words of an unfinished utterance that only its final may change."""
+        """Return the committed words of an unfinished utterance; only its final may change them."""
         return self._utterances[utterance_id].stabiliser.committed
 
     def update(self, start: Start) -> None:
-        """Tell from here on what another start asks for."""
+        """Apply new options from here on."""
         self._start = start
 
     def begin(self, utterance_id: int, start_sample: int) -> None:
-        """Let an utterance take its place in the queue."""
+        """Append a new utterance to the queue."""
         utterance = _Utterance(utterance_id, start_sample, Stabiliser(utterance_id, self._stabiliser))
         self._utterances[utterance_id] = utterance
         self._queue.append(utterance)
 
     def end(self, event: SpeechEnded, revision: int, now_s: float) -> list[ServerEvent]:
-        """Note that an utterance is complete.
+        """Handle the end of an utterance.
 
         Args:
             event: its end.
-            revision: of the request whose answer is its final, an eager one that may be answered already included.
-            now_s: when that was known.
+            revision: of the request for its final; it may be an eager one that is already answered.
+            now_s: when the end was detected.
         """
         utterance = self._utterances[event.utterance_id]
         utterance.ended = _Ended(event, now_s, revision)
         if utterance.eager is not None and utterance.eager.request.revision == revision:
             utterance.final = utterance.eager
-            return self._speak(now_s)
-        return self.resume(event.utterance_id) + self._speak(now_s)
+            return self._emit(now_s)
+        return self.resume(event.utterance_id) + self._emit(now_s)
 
     def waits_for(self, utterance_id: int, revision: int) -> bool:
-        """Return whether an ended utterance waits for the answer to the request of that revision."""
+        """Return whether the request of that revision is for the final of an ended utterance."""
         utterance = self._utterances.get(utterance_id)
         return utterance is not None and utterance.ended is not None and utterance.ended.revision == revision
 
     def ask_again(self, utterance_id: int, revision: int) -> None:
-        """Note that another request answers an ended utterance, for the eager one has failed."""
+        """Expect the final of an ended utterance from another request, because the eager one failed."""
         utterance = self._utterances[utterance_id]
         assert utterance.ended is not None, "an open utterance is not answered yet"
         utterance.ended = replace(utterance.ended, revision=revision)
 
     def resume(self, utterance_id: int) -> list[ServerEvent]:
-        """Note that an eager final is void, for the speaker goes on or has ended otherwise; take it back if sent."""
+        """Discard an eager final, because speech resumed or its end differs; retract it if it was sent."""
         utterance = self._utterances[utterance_id]
-        was_told, utterance.eager_is_told, utterance.eager = utterance.eager_is_told, False, None
-        return [Resumed(self._next_seq(), utterance_id)] if was_told else []
+        was_sent, utterance.eager_is_sent, utterance.eager = utterance.eager_is_sent, False, None
+        return [Resumed(self._next_seq(), utterance_id)] if was_sent else []
 
     def mark(self, event: Flushed | Finished, now_s: float) -> list[ServerEvent]:
-        """Say an event when everything before it has been said."""
+        """Emit an event after everything before it."""
         self._queue.append(_Mark(event))
-        return self._speak(now_s)
+        return self._emit(now_s)
 
     def answer(self, answer: Answer, now_s: float, *, is_paused: bool = True) -> list[ServerEvent]:
-        """Take in the answer to a request, and return what can be said now.
+        """Handle the answer to a request, and return the events that can be emitted now.
 
-        Answers to utterances that have had their final are discarded.
+        Answers for utterances that already have a final are discarded.
 
         Args:
             answer: to any request of the session.
-            now_s: when it came.
-            is_paused: whether the pause lasts that an eager request is of; the words of one that comes later are those
-                of a partial.
+            now_s: when it arrived.
+            is_paused: whether the pause of an eager request still lasts; if not, its answer counts as a partial.
         """
         utterance = self._utterances.get(answer.request.utterance_id)
         if utterance is None:
@@ -182,18 +184,9 @@ class Captioner:
             utterance.partial = answer
             is_eager = answer.request.kind is RequestKind.EAGER and is_paused
             utterance.eager = answer if is_eager else utterance.eager
-        return self._speak(now_s)
+        return self._emit(now_s)
 
-    def _judged(self, request: DecodeRequest, heard: Hypothesis, *, is_final: bool) -> Verdict:
-        """Return what the guard leaves of a hypothesis.
-
-        A partial is judged as the final will be: words that are going to be dropped must not be committed before.
-        """
-        verdict = judge(replace(request, kind=RequestKind.FINAL), heard, self._guard)
-        self.guarded.update(("final" if is_final else "partial", reason) for reason in verdict.reasons)
-        return verdict
-
-    def _speak(self, now_s: float) -> list[ServerEvent]:
+    def _emit(self, now_s: float) -> list[ServerEvent]:
         events: list[ServerEvent] = []
         while self._queue:
             head = self._queue[0]
@@ -217,20 +210,20 @@ class Captioner:
         if answer is None or not isinstance(answer.outcome, Hypothesis):
             return []
         outcome = answer.outcome
-        words = self._judged(answer.request, outcome, is_final=False).words
+        words = self._guard.judge(answer.request, outcome, is_final=False).words
         audio_end_sample, is_cut = answer.request.end_sample, answer.request.ends_in_speech
         transcript = utterance.stabiliser.update(
             words, answer.request.revision, audio_end_sample, is_cut=is_cut, avg_logprob=outcome.avg_logprob
         )
         events = self._cue_events(transcript, outcome.language, audio_end_sample)
         if self._start.transcripts:
-            spans = settled_and_open(transcript.committed, transcript.tail)
-            told = utterance.utterance_id, utterance.start_sample, audio_end_sample
+            spans = committed_and_open(transcript.committed, transcript.tail)
+            position = utterance.utterance_id, utterance.start_sample, audio_end_sample
             committed_text = text_of(transcript.committed)
-            events.append(Partial(self._next_seq(), *told, *spans, outcome.language, committed_text))
+            events.append(Partial(self._next_seq(), *position, *spans, outcome.language, committed_text))
         if self._start.eager and answer is utterance.eager:
-            utterance.eager_is_told = True
-            # the final is these words, not what partials have committed
+            utterance.eager_is_sent = True
+            # the final will have these words, not the committed ones of partials
             events.append(Eager(self._next_seq(), utterance.utterance_id, text_of(words), outcome.language))
         return events
 
@@ -239,10 +232,10 @@ class Captioner:
         events: list[ServerEvent] = []
         reasons: tuple[str, ...] = ()
         if isinstance(outcome, EngineError):
-            events += self._partial(utterance)  # one that waited for its turn has words the stabiliser has not seen
+            events += self._partial(utterance)  # a pending partial may have words that the stabiliser does not know yet
             transcript, language, error = utterance.stabiliser.abandon(revision), None, outcome.code
         else:
-            verdict = self._judged(answer.request, outcome, is_final=True)
+            verdict = self._guard.judge(answer.request, outcome, is_final=True)
             transcript = utterance.stabiliser.finish(verdict.words, revision)
             language, error, reasons = outcome.language, None, verdict.reasons
         self.finals += 1
@@ -264,12 +257,12 @@ class Captioner:
 
     def _cue_events(self, transcript: Transcript, language: str | None, audio_end_sample: int) -> list[ServerEvent]:
         cues = self._cues.update(transcript, audio_end_sample, language)
-        shown = [cue for cue in cues if self._start.partials or cue.state is CueState.FINAL]
-        return [CueEvent(self._next_seq(), cue) for cue in shown]
+        visible = [cue for cue in cues if self._start.partials or cue.state is CueState.FINAL]
+        return [CueEvent(self._next_seq(), cue) for cue in visible]
 
 
 def _latency(ended: _Ended, answer: Answer, now_s: float) -> Latency:
-    """Split the time from the end of speech to now; what an eager answer took before the end was known is free."""
+    """Return the parts of the time from the end of speech to now, without an eager answer's time before the end."""
     endpoint_s = (ended.event.audio_end_sample - ended.event.voiced_end_sample) / SAMPLE_RATE_HZ
     beyond_s = max(0.0, answer.answered_s - ended.at_s)
     decode_s = min(answer.decode_s, beyond_s)

@@ -1,4 +1,4 @@
-"""Chinese in one script. Engines write either, whatever was spoken, and may change between two utterances."""
+"""Conversion of Chinese text to one script: engines emit either, and may change between two utterances."""
 
 import logging
 from collections.abc import Callable
@@ -14,37 +14,36 @@ __all__ = ["in_script", "with_script"]
 logger = logging.getLogger(__name__)
 
 _CONFIGURATIONS = {Script.SIMPLIFIED: "t2s", Script.TRADITIONAL: "s2t"}
-"""OpenCC's. Not those for Taiwan's and Hong Kong's words: they would change what was spoken."""
+"""OpenCC's names. Its regional configurations also replace words, which would change the transcript."""
 
 
-def with_script(answer: Answer, asked: Script | None, otherwise: Script | None) -> Answer:
+def with_script(answer: Answer, requested: Script | None, default: Script | None) -> Answer:
     """Return an answer with its Chinese in one script.
 
     Args:
         answer: of an engine.
-        asked: the script that the client asks for, or None.
-        otherwise: that of Mandarin where the client asks for none; None: as the engine writes it. Cantonese stays as it
-            is then.
+        requested: the script that the client requests, or None.
+        default: the script of Mandarin if the client requests none; None: the engine's. Cantonese is then unchanged.
     """
     outcome = answer.outcome
     if not isinstance(outcome, Hypothesis) or outcome.language not in ("zh", "yue"):
         return answer
-    script = asked or (otherwise if outcome.language == "zh" else None)
+    script = requested or (default if outcome.language == "zh" else None)
     if script is None:
         return answer
     return replace(answer, outcome=replace(outcome, words=in_script(outcome.words, script)))
 
 
 def in_script(words: tuple[Word, ...], script: Script) -> tuple[Word, ...]:
-    """Return the words written in that script, their times as they were."""
+    """Return the words in that script, with unchanged times."""
     convert = _converter(script)
     text = "".join(word.text for word in words)
     whole = convert(text)
     if whole == text:
         return words
-    if len(whole) != len(text):  # a phrase of another length: each word by itself
+    if len(whole) != len(text):  # the length changed: convert each word separately
         return tuple(replace(word, text=convert(word.text)) for word in words)
-    # The whole text, for many simplified characters stand for several: 头发 is 頭髮, 发财 is 發財.
+    # Convert the whole text, as many simplified characters are ambiguous: 头发 is 頭髮, 发财 is 發財.
     converted, first = [], 0
     for word in words:
         converted.append(replace(word, text=whole[first : first + len(word.text)]))
@@ -55,9 +54,9 @@ def in_script(words: tuple[Word, ...], script: Script) -> tuple[Word, ...]:
 @cache
 def _converter(script: Script) -> Callable[[str], str]:
     try:
-        import opencc  # on use: its tables take a third of a second, and most gateways never write Chinese
+        import opencc  # on first use: loading its tables takes a third of a second, and most gateways never need them
     except ImportError:
-        logger.warning("opencc is not installed: Chinese stays in the script that the engine writes")
+        logger.warning("opencc is not installed: Chinese text stays in the engine's script")
         return lambda text: text
     convert: Callable[[str], str] = opencc.OpenCC(_CONFIGURATIONS[script]).convert
     return convert

@@ -1,9 +1,8 @@
-"""Cues: what a viewer reads, when, and how it may still change. PURE.
+"""Cues from transcripts: text, times and revisions. PURE.
 
     utterance ──layout──► blocks of lines ──► times (no overlap in the session) ──► revisions
 
-All cues of an utterance are `partial` until its final, which decides what was said: then each comes once more, as
-`final`, or is withdrawn.
+All cues of an utterance are `partial` until its final: then each is emitted once more, as `final`, or is withdrawn.
 """
 
 from collections.abc import Sequence
@@ -18,20 +17,20 @@ from vad.audio import s_to_samples
 
 __all__ = ["DEFAULT_PROFILE", "PROFILES", "CueBuilder", "CueProfile"]
 
-# A cue shorter than one frame of 25 Hz video would never be drawn; it also outlasts the rounding to milliseconds.
+# A cue shorter than one frame of 25 Hz video would never be displayed; it also survives rounding to milliseconds.
 _SHORTEST_S = 0.04
 
 
 class CueBuilder:
     """Turns the transcripts of one session into cues.
 
-    Utterances come one after the other, each until its final. While an utterance is partial a line break, once placed,
-    stays while the words before it do, so text above the last line never moves. The work of an update grows with its
-    utterance only.
+    Utterances are processed one after the other, each until its final. While an utterance is partial, a line break
+    stays as long as the words before it do, so text above the last line never moves. The cost of an update depends on
+    the length of its utterance only.
 
     Args:
         profile: of the cues.
-        end_sample: of the last final cue, in a session that is resumed; None: there is none.
+        end_sample: end of the last final cue of a resumed session; None: there is none.
     """
 
     def __init__(self, profile: CueProfile, end_sample: int | None = None) -> None:
@@ -39,24 +38,24 @@ class CueBuilder:
         self._shortest_samples = s_to_samples(_SHORTEST_S)
         self._gap_samples = s_to_samples(profile.gap_s)
         self._earliest_sample = 0
-        """Where the next final cue may start."""
+        """Earliest start of the next final cue."""
         self._last_final_id: int | None = None
         self._utterance: _Utterance | None = None
         if end_sample is not None:
             self._earliest_sample = end_sample + self._gap_samples
 
     def update(self, transcript: Transcript, audio_end_sample: int, language: str | None = None) -> list[Cue]:
-        """Take in what an utterance says by now, and return the cues that changed, oldest first.
+        """Update the cues of an utterance, and return those that changed, oldest first.
 
-        A final transcript brings all cues of its utterance, then the withdrawn ones. It may contradict partial ones.
+        A final transcript returns all cues of its utterance, then the withdrawn ones. It may contradict partials.
 
         Args:
-            transcript: of the utterance of the call before, or of a later one after that one's final.
-            audio_end_sample: how far the stream has been heard; after the utterance nothing is said before it.
-            language: ISO-639-1 of the words, for better line breaks; None where unknown.
+            transcript: of the same utterance as the call before, or of a later one once that one is final.
+            audio_end_sample: end of the decoded audio; no later utterance begins before it.
+            language: ISO 639-1 code of the words, for better line breaks; None: unknown.
 
         Raises:
-            ValueError: the utterance is over, another one is not, or a partial has changed committed words.
+            ValueError: the utterance is already final, another one is not yet, or a partial changed committed words.
         """
         utterance = self._utterance_of(transcript.utterance_id)
         blocks = utterance.layout.update(transcript, language)
@@ -83,14 +82,14 @@ class CueBuilder:
         return self._utterance
 
     def _spans(self, blocks: Sequence[Block], audio_end_sample: int) -> list[tuple[int, int]]:
-        """Return start and end of each block: in order, apart by the gap, within what was heard."""
+        """Return the start and end of each block: in order, separated by the gap, within the decoded audio."""
         starts: list[int] = []
         earliest_sample = self._earliest_sample
         for block in blocks:
-            # Engines stamp words past the end of the sound; followed, they would push all later cues away.
+            # Engines time words past the end of the audio, which would delay all later cues.
             starts.append(max(earliest_sample, min(block.start_sample, audio_end_sample - self._shortest_samples)))
             earliest_sample = starts[-1] + self._shortest_samples + self._gap_samples
-        # The next utterance may begin at once: a last cue leaves it its gap, but speech is not cut for that.
+        # The next utterance may begin at once: the last cue leaves room for the gap, but is not cut within speech.
         last_limit_sample = audio_end_sample - self._gap_samples
         if blocks:
             last_limit_sample = max(last_limit_sample, min(blocks[-1].end_sample, audio_end_sample))
@@ -110,7 +109,7 @@ class CueBuilder:
 
 @dataclass(slots=True)
 class _Utterance:
-    """The utterance being captioned, and the last version of each of its cues."""
+    """The current utterance, and the last revision of each of its cues."""
 
     utterance_id: int
     layout: CueLayout
@@ -118,7 +117,7 @@ class _Utterance:
     cues: list[Cue] = field(default_factory=list)
 
     def put(self, index: int, block: Block, span: tuple[int, int], state: CueState) -> list[Cue]:
-        """Return the new version of a cue, or nothing if it would be the same."""
+        """Return the new revision of a cue, or nothing if it is unchanged."""
         cue_id = f"{self.utterance_id}.{index + 1}"
         cue = Cue(cue_id, self.utterance_id, self.revision, *span, block.lines, block.stable_chars, state)
         if index == len(self.cues):
@@ -129,7 +128,7 @@ class _Utterance:
         return [cue]
 
     def withdraw_from(self, index: int) -> list[Cue]:
-        """Return withdrawing versions of the shown cues from there on."""
+        """Return a withdrawing revision of each visible cue from there on."""
         withdrawn: list[Cue] = []
         for number, cue in enumerate(self.cues[index:], start=index):
             if cue.lines:

@@ -1,7 +1,7 @@
-"""Text that is complete, divided into cues and their lines. PURE.
+"""Division of complete text into cues and lines. PURE.
 
-As few cues as hold the text, all of like width: filled to the limit one after the other they would leave the last one
-with a word, or in Chinese with half of one.
+The fewest cues that hold the text, of similar width: if each were filled to the limit, the last might be left with one
+word, or in Chinese with half a word.
 """
 
 from collections.abc import Sequence
@@ -11,30 +11,30 @@ from gateway.captions.cue_profiles import CueProfile
 from gateway.captions.line_breaking import Lexicon, LineAim, Piece, best_break, line_width
 from vad.audio import s_to_samples
 
-__all__ = ["LEAST_SHARE", "Break", "divide", "lasts_too_long", "lines_needed", "wrap"]
+__all__ = ["MIN_LINE_SHARE", "Break", "divide", "lasts_too_long", "lines_needed", "wrap"]
 
-LEAST_SHARE = 2 / 3
-"""Of the width wanted: a line that is narrower is too short, if another place to break can be found."""
+MIN_LINE_SHARE = 2 / 3
+"""Minimum width of a line as a share of its ideal width, where another break is possible."""
 
-# The same of a cue, which sense divides more gladly than a line.
-_LEAST_CUE_SHARE = 1 / 2
+# The same for a cue, where a break at a clause matters more than balance.
+_MIN_CUE_SHARE = 1 / 2
 
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """A line ends before the piece at `position`, and with it perhaps its cue."""
+    """A break before the piece at `position`; it ends the line and, with `ends_cue`, the cue."""
 
     position: int
     ends_cue: bool
 
 
 def divide(pieces: Sequence[Piece], profile: CueProfile, lexicon: Lexicon) -> list[Break]:
-    """Return the breaks that make as few cues as hold the pieces, of like width, each with as few lines.
+    """Return breaks that divide the pieces into the fewest cues and lines, of similar width.
 
     Args:
-        pieces: of an utterance, from the beginning of a cue to the end; may be empty.
+        pieces: of an utterance, from the start of a cue to its end; may be empty.
         profile: of the cues.
-        lexicon: of the language spoken.
+        lexicon: of the language.
     """
     limits = [_cue_limit(pieces, start, profile) for start in range(len(pieces))]
     cues = [0] * (len(pieces) + 1)
@@ -57,12 +57,12 @@ def divide(pieces: Sequence[Piece], profile: CueProfile, lexicon: Lexicon) -> li
 
 
 def wrap(pieces: Sequence[Piece], max_width: int, lexicon: Lexicon) -> list[int]:
-    """Return the positions that break the pieces into as few lines as hold them, of like width.
+    """Return the positions that break the pieces into the fewest lines, of similar width.
 
     Args:
         pieces: of one cue; may be empty.
         max_width: of a line, in columns.
-        lexicon: of the language spoken.
+        lexicon: of the language.
     """
     positions: list[int] = []
     start = 0
@@ -71,14 +71,14 @@ def wrap(pieces: Sequence[Piece], max_width: int, lexicon: Lexicon) -> list[int]
         allowed = range(start + 1, limit + 1)
         earliest = next(end for end in allowed if lines_needed(pieces[end:], max_width) < lines)
         width = line_width(pieces[start:])
-        aim = LineAim(width / lines, max(width / lines * LEAST_SHARE, width - (lines - 1) * max_width))
+        aim = LineAim(width / lines, max(width / lines * MIN_LINE_SHARE, width - (lines - 1) * max_width))
         start += best_break(pieces[start : limit + 1], range(earliest - start, limit - start + 1), aim, lexicon)
         positions.append(start)
     return positions
 
 
 def lines_needed(pieces: Sequence[Piece], max_width: int) -> int:
-    """Return how many lines the pieces take when each is filled.
+    """Return the number of lines that the pieces take if each is filled.
 
     Args:
         pieces: in order; may be empty.
@@ -91,7 +91,7 @@ def lines_needed(pieces: Sequence[Piece], max_width: int) -> int:
 
 
 def lasts_too_long(pieces: Sequence[Piece], profile: CueProfile) -> bool:
-    """Return whether the pieces take longer than one cue may be shown; a single one never does.
+    """Return whether the pieces last longer than one cue may be displayed; a single piece never does.
 
     Args:
         pieces: in order, at least one.
@@ -101,13 +101,13 @@ def lasts_too_long(pieces: Sequence[Piece], profile: CueProfile) -> bool:
 
 
 def _share(width: int, cues: int) -> LineAim:
-    """Return the aim for the first of several cues: its share, and what is left for the others no less."""
+    """Return the aim for the first of several cues: an equal share, which leaves no less for the others."""
     share = width / cues
-    return LineAim(share, share * _LEAST_CUE_SHARE, width - (cues - 1) * share * _LEAST_CUE_SHARE)
+    return LineAim(share, share * _MIN_CUE_SHARE, width - (cues - 1) * share * _MIN_CUE_SHARE)
 
 
 def _cue_limit(pieces: Sequence[Piece], start: int, profile: CueProfile) -> int:
-    """Return the last position where a cue that begins at a piece may end."""
+    """Return the last position where a cue that starts at a piece may end."""
     end = start
     for _ in range(profile.max_lines):
         end = _line_limit(pieces, end, profile.max_chars_per_line)
@@ -124,7 +124,7 @@ def _line_limit(pieces: Sequence[Piece], start: int, max_width: int) -> int:
 
 
 def _late_position(pieces: Sequence[Piece], start: int, end: int, profile: CueProfile) -> int:
-    """Return the first piece after `start` that comes too late for its cue, or `end`."""
+    """Return the first piece after `start` that is too late for the cue, or `end`."""
     if profile.max_duration_s is None:
         return end
     latest_sample = pieces[start].start_sample + s_to_samples(profile.max_duration_s)

@@ -1,4 +1,4 @@
-"""Where the lines and cues of one utterance break, while it grows and when it is complete. PURE."""
+"""Line and cue breaks of one utterance, while it grows and when it is complete. PURE."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -6,24 +6,24 @@ from itertools import pairwise, repeat, takewhile
 
 from decoder.stabiliser import normalise_word
 from decoder.types import Transcript, Word
-from gateway.captions.cue_division import LEAST_SHARE, Break, divide, lasts_too_long, lines_needed, wrap
+from gateway.captions.cue_division import MIN_LINE_SHARE, Break, divide, lasts_too_long, lines_needed, wrap
 from gateway.captions.cue_profiles import CueProfile, to_latin
 from gateway.captions.line_breaking import Lexicon, LineAim, Piece, best_break, lexicon_of, line_width, pieces_of
 from vad.audio import s_to_samples
 
 __all__ = ["Block", "CueLayout"]
 
-# Of a line: seven Chinese characters, or one English word. Less is read sooner than it is found.
+# Share of a line: seven Chinese characters, or one English word. Less is too short for a cue of its own.
 _ORPHAN_SHARE = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The text of one cue, and when it is said.
+    """The text of one cue with its times.
 
     Attributes:
         lines: not empty.
-        stable_chars: so many leading characters of them, joined by newlines, stay while the utterance is partial.
+        stable_chars: leading characters of the lines, joined by newlines, that stay while the utterance is partial.
         start_sample: of its first word, at 16 kHz.
         end_sample: of its last word.
     """
@@ -35,11 +35,11 @@ class Block:
 
 
 class CueLayout:
-    """Where the lines and cues of one utterance break.
+    """Decides the line and cue breaks of one utterance.
 
-    While it is partial, a break is decided when a line overflows or a cue lasts too long, and kept while the pieces
-    before it are the same, even if nothing stands after it for a while. A settled piece is committed and moves to no
-    other line. The final keeps the breaks before the first word that it changes, and divides what follows evenly.
+    While it is partial, a break is added when a line overflows or a cue lasts too long. It is kept while the pieces
+    before it are unchanged, even if the text after it disappears for a while. A settled piece is committed and never
+    changes its line. The final keeps the breaks before the first changed word, and divides the rest evenly.
 
     Args:
         profile: of the cues.
@@ -47,30 +47,30 @@ class CueLayout:
 
     def __init__(self, profile: CueProfile) -> None:
         self._profile = profile
-        # A live line is broken in its last third: what stands before it stays put once it is committed.
-        self._settled_width = profile.max_chars_per_line * LEAST_SHARE
+        # A live line is broken in its last third: committed text before that never moves.
+        self._settled_width = profile.max_chars_per_line * MIN_LINE_SHARE
         self._orphan_width = profile.max_chars_per_line * _ORPHAN_SHARE
         self._pieces: tuple[Piece, ...] = ()
         self._breaks: list[Break] = []
         self._settled = 0
 
     def update(self, transcript: Transcript, language: str | None) -> list[Block]:
-        """Keep the breaks that hold, add those that are needed, and return the text of each cue.
+        """Keep the valid breaks, add those that are needed, and return the text of each cue.
 
         Args:
             transcript: of the utterance, the last one final.
-            language: ISO-639-1 of the words; None where unknown.
+            language: ISO 639-1 code of the words; None: unknown.
 
         Raises:
             ValueError: a partial transcript has changed settled pieces.
         """
         before, self._pieces = self._pieces, self._pieces_of(transcript.committed + transcript.tail)
         if transcript.is_final:
-            self._keep_breaks(_count_common(map(_place_of_word, before), map(_place_of_word, self._pieces)))
+            self._keep_breaks(_common_prefix(map(_identity_of_word, before), map(_identity_of_word, self._pieces)))
             self._finish(lexicon_of(language))
             self._settled = len(self._pieces)
             return self._blocks()
-        unchanged = _count_common(map(_place, before), map(_place, self._pieces))
+        unchanged = _common_prefix(map(_identity, before), map(_identity, self._pieces))
         if unchanged < self._settled:
             raise ValueError(f"committed words of utterance {transcript.utterance_id} have changed")
         self._keep_breaks(unchanged)
@@ -84,13 +84,13 @@ class CueLayout:
         return pieces_of(words, self._profile.max_chars_per_line)
 
     def _keep_breaks(self, unchanged: int) -> None:
-        """Keep the breaks that follow unchanged pieces, as far as the lines still fit."""
+        """Keep the breaks after unchanged pieces, as long as the lines fit."""
         bounds = [0, *(ended.position for ended in self._breaks)]
         fits = (
             end <= unchanged and line_width(self._pieces[start:end]) <= self._profile.max_chars_per_line
             for start, end in pairwise(bounds)
         )
-        self._breaks = self._breaks[: _count_common(fits, repeat(True))]
+        self._breaks = self._breaks[: _common_prefix(fits, repeat(True))]
 
     def _blocks(self) -> list[Block]:
         if not self._pieces:
@@ -112,10 +112,10 @@ class CueLayout:
         bounds = [start, *inner, end] if start < end else []
         return tuple(_text(self._pieces[first:last]) for first, last in pairwise(bounds))
 
-    # --- when it is complete -----------------------------------------------------------------------------------------
+    # --- complete utterances -----------------------------------------------------------------------------------------
 
     def _finish(self, lexicon: Lexicon) -> None:
-        """Lay out the last cue again, and the one before it where the last would be left with next to nothing."""
+        """Lay out the last cue again, together with the one before it if the last would be too short."""
         kept = [ended for ended in self._breaks if ended.position < len(self._pieces)]
         starts = [0, *(ended.position for ended in kept if ended.ends_cue)]
         is_orphan = len(starts) > 1 and line_width(self._pieces[starts[-1] :]) < self._orphan_width
@@ -135,7 +135,7 @@ class CueLayout:
         needed = len(lines) + lines_needed(self._pieces[lines[-1] :], self._profile.max_chars_per_line)
         return needed <= self._profile.max_lines and not lasts_too_long(self._pieces[start:], self._profile)
 
-    # --- while it grows ----------------------------------------------------------------------------------------------
+    # --- growing utterances ------------------------------------------------------------------------------------------
 
     def _add_breaks(self, lexicon: Lexicon) -> None:
         while True:
@@ -155,12 +155,12 @@ class CueLayout:
             self._breaks.append(Break(position, ends_cue=is_late or is_full))
 
     def _is_stub(self, line_start: int, misfit: int, cue_start: int) -> bool:
-        """Return whether a line has hardly begun that the cue has no more time for, and may yet begin the next cue."""
+        """Return whether a short line that is too late for its cue can become the start of the next one."""
         is_movable = cue_start < line_start and self._settled <= line_start
         return is_movable and line_width(self._pieces[line_start:misfit]) < self._orphan_width
 
     def _misfit(self, line_start: int, cue_start: int) -> tuple[int | None, bool]:
-        """Return the first piece that cannot stay on the line, and whether it comes too late for the cue."""
+        """Return the first piece that does not fit the line, and whether it is too late for the cue."""
         width = 0
         for position in range(line_start, len(self._pieces)):
             width += self._pieces[position].width + (self._pieces[position].spaced and position > line_start)
@@ -171,18 +171,18 @@ class CueLayout:
         return None, False
 
     def _is_late(self, position: int, cue_start: int) -> bool:
-        # Committed words may get new times; what is settled stays in its cue all the same.
+        # Committed words may get new times; settled pieces stay in their cue regardless.
         if self._profile.max_duration_s is None or position < self._settled:
             return False
         duration_samples = self._pieces[position].end_sample - self._pieces[cue_start].start_sample
         return duration_samples > s_to_samples(self._profile.max_duration_s)
 
     def _aim(self, line_start: int, misfit: int, *, is_late: bool) -> LineAim:
-        """Fill the line, as far as there is time."""
+        """Return the aim: fill the line, as far as the cue has time."""
         full = self._profile.max_chars_per_line
         if is_late:
             full = max(1, line_width(self._pieces[line_start:misfit]))
-        return LineAim(full, full * LEAST_SHARE)
+        return LineAim(full, full * MIN_LINE_SHARE)
 
     def _count_settled(self, committed: int) -> int:
         line_start = max((kept.position for kept in self._breaks if kept.position <= committed), default=0)
@@ -193,17 +193,17 @@ class CueLayout:
         return position
 
 
-def _count_common(left: Iterable[object], right: Iterable[object]) -> int:
-    """Return how many leading items are the same."""
+def _common_prefix(left: Iterable[object], right: Iterable[object]) -> int:
+    """Return the number of equal leading items."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))
 
 
-def _place(piece: Piece) -> tuple[str, bool]:
+def _identity(piece: Piece) -> tuple[str, bool]:
     return piece.text, piece.spaced
 
 
-def _place_of_word(piece: Piece) -> tuple[str, bool]:
-    """Return the same without case and punctuation: a comma that a final adds is no reason to move lines."""
+def _identity_of_word(piece: Piece) -> tuple[str, bool]:
+    """Return the same without case and punctuation: a comma added by the final must not move lines."""
     return normalise_word(piece.text), piece.spaced
 
 

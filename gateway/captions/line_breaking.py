@@ -1,7 +1,7 @@
-"""Where a line of text may be broken, and how well. PURE.
+"""Scoring of line breaks. PURE.
 
-Guidelines (Netflix, BBC) break after punctuation, before conjunctions and prepositions, and never between a word and
-what belongs to it. Short closed word lists stand in for grammar. Text without spaces is broken by width.
+Guidelines (Netflix, BBC) break after punctuation, before conjunctions and prepositions, and never within
+a phrase such as article and noun. Short word lists stand in for grammar. Text without spaces is broken by width.
 """
 
 import re
@@ -24,7 +24,7 @@ __all__ = [
 
 _CJK_CHARACTER = re.compile(f"[{CJK}]")
 _HIRAGANA = re.compile("[\u3041-\u309f]")
-# What stands between white space and control characters; a no-break space (French has it before "?") is no gap.
+# Text between white space and control characters; a no-break space (French has it before "?") does not separate.
 _TOKEN = re.compile(r"(?:[^\s\x00-\x1f\x7f-\x9f]|[\u00a0\u2007\u202f])+")
 _NO_LINE_START = frozenset(
     "!%),.:;?]}»”’…、。，．：；？！）］｝〉》」』】〕ー々ゝゞぁぃぅぇぉっゃゅょァィゥェォッャュョ"
@@ -34,7 +34,7 @@ _CLOSING_QUOTES = "\"'”’»)]」』）"
 _SENTENCE_END = frozenset(".!?…。！？")
 _CLAUSE_END = frozenset(",;:—–、，；：")
 
-# Scores are ranks: what forbids outweighs a short line, which outweighs any liking, which outweighs balance.
+# Scores are ranks: forbidden breaks outweigh short lines, these outweigh preferences, these outweigh balance.
 _FORBIDDEN = -20.0
 _SHORT_LINE = -10.0
 _IMBALANCE = -3.0
@@ -51,14 +51,14 @@ _AFTER_NUMBER = -1.5
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """Words of one language that say where a line is broken well.
+    """Words of one language that mark good and bad line breaks.
 
     Attributes:
-        binding: words that belong to the next one: articles, pronouns, auxiliaries, negations, titles. In scripts
+        binding: words that bind to the next one: articles, pronouns, auxiliaries, negations, titles. In scripts
             without spaces also pairs of characters that are one word.
-        conjunctions: words a break comes before.
-        prepositions: words a break comes before, a little less gladly.
-        endings: characters a break comes after, in scripts without spaces: they end what belongs together.
+        conjunctions: words before which a break is preferred.
+        prepositions: words before which a break is preferred, slightly less.
+        endings: characters after which a break is preferred, in scripts without spaces: they end a phrase.
     """
 
     binding: frozenset[str] = frozenset()
@@ -69,15 +69,15 @@ class Lexicon:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of text that is never broken.
+    """A piece of text that is never broken.
 
     Attributes:
         text: without white space at its ends, never empty.
         width: columns it takes.
-        spaced: a space stands before it, unless it begins a line.
-        inside_word: it goes on with the word of the piece before.
-        start_sample: when it begins to be said, at 16 kHz; never before the start of the piece before.
-        end_sample: when it is said, ≥ `start_sample`.
+        spaced: whether a space precedes it, unless it begins a line.
+        inside_word: whether it continues the word of the piece before.
+        start_sample: start of its speech, at 16 kHz; never before that of the piece before.
+        end_sample: end of its speech, ≥ `start_sample`.
     """
 
     text: str
@@ -90,28 +90,28 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class LineAim:
-    """What a broken line should look like.
+    """The desired width of a line.
 
     Attributes:
-        ideal_width: columns; the further off, the worse.
-        least_width: columns; less is much worse.
-        most_width: columns; more is much worse, for too little would be left.
+        ideal_width: columns; the score falls with the distance from it.
+        min_width: columns; a narrower line scores much lower.
+        max_width: columns; a wider line scores much lower, as it leaves too little for the rest.
     """
 
     ideal_width: float
-    least_width: float
-    most_width: float = inf
+    min_width: float
+    max_width: float = inf
 
 
 def pieces_of(words: Iterable[Word], max_width: int) -> tuple[Piece, ...]:
-    """Return the words as pieces; those of the first words are the same whatever words follow.
+    """Return the words as pieces; the pieces of a word do not depend on the words after it.
 
-    A piece is what stands between two spaces of one word; within it, one CJK character with the punctuation that stays
-    with it; and of what is wider than a line, as much as fits. Times inside a word are interpolated.
+    A piece is a part of a word between spaces; within it, one CJK character with its punctuation; and of a part wider
+    than a line, as much as fits. Times inside a word are interpolated.
 
     Args:
-        words: in order; times out of order are moved on.
-        max_width: widest piece, in columns, ≥ 2.
+        words: in order; times out of order are moved forward.
+        max_width: maximum width of a piece, in columns, ≥ 2.
     """
     pieces: list[Piece] = []
     spaced = False
@@ -121,19 +121,19 @@ def pieces_of(words: Iterable[Word], max_width: int) -> tuple[Piece, ...]:
         duration_samples = max(0, word.end_sample - start_sample)
         parts, spaced_after = _parts_of_word(word.text, max_width)
         length = sum(len(text) for text, _ in parts)
-        said = 0
+        done = 0
         for index, (text, spaced_before) in enumerate(parts):
-            begins_sample = start_sample + duration_samples * said // length
-            said += len(text)
-            ends_sample = start_sample + duration_samples * said // length
+            piece_start_sample = start_sample + duration_samples * done // length
+            done += len(text)
+            piece_end_sample = start_sample + duration_samples * done // length
             is_spaced = spaced_before or (spaced and index == 0)
-            pieces.append(Piece(text, text_width(text), is_spaced, index > 0, begins_sample, ends_sample))
+            pieces.append(Piece(text, text_width(text), is_spaced, index > 0, piece_start_sample, piece_end_sample))
         spaced = spaced_after or (spaced and not parts)
     return tuple(pieces)
 
 
 def line_width(pieces: Sequence[Piece]) -> int:
-    """Return the columns the pieces take as one line.
+    """Return the width of the pieces as one line, in columns.
 
     Args:
         pieces: in order; may be empty.
@@ -142,30 +142,30 @@ def line_width(pieces: Sequence[Piece]) -> int:
 
 
 def best_break(pieces: Sequence[Piece], positions: range, aim: LineAim, lexicon: Lexicon) -> int:
-    """Return the position where the line is broken best; of equals, the last.
+    """Return the position of the best line break; among equals, the last.
 
     Args:
         pieces: from the beginning of the line to the piece after the last position, at least.
-        positions: those allowed, each ≥ 1 and < `len(pieces)`; position `p` leaves `pieces[:p]` on the line.
-        aim: what the line should look like.
-        lexicon: of the language spoken.
+        positions: the allowed ones, each ≥ 1 and < `len(pieces)`; position `p` leaves `pieces[:p]` on the line.
+        aim: the desired width.
+        lexicon: of the language.
     """
 
     def score(position: int) -> tuple[float, int]:
         width = line_width(pieces[:position])
-        liking = _gap_score(pieces[position - 1], pieces[position], lexicon)
-        liking += _IMBALANCE * abs(width - aim.ideal_width) / aim.ideal_width
-        liking += 0.0 if aim.least_width <= width <= aim.most_width else _SHORT_LINE
-        return liking, position
+        preference = _gap_score(pieces[position - 1], pieces[position], lexicon)
+        preference += _IMBALANCE * abs(width - aim.ideal_width) / aim.ideal_width
+        preference += 0.0 if aim.min_width <= width <= aim.max_width else _SHORT_LINE
+        return preference, position
 
     return max(positions, key=score)
 
 
 def lexicon_of(language: str | None) -> Lexicon:
-    """Return the word lists of a language, empty where there are none.
+    """Return the word lists of a language; empty if there are none.
 
     Args:
-        language: ISO-639-1, or None where it is unknown.
+        language: ISO 639-1 code, or None if unknown.
     """
     return _LEXICONS.get(language or "", _NO_WORDS)
 
@@ -184,8 +184,8 @@ def _gap_score(before: Piece, after: Piece, lexicon: Lexicon) -> float:
     if end in _CLAUSE_END:
         return _AFTER_CLAUSE
     score = _AFTER_ENDING if word in lexicon.endings else 0.0
-    if _goes_on(last, first):
-        if after.spaced:  # what an engine writes there for a pause
+    if _may_continue_word(last, first):
+        if after.spaced:  # an engine writes a space there for a pause
             return _AFTER_CLAUSE
         score += _INSIDE_WORD
     if after.inside_word and not after.spaced:
@@ -201,10 +201,10 @@ def _gap_score(before: Piece, after: Piece, lexicon: Lexicon) -> float:
     return score + (_BEFORE_PREPOSITION if following in lexicon.prepositions else 0.0)
 
 
-def _goes_on(last: str, first: str) -> bool:
-    """Return whether two characters without a space between may be of one word.
+def _may_continue_word(last: str, first: str) -> bool:
+    """Return whether two adjacent characters may belong to one word.
 
-    In Japanese a word begins where hiragana ends: with it go the endings and particles of the word before.
+    In Japanese a word begins where hiragana ends: hiragana are the endings and particles of the word before.
     """
     return bool(_CJK_CHARACTER.match(last) and _CJK_CHARACTER.match(first)) and (
         not _HIRAGANA.match(last) or bool(_HIRAGANA.match(first))
@@ -212,14 +212,14 @@ def _goes_on(last: str, first: str) -> bool:
 
 
 def _parts_of_word(word: str, max_width: int) -> tuple[list[tuple[str, bool]], bool]:
-    """Return the texts of a word's pieces, each with whether a space stands before it, and whether one comes after."""
+    """Return the texts of a word's pieces, whether a space precedes each, and whether one follows the last."""
     parts: list[tuple[str, bool]] = []
     spaced = False
     end = 0
     for token in _TOKEN.finditer(word):
         spaced = spaced or token.start() > end
         for part in _parts_of_token(token.group(), max_width):
-            # A no-break space at a piece's end is one that may be broken after all.
+            # A no-break space at the end of a piece separates like an ordinary one.
             spaced = spaced or part[0].isspace()
             if text := part.strip():
                 parts.append((text, spaced))
@@ -233,14 +233,14 @@ def _parts_of_token(token: str, max_width: int) -> list[str]:
     start = width = 0
     for index, character in enumerate(token):
         columns = character_width(character)
-        if index > start and (width + columns > max_width or _may_part(token[index - 1], character)):
+        if index > start and (width + columns > max_width or _is_breakable(token[index - 1], character)):
             parts.append(token[start:index])
             start, width = index, 0
         width += columns
     return [*parts, token[start:]]
 
 
-def _may_part(before: str, after: str) -> bool:
+def _is_breakable(before: str, after: str) -> bool:
     is_cjk = _CJK_CHARACTER.match(before) or _CJK_CHARACTER.match(after)
     return bool(is_cjk) and after not in _NO_LINE_START and before not in _NO_LINE_END and character_width(after) > 0
 
@@ -253,8 +253,8 @@ def _lexicon(binding: str, conjunctions: str, prepositions: str, endings: str = 
     return Lexicon(*(frozenset(words.split()) for words in (binding, conjunctions, prepositions, endings)))
 
 
-# Single characters, as a piece of these scripts is one, in both ways of writing Chinese; and the commonest words that
-# they would else be broken in.
+# Single characters, because a piece of these scripts is one, in both scripts of Chinese; and the commonest words that
+# would otherwise be broken.
 _CHINESE = _lexicon(
     "不 沒 没 未 很 太 最 更 也 都 還 还 就 又 再 將 将 已 正 一 兩 两 幾 几 每 各 這 这 那 哪 第 小 老 我 你 您 他 她 "
     "它 是 在 有 要 會 会 能 可 想 請 请 對 对 向 為 为 於 于 因 所 如 而 給 给 從 从 把 被 讓 让 跟 和 與 与 或 "

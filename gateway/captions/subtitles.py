@@ -1,8 +1,8 @@
 """Final cues as SubRip, WebVTT, JSON and plain text. PURE.
 
-A live file is appended to: `VTT_HEADER`, then a block for each cue as it turns final. Lines end in LF, which every
-SubRip reader takes. No writer wraps or drops text. Times are rounded down to milliseconds, so cues that do not overlap
-still do not; a cue shorter than that lasts one.
+A live file is appended to: `VTT_HEADER`, then a block for each cue when it becomes final. Lines end in LF, which every
+SubRip reader accepts. No writer wraps or drops text. Times are rounded down to milliseconds, which adds no overlap; a
+cue shorter than a millisecond lasts one.
 """
 
 import json
@@ -30,14 +30,14 @@ _MS_PER_S = 1000
 _MS_PER_MINUTE = 60 * _MS_PER_S
 _MS_PER_HOUR = 60 * _MS_PER_MINUTE
 
-# What a SubRip reader would take for a tag (`<b>`, `</font>`), an override (`{\an8}`) or a time line. SubRip has no
-# escapes, so a zero-width space keeps the reader from it: the words stay, and look the same.
+# Text that a SubRip reader would interpret as a tag (`<b>`, `</font>`), an override (`{\an8}`) or a time line. SubRip
+# has no escapes, so a zero-width space prevents that without changing the appearance.
 _SRT_MARKUP = re.compile(r"<(?=\s*/?\s*[A-Za-z!?])|\{(?=\s*\\)|--(?=>)")
 _ZERO_WIDTH_SPACE = "\u200b"
 
 
 def to_srt(cues: Iterable[Cue]) -> str:
-    """Return a SubRip file, numbered from 1; text that looks like a tag is shown as it is.
+    """Return a SubRip file, numbered from 1; text that looks like a tag is displayed as text.
 
     Args:
         cues: final, oldest first.
@@ -85,10 +85,10 @@ def to_json(cues: Iterable[Cue]) -> str:
 
 
 def srt_block(number: int, cue: Cue) -> str:
-    """Return one cue of a SubRip file, with the blank line after it.
+    """Return one cue of a SubRip file, followed by a blank line.
 
     Args:
-        number: ≥ 1, one more than that of the cue before.
+        number: ≥ 1, one more than the previous cue's.
         cue: final.
 
     Raises:
@@ -100,7 +100,7 @@ def srt_block(number: int, cue: Cue) -> str:
 
 
 def vtt_block(cue: Cue) -> str:
-    """Return one cue of a WebVTT file, with the blank line after it.
+    """Return one cue of a WebVTT file, followed by a blank line.
 
     Args:
         cue: final.
@@ -114,7 +114,7 @@ def vtt_block(cue: Cue) -> str:
 
 
 def srt_timestamp(time_ms: int) -> str:
-    """Return a time as SubRip writes it: `HH:MM:SS,mmm`.
+    """Return a time in SubRip's format: `HH:MM:SS,mmm`.
 
     Args:
         time_ms: milliseconds since the session began, ≥ 0.
@@ -123,7 +123,7 @@ def srt_timestamp(time_ms: int) -> str:
 
 
 def vtt_timestamp(time_ms: int) -> str:
-    """Return a time as WebVTT writes it, always with hours: `HH:MM:SS.mmm`.
+    """Return a time in WebVTT's format, always with hours: `HH:MM:SS.mmm`.
 
     Args:
         time_ms: milliseconds since the session began, ≥ 0.
@@ -140,8 +140,8 @@ def _span_ms(cue: Cue) -> tuple[int, int]:
 
 
 def _lines(cue: Cue) -> list[str]:
-    """Return the lines as a file can hold them: none blank, none with a line end or a NUL inside."""
+    """Return the lines for a file: without blank lines, line ends or NUL characters."""
     if cue.state is not CueState.FINAL:
-        raise ValueError(f"cue {cue.cue_id} is {cue.state}: only final cues are written")
+        raise ValueError(f"cue {cue.cue_id} is {cue.state}: expected a final cue")
     lines = (line.strip() for whole in cue.lines for line in whole.replace("\0", "\ufffd").splitlines())
     return [line for line in lines if line]

@@ -11,7 +11,7 @@ from decoder.types import Word
 from gateway.text import is_unspaced
 from gateway.wire.server_events import WordSpan
 
-__all__ = ["after_words", "join_words", "settled_and_open", "text_of", "whole_words"]
+__all__ = ["after_words", "committed_and_open", "join_words", "text_of", "whole_words"]
 
 _NO_BREAK_SPACES = "\u00a0\u2007\u202f"
 """Part of the text: French has one before "?"."""
@@ -60,7 +60,7 @@ def whole_words(words: Iterable[Word]) -> tuple[WordSpan, ...]:
     return tuple(spans)
 
 
-def settled_and_open(
+def committed_and_open(
     committed: Sequence[Word], tail: Sequence[Word]
 ) -> tuple[tuple[WordSpan, ...], tuple[WordSpan, ...]]:
     """Return the committed whole words and the open ones; a word is open while any part of it is."""

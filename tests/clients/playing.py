@@ -67,7 +67,7 @@ class PlayedGateway:
     """Answers every thousand sample frames with a cue and a final, every flush, and the stop.
 
     Attributes:
-        audio: format of the sound.
+        audio: format of the audio.
         cuts: after how many messages, in both directions together, each connection is lost; those that follow stay.
         restarts: whether the gateway is another one after each cut: it goes back to before what was answered, says what
             it said after the last ack once more, and its numbers jump.
@@ -80,7 +80,7 @@ class PlayedGateway:
     restarts: bool = False
     token: str | None = "t"
     says: Callable[[Resume], Error | None] = lambda _: None
-    heard: bytearray = field(default_factory=bytearray)
+    decoded: bytearray = field(default_factory=bytearray)
     flushes: dict[str, set[int]] = field(default_factory=dict)
     resumes: list[Resume] = field(default_factory=list)
     starts: int = 0
@@ -92,8 +92,8 @@ class PlayedGateway:
 
     @property
     def frames(self) -> int:
-        """Whole sample frames that have been heard."""
-        return len(self.heard) // self.audio.bytes_per_sample_frame
+        """Whole sample frames that have been decoded."""
+        return len(self.decoded) // self.audio.bytes_per_sample_frame
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Connection]:
@@ -117,7 +117,7 @@ class PlayedGateway:
                         if isinstance(answer, Finished) or (isinstance(answer, Error) and answer.fatal):
                             return
         except (_Cut, anyio.EndOfStream, anyio.BrokenResourceError):
-            del self.heard[self.frames * self.audio.bytes_per_sample_frame :]
+            del self.decoded[self.frames * self.audio.bytes_per_sample_frame :]
         finally:
             await peer.aclose()
 
@@ -134,17 +134,17 @@ class PlayedGateway:
             case Start():
                 assert self.token is not None or not self.starts, "nothing to resume"
                 self.starts += 1
-                self.heard.clear()
+                self.decoded.clear()
                 self._log, self._seq, self._finals, before = [], 0, 0, 0
                 self._say(Ready(0, f"s{self.starts}", "played", "m", "d", None, self.token))
             case Resume():
                 self.resumes.append(event)
                 return self._resumed(event)
             case Audio(data):
-                self.heard += data
-                self._answer_sound()
+                self.decoded += data
+                self._answer_audio()
             case Flush(flush_id):
-                self.flushes.setdefault(flush_id, set()).add(len(self.heard))
+                self.flushes.setdefault(flush_id, set()).add(len(self.decoded))
                 self._say(Flushed(0, flush_id))
             case Stop():
                 self.has_stopped = True
@@ -161,20 +161,20 @@ class PlayedGateway:
             next_sample = self._restart()
         next_sample = max(next_sample, event.held_sample)
         frame_bytes = self.audio.bytes_per_sample_frame
-        self.heard += bytes(next_sample * frame_bytes - len(self.heard))
+        self.decoded += bytes(next_sample * frame_bytes - len(self.decoded))
         ready = Ready(event.after_seq, f"s{self.starts}", "played", "m", "d", None, self.token, next_sample)
         return [ready, *(said for said in self._log if said.seq > event.after_seq)]
 
     def _restart(self) -> int:
-        """Forget what was said since the newest final but one, and hear its sound again."""
+        """Forget what was said since the newest final but one, and hear its audio again."""
         self._finals = max(0, self._finals - 1)
         kept = self._finals * UTTERANCE_FRAMES
-        del self.heard[max(0, kept - REHEARD_FRAMES) * self.audio.bytes_per_sample_frame :]
+        del self.decoded[max(0, kept - REHEARD_FRAMES) * self.audio.bytes_per_sample_frame :]
         self._log = [said for said in self._log if not isinstance(said, Final) or said.utterance_id < self._finals]
         self._seq += 100
         return self.frames
 
-    def _answer_sound(self) -> None:
+    def _answer_audio(self) -> None:
         while self.frames >= (self._finals + 1) * UTTERANCE_FRAMES:
             number = self._finals
             start, end = number * UTTERANCE_FRAMES, (number + 1) * UTTERANCE_FRAMES

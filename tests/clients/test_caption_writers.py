@@ -24,7 +24,7 @@ def written(output_format: OutputFormat) -> str:
 
 
 @pytest.mark.parametrize("output_format", list(OutputFormat))
-def test_what_is_said_in_a_channel_is_written_once_in_each_format(output_format: OutputFormat) -> None:
+def test_what_is_spoken_in_a_channel_is_written_once_in_each_format(output_format: OutputFormat) -> None:
     expected = 2 if output_format is OutputFormat.JSONL else 1
     assert written(output_format).count("good morning") == expected
 

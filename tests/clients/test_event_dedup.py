@@ -90,7 +90,7 @@ def test_a_refusal_is_shown_whatever_its_number() -> None:
     assert shown(ready(1), Ack(9, 1, 1), refusal, Error(1, "protocol_error", "m", False))[-1] == refusal
 
 
-def test_a_flush_is_answered_as_often_as_it_was_said() -> None:
+def test_a_flush_is_answered_as_often_as_it_was_emitted() -> None:
     seen = EventDeduplicator()
     seen.expect("a")
     seen.expect("a")

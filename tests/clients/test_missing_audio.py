@@ -24,14 +24,15 @@ def test_a_recording_with_all_its_words_needs_no_sentence() -> None:
     assert gaps(final(0, 1), final(2, 3)).sentence() is None
 
 
-def test_what_is_missing_is_said_with_its_place_and_reason() -> None:
+def test_what_is_missing_is_spoken_with_its_place_and_reason() -> None:
     found = gaps(final(0, 1), final(62.5, 65, "engine_timeout"), final(70, 71), Gap(1, 3_600 * SECOND, 3_601 * SECOND))
     assert found.sentence() == (
-        "the words of 3.5 s are missing: 0:01:02.5 to 0:01:05.0 (engine_timeout), 1:00:00.0 to 1:00:01.0 (audio_lost)"
+        "the transcript of 3.5 s is missing: 0:01:02.5 to 0:01:05.0 (engine_timeout), "
+        "1:00:00.0 to 1:00:01.0 (audio_lost)"
     )
 
 
-def test_of_many_places_the_first_are_said_and_how_many_more_there_are() -> None:
+def test_of_many_places_the_first_are_spoken_and_how_many_more_there_are() -> None:
     events = [event for start in range(0, 40, 4) for event in (final(start, start + 1, "broken"), final(start + 2, 3))]
     sentence = gaps(*events).sentence()
     assert sentence is not None

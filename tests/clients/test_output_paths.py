@@ -44,7 +44,7 @@ def test_a_format_that_contradicts_the_name_is_refused(folder: Path) -> None:
 
 
 def test_a_name_that_says_no_format_needs_one(folder: Path) -> None:
-    assert "allowed are .srt, .vtt" in refusal("talk.mp4", output="talk.docx")
+    assert "expected one of .srt, .vtt" in refusal("talk.mp4", output="talk.docx")
     assert plan(["talk.mp4"], Path("talk.docx"), TXT)[0].format is TXT
 
 
@@ -68,12 +68,12 @@ def test_recordings_of_one_name_keep_their_kind(folder: Path) -> None:
 
 
 def test_what_would_be_mixed_or_lost_is_refused(folder: Path) -> None:
-    assert "say with -o FOLDER" in refusal("talk.mp4", "day")
-    assert "need a folder" in refusal("talk.mp4", "day", output="day/notes.txt")
+    assert "expected -o FOLDER" in refusal("talk.mp4", "day")
+    assert "expected a folder" in refusal("talk.mp4", "day", output="day/notes.txt")
     assert "two recordings" in refusal("day", "day/one.wav", output="out")
     (folder / "empty").mkdir()
     assert "no recordings" in refusal("empty", output="out")
-    assert "no folder" in refusal("talk.mp4", output="no/such/folder/x.srt")
+    assert "no such folder" in refusal("talk.mp4", output="no/such/folder/x.srt")
 
 
 @pytest.mark.parametrize("link", [None, os.symlink, os.link])
@@ -82,11 +82,11 @@ def test_captions_never_go_over_a_recording(folder: Path, link: object) -> None:
     if callable(link):
         output = "captions.txt"
         link("talk.mp4", output)
-    assert "the recording itself" in refusal("talk.mp4", output=output, output_format=TXT)
+    assert "would overwrite the recording" in refusal("talk.mp4", output=output, output_format=TXT)
     assert Path("talk.mp4").read_bytes() == b"recording"
 
 
 def test_captions_never_go_over_another_recording_of_the_same_call(folder: Path) -> None:
     Path("out").mkdir()
     Path("out/talk.txt").symlink_to(folder / "day" / "one.wav")
-    assert "the recording itself (day/one.wav)" in refusal("talk.mp4", "day", output="out")
+    assert "would overwrite the recording day/one.wav" in refusal("talk.mp4", "day", output="out")

@@ -31,7 +31,7 @@ def test_the_duration_is_known_where_the_container_says_it(tmp_path: Path) -> No
         assert media.duration_s == pytest.approx(1.0, abs=0.01)
 
 
-def test_a_file_cut_short_gives_the_sound_that_is_left(tmp_path: Path) -> None:
+def test_a_file_cut_short_gives_the_audio_that_is_left(tmp_path: Path) -> None:
     whole = encoded("flac", 4.0)
     (tmp_path / "cut.flac").write_bytes(whole[: len(whole) // 2])
     with MediaFile(str(tmp_path / "cut.flac")) as media:
@@ -39,7 +39,7 @@ def test_a_file_cut_short_gives_the_sound_that_is_left(tmp_path: Path) -> None:
     assert 0 < len(cut) < 4 * 32_000
 
 
-def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
+def test_a_video_without_audio_is_refused(tmp_path: Path) -> None:
     (tmp_path / "silent.mp4").write_bytes(video(sound_s=None))
     with pytest.raises(MediaError, match="no audio track"):
         MediaFile(str(tmp_path / "silent.mp4"))

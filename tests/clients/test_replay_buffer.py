@@ -17,8 +17,8 @@ FRAME_BYTES = 3
 Sent = Audio | Flush | Stop
 
 
-def sound(start: int, count: int) -> bytes:
-    """Return so many bytes of a sound in which no two seconds are the same."""
+def audio(start: int, count: int) -> bytes:
+    """Return so many bytes of a audio in which no two seconds are the same."""
     return bytes((index * 7 + index // 251) % 256 for index in range(start, start + count))
 
 
@@ -28,19 +28,19 @@ def seconds(count: float) -> Audio:
 
 @dataclass
 class Listening:
-    """The other end: hears sound as bytes and controls at the byte where they came."""
+    """The other end: hears audio as bytes and controls at the byte where they came."""
 
-    heard: bytearray = field(default_factory=bytearray)
+    decoded: bytearray = field(default_factory=bytearray)
     marks: list[tuple[int, Sent]] = field(default_factory=list)
 
     def receive(self, said: Sent) -> None:
         if isinstance(said, Audio):
-            self.heard += said.data
+            self.decoded += said.data
         else:
-            self.marks.append((len(self.heard), said))
+            self.marks.append((len(self.decoded), said))
 
     def go_back_to(self, sample: int) -> None:
-        del self.heard[sample * FRAME_BYTES :]
+        del self.decoded[sample * FRAME_BYTES :]
         self.marks = [mark for mark in self.marks if mark[0] < sample * FRAME_BYTES]
 
 
@@ -63,7 +63,7 @@ def test_whatever_is_lost_the_other_end_hears_all_once_with_the_marks_in_place(s
     for step, number in [*steps, ("stop", 0), ("take", 10**6)]:
         match step:
             case "add":
-                data = sound(len(wanted.heard), number)
+                data = audio(len(wanted.decoded), number)
                 wanted.receive(Audio(data))
                 said.add(Audio(data))
             case "flush" | "stop":
@@ -74,31 +74,31 @@ def test_whatever_is_lost_the_other_end_hears_all_once_with_the_marks_in_place(s
                 while number and (next_said := said.take()) is not None:
                     other.receive(next_said)
                     number -= 1
-            case "ack":  # somewhere in what was heard, and never back
-                whole = len(other.heard) // FRAME_BYTES
+            case "ack":  # somewhere in what was decoded, and never back
+                whole = len(other.decoded) // FRAME_BYTES
                 processed = max(processed, whole * number // 100)
                 said.acked(processed)
             case _:  # the other end has lost the newest, up to as much as may be asked for
-                whole = len(other.heard) // FRAME_BYTES
+                whole = len(other.decoded) // FRAME_BYTES
                 first = max(said.held_sample, processed - round(KEPT_S * RATE_HZ))
                 next_sample = first + (whole - first) * number // 100
                 other.go_back_to(next_sample)
                 said.go_on_from(next_sample)
-    assert other.heard == wanted.heard
+    assert other.decoded == wanted.decoded
     assert other.marks == wanted.marks
 
 
 @pytest.mark.parametrize("taken", range(5))
 @pytest.mark.parametrize("next_sample", range(5))
-def test_wherever_the_sound_was_cut_it_goes_on_from_any_sample_frame(next_sample: int, taken: int) -> None:
+def test_wherever_the_audio_was_cut_it_goes_on_from_any_sample_frame(next_sample: int, taken: int) -> None:
     for first, second in combinations(range(13), 2):
         said = ReplayBuffer(FORMAT)
-        for data in (sound(0, first), sound(first, second - first), sound(second, 12 - second)):
+        for data in (audio(0, first), audio(first, second - first), audio(second, 12 - second)):
             said.add(Audio(data))
         for _ in range(taken):
             said.take()
         said.go_on_from(next_sample)
-        assert b"".join(iter_sound(said)) == sound(0, 12)[next_sample * FRAME_BYTES :]
+        assert b"".join(iter_audio(said)) == audio(0, 12)[next_sample * FRAME_BYTES :]
 
 
 @given(cuts=st.lists(st.integers(0, 50_000), max_size=12), sent=st.integers(0, 12), limit_s=st.integers(2, 5))
@@ -107,7 +107,7 @@ def test_of_more_than_the_limit_the_oldest_is_dropped_and_the_rest_is_whole(
 ) -> None:
     said, end = ReplayBuffer(FORMAT, limit_s), 0
     for number, count in enumerate(cuts):
-        said.add(Audio(sound(end, count)))
+        said.add(Audio(audio(end, count)))
         end += count
         if number < sent:
             said.take()
@@ -117,10 +117,10 @@ def test_of_more_than_the_limit_the_oldest_is_dropped_and_the_rest_is_whole(
     if held <= end:
         said.go_on_from(said.held_sample)
         assert not said.has_gap
-        assert b"".join(iter_sound(said)) == sound(held, end - held)
+        assert b"".join(iter_audio(said)) == audio(held, end - held)
 
 
-def iter_sound(said: ReplayBuffer) -> list[bytes]:
+def iter_audio(said: ReplayBuffer) -> list[bytes]:
     pieces = []
     while (piece := said.take()) is not None:
         assert isinstance(piece, Audio)
@@ -128,7 +128,7 @@ def iter_sound(said: ReplayBuffer) -> list[bytes]:
     return pieces
 
 
-def test_sound_is_kept_from_23_s_before_what_is_answered() -> None:
+def test_audio_is_kept_from_23_s_before_what_is_answered() -> None:
     said = ReplayBuffer(FORMAT)
     for _ in range(40):
         said.add(seconds(1))
@@ -141,10 +141,10 @@ def test_sound_is_kept_from_23_s_before_what_is_answered() -> None:
 def test_no_piece_is_longer_than_a_second() -> None:
     said = ReplayBuffer(FORMAT)
     said.add(seconds(2.5))
-    assert [len(piece) for piece in iter_sound(said)] == [24_000, 24_000, 12_000]
+    assert [len(piece) for piece in iter_audio(said)] == [24_000, 24_000, 12_000]
 
 
-def test_sound_dropped_before_it_was_sent_is_a_gap_that_a_resume_closes() -> None:
+def test_audio_dropped_before_it_was_sent_is_a_gap_that_a_resume_closes() -> None:
     said = ReplayBuffer(FORMAT, limit_s=5)
     said.add(seconds(1))
     said.take()
@@ -154,7 +154,7 @@ def test_sound_dropped_before_it_was_sent_is_a_gap_that_a_resume_closes() -> Non
     assert said.take() is None
     said.go_on_from(said.held_sample)
     assert said.held_sample == 3 * RATE_HZ
-    assert said.take() == Flush("a"), "the sound before it is gone, the flush is not"
+    assert said.take() == Flush("a"), "the audio before it is gone, the flush is not"
     assert said.take() == seconds(1)
 
 
@@ -169,16 +169,16 @@ def test_a_gap_that_grows_while_a_resume_is_under_way_stays_one() -> None:
     assert not said.has_gap
 
 
-def test_sound_that_does_not_exist_yet_cannot_be_asked_for() -> None:
+def test_audio_that_does_not_exist_yet_cannot_be_asked_for() -> None:
     said = ReplayBuffer(FORMAT)
     said.add(seconds(1))
-    with pytest.raises(ProtocolError, match="asks for sample frame 8001 where there are 8000"):
+    with pytest.raises(ProtocolError, match="requested sample frame 8001: expected at most 8000"):
         said.go_on_from(8_001)
 
 
 def test_another_session_begins_with_what_is_unanswered() -> None:
     said = ReplayBuffer(FORMAT)
-    said.add(Audio(sound(0, 90_000)))
+    said.add(Audio(audio(0, 90_000)))
     said.add(Flush("a"))
     iter_controls = [said.take() for _ in range(5)]
     assert iter_controls[-1] == Flush("a")
@@ -186,8 +186,8 @@ def test_another_session_begins_with_what_is_unanswered() -> None:
     said.begin_anew()
     assert said.held_sample == 0
     assert said.unanswered_s * RATE_HZ * FRAME_BYTES == 90_000 - 48_000
-    heard = Listening()
+    decoded = Listening()
     while (piece := said.take()) is not None:
-        heard.receive(piece)
-    assert heard.heard == sound(48_000, 42_000)
-    assert heard.marks == [(42_000, Flush("a"))]
+        decoded.receive(piece)
+    assert decoded.decoded == audio(48_000, 42_000)
+    assert decoded.marks == [(42_000, Flush("a"))]

@@ -87,9 +87,9 @@ async def spoken(served: Served, cuts: Sequence[int] = ()) -> list[ServerEvent]:
     events: list[ServerEvent] = []
     relay = Relay(port_of(served), list(cuts))
     with MediaFile(str(RECORDING)) as media:
-        sound, lost = paced(media.frames(), None), Lost(back_off=at_once())
+        audio, lost = paced(media.frames(), None), Lost(back_off=at_once())
         async with relay.serving() as url:
-            await stream(partial(connect, url), START, sound, events.append, lost)
+            await stream(partial(connect, url), START, audio, events.append, lost)
     assert not relay.cuts, "all cuts have been made"
     return events
 
@@ -195,7 +195,7 @@ async def test_a_session_that_is_over_cannot_be_resumed() -> None:
 
         lost = Lost(back_off=BackOff(sleep=wait))
         with MediaFile(str(RECORDING)) as media:
-            sound = paced(media.frames(), None)
+            audio = paced(media.frames(), None)
             async with relay.serving() as url:
                 with pytest.raises(SessionFailed, match="session_not_found"):
-                    await stream(partial(connect, url), START, sound, lambda _: None, lost)
+                    await stream(partial(connect, url), START, audio, lambda _: None, lost)

@@ -44,12 +44,12 @@ SOUND = bytes(index % 251 for index in range(15_000))
 NOT_FOUND = Error(1, "session_not_found", "there is no session 's1'", True)
 
 
-async def sound(*pieces: bytes) -> AsyncIterator[bytes]:
+async def audio(*pieces: bytes) -> AsyncIterator[bytes]:
     for piece in pieces:
         yield piece
 
 
-async def broken_sound() -> AsyncIterator[bytes]:
+async def broken_audio() -> AsyncIterator[bytes]:
     yield SECOND
     raise MediaError("the file ends here")
 
@@ -73,18 +73,18 @@ async def test_every_final_of_a_recording_arrives_in_order() -> None:
     assert events[-1].utterances == len(finals) > 1
 
 
-async def test_a_refused_start_is_told_with_the_gateways_reason() -> None:
+async def test_a_refused_start_is_emitted_with_the_gateways_reason() -> None:
     async with serving(ScriptedEngine()) as served:
         with pytest.raises(SessionFailed, match="unknown cue profile 'cinema': expected one of web, live"):
             await stream(
-                partial(connect, served.stream_url), Start(cue_profile="cinema"), sound(SECOND), lambda _: None
+                partial(connect, served.stream_url), Start(cue_profile="cinema"), audio(SECOND), lambda _: None
             )
 
 
-async def test_what_the_sound_raises_reaches_the_caller() -> None:
+async def test_what_the_audio_raises_reaches_the_caller() -> None:
     async with serving(ScriptedEngine()) as served:
         with pytest.raises(MediaError, match="the file ends here"):
-            await stream(partial(connect, served.url), Start(), broken_sound(), lambda _: None)
+            await stream(partial(connect, served.url), Start(), broken_audio(), lambda _: None)
 
 
 @pytest.mark.parametrize("resumable", [False, True])
@@ -94,10 +94,10 @@ async def test_where_nothing_can_be_resumed_a_lost_connection_is_an_error(resuma
         await gateway.send(NativeCodec().send(Ready(1, "s", "scripted", "m", "d", None))[0])
         await gateway.send_eof()
         with pytest.raises(ConnectionFailed, match="the connection was lost"):
-            await stream(partial(opened, connection), Start(resumable=resumable), sound(SECOND), lambda _: None)
+            await stream(partial(opened, connection), Start(resumable=resumable), audio(SECOND), lambda _: None)
 
 
-async def test_no_more_than_45_s_of_sound_are_sent_ahead_of_the_acks() -> None:
+async def test_no_more_than_45_s_of_audio_are_sent_ahead_of_the_acks() -> None:
     connection, gateway = played_connection()
     sent = 0
 
@@ -149,16 +149,16 @@ async def test_after_stop_the_codec_lets_nothing_through() -> None:
 async def test_a_gateway_is_found_by_any_usual_form_of_its_url(url: str) -> None:
     async with serving(ScriptedEngine()) as served:
         port = served.url.rpartition(":")[2]
-        await stream(partial(connect, url.format(port=port)), Start(), sound(), lambda _: None)
+        await stream(partial(connect, url.format(port=port)), Start(), audio(), lambda _: None)
 
 
 async def test_a_refusal_shows_status_and_reason() -> None:
     settings = load_settings({"server": {"api_keys": ["secret"]}})
     async with serving(ScriptedEngine(), settings) as served:
-        with pytest.raises(ConnectionFailed, match=r"refuses with HTTP 401: no API key") as refused:
-            await stream(partial(connect, served.url), RESUMABLE, sound(), lambda _: None)
+        with pytest.raises(ConnectionFailed, match=r"refused the connection with HTTP 401: no API key") as refused:
+            await stream(partial(connect, served.url), RESUMABLE, audio(), lambda _: None)
         assert not refused.value.may_pass
-        await stream(partial(connect, served.url, "secret"), Start(), sound(), lambda _: None)
+        await stream(partial(connect, served.url, "secret"), Start(), audio(), lambda _: None)
 
 
 # --- connections that are lost -------------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ async def test_a_refusal_shows_status_and_reason() -> None:
 async def speak(
     gateway: PlayedGateway, *, piece_bytes: int = 701, lost: Lost | None = None
 ) -> tuple[list[ServerEvent], list[Change]]:
-    """Say the sound, with a flush in its midst, and return what was shown."""
+    """Say the audio, with a flush in its midst, and return what was shown."""
     events: list[ServerEvent] = []
     changes: list[Change] = []
     session = CaptionStream(gateway.connect, RESUMABLE, lost or Lost(on_change=changes.append, back_off=at_once()))
@@ -187,8 +187,8 @@ async def speak(
 
 
 def assert_whole(gateway: PlayedGateway, events: list[ServerEvent]) -> None:
-    """Assert that all was heard, in its place, and all was shown once, in order."""
-    assert gateway.heard == SOUND
+    """Assert that all was decoded, in its place, and all was shown once, in order."""
+    assert gateway.decoded == SOUND
     assert [len(places) for places in gateway.flushes.values()] == [1], "a flush stays where it was said"
     assert isinstance(events[0], Ready)
     assert isinstance(events[-1], Finished)
@@ -216,10 +216,10 @@ async def test_connections_may_be_lost_one_after_the_other(cut: int, restarts: b
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 2, 3, 50, 15_000])
-async def test_sound_may_be_cut_anywhere(piece_bytes: int) -> None:
+async def test_audio_may_be_cut_anywhere(piece_bytes: int) -> None:
     gateway = PlayedGateway(FORMAT, [20, 30, 40])
     events, _ = await speak(gateway, piece_bytes=piece_bytes)
-    assert gateway.heard == SOUND
+    assert gateway.decoded == SOUND
     assert [event.utterance_id for event in events if isinstance(event, Final)] == [0, 1, 2, 3, 4]
 
 
@@ -241,7 +241,7 @@ async def test_a_resume_says_what_was_seen_and_what_is_held() -> None:
 
 async def test_the_first_connection_must_be_made_at_once() -> None:
     with pytest.raises(ConnectionFailed, match="nobody is there"):
-        await stream(nobody, RESUMABLE, sound(SOUND), lambda _: None)
+        await stream(nobody, RESUMABLE, audio(SOUND), lambda _: None)
 
 
 async def test_a_gateway_that_stays_away_is_given_up() -> None:
@@ -254,8 +254,8 @@ async def test_a_gateway_that_stays_away_is_given_up() -> None:
         return gateway.connect() if attempts == 1 else nobody()
 
     back_off = at_once()
-    with pytest.raises(ConnectionFailed, match="given up after 120 s: nobody is there"):
-        await stream(connect_once, RESUMABLE, sound(SOUND), lambda _: None, Lost(back_off=back_off))
+    with pytest.raises(ConnectionFailed, match="no connection for 120 s: nobody is there"):
+        await stream(connect_once, RESUMABLE, audio(SOUND), lambda _: None, Lost(back_off=back_off))
     assert 120 < back_off.clock() <= 125
     assert attempts == 1 + 5 + 23, "0.25 s, twice as long each time, and then every 5 s"
 
@@ -270,7 +270,7 @@ async def test_a_refusal_that_will_not_pass_is_not_asked_for_again() -> None:
         return gateway.connect() if attempts == 1 else nobody("the key has been revoked", 401)
 
     with pytest.raises(ConnectionFailed, match="the key has been revoked"):
-        await stream(connect_once, RESUMABLE, sound(SOUND), lambda _: None, Lost(back_off=at_once()))
+        await stream(connect_once, RESUMABLE, audio(SOUND), lambda _: None, Lost(back_off=at_once()))
     assert attempts == 2
 
 
@@ -278,7 +278,7 @@ async def test_a_refusal_that_will_not_pass_is_not_asked_for_again() -> None:
 async def test_a_session_that_is_gone_or_taken_over_is_not_resumed_again(code: str) -> None:
     gateway = PlayedGateway(FORMAT, [9], says=lambda _: Error(1, code, "it is", True))
     with pytest.raises(SessionFailed, match=f"{code}: it is"):
-        await stream(gateway.connect, RESUMABLE, sound(SOUND), lambda _: None, Lost(back_off=at_once()))
+        await stream(gateway.connect, RESUMABLE, audio(SOUND), lambda _: None, Lost(back_off=at_once()))
     assert len(gateway.resumes) == 1
 
 
@@ -289,10 +289,10 @@ async def test_where_the_session_is_gone_another_may_begin_with_what_is_unanswer
     events, _ = await speak(gateway, lost=lost)
     assert changes == [Change.LOST, Change.ANEW, Change.BACK]
     assert gateway.starts == 2
-    begin = len(SOUND) - len(gateway.heard)
+    begin = len(SOUND) - len(gateway.decoded)
     assert begin > 0
     assert begin % 3_000 == 0, "what has had its final is not said again"
-    assert gateway.heard == SOUND[begin:]
+    assert gateway.decoded == SOUND[begin:]
     before = [event.utterance_id for event in events[: events.index(NOT_FOUND)] if isinstance(event, Final)]
     after = [event.utterance_id for event in events[events.index(NOT_FOUND) :] if isinstance(event, Final)]
     assert before == list(range(len(before)))
@@ -300,22 +300,22 @@ async def test_where_the_session_is_gone_another_may_begin_with_what_is_unanswer
     assert sum(isinstance(event, Flushed) for event in events) == 1
 
 
-async def test_live_sound_goes_on_while_there_is_no_connection() -> None:
+async def test_live_audio_goes_on_while_there_is_no_connection() -> None:
     gateway = PlayedGateway(FORMAT, [9])
     events = await speak_live(gateway, 100)
-    assert gateway.heard == b"".join(bytes([second]) * 24_000 for second in range(100))
+    assert gateway.decoded == b"".join(bytes([second]) * 24_000 for second in range(100))
     assert isinstance(events[-1], Finished)
 
 
-async def test_of_live_sound_that_is_too_long_the_resume_says_what_is_held() -> None:
+async def test_of_live_audio_that_is_too_long_the_resume_says_what_is_held() -> None:
     gateway = PlayedGateway(FORMAT, [2])
     await speak_live(gateway, 200)
     assert gateway.resumes[-1].held_sample == 80 * 8_000
-    assert gateway.heard == bytes(80 * 24_000) + b"".join(bytes([second]) * 24_000 for second in range(80, 200))
+    assert gateway.decoded == bytes(80 * 24_000) + b"".join(bytes([second]) * 24_000 for second in range(80, 200))
 
 
 async def speak_live(gateway: PlayedGateway, duration_s: int) -> list[ServerEvent]:
-    """Say so much live sound, with no second connection before all of it, and return what was shown."""
+    """Say so much live audio, with no second connection before all of it, and return what was shown."""
     is_said = anyio.Event()
 
     async def wait(seconds: float) -> None:
@@ -334,7 +334,7 @@ async def speak_live(gateway: PlayedGateway, duration_s: int) -> list[ServerEven
     return events
 
 
-async def test_a_flush_and_a_stop_that_were_lost_are_said_again() -> None:
+async def test_a_flush_and_a_stop_that_were_lost_are_spoken_again() -> None:
     gateway = PlayedGateway(FORMAT)
     gateway.cuts = [2]  # start and ready
     events: list[ServerEvent] = []
@@ -346,7 +346,7 @@ async def test_a_flush_and_a_stop_that_were_lost_are_said_again() -> None:
     assert isinstance(gateway.resumes[0], Resume)
 
 
-async def test_nothing_is_said_after_the_end() -> None:
+async def test_nothing_is_spoken_after_the_end() -> None:
     gateway = PlayedGateway(FORMAT)
     session = CaptionStream(gateway.connect, RESUMABLE)
     session.stop()

@@ -52,11 +52,11 @@ def test_a_long_utterance_shows_its_newest_lines() -> None:
     assert "8\x1b" in output.getvalue()
 
 
-def test_lost_sound_is_told() -> None:
+def test_lost_audio_is_emitted() -> None:
     output = StringIO()
     with CaptionView(Console(file=output, width=80)) as view:
         view.event(Gap(1, 16_000, 56_000))
-    assert output.getvalue() == "! 2.5 s of sound were lost\n"
+    assert output.getvalue() == "! 2.5 s of audio were lost\n"
 
 
 def test_of_several_channels_each_final_says_of_which() -> None:

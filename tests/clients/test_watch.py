@@ -43,12 +43,12 @@ class PlayedSession:
     """A gateway in which one session is watched: on each connection it says some events and closes.
 
     Attributes:
-        told: events in each connection, and the code of its close; after these, none.
+        emitted: events in each connection, and the code of its close; after these, none.
         asked: the paths that were asked for.
         refusal: how the upgrade is answered from the second connection on; None: it is accepted.
     """
 
-    told: list[tuple[tuple[str, ...], int]]
+    emitted: list[tuple[tuple[str, ...], int]]
     asked: list[str] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
     refusal: tuple[int, str] | None = None
@@ -66,7 +66,7 @@ class PlayedSession:
         return connection.respond(HTTPStatus(self.refusal[0]), json.dumps({"error": {"message": self.refusal[1]}}))
 
     async def _tell(self, connection: ServerConnection) -> None:
-        texts, code = self.told.pop(0)
+        texts, code = self.emitted.pop(0)
         for text in texts:
             await connection.send(text)
         await connection.close(code)
@@ -142,7 +142,7 @@ async def test_where_nobody_looks_the_command_prints_a_final_a_line() -> None:
     result = await watch_command(PlayedSession([(texts(READY, final(2)), LOST), (texts(final(3), FINISHED), GOODBYE)]))
     assert result.exit_code == 0
     assert result.stdout == "00:00  words 2\n00:00  words 3\n"
-    assert result.stderr == "livecue: the connection was lost; trying again\nlivecue: the connection is back\n"
+    assert result.stderr == "livecue: the connection was lost; reconnecting\nlivecue: the connection was restored\n"
 
 
 async def test_the_command_writes_every_event_as_it_came() -> None:
@@ -167,9 +167,9 @@ async def test_the_command_says_why_it_cannot_watch() -> None:
         (410, "the view token has expired"),
     ],
 )
-async def test_a_refusal_is_told_in_the_gateways_words_and_without_the_token(status: int, reason: str) -> None:
+async def test_a_refusal_is_emitted_in_the_gateways_words_and_without_the_token(status: int, reason: str) -> None:
     with pytest.raises(
-        ConnectionFailed, match=rf"/v1/sessions/abc/events refuses with HTTP {status}: {reason}"
+        ConnectionFailed, match=rf"/v1/sessions/abc/events refused the connection with HTTP {status}: {reason}"
     ) as failed:
         await seen(PlayedSession([], refusal=(status, reason)))
     assert "vt_1" not in str(failed.value)
@@ -194,7 +194,7 @@ async def test_a_gateway_that_is_gone_is_given_up() -> None:
         was_first, is_first = is_first, False
         return lost() if was_first else nobody()
 
-    with pytest.raises(ConnectionFailed, match=r"given up after 120 s: nobody is there"):
+    with pytest.raises(ConnectionFailed, match=r"no connection for 120 s: nobody is there"):
         await watch(connect_after, lambda _: None, back_off=at_once())
 
 
@@ -258,11 +258,11 @@ async def test_of_several_sessions_one_is_to_be_chosen() -> None:
 async def test_the_list_of_sessions_needs_a_key_where_there_are_keys() -> None:
     settings = load_settings({"server": {"api_keys": ["secret"]}})
     async with serving(ScriptedEngine(), settings) as served, speaking(served.url, "secret"):
-        with pytest.raises(ConnectionFailed, match="refuses with HTTP 401: no API key"):
+        with pytest.raises(ConnectionFailed, match="refused the request with HTTP 401: no API key"):
             await find_session(served.url)
         await find_session(served.url, "secret")
 
 
-async def test_no_gateway_is_told_as_such() -> None:
+async def test_no_gateway_is_emitted_as_such() -> None:
     with pytest.raises(ConnectionFailed, match=r"http://127.0.0.1:9 cannot be reached"):
         await find_session("127.0.0.1:9")

@@ -42,7 +42,7 @@ async def test_a_session_is_watched_by_its_link_while_it_runs(tmp_path: Path) ->
     assert len(texts) == 2
 
 
-async def test_a_session_that_is_over_is_told_to_its_end(tmp_path: Path) -> None:
+async def test_a_session_that_is_over_is_emitted_to_its_end(tmp_path: Path) -> None:
     seen: list[ServerEvent] = []
     async with serving_files(settings=settings_with(tmp_path)) as served:
         session_id, said = await stopped_session(served)

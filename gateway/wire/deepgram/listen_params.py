@@ -60,12 +60,18 @@ def read_listen(pairs: Pairs, languages: Collection[str] = ()) -> Listen:
     """
     query = Query(pairs)
     query.refuse_callback()
+    listen = _listen(query, languages)
+    query.refuse_misspellings()
+    return listen
+
+
+def _listen(query: Query, languages: Collection[str]) -> Listen:
     audio, channels = _audio(query)
     choice, is_multilingual = query.languages(languages)
     interim_results = query.flag("interim_results")
     keyterms = (*query.every("keyterm"), *(word.partition(":")[0] for word in query.every("keywords")))
     endpointing, silence_ms = query.endpointing()
-    listen = Listen(
+    return Listen(
         start=Start(
             audio=audio or AudioFormat(),
             language=choice.tag,
@@ -88,8 +94,6 @@ def read_listen(pairs: Pairs, languages: Collection[str] = ()) -> Listen:
         keyterms=keyterms,
         utterances=query.flag("utterances"),
     )
-    query.refuse_misspellings()
-    return listen
 
 
 def _audio(query: Query) -> tuple[AudioFormat | None, int]:

@@ -15,6 +15,7 @@ from msgspec import UNSET
 from gateway.text import join_lines
 from gateway.wire import (
     SAMPLE_RATE_HZ,
+    Cue,
     CueEvent,
     DialectMessage,
     Error,
@@ -285,17 +286,18 @@ class Items:
         cue, item = event.cue, self._utterances.get(event.cue.utterance_id)
         if not self._with_cues or (item is not None and item.is_cleared):
             return []
-        start_s, end_s = cue.start_sample / SAMPLE_RATE_HZ, cue.end_sample / SAMPLE_RATE_HZ
-        content = CueObject(
-            cue.cue_id, cue.utterance_id, cue.revision, start_s, end_s, cue.lines, cue.stable_chars, cue.state
-        )
-        return [CueMessage(self._next_id(), None if item is None else item.item_id, content)]
+        return [CueMessage(self._next_id(), None if item is None else item.item_id, _cue_object(cue))]
 
     def _error(self, event: Error) -> list[ServerMessage]:
         kind, code = _ACCOUNT_CODES.get(event.code, ("invalid_request_error", event.code))
         if event.fatal and event.code not in _ACCOUNT_CODES:
             return []
         return [ErrorMessage(self._next_id(), ErrorObject(kind, code, event.message, event.field))]
+
+
+def _cue_object(cue: Cue) -> CueObject:
+    start_s, end_s = cue.start_sample / SAMPLE_RATE_HZ, cue.end_sample / SAMPLE_RATE_HZ
+    return CueObject(cue.cue_id, cue.utterance_id, cue.revision, start_s, end_s, cue.lines, cue.stable_chars, cue.state)
 
 
 def _ms(samples: int) -> int:

@@ -41,7 +41,7 @@ ENDED_S = ANSWERED_S - 0.5 - 1.5  # the final waits for half a second, and takes
 UNGUARDED = GuardSettings(
     loop="off", no_speech="off", too_fast="off", silence_phrase="off", prompt="off", low_confidence="off"
 )
-"""The sound of these tests is silence, in which the guard believes nothing."""
+"""The audio of these tests is silence, in which the guard believes nothing."""
 
 LAST_REVISION = 99
 """Of the request that answers an utterance."""
@@ -80,21 +80,21 @@ def ended(utterance: int) -> SpeechEnded:
     return SpeechEnded(utterance, start_sample, SILENCE, voiced_end_sample, audio_end_sample, EndReason.SILENCE)
 
 
-def answer(utterance: int, kind: RequestKind, heard: str | EngineError, revision: int = 1) -> Answer:
+def answer(utterance: int, kind: RequestKind, decoded: str | EngineError, revision: int = 1) -> Answer:
     revision = LAST_REVISION if kind is FINAL else revision
     asked = DecodeRequest("a", utterance, revision, kind, SILENCE, start_of(utterance), 0.0)
-    if isinstance(heard, EngineError):
-        return Answer(asked, heard, 0.5, 1.5, ANSWERED_S)
-    outcome = Hypothesis("a", utterance, revision, said(heard, start_of(utterance), 0.5), "en")
+    if isinstance(decoded, EngineError):
+        return Answer(asked, decoded, 0.5, 1.5, ANSWERED_S)
+    outcome = Hypothesis("a", utterance, revision, said(decoded, start_of(utterance), 0.5), "en")
     return Answer(asked, outcome, 0.5, 1.5, ANSWERED_S)
 
 
-def partial(made: Captioner, utterance: int, heard: str | EngineError, revision: int = 1) -> list[ServerEvent]:
-    return made.answer(answer(utterance, PARTIAL, heard, revision), NOW_S)
+def partial(made: Captioner, utterance: int, decoded: str | EngineError, revision: int = 1) -> list[ServerEvent]:
+    return made.answer(answer(utterance, PARTIAL, decoded, revision), NOW_S)
 
 
-def final(made: Captioner, utterance: int, heard: str | EngineError) -> list[ServerEvent]:
-    return made.answer(answer(utterance, FINAL, heard), NOW_S)
+def final(made: Captioner, utterance: int, decoded: str | EngineError) -> list[ServerEvent]:
+    return made.answer(answer(utterance, FINAL, decoded), NOW_S)
 
 
 def outstanding(made: Captioner) -> tuple[int | None, int | None]:
@@ -130,7 +130,7 @@ def test_a_partial_is_shown_at_once_and_a_final_comes_with_its_final_cue() -> No
     assert finals(events)[0].text == "hello world"
 
 
-def test_a_final_tells_where_it_was_said_and_in_what_language() -> None:
+def test_a_final_tells_where_it_was_spoken_and_in_what_language() -> None:
     made = captioner()
     speak(made, 0, 1)
     final(made, 0, "one")
@@ -219,7 +219,7 @@ def test_a_failed_final_has_the_words_of_a_partial_that_waited_for_its_turn() ->
     assert captions(events, CueState.FINAL) == ["first", "heard but never shown"]
 
 
-def test_a_failed_final_without_words_is_still_said() -> None:
+def test_a_failed_final_without_words_is_still_emitted() -> None:
     made = captioner()
     speak(made, 0, 1)
     assert [(event.text, event.error) for event in finals(final(made, 0, EngineTimeout("")))] == [
@@ -265,16 +265,16 @@ def test_the_eager_answer_of_an_earlier_pause_is_no_final() -> None:
     assert finals(final(made, 0, "hello world"))[0].text == "hello world"
 
 
-def test_eager_and_resumed_are_told_when_asked_for() -> None:
+def test_eager_and_resumed_are_emitted_when_asked_for() -> None:
     made = captioner(eager=True)
     made.begin(0, 0)
-    told = made.answer(answer(0, EAGER, "hello world", revision=3), NOW_S)
-    assert told[-1] == Eager(2, 0, "hello world", "en")
+    emitted = made.answer(answer(0, EAGER, "hello world", revision=3), NOW_S)
+    assert emitted[-1] == Eager(2, 0, "hello world", "en")
     assert made.resume(0) == [Resumed(3, 0)]
     assert made.resume(0) == []
 
 
-def test_eager_and_resumed_are_not_told_when_not_asked_for() -> None:
+def test_eager_and_resumed_are_not_emitted_when_not_asked_for() -> None:
     made = captioner()
     made.begin(0, 0)
     assert names(made.answer(answer(0, EAGER, "hello world", revision=3), NOW_S)) == ["CueEvent"]
@@ -291,7 +291,7 @@ def test_a_failed_eager_answer_leaves_the_utterance_to_the_request_that_is_made_
     assert finals(final(made, 0, "hello"))[0].text == "hello"
 
 
-def test_words_that_nobody_said_are_dropped_and_the_final_says_why() -> None:
+def test_words_that_the_guard_rejects_are_dropped_and_the_final_says_why() -> None:
     made = captioner(guard=GuardSettings())
     made.begin(0, 0)
     assert partial(made, 0, "thank you") == []
@@ -323,7 +323,7 @@ def test_a_clock_that_lags_behind_the_answer_makes_no_negative_latency() -> None
     assert event.latency.delivery_s == 0.0
 
 
-def test_a_mark_with_nothing_before_it_is_said_at_once() -> None:
+def test_a_mark_with_nothing_before_it_is_emitted_at_once() -> None:
     assert captioner().mark(Flushed(0, "now"), NOW_S) == [Flushed(1, "now")]
     assert captioner().mark(Finished(0, 800, 0), NOW_S) == [Finished(1, 800, 0)]
 
@@ -392,7 +392,7 @@ def test_committed_words_are_those_that_partials_agree_on() -> None:
     assert [word.text for word in made.committed(0)] == [" hello"]
 
 
-def test_an_utterance_counts_as_outstanding_until_its_final_is_said() -> None:
+def test_an_utterance_counts_as_outstanding_until_its_final_is_emitted() -> None:
     made = captioner()
     assert outstanding(made) == (None, None)
     made.begin(0, start_of(0))
@@ -414,7 +414,7 @@ def streams(draw: st.DrawFn) -> list[Answer]:
     """Answers to up to five utterances, mixed; those of one utterance come in order, its final last."""
     queues = [
         [
-            *(answer(utterance, PARTIAL, heard, revision) for revision, heard in enumerate(partials, start=1)),
+            *(answer(utterance, PARTIAL, decoded, revision) for revision, decoded in enumerate(partials, start=1)),
             answer(utterance, FINAL, last, len(partials) + 1),
         ]
         for utterance, (partials, last) in enumerate(
@@ -445,14 +445,14 @@ def test_whatever_the_order_of_answers_each_utterance_speaks_in_its_turn(
 
 
 @given(streams())
-def test_finals_of_an_utterance_without_partials_are_what_the_engine_heard(answers: list[Answer]) -> None:
+def test_finals_of_an_utterance_without_partials_are_what_the_engine_decoded(answers: list[Answer]) -> None:
     made = captioner()
     alone = [given_answer for given_answer in answers if given_answer.request.kind is FINAL]
     speak(made, *range(len(alone)))
     events = [event for given_answer in alone for event in made.answer(given_answer, NOW_S)]
-    heard = {
+    decoded = {
         given_answer.request.utterance_id: "".join(word.text for word in given_answer.outcome.words).strip()
         for given_answer in alone
         if isinstance(given_answer.outcome, Hypothesis)
     }
-    assert [event.text for event in finals(events)] == [heard[utterance] for utterance in range(len(alone))]
+    assert [event.text for event in finals(events)] == [decoded[utterance] for utterance in range(len(alone))]

@@ -70,7 +70,7 @@ def test_words_keep_their_number_and_their_times(written: str, length: int, scri
 
 
 @pytest.mark.parametrize(
-    ("language", "asked", "otherwise", "expected"),
+    ("language", "asked", "default", "expected"),
     [
         ("zh", None, Script.SIMPLIFIED, SIMPLIFIED),
         ("zh", Script.TRADITIONAL, Script.SIMPLIFIED, TRADITIONAL),
@@ -82,9 +82,9 @@ def test_words_keep_their_number_and_their_times(written: str, length: int, scri
     ],
 )
 def test_the_script_is_the_clients_and_else_the_gateways_for_mandarin(
-    language: str | None, asked: Script | None, otherwise: Script | None, expected: str
+    language: str | None, asked: Script | None, default: Script | None, expected: str
 ) -> None:
-    assert decoded(with_script(answer(language, TRADITIONAL), asked, otherwise)) == expected
+    assert decoded(with_script(answer(language, TRADITIONAL), asked, default)) == expected
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,9 @@ def test_finals_of_a_session_are_in_one_script(language: str | None, expected: s
     made = Pipeline("a", start, SETTINGS, EngineInfo("scripted", "script", "none", languages=("en", "zh")))
     effects = [*made.push_audio(speech(2.0), 0.0), *made.flush("now", 0.0)]
     [asked] = [effect for effect in effects if isinstance(effect, DecodeRequest) and effect.kind.ends_utterance]
-    heard = Hypothesis("a", asked.utterance_id, asked.revision, words(written), "zh")
+    decoded = Hypothesis("a", asked.utterance_id, asked.revision, words(written), "zh")
 
-    said = made.answer(Answer(asked, heard, 0.0, 0.0, 0.0), 0.0)
+    said = made.answer(Answer(asked, decoded, 0.0, 0.0, 0.0), 0.0)
 
     assert asked.language == (None if language is None else "zh")
     assert [effect.text for effect in said if isinstance(effect, Final)] == [expected]

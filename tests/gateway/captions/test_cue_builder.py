@@ -218,7 +218,7 @@ def test_a_cue_is_shown_until_it_can_be_read() -> None:
     assert cue.end_sample == round(37 / 17 * SECOND)
 
 
-def test_a_cue_is_not_shown_past_what_was_heard() -> None:
+def test_a_cue_is_not_shown_past_what_was_decoded() -> None:
     words = spoken("Incomprehensibilities notwithstanding", word_s=0.2)
 
     (cue,) = CueBuilder(WEB).update(final(words), SECOND)
@@ -226,7 +226,7 @@ def test_a_cue_is_not_shown_past_what_was_heard() -> None:
     assert cue.end_sample == SECOND - GAP
 
 
-def test_a_word_stamped_past_what_was_heard_does_not_delay_the_next_cue() -> None:
+def test_a_word_stamped_past_what_was_decoded_does_not_delay_the_next_cue() -> None:
     builder = CueBuilder(WEB)
     (stray,) = builder.update(final((Word(" stray", 29 * SECOND, 30 * SECOND),)), 2 * SECOND)
     (after,) = builder.update(final(spoken("after", start_s=2.5), utterance_id=1), 4 * SECOND)

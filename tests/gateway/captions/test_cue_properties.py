@@ -82,9 +82,9 @@ def utterances(draw: st.DrawFn, utterance_id: int) -> list[Step]:
     for revision, count in enumerate(counts, start=1):
         guessed = draw(st.integers(count, len(spoken)))
         tail = spoken[count:guessed] + draw(st.just(()) | words(max_size=4))
-        steps.append((Transcript(utterance_id, revision, spoken[:count], tail, False), draw(heard(tail)), language))
+        steps.append((Transcript(utterance_id, revision, spoken[:count], tail, False), draw(decoded(tail)), language))
     last = draw(finals_of(spoken))
-    steps.append((Transcript(utterance_id, len(counts) + 1, last, (), True), draw(heard(last)), language))
+    steps.append((Transcript(utterance_id, len(counts) + 1, last, (), True), draw(decoded(last)), language))
     return steps
 
 
@@ -99,7 +99,7 @@ def finals_of(draw: st.DrawFn, spoken: tuple[Word, ...]) -> tuple[Word, ...]:
     return draw(st.sampled_from([spoken, spoken, corrected, corrected, draw(words())]))
 
 
-def heard(said: tuple[Word, ...]) -> st.SearchStrategy[int]:
+def decoded(said: tuple[Word, ...]) -> st.SearchStrategy[int]:
     end_sample = max((word.end_sample for word in said), default=0)
     return st.just(end_sample + 8000) | st.integers(0, 500_000)
 
@@ -121,7 +121,7 @@ class Told:
     cues: list[Cue]
 
 
-def told(profile: CueProfile, session: Iterable[Step]) -> list[Told]:
+def emitted(profile: CueProfile, session: Iterable[Step]) -> list[Told]:
     builder = CueBuilder(profile)
     return [Told(step[0], step[1], builder.update(*step)) for step in session]
 
@@ -141,7 +141,7 @@ def written(profile: CueProfile, said: Iterable[Word]) -> str:
 @always
 @given(profiles, sessions())
 def test_finals_hold_every_word_once(profile: CueProfile, session: list[Step]) -> None:
-    updates = told(profile, session)
+    updates = emitted(profile, session)
     for update in updates:
         if update.transcript.is_final:
             lines = [
@@ -163,13 +163,13 @@ def test_final_lines_joined_with_spaces_are_the_text(
     session: list[Step] = [(Transcript(0, 1, said[:count], said[count:], False), 300_000, "en")]
     session.append((Transcript(0, 2, said, (), True), 300_000, "en"))
 
-    assert join_lines(line for cue in finals(told(profile, session)) for line in cue.lines) == "".join(texts).strip()
+    assert join_lines(line for cue in finals(emitted(profile, session)) for line in cue.lines) == "".join(texts).strip()
 
 
 @always
 @given(profiles, sessions())
 def test_finals_are_in_order_and_apart_in_the_whole_session(profile: CueProfile, session: list[Step]) -> None:
-    cues = finals(told(profile, session))
+    cues = finals(emitted(profile, session))
     gap_samples = round(profile.gap_s * 16_000)
 
     assert all(cue.start_sample >= 0 for cue in cues)
@@ -180,7 +180,7 @@ def test_finals_are_in_order_and_apart_in_the_whole_session(profile: CueProfile,
 @always
 @given(profiles, sessions())
 def test_every_cue_is_shown_long_enough_to_be_seen_and_not_too_long(profile: CueProfile, session: list[Step]) -> None:
-    for update in told(profile, session):
+    for update in emitted(profile, session):
         for cue in update.cues:
             duration_samples = cue.end_sample - cue.start_sample
             assert duration_samples >= SHORTEST_SAMPLES
@@ -191,7 +191,7 @@ def test_every_cue_is_shown_long_enough_to_be_seen_and_not_too_long(profile: Cue
 @always
 @given(profiles, sessions())
 def test_lines_fit_the_profile(profile: CueProfile, session: list[Step]) -> None:
-    for update in told(profile, session):
+    for update in emitted(profile, session):
         for cue in update.cues:
             assert len(cue.lines) <= profile.max_lines
             assert all(0 <= text_width(line) <= profile.max_chars_per_line for line in cue.lines)
@@ -203,7 +203,7 @@ def test_lines_fit_the_profile(profile: CueProfile, session: list[Step]) -> None
 @given(profiles, sessions())
 def test_stable_characters_only_grow_until_the_final(profile: CueProfile, session: list[Step]) -> None:
     stable: dict[str, str] = {}
-    for update in told(profile, session):
+    for update in emitted(profile, session):
         for cue in update.cues:
             text = "\n".join(cue.lines)
             if update.transcript.is_final:
@@ -217,7 +217,7 @@ def test_stable_characters_only_grow_until_the_final(profile: CueProfile, sessio
 @always
 @given(profiles, sessions())
 def test_cues_are_final_with_their_utterance_and_not_before(profile: CueProfile, session: list[Step]) -> None:
-    for update in told(profile, session):
+    for update in emitted(profile, session):
         states = {cue.state for cue in update.cues if cue.lines}
         assert states <= {CueState.FINAL if update.transcript.is_final else CueState.PARTIAL}
 
@@ -228,7 +228,7 @@ def test_cues_of_an_utterance_are_numbered_by_their_order_on_the_time_line(
     profile: CueProfile, session: list[Step]
 ) -> None:
     shown: dict[int, dict[int, Cue]] = {}
-    for update in told(profile, session):
+    for update in emitted(profile, session):
         utterance_id = update.transcript.utterance_id
         cues = shown.setdefault(utterance_id, {})
         cues |= {int(cue.cue_id.removeprefix(f"{utterance_id}.")): cue for cue in update.cues}
@@ -240,9 +240,9 @@ def test_cues_of_an_utterance_are_numbered_by_their_order_on_the_time_line(
 
 @always
 @given(profiles, sessions())
-def test_a_cue_is_final_once_and_only_changes_are_told(profile: CueProfile, session: list[Step]) -> None:
+def test_a_cue_is_final_once_and_only_changes_are_emitted(profile: CueProfile, session: list[Step]) -> None:
     latest: dict[str, Cue] = {}
-    for update in told(profile, session):
+    for update in emitted(profile, session):
         assert [cue.cue_id for cue in update.cues] == sorted(
             (c.cue_id for c in update.cues), key=lambda i: int(i.split(".")[1])
         )
@@ -270,7 +270,7 @@ def test_a_line_break_of_partial_cues_stays_while_the_words_before_it_do(
 ) -> None:
     shown: dict[str, Cue] = {}
     before: tuple[Word, ...] = ()
-    for update in told(profile, session):
+    for update in emitted(profile, session):
         if update.transcript.is_final:
             shown, before = {}, ()
             continue
@@ -299,7 +299,7 @@ def test_a_final_leaves_the_cues_before_the_last_two_as_they_are_where_it_has_th
 ) -> None:
     shown: dict[str, Cue] = {}
     before: tuple[Word, ...] = ()
-    for update in told(profile, session):
+    for update in emitted(profile, session):
         said = update.transcript.committed + update.transcript.tail
         if update.transcript.is_final:
             chars, kept = 0, unchanged_chars(profile, before, said)
@@ -318,4 +318,4 @@ def test_a_final_leaves_the_cues_before_the_last_two_as_they_are_where_it_has_th
 @always
 @given(profiles, sessions())
 def test_the_same_transcripts_make_the_same_cues(profile: CueProfile, session: list[Step]) -> None:
-    assert told(profile, session) == told(profile, session)
+    assert emitted(profile, session) == emitted(profile, session)

@@ -96,7 +96,7 @@ def test_webvtt_reads_back_identifiers_times_and_text(cues: list[Cue]) -> None:
 
 @settings(deadline=None)
 @given(sessions())
-def test_webvtt_sees_no_tags_in_what_was_said(cues: list[Cue]) -> None:
+def test_webvtt_sees_no_tags_in_the_words(cues: list[Cue]) -> None:
     captions = webvtt.from_string(to_vtt(cues)).captions
 
     assert all("<" not in caption.raw_text and ">" not in caption.raw_text for caption in captions)

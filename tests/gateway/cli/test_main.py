@@ -68,7 +68,7 @@ def test_a_wrong_setting_is_named_and_the_exit_code_is_2(arguments: tuple[str, .
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "there is no such file"),
+        (None, "no such file"),
         (b"", "not a readable audio or video file"),
         (b"no sound at all", "not a readable audio or video file"),
         (b"#EXTM3U\n#EXTINF:1,\n/etc/hostname\n", "not a readable audio or video file"),

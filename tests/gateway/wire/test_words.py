@@ -32,7 +32,7 @@ from gateway.wire import (
 )
 from gateway.wire.deepgram.codec import DeepgramCodec
 from gateway.wire.deepgram.listen_params import Listen
-from gateway.wire.words import join_words, settled_and_open, text_of, whole_words
+from gateway.wire.words import committed_and_open, join_words, text_of, whole_words
 from tests.contracts.test_codecs import SESSIONS, opened
 from tests.gateway.http.openai.test_response_formats import order
 from vad import events as speech
@@ -93,7 +93,7 @@ def test_joined_words_are_what_the_engine_has_written(words: tuple[Word, ...]) -
 
 @given(HYPOTHESES, st.integers(0, 8))
 def test_joined_words_are_the_same_wherever_they_are_divided(words: tuple[Word, ...], settled: int) -> None:
-    committed, tail = settled_and_open(words[:settled], words[settled:])
+    committed, tail = committed_and_open(words[:settled], words[settled:])
     assert (*committed, *tail) == whole_words(words)
     assert text_of(words[:settled]).startswith(join_words(committed))
 
@@ -110,7 +110,7 @@ def test_a_word_lasts_as_long_as_its_parts_and_is_as_sure_as_the_least_sure_of_t
 
 def test_a_word_is_open_as_long_as_a_part_of_it_is() -> None:
     words = words_of([" all", "-female", " cast"])
-    committed, tail = settled_and_open(words[:1], words[1:])
+    committed, tail = committed_and_open(words[:1], words[1:])
     assert [word.text for word in committed] == []
     assert [word.text for word in tail] == ["all-female", "cast"]
 
