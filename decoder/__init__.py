@@ -1,1 +1,1 @@
-"""Speech to words: requests of all sessions, planned into batches for one engine."""
+"""Speech recognition: requests of all sessions, planned into batches for one engine."""

@@ -1,4 +1,4 @@
-"""PURE: whether audio can be decoded by an engine in this process."""
+"""Checks whether an engine in this process can decode a request's audio. PURE."""
 
 import numpy as np
 
@@ -8,17 +8,17 @@ from vad.audio import SAMPLE_RATE_HZ, Float32
 __all__ = ["LONGEST_S", "refused_audio"]
 
 LONGEST_S = 30
-"""What every engine takes (`decoder.engine.Engine`), for Whisper was trained on windows of it."""
+"""Every engine accepts this much (`decoder.engine.Engine`), because Whisper was trained on windows of 30 s."""
 
 
 def refused_audio(samples: Float32) -> EngineFailed | None:
-    """Return why audio cannot be decoded, or None: float32[n] of at most 30 s, every sample a number, can."""
+    """Return the error of audio that cannot be decoded; None for float32[n] of at most 30 s and finite samples."""
     if samples.ndim != 1:
-        return EngineFailed(f"audio of {samples.ndim} dimensions: mono has one")
+        return EngineFailed(f"audio has {samples.ndim} dimensions: expected 1 (mono)")
     if len(samples) > LONGEST_S * SAMPLE_RATE_HZ:
         return EngineFailed(
-            f"audio of {len(samples) / SAMPLE_RATE_HZ:.1f} s: at most {LONGEST_S} s are decoded at once"
+            f"audio of {len(samples) / SAMPLE_RATE_HZ:.1f} s is too long: expected at most {LONGEST_S} s"
         )
     if not np.isfinite(samples).all():
-        return EngineFailed("audio with samples that are no numbers: -1 to 1 are allowed")
+        return EngineFailed("audio has NaN or infinite samples: expected -1 to 1")
     return None

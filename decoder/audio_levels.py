@@ -1,4 +1,4 @@
-"""PURE: how loud audio is, every 10 ms."""
+"""The level of audio, every 10 ms. PURE."""
 
 import numpy as np
 
@@ -8,14 +8,14 @@ from vad.audio import Float32
 __all__ = ["level_db"]
 
 SMOOTHED_FRAMES = 3
-"""A voice's pitch periods are shorter, so that its level does not fall between two of them."""
+"""Longer than the pitch period of a voice, so that the level does not drop between two periods."""
 
 LEAST_POWER = 1e-10
-"""-100 dB: digital silence has a level too."""
+"""-100 dB: keeps the level of digital silence finite."""
 
 
 def level_db(samples: Float32) -> Float32:
-    """Return the loudness of each 10 ms, float32[n // 160], in dB below full scale.
+    """Return the level of each 10 ms, float32[n // 160], in dB below full scale.
 
     Args:
         samples: float32[n] mono 16 kHz, in [-1, 1].

@@ -1,4 +1,4 @@
-"""The engine seam: what turns requests into words, and the table of the engines there are."""
+"""The engine seam: the protocol of an engine and the table of implementations."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ __all__ = ["ENGINES", "Engine", "EngineInfo", "EngineWork", "PoolReport", "Upstr
 
 @dataclass(frozen=True, slots=True)
 class UpstreamReport:
-    """How one upstream fares now, and what it has done since the start.
+    """The state of one upstream, and its counts since the start.
 
     Attributes:
         name: host and port.
-        model: as it is asked for.
-        circuit: closed, open (it is not asked) or probing.
-        failure: the last one, until a success.
-        in_flight: requests under way.
-        limit: most of them now.
-        answers: requests by outcome: `ok`, or the failure.
-        retries: requests that it had failed at before.
-        audio_s: sound sent.
-        cost: of it, in the currency of the settings.
+        model: as requested from it.
+        circuit: closed, open (it gets no requests) or probing.
+        failure: the last one; None after a success.
+        in_flight: outstanding requests.
+        limit: current maximum of outstanding requests.
+        answers: finished requests by outcome: `ok`, or the failure.
+        retries: requests sent again after it failed.
+        audio_s: audio sent, in seconds.
+        cost: of that audio, in the currency of the settings.
     """
 
     name: str
@@ -40,16 +40,16 @@ class UpstreamReport:
 
 @dataclass(frozen=True, slots=True)
 class PoolReport:
-    """How the upstreams of an engine fare together.
+    """The state of an engine's upstreams together.
 
     Attributes:
         upstreams: each of them, the preferred one first.
-        is_usable: whether a final asked now would be tried.
-        speech_s: speech that was asked for, each second once.
-        cost_last_hour: of the sound sent in the last hour.
-        allowance: what the caps leave: everything, finals or nothing.
-        hedges: finals asked for twice.
-        fallbacks: finals the local engine made.
+        is_usable: whether a final requested now would be attempted.
+        speech_s: speech requested, each second counted once.
+        cost_last_hour: of the audio sent in the last hour.
+        allowance: requests that the caps allow: everything, finals or nothing.
+        hedges: finals sent to a second upstream.
+        fallbacks: finals decoded by the local engine.
     """
 
     upstreams: tuple[UpstreamReport, ...]
@@ -62,23 +62,23 @@ class PoolReport:
 
     @property
     def audio_per_speech(self) -> float | None:
-        """Return the sound sent for a second of speech since the start; None before there was any."""
+        """Return the audio sent per second of speech since the start; None before any speech."""
         return sum(upstream.audio_s for upstream in self.upstreams) / self.speech_s if self.speech_s else None
 
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What an engine says of itself, for `Ready`, `/readyz` and the log.
+    """The properties of an engine, for `Ready`, `/readyz` and the log.
 
     Attributes:
         engine: its name in `ENGINES`.
-        model: the model it has loaded, as a person would call it.
+        model: the model it has loaded, by its common name.
         device: cpu, cuda …
-        languages: ISO-639-1 codes it can write; empty where it does not say.
-        eager_is_final: whether the answer to an eager request is as good as the final's would be.
-        translates: whether it does `Task.TRANSLATE`.
-        partial_interval_s: least new speech between two partials; None: it wants to be asked for none.
-        pool: says how its upstreams fare; None where it has none.
+        languages: ISO-639-1 codes of its output; empty if unknown.
+        eager_is_final: whether the answer to an eager request is as good as that to the final.
+        translates: whether it supports `Task.TRANSLATE`.
+        partial_interval_s: minimum new speech between two partials; None: it decodes no partials.
+        pool: returns the state of its upstreams; None if it has none.
     """
 
     engine: str
@@ -93,14 +93,14 @@ class EngineInfo:
 
 @dataclass(slots=True)
 class EngineWork:
-    """What an engine has done since it was made: counts that do not depend on how fast the machine is.
+    """The work of an engine since it was created, in counts independent of the machine's speed.
 
     Attributes:
-        encoder_s: sound encoded, padding included, in seconds.
-        decoder_steps: tokens that went through the decoder one after the other, over all requests; forced ones count,
-            for CTranslate2 takes a step for each of them too.
+        encoder_s: audio encoded, padding included, in seconds.
+        decoder_steps: sequential decoder steps, over all requests; forced tokens count, because CTranslate2 takes a
+            step for each of them too.
         features_s: CPU time spent on features, in seconds.
-        redecoded: requests decoded once more because the first answer was no speech a person could have said.
+        redecoded: requests decoded once more because the first answer was implausible as speech.
     """
 
     encoder_s: float = 0.0
@@ -109,7 +109,7 @@ class EngineWork:
     redecoded: int = 0
 
     def __add__(self, other: "EngineWork") -> "EngineWork":
-        """Return what both have done together."""
+        """Return the sum of both."""
         return EngineWork(
             self.encoder_s + other.encoder_s,
             self.decoder_steps + other.decoder_steps,
@@ -124,23 +124,23 @@ class Engine(Protocol):
     Requests of a batch come from different utterances, in any mixture of sessions, lengths, languages and kinds.
     `decode([a, b])` equals `decode([a]) + decode([b])`, one after the other or at the same time. A request that cannot
     be answered gets its own `EngineError` in its place; `decode` itself raises only when the engine is broken.
-    Cancelling `decode` leaves the engine fit for the next batch, whosever requests it holds. Empty sound has no words.
-    Sound up to 30 s is always accepted.
+    After a cancelled `decode` the engine can decode the next batch, of any session. Empty audio has no words.
+    Audio up to 30 s is always accepted.
     """
 
     info: EngineInfo
     max_batch: int
-    """The most requests `decode` takes at once, ≥ 1."""
+    """Maximum requests per `decode`, ≥ 1."""
     parallel: int
-    """The most batches `decode` is given at the same time, ≥ 1; never two that hold requests of one session."""
+    """Maximum concurrent calls of `decode`, ≥ 1; never two with requests of one session."""
 
     @property
     def work(self) -> EngineWork:
-        """What it has done up to now."""
+        """Its work so far."""
         ...
 
     async def warm_up(self) -> None:
-        """Load the model and decode something, so that the first request is as fast as the next.
+        """Load the model and decode once, so that the first request is as fast as later ones.
 
         Raises:
             ModelError: the model cannot be loaded.
@@ -148,11 +148,11 @@ class Engine(Protocol):
         ...
 
     async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
-        """Return one answer a request, in the same order."""
+        """Return one answer per request, in the same order."""
         ...
 
     def forget(self, session_id: str) -> None:
-        """Drop whatever is kept for that session (language, streaming state); it will ask no more."""
+        """Discard the state kept for a session (language, streaming state), which has ended."""
         ...
 
     async def aclose(self) -> None:
@@ -166,4 +166,4 @@ ENGINES: dict[str, str] = {
     "upstream": "decoder.engines.upstream.engine:create",
     "whisper": "decoder.engines.whisper.engine:create",
 }
-"""Name in the settings → factory taking `EngineSettings`. Imported on use: libraries nobody asks for stay out."""
+"""Name in the settings → factory taking `EngineSettings`. Imported on use, so that unused libraries are not loaded."""

@@ -1,4 +1,4 @@
-"""From settings to an engine: the one that is named, or the best one this machine has."""
+"""Selects the engine: the configured one, or the best one available on this machine."""
 
 import logging
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def create_engine(settings: EngineSettings) -> Engine:
     """
     choice = choose(settings)
     if choice.settings.name not in ENGINES:
-        raise ModelError(f"no engine {choice.settings.name!r}: there are auto, {', '.join(ENGINES)}")
+        raise ModelError(f"engine {choice.settings.name!r} is unknown: expected auto, {', '.join(ENGINES)}")
     if choice.reason:
         logger.log(logging.WARNING if choice.is_second_best else logging.INFO, "%s", choice.reason)
     factory = cast("Callable[[EngineSettings], Engine]", resolve_name(ENGINES[choice.settings.name]))

@@ -16,7 +16,7 @@ HALF_SAMPLES = TRANSFORM_SAMPLES // 2
 
 BLOCK_FRAMES = 16
 """Frames are transformed in blocks of one size at fixed places, so that a frame is the same to the last bit whether the
-sound came at once or bit by bit."""
+audio came at once or bit by bit."""
 
 SILENCE = np.float32(-10.0)
 """log10 of the least energy that counts (openai/whisper)."""
@@ -30,8 +30,8 @@ _WINDOW = np.hanning(TRANSFORM_SAMPLES + 1)[:-1].astype(np.float32)
 class IncrementalLogMel:
     """The log-mel spectrogram of one utterance, equal to that of the whole utterance padded with silence.
 
-    Frames near the end still see sound that is missing. They are computed as if silence followed, and again when more
-    of the sound is there.
+    Frames near the end still see audio that is missing. They are computed as if silence followed, and again when more
+    of the audio is there.
     """
 
     def __init__(self, filters: Float32) -> None:
@@ -62,9 +62,9 @@ class IncrementalLogMel:
         """Return float32[mels, frames], the utterance from its start, followed by silence or cut at the end."""
         loudest = np.max(self._log_mel, initial=SILENCE)
         floor = max(loudest - RANGE, SILENCE)
-        shown = self._log_mel[:frames].T
-        window: Float32 = np.full((shown.shape[0], frames), floor, np.float32)
-        np.maximum(shown, floor, out=window[:, : shown.shape[1]])
+        kept = self._log_mel[:frames].T
+        window: Float32 = np.full((kept.shape[0], frames), floor, np.float32)
+        np.maximum(kept, floor, out=window[:, : kept.shape[1]])
         window += np.float32(4.0)
         window /= np.float32(4.0)
         return window
@@ -72,30 +72,30 @@ class IncrementalLogMel:
     def _frames(self, samples: Float32, first: int, end: int) -> Float32:
         if first >= end:
             return np.zeros((0, self._filters.shape[1]), np.float32)
-        seen = np.lib.stride_tricks.sliding_window_view(_heard(samples, first, end), TRANSFORM_SAMPLES)
+        seen = np.lib.stride_tricks.sliding_window_view(_framed_audio(samples, first, end), TRANSFORM_SAMPLES)
         blocks = (seen[::FRAME_SAMPLES] * _WINDOW).reshape(-1, BLOCK_FRAMES, TRANSFORM_SAMPLES)
         energies = np.abs(np.fft.rfft(blocks).astype(np.complex64)) ** 2
         log_mel: Float32 = np.log10(np.maximum(energies @ self._filters, np.float32(1e-10)))
         return log_mel.reshape(end - first, -1)
 
 
-def _heard(samples: Float32, first: int, end: int) -> Float32:
-    """Return the sound that frames `first` to `end` see: mirrored before its start, silence after its end."""
+def _framed_audio(samples: Float32, first: int, end: int) -> Float32:
+    """Return the audio that frames `first` to `end` see: mirrored before its start, silence after its end."""
     start_sample = first * FRAME_SAMPLES - HALF_SAMPLES
     end_sample = (end - 1) * FRAME_SAMPLES + HALF_SAMPLES
     mirrored = max(0, -start_sample)
-    heard: Float32 = np.zeros(end_sample - start_sample, np.float32)
-    sound = samples[max(0, start_sample) : end_sample]
-    heard[mirrored : mirrored + len(sound)] = sound
-    heard[:mirrored] = heard[2 * mirrored : mirrored : -1]
-    return heard
+    framed: Float32 = np.zeros(end_sample - start_sample, np.float32)
+    audio = samples[max(0, start_sample) : end_sample]
+    framed[mirrored : mirrored + len(audio)] = audio
+    framed[:mirrored] = framed[2 * mirrored : mirrored : -1]
+    return framed
 
 
-def _settled_frames(sound_samples: int) -> int:
-    """Return how many frames see nothing after the sound; the first sees one sample more, mirrored."""
-    return max(0, (sound_samples - HALF_SAMPLES - 1) // FRAME_SAMPLES + 1)
+def _settled_frames(audio_samples: int) -> int:
+    """Return how many frames see nothing after the audio; the first sees one sample more, mirrored."""
+    return max(0, (audio_samples - HALF_SAMPLES - 1) // FRAME_SAMPLES + 1)
 
 
-def _sounding_frames(sound_samples: int) -> int:
-    """Return how many frames see any of the sound."""
-    return -(-(sound_samples + HALF_SAMPLES) // FRAME_SAMPLES) if sound_samples else 0
+def _sounding_frames(audio_samples: int) -> int:
+    """Return how many frames see any of the audio."""
+    return -(-(audio_samples + HALF_SAMPLES) // FRAME_SAMPLES) if audio_samples else 0

@@ -1,7 +1,7 @@
-"""What nobody said: judges a hypothesis against the sound it came from. PURE.
+"""Detects hallucinated words: judges a hypothesis against its audio. PURE.
 
-Whisper invents words where there are none: in silence phrases of the subtitle files it learnt from, loops anywhere.
-What is not known, for many engines give no probabilities, is not held against the words.
+Whisper hallucinates: in silence, phrases of the subtitle files it was trained on; anywhere, loops. A measure that an
+engine does not provide, such as a probability, is not held against its words.
 """
 
 import math
@@ -24,13 +24,13 @@ from vad.audio import SAMPLE_RATE_HZ, Float32, ms_to_samples
 __all__ = ["Action", "Reason", "Verdict", "judge"]
 
 SILENT_DBFS = -70.0
-"""Nothing counts as sound below: the absolute gate of ITU-R BS.1770."""
+"""Audio below this level is silent: the absolute gate of ITU-R BS.1770."""
 
 LEVEL_MS = 100
-"""A level is the mean over so much sound: about half a syllable, so that it finds the loudest one in any silence."""
+"""A level is the mean over so much audio: about half a syllable, so that it finds the loudest one in any silence."""
 
 CUT_OFF_S = 0.5
-"""Sound that voice activity detection may have cut off at the ends of what was said."""
+"""Audio that voice activity detection may have cut off at either end of the speech."""
 
 FLUENT_SHARE = 0.75
 """Nine of the twelve syllables that are possible in a second: few talk faster for long, and Japanese formulas of thanks
@@ -48,7 +48,7 @@ LEAST_REPEATS = 4
 
 
 class Action(StrEnum):
-    """What becomes of the words."""
+    """The action taken on the words."""
 
     KEEP = "keep"
     FLAG = "flag"
@@ -56,7 +56,7 @@ class Action(StrEnum):
 
 
 class Reason(StrEnum):
-    """What speaks against them."""
+    """The evidence against the words."""
 
     LOOP = "loop"
     NO_SPEECH = "no_speech"
@@ -68,7 +68,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of a hypothesis.
+    """The verdict on a hypothesis.
 
     Attributes:
         action: the strictest that a reason asks for.
@@ -83,7 +83,7 @@ class Verdict:
 
 
 def judge(request: DecodeRequest, hypothesis: Hypothesis, settings: GuardSettings) -> Verdict:
-    """Return what becomes of the hypothesis.
+    """Return the verdict on a hypothesis.
 
     A partial is judged for loops alone: it is gone in half a second, and a doubtful word may be the beginning of a
     certain one. A loop would stay: hypotheses that repeat themselves agree, so it would be committed.
@@ -147,16 +147,16 @@ def _doubts(
     quickest_s = syllables(text) / settings.syllables_per_s
     is_unsure = _is_unsure(hypothesis, settings.least_avg_logprob)
     is_quiet = _stays_below(samples, settings.quiet_dbfs)
-    says_silence = _says_silence(hypothesis, settings)
+    reports_silence = _reports_silence(hypothesis, settings)
     has_voice = _has_voice(request, settings.doubtful_speech_probability)
     found = []
-    is_denied = says_silence and (is_unsure or is_quiet)
+    is_denied = reports_silence and (is_unsure or is_quiet)
     if is_denied or _stays_below(samples, SILENT_DBFS) or _is_unvoiced(request, hypothesis, settings):
         found.append(Reason.NO_SPEECH)
     if quickest_s > duration_s + CUT_OFF_S:
         found.append(Reason.TOO_FAST)
     is_short = quickest_s / FLUENT_SHARE > duration_s
-    suspicious = loops or is_unsure or is_quiet or says_silence or is_short or not has_voice
+    suspicious = loops or is_unsure or is_quiet or reports_silence or is_short or not has_voice
     if is_credit(text) or (suspicious and is_sign_off(text)):
         found.append(Reason.SILENCE_PHRASE)
     # A word's probability is that in the audio alone; an engine that gives none may be sure of its prompt.
@@ -168,7 +168,7 @@ def _doubts(
     return found
 
 
-def _says_silence(hypothesis: Hypothesis, settings: GuardSettings) -> bool:
+def _reports_silence(hypothesis: Hypothesis, settings: GuardSettings) -> bool:
     probability = hypothesis.no_speech_probability
     return probability is not None and probability > settings.no_speech_probability
 
@@ -193,7 +193,7 @@ def _has_voice(request: DecodeRequest, least_probability: float) -> bool:
 
 
 def _is_unsure(hypothesis: Hypothesis, least_avg_logprob: float) -> bool:
-    """Return whether the engine holds its words for unlikely.
+    """Return whether the engine considers its words unlikely.
 
     The end of the text takes part in the mean log probability and is always likely; of a single word it is half the
     mean. So the words' own probabilities are held to the same limit.
@@ -206,8 +206,8 @@ def _is_unsure(hypothesis: Hypothesis, least_avg_logprob: float) -> bool:
 
 
 def _stays_below(samples: Float32, level_dbfs: float) -> bool:
-    """Return whether even the loudest moment lies below the level; silence around the sound makes no difference. No
-    sound does not, nor does one with samples that are no numbers."""
+    """Return whether even the loudest moment lies below the level; silence around the audio makes no difference. No
+    audio does not, nor does one with NaN or infinite samples."""
     moment = ms_to_samples(LEVEL_MS)
     limit = moment * 10 ** (level_dbfs / 10)
     with np.errstate(all="ignore"):
@@ -215,7 +215,7 @@ def _stays_below(samples: Float32, level_dbfs: float) -> bool:
         if not np.dot(samples, samples) < -(-len(samples) // moment) * limit:
             return False
         energy = np.concatenate([np.zeros(moment), np.cumsum(np.square(samples, dtype=np.float64))])
-        # The first moments begin before the sound. Those that reach past its end hold less than the last one.
+        # The first moments begin before the audio. Those that reach past its end hold less than the last one.
         return bool(np.max(energy[moment:] - energy[:-moment]) < limit)
 
 
@@ -246,7 +246,7 @@ def _without_loops(words: tuple[Word, ...], settings: GuardSettings) -> tuple[Wo
 
 @dataclass(frozen=True, slots=True)
 class _Repetition:
-    """A part `[start, end)` of a text that says again and again what its first `period` characters say."""
+    """A part `[start, end)` of a text that repeats its first `period` characters."""
 
     start: int
     end: int
@@ -256,7 +256,7 @@ class _Repetition:
         return text[self.start : self.end].encode("utf-8", "replace")
 
     def repeats(self, first: int, last: int) -> bool:
-        """Return whether a word at `[first, last)` of the text says what was said before, or repeats itself."""
+        """Return whether a word at `[first, last)` of the text repeats earlier text, or itself."""
         overlap = min(last, self.end) - max(first, self.start)
         if first < self.start:
             return overlap >= 2 * self.period

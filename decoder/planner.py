@@ -1,4 +1,4 @@
-"""Which waiting requests are decoded next. PURE: time is an argument."""
+"""Plans which queued requests are decoded next. PURE: time is an argument."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Set
@@ -24,7 +24,7 @@ class _Waiting:
 
 
 class Planner:
-    """The queue of one engine: at most one request an utterance waits, the newest.
+    """The queue of one engine: at most one request per utterance, the newest.
 
     The next batch is led by the most urgent request and filled with others of its bucket. Finals, eager ones included,
     are bucketed by length; partials form one bucket: beside a final they would wait for its answer, and share nothing
@@ -33,11 +33,11 @@ class Planner:
     session with many requests gets one served for every one of the others, and a session that was idle cannot save up
     turns.
 
-    Nobody starves: a request that has waited `max_wait_s` leads every second batch, so that finals keep at least half
-    of the engine and wait for at most one batch more. Files alone have what time is left: they come when nothing live
-    waits, a few at a time, in batches of their own, and not at all where the caller says so. Requests of a session that
-    is being decoded for stay where they are, and hold back no other. A partial that replaces another inherits its
-    waiting time.
+    No request starves: a request that has waited `max_wait_s` leads every second batch, so that finals keep at least
+    half of the engine and wait for at most one batch more. Files use the remaining capacity: they are decoded when no
+    live request is queued, a few at a time, in batches of their own, and only where the caller allows it. Requests of a
+    session with a batch in flight stay queued and do not block others. A partial that supersedes another inherits its
+    queue time.
     """
 
     def __init__(self, settings: PlannerSettings, max_batch: int) -> None:
@@ -56,9 +56,9 @@ class Planner:
         return len(self._waiting)
 
     def add(self, request: DecodeRequest, now_s: float) -> DecodeRequest | None:
-        """Let a request wait, and return the one that lost its place by it: an older one of its utterance, or itself.
+        """Queue a request, and return the one it supersedes: an older one of its utterance, or itself.
 
-        A waiting final is never replaced.
+        A queued final is never superseded.
         """
         key = (request.session_id, request.utterance_id)
         older = self._waiting.get(key)
@@ -76,7 +76,7 @@ class Planner:
     def next_batch(
         self, now_s: float, busy_sessions: Set[str] = frozenset(), *, live: bool = True, files: bool = True
     ) -> tuple[DecodeRequest, ...]:
-        """Take the next batch out of the queue; empty only when nothing waits but what may not be taken now.
+        """Remove the next batch from the queue; empty only if no queued request may be decoded now.
 
         Args:
             now_s: on the clock of `add`.
@@ -103,7 +103,7 @@ class Planner:
         return tuple(w.request for w in batch)
 
     def cancel(self, session_id: str) -> tuple[DecodeRequest, ...]:
-        """Take all requests of a session out of the queue and return them."""
+        """Remove all requests of a session from the queue and return them."""
         gone = tuple(w.request for w in self._waiting.values() if w.request.session_id == session_id)
         self._remove(gone)
         self._turns.pop(session_id, None)

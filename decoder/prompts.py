@@ -30,7 +30,7 @@ _SENTENCE = re.compile(r".+?(?:[.!?]+(?=\s|$)|[。！？]+|\n|$)", re.DOTALL)
 
 
 def condense_prompt(prompt: str) -> str:
-    """Return the prompt without its repetitions, which make a model say it again instead of what it hears.
+    """Return the prompt without its repetitions, which make a model repeat it instead of transcribing the audio.
 
     A sentence that comes again later is left out, so is the end of one at the beginning, where a long prompt was cut;
     a part that repeats itself at once stays once.
@@ -57,17 +57,17 @@ def condense_prompt(prompt: str) -> str:
 
 def repeats_prompt(text: str, prompt: str) -> bool:
     """Return whether so much of the text stands in the prompt that it may come from there."""
-    said = _split(text)
-    runs = _shared_runs(said, _split(prompt))
+    text_words = _split(text)
+    runs = _shared_runs(text_words, _split(prompt))
     if not runs:
         return False
     longer = [run.length for run in runs if run.length > 1]
-    all_shared = sum(run.length for run in runs) == len(said)
-    return all_shared or sum(longer) >= SHARED * len(said) or max(longer, default=0) > LONGEST_SHARED_WORDS
+    all_shared = sum(run.length for run in runs) == len(text_words)
+    return all_shared or sum(longer) >= SHARED * len(text_words) or max(longer, default=0) > LONGEST_SHARED_WORDS
 
 
 def is_confirmed(text: str, prompt: str, unprompted: str) -> bool:
-    """Return whether what the text has in common with the prompt was heard without the prompt too, if less well
+    """Return whether what the text has in common with the prompt was decoded without the prompt too, if less well
     spelled: names are what prompts are for.
 
     Args:
@@ -75,11 +75,11 @@ def is_confirmed(text: str, prompt: str, unprompted: str) -> bool:
         prompt: that.
         unprompted: decoded from the same audio without it.
     """
-    said, heard = _split(text), _split(unprompted)
-    opcodes = SequenceMatcher(None, said, heard, autojunk=False).get_opcodes()
-    runs = _shared_runs(said, _split(prompt))
+    text_words, unprompted_words = _split(text), _split(unprompted)
+    opcodes = SequenceMatcher(None, text_words, unprompted_words, autojunk=False).get_opcodes()
+    runs = _shared_runs(text_words, _split(prompt))
     suspects = [run for run in runs if run.length > 1] or runs
-    return all(_is_alike(run, said, heard, opcodes) for run in suspects)
+    return all(_is_alike(run, text_words, unprompted_words, opcodes) for run in suspects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +90,13 @@ class _Run:
     length: int
 
 
-def _shared_runs(said: Sequence[str], prompted: Sequence[str]) -> list[_Run]:
+def _shared_runs(text_words: Sequence[str], prompted: Sequence[str]) -> list[_Run]:
     """Return the longest runs of words that stand in the prompt, left to right; of one place or of several there."""
     runs: list[_Run] = []
     place = 0
-    while place < len(said):
-        starts = [start for start, word in enumerate(prompted) if word == said[place]]
-        length = max((_common(said[place:], prompted[start:]) for start in starts), default=0)
+    while place < len(text_words):
+        starts = [start for start, word in enumerate(prompted) if word == text_words[place]]
+        length = max((_common(text_words[place:], prompted[start:]) for start in starts), default=0)
         if length:
             runs.append(_Run(place, length))
         place += max(length, 1)
@@ -113,19 +113,22 @@ def _common(one: Sequence[str], other: Sequence[str]) -> int:
 
 
 def _is_alike(
-    run: _Run, said: Sequence[str], heard: Sequence[str], opcodes: Sequence[tuple[str, int, int, int, int]]
+    run: _Run,
+    text_words: Sequence[str],
+    unprompted_words: Sequence[str],
+    opcodes: Sequence[tuple[str, int, int, int, int]],
 ) -> bool:
     there: list[str] = []
     here: list[str] = []
-    for operation, first, end, heard_first, heard_end in opcodes:
+    for operation, first, end, unprompted_first, unprompted_end in opcodes:
         overlap = range(max(first, run.first), min(end, run.first + run.length))
         if operation == "equal" and overlap:
-            same = said[overlap.start : overlap.stop]
+            same = text_words[overlap.start : overlap.stop]
             here += same
             there += same
         elif operation != "equal" and (overlap or (first == end and run.first < first < run.first + run.length)):
-            here += said[first:end]
-            there += heard[heard_first:heard_end]
+            here += text_words[first:end]
+            there += unprompted_words[unprompted_first:unprompted_end]
     return SequenceMatcher(None, "".join(here), "".join(there), autojunk=False).ratio() >= ALIKE
 
 
@@ -136,7 +139,7 @@ def _comes_again(spelled: Sequence[str], place: int) -> bool:
 
 
 def _first_repetition(keys: Sequence[str], period: int) -> tuple[int, int] | None:
-    """Return the half-open span of the first part that says again and again what its first `period` words say."""
+    """Return the half-open span of the first part that repeats its first `period` words."""
     ids = {key: number for number, key in enumerate(keys)}
     codes = np.array([ids[key] for key in keys])
     same = codes[period:] == codes[:-period]

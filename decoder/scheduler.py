@@ -1,4 +1,4 @@
-"""Keeps an engine busy: requests of all sessions in, exactly one answer to each out."""
+"""Schedules the requests of all sessions on one engine: exactly one answer per request."""
 
 import logging
 from collections import Counter
@@ -30,14 +30,14 @@ logger = logging.getLogger("livecue.scheduler")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """What became of a request.
+    """The answer to a request.
 
     Attributes:
         request: the request.
-        outcome: the engine's words, or why there are none.
-        queue_s: how long it waited for its batch.
-        decode_s: how long its batch took.
-        answered_s: when the answer was there, on the scheduler's clock.
+        outcome: the hypothesis, or the error.
+        queue_s: time in the queue, in seconds.
+        decode_s: decode time of its batch, in seconds.
+        answered_s: time of the answer, on the scheduler's clock.
     """
 
     request: DecodeRequest
@@ -56,7 +56,7 @@ class SchedulerStatistics:
         requests: requests that were in them.
         busy_s: time spent decoding, summed over the batches: two at once count twice.
         outcomes: answers by kind and outcome (`ok` or the error's code).
-        failed_in_a_row: batches without a single hypothesis, up to now; those that only found no room do not count.
+        failed_in_a_row: batches without a single hypothesis, up to now; those rejected as busy do not count.
     """
 
     batches: int = 0
@@ -77,7 +77,7 @@ class _Submitted:
 
 
 class Scheduler:
-    """Owns the planner and keeps up to `Engine.parallel` batches at work; none of them waits for company.
+    """Decodes up to `Engine.parallel` batches at a time; none is delayed to wait for more requests.
 
     A session's requests are decoded one batch after the other: the later may go on from what the engine keeps of the
     earlier, and its answers come in order.
@@ -105,12 +105,12 @@ class Scheduler:
 
     @property
     def is_ready(self) -> bool:
-        """Whether batches are being decoded, and not all in vain."""
+        """Whether the scheduler is running and the engine does not fail persistently."""
         return self._running and self.statistics.failed_in_a_row < self._settings.failures_until_unready
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for a batch."""
+        """Number of queued requests."""
         return len(self._planner)
 
     def now_s(self) -> float:
@@ -118,7 +118,7 @@ class Scheduler:
         return self._clock()
 
     def submit(self, request: DecodeRequest, deliver: _Deliver) -> None:
-        """Let a request wait for its batch.
+        """Queue a request.
 
         Args:
             request: the request; `deadline_s` is on this scheduler's clock.
@@ -128,17 +128,17 @@ class Scheduler:
         self._submitted[request] = _Submitted(deliver, now_s)
         replaced = self._planner.add(request, now_s)
         if replaced is not None:
-            self._answer(replaced, RequestReplaced(f"revision {replaced.revision} gave way to a newer request"))
+            self._answer(replaced, RequestReplaced(f"revision {replaced.revision} superseded by a newer request"))
         self._changed.set()
 
     def forget(self, session_id: str) -> None:
-        """Answer what waits of a session with `RequestCancelled`, and let the engine drop what it keeps for it."""
+        """Cancel a session's queued requests with `RequestCancelled`, and discard the engine's state for it."""
         for request in self._planner.cancel(session_id):
             self._answer(request, RequestCancelled("the session has ended"))
         self._engine.forget(session_id)
 
     async def run(self) -> None:
-        """Decode until cancelled; what is unanswered then is answered with `RequestCancelled`."""
+        """Decode until cancelled; outstanding requests are then answered with `RequestCancelled`."""
         self._running = True
         try:
             async with anyio.create_task_group() as tasks:
@@ -146,7 +146,7 @@ class Scheduler:
                     self._start_batches(tasks)
                     self._changed = anyio.Event()
                     await self._changed.wait()
-        except BaseExceptionGroup as group:  # a batch raises only by a fault of ours, and then ends the others
+        except BaseExceptionGroup as group:  # only a bug of ours raises here, and it cancels the other batches
             raise group.exceptions[0] from None
         finally:
             self._running = False
@@ -169,7 +169,7 @@ class Scheduler:
     def _room(self) -> tuple[bool, bool]:
         """Return whether there is room for another live batch, and for another of files.
 
-        Where there is more than one place, files leave one to the live request that comes next.
+        With more than one slot, files leave one free for the next live request.
         """
         parallel = self._engine.parallel
         of_files = sum(batch[0].kind is RequestKind.FILE for batch in self._decoding)
@@ -205,7 +205,7 @@ class Scheduler:
             return [EngineTimeout(f"no answer within {timeout_s:g} s")] * len(batch)
         except EngineError as error:
             return [error] * len(batch)
-        except Exception as error:  # one engine failure must not end the loop that serves everybody
+        except Exception as error:  # one engine failure must not end the loop that serves all sessions
             logger.exception("engine failed requests=%d", len(batch))
             return [EngineFailed(f"the engine raised {type(error).__name__}")] * len(batch)
         if len(outcomes) != len(batch):
@@ -222,7 +222,7 @@ class Scheduler:
 
 
 def _checked(request: DecodeRequest, outcome: Hypothesis | EngineError) -> Hypothesis | EngineError:
-    """Return the outcome if it belongs to the request: nobody may get another's words."""
+    """Return the outcome if it belongs to the request: no session may receive another's words."""
     if isinstance(outcome, EngineError):
         return outcome
     asked = (request.session_id, request.utterance_id, request.revision)

@@ -1,4 +1,4 @@
-"""What can be set of the decoder; every default has its reason."""
+"""Settings of the decoder; every default has its reason."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ class UpstreamSettings:
     """One service that offers `POST {base_url}/audio/transcriptions`.
 
     Attributes:
-        base_url: up to and with the version: `https://api.example.com/v1`. Sound goes to loopback as WAV, elsewhere as
+        base_url: up to and with the version: `https://api.example.com/v1`. Audio goes to loopback as WAV, elsewhere as
             FLAC, which is half as large and holds the same.
         model: as the service calls it.
         key_env: environment variable that holds the API key; read again when the service has refused it.
@@ -33,7 +33,7 @@ class UpstreamSettings:
         formats: what to ask for, the best first. One that the service refuses the first time is not asked for again.
             verbose_json has the times of words, srt and vtt those of phrases; json is what every service answers.
         concurrency: most requests at once. 8: a talk needs one, and hosted services allow some hundred a minute.
-        price_per_minute: of sound sent, in any currency.
+        price_per_minute: of audio sent, in any currency.
         translates: whether it has `/audio/translations` too.
 
     Raises:
@@ -72,15 +72,15 @@ class PoolSettings:
         local_engine: name of the engine for local partials and for `fallback`; its model and device are the engine's.
         fallback: whether the local engine makes the finals that no upstream could.
         final_patience_s: after that a final is given up, retries included. 25 s: below the scheduler's 30 s.
-        partial_window_s: most sound of one upstream partial. 8 s: three times what a sentence's newest words need.
+        partial_window_s: most audio of one upstream partial. 8 s: three times what a sentence's newest words need.
         partial_interval_s: least new speech between two upstream partials.
-        partial_share: sound that upstream partials may send for each second of speech, beside its final.
-        eager_share: sound that eager finals may send in vain for each second of speech; 0: none are asked for.
+        partial_share: audio that upstream partials may send for each second of speech, beside its final.
+        eager_share: audio that eager finals may send in vain for each second of speech; 0: none are asked for.
         retry_share: retries for each request, so that they never become the load a service breaks down under.
         failures_until_open: failures in a row after which a service is left alone for a while. 3: a listener waits for
             every one of them.
         hedge: whether a final that is later than 95 % of the others is asked for once more elsewhere. Costs up to 5 %.
-        max_audio_per_speech: most sound sent for a second of speech, over the last hour; above 1, or None.
+        max_audio_per_speech: most audio sent for a second of speech, over the last hour; above 1, or None.
         max_cost_per_hour: most that the last hour may cost, or None. Partials stop at 80 % of either.
 
     Raises:
@@ -180,9 +180,9 @@ class PlannerSettings:
     """How waiting requests become batches.
 
     Attributes:
-        bucket_edges_s: a final falls into the first bucket its sound fits, so that one batch has one padded length.
-            Ascending; longer sound falls into the last; without any there is one bucket. Partials have one of their
-            own, for an engine need not hear all of a long one again.
+        bucket_edges_s: a final falls into the first bucket its audio fits, so that one batch has one padded length.
+            Ascending; longer audio falls into the last; without any there is one bucket. Partials have one of their
+            own, for an engine need not decode all of a long one again.
         max_wait_s: a live request that has waited this long goes before all that have not, whatever its kind.
         max_file_batch: most requests of files in one batch. 2: where one batch is decoded at a time, a live final waits
             for no more than these; a GPU has time for 16.
@@ -208,9 +208,9 @@ class SchedulerSettings:
 
     Attributes:
         decode_timeout_s: a batch that takes longer is answered with `EngineTimeout`. 30 s: the longest utterance at the
-            speed of its sound; slower than that no stream is ever caught up with.
+            speed of its audio; slower than that no stream is ever caught up with.
         file_timeout_s: the same for files, which give way to all that is live. 300 s: one that waits longer had better
-            be told that the gateway is full.
+            be refused because the gateway is full.
         failures_until_unready: batches that must fail in a row before `/readyz` turns red.
 
     Raises:
@@ -238,8 +238,8 @@ class StabiliserSettings:
         agreement_s: two are enough when one covers so much more audio than the other: a second, as theirs, less what
             the detector's windows take from an interval.
         unsure_avg_logprob: a hypothesis of less, in nats per token, is unsure: it promises only what one more
-            hypothesis agrees on, and shows only what the one before has too. On noisy speech a fifth fewer words are
-            withdrawn for it, and words are shown 0.04 s later (docs/performance.md).
+            hypothesis agrees on, and displays only what the one before has too. On noisy speech a fifth fewer words are
+            withdrawn for it, and words are displayed 0.04 s later (docs/performance.md).
 
     Raises:
         ValueError: a value is not allowed.
@@ -261,11 +261,11 @@ GuardMode = Literal["off", "flag", "drop"]
 
 @dataclass(frozen=True, slots=True)
 class GuardSettings:
-    """What counts as words that nobody said, and what becomes of them.
+    """Which words count as hallucinated, and the action taken on them.
 
     Attributes:
         loop: text that repeats itself on and on. Dropped: readers cannot follow it, and it is never right.
-        no_speech: the engine or the detector says that nobody spoke, and the engine doubts its words; or there was no
+        no_speech: the engine or the detector reports no speech, and the engine doubts its words; or there was no
             audio at all.
         too_fast: more than a voice can say in the time. Where it is only the end of the text, that is left out.
         silence_phrase: a phrase that Whisper learnt from subtitle files, where something else speaks against it too.
@@ -284,7 +284,7 @@ class GuardSettings:
         loop_bytes: text that repeats for less is none: people say no ten times in a row, but not twenty.
         syllables_per_s: no voice is faster. Languages have five to eight on average (Pellegrino et al. 2019); the
             fastest English on record has eleven words a second.
-        quiet_dbfs: sound that stays below is a reason for doubt: telephony's nominal speech level is -26 (ITU-T P.56),
+        quiet_dbfs: audio that stays below is a reason for doubt: telephony's nominal speech level is -26 (ITU-T P.56),
             and 24 dB less is a voice from the next room.
 
     Raises:

@@ -16,15 +16,15 @@ class Stabiliser:
     A word is committed once `agreement` hypotheses in a row have it, at the same place after the words already
     committed (LocalAgreement-n: Liu et al. 2020; Macháček et al. 2023), or two of them `agreement_s` apart. Words are
     compared without case and punctuation and committed in their newest spelling. A later partial hypothesis that
-    contradicts committed words cannot take them back: it is aligned with them, and only what it says after them counts.
+    contradicts committed words cannot take them back: it is aligned with them, and only the words after them count.
     The final hypothesis can.
 
-    The tail is what the newest hypothesis says after the committed words, but a shown word is taken away only when two
-    hypotheses in a row agree on what is there instead. One that disagrees alone is mostly a slip: on spoken digits this
-    saves two fifths of what would be erased; words that come with a slip are shown one hypothesis later.
+    The tail is what the newest hypothesis has after the committed words, but a displayed word is withdrawn only when
+    two hypotheses in a row agree on its replacement. A single one that disagrees is mostly an error: on spoken digits
+    this avoids two fifths of the erasures; words that come with an error are displayed one hypothesis later.
 
     An unsure hypothesis, one with a low log probability, is mostly of noisy or far speech, and changes more with the
-    next: it commits only what one more hypothesis agrees on, and of its tail only what the one before has too is shown.
+    next: it commits only what one more hypothesis confirms, and displays of its tail only what the previous one has.
     """
 
     def __init__(self, utterance_id: int, settings: StabiliserSettings) -> None:
@@ -33,9 +33,9 @@ class Stabiliser:
         self._committed: tuple[Word, ...] = ()
         self._recent: list[tuple[Word, ...]] = []
         """What the last hypotheses have after the committed words, newest last; one more than `agreement` at most."""
-        self._heard: list[int] = []
-        """How far each of them has heard."""
-        self._shown: tuple[Word, ...] = ()
+        self._audio_ends: list[int] = []
+        """End sample of the audio of each of them."""
+        self._displayed: tuple[Word, ...] = ()
         """The tail of the last transcript."""
 
     @property
@@ -52,52 +52,52 @@ class Stabiliser:
         is_cut: bool = False,
         avg_logprob: float | None = None,
     ) -> Transcript:
-        """Take in a partial hypothesis.
+        """Add a partial hypothesis and return the new transcript.
 
         Args:
             words: all words of the utterance so far.
             revision: of the hypothesis, greater than that of the one before.
             audio_end_sample: one past the last sample of its audio.
-            is_cut: whether somebody speaks up to there. Then the last word is left out, for it may be half of one.
-            avg_logprob: of the hypothesis, nats per token; None where the engine does not say.
+            is_cut: whether the audio ends in speech. Then the last word is ignored, because it may be incomplete.
+            avg_logprob: of the hypothesis, nats per token; None if unknown.
         """
         is_unsure = avg_logprob is not None and avg_logprob < self._settings.unsure_avg_logprob
         rest = words[_split_after(self._committed, words) :]
         rest = rest[:-1] if is_cut else rest
         most = self._settings.agreement + 1
         self._recent = [*self._recent, rest][-most:]
-        self._heard = [*self._heard, audio_end_sample][-most:]
+        self._audio_ends = [*self._audio_ends, audio_end_sample][-most:]
         needed = self._needed() + is_unsure
         agreed = _common_prefix(self._recent[-needed:]) if len(self._recent) >= needed else 0
-        was_shown = _common_prefix([rest[:agreed], self._shown]) == agreed
+        was_displayed = _common_prefix([rest[:agreed], self._displayed]) == agreed
         self._committed += rest[:agreed]
         self._recent = [earlier[agreed:] for earlier in self._recent]
-        shown, tail = self._shown[agreed:] if was_shown else (), rest[agreed:]
-        self._shown = self._steadied(shown, self._confirmed(shown, tail) if is_unsure else tail)
-        return Transcript(self._utterance_id, revision, self._committed, self._shown, is_final=False)
+        displayed, tail = self._displayed[agreed:] if was_displayed else (), rest[agreed:]
+        self._displayed = self._steadied(displayed, self._confirmed(displayed, tail) if is_unsure else tail)
+        return Transcript(self._utterance_id, revision, self._committed, self._displayed, is_final=False)
 
     def _needed(self) -> int:
         """Return how many hypotheses, the newest included, must agree now."""
         agreement = self._settings.agreement
         apart_samples = self._settings.agreement_s * SAMPLE_RATE_HZ
-        for count, audio_end_sample in enumerate(reversed(self._heard[:-1]), start=2):
-            if self._heard[-1] - audio_end_sample >= apart_samples:
+        for count, audio_end_sample in enumerate(reversed(self._audio_ends[:-1]), start=2):
+            if self._audio_ends[-1] - audio_end_sample >= apart_samples:
                 return min(count, agreement)
         return agreement
 
-    def _confirmed(self, shown: tuple[Word, ...], tail: tuple[Word, ...]) -> tuple[Word, ...]:
-        """Return what of the newest tail the hypothesis before has too, or is shown already."""
+    def _confirmed(self, displayed: tuple[Word, ...], tail: tuple[Word, ...]) -> tuple[Word, ...]:
+        """Return the part of the newest tail that the previous hypothesis has too, or that is displayed already."""
         before = self._recent[-2] if len(self._recent) > 1 else ()
-        return tail[: max(_common_prefix([before, tail]), _common_prefix([shown, tail]))]
+        return tail[: max(_common_prefix([before, tail]), _common_prefix([displayed, tail]))]
 
-    def _steadied(self, shown: tuple[Word, ...], tail: tuple[Word, ...]) -> tuple[Word, ...]:
-        """Return the new tail, or what is shown where the new tail contradicts it alone."""
-        kept = _common_prefix([shown, tail])
-        if kept == len(shown):
+    def _steadied(self, displayed: tuple[Word, ...], tail: tuple[Word, ...]) -> tuple[Word, ...]:
+        """Return the new tail, or the displayed words if only the new tail contradicts them."""
+        kept = _common_prefix([displayed, tail])
+        if kept == len(displayed):
             return tail
         before = self._recent[-2] if len(self._recent) > 1 else ()
         is_confirmed = _common_prefix([before, tail]) > kept or len(before) == len(tail) == kept
-        return tail if is_confirmed else self._not_before_the_committed(shown)
+        return tail if is_confirmed else self._not_before_the_committed(displayed)
 
     def _not_before_the_committed(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
         """Return words of an older hypothesis, none before the end of what the newest has committed."""
@@ -108,7 +108,7 @@ class Stabiliser:
         )
 
     def finish(self, words: tuple[Word, ...], revision: int) -> Transcript:
-        """Take in the final hypothesis, which decides: its words are the transcript, whatever was committed.
+        """Add the final hypothesis: its words are the transcript, whatever was committed.
 
         Committed words that unsure partials agreed on are worse than what the whole utterance gives: forced into
         finals they cost 2 to 4 points of words wrong on real speech.
@@ -116,7 +116,7 @@ class Stabiliser:
         return self._final(words, revision)
 
     def abandon(self, revision: int) -> Transcript:
-        """Return as final what the last hypothesis left: all there is when the final decode failed."""
+        """Return the last hypothesis as the final transcript, for when the final decode failed."""
         return self._final(self._committed + (self._recent[-1] if self._recent else ()), revision)
 
     def _final(self, words: tuple[Word, ...], revision: int) -> Transcript:
@@ -146,10 +146,10 @@ def _common_prefix(hypotheses: list[tuple[Word, ...]]) -> int:
 
 
 def _split_after(committed: tuple[Word, ...], words: tuple[Word, ...]) -> int:
-    """Return how many of `words` say again what is committed.
+    """Return how many of `words` repeat the committed words.
 
     The prefix of `words` nearest to the committed ones in edit distance (Levenshtein over words); of equally near ones
-    the one that ends with the last committed word, so that it is not said twice, or else the one nearest in length.
+    the one that ends with the last committed word, so that it is not repeated, or else the one nearest in length.
     """
     old = [normalise_word(word.text) for word in committed]
     new = [normalise_word(word.text) for word in words]

@@ -1,4 +1,4 @@
-"""PURE: where a long utterance may be cut, so that its next partial need not hear all of it again."""
+"""PURE: where a long utterance may be cut, so that its next partial need not decode all of it again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ REACH_FRAMES = 15
 """The quietest place within 0.15 s of a boundary is where two words part; the alignment is not exact."""
 
 LEAST_SAMPLES = SAMPLE_RATE_HZ // 2
-"""With less sound after the cut than that the request is an older one."""
+"""With less audio after the cut than that the request is an older one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
-"""What flows through the decoder, and its branch of the error tree. PURE.
+"""The decoder's data types and its branch of the error tree. PURE.
 
 LivecueError
-└── EngineError               a request got no words
-    ├── EngineFailed          the engine raised, or returned something that is no answer
+└── EngineError               a request has no transcript
+    ├── EngineFailed          the engine raised, or returned an invalid answer
     ├── EngineTimeout         the engine did not answer in time
-    ├── EngineBusy            no room for a partial now; a later one may find some
-    ├── RequestReplaced       a newer request of the same utterance took this one's place
-    ├── RequestCancelled      the session ended before its turn came
+    ├── EngineBusy            no capacity for a partial now; a later one may succeed
+    ├── RequestReplaced       superseded by a newer request of the same utterance
+    ├── RequestCancelled      the session ended before it was decoded
     └── ModelError            the model cannot be loaded
 """
 
@@ -34,13 +34,13 @@ __all__ = [
 
 
 class EngineError(LivecueError):
-    """A request got no words."""
+    """A request has no transcript."""
 
     code = "engine_error"
 
 
 class EngineFailed(EngineError):
-    """The engine raised, or returned something that is no answer."""
+    """The engine raised, or returned an invalid answer."""
 
     code = "engine_failed"
 
@@ -52,19 +52,19 @@ class EngineTimeout(EngineError):
 
 
 class EngineBusy(EngineError):
-    """The engine has no room for this partial now; a later one may find some."""
+    """The engine has no capacity for this partial now; a later one may succeed."""
 
     code = "engine_busy"
 
 
 class RequestReplaced(EngineError):
-    """A newer request of the same utterance took this one's place in the queue."""
+    """The request was superseded in the queue by a newer one of the same utterance."""
 
     code = "request_replaced"
 
 
 class RequestCancelled(EngineError):
-    """The session ended before the request's turn came."""
+    """The session ended before the request was decoded."""
 
     code = "request_cancelled"
 
@@ -76,7 +76,7 @@ class ModelError(EngineError):
 
 
 class RequestKind(StrEnum):
-    """What a request's words are for."""
+    """The purpose of a request."""
 
     PARTIAL = "partial"
     EAGER = "eager"
@@ -85,12 +85,12 @@ class RequestKind(StrEnum):
 
     @property
     def ends_utterance(self) -> bool:
-        """Whether it is certain that nothing more comes of the utterance."""
+        """Whether it is the last request of its utterance."""
         return self in (RequestKind.FINAL, RequestKind.FILE)
 
 
 class Task(StrEnum):
-    """What is to be written: what was said, or what it means in English."""
+    """The text to produce: a transcript, or a translation into English."""
 
     TRANSCRIBE = "transcribe"
     TRANSLATE = "translate"
@@ -98,14 +98,14 @@ class Task(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word where it was spoken.
+    """One word and its time.
 
     Attributes:
         text: the word as written, with its leading space where the language puts one.
         start_sample: first sample, at 16 kHz since the session began.
         end_sample: one past the last sample, ≥ `start_sample`.
-        probability: 0..1, or None where the engine does not say. Then its times are guessed too, from where other words
-            are: that is how Whisper's partials are made.
+        probability: 0..1, or None if unknown. Then its times are estimates too, interpolated between other words, as in
+            Whisper's partials.
     """
 
     text: str
@@ -116,28 +116,28 @@ class Word:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodeRequest:
-    """The sound of one utterance so far, to be turned into words.
+    """A request to transcribe one utterance so far.
 
     Attributes:
-        session_id: who asks.
+        session_id: of the request.
         utterance_id: which utterance of that session.
         revision: 1, 2 … within the utterance; a later request has a greater one.
         kind: partial, eager (a final made before it is sure that the utterance ended), final, or file (the final of an
-            utterance nobody waits for, decoded after everything live).
+            utterance of a file, decoded after everything live).
         samples: float32[n] mono 16 kHz, the whole utterance so far; a later request of the utterance extends it.
         start_sample: where `samples` begins on the session's time line.
-        deadline_s: when the answer is wanted, on the scheduler's clock.
+        deadline_s: when the answer is due, on the scheduler's clock.
         language: ISO-639-1, or None: the engine detects it.
         languages: ISO-639-1 codes among which it is detected; empty: all that the engine writes. An engine that cannot
             choose among them may leave them out of account.
-        prompt: text said before, as context; may be empty.
-        prefix: words already committed. A partial goes on from them; a final is what the engine hears in all of the
-            audio, and may keep those of them that are as good.
-        task: what to write.
-        in_haste: whether the engine is far behind, so that an answer a little worse for half the work is welcome.
-        ends_in_speech: whether somebody speaks up to the end of the audio, so that its last word may be cut off.
+        prompt: preceding text, as context; may be empty.
+        prefix: words already committed. A partial goes on from them; a final is decoded from all of the
+            audio, and may keep those of them that are as likely.
+        task: transcribe or translate.
+        in_haste: whether the engine is far behind, so that a slightly worse answer for half the work is preferable.
+        ends_in_speech: whether the audio ends in speech, so that its last word may be incomplete.
         temperature: 0..1; above 0 words are drawn by chance, the less likely ones more often the higher it is.
-        speech_probability: 0..1, how sure the detector is that somebody speaks in it; None where none was asked.
+        speech_probability: 0..1, by the detector; None without a detector.
     """
 
     session_id: str
@@ -170,14 +170,14 @@ class DecodeRequest:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """What the engine heard in one request.
+    """The engine's answer to one request.
 
     Attributes:
         session_id, utterance_id, revision: of the request.
         words: all words of the utterance so far, in order; those of a partial begin with its prefix.
-        language: ISO-639-1, or None where the engine does not know.
-        avg_logprob: mean log probability, nats per token, ≤ 0; None where the engine does not say.
-        no_speech_probability: 0..1; None where the engine does not say.
+        language: ISO-639-1, or None if unknown.
+        avg_logprob: mean log probability, nats per token, ≤ 0; None if unknown.
+        no_speech_probability: 0..1; None if unknown.
     """
 
     session_id: str
@@ -191,7 +191,7 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The words of one utterance: those that stay while it is partial, and those that may still change.
+    """The words of one utterance: the committed ones, and those that may still change.
 
     Attributes:
         utterance_id: which utterance of the session.

@@ -24,7 +24,7 @@ Script = Callable[[DecodeRequest], Hypothesis | EngineError]
 
 @dataclass(frozen=True, slots=True)
 class CostModel:
-    """How long a batch takes: fixed, a request, and a second of sound."""
+    """How long a batch takes: fixed, a request, and a second of audio."""
 
     batch_s: float = 0.0
     request_s: float = 0.0
@@ -37,7 +37,7 @@ class CostModel:
 
 
 def spoken_count(request: DecodeRequest) -> Hypothesis:
-    """Return a word for each 0.4 s of the request's sound, counted from the session's first sample.
+    """Return a word for each 0.4 s of the request's audio, counted from the session's first sample.
 
     The words follow the time line, so a longer request repeats the words of a shorter one and goes on.
     """
@@ -55,7 +55,7 @@ def spoken_count(request: DecodeRequest) -> Hypothesis:
 
 
 class ScriptedEngine:
-    """Answers each request with what the script says, after the time the cost model sets.
+    """Answers each request with the words of the script, after the time the cost model sets.
 
     Args:
         script: request → hypothesis or error.

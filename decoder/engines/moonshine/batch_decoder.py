@@ -31,7 +31,7 @@ class _Asked:
     Attributes:
         place: its index in the batch.
         request: as it came.
-        said: words before the cut of its utterance.
+        before_cut: words before the cut of its utterance.
         rest: the request for what comes after it.
         prefix: tokens of each committed word of the rest.
         before: tokens of the words before the cut.
@@ -40,7 +40,7 @@ class _Asked:
 
     place: int
     request: DecodeRequest
-    said: tuple[Word, ...]
+    before_cut: tuple[Word, ...]
     rest: DecodeRequest
     prefix: tuple[tuple[int, ...], ...]
     before: tuple[int, ...]
@@ -85,8 +85,8 @@ class BatchDecoder:
         if refused is not None:
             return refused
         draft = self.drafts.of(request)
-        said, rest = carried_on(request, draft.cut if request.kind is RequestKind.PARTIAL else None)
-        before, drafted = (draft.before, draft.tokens) if said else ((), draft.before + draft.tokens)
+        before_cut, rest = carried_on(request, draft.cut if request.kind is RequestKind.PARTIAL else None)
+        before, drafted = (draft.before, draft.tokens) if before_cut else ((), draft.before + draft.tokens)
         try:
             prefix = tuple(tuple(self.network.tokenizer.tokens(word.text)) for word in rest.forced)
             forced = tuple(chain.from_iterable(prefix))
@@ -99,7 +99,7 @@ class BatchDecoder:
         except RUN_ERRORS as error:
             return _failed(error)
         writing = Writing(write(forced, drafted, limit), encoded, limit)
-        return _Asked(place, request, said, rest, prefix, before, writing)
+        return _Asked(place, request, before_cut, rest, prefix, before, writing)
 
     def _written(self, asked: Sequence[_Asked]) -> list[Hypothesis | EngineError]:
         try:
@@ -111,12 +111,12 @@ class BatchDecoder:
     def _answer(self, asked: _Asked, text: Text) -> Hypothesis:
         tokenizer = self.network.tokenizer
         words = words_of(text, sum(map(len, asked.prefix)), asked.rest, tokenizer)
-        cut = self.drafts.of(asked.request).cut if asked.said else None
+        cut = self.drafts.of(asked.request).cut if asked.before_cut else None
         written = Draft(asked.before, text.tokens, cut)
         if wants_cut(asked.rest):
-            written = _cut(written, asked.said, words, asked.rest, asked.prefix)
+            written = _cut(written, asked.before_cut, words, asked.rest, asked.prefix)
         self.drafts.keep(asked.request, written)
-        return _hypothesis(asked.request, asked.said + words, text, avg_logprob(text, tokenizer))
+        return _hypothesis(asked.request, asked.before_cut + words, text, avg_logprob(text, tokenizer))
 
 
 def _failed(error: Exception) -> EngineFailed:
@@ -126,13 +126,17 @@ def _failed(error: Exception) -> EngineFailed:
 
 
 def _cut(
-    draft: Draft, said: tuple[Word, ...], words: tuple[Word, ...], rest: DecodeRequest, prefix: Sequence[Sequence[int]]
+    draft: Draft,
+    before_cut: tuple[Word, ...],
+    words: tuple[Word, ...],
+    rest: DecodeRequest,
+    prefix: Sequence[Sequence[int]],
 ) -> Draft:
     """Return the draft of an utterance, cut between two of its committed words where there is a place for it.
 
     Args:
         draft: what has been written of it.
-        said: words before the cut there may be.
+        before_cut: words before the cut there may be.
         words: those after it.
         rest: what they were written of.
         prefix: tokens of each of its committed words.
@@ -142,7 +146,7 @@ def _cut(
         return draft
     count, sample = found
     place = sum(map(len, prefix[:count]))
-    texts = tuple(word.text for word in (*said, *words[:count]))
+    texts = tuple(word.text for word in (*before_cut, *words[:count]))
     return Draft(draft.before + draft.tokens[:place], draft.tokens[place:], Cut(sample, texts))
 
 
@@ -151,7 +155,7 @@ def _refuse(request: DecodeRequest) -> EngineFailed | None:
     if request.language not in (None, LANGUAGE):
         return EngineFailed(f"language {request.language!r}: this Moonshine writes {LANGUAGE!r} only")
     if request.task is Task.TRANSLATE:
-        return EngineFailed("task translate: Moonshine knows one language, and writes what was said")
+        return EngineFailed("task translate: this model is monolingual and only transcribes")
     return refused_audio(request.samples)
 
 

@@ -72,7 +72,7 @@ def cross_graph(weights: DecoderWeights) -> bytes:
     return graph.model({"states": FLOAT}, ["cross"])
 
 
-def decoder_graph(weights: DecoderWeights, shown: Sequence[int]) -> bytes:
+def decoder_graph(weights: DecoderWeights, attention_layers: Sequence[int]) -> bytes:
     """Return a model that reads tokens of several rows.
 
     In, for each layer L: `keys.L`, `values.L` float32[rows, heads, past, head width], of what the rows have read;
@@ -85,11 +85,11 @@ def decoder_graph(weights: DecoderWeights, shown: Sequence[int]) -> bytes:
     - `wanted` int64[n], places in rows times tokens.
 
     Out: `logits` float32[n, vocabulary], for each layer `new_keys.L`, `new_values.L` of the tokens, and `attention.L`
-    float32[rows, heads, tokens, positions] of those shown.
+    float32[rows, heads, tokens, positions] of the `attention_layers`.
 
     Args:
         weights: of the decoder.
-        shown: layers whose attention is wanted.
+        attention_layers: layers whose attention is wanted.
     """
     graph = _Graph()
     hidden = graph.add("Gather", graph.floats(weights.embedding), "tokens")
@@ -99,7 +99,7 @@ def decoder_graph(weights: DecoderWeights, shown: Sequence[int]) -> bytes:
         inputs |= {f"{name}.{number}": FLOAT for name in ("keys", "values", "cross_keys", "cross_values")}
         hidden = graph.own_attention(hidden, layer.own, number)
         hidden, attention = graph.cross_attention(hidden, layer.cross, number)
-        if number in shown:
+        if number in attention_layers:
             graph.name(attention, f"attention.{number}")
             outputs.append(f"attention.{number}")
         hidden = graph.gated(hidden, layer)

@@ -73,8 +73,8 @@ class Network:
             weights = read_decoder((directory / DECODER_FILE).read_bytes())
             self._encoder = onnxruntime.InferenceSession(directory / ENCODER_FILE, options)
             self._cross = onnxruntime.InferenceSession(cross_graph(weights), options)
-            shown = sorted({layer for layer, _ in ALIGNMENT_HEADS})
-            self._decoder = onnxruntime.InferenceSession(decoder_graph(weights, shown), options)
+            attention_layers = sorted({layer for layer, _ in ALIGNMENT_HEADS})
+            self._decoder = onnxruntime.InferenceSession(decoder_graph(weights, attention_layers), options)
         except LOAD_ERRORS as error:
             raise ModelError(f"{directory} holds no Moonshine that can be loaded: {error}") from error
         self._outputs = [output.name for output in self._decoder.get_outputs()]

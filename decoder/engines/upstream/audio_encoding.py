@@ -1,4 +1,4 @@
-"""Sound as a file to upload: WAV where bytes are free, FLAC elsewhere; both hold the same 16 bits."""
+"""Audio as a file to upload: WAV where bytes are free, FLAC elsewhere; both hold the same 16 bits."""
 
 import wave
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _FULL_SCALE = 1 << 15
 
 @dataclass(frozen=True, slots=True)
 class AudioFile:
-    """A file in memory, with what its upload says of it."""
+    """A file in memory, with the metadata of its upload."""
 
     content: bytes
     suffix: str
@@ -44,7 +44,7 @@ def wav(samples: Float32) -> AudioFile:
 
 
 def flac(samples: Float32) -> AudioFile:
-    """Return float32[n] mono 16 kHz as FLAC, bit for bit what `wav` holds. Blocks for 0.3 ms a second of sound."""
+    """Return float32[n] mono 16 kHz as FLAC, bit for bit what `wav` holds. Blocks for 0.3 ms a second of audio."""
     target = BytesIO()
     with av.open(target, "w", format="flac") as container:
         stream = container.add_stream("flac", rate=SAMPLE_RATE_HZ, layout="mono", format="s16")

@@ -1,4 +1,4 @@
-"""What sound is sent for the speech that was said, and what it costs. PURE: time is an argument."""
+"""Budgets the audio sent per second of speech, and its cost. PURE: time is an argument."""
 
 from collections import deque
 from collections.abc import Callable
@@ -15,7 +15,7 @@ _MINUTE_S = 60
 _HOUR_MINUTES = 60
 
 _LEAST_SPEECH_S = 60.0
-"""Less speech has no ratio: one utterance asked twice is twice the sound."""
+"""Less speech has no ratio: one utterance asked twice is twice the audio."""
 
 _PARTIALS_STOP = 0.8
 """Share of a cap from which the rest is kept for finals."""
@@ -37,15 +37,15 @@ class _Account:
     finals_samples: int = 0
     partials_samples: int = 0
     asked_until: dict[int, int] = field(default_factory=dict)
-    """Open utterance → end of the sound of its latest request."""
+    """Open utterance → end of the audio of its latest request."""
 
 
 class Ledger:
     """Keeps what is sent beside the finals within a share of the speech, session by session.
 
     A final is sent in any case, so each second of speech is sent once. Partials may add `partial_share` seconds to it.
-    An eager request adds nothing if it becomes the final, and all of its sound if it does not: it is allowed where,
-    should it be in vain, all such sound of the session stays below `eager_share`.
+    An eager request adds nothing if it becomes the final, and all of its audio if it does not: it is allowed where,
+    should it be in vain, all such audio of the session stays below `eager_share`.
     """
 
     def __init__(self, settings: PoolSettings) -> None:
@@ -64,7 +64,7 @@ class Ledger:
         return new_samples / SAMPLE_RATE_HZ
 
     def allows(self, request: DecodeRequest, sent_samples: int) -> bool:
-        """Return whether a request that has been noted may send so much sound."""
+        """Return whether a request that has been noted may send so much audio."""
         account = self._accounts[request.session_id]
         match request.kind:
             case RequestKind.PARTIAL:
@@ -77,7 +77,7 @@ class Ledger:
                 return True
 
     def sent(self, request: DecodeRequest, sent_samples: int) -> None:
-        """Note that sound is sent for a request."""
+        """Note that audio is sent for a request."""
         account = self._accounts[request.session_id]
         if request.kind is RequestKind.PARTIAL:
             account.partials_samples += sent_samples
@@ -102,14 +102,14 @@ class _Minute:
 
 
 class RollingHour:
-    """What the last hour's speech took: sound and money, to the minute, against the caps."""
+    """What the last hour's speech took: audio and money, to the minute, against the caps."""
 
     def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
         self._minutes: deque[_Minute] = deque(maxlen=_HOUR_MINUTES)
 
     def add(self, now_s: float, *, speech_s: float = 0.0, sent_s: float = 0.0, cost: float = 0.0) -> None:
-        """Note speech that was asked for, or sound that was sent and what it costs."""
+        """Note speech that was asked for, or audio that was sent and what it costs."""
         number = int(now_s // _MINUTE_S)
         if not self._minutes or self._minutes[-1].number < number:
             self._minutes.append(_Minute(number))
@@ -119,13 +119,13 @@ class RollingHour:
         latest.cost += cost
 
     def cost(self, now_s: float) -> float:
-        """Return what the hour's sound costs."""
+        """Return what the hour's audio costs."""
         return self._total(now_s, lambda minute: minute.cost)
 
     def allowance(self, now_s: float) -> Allowance:
         """Return what the caps leave: finals only from 80 % of one, nothing at it.
 
-        Of the sound for a second of speech, only what is beyond the one second every final needs counts.
+        Of the audio for a second of speech, only what is beyond the one second every final needs counts.
         """
         used = 0.0
         if self._settings.max_cost_per_hour is not None:

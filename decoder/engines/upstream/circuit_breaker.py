@@ -43,7 +43,7 @@ class Circuit:
     | probing | failure | open for twice as long, 15 s at most |
     | probing | the probe is cancelled | open, and due at once |
 
-    Sound that is refused as invalid counts too: one such is the sound's fault, many in a row are the settings'.
+    Audio that is refused as invalid counts too: one such is the audio's fault, many in a row are the settings'.
 
     Args:
         failures_until_open: ≥ 1.

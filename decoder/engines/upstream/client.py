@@ -58,7 +58,7 @@ class Ask:
 
 
 class Upstream(Protocol):
-    """A service that turns sound into text, one request at a time."""
+    """A service that turns audio into text, one request at a time."""
 
     settings: UpstreamSettings
     name: str
@@ -139,12 +139,12 @@ class HttpUpstream:
         Raises:
             Refusal: there is no answer.
         """
-        sound = await self._file(ask.samples)
+        audio = await self._file(ask.samples)
         for response_format in self._formats:
             try:
-                transcription = await self._post(ask, sound, response_format, on_new_connection=on_new_connection)
+                transcription = await self._post(ask, audio, response_format, on_new_connection=on_new_connection)
             except Refusal as refusal:
-                # the format may be to blame, or the sound: that is known once another format is answered
+                # the format may be to blame, or the audio: that is known once another format is answered
                 if refusal.failure is not Failure.INVALID or response_format == self._formats[-1]:
                     raise
             else:
@@ -161,7 +161,7 @@ class HttpUpstream:
         return wav(samples) if self._is_loopback else await to_thread.run_sync(flac, samples)
 
     async def _post(
-        self, ask: Ask, sound: AudioFile, response_format: ResponseFormat, *, on_new_connection: bool
+        self, ask: Ask, audio: AudioFile, response_format: ResponseFormat, *, on_new_connection: bool
     ) -> Transcription:
         client = self._fresh_client if on_new_connection else self._client
         read_s = read_timeout_s(ask.kind, len(ask.samples) / SAMPLE_RATE_HZ)
@@ -172,7 +172,7 @@ class HttpUpstream:
             f"{self._base_url}/audio/{path}",
             headers=headers,
             data=_fields(ask, self.settings.model, response_format),
-            files={"file": (f"{ask.name}.{sound.suffix}", sound.content, sound.media_type)},
+            files={"file": (f"{ask.name}.{audio.suffix}", audio.content, audio.media_type)},
             timeout=_timeout(read_s),
         )
         async with self._translated(_POOL_S + _CONNECT_S + _WRITE_S + read_s):

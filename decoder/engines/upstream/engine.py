@@ -200,11 +200,11 @@ class UpstreamEngine:
         if allowance is Allowance.FINALS and request.kind not in _FINALS:
             raise EngineBusy("the upstreams' budget for this hour is nearly spent: only finals are sent")
         if not self._ledger.allows(request, samples):
-            raise PartialGivesWay("so much sound for so little speech is more than the settings' share")
+            raise PartialGivesWay("the audio sent per second of speech exceeds the configured share")
         self._ledger.sent(request, samples)
 
     def _window(self, request: DecodeRequest) -> _Window:
-        """Return what is sent: all of the sound, or for a partial the newest that is not committed."""
+        """Return what is sent: all of the audio, or for a partial the newest that is not committed."""
         start, known = request.start_sample, request.forced
         if request.kind is RequestKind.PARTIAL:
             start = max(start, request.end_sample - s_to_samples(self._settings.partial_window_s))

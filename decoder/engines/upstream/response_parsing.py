@@ -21,7 +21,7 @@ _HTML = re.compile(r"\s*(?:<!doctype html|<html|<head|<body)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A word or a piece of text where it was spoken, in seconds of the sound that was sent."""
+    """A word or a piece of text where it was spoken, in seconds of the audio that was sent."""
 
     text: str
     start_s: float
@@ -155,7 +155,7 @@ def _spoken(records: Iterable[Mapping[str, object]], key: str) -> Iterable[Spoke
 
 def _number(value: object) -> float | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not isinstance(value, int | float) or not abs(value) < 1e9:  # neither NaN nor beyond any sound
+    if not is_number or not isinstance(value, int | float) or not abs(value) < 1e9:  # neither NaN nor beyond any audio
         return None
     return float(value)
 

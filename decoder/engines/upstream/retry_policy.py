@@ -45,7 +45,7 @@ PARTIAL_READ_S = 1.5
 """After that the next partial is due."""
 
 FINAL_READ_S, FINAL_READ_SHARE, LEAST_FINAL_READ_S = 3.0, 0.5, 4.0
-"""A hosted Whisper takes a second or so and a small share of the sound; half is a server in trouble."""
+"""A hosted Whisper takes a second or so and a small share of the audio; half is a server in trouble."""
 
 MOST_SERVER_ATTEMPTS = 3
 """One, and two retries."""
@@ -169,7 +169,7 @@ def decide(failure: Failure, kind: RequestKind, attempts: int) -> Action:
 
     | failure | final, eager, file | partial |
     |---|---|---|
-    | invalid | give up: no upstream likes such sound better | give up |
+    | invalid | give up: no upstream likes such audio better | give up |
     | unauthorized, without credits, not found | fail over | give up |
     | rate limited | later, elsewhere first | give up |
     | too large | split | give up |

@@ -1,4 +1,4 @@
-"""Where upstreams' words were spoken, for most of them do not say; and where sound may be cut. PURE."""
+"""Where upstreams' words were spoken, for most of them do not say; and where audio may be cut. PURE."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from vad.audio import Float32, ms_to_samples, s_to_samples
 __all__ = ["going_on_from", "quietest_sample", "voiced_span", "words_of"]
 
 _LEVEL_SAMPLES = ms_to_samples(20)
-"""A level is the mean over so much sound: a few periods of any voice."""
+"""A level is the mean over so much audio: a few periods of any voice."""
 
 _QUIET_SHARE = 0.03
 """Of the loudest level, −30 dB: a vowel's neighbours are within, room noise and breath are below."""
@@ -31,10 +31,10 @@ _Span = tuple[int, int]
 
 
 def words_of(transcription: Transcription, samples: Float32, start_sample: int) -> tuple[Word, ...]:
-    """Return the words of an answer, in order and inside the sound.
+    """Return the words of an answer, in order and inside the audio.
 
     Times come from the answer's words where it has some, or its segments', or the words are spread over the part of the
-    sound that is not quiet, by their lengths.
+    audio that is not quiet, by their lengths.
 
     Args:
         transcription: of the upstream.
@@ -82,7 +82,7 @@ def going_on_from(known: tuple[Word, ...], expected: int, words: tuple[Word, ...
 
 
 def voiced_span(samples: Float32) -> _Span:
-    """Return the part of the sound that is not quiet, in samples from its beginning; all of it where nothing is."""
+    """Return the part of the audio that is not quiet, in samples from its beginning; all of it where nothing is."""
     loud = np.flatnonzero(_loud(_levels(samples)))
     if not len(loud):
         return 0, len(samples)
@@ -90,7 +90,7 @@ def voiced_span(samples: Float32) -> _Span:
 
 
 def quietest_sample(samples: Float32) -> int:
-    """Return where the sound is quietest in its middle half: the place to cut it, `0 < place < n` for n ≥ 2."""
+    """Return where the audio is quietest in its middle half: the place to cut it, `0 < place < n` for n ≥ 2."""
     quarter = len(samples) // 4
     middle = samples[quarter : len(samples) - quarter]
     levels = _levels(middle)

@@ -180,20 +180,20 @@ def carried_tokens(count: int) -> int:
     return CARRIED_TOKENS if count >= CARRIED_TOKENS else 0
 
 
-def token_limit(sound_samples: int) -> int:
+def token_limit(audio_samples: int) -> int:
     """Return the most tokens that speech of that length is spelled with."""
-    seconds = next((edge_s for edge_s in LIMIT_EDGES_S if sound_samples <= edge_s * SAMPLE_RATE_HZ), LONGEST_S)
+    seconds = next((edge_s for edge_s in LIMIT_EDGES_S if audio_samples <= edge_s * SAMPLE_RATE_HZ), LONGEST_S)
     return min(seconds * TOKENS_PER_SECOND, CONTEXT_TOKENS // 2)
 
 
-def window_frames(sound_samples: int, window: Window) -> int:
-    """Return the frames that a sound of that length is padded to. It follows from the sound alone, not the batch."""
+def window_frames(audio_samples: int, window: Window) -> int:
+    """Return the frames that audio of that length is padded to. It follows from the audio alone, not the batch."""
     if window == "full":
         return FULL_WINDOW_FRAMES
-    edge_s = next((edge_s for edge_s in WINDOW_EDGES_S if sound_samples <= edge_s * SAMPLE_RATE_HZ), LONGEST_S)
+    edge_s = next((edge_s for edge_s in WINDOW_EDGES_S if audio_samples <= edge_s * SAMPLE_RATE_HZ), LONGEST_S)
     return min(round(edge_s * FRAMES_PER_SECOND) + MARGIN_FRAMES, FULL_WINDOW_FRAMES)
 
 
-def frame_count(sound_samples: int) -> int:
-    """Return the frames that hold that much sound."""
-    return -(-sound_samples // FRAME_SAMPLES)
+def frame_count(audio_samples: int) -> int:
+    """Return the frames that hold that much audio."""
+    return -(-audio_samples // FRAME_SAMPLES)

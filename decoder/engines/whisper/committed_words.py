@@ -20,7 +20,7 @@ Clean speech, Whisper tiny.en, words agreed on twice: promised words taken back 
 2.2 at 1 nat; words wrong 4.5, 4.5 and 5.0."""
 
 MOST_DIFFERENCES = 8
-"""A final that differs in more places has heard something else, and is better."""
+"""A final that differs in more places is a different text, and is better."""
 
 LEAST_PROBABILITY = 1e-10
 
@@ -54,53 +54,53 @@ def differences(promised: Sequence[str], final: Sequence[str]) -> list[Differenc
     return found
 
 
-def keep_promises(heard: Sequence[Generated], network: Network, proceed: Callable[[], None]) -> list[Generated]:
-    """Return what was heard, with the words that were promised where they are as good.
+def keep_promises(generated: Sequence[Generated], network: Network, proceed: Callable[[], None]) -> list[Generated]:
+    """Return the generated text, with the words that were promised where they are as good.
 
     Each difference is judged by itself: the model scores the final's text with the promised words in its place, all in
     one pass. Finals of several pieces, which are long or of several speakers, stay as they are decoded.
 
     Args:
-        heard: in any order.
-        network: that heard it.
+        generated: in any order.
+        network: that generated it.
         proceed: called before each pass; what it raises ends the work.
     """
-    return [_with_promises(item, network, proceed) if _is_whole(item) else item for item in heard]
+    return [_with_promises(item, network, proceed) if _is_whole(item) else item for item in generated]
 
 
-def _is_whole(heard: Generated) -> bool:
-    plan = heard.plan
-    return not plan.is_partial and not plan.before.tokens and rest_of(heard) is None and bool(plan.request.prefix)
+def _is_whole(generated: Generated) -> bool:
+    plan = generated.plan
+    return not plan.is_partial and not plan.before.tokens and rest_of(generated) is None and bool(plan.request.prefix)
 
 
-def _with_promises(heard: Generated, network: Network, proceed: Callable[[], None]) -> Generated:
-    spelled = spell(heard, network.speller(heard))
-    found = differences([word.text for word in heard.plan.request.prefix], [word.text for word in spelled])
-    if not 0 < len(found) <= MOST_DIFFERENCES or not heard.tokens:
-        return heard
+def _with_promises(generated: Generated, network: Network, proceed: Callable[[], None]) -> Generated:
+    spelled = spell(generated, network.speller(generated))
+    found = differences([word.text for word in generated.plan.request.prefix], [word.text for word in spelled])
+    if not 0 < len(found) <= MOST_DIFFERENCES or not generated.tokens:
+        return generated
     proceed()
-    alternatives = [_tokens(heard, spelled, [difference], network) for difference in found]
-    logprobs = [_logprob(each) for each in network.score(heard, [heard.tokens, *alternatives])]
+    alternatives = [_tokens(generated, spelled, [difference], network) for difference in found]
+    logprobs = [_logprob(each) for each in network.score(generated, [generated.tokens, *alternatives])]
     kept = [
         difference
         for difference, logprob in zip(found, logprobs[1:], strict=True)
         if logprob >= logprobs[0] - KEPT_NATS
     ]
-    return replace(heard, tokens=_tokens(heard, spelled, kept, network)) if kept else heard
+    return replace(generated, tokens=_tokens(generated, spelled, kept, network)) if kept else generated
 
 
 def _tokens(
-    heard: Generated, spelled: Sequence[Spelling], promised: Sequence[Difference], network: Network
+    generated: Generated, spelled: Sequence[Spelling], promised: Sequence[Difference], network: Network
 ) -> tuple[int, ...]:
     """Return the tokens of the text with the promised words in their places."""
-    starts = [*(word.first_token for word in spelled), len(heard.tokens)]
+    starts = [*(word.first_token for word in spelled), len(generated.tokens)]
     tokens: list[int] = []
     done = 0
     for difference in promised:
-        tokens += heard.tokens[done : starts[difference.first]]
+        tokens += generated.tokens[done : starts[difference.first]]
         tokens += network.tokens("".join(difference.promised))
         done = starts[difference.end]
-    return (*tokens, *heard.tokens[done:])
+    return (*tokens, *generated.tokens[done:])
 
 
 def _logprob(probabilities: Sequence[float]) -> float:

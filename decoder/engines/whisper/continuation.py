@@ -12,31 +12,31 @@ LEAST_REST_SAMPLES = SAMPLE_RATE_HZ // 2
 """What is left after the last word of an utterance is mostly the silence kept behind it."""
 
 
-def rest_of(heard: Generated) -> int | None:
+def rest_of(generated: Generated) -> int | None:
     """Return from which sample of its audio a final is to be decoded on, or None where it is complete."""
-    rest_sample, length = heard.rest_sample, len(heard.plan.request.samples)
+    rest_sample, length = generated.rest_sample, len(generated.plan.request.samples)
     if not rest_sample or length - rest_sample < LEAST_REST_SAMPLES:
         return None
     return rest_sample
 
 
-def so_far(heard: Generated, words: tuple[Word, ...]) -> Before:
+def so_far(generated: Generated, words: tuple[Word, ...]) -> Before:
     """Return what the utterance says up to the end of this text.
 
     A piece that goes on from another and is silence to the model, its words guessed, adds none (openai/whisper).
 
     Args:
-        heard: the text.
+        generated: the text.
         words: its words.
     """
-    before = heard.plan.before
-    is_silent = heard.no_speech_probability > SILENT_PROBABILITY and is_guessed(heard.avg_logprob)
+    before = generated.plan.before
+    is_silent = generated.no_speech_probability > SILENT_PROBABILITY and is_guessed(generated.avg_logprob)
     if before.tokens and is_silent:
         return before
-    tokens = 0 if heard.avg_logprob is None else len(heard.tokens) + 1
+    tokens = 0 if generated.avg_logprob is None else len(generated.tokens) + 1
     return Before(
         before.words + words,
         before.tokens + tokens,
-        before.logprob + tokens * (heard.avg_logprob or 0.0),
-        min(before.no_speech_probability, heard.no_speech_probability),
+        before.logprob + tokens * (generated.avg_logprob or 0.0),
+        min(before.no_speech_probability, generated.no_speech_probability),
     )

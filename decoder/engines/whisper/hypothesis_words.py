@@ -21,48 +21,48 @@ from decoder.types import Word
 __all__ = ["final_words", "partial_words", "spell"]
 
 
-def partial_words(heard: Generated, tokenizer: Tokenizer) -> tuple[Word, ...]:
-    """Return the committed words, and the new ones spread over the sound after them."""
-    request = heard.plan.request
+def partial_words(generated: Generated, tokenizer: Tokenizer) -> tuple[Word, ...]:
+    """Return the committed words, and the new ones spread over the audio after them."""
+    request = generated.plan.request
     committed = len(request.prefix)
-    before = heard.plan.before.words + request.prefix
+    before = generated.plan.before.words + request.prefix
     # Where a committed word was guessed to end may lie after the place where it was cut off.
     start_sample = max(request.start_sample, before[-1].end_sample) if before else request.start_sample
-    new_words = spell(heard, tokenizer)[committed:]
+    new_words = spell(generated, tokenizer)[committed:]
     return request.prefix + spread_words(new_words, min(start_sample, request.end_sample), request.end_sample)
 
 
 def final_words(
-    heard: Generated, tokenizer: Tokenizer, path: Sequence[tuple[int, int]], probabilities: Sequence[float]
+    generated: Generated, tokenizer: Tokenizer, path: Sequence[tuple[int, int]], probabilities: Sequence[float]
 ) -> tuple[Word, ...]:
     """Return the words where they were spoken.
 
     Args:
-        heard: with the committed words in front.
+        generated: with the committed words in front.
         tokenizer: of its language.
         path: (token, encoder position) along the path of dynamic time warping.
         probabilities: float[tokens], 0..1.
     """
-    request = heard.plan.request
-    timed = align_words(spell(heard, tokenizer), token_starts(path, request.start_sample), probabilities)
+    request = generated.plan.request
+    timed = align_words(spell(generated, tokenizer), token_starts(path, request.start_sample), probabilities)
     ordered = keep_order(timed, request.start_sample, request.end_sample)
     return with_lengths(without_pauses(ordered, request.samples, request.start_sample))
 
 
-def spell(heard: Generated, tokenizer: Tokenizer) -> list[Spelling]:
+def spell(generated: Generated, tokenizer: Tokenizer) -> list[Spelling]:
     """Return the words that the text had to begin with as they are, then the new ones.
 
     Args:
-        heard: of a partial or a final.
+        generated: of a partial or a final.
         tokenizer: of its language.
     """
-    plan = heard.plan
+    plan = generated.plan
     ends = list(accumulate((len(tokens) for tokens in plan.prefix), initial=0))
     committed = [
         Spelling(word.text, first, end)
         for word, first, end in zip(plan.request.forced, ends[:-1], ends[1:], strict=True)
     ]
-    texts, tokens = tokenizer.split_to_word_tokens(list(heard.tokens))
+    texts, tokens = tokenizer.split_to_word_tokens(list(generated.tokens))
     ends = list(accumulate((len(piece) for piece in tokens), initial=ends[-1]))
     pieces = (Spelling(text, first, end) for text, first, end in zip(texts, ends[:-1], ends[1:], strict=True))
     return committed + join_punctuation(pieces)

@@ -1,4 +1,4 @@
-"""PURE: words moved off the silence around them, which the alignment with the sound does not know."""
+"""PURE: words moved off the silence around them, which the alignment with the audio does not know."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ def without_pauses(words: Sequence[Word], samples: Float32, start_sample: int) -
     if it is a pause, the word before ends where it begins and the word after begins where it ends.
 
     Args:
-        words: in order, within the sound.
+        words: in order, within the audio.
         samples: float32[n] mono 16 kHz, in [-1, 1].
         start_sample: where `samples` begins on the words' time line.
     """

@@ -40,28 +40,28 @@ def without_prompt(plan: Plan, network: Network) -> Plan:
 
 
 def free_of_prompts(
-    heard: Sequence[Generated], network: Network, work: EngineWork, proceed: Callable[[], None]
+    generated: Sequence[Generated], network: Network, work: EngineWork, proceed: Callable[[], None]
 ) -> list[Generated]:
-    """Return what was heard; where a prompt came back as text that is not in the audio, what is heard without it.
+    """Return the texts; one that repeats its prompt instead of the audio is replaced by a text without prompt.
 
     A prompt is text before the audio to Whisper: it goes on from it, and where it hears nothing clear it says it again.
     So a text that may be the prompt's is decoded once more without it, from the same encoding.
 
     Args:
-        heard: in any order.
-        network: that heard it.
+        generated: in any order.
+        network: that generated it.
         work: where the decodes are counted.
         proceed: called before each of them; what it raises ends the work.
     """
-    return [_freed(item, network, work, proceed) for item in heard]
+    return [_freed(item, network, work, proceed) for item in generated]
 
 
-def _freed(heard: Generated, network: Network, work: EngineWork, proceed: Callable[[], None]) -> Generated:
-    request, text = heard.plan.request, network.text(heard.tokens)
+def _freed(generated: Generated, network: Network, work: EngineWork, proceed: Callable[[], None]) -> Generated:
+    request, text = generated.plan.request, network.text(generated.tokens)
     if not repeats_prompt(text, request.prompt):
-        return heard
+        return generated
     proceed()
-    plan = without_prompt(heard.plan, network)
-    [free] = network.generate([plan], [heard.encoded], [heard.language], request.temperature)
+    plan = without_prompt(generated.plan, network)
+    [free] = network.generate([plan], [generated.encoded], [generated.language], request.temperature)
     work.redecoded += 1
-    return heard if is_confirmed(text, request.prompt, network.text(free.tokens)) else free
+    return generated if is_confirmed(text, request.prompt, network.text(free.tokens)) else free

@@ -27,18 +27,18 @@ LEAST_REPEATED_TOKENS = 6
 """And a digit of a telephone number up to five times."""
 
 SLACK_TOKENS = 5
-"""So that a word cut short by the start or the end of the sound is no loop."""
+"""So that a word cut short by the start or the end of the audio is no loop."""
 
 
-def is_loop(text: str, tokens: Sequence[int], sound_samples: int) -> bool:
-    """Return whether nobody says such a thing in so much sound.
+def is_loop(text: str, tokens: Sequence[int], audio_samples: int) -> bool:
+    """Return whether nobody says such a thing in so much audio.
 
     Args:
         text: the new words.
         tokens: those of the text.
-        sound_samples: how long the sound is, at 16 kHz.
+        audio_samples: how long the audio is, at 16 kHz.
     """
-    fastest = SLACK_TOKENS + TOKENS_PER_SECOND * sound_samples / SAMPLE_RATE_HZ
+    fastest = SLACK_TOKENS + TOKENS_PER_SECOND * audio_samples / SAMPLE_RATE_HZ
     return len(tokens) > fastest or repeats_itself(tokens) or _compression(text) > MOST_COMPRESSED
 
 

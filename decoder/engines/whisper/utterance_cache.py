@@ -16,7 +16,7 @@ __all__ = ["UtteranceStore"]
 class _Kept:
     utterance_id: int
     cut: Cut | None = None
-    start_sample: int | None = None  # of the sound that the spectrogram is of
+    start_sample: int | None = None  # of the audio that the spectrogram is of
     log_mel: IncrementalLogMel | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)  # a cancelled decode may still be at the spectrogram
 
@@ -25,7 +25,7 @@ class UtteranceStore:
     """Keeps what partials of an utterance have in common: the spectrogram, and where a long one was cut.
 
     A session's utterances come one after the other, so the newest is kept and no other: at most 30 s, some 3 MB with
-    its sound, for each session that was admitted and not forgotten. Whether a spectrogram is kept changes no answer.
+    its audio, for each session that was admitted and not forgotten. Whether a spectrogram is kept changes no answer.
     """
 
     def __init__(self) -> None:
@@ -40,10 +40,10 @@ class UtteranceStore:
                 self._kept.setdefault(session_id, None)
 
     def window(self, request: DecodeRequest, filters: Float32, frames: int) -> Float32:
-        """Return the spectrogram of the request's sound, float32[mels, frames], padded with silence.
+        """Return the spectrogram of the request's audio, float32[mels, frames], padded with silence.
 
         Args:
-            request: with finite mono sound.
+            request: with finite mono audio.
             filters: float32[mels, 201], as `IncrementalLogMel` takes them.
             frames: of 10 ms.
         """

@@ -21,7 +21,7 @@ LONGEST_MEDIAN_SAMPLES = 11_200
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """A word and the tokens it was heard in.
+    """A word and the tokens of its text.
 
     Attributes:
         text: as written, with its leading space and the punctuation joined to it.

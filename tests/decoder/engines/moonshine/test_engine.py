@@ -192,14 +192,14 @@ async def test_where_nobody_speaks_words_are_doubted(engine: MoonshineEngine, sa
     assert not answer.words or (answer.avg_logprob is not None and answer.avg_logprob < -1.0)
 
 
-async def test_samples_that_are_no_numbers_spoil_no_other(engine: MoonshineEngine, jfk: Float32) -> None:
+async def test_nan_samples_fail_no_other_request(engine: MoonshineEngine, jfk: Float32) -> None:
     broken = jfk.copy()
     broken[1_000] = np.nan
 
     bad, good = await engine.decode([final(broken, session_id="broken"), final(jfk)])
 
     assert isinstance(bad, EngineFailed)
-    assert "no numbers" in str(bad)
+    assert "NaN or infinite" in str(bad)
     assert text(heard(good).words) == SAID
 
 

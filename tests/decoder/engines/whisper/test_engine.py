@@ -294,11 +294,11 @@ async def test_failing_model_answers_every_request_and_raises_nothing(micro: Pat
     ("samples", "message"),
     [
         (silence(30.1), "30 s"),
-        (np.full(1_600, np.nan, np.float32), "no numbers"),
+        (np.full(1_600, np.nan, np.float32), "NaN or infinite"),
         (np.zeros((2, 1_600), np.float32), "mono"),
     ],
 )
-async def test_undecodable_sound_is_refused_with_its_reason(
+async def test_undecodable_audio_is_refused_with_its_reason(
     engine: WhisperEngine, samples: Float32, message: str
 ) -> None:
     [answer] = await engine.decode([request(samples)])
