@@ -112,7 +112,7 @@ async def test_nothing_new_is_begun_and_who_has_not_begun_is_let_go(tmp_path: Pa
 
 
 @pytest.mark.parametrize(("drain_s", "status"), [(20.0, 200), (0.05, 503)])
-async def test_a_file_is_finished_or_its_client_is_told(tmp_path: Path, drain_s: float, status: int) -> None:
+async def test_a_file_is_finished_or_its_client_gets_an_error(tmp_path: Path, drain_s: float, status: int) -> None:
     async with gated(tmp_path, drain_s) as (served, engine), httpx2.AsyncClient(base_url=served.url) as http:
         replies: list[httpx2.Response] = []
 

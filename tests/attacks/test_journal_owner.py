@@ -57,7 +57,7 @@ def cut_short(path: Path) -> None:
     os.truncate(path, 100)
 
 
-async def test_a_second_gateway_on_a_journal_is_refused_and_told_who_has_it(path: Path) -> None:
+async def test_a_second_gateway_on_a_journal_is_refused_with_the_owner(path: Path) -> None:
     async with open_journal(settings_of(path)):
         with pytest.raises(ConfigurationError, match=rf"journal.database .* belongs to .* process id {os.getpid()} on"):
             async with open_journal(settings_of(path)):
@@ -71,7 +71,7 @@ async def test_a_gateway_that_keeps_no_journal_is_no_owner(path: Path) -> None:
         pass
 
 
-def test_the_command_says_so_and_ends_and_a_killed_gateway_owns_nothing(tmp_path: Path) -> None:
+def test_the_command_reports_it_and_exits_and_a_killed_gateway_owns_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "gateway", "serve", "--engine", "scripted", "--port", "0"]
     with serving_command(tmp_path) as first:
         environment = os.environ | {"XDG_DATA_HOME": str(tmp_path)}
@@ -85,7 +85,7 @@ def test_the_command_says_so_and_ends_and_a_killed_gateway_owns_nothing(tmp_path
 
 
 @pytest.mark.parametrize("harm", [remove, replace_by_another, fill_with_garbage, cut_short])
-async def test_a_journal_that_is_harmed_is_told_and_counted_though_nobody_says_anything(
+async def test_a_damaged_journal_is_logged_and_counted_without_any_event(
     path: Path, harm: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert callable(harm)
@@ -149,7 +149,7 @@ async def test_to_look_after_the_file_takes_no_lock_away_from_who_writes_it(path
     assert journal.counts.failures == 0
 
 
-async def test_garbage_in_place_of_a_journal_is_told_when_the_gateway_starts(
+async def test_garbage_in_place_of_a_journal_is_logged_when_the_gateway_starts(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_garbage(path)

@@ -136,7 +136,7 @@ async def test_a_refused_websocket_is_no_error_of_ours(caplog: pytest.LogCapture
 # --- how many --------------------------------------------------------------------------------------------------------
 
 
-async def test_one_connection_too_many_is_told() -> None:
+async def test_one_connection_too_many_is_refused_with_the_reason() -> None:
     async with gateway(max_connections=2) as served, await opened(served) as one, await opened(served) as two:
         for stream in (one, two):  # they are there, and counted
             await stream.send(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")

@@ -66,7 +66,7 @@ def test_a_tenant_has_its_share_and_leaves_the_rest_to_others() -> None:
         pass  # what has been left can be taken again
 
 
-def test_whoever_is_nobodys_tenant_has_it_all() -> None:
+def test_a_caller_without_a_tenant_may_take_all_slots() -> None:
     admission = Admission(2, shares=HALF)
     with admission.enter(Caller(None)), admission.enter(Caller(None)):
         assert admission.open == 2
@@ -122,7 +122,7 @@ async def test_of_sessions_that_wait_one_of_who_has_most_is_given_up(tmp_path: P
         assert [each.info.owner for each in context.live] == ["ben", "ada", "ada"]
 
 
-async def test_who_never_says_anything_holds_no_place_for_long() -> None:
+async def test_a_silent_client_does_not_hold_a_slot_for_long() -> None:
     async with serving_files(settings={"session": {"unused_timeout_s": 0.05}}) as served:
         url = served.url.replace("http", "ws", 1) + "/v1/realtime"
         websocket = await connect(url)
@@ -232,7 +232,7 @@ async def test_metrics_need_a_key_of_the_settings_beyond_this_machine(
 # --- keys that are guessed -------------------------------------------------------------------------------------------
 
 
-async def test_who_guesses_keys_is_slowed_down_and_whoever_has_one_is_not(tmp_path: Path) -> None:
+async def test_guessing_keys_is_throttled_and_valid_keys_are_not(tmp_path: Path) -> None:
     door = authenticator(tmp_path, "right")
     for number in range(MAX_PER_MINUTE):
         with pytest.raises(Unauthorized):

@@ -81,7 +81,7 @@ def test_a_body_has_the_type_and_the_field_that_openais_clients_read(
     assert (body["type"], body["param"]) == (kind, param)
 
 
-def test_who_may_ask_again_is_told_when_in_whole_seconds() -> None:
+def test_a_retry_time_is_in_whole_seconds() -> None:
     assert error_headers(RateLimited("slower", 1.5)) == {"Retry-After": "2"}
     assert error_headers(RateLimited("slower", 0.0)) == {"Retry-After": "1"}
     assert error_headers(Overloaded("full")) == {"Retry-After": "5"}

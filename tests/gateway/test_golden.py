@@ -34,13 +34,13 @@ async def test_a_session_goes_as_it_was_written_down(path: Path) -> None:
 # What is left of a failed final depends on its partials, so only sessions with the engine that works are cut anew.
 @pytest.mark.parametrize("path", [path for path in GOLDEN if "engine" not in read(path)[0]], ids=lambda path: path.stem)
 @pytest.mark.parametrize("piece_s", [0.007, 0.31])
-async def test_the_cuts_of_the_sound_change_no_final(path: Path, piece_s: float) -> None:
+async def test_the_chunking_of_the_audio_changes_no_final(path: Path, piece_s: float) -> None:
     recorded = read(path)
     assert finals(await replay(recorded, piece_s)) == finals(recorded)
 
 
 @every_session
-def test_a_client_understands_all_that_is_said(path: Path) -> None:
+def test_a_client_can_decode_all_messages(path: Path) -> None:
     codec = NativeClientCodec()
     for line in path.read_text().splitlines():
         if line.startswith('{"server": '):

@@ -178,7 +178,7 @@ def test_a_wrong_value_in_a_list_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     assert refusal().startswith("planner.bucket_edges_s.1 = 'two': ")
 
 
-def test_all_that_is_wrong_is_said_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     message = refusal(overrides={"server": {"port": -1, "nope": 1}, "stabiliser": {"agreement": "x"}})
     assert [line.partition(":")[0] for line in message.splitlines()] == [
         "server.port = -1",

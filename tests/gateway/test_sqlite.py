@@ -233,7 +233,7 @@ def test_a_file_that_another_process_keeps_locked_is_refused(path: Path, monkeyp
         assert notes(database) == ["one"]
 
 
-def test_a_database_that_becomes_read_only_says_so_and_can_still_be_read(path: Path) -> None:
+def test_a_database_that_becomes_read_only_is_reported_and_can_still_be_read(path: Path) -> None:
     with opened(path) as database:
         database.write(lambda connection: add("one", connection))
         database.read(lambda connection: connection.execute("PRAGMA query_only = ON"))

@@ -68,7 +68,7 @@ async def test_a_ping_is_answered_at_any_time() -> None:
 
 
 @exercises("wyoming", "transcript streaming: start, chunks, transcript, stop")
-async def test_chunks_come_while_the_sound_does() -> None:
+async def test_chunks_come_while_the_audio_does() -> None:
     async with serving(ScriptedEngine(), settings()) as served, connected(served) as client:
         await client.write_event(AudioStart(16_000, 2, 1).event())
         for frame in spoken_frames(10.0):
@@ -141,7 +141,7 @@ async def test_what_is_no_frame_is_an_error_and_ends_one_connection_only() -> No
         assert await ask(served, sentence())
 
 
-async def test_no_frame_in_the_middle_of_sound_is_an_error_too() -> None:
+async def test_a_malformed_frame_within_audio_is_an_error_too() -> None:
     async with serving(ScriptedEngine(), settings()) as served, connected(served) as client:
         await client.write_event(AudioStart(16_000, 2, 1).event())
         assert client._writer is not None
@@ -151,7 +151,7 @@ async def test_no_frame_in_the_middle_of_sound_is_an_error_too() -> None:
     assert Error.from_event(refusal).code == "protocol_error"
 
 
-async def test_one_connection_too_many_is_told_so() -> None:
+async def test_one_connection_too_many_gets_an_error() -> None:
     async with serving(ScriptedEngine(), settings(server={"max_sessions": 1})) as served, connected(served) as first:
         await first.write_event(Ping().event())
         await heard_until(first, "pong")
@@ -173,7 +173,7 @@ async def test_a_peer_that_hangs_up_leaves_its_place_to_the_next() -> None:
         assert await ask(served, sentence())
 
 
-async def test_a_peer_that_says_nothing_is_let_go() -> None:
+async def test_a_silent_peer_is_disconnected() -> None:
     quick = settings(session={"idle_timeout_s": 0.05})
     async with serving(ScriptedEngine(), quick) as served, connected(served) as client:
         [refusal] = await heard_until(client, "error")
@@ -198,7 +198,7 @@ def test_an_address_that_may_not_be_served_is_refused(address: str, reason: str)
         bind_wyoming(ServerSettings(wyoming=address))
 
 
-def test_any_address_is_served_to_who_says_insecure() -> None:
+def test_insecure_allows_any_address() -> None:
     listener = bind_wyoming(ServerSettings(wyoming="tcp://0.0.0.0:0", insecure=True))
     assert listener is not None
     listener.close()

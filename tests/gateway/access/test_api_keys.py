@@ -45,7 +45,7 @@ def test_who_asks_evenly_is_never_refused(per_minute: int, pauses_s: list[float]
 
 
 @given(st.integers(1, 100), st.floats(0, 1e9))
-def test_who_waits_as_long_as_told_is_let_in_and_sooner_is_not(per_minute: int, now_s: float) -> None:
+def test_a_retry_is_admitted_after_the_given_time_and_not_sooner(per_minute: int, now_s: float) -> None:
     bucket = TokenBucket(per_minute, now_s)
     for _ in range(per_minute):
         bucket.take(now_s)
@@ -56,7 +56,7 @@ def test_who_waits_as_long_as_told_is_let_in_and_sooner_is_not(per_minute: int, 
     assert allowed(bucket, now_s + retry_after_s + ROUNDING)
 
 
-def test_a_refusal_is_not_counted_and_says_when_to_ask_again() -> None:
+def test_a_refusal_is_not_counted_and_has_the_retry_time() -> None:
     bucket = TokenBucket(2, 0.0)
     bucket.take(0.0)
     bucket.take(0.0)

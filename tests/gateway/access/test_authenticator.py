@@ -91,7 +91,7 @@ async def test_a_key_of_the_settings_opens_and_has_a_number_for_a_name(header: s
 
 
 @pytest.mark.parametrize("header", [None, "", "first-key", "Basic first-key", "Bearerfirst-key", " Bearer first-key"])
-async def test_a_request_without_a_bearer_key_is_told_how_to_send_one(header: str | None) -> None:
+async def test_the_refusal_of_a_request_without_a_key_has_how_to_send_one(header: str | None) -> None:
     with pytest.raises(Unauthorized, match="Authorization: Bearer KEY"):
         await admitted(header, "first-key")
 
@@ -169,7 +169,7 @@ async def test_one_request_too_many_in_a_minute_is_refused_until_it_is_time(
         assert authenticator.refusals == {"rate_limited": 1}
 
 
-async def test_a_key_whose_sound_is_used_up_is_refused(path: Path, clock: Clock, store: KeyStore) -> None:
+async def test_a_key_whose_credit_is_used_up_is_refused(path: Path, clock: Clock, store: KeyStore) -> None:
     header = make(store, "demo", credit_s=10.0)
     with keeping(path, clock) as authenticator:
         await authenticator.sync()
@@ -224,9 +224,7 @@ async def test_two_gateways_share_the_credit_of_a_key(path: Path, clock: Clock, 
     assert stored(store, "demo").used_s == 8.0
 
 
-async def test_sound_heard_while_the_rest_is_being_written_is_not_lost(
-    path: Path, clock: Clock, store: KeyStore
-) -> None:
+async def test_audio_used_during_a_write_is_not_lost(path: Path, clock: Clock, store: KeyStore) -> None:
     header = make(store, "demo", credit_s=100.0)
     with keeping(path, clock) as authenticator:
         await authenticator.sync()
@@ -242,9 +240,7 @@ async def test_sound_heard_while_the_rest_is_being_written_is_not_lost(
     assert stored(store, "demo").used_s == 20.0
 
 
-async def test_a_gateway_that_hears_nothing_waits_for_nobody_who_writes(
-    path: Path, clock: Clock, store: KeyStore
-) -> None:
+async def test_an_idle_gateway_does_not_wait_for_writers(path: Path, clock: Clock, store: KeyStore) -> None:
     make(store, "demo")
     with keeping(path, clock) as authenticator, closing(sqlite3.connect(path, isolation_level=None)) as other:
         await authenticator.sync()
@@ -365,7 +361,7 @@ async def test_a_database_that_is_locked_later_stops_nobody_and_nothing_is_forgo
     assert stored(store, "demo").used_s == 3.0
 
 
-async def test_what_is_never_written_down_is_said_at_the_end(
+async def test_usage_that_was_never_written_is_logged_at_the_end(
     path: Path, store: KeyStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("gateway.sqlite._BUSY_S", 0.0)
@@ -465,7 +461,7 @@ async def test_a_key_or_insecure_or_forgetting_lets_it_start(used: Path, tmp_pat
     assert await opened(used)
 
 
-async def test_when_all_keys_are_revoked_the_start_says_that_it_is_closed(
+async def test_when_all_keys_are_revoked_the_start_logs_that_all_callers_are_refused(
     used: Path, store: KeyStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.revoke("demo")

@@ -100,7 +100,7 @@ async def test_a_key_that_runs_out_gets_its_open_utterance_finished_and_then_the
     assert close_code == 1008
 
 
-async def test_sound_beyond_the_credit_is_not_heard() -> None:
+async def test_audio_beyond_the_credit_is_not_transcribed() -> None:
     account = with_credit(1.5)
 
     async def talk(peer: Peer) -> None:
@@ -111,7 +111,7 @@ async def test_sound_beyond_the_credit_is_not_heard() -> None:
     assert account.unwritten_s == 1.5
 
 
-async def test_a_message_is_worth_its_sound_however_it_is_cut() -> None:
+async def test_a_message_is_charged_its_audio_however_it_is_split() -> None:
     spent_s = []
     for length_s in (TINY_S, 0.5, 2.0):
         account = with_credit(100.0)
@@ -127,7 +127,7 @@ async def test_a_message_is_worth_its_sound_however_it_is_cut() -> None:
     assert spent_s == [2.0, 2.0, 2.0]
 
 
-async def test_what_is_still_said_after_the_end_is_not_heard_and_does_no_harm() -> None:
+async def test_messages_after_the_end_are_ignored_and_do_no_harm() -> None:
     async def talk(peer: Peer) -> None:
         await peer.say(START, hush(0.5), speech(2.0), speech(1.0), "no json", {"type": "flush", "id": "a"}, STOP)
 
@@ -136,7 +136,7 @@ async def test_what_is_still_said_after_the_end_is_not_heard_and_does_no_harm() 
     assert close_code == 1008
 
 
-async def test_a_key_revoked_while_it_speaks_is_told_so() -> None:
+async def test_a_key_revoked_during_its_session_gets_the_reason() -> None:
     def charge(audio_s: float) -> None:
         raise Unauthorized("this API key has been revoked")
 
@@ -181,9 +181,7 @@ async def test_a_key_without_credit_is_refused_with_402_before_the_upgrade(store
     assert 'livecue_connections_refused_total{code="insufficient_credits"} 1.0' in metrics
 
 
-async def test_a_key_that_asks_too_often_is_refused_with_429_and_told_when_to_come_back(
-    store: KeyStore, settings: Settings
-) -> None:
+async def test_a_rate_limited_key_is_refused_with_429_and_a_retry_time(store: KeyStore, settings: Settings) -> None:
     secret = key(store, requests_per_minute=1)
     async with serving(ScriptedEngine(), settings) as served:
         await (await opened(served, secret)).close()

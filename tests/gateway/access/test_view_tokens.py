@@ -131,7 +131,7 @@ async def test_a_token_is_made_for_as_long_as_is_wanted(tmp_path: Path) -> None:
         (b" " * 2_000, 413),
     ],
 )
-async def test_another_body_is_refused_and_says_what_is_allowed(tmp_path: Path, body: bytes, status: int) -> None:
+async def test_another_body_is_refused_with_what_is_allowed(tmp_path: Path, body: bytes, status: int) -> None:
     async with gateway(tmp_path) as (served, client), session(served, MASTER) as (_, session_id):
         path = f"/v1/sessions/{session_id}/view_tokens"
         refused = await client.post(path, headers=bearer(MASTER), content=body)

@@ -62,7 +62,7 @@ def listen(engine: ScriptedEngine, interrupts: int) -> tuple[Result, list[Server
     return result, view.events
 
 
-def test_ctrl_c_ends_the_sound_and_the_last_words_still_come() -> None:
+def test_ctrl_c_ends_the_audio_and_the_last_words_still_come() -> None:
     result, events = listen(ScriptedEngine(), interrupts=1)
     assert result.exit_code == 0, result.output
     assert [event.text for event in events if isinstance(event, Final)] == ["two three four"]

@@ -75,7 +75,7 @@ def test_a_wrong_setting_is_named_and_the_exit_code_is_2(arguments: tuple[str, .
         (b"ffconcat version 1.0\nfile other.wav\n", "not a readable audio or video file"),
     ],
 )
-def test_a_file_without_sound_is_refused_with_its_name(tmp_path: Path, content: bytes | None, message: str) -> None:
+def test_a_file_without_audio_is_refused_with_its_name(tmp_path: Path, content: bytes | None, message: str) -> None:
     file = tmp_path / "speech.wav"
     if content is not None:
         file.write_bytes(content)
@@ -148,7 +148,7 @@ def test_a_taken_port_is_named() -> None:
     assert f"server.port = {port}" in result.stderr
 
 
-def test_listen_without_portaudio_or_microphone_says_what_to_install() -> None:
+def test_listen_without_portaudio_or_microphone_prints_what_to_install() -> None:
     result = run("listen", "--microphone", "no such device", *SCRIPTED)
     assert result.exit_code == 1
     assert "microphone" in result.stderr

@@ -47,7 +47,7 @@ def listed() -> list[list[str]]:
     return [re.split(r"  +", line) for line in done("list").splitlines()]
 
 
-def test_list_shows_the_sessions_by_as_much_of_their_ids_as_tells_them_apart(path: Path) -> None:
+def test_list_has_as_much_of_each_id_as_makes_it_unique(path: Path) -> None:
     keep(path, FIRST, ready())
     keep(path, SECOND, ready(), ended_s=None)
     assert listed() == [
@@ -62,7 +62,7 @@ def test_list_makes_no_journal(path: Path) -> None:
     assert not path.exists()
 
 
-def test_show_tells_what_is_known_and_where_the_recording_is_but_no_words(path: Path) -> None:
+def test_show_prints_all_but_the_transcript(path: Path) -> None:
     keep(path, FIRST, ready(), final(2))
     recording = recordings_folder(path) / f"{FIRST}.flac"
     recording.parent.mkdir()

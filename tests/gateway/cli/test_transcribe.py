@@ -82,7 +82,7 @@ def test_several_recordings_are_transcribed_to_a_folder(recording: Path, tmp_pat
     assert (tmp_path / "out" / "talk.srt").read_text().count("-->") == 10
 
 
-def test_an_utterance_that_the_engine_cannot_do_is_a_marked_gap_and_the_status_says_so(
+def test_an_utterance_that_the_engine_cannot_do_is_a_marked_gap_and_an_exit_code(
     recording: Path, tmp_path: Path
 ) -> None:
     result = transcribe(recording, "-o", tmp_path / "talk.txt", script=failing_from(1, 2))
@@ -92,7 +92,7 @@ def test_an_utterance_that_the_engine_cannot_do_is_a_marked_gap_and_the_status_s
     assert f"{recording}: the transcript of 3.9 s is missing: 0:00:02.6 to 0:00:04.5 (engine_failed)" in result.stderr
 
 
-def test_an_engine_that_fails_half_way_is_told_and_what_was_said_before_is_kept(
+def test_an_engine_that_fails_half_way_is_reported_and_earlier_captions_are_kept(
     recording: Path, tmp_path: Path
 ) -> None:
     result = transcribe(recording, "-o", tmp_path / "talk.txt", script=failing_from(4, 99))
@@ -107,7 +107,7 @@ def test_an_engine_that_fails_half_way_is_told_and_what_was_said_before_is_kept(
     ]
 
 
-def test_a_dead_engine_is_told(recording: Path) -> None:
+def test_a_dead_engine_is_reported(recording: Path) -> None:
     result = transcribe(recording, script=failing_from(0, 99))
     assert result.exit_code == 1
     assert "engine_failed" in result.stderr
@@ -122,7 +122,7 @@ def test_one_recording_that_cannot_be_read_stops_no_other(recording: Path, tmp_p
 
 
 @pytest.mark.parametrize("output_format", list(OutputFormat))
-async def test_an_interrupt_keeps_what_there_is_and_says_so(
+async def test_an_interrupt_keeps_the_captions_so_far_and_reports_it(
     output_format: OutputFormat, recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     engine, output = StuckEngine(), tmp_path / f"talk.{output_format}"

@@ -38,7 +38,7 @@ def _set(event: anyio.Event, _: Answer) -> None:
     event.set()
 
 
-async def test_health_says_that_the_process_is_alive() -> None:
+async def test_health_reports_that_the_process_is_alive() -> None:
     async with serving(ScriptedEngine()) as served:
         assert (await get(f"{served.url}/healthz")).json() == {"status": "ok"}
 
@@ -125,7 +125,7 @@ async def test_with_the_key_the_session_opens() -> None:
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1.evil.example"])
-async def test_a_page_of_somebody_else_may_not_connect(origin: str) -> None:
+async def test_a_foreign_page_may_not_connect(origin: str) -> None:
     async with serving(ScriptedEngine()) as served:
         with pytest.raises(InvalidStatus) as refusal:
             await connect(served.stream_url, origin=Origin(origin)).__aenter__()

@@ -104,7 +104,7 @@ async def test_a_credit_may_be_used_to_its_last_second(store: KeyStore, database
         assert (await client.audio.transcriptions.create(file=SPOKEN, model="any")).text == SAID
 
 
-async def test_who_asks_too_often_is_told_when_to_ask_again(store: KeyStore, database: Path) -> None:
+async def test_a_rate_limited_key_gets_the_time_until_a_retry(store: KeyStore, database: Path) -> None:
     key = store.create("demo", 0.0, requests_per_minute=1)
     async with openai_client(key, {"state": {"database": database}}, max_retries=1) as client:
         waits = recorded_waits(client)
@@ -123,14 +123,14 @@ async def test_a_body_that_is_too_large_is_413() -> None:
 
 
 @pytest.mark.parametrize("file", [b"no sound at all", b"#EXTM3U\nhttp://127.0.0.1/\n"])
-async def test_a_file_without_sound_is_415(file: bytes) -> None:
+async def test_a_file_without_audio_is_415(file: bytes) -> None:
     async with openai_client() as client:
         with pytest.raises(openai.APIStatusError) as raised:
             await client.audio.transcriptions.create(file=file, model="any")
     assert (raised.value.status_code, raised.value.code) == (415, "unsupported_media")
 
 
-async def test_a_fault_of_ours_is_500_and_tells_nothing_of_it(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_internal_error_is_500_without_its_details(caplog: pytest.LogCaptureFixture) -> None:
     async with openai_client() as client:
         with patch("gateway.http.openai.transcription_response.read_order", side_effect=RuntimeError("a secret")):
             error = await refused(client, openai.InternalServerError)

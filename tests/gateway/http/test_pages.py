@@ -100,7 +100,7 @@ async def test_the_qr_code_has_the_viewers_address(query: str, way: str) -> None
     assert modules_of(reply.content) == modules_of(segno.make_qr(address, error="m").svg_inline(dark="#000").encode())
 
 
-async def test_an_address_of_this_machine_only_is_said_to_be_one_and_has_no_qr_code() -> None:
+async def test_an_address_of_this_machine_only_is_marked_as_such_and_has_no_qr_code() -> None:
     async with client() as http:
         shared = await http.get("/watch/abc/link.json")
         refused = await http.get("/watch/abc/qr.svg")

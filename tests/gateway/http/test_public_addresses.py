@@ -40,7 +40,7 @@ def test_without_a_network_a_link_is_for_this_machine() -> None:
         (ServerSettings(public_url="https://a.example"), "127.0.0.1", ["http://127.0.0.1:8000", "https://a.example"]),
     ],
 )
-def test_the_start_says_addresses_that_can_be_opened(server: ServerSettings, host: str, urls: list[str]) -> None:
+def test_the_start_prints_addresses_that_can_be_opened(server: ServerSettings, host: str, urls: list[str]) -> None:
     assert listening_urls(server, host, 8000, LAN) == urls
 
 

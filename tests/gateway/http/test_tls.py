@@ -63,7 +63,7 @@ async def test_who_does_not_trust_the_certificate_gets_no_connection(authority: 
             await connect(wss(served))
 
 
-async def test_a_renewed_certificate_is_shown_and_open_connections_stay(authority: Authority) -> None:
+async def test_a_renewed_certificate_is_used_and_open_connections_stay(authority: Authority) -> None:
     old, codec = authority.sign(), NativeClientCodec()
     async with (
         serving(ScriptedEngine(), load_settings({"server": old.settings()})) as served,

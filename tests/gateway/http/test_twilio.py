@@ -109,7 +109,7 @@ async def test_the_list_of_sessions_names_the_call() -> None:
     assert listed["about"] == {"call_id": "CA1", "stream_id": "MZ1", "tracks": "inbound"}
 
 
-async def test_metrics_tell_what_became_of_the_frames() -> None:
+async def test_metrics_count_the_frames_by_fate() -> None:
     frames = telephone("twilio", utterance())
     disturbed = [*frames[:10], frames[11], frames[10], frames[9], *frames[20:]]
     messages = [media_of("twilio", frame) for frame in disturbed]
@@ -135,7 +135,7 @@ async def test_hints_that_cannot_be_met_end_no_call() -> None:
 # --- what is wrong -------------------------------------------------------------------------------------------------
 
 
-async def test_a_frame_that_is_none_harms_nothing_and_viewers_are_told() -> None:
+async def test_a_malformed_frame_harms_nothing_and_viewers_get_a_warning() -> None:
     frames = [media_of("twilio", frame) for frame in telephone("twilio", utterance())]
     async with serving_files() as served:
         messages = (start_of("twilio"), *frames[:50], "nonsense", *frames[50:], stop_of("twilio"))
@@ -242,7 +242,7 @@ async def test_credentials_that_are_none_are_refused(credentials: str) -> None:
         assert await refusal(served, Authorization=credentials) == 401
 
 
-async def test_a_page_of_somebody_else_may_not_call() -> None:
+async def test_a_foreign_page_may_not_call() -> None:
     async with serving_files() as served:
         assert await refusal(served, Origin="https://evil.example") == 403
 
@@ -269,12 +269,12 @@ def test_twilio_may_sign_with_the_port_or_without() -> None:
     assert list(signed_urls("b", "/v1/twilio", "wss://a.example/x/")) == ["wss://a.example/x/v1/twilio"]
 
 
-def test_a_token_is_never_shown() -> None:
+def test_a_token_is_never_displayed() -> None:
     settings = load_settings({"telephony": {"twilio_auth_token": TOKEN}})
     assert TOKEN not in settings.model_dump_json() + repr(settings)
 
 
-def test_a_token_that_is_refused_is_not_shown() -> None:
+def test_a_token_that_is_refused_is_not_displayed() -> None:
     with pytest.raises(ConfigurationError) as refused:
         load_settings({"telephony": {"twilio_auth_token": [TOKEN]}})
     assert "telephony.twilio_auth_token" in str(refused.value)

@@ -74,7 +74,7 @@ async def test_every_scheme_of_the_client_brings_in_its_key(path: str, scheme: s
 @pytest.mark.parametrize(
     "protocols", [["token", "secret"], ["bearer", "secret"], ["token", "secret", "x-deepgram-session-id", "7"]]
 )
-async def test_a_page_brings_its_key_as_a_subprotocol_which_is_not_told_back(protocols: list[str]) -> None:
+async def test_a_page_brings_its_key_as_a_subprotocol_which_is_not_echoed(protocols: list[str]) -> None:
     async with (
         serving(ScriptedEngine(), load_settings(WITH_KEY)) as served,
         connect(url_of(served), subprotocols=[Subprotocol(name) for name in protocols]) as websocket,
@@ -115,7 +115,7 @@ async def test_a_wish_that_cannot_be_met_is_refused_before_the_upgrade(path: str
     assert json.loads(refusal.value.response.body or b"")["err_code"] == "INVALID_QUERY_PARAMETER"
 
 
-async def test_a_full_gateway_says_so_before_the_upgrade() -> None:
+async def test_a_full_gateway_refuses_before_the_upgrade() -> None:
     settings = load_settings({"server": {"max_sessions": 1}})
     async with serving(ScriptedEngine(), settings) as served, connect(url_of(served)):
         with pytest.raises(InvalidStatus) as refusal:
@@ -124,7 +124,7 @@ async def test_a_full_gateway_says_so_before_the_upgrade() -> None:
     assert refusal.value.response.headers["retry-after"] == "5"
 
 
-async def test_a_page_of_somebody_else_may_not_connect() -> None:
+async def test_a_foreign_page_may_not_connect() -> None:
     async with serving(ScriptedEngine()) as served:
         with pytest.raises(InvalidStatus) as refusal:
             await connect(url_of(served), origin=Origin("https://evil.example")).__aenter__()
@@ -134,7 +134,7 @@ async def test_a_page_of_somebody_else_may_not_connect() -> None:
 # --- how it ends -------------------------------------------------------------------------------------------------
 
 
-async def test_a_silent_client_is_told_in_the_close_frame() -> None:
+async def test_a_silent_client_gets_the_reason_in_the_close_frame() -> None:
     settings = load_settings({"session": {"idle_timeout_s": 0.1}})
     async with serving(ScriptedEngine(), settings) as served, connect(url_of(served)) as websocket:
         with pytest.raises(ConnectionClosed) as closed:
@@ -145,7 +145,7 @@ async def test_a_silent_client_is_told_in_the_close_frame() -> None:
 
 
 @pytest.mark.parametrize("query", [RAW, ""])
-async def test_what_cannot_be_decoded_is_told_in_the_close_frame(query: str) -> None:
+async def test_undecodable_audio_is_reported_in_the_close_frame(query: str) -> None:
     async with serving(ScriptedEngine()) as served, connect(url_of(served, f"/v1/listen?{query}")) as websocket:
         await websocket.send(b"fLaC" + bytes(100_000))
         await websocket.send(CLOSE)
@@ -157,7 +157,7 @@ async def test_what_cannot_be_decoded_is_told_in_the_close_frame(query: str) -> 
 
 
 @pytest.mark.parametrize("path", ["/v1/listen", "/v2/listen"])
-async def test_a_recorders_webm_is_heard_on_both_routes(path: str) -> None:
+async def test_a_recorders_webm_is_transcribed_on_both_routes(path: str) -> None:
     async with serving_files() as served, connect(url_of(served, path)) as websocket:
         file = encoded("webm", 2.0)
         for start in range(0, len(file), 2_000):
@@ -194,7 +194,7 @@ async def test_a_file_is_answered_as_there() -> None:
     assert [word["start"] for word in words] == sorted(word["start"] for word in words)
 
 
-async def test_raw_sound_is_a_file_where_the_address_says_what_it_is() -> None:
+async def test_raw_audio_is_a_file_where_the_query_has_its_format() -> None:
     async with serving_files() as served:
         reply = await post(f"{served.url}/v1/listen?{RAW}", utterances(2), {"content-type": "application/octet-stream"})
     assert transcript(reply) == SAID

@@ -198,7 +198,7 @@ async def test_the_raw_response_has_a_request_id() -> None:
     assert replaced.headers["x-request-id"].startswith("req_")
 
 
-async def test_the_client_that_blocks_hears_the_same() -> None:
+async def test_the_blocking_client_receives_the_same() -> None:
     def use(url: str) -> tuple[str, list[str]]:
         with OpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0) as client:
             text = client.audio.transcriptions.create(file=SPOKEN, model=MODEL).text

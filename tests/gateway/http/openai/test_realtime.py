@@ -88,7 +88,7 @@ def _page_with(key: str) -> tuple[Subprotocol, ...]:
     return (Subprotocol("realtime"), Subprotocol(f"openai-insecure-api-key.{key or 'x'}"))
 
 
-async def test_a_wrong_key_can_be_told_to_pages_in_the_open_connection() -> None:
+async def test_a_wrong_key_can_be_reported_to_pages_in_the_open_connection() -> None:
     groups = with_key(realtime={"inband_auth_errors": True})
     async with gateway(**groups) as served, connect(url_of(served), subprotocols=_page_with("wrong")) as websocket:
         error = (await receive(websocket))["error"]
@@ -100,7 +100,7 @@ async def test_a_wrong_key_can_be_told_to_pages_in_the_open_connection() -> None
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (3000, "invalid_request_error.invalid_api_key")
 
 
-async def test_a_page_of_somebody_else_may_not_connect() -> None:
+async def test_a_foreign_page_may_not_connect() -> None:
     async with gateway() as served:
         with pytest.raises(InvalidStatus) as refusal:
             await connect(url_of(served), origin=Origin("https://evil.example")).__aenter__()
@@ -117,7 +117,7 @@ async def test_a_full_gateway_closes_with_try_again_and_no_error() -> None:
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1013, "overloaded")
 
 
-async def test_cues_are_told_where_the_address_asks_for_them() -> None:
+async def test_cues_are_sent_where_the_query_requests_them() -> None:
     sound = b"\x10\x27\xf0\xd8" * 12_000  # a buzz of 12 kHz would be no speech, but all is where the client commits
     manual = {"type": "session.update", "session": {"audio": {"input": {"turn_detection": None}}}}
     async with gateway() as served, connect(url_of(served, "?cues=true")) as websocket:

@@ -72,7 +72,7 @@ def test_every_format_is_known_by_its_name(name: ResponseFormat) -> None:
     assert order(response_format=name.value).response_format is name
 
 
-def test_speakers_cannot_be_told_apart() -> None:
+def test_diarization_is_refused() -> None:
     error = refusal(response_format="diarized_json")
     assert error.field == "response_format"
     assert "json, text, srt, vtt, verbose_json" in str(error)
@@ -206,14 +206,14 @@ def test_of_a_long_prompt_the_end_counts() -> None:
     assert order(prompt="a" * 5_000 + "end").prompt == "a" * 997 + "end"
 
 
-def test_voice_activity_detection_may_be_told_how_much_silence_ends_an_utterance() -> None:
+def test_voice_activity_detection_may_have_a_setting_of_how_much_silence_ends_an_utterance() -> None:
     strategy = {"chunking_strategy[type]": "server_vad", "chunking_strategy[threshold]": "0.5"}
     assert order(**strategy).silence_ms is None
     assert order(**strategy, **{"chunking_strategy[silence_duration_ms]": "300"}).silence_ms == 300
     assert order(chunking_strategy="auto").silence_ms is None
 
 
-def test_an_engine_that_cannot_translate_says_so() -> None:
+def test_an_engine_that_cannot_translate_refuses() -> None:
     assert order(ANY, Task.TRANSLATE).task is Task.TRANSLATE
     assert "does not translate" in str(refusal(ENGLISH, Task.TRANSLATE))
 

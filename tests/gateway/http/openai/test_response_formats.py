@@ -65,7 +65,7 @@ def read(wanted: Order, *passages: Passage, duration_s: float = 3.0) -> dict[str
     return parsed
 
 
-def test_json_has_the_text_the_model_the_languages_and_what_was_heard() -> None:
+def test_json_has_the_text_the_model_the_languages_and_the_duration() -> None:
     assert read(order(), passage(0, "Hello there."), passage(2, "Good bye.")) == {
         "text": "Hello there. Good bye.",
         "model": "tiny.en",
@@ -75,7 +75,7 @@ def test_json_has_the_text_the_model_the_languages_and_what_was_heard() -> None:
     }
 
 
-def test_the_language_most_was_said_in_comes_first() -> None:
+def test_the_most_frequent_language_comes_first() -> None:
     body = read(order(), passage(0, "Ja."), passage(1, "Good morning."), passage(2, "Nein.", language="de"))
     assert body["languages"] == [{"code": "en"}, {"code": "de"}]
     assert body["language"] == "en"

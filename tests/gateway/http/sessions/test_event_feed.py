@@ -86,7 +86,7 @@ async def told(story: EventFeed) -> list[int]:
     return numbers
 
 
-async def test_nothing_is_lost_or_told_twice_while_the_journal_is_read(tmp_path: Path) -> None:
+async def test_no_event_is_lost_or_sent_twice_while_the_journal_is_read(tmp_path: Path) -> None:
     journal, watching = made(Interrupted, tmp_path), Broadcaster()
     assert isinstance(journal, Interrupted)
     seqs = iter(range(PAGE_ROWS * 2 + 2, 10_000))
@@ -133,7 +133,7 @@ async def test_where_the_journal_cannot_be_read_any_more_memory_goes_on(tmp_path
     assert numbers == list(range(1, PAGE_ROWS + 100))
 
 
-async def test_a_session_that_is_not_live_and_cannot_be_read_is_said_to_be_so(tmp_path: Path) -> None:
+async def test_a_session_that_is_not_live_and_cannot_be_read_is_unavailable(tmp_path: Path) -> None:
     with (
         follow(SessionRecord("a", None, None, is_over=True), made(Unreadable, tmp_path), 0) as story,
         pytest.raises(Unavailable),
@@ -141,7 +141,7 @@ async def test_a_session_that_is_not_live_and_cannot_be_read_is_said_to_be_so(tm
         await story.next()
 
 
-async def test_what_is_between_the_session_and_its_peer_is_not_told(tmp_path: Path) -> None:
+async def test_events_for_the_peer_only_are_not_sent_to_viewers(tmp_path: Path) -> None:
     journal, watching = made(Journal, tmp_path), Broadcaster()
     with shown(watching) as tell:
         async with anyio.create_task_group() as tasks:
@@ -165,7 +165,7 @@ async def test_who_comes_when_the_session_has_just_ended_is_let_go(tmp_path: Pat
         assert await told(story) == [1]
 
 
-async def test_two_who_watch_are_told_the_same_message_written_once() -> None:
+async def test_two_viewers_get_the_same_message_encoded_once() -> None:
     watching = Broadcaster()
     with shown(watching) as tell:
         tell(ready())

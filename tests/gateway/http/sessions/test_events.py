@@ -115,7 +115,7 @@ async def test_a_viewer_that_goes_away_is_forgotten() -> None:
                 await websocket.ping()
 
 
-async def test_who_comes_after_hours_of_talk_is_told_all_of_it(tmp_path: Path) -> None:
+async def test_a_viewer_that_comes_after_hours_gets_all_events(tmp_path: Path) -> None:
     said = {("a", 1): ready()} | {("a", seq): final(seq, seq) for seq in range(2, 1_602)}
     opening = Opening("a", "native", None, time.time(), {})
     write_down(tmp_path, Batch([opening], said))
@@ -130,7 +130,7 @@ def write_down(folder: Path, batch: Batch) -> None:
     store.close()
 
 
-async def test_all_that_was_said_is_told_however_little_memory_has(tmp_path: Path) -> None:
+async def test_all_events_are_sent_however_few_are_in_memory(tmp_path: Path) -> None:
     async with serving_files(settings=settings_with(tmp_path)) as served, session(served) as (websocket, session_id):
         for _ in range(3):
             await speak(websocket)
@@ -141,7 +141,7 @@ async def test_all_that_was_said_is_told_however_little_memory_has(tmp_path: Pat
     assert [event["utterance_id"] for event in finals] == [0, 1, 2]
 
 
-async def test_a_session_that_is_over_is_told_whole_and_then_not_again(tmp_path: Path) -> None:
+async def test_a_session_that_is_over_is_sent_whole_and_then_not_again(tmp_path: Path) -> None:
     async with serving_files(settings=settings_with(tmp_path)) as served:
         session_id, said = await stopped_session(served)
         async with watch(served, session_id) as viewer:
@@ -159,7 +159,7 @@ async def test_a_session_that_is_over_is_told_whole_and_then_not_again(tmp_path:
     assert not [event for event in seen if event["type"] in ("ack", "flushed")]
 
 
-async def test_after_a_restart_a_session_that_is_over_is_told_as_before(tmp_path: Path) -> None:
+async def test_after_a_restart_a_session_that_is_over_is_sent_as_before(tmp_path: Path) -> None:
     async with serving_files(settings=settings_with(tmp_path)) as served:
         session_id, _ = await stopped_session(served)
         async with watch(served, session_id) as viewer:
@@ -168,7 +168,7 @@ async def test_after_a_restart_a_session_that_is_over_is_told_as_before(tmp_path
         assert await viewer.all() == before
 
 
-async def test_a_session_taken_up_after_a_restart_is_told_from_its_beginning(tmp_path: Path) -> None:
+async def test_a_session_resumed_after_a_restart_is_sent_from_its_beginning(tmp_path: Path) -> None:
     settings = settings_with(tmp_path)
     async with serving_files(settings=settings) as served, connect(served.stream_url) as websocket:
         await websocket.send(json.dumps({"type": "start", "language": "en", "resumable": True}))
@@ -188,7 +188,7 @@ async def test_a_session_taken_up_after_a_restart_is_told_from_its_beginning(tmp
     assert token not in json.dumps(seen)
 
 
-async def test_a_session_whose_client_may_come_back_is_told_and_the_viewer_asks_again(tmp_path: Path) -> None:
+async def test_a_detached_session_is_sent_and_the_viewer_reconnects(tmp_path: Path) -> None:
     write_down(tmp_path, left_open(time.time()))
     async with serving_files(settings=settings_with(tmp_path)) as served:
         for seen, expected in ((0, [1, 2]), (2, [])):
@@ -229,7 +229,7 @@ async def test_without_a_journal_that_can_be_read_memory_must_do(tmp_path: Path,
     assert news[-1]["utterance_id"] == 1
 
 
-async def test_a_session_in_two_channels_is_told_as_it_was(tmp_path: Path) -> None:
+async def test_a_session_in_two_channels_is_sent_as_it_was(tmp_path: Path) -> None:
     query = "encoding=linear16&sample_rate=16000&channels=2&multichannel=true"
     async with serving_files(settings=settings_with(tmp_path)) as served:
         async with connect(f"{served.url.replace('http', 'ws', 1)}/v1/listen?{query}") as websocket:

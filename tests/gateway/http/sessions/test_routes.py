@@ -12,7 +12,7 @@ from tests.uploading import serving_files
 from tests.watching import MASTER, bearer, keys, open_ids, session, settings_with, speak, stopped_session, watch
 
 
-async def test_the_list_says_what_is_open() -> None:
+async def test_the_list_has_the_open_sessions() -> None:
     async with serving_files() as served, httpx2.AsyncClient(base_url=served.url) as client:
         async with session(served) as (_, session_id), watch(served, session_id) as viewer:
             assert await viewer.next() is not None
@@ -100,7 +100,7 @@ async def left_open(gateway: Gateway, folder: Path, age_s: float) -> None:
     store.close()
 
 
-async def test_somebody_elses_session_is_not_deleted(tmp_path: Path) -> None:
+async def test_the_session_of_another_key_is_not_deleted(tmp_path: Path) -> None:
     with keys(tmp_path / "state.db", "ada", "bob") as stored:
         async with (
             serving_files(settings=settings_with(tmp_path, has_keys=True)) as served,
@@ -125,7 +125,7 @@ async def test_a_garbage_id_is_not_found_wherever_it_is_used(name: str) -> None:
             assert len(refused.text) < 1_000
 
 
-async def test_a_journal_that_cannot_be_read_is_said_without_saying_where_it_is(tmp_path: Path) -> None:
+async def test_an_unreadable_journal_is_reported_without_its_path(tmp_path: Path) -> None:
     (tmp_path / "journal.db").write_bytes(b"no database" * 1_000)
     async with (
         serving_files(settings=settings_with(tmp_path)) as served,

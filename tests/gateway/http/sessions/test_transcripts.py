@@ -70,7 +70,7 @@ async def test_another_format_is_refused_and_the_allowed_are_named(tmp_path: Pat
         assert "'txt', 'srt', 'vtt' or 'json'" in refused.json()["error"]["message"]
 
 
-async def test_without_a_journal_there_are_no_transcripts_and_that_is_said(tmp_path: Path) -> None:
+async def test_without_a_journal_transcripts_are_refused_with_the_reason(tmp_path: Path) -> None:
     async with (
         serving_files(settings=settings_with(tmp_path, is_written=False)) as served,
         httpx2.AsyncClient(base_url=served.url) as client,

@@ -49,7 +49,7 @@ def lasting(events: list[Message]) -> list[Message]:
     return [event for event in events if event.get("state") != "partial"]
 
 
-async def test_both_ways_tell_the_same(tmp_path: Path) -> None:
+async def test_both_transports_send_the_same_events(tmp_path: Path) -> None:
     async with serving_files(settings=settings_with(tmp_path)) as served, session(served) as (websocket, session_id):
         async with watch(served, session_id) as viewer, listen(served, session_id) as other:
             await speak(websocket)
@@ -65,7 +65,7 @@ async def test_both_ways_tell_the_same(tmp_path: Path) -> None:
     assert messages[-1]["type"] == "finished"
 
 
-async def test_a_session_that_is_over_is_told_and_closed(tmp_path: Path) -> None:
+async def test_a_session_that_is_over_is_sent_and_closed(tmp_path: Path) -> None:
     async with serving_files(settings=settings_with(tmp_path)) as served:
         session_id, _ = await stopped_session(served)
         async with listen(served, session_id) as websocket:
@@ -75,7 +75,7 @@ async def test_a_session_that_is_over_is_told_and_closed(tmp_path: Path) -> None
     assert (messages[0]["type"], messages[-1]["type"], code) == ("ready", "finished", 1000)
 
 
-async def test_what_a_viewer_says_is_of_no_interest() -> None:
+async def test_messages_of_a_viewer_are_ignored() -> None:
     async with (
         serving_files() as served,
         session(served) as (websocket, session_id),
@@ -97,7 +97,7 @@ async def refusal(url: str, **options: object) -> tuple[int, str]:
     return response.status_code, json.loads(response.body or b"")["error"]["code"]
 
 
-async def test_refusals_are_told_before_the_upgrade() -> None:
+async def test_refusals_are_sent_before_the_upgrade() -> None:
     async with (
         serving_files(settings={"server": {"max_viewers": 1}}) as served,
         session(served) as (_, session_id),
@@ -177,7 +177,7 @@ def live(watching: Broadcaster) -> Iterator[tuple[Broadcast, EventFeed]]:
             yield watched, story
 
 
-async def test_a_viewer_whose_connection_takes_nothing_is_dropped_and_told_to_come_again() -> None:
+async def test_a_viewer_whose_connection_takes_nothing_is_dropped_and_asked_to_reconnect() -> None:
     watching, socket = Broadcaster(), Socket(takes=0)
     with live(watching) as (watched, story):
         await EventSocket(socket.websocket, 0.02, watching.count_stalled).run(story)
@@ -186,7 +186,7 @@ async def test_a_viewer_whose_connection_takes_nothing_is_dropped_and_told_to_co
     assert +watching.losses == {"viewers_dropped": 1}
 
 
-async def test_a_viewer_that_leaves_too_much_unread_is_dropped_and_told_to_come_again() -> None:
+async def test_a_viewer_that_leaves_too_much_unread_is_dropped_and_asked_to_reconnect() -> None:
     watching, socket = Broadcaster(), Socket(takes=10_000)
     with live(watching) as (watched, story):
         for seq in range(2, VIEWER_EVENTS + 10):
