@@ -116,7 +116,7 @@ def delete(
         for entry in entries:
             kept.store.delete(entry.session_id)
             delete_recordings(kept.recordings, entry.session_id)
-        kept.store.tidy()
+        kept.store.erase_deleted()
 
 
 @dataclass(frozen=True, slots=True)
