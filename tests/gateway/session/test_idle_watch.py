@@ -50,13 +50,13 @@ async def test_each_message_restarts_the_timeout() -> None:
     def is_active() -> bool:
         nonlocal checks
         checks += 1
-        if checks < 10:
+        if checks % 3 == 0 and checks < 30:
             watch.count_message()
         return True
 
     with anyio.fail_after(5):
         assert await watch.idle(SendQueue(1), is_active) == SHORT_S
-    assert checks >= 13
+    assert checks > 27, "of any three checks one saw a message until then"
 
 
 async def test_a_client_that_does_not_read_is_a_slow_reader() -> None:
