@@ -27,7 +27,7 @@ def publish(broadcast: Broadcast, *events: ServerEvent) -> None:
 
 @contextmanager
 def shown(broadcaster: Broadcaster, session_id: str = "a") -> Iterator[Publish]:
-    """Let a session be viewed while the block lasts, and yield what publishes its events."""
+    """Register a broadcast while the block lasts, and yield a function that publishes its events."""
     broadcast = broadcaster.create(NATIVE)
     with broadcaster.registered(session_id, broadcast):
         yield lambda *events: publish(broadcast, *events)

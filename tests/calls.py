@@ -47,14 +47,14 @@ class CallFrame:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """How a service speaks.
+    """The messages of a service.
 
     Attributes:
         start: tracks → its start message.
         media: its message of a frame.
         stop: its last message; None: it just closes the connection.
-        frame_ms: sound in a frame.
-        rate_hz, encode: what its sound is.
+        frame_ms: length of a frame.
+        rate_hz, encode: its audio format.
     """
 
     start: Callable[[Sequence[str]], JsonObject]
@@ -65,9 +65,9 @@ class Service:
     encode: Callable[[Float32], bytes]
 
 
-def g711(sound: Float32) -> bytes:
-    """Return sound in µ-law. ITU-T G.711: sign, chord and step of what is biased by 132, inverted."""
-    samples = np.clip(np.round(sound * 32_767), -32_635, 32_635).astype(np.int32)
+def g711(audio: Float32) -> bytes:
+    """Return audio in µ-law. ITU-T G.711: sign, chord and step of the samples biased by 132, inverted."""
+    samples = np.clip(np.round(audio * 32_767), -32_635, 32_635).astype(np.int32)
     biased = np.abs(samples) + 132
     chord = np.floor(np.log2(biased)).astype(np.int32) - 7
     step = (biased >> (chord + 3)) & 0x0F
@@ -75,13 +75,13 @@ def g711(sound: Float32) -> bytes:
     return bytes((~code & 0xFF).astype(np.uint8))
 
 
-def linear(sound: Float32) -> bytes:
-    """Return sound in 16 bits, little-endian."""
-    return bytes(np.round(sound * 32_767).astype("<i2"))
+def linear(audio: Float32) -> bytes:
+    """Return audio in 16 bits, little-endian."""
+    return bytes(np.round(audio * 32_767).astype("<i2"))
 
 
 def frames_of(data: bytes, frame_bytes: int, frame_ms: int, track: str = "inbound") -> list[CallFrame]:
-    """Cut a track's sound into frames."""
+    """Cut a track's audio into frames."""
     starts = range(0, len(data), frame_bytes)
     return [
         CallFrame(number, (number - 1) * frame_ms, data[start : start + frame_bytes], track)
@@ -90,7 +90,7 @@ def frames_of(data: bytes, frame_bytes: int, frame_ms: int, track: str = "inboun
 
 
 def start_of(service: str, tracks: Sequence[str] = ("inbound",), **parameters: str) -> str:
-    """Return a service's start message, with what the one who set up the call wants."""
+    """Return a service's start message, with custom parameters."""
     message = SERVICES[service].start(tracks)
     start = message["start"]
     assert isinstance(start, dict)
@@ -112,15 +112,15 @@ def media_of(service: str, frame: CallFrame) -> str:
 
 
 def url_of(served: Served) -> str:
-    """Return where services call."""
+    """Return the URL for services."""
     return served.url.replace("http", "ws", 1) + "/v1/twilio"
 
 
 async def watched_call(served: Served, *messages: str) -> list[Message]:
-    """Make a call, and return what is said in it to who watches it from its beginning to its end.
+    """Make a call, and return the messages that a viewer receives from its beginning to its end.
 
     Args:
-        served: a gateway that nobody else uses.
+        served: a gateway without other sessions.
         messages: of the service, the start first; at the end it closes the connection.
     """
     async with connect(url_of(served)) as websocket:

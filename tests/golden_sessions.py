@@ -49,53 +49,53 @@ def write(path: Path, lines: Sequence[Line]) -> None:
 
 
 def of_server(lines: Sequence[Line]) -> list[Message]:
-    """Return what the gateway says in these lines."""
+    """Return the gateway's messages in these lines."""
     return [message for line in lines if isinstance(message := line.get("server"), dict)]
 
 
 def of_client(lines: Sequence[Line]) -> list[Message]:
-    """Return the JSON that the client says in these lines."""
+    """Return the client's JSON messages in these lines."""
     return [message for line in lines if isinstance(message := line.get("client"), dict)]
 
 
 async def replay(lines: Sequence[Line], piece_s: float = PIECE_S) -> list[Line]:
-    """Return the same session as it goes now.
+    """Return the lines of the same session with the present gateway.
 
     Args:
-        lines: of a session; what its gateway said counts for nothing.
-        piece_s: sound in one message.
+        lines: of a session; the gateway's lines are ignored.
+        piece_s: audio in one message.
     """
     first, *steps = [line for line in lines if "server" not in line and "close" not in line]
-    wishes = first.get("settings", {})
-    assert isinstance(wishes, dict)
+    settings = first.get("settings", {})
+    assert isinstance(settings, dict)
     engine = ENGINES[str(first.get("engine", "counting"))]()
     replayed: list[Line] = [first]
-    heard: list[Message] = []
+    received: list[Message] = []
     async with (
-        open_context(engine, replace(SETTINGS, **wishes)) as context,
+        open_context(engine, replace(SETTINGS, **settings)) as context,
         call(context) as peer,
         anyio.create_task_group() as tasks,
     ):
-        tasks.start_soon(_listen, peer, heard)
+        tasks.start_soon(_receive, peer, received)
         for step in steps:
             replayed.append(step)
             for message in _messages(step, piece_s):
                 if not peer.is_over.is_set():
                     await peer.say(message)
                     await settled()
-            replayed += ({"server": message} for message in heard)
-            heard.clear()
-        assert peer.is_over.is_set(), "a golden session goes on to its end"
+            replayed += ({"server": message} for message in received)
+            received.clear()
+        assert peer.is_over.is_set(), "a golden session ends by itself"
     return [*replayed, {"close": peer.transport.close_code}]
 
 
-async def _listen(peer: Peer, heard: list[Message]) -> None:
+async def _receive(peer: Peer, received: list[Message]) -> None:
     while True:
         try:
             message = await peer.receive()
         except anyio.EndOfStream:
             return
-        heard.append(message | {"session_id": "SESSION"} if "session_id" in message else message)
+        received.append(message | {"session_id": "SESSION"} if "session_id" in message else message)
 
 
 def _messages(step: Line, piece_s: float) -> Sequence[Message | str | bytes]:

@@ -25,7 +25,7 @@ RECORDING = _FOLDER / "meeting.flac"
 
 
 TALK = Path(__file__).parent.parent / "clients" / "demo" / "talk.flac"
-"""What the demo captions: people, for what generated voices are not good enough for."""
+"""The audio of the demo: people, where generated voices do not suffice."""
 
 TALK_BEGINNING_S = 8.0
 

@@ -1,4 +1,4 @@
-"""A gateway with real weights, asked in this process without a socket. Without the weights a test is skipped."""
+"""A gateway with real weights, in this process and without a socket. Tests are skipped without the weights."""
 
 import asyncio
 import io
@@ -28,7 +28,7 @@ __all__ = ["Listener", "at_level", "kept_listening", "listening", "share_of", "w
 
 
 def weights(name: str) -> Path:
-    """Return where real weights lie, or skip the test where they are not laid out."""
+    """Return the folder of real weights, or skip the test if they are missing."""
     directory = model_directory(name)
     if directory is None:
         pytest.skip(f"no weights {name}: `make models` lays them out")
@@ -37,13 +37,13 @@ def weights(name: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A gateway at work, and OpenAI's client of it."""
+    """A gateway, and an OpenAI client of it."""
 
     gateway: Gateway
     client: AsyncOpenAI
 
     async def transcription(self, audio: Float32, prompt: str = "") -> TranscriptionVerbose:
-        """Return what the gateway writes of English audio, float32[samples] or float32[samples, channels]."""
+        """Return the transcription of English audio, float32[samples] or float32[samples, channels]."""
         return await self.client.audio.transcriptions.create(
             file=("speech.wav", wav_of(audio)),
             model="whisper-1",
@@ -54,14 +54,14 @@ class Listener:
         )
 
     async def text(self, audio: Float32, prompt: str = "") -> str:
-        """Return the text alone."""
+        """Return the text of the transcription."""
         return (await self.transcription(audio, prompt)).text
 
 
 @asynccontextmanager
 async def listening(name: str, overrides: Mapping[str, Mapping[str, object]] | None = None) -> AsyncIterator[Listener]:
-    """Run a gateway with these weights while the block lasts, all else as set by default."""
-    # a module keeps one while others of its tests run one of their own, and a journal has one gateway
+    """Run a gateway with these weights and otherwise default settings while the block lasts."""
+    # the gateway of a module and that of a test may run at the same time, and a journal has one gateway
     settings = gateway_settings(weights(name), {"journal": {"enabled": False}, **(overrides or {})})
     async with open_gateway(settings, create_engine(settings.engine)) as gateway:
         transport = httpx2.ASGITransport(create_app(gateway))
@@ -74,7 +74,7 @@ async def listening(name: str, overrides: Mapping[str, Mapping[str, object]] | N
 
 @asynccontextmanager
 async def kept_listening(name: str) -> AsyncIterator[Listener]:
-    """Do the same for a fixture of a module, which pytest enters in one task and leaves in another."""
+    """Do the same for a module's fixture, which pytest enters in one task and leaves in another."""
     weights(name)
     ready: asyncio.Future[Listener] = asyncio.get_running_loop().create_future()
     is_over = asyncio.Event()
@@ -115,8 +115,8 @@ def at_level(audio: Float32, level_dbfs: float) -> Float32:
     return audio * np.float32(10 ** ((level_dbfs - present_dbfs) / 20))
 
 
-def share_of(said: str, written: str) -> float:
-    """Return which share of the words that were said is written, 0..1."""
-    words, others = spelled_words(said), spelled_words(written)
+def share_of(spoken: str, written: str) -> float:
+    """Return the share of the spoken words that are in the transcript, 0..1."""
+    words, others = spelled_words(spoken), spelled_words(written)
     pairs = aligned(words, others)
     return sum(i is not None and j is not None and words[i] == others[j] for i, j in pairs) / len(words)

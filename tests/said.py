@@ -1,4 +1,4 @@
-"""Short names for what sessions say, in tests of what is kept of it."""
+"""Events of sessions, for tests of the journal and of delivery."""
 
 from gateway.wire import CueEvent, Final, Latency, Ready
 from gateway.wire.cue import Cue, CueState

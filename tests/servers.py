@@ -27,7 +27,7 @@ EMBEDDED: Mapping[str, Mapping[str, object]] = {
     "engine": {"name": "whisper", "model": EMBEDDED_MODEL},
     "scheduler": {"decode_timeout_s": 150.0},
 }
-"""Settings of a gateway on the embedded engine: a machine that is busy with other tests may be slow."""
+"""Settings of a gateway on the embedded engine: machines busy with other tests may be slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Served:
     certificate: Certificate | None = None
 
     def buffered_bytes(self) -> list[int]:
-        """Return how much each connection leaves unread."""
+        """Return the unsent bytes of each connection."""
         assert self.server is not None
         return [each.transport.get_write_buffer_size() for each in self.server.server_state.connections]
 

@@ -1,6 +1,6 @@
-"""Whole sessions in memory: real ones over `memory_pair`, a scripted engine and a detector that hears loudness.
+"""Whole sessions in memory, over `memory_pair`, with a scripted engine and a detector of loudness.
 
-The clock stands still, so that latencies are the same at every run; `settled` lets everybody do what can be done now.
+The clock stands still, so latencies are the same at every run; `settled` lets all tasks run until they wait.
 """
 
 import json
@@ -53,10 +53,10 @@ __all__ = [
 ]
 
 Message = dict[str, object]
-"""What the gateway says, as JSON."""
+"""A message of the gateway, from JSON."""
 
 SEGMENTER = SegmenterSettings(pause_ms=200, silence_ms=500, pad_before_ms=300)
-"""Short silences make short tests; what is tested with them does not depend on how long they are."""
+"""Short silences make short tests; the tested behaviour does not depend on their length."""
 
 SETTINGS = SessionSettings(detector="loudness")
 
@@ -65,11 +65,11 @@ NOBODY = SessionInfo("native", None, 0.0)
 _LOUD = 0.05
 
 _TURNS = 32
-"""Turns of the event loop within which a message has gone all its way; then `wait_all_tasks_blocked` need not sleep."""
+"""Turns of the event loop that a message needs for its whole path, so `wait_all_tasks_blocked` need not sleep."""
 
 
 class LoudnessDetector:
-    """Takes for speech what is loud, window by window."""
+    """Detects loud windows as speech."""
 
     window_samples = 512
 
@@ -80,7 +80,7 @@ class LoudnessDetector:
 
 
 class ShortEngine(ScriptedEngine):
-    """Answers one request less than it was asked."""
+    """Omits the answer to the last request of a batch."""
 
     async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
         """Return all answers but the last."""
@@ -104,13 +104,13 @@ def stuck_on_finals() -> ScriptedEngine:
     return Stuck()
 
 
-def pcm(sound: Float32) -> bytes:
-    """Return sound as the native dialect's default format: 16 bits, little-endian."""
-    return np.round(sound * 32767).astype("<i2").tobytes()
+def pcm(samples: Float32) -> bytes:
+    """Return samples in the native dialect's default format: 16 bits, little-endian."""
+    return np.round(samples * 32767).astype("<i2").tobytes()
 
 
 def speech(duration_s: float) -> bytes:
-    """Return what the loudness detector takes for speech, in the default format."""
+    """Return a tone that the loudness detector takes for speech, in the default format."""
     return pcm(tone(duration_s))
 
 
@@ -127,7 +127,7 @@ async def open_context(
     clock: Callable[[], float] = lambda: 0.0,
     journal: Journal | None = None,
 ) -> AsyncIterator[SessionContext]:
-    """Run an engine's scheduler while the block lasts, and yield what sessions share.
+    """Run an engine's scheduler while the block lasts, and yield the context of sessions.
 
     Args:
         engine: default: counts aloud, at no cost.
@@ -164,7 +164,7 @@ class Peer:
     is_over: anyio.Event = field(default_factory=anyio.Event)
 
     async def say(self, *messages: Mapping[str, object] | str | bytes) -> None:
-        """Send messages; a mapping as JSON, bytes as sound."""
+        """Send messages; a mapping as JSON, bytes as audio."""
         for message in messages:
             await self.stream.send(message if isinstance(message, str | bytes) else json.dumps(message))
 
@@ -182,7 +182,7 @@ class Peer:
         return messages
 
     async def hear_all(self) -> list[Message]:
-        """Return the gateway's messages up to its goodbye."""
+        """Return the gateway's messages up to the close."""
         messages: list[Message] = []
         with anyio.move_on_after(10) as scope:
             while True:
@@ -190,12 +190,12 @@ class Peer:
                     messages.append(await self.receive())
                 except anyio.EndOfStream:
                     break
-        assert not scope.cancelled_caught, f"no goodbye after {messages}"
+        assert not scope.cancelled_caught, f"no close after {messages}"
         await self.is_over.wait()
         return messages
 
     async def hang_up(self) -> None:
-        """Cut the connection, and wait until the session has noticed."""
+        """Cut the connection, and wait until the gateway has noticed."""
         await self.stream.aclose()
         await self.is_over.wait()
 
@@ -212,8 +212,8 @@ async def call(
     Args:
         context: of the session.
         codec: of another dialect than the native one.
-        charge: who pays.
-        subject: what is known of it.
+        charge: charges the client.
+        subject: metadata of the session.
     """
     transport, stream = memory_pair()
     peer = Peer(Connection(transport, codec or NativeCodec(), context, charge, subject), transport, stream)
@@ -231,7 +231,7 @@ async def call(
 
 
 async def settled() -> None:
-    """Return when every other task waits for something."""
+    """Wait until every other task waits."""
     for _ in range(_TURNS):
         await checkpoint()
     await anyio.wait_all_tasks_blocked()

@@ -1,4 +1,4 @@
-"""Sounds made of numbers, float32 mono 16 kHz: the same at every call."""
+"""Generated audio, float32 mono 16 kHz, the same at every call."""
 
 import numpy as np
 
@@ -15,12 +15,12 @@ def silence(duration_s: float) -> Float32:
 
 
 def tone(duration_s: float, frequency_hz: float = 440.0, amplitude: float = 0.5) -> Float32:
-    """Return a sine."""
+    """Return a sine wave."""
     return (amplitude * np.sin(2 * np.pi * frequency_hz * _time_s(duration_s))).astype(np.float32)
 
 
 def noise(duration_s: float, amplitude: float = 0.1, seed: int = 0) -> Float32:
-    """Return white noise, even in ±amplitude."""
+    """Return white noise, uniform in ±amplitude."""
     return np.random.default_rng(seed).uniform(-amplitude, amplitude, s_to_samples(duration_s)).astype(np.float32)
 
 
@@ -34,8 +34,8 @@ def speechlike(duration_s: float, amplitude: float = 0.5) -> Float32:
     weights = formants[0] + 0.4 * formants[1] + 0.02
     voice = weights @ np.sin(np.outer(harmonics, phase))
     syllables = np.sin(np.pi * SYLLABLES_PER_S * time_s) ** 2
-    sound = voice / np.sum(weights) * syllables + noise(duration_s, 0.005)
-    return np.asarray(amplitude * sound, np.float32)
+    audio = voice / np.sum(weights) * syllables + noise(duration_s, 0.005)
+    return np.asarray(amplitude * audio, np.float32)
 
 
 def _time_s(duration_s: float) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":

@@ -1,4 +1,4 @@
-"""Sessions over real sockets, and those who watch them, by server-sent events and over WebSockets."""
+"""Sessions over real sockets, and their viewers, by server-sent events and WebSockets."""
 
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -43,11 +43,11 @@ MASTER = "master"
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What one viewer is told.
+    """The server-sent events that one viewer receives.
 
     Attributes:
         response: its status and headers.
-        lines: of the body, as they come.
+        lines: of the body, as they arrive.
     """
 
     response: httpx2.Response
@@ -83,7 +83,7 @@ class Watch:
 
 
 def bearer(secret: str) -> dict[str, str]:
-    """Return the header that brings a key, or a view token."""
+    """Return the header with a key or a view token."""
     return {"Authorization": f"Bearer {secret}"}
 
 
@@ -108,40 +108,40 @@ def keys(path: Path, *names: str) -> Iterator[Mapping[str, str]]:
 
 @asynccontextmanager
 async def session(
-    served: Served, key: str | None = None, **wishes: object
+    served: Served, key: str | None = None, **options: object
 ) -> AsyncIterator[tuple[ClientConnection, str]]:
     """Open a session of the native dialect while the block lasts, and yield its id too."""
     headers = bearer(key) if key else {}
     async with connect(served.stream_url, additional_headers=headers) as websocket:
-        await websocket.send(json.dumps(START | wishes))
+        await websocket.send(json.dumps(START | options))
         ready = json.loads(await websocket.recv())
         yield websocket, ready["session_id"]
 
 
 async def speak(websocket: ClientConnection) -> list[Message]:
-    """Say one utterance, and return what the gateway says up to its final."""
-    for sound in SPEECH:
-        await websocket.send(sound)
-    said: list[Message] = []
-    while not said or said[-1]["type"] != "final":
-        said.append(json.loads(await websocket.recv()))
-    return said
+    """Send one utterance, and return the gateway's messages up to its final."""
+    for audio in SPEECH:
+        await websocket.send(audio)
+    messages: list[Message] = []
+    while not messages or messages[-1]["type"] != "final":
+        messages.append(json.loads(await websocket.recv()))
+    return messages
 
 
 async def stopped_session(served: Served, key: str | None = None) -> tuple[str, list[Message]]:
-    """Say one utterance in a session, end it, and return its id and what its client was told."""
+    """Send one utterance in a session, end it, and return its id and the messages to its client."""
     async with session(served, key) as (websocket, session_id):
-        said = await speak(websocket)
+        messages = await speak(websocket)
         await websocket.send(json.dumps({"type": "stop"}))
-        said += [json.loads(message) async for message in websocket]
-    return session_id, said
+        messages += [json.loads(message) async for message in websocket]
+    return session_id, messages
 
 
 @asynccontextmanager
 async def listen(
     served: Served, session_id: str, headers: Mapping[str, str] | None = None, **params: object
 ) -> AsyncIterator[ClientConnection]:
-    """Watch a session over a WebSocket while the block lasts."""
+    """View a session over a WebSocket while the block lasts."""
     query = f"?{urlencode(params)}" if params else ""
     url = f"{served.url.replace('http', 'ws', 1)}/v1/sessions/{session_id}/events{query}"
     async with connect(url, additional_headers=headers) as websocket:
@@ -149,7 +149,7 @@ async def listen(
 
 
 async def said_on(websocket: ClientConnection) -> tuple[list[Message], int]:
-    """Return the messages that come up to the close, and its code."""
+    """Return the messages up to the close, and the close code."""
     messages: list[Message] = []
     with suppress(ConnectionClosed):
         while True:
@@ -166,7 +166,7 @@ async def watch(
     headers: Mapping[str, str] | None = None,
     token: str | None = None,
 ) -> AsyncIterator[Watch]:
-    """Watch a session while the block lasts."""
+    """View a session by server-sent events while the block lasts."""
     given = {"after": after, "token": token}
     params = {name: str(value) for name, value in given.items() if value is not None}
     async with (
@@ -177,7 +177,7 @@ async def watch(
 
 
 async def open_ids(served: Served, headers: Mapping[str, str] | None = None, *, with_past: bool = False) -> list[str]:
-    """Return the ids of the sessions that can be watched, or also of those that can be read."""
+    """Return the ids of the open sessions, or also of those in the journal."""
     params = {"all": "true"} if with_past else {}
     async with httpx2.AsyncClient(base_url=served.url) as client:
         reply = await client.get("/v1/sessions", headers=headers, params=params)

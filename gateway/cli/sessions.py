@@ -112,7 +112,7 @@ def delete(
         for entry in entries:
             journal.store.delete(entry.session_id)
             delete_recordings(journal.recordings, entry.session_id)
-        journal.store.tidy()
+        journal.store.erase_deleted()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Durable events of sessions, by sequence number."""
+"""The journal: a durable record of the events of all sessions."""

@@ -1,4 +1,4 @@
-"""What is to be written to the journal, kept in memory until it is. No I/O, no clock: time is an argument."""
+"""Keeps what is to be written to the journal in memory until it is written. No I/O, no clock: time is an argument."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Set
@@ -15,20 +15,20 @@ from gateway.wire.server_events import channel_of, seq_of
 __all__ = ["MAX_SESSIONS", "Backlog", "PreparedBatch"]
 
 _BATCH_EVENTS = 200
-"""Written at once, in some milliseconds, so that no final waits much longer for others."""
+"""Events of a batch, written in some milliseconds, so that no final waits much longer for others."""
 
 MAX_SESSIONS = 10_000
-"""Sessions kept while the file cannot be written, ended ones included: the bound on events does not bound them."""
+"""Sessions kept while the file cannot be written, ended ones included; the limit on events does not limit them."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedBatch:
-    """A batch and what it was made of.
+    """A batch that is being written.
 
     Attributes:
-        batch: for the file.
-        sessions: ids of the sessions concerned.
-        events: that it writes.
+        batch: its contents.
+        sessions: ids of its sessions.
+        events: its events, by session and number.
     """
 
     batch: Batch
@@ -37,28 +37,28 @@ class PreparedBatch:
 
 
 class Backlog:
-    """Sessions, events and deletions that wait to be written, within bounds; the oldest are dropped beyond them."""
+    """Sessions, events and deletions to be written, within limits; beyond these the oldest are dropped."""
 
     def __init__(self) -> None:
         self.counts = JournalCounts()
         self._sessions: dict[str, JournaledSession] = {}
-        """Until the end of each is written."""
+        """Each is kept until its end is written."""
         self._unwritten = UnwrittenEvents()
         self._superseded: set[EventKey] = set()
-        """Events that may be in the file, and must be deleted from it."""
+        """Superseded events that may be in the file, to be deleted from it."""
         self.changed: set[str] = set()
-        """Sessions with something to be written."""
+        """Sessions with changes to be written."""
         self.urgent: set[str] = set()
-        """Of these, those with an event that is held."""
+        """Sessions of these with a held event."""
         self._is_committing = False
 
     def __len__(self) -> int:
-        """Return how many events are not written."""
+        """Return the number of unwritten events."""
         return len(self._unwritten)
 
     @property
     def batches(self) -> int:
-        """How many batches the events make, at least one."""
+        """Number of batches that the events make, at least one."""
         return len(self._unwritten) // _BATCH_EVENTS + 1
 
     def open(self, session_id: str, session: JournaledSession) -> None:
@@ -75,12 +75,12 @@ class Backlog:
         return tuple(self._sessions)
 
     def add(self, session_id: str, session: JournaledSession, pending: PendingEvent, now_s: float) -> None:
-        """Add the next event of a session; one without a number is not written.
+        """Add the next event of a session; an event without a number is not written.
 
         Args:
-            session_id: whose.
-            session: found by that id.
-            pending: the event, already held where it must be durable first.
+            session_id: of the session.
+            session: the session of that id.
+            pending: the event, already held if it must be durable first.
             now_s: in seconds since 1970.
         """
         event, seq = pending.event, seq_of(pending.event)
@@ -94,19 +94,19 @@ class Backlog:
         if isinstance(event, Ready):
             session.language = event.language
         self._mark(session_id, is_urgent=pending.is_held)
-        while self._unwritten.are_too_many:
+        while self._unwritten.exceed_limits:
             self._drop(next(iter(self._unwritten)))
 
     def end(self, session_id: str, outcome: str, ended_s: float) -> None:
-        """Let a session end with the last of its events."""
+        """Note the end of a session, to be written with its last event."""
         session = self._sessions.get(session_id)
         if session is not None:
             session.outcome, session.ended_s = outcome, ended_s
             self._mark(session_id)
             if len(self._sessions) > MAX_SESSIONS:
-                self.forget(next(known for known, other in self._sessions.items() if other.ended_s is not None))
+                self.discard(next(known for known, other in self._sessions.items() if other.ended_s is not None))
 
-    def forget(self, session_id: str) -> None:
+    def discard(self, session_id: str) -> None:
         """Drop a session and all of its events."""
         for key in [key for key in self._unwritten if key[0] == session_id]:
             self._drop(key)
@@ -115,12 +115,12 @@ class Backlog:
         self.urgent.discard(session_id)
 
     def merged(self, session_id: str, after: int, written: list[tuple[int, str]]) -> list[tuple[int, str]]:
-        """Return a session's rows in the file, completed by those in memory; pending events are left out.
+        """Return a session's rows: those in the file and those in memory, without pending events.
 
         Args:
-            session_id: whose.
-            after: number that all are above.
-            written: rows as the file has had them since the last batch.
+            session_id: of the session.
+            after: only events with numbers above it.
+            written: rows in the file as of the last batch.
         """
         session = self._sessions.get(session_id)
         if session is None:
@@ -134,9 +134,9 @@ class Backlog:
     # --- batches ---------------------------------------------------------------------------------------------------
 
     def begin_batch(self, sessions: Set[str]) -> PreparedBatch | None:
-        """Return a batch of these sessions' oldest events, which are not marked any more; None: there is nothing.
+        """Return a batch of these sessions' oldest events, and clear their marks; None: no session.
 
-        It must be followed by `commit` or `roll_back`.
+        Call `commit` or `roll_back` next.
         """
         marked = frozenset(sessions)
         self.changed -= marked
@@ -151,7 +151,7 @@ class Backlog:
         return PreparedBatch(_batch(known, events, superseded), marked, events)
 
     def commit(self, prepared: PreparedBatch) -> None:
-        """Note that a batch is written, and publish what was held for it."""
+        """Remove a written batch from the backlog, and release its held events."""
         self._is_committing = False
         self._superseded -= set(prepared.batch.superseded)
         self.counts.written += len(prepared.events)
@@ -159,7 +159,7 @@ class Backlog:
             each.session.written += self._unwritten.take(key) is not None
         for change in prepared.batch.changes:
             session = self._sessions.get(change.session_id)
-            if session is None:  # deleted meanwhile
+            if session is None:  # deleted in the meantime
                 continue
             session.is_opened = True
             if session.unwritten:
@@ -171,19 +171,19 @@ class Backlog:
                 each.session.log.release(each.pending)
 
     def roll_back(self, prepared: PreparedBatch | None = None) -> None:
-        """Note that a batch is not written, or that an attempt to reach the file has failed."""
+        """Count a failure to write a batch, which stays in the backlog, or to reach the file."""
         self._is_committing = False
         self.counts.failures += 1
         if prepared is not None:
             self.changed |= prepared.sessions
 
     def restart(self) -> None:
-        """Write all sessions to a new file from here on; the events in the old one are lost."""
+        """Mark all sessions to be written to a new file; events in the old file are lost."""
         self.counts.lost += sum(session.restart() for session in self._sessions.values())
         self.changed |= self._sessions.keys()
 
     def warn(self, code: str, message: str) -> None:
-        """Warn each live session, once."""
+        """Append a warning to each open session, once."""
         for session in tuple(self._sessions.values()):
             if not session.is_warned and session.ended_s is None:
                 session.is_warned = True
@@ -222,7 +222,7 @@ def _batch(
 
 
 def _change(session_id: str, session: JournaledSession, events: int, finals: int) -> Change:
-    """Return what a batch changes in a session; its end is written with its last event."""
+    """Return a batch's change to a session; the end is written with the last event."""
     is_last = events == session.unwritten
     return Change(
         session_id=session_id,

@@ -7,10 +7,10 @@ __all__ = ["EventCompactor"]
 
 
 class EventCompactor:
-    """The events of one session that something newer may take the place of.
+    """Tracks the events of one session that newer ones supersede.
 
-    A partial cue gives way to a newer revision of the cue, and to the final of its utterance; an `Ack` to a newer one,
-    and so does `CadenceChanged`, each within its channel. Nothing else ever gives way.
+    A partial cue is superseded by a newer revision of the cue and by the final of its utterance; an `Ack` by a newer
+    `Ack`, and `CadenceChanged` likewise, each within its channel. Other events are never superseded.
     """
 
     def __init__(self) -> None:
@@ -19,25 +19,25 @@ class EventCompactor:
         self._newest: dict[tuple[int | None, type[SessionEvent]], int] = {}
 
     def add(self, event: ServerEvent) -> tuple[int, ...]:
-        """Take in the next event, and return the numbers of those that it takes the place of.
+        """Add the next event, and return the numbers of the events that it supersedes.
 
         Args:
-            event: its number is above those of all before.
+            event: its number is above those of all earlier events.
         """
-        channel, told = channel_of(event)
-        match told:
+        channel, inner = channel_of(event)
+        match inner:
             case CueEvent(seq, cue):
-                name = channel, cue.utterance_id, cue.cue_id
-                older = self._partials.pop(name, None)
+                key = channel, cue.utterance_id, cue.cue_id
+                older = self._partials.pop(key, None)
                 if cue.state is CueState.PARTIAL:
-                    self._partials[name] = seq
+                    self._partials[key] = seq
                 return () if older is None else (older,)
             case Final(_, utterance_id):
-                names = [name for name in self._partials if name[:2] == (channel, utterance_id)]
-                return tuple(self._partials.pop(name) for name in names)
+                keys = [key for key in self._partials if key[:2] == (channel, utterance_id)]
+                return tuple(self._partials.pop(key) for key in keys)
             case Ack(seq) | CadenceChanged(seq):
-                older = self._newest.get((channel, type(told)))
-                self._newest[channel, type(told)] = seq
+                older = self._newest.get((channel, type(inner)))
+                self._newest[channel, type(inner)] = seq
                 return () if older is None else (older,)
             case _:
                 return ()

@@ -1,14 +1,10 @@
-"""What is kept of what a session says: what newer events take the place of, and how one is written down. PURE."""
+"""The JSON of events in the journal and for viewers. PURE."""
 
 from dataclasses import replace
 
 import msgspec
 
-from gateway.wire import (
-    OfChannel,
-    Ready,
-    ServerEvent,
-)
+from gateway.wire import OfChannel, Ready, ServerEvent
 from gateway.wire.native.codec import NativeClientCodec, NativeCodec
 from gateway.wire.server_events import channel_of, seq_of
 
@@ -18,7 +14,7 @@ _codec, _client_codec = NativeCodec(), NativeClientCodec()
 
 
 class _Address(msgspec.Struct):
-    """Whom a message is of."""
+    """The channel of a message."""
 
     channel: int | None = None
 
@@ -27,26 +23,26 @@ _address_decoder = msgspec.json.Decoder(_Address)
 
 
 def event_json(event: ServerEvent) -> str:
-    """Return an event as others are told it: its message in the native dialect, with its `channel` where it has one.
+    """Return the native message of an event without secrets, with `channel` if the session has several.
 
     Raises:
-        ValueError: it is one that has no number.
+        ValueError: the event has no number.
     """
-    channel, told = channel_of(event)
-    if isinstance(told, Ready):  # its token is for whoever opened the session
-        told = replace(told, resume_token=None, next_sample=0)
+    channel, inner = channel_of(event)
+    if isinstance(inner, Ready):  # only the client may know the token
+        inner = replace(inner, resume_token=None, next_sample=0)
     if seq_of(event) is None:
-        raise ValueError(f"{type(told).__name__} is between the session and its peer")
-    (message,) = _codec.send(told)
-    assert isinstance(message, str), "only sound is binary"
+        raise ValueError(f"{type(inner).__name__} is for the session's client only")
+    (message,) = _codec.send(inner)
+    assert isinstance(message, str), "only audio is binary"
     return message if channel is None else f'{{"channel":{channel},{message[1:]}'
 
 
 def event_of(message: str) -> ServerEvent | None:
-    """Return the event that `event_json` wrote; None: it is of a type that only a newer livecue knows.
+    """Return the event of a message that `event_json` returned; None: its type is unknown to this version of livecue.
 
     Raises:
-        ProtocolError: it is no such message.
+        ProtocolError: the message is malformed.
     """
     events = _client_codec.receive(message)
     if not events:

@@ -1,4 +1,4 @@
-"""Publishes events that have waited too long to become durable: a slow disk must not delay captions."""
+"""Limits how long events are held until they are durable: a slow disk must not delay captions."""
 
 from collections import deque
 
@@ -10,19 +10,19 @@ from gateway.journal.session_log import SessionLog
 __all__ = ["HoldTimeout"]
 
 _MAX_HOLD_S = 0.1
-"""Barely visible in captions, and much longer than a write takes."""
+"""Barely noticeable in captions, and much longer than a write takes."""
 
 
 class HoldTimeout:
-    """Events that are held until they are durable; each is released after `_MAX_HOLD_S` at the latest."""
+    """Releases each held event after `_MAX_HOLD_S` at the latest."""
 
     def __init__(self) -> None:
         self._held: deque[tuple[float, SessionLog, PendingEvent]] = deque()
-        """With the time at which each is due: as many events as come in `_MAX_HOLD_S`."""
+        """Due time, log and event, oldest first; as many as are added within `_MAX_HOLD_S`."""
         self._has_held = anyio.Event()
 
     def add(self, log: SessionLog, pending: PendingEvent) -> None:
-        """Start the timeout of an event of that log."""
+        """Start the timeout of an event of a log."""
         self._held.append((anyio.current_time() + _MAX_HOLD_S, log, pending))
         self._has_held.set()
 

@@ -1,4 +1,4 @@
-"""A durable record of the events of sessions, which outlives their connections and the gateway itself."""
+"""The journal: a durable record of the events of all sessions, which outlives the gateway."""
 
 import logging
 import time
@@ -26,16 +26,16 @@ __all__ = ["Entry", "Journal", "Opening", "Row", "SavedSession", "open_journal"]
 logger = logging.getLogger("livecue.journal")
 
 Row = tuple[int, str]
-"""Number of an event, and its message in the native dialect."""
+"""Number of an event, and its native message."""
 
 
 @dataclass(frozen=True, slots=True)
 class SavedSession:
-    """What the journal has of a session that may be resumed.
+    """The journal's record of a resumable session.
 
     Attributes:
-        entry: its row.
-        start: its start message, in the native dialect.
+        entry: as the journal lists it.
+        start: its native start message.
         token_digest: SHA-256 of its resume token.
         rows: numbers and messages of its published events, oldest first.
     """
@@ -47,24 +47,24 @@ class SavedSession:
 
     @property
     def opening(self) -> Opening:
-        """What is known of it."""
+        """Its opening, as it was first written."""
         entry = self.entry
-        known = entry.session_id, entry.dialect, entry.owner, entry.opened_s, entry.about
-        return Opening(*known, start=self.start, token_digest=self.token_digest)
+        metadata = entry.session_id, entry.dialect, entry.owner, entry.opened_s, entry.about
+        return Opening(*metadata, start=self.start, token_digest=self.token_digest)
 
 
 class Journal:
     """Writes the events of sessions in batches, and reads them.
 
-    `Ready`, finals, final cues and `Finished` are published once they are written, which survives the process, or a
-    tenth of a second later. All else is published at once, but never before an earlier event of its session. While the
-    file cannot be written, captions continue: each session is warned once, and its events are kept in memory, within
-    bounds, until they can be written.
+    `Ready`, finals, final cues and `Finished` are published once they are written, or after a tenth of a second; what
+    is written survives the process. Other events are published at once, but never before an earlier event of their
+    session. While the file cannot be written, captions continue: each session is warned once, and its events are kept
+    in memory, within limits, until they can be written.
 
     Args:
         store: the file.
-        settings: whether events are kept, and for how long.
-        grace_s: a session that is not open here was interrupted when nothing has been written of it for so long.
+        settings: whether events are recorded, and how long they are kept.
+        grace_s: a session that is not open here counts as interrupted if nothing has been written of it for that long.
         clock: seconds since 1970.
     """
 
@@ -75,29 +75,29 @@ class Journal:
         self._settings = settings
         self._clock = clock
         self._recordings = recordings_folder(store.path)
-        self._kept: Counter[str] = Counter()
-        """Sessions that are being resumed."""
+        self._pinned: Counter[str] = Counter()
+        """Sessions that are being resumed, which are not deleted."""
         self._writer = JournalWriter(store, clock)
         self.maintenance = Maintenance(store, self._writer, settings, grace_s, clock, self.delete)
-        """Keeps the file in order."""
+        """Applies the retention, and checks the file."""
 
     @property
     def is_enabled(self) -> bool:
-        """Whether events are written."""
+        """Whether events are recorded."""
         return self._settings.enabled
 
     @property
     def counts(self) -> JournalCounts:
-        """What has been written and lost so far."""
+        """Counts of events written and lost so far."""
         return self._writer.counts
 
     # --- writing -------------------------------------------------------------------------------------------------
 
     def open(self, opening: Opening, sink: EventSink, next_seq: Callable[[], int]) -> SessionLog:
-        """Begin to write a session, and return its log.
+        """Begin to record a session, and return its log.
 
         Args:
-            opening: what is known of it.
+            opening: its metadata.
             sink: receives its events, in order.
             next_seq: numbers warnings `journal_unavailable`.
         """
@@ -107,7 +107,7 @@ class Journal:
         return log
 
     def reopen(self, saved: SavedSession, sink: EventSink, next_seq: Callable[[], int]) -> SessionLog:
-        """Go on writing a session that `load` has returned, and return its log; it must not have been deleted since."""
+        """Continue to record a session that `load` returned and that is not deleted since; return its log."""
         log = SessionLog(saved.entry.session_id, sink, next_seq, self._writer)
         if self._settings.enabled:
             compactor, written = _compactor(saved.rows), len(saved.rows)
@@ -116,25 +116,25 @@ class Journal:
         return log
 
     def end(self, session_id: str, outcome: str, ended_s: float) -> None:
-        """Write that a session has ended, together with its last event.
+        """Record the end of a session, which is written with its last event.
 
         Args:
-            session_id: of a session that is open here, else nothing happens.
+            session_id: of a session that is open here; otherwise nothing happens.
             outcome: `finished`, or the code of the error that ended it.
-            ended_s: when, in seconds since 1970.
+            ended_s: when it ended, in seconds since 1970.
         """
         self._writer.end(session_id, outcome, ended_s)
 
     async def flush(self) -> None:
-        """Return when everything recorded so far is written, and what was held for that is published.
+        """Wait until all events recorded so far are written, and the held ones are published.
 
         Raises:
             StateUnavailable: the journal cannot be written.
         """
-        await self._writer.in_turn(lambda: None)
+        await self._writer.run_flushed(lambda: None)
 
     async def run(self) -> None:
-        """Write until cancelled, and then what is left."""
+        """Write until cancelled, and then the rest."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._writer.run)
             tasks.start_soon(self.maintenance.run)
@@ -142,12 +142,12 @@ class Journal:
     # --- reading -------------------------------------------------------------------------------------------------
 
     async def find(self, session_id: str) -> Entry | None:
-        """Return the session of that id.
+        """Return the session of that id; None: no such session.
 
         Raises:
             StateUnavailable: the journal cannot be read.
         """
-        return await self._writer.in_turn(lambda: self._store.find(session_id))
+        return await self._writer.run_flushed(lambda: self._store.find(session_id))
 
     async def entries(self) -> list[Entry]:
         """Return all sessions, the oldest first.
@@ -155,26 +155,26 @@ class Journal:
         Raises:
             StateUnavailable: the journal cannot be read.
         """
-        return await self._writer.in_turn(self._store.entries)
+        return await self._writer.run_flushed(self._store.entries)
 
     async def events(self, session_id: str, after: int = 0, limit: int | None = None) -> list[Row]:
-        """Return the numbers and messages of a session's events above a number, oldest first; no superseded one.
+        """Return the numbers and messages of a session's events, oldest first, without superseded ones.
 
         Args:
-            session_id: of what session.
-            after: 0: all events.
-            limit: most of them, the oldest.
+            session_id: of the session.
+            after: only events with numbers above it; 0: all events.
+            limit: return at most that many, the oldest; None: no limit.
 
         Raises:
             StateUnavailable: the journal cannot be read.
         """
-        written = await self._writer.in_turn(lambda: self._store.events(session_id, after, limit))
-        if len(written) == limit:  # what only is here comes after it
+        written = await self._writer.run_flushed(lambda: self._store.events(session_id, after, limit))
+        if len(written) == limit:  # events in memory only are later
             return written
         return self._writer.merged(session_id, after, written)[:limit]
 
     async def load(self, session_id: str) -> SavedSession | None:
-        """Return what it takes to resume a session; None: it cannot be resumed, or is not known.
+        """Return the record of a resumable session; None: unknown, or not resumable.
 
         Raises:
             StateUnavailable: the journal cannot be read.
@@ -183,51 +183,51 @@ class Journal:
         def read() -> tuple[Resumable | None, list[Row]]:
             return self._store.resumable(session_id), self._store.events(session_id)
 
-        found, written = await self._writer.in_turn(read)
+        found, written = await self._writer.run_flushed(read)
         if found is None:
             return None
-        entry, here = found.entry, self._writer.find(session_id)
-        if here is not None:
-            entry = replace(entry, ended_s=here.ended_s, outcome=here.outcome)
+        entry, own = found.entry, self._writer.find(session_id)
+        if own is not None:
+            entry = replace(entry, ended_s=own.ended_s, outcome=own.outcome)
         rows = self._writer.merged(session_id, 0, written)
         return SavedSession(entry, found.start, found.token_digest, tuple(rows))
 
     @contextmanager
     def pinned(self, session_id: str) -> Iterator[None]:
-        """Refuse to delete a session while the block lasts."""
-        self._kept[session_id] += 1
+        """Protect a session from deletion while the block lasts."""
+        self._pinned[session_id] += 1
         try:
             yield
         finally:
-            self._kept[session_id] -= 1
-            self._kept = +self._kept  # no zeros
+            self._pinned[session_id] -= 1
+            self._pinned = +self._pinned  # drop zeros
 
     async def delete(self, session_id: str) -> bool:
-        """Delete a session with its recordings, unless it is open here or kept; return whether there was one.
+        """Delete a session with its recordings, unless it is open here or pinned; return whether it was deleted.
 
         Raises:
             StateUnavailable: the journal cannot be written.
         """
-        here = self._writer.find(session_id)
-        if session_id in self._kept or (here is not None and here.ended_s is None):
+        own = self._writer.find(session_id)
+        if session_id in self._pinned or (own is not None and own.ended_s is None):
             return False
 
         def work() -> bool:
-            is_there = self._store.delete(session_id)
+            was_found = self._store.delete(session_id)
             delete_recordings(self._recordings, session_id)
-            return is_there
+            return was_found
 
-        is_there = await self._writer.in_turn(work)
-        self._writer.forget(session_id)
-        await self._store.run(self._store.tidy)
-        return is_there
+        was_found = await self._writer.run_flushed(work)
+        self._writer.discard(session_id)
+        await self._store.run(self._store.erase_deleted)
+        return was_found
 
     async def add_view_token(self, digest: bytes, token: ViewToken) -> None:
-        """Let a token show a session.
+        """Store a view token.
 
         Args:
-            digest: SHA-256 of the token, which itself is not kept.
-            token: what it stands for.
+            digest: SHA-256 of the token; the token itself is not stored.
+            token: what it gives access to.
 
         Raises:
             StateUnavailable: the journal cannot be written.
@@ -235,7 +235,7 @@ class Journal:
         await self._store.run(lambda: self._store.add_view_token(digest, token))
 
     async def view_token(self, digest: bytes) -> ViewToken | None:
-        """Return what a token stands for; None: it is not known, or has expired.
+        """Return the view token of that SHA-256; None: unknown or expired.
 
         Raises:
             StateUnavailable: the journal cannot be read.
@@ -243,7 +243,7 @@ class Journal:
         return await self._store.run(lambda: self._store.view_token(digest, self._clock()))
 
     async def delete_view_tokens(self, session_id: str) -> None:
-        """Let no token show a session any more.
+        """Delete all view tokens of a session.
 
         Raises:
             StateUnavailable: the journal cannot be written.
@@ -253,16 +253,16 @@ class Journal:
 
 @asynccontextmanager
 async def open_journal(settings: Settings) -> AsyncIterator[Journal]:
-    """Write the journal while the block lasts, and what is left at its end.
+    """Open and write the journal while the block lasts.
 
     Raises:
-        ConfigurationError: another gateway writes it.
+        ConfigurationError: another gateway uses it.
     """
-    kept, path = settings.journal, journal_path(settings.journal)
-    if kept.enabled:
-        logger.info("sessions are written down file=%s days=%s sound=%s", path, kept.retention_days, kept.record)
-    journal = Journal(JournalStore(path), kept, settings.session.grace_s)
-    with owned(path) if kept.enabled else nullcontext():
+    options, path = settings.journal, journal_path(settings.journal)
+    if options.enabled:
+        logger.info("journal opened file=%s retention_days=%s audio=%s", path, options.retention_days, options.record)
+    journal = Journal(JournalStore(path), options, settings.session.grace_s)
+    with owned(path) if options.enabled else nullcontext():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(journal.run)
             yield journal

@@ -1,4 +1,4 @@
-"""Keeps the journal's file in order: retention, interrupted sessions, a file that vanishes."""
+"""Maintains the journal's file: retention, interrupted sessions, and checks that the file still exists."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -15,25 +15,25 @@ __all__ = ["Maintenance"]
 
 logger = logging.getLogger("livecue.journal")
 
-_SWEEP_S = 3_600.0
+_SWEEP_INTERVAL_S = 3_600.0
 """Retention is counted in days."""
 
-_LOOK_S = 1.0
-"""Between two looks whether the file is still there: events written to a deleted file are lost."""
+_CHECK_INTERVAL_S = 1.0
+"""Events written to a deleted file are lost, so check often that it still exists."""
 
 _S_PER_DAY = 86_400.0
 
 
 class Maintenance:
-    """Deletes what has been kept long enough, and notices when the file is gone.
+    """Deletes sessions whose retention is over, and detects that the file was deleted.
 
     Args:
         store: the file.
         writer: of the file.
         settings: how long sessions are kept.
-        grace_s: a session that is not open here was interrupted when nothing has been written of it for so long.
+        grace_s: a session that is not open here counts as interrupted if nothing has been written of it for that long.
         clock: seconds since 1970.
-        delete: deletes a session.
+        delete: deletes the session of an id.
     """
 
     def __init__(
@@ -53,13 +53,13 @@ class Maintenance:
         self._delete = delete
 
     async def run(self) -> None:
-        """Look after the file until cancelled."""
+        """Maintain the file until cancelled."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._sweep_on)
-            tasks.start_soon(self._check_on)
+            tasks.start_soon(self._sweep_periodically)
+            tasks.start_soon(self._check_periodically)
 
     async def sweep(self) -> None:
-        """Delete what has been kept long enough, and end sessions that a crash has left open longer than the grace.
+        """Delete sessions whose retention is over, and mark those as interrupted that a crash left open.
 
         Raises:
             StateUnavailable: the journal cannot be written.
@@ -71,19 +71,19 @@ class Maintenance:
         for session_id in due:
             await self._delete(session_id)
 
-    async def _check_on(self) -> None:
+    async def _check_periodically(self) -> None:
         while True:
             try:
                 await self._store.run(self._store.check)
             except StateUnavailable as error:
                 self._writer.fail(error)
-            await anyio.sleep(_LOOK_S)
+            await anyio.sleep(_CHECK_INTERVAL_S)
 
-    async def _sweep_on(self) -> None:
-        # a session that a crash has left open may be resumed within the grace, so look again once that is over
-        for wait_s in chain((0.0, self._grace_s), repeat(_SWEEP_S)):
+    async def _sweep_periodically(self) -> None:
+        # sessions left open by a crash can be resumed within the grace time, so sweep again once it is over
+        for wait_s in chain((0.0, self._grace_s), repeat(_SWEEP_INTERVAL_S)):
             await anyio.sleep(wait_s)
             try:
                 await self.sweep()
             except StateUnavailable as error:
-                logger.warning("the journal cannot be swept, trying again later: %s", error)
+                logger.warning("journal sweep failed, retrying later: %s", error)

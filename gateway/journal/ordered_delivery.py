@@ -1,4 +1,4 @@
-"""Delivers the events of a session in order, some of them only once they are durable. PURE."""
+"""Delivers the events of a session in order, held ones once they are durable. PURE."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ __all__ = ["EventSink", "OrderedDelivery", "PendingEvent"]
 
 
 class EventSink(Protocol):
-    """Receives the events of one session, in order. No method waits or raises."""
+    """Receives the events of one session, in order. Its methods neither wait nor raise."""
 
     def publish(self, event: ServerEvent) -> None:
         """Receive the next event."""
         ...
 
     def close(self, error: LivecueError | None) -> None:
-        """Receive the end: no event follows. The error is why the session has ended; None: it has finished."""
+        """End: no event follows. The error is why the session ended; None: it has finished."""
         ...
 
 
@@ -28,7 +28,8 @@ class PendingEvent:
     """An event on its way to the sink.
 
     Attributes:
-        is_held: whether it is not durable yet, and must be.
+        event: the event.
+        is_held: whether it must become durable before it is delivered.
     """
 
     event: ServerEvent
@@ -36,7 +37,7 @@ class PendingEvent:
 
 
 class OrderedDelivery:
-    """The pending events of one session: those that are held, and those behind them.
+    """The pending events of one session: held ones, and those queued behind them.
 
     Args:
         sink: receives each event once, in order of `put`.
@@ -50,28 +51,28 @@ class OrderedDelivery:
 
     @property
     def next_seq(self) -> int | None:
-        """Number of the first pending event that has one; None: there is none."""
+        """Number of the first pending event that has one; None: no such event."""
         return next((seq for pending in self._pending if (seq := seq_of(pending.event)) is not None), None)
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing more is delivered than what is pending."""
+        """Whether `close` was called; pending events are still delivered."""
         return self._is_closed
 
     def put(self, pending: PendingEvent) -> None:
-        """Deliver the next event, unless it or an earlier one is held; after `close` it is discarded."""
+        """Deliver the next event, or queue it if it or an earlier one is held; discard it after `close`."""
         if self._is_closed:
             return
         self._pending.append(pending)
         self._deliver()
 
     def release(self, pending: PendingEvent) -> None:
-        """Hold an event no longer, and deliver all that it has held back. May be called again, or before `put`."""
+        """Release a held event, and deliver what it held back. May be called repeatedly, or before `put`."""
         pending.is_held = False
         self._deliver()
 
     def close(self, error: LivecueError | None = None) -> None:
-        """Close the sink once all pending events are delivered; only the first call counts."""
+        """Close the sink once all pending events are delivered; later calls are ignored."""
         if self._is_closed:
             return
         self._is_closed, self._error = True, error

@@ -1,4 +1,4 @@
-"""One journal has one gateway that writes it: a lock beside the file, which names whoever holds it."""
+"""A lock file beside the journal, which ensures that one gateway writes it, and names that gateway."""
 
 import logging
 import os
@@ -20,33 +20,33 @@ _MAX_OWNER_BYTES = 200
 
 @contextmanager
 def owned(path: Path) -> Iterator[None]:
-    """Own a journal while the block lasts. The system releases the lock of a process that is killed.
+    """Hold the lock of a journal while the block lasts. The system releases the lock of a killed process.
 
-    Where no lock can be made, nothing can be written either: that is logged, and captions go on.
+    If no lock file can be created, the journal cannot be written either; that is logged, and captions continue.
 
     Args:
-        path: of the journal, whether or not it is there.
+        path: of the journal, which need not exist.
 
     Raises:
-        ConfigurationError: another gateway owns it; the message says which.
+        ConfigurationError: another gateway holds the lock; the message names it.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(path.with_name(f"{path.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)  # not inherited, PEP 446
     except OSError as error:
-        logger.warning("the journal cannot be locked file=%s: %s", path, error.strerror or error)
+        logger.warning("journal cannot be locked file=%s: %s", path, error.strerror or error)
         yield
         return
     try:
-        _take(lock, path)
+        _acquire(lock, path)
         yield
     finally:
-        os.close(lock)  # and the lock with it; the file stays, for another may have it open already
+        os.close(lock)  # releases the lock; the file stays, since another process may have it open
 
 
-def _take(lock: int, path: Path) -> None:
+def _acquire(lock: int, path: Path) -> None:
     if sys.platform == "win32":
-        return  # its locks keep others from reading who holds them
+        return  # its locks are mandatory: no other process could read who holds one
     import fcntl
 
     try:
@@ -54,11 +54,10 @@ def _take(lock: int, path: Path) -> None:
     except BlockingIOError as error:
         owner = os.pread(lock, _MAX_OWNER_BYTES, 0).decode(errors="replace").strip() or "another gateway"
         raise ConfigurationError(
-            f"journal.database = {str(path)!r}: it belongs to {owner}, and a journal has one gateway: stop that one, "
-            "or give each a file of its own"
+            f"journal.database = {str(path)!r}: in use by {owner}: stop that gateway, or set another file"
         ) from error
-    except OSError as error:  # file systems of a network need not know locks
-        logger.warning("the journal cannot be locked file=%s: %s", path, error.strerror or error)
+    except OSError as error:  # network file systems may not support locks
+        logger.warning("journal cannot be locked file=%s: %s", path, error.strerror or error)
         return
     os.ftruncate(lock, 0)
     now = datetime.now(UTC).isoformat(timespec="seconds")

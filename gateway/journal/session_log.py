@@ -1,4 +1,4 @@
-"""The events of one session on their way out: recorded in the journal, then published in order."""
+"""The event log of one session: records events in the journal, then publishes them in order."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -14,7 +14,7 @@ class EventRecorder(Protocol):
     """Records the events of all sessions."""
 
     def record(self, session_id: str, pending: PendingEvent) -> None:
-        """Record the next event of a session, and hold it where it must be durable before it is published."""
+        """Record the next event of a session, and hold it if it must be durable before it is published."""
         ...
 
 
@@ -22,10 +22,10 @@ class SessionLog:
     """An append-only log of one session's events.
 
     Args:
-        session_id: whose.
-        sink: receives every event, in order: at once, or when it is durable.
-        next_seq: numbers the warnings that the log itself appends.
-        recorder: writes the journal; None: nothing is recorded.
+        session_id: of the session.
+        sink: receives every event, in order: at once, or once it is durable.
+        next_seq: numbers warnings of `append_warning`.
+        recorder: records events; None: nothing is recorded.
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class SessionLog:
 
     @property
     def next_pending_seq(self) -> int | None:
-        """Number of the first event that is not published yet; None: there is none."""
+        """Number of the first event that is not published yet; None: no such event."""
         return self._delivery.next_seq
 
     def append(self, event: ServerEvent) -> None:
-        """Record an event and publish it; after `close` it is discarded."""
+        """Record an event and publish it; discard it after `close`."""
         if self._delivery.is_closed:
             return
         pending = PendingEvent(event)
@@ -55,9 +55,9 @@ class SessionLog:
         self.append(Warning(self._next_seq(), code, message))
 
     def release(self, pending: PendingEvent) -> None:
-        """Publish an event that is durable now, or shall wait for that no longer."""
+        """Publish an event that has become durable, or whose timeout is over."""
         self._delivery.release(pending)
 
     def close(self, error: LivecueError | None = None) -> None:
-        """Append nothing more; the sink is closed once it has received everything."""
+        """Accept no more events; the sink is closed once it has received all of them."""
         self._delivery.close(error)

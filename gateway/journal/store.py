@@ -1,4 +1,4 @@
-"""What sessions have said, as it is written down: sessions, their events by number, and tokens to watch them by."""
+"""The journal's SQLite file: sessions, their events by number, and view tokens."""
 
 import json
 import sqlite3
@@ -55,11 +55,11 @@ JOURNAL_SCHEMA = Schema(
         ("ALTER TABLE view_tokens ADD COLUMN owner TEXT",),
     ),
 )
-"""A session is found by its number there, which no later one gets: what is written of a deleted one goes nowhere."""
+"""Events refer to `sessions.number`, which is never reused: writes for a deleted session have no effect."""
 
 _PRAGMAS = (
-    "PRAGMA synchronous = NORMAL",  # in WAL mode a commit outlives the process; a power failure may take the last ones
-    "PRAGMA secure_delete = ON",  # who deletes a session does not expect its words in the file
+    "PRAGMA synchronous = NORMAL",  # in WAL mode commits survive the process; a power failure may lose the last ones
+    "PRAGMA secure_delete = ON",  # the text of a deleted session must not stay in the file
 )
 
 _INSERT_SESSION = """
@@ -97,8 +97,8 @@ _INTERRUPT = """
     WHERE ended_s IS NULL AND touched_s < ? AND session_id NOT IN (SELECT value FROM json_each(?))
 """
 
-_ALL = -1
-"""To SQLite no limit."""
+_NO_LIMIT = -1
+"""SQLite: no limit."""
 
 _SELECT_EVENTS = """
     SELECT seq, message FROM events
@@ -108,16 +108,16 @@ _SELECT_EVENTS = """
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What is written down when a session opens.
+    """The metadata written when a session opens.
 
     Attributes:
         session_id: never used for a second session.
         dialect: of its connection.
-        owner: name of the key that opened it; None: it was opened without one.
-        opened_s: when, in seconds since 1970.
-        about: what else is known of it, such as the number of a call.
+        owner: name of the key that opened it; None: no key.
+        opened_s: when it was opened, in seconds since 1970.
+        about: more metadata, such as the number of a call.
         start: JSON of the native start message; None: it cannot be resumed.
-        token_digest: SHA-256 of the token that resumes it.
+        token_digest: SHA-256 of its resume token; None: it cannot be resumed.
     """
 
     session_id: str
@@ -134,12 +134,12 @@ class Entry:
     """One session as the journal lists it.
 
     Attributes:
-        language: that was asked for.
-        touched_s: when something was last written of it, in seconds since 1970.
+        language: requested; None: it was detected.
+        touched_s: when it was last written to, in seconds since 1970.
         ended_s: when it ended; None: it is open, or its gateway was killed not long ago.
-        outcome: `finished`, the code of the error that ended it, or `interrupted`.
-        is_complete: whether all that was said is there.
-        finals: how many of these were written.
+        outcome: `finished`, the code of the error that ended it, or `interrupted`; None: it is open.
+        is_complete: whether all of its events are in the journal.
+        finals: number of finals written.
     """
 
     session_id: str
@@ -157,11 +157,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class ViewToken:
-    """What a view token stands for.
+    """The access that a view token gives.
 
     Attributes:
-        session_id: that it shows.
-        owner: name of the key that made it; None: it was made without one.
+        session_id: of the session that it may view.
+        owner: name of the key that created it; None: no key.
         expires_s: in seconds since 1970.
     """
 
@@ -172,12 +172,12 @@ class ViewToken:
 
 @dataclass(frozen=True, slots=True)
 class Resumable:
-    """What it takes to take a session up again; the rest follows from its events.
+    """The data needed to resume a session, apart from its events.
 
     Attributes:
         entry: as the journal lists it.
         start: JSON of its native start message.
-        token_digest: SHA-256 of the token that resumes it.
+        token_digest: SHA-256 of its resume token.
     """
 
     entry: Entry
@@ -187,11 +187,12 @@ class Resumable:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What changes in one session at one time.
+    """A change to one session.
 
     Attributes:
-        touched_s: when, in seconds since 1970.
-        finals: how many are new.
+        touched_s: time of the change, in seconds since 1970.
+        language: requested; None: unchanged.
+        finals: number of new finals.
         ended_s, outcome: None while the session is open.
     """
 
@@ -206,13 +207,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What is written at once.
+    """The contents of one write transaction.
 
     Attributes:
-        openings: of sessions that are not written down yet.
-        events: to be written, by session and number.
-        superseded: events that go; those that are not there do no harm.
-        changes: of the sessions concerned.
+        openings: of new sessions.
+        events: to write, by session and number.
+        superseded: events to delete; unknown ones are ignored.
+        changes: to the sessions.
     """
 
     openings: Sequence[Opening] = ()
@@ -222,15 +223,15 @@ class Batch:
 
 
 def journal_path(settings: JournalSettings) -> Path:
-    """Return where the journal is, whether or not it is there yet."""
+    """Return the path of the journal, which need not exist yet."""
     return settings.database or data_path("journal.db")
 
 
 class JournalStore:
-    """The journal's file. Without it nothing is written down; the first write makes it. All methods block.
+    """Reads and writes the journal's file, which the first write creates. All methods but `run` block.
 
-    Each raises `StateUnavailable` where the file cannot be read or written.
-    Several processes may have it open; one gateway writes it.
+    Each raises `StateUnavailable` if the file cannot be read or written.
+    Several processes may have the file open; one gateway writes it.
 
     Args:
         path: of the file.
@@ -241,19 +242,19 @@ class JournalStore:
         self._database = StateDatabase(path, (JOURNAL_SCHEMA,), "journal.database", _PRAGMAS)
 
     async def run(self, work: Callable[[], _Result]) -> _Result:
-        """Do in a thread what reads or writes; one such work runs at a time."""
+        """Run blocking work of this store in a thread, one at a time, and return its result."""
         return await self._database.run(work)
 
     def check(self) -> None:
-        """See that the file, where there is one, can be read, and is still the one that was opened."""
+        """Check that the file, if it exists, can be read, and is still the one that was opened."""
         self._database.check()
 
     def close(self) -> None:
-        """Close the file; what comes next opens it again."""
+        """Close the file; the next call opens it again."""
         self._database.close()
 
     def write(self, batch: Batch) -> None:
-        """Write all of it or nothing. Of sessions that have been deleted nothing is written."""
+        """Write a batch in one transaction; events of deleted sessions are ignored."""
         openings = [
             (
                 o.session_id,
@@ -287,24 +288,24 @@ class JournalStore:
         return self._entries("ORDER BY opened_s, number")
 
     def find(self, session_id: str) -> Entry | None:
-        """Return the session of that id."""
+        """Return the session of that id; None: no such session."""
         return next(iter(self._entries("WHERE session_id = ?", session_id)), None)
 
     def events(self, session_id: str, after: int = 0, limit: int | None = None) -> list[tuple[int, str]]:
-        """Return the numbers and messages of a session's events above a number, oldest first, so many at most."""
-        most = _ALL if limit is None else limit
-        return self._select(lambda seq, message: (seq, message), _SELECT_EVENTS, session_id, after, most)
+        """Return the numbers and messages of a session's events above `after`, oldest first, at most `limit`."""
+        max_rows = _NO_LIMIT if limit is None else limit
+        return self._select(lambda seq, message: (seq, message), _SELECT_EVENTS, session_id, after, max_rows)
 
     def resumable(self, session_id: str) -> Resumable | None:
-        """Return what it takes to take a session up again; None: it cannot be, or is not known."""
+        """Return the data needed to resume a session; None: unknown, or not resumable."""
         entry = self.find(session_id)
         if entry is None:
             return None
-        made = self._select(lambda start, digest: Resumable(entry, start, digest), _SELECT_RESUMABLE, session_id)
-        return next(iter(made), None)
+        found = self._select(lambda start, digest: Resumable(entry, start, digest), _SELECT_RESUMABLE, session_id)
+        return next(iter(found), None)
 
     def delete(self, session_id: str) -> bool:
-        """Take a session out, with its events and view tokens; return whether it was there."""
+        """Delete a session with its events and view tokens; return whether it existed."""
         if not self._database.exists():
             return False
 
@@ -318,16 +319,16 @@ class JournalStore:
         return self._database.write(work)
 
     def sweep(self, silent_since_s: float, ended_before_s: float | None, now_s: float, own: Iterable[str]) -> list[str]:
-        """Take out view tokens that have expired, and end the sessions that a crash has left open.
+        """Delete expired view tokens, and mark sessions as interrupted that a crash left open.
 
         Args:
-            silent_since_s: open sessions that nothing has been written of since then are interrupted.
-            ended_before_s: the sessions that had ended by then are due for deletion; None: none ever is.
+            silent_since_s: open sessions that were last written to before it are interrupted; seconds since 1970.
+            ended_before_s: sessions that ended before it are due for deletion; None: no session is.
             now_s: in seconds since 1970.
-            own: sessions that this process writes; they are left alone.
+            own: sessions that this process writes, which are not changed.
 
         Returns:
-            The sessions that are due for deletion.
+            The ids of the sessions due for deletion.
         """
         if not self._database.exists():
             return []
@@ -342,30 +343,30 @@ class JournalStore:
         return self._select(str, "SELECT session_id FROM sessions WHERE ended_s < ?", ended_before_s)
 
     def add_view_token(self, digest: bytes, token: ViewToken) -> None:
-        """Let the token of that SHA-256 show a session until it expires."""
+        """Store the view token of that SHA-256."""
         row = (digest, token.session_id, token.expires_s, token.owner)
         insert = "INSERT INTO view_tokens (digest, session_id, expires_s, owner) VALUES (?, ?, ?, ?)"
         self._database.write(lambda connection: connection.execute(insert, row))
 
     def view_token(self, digest: bytes, now_s: float) -> ViewToken | None:
-        """Return what a token stands for; None: it is not known, or has expired."""
+        """Return the view token of that SHA-256; None: unknown or expired."""
         query = "SELECT session_id, owner, expires_s FROM view_tokens WHERE digest = ? AND expires_s > ?"
         return next(iter(self._select(ViewToken, query, digest, now_s)), None)
 
     def delete_view_tokens(self, session_id: str) -> None:
-        """Take out all tokens that show a session."""
+        """Delete all view tokens of a session."""
         if self._database.exists():
             delete = "DELETE FROM view_tokens WHERE session_id = ?"
             self._database.write(lambda connection: connection.execute(delete, (session_id,)))
 
-    def tidy(self) -> None:
-        """Write over what was deleted a moment ago in the log beside the file too, as far as nobody reads it."""
+    def erase_deleted(self) -> None:
+        """Remove deleted content from SQLite's write-ahead log too, unless another connection is reading it."""
         if self._database.exists():
             self._database.read(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
 
-    def _entries(self, which: str, *values: str) -> list[Entry]:
+    def _entries(self, condition: str, *values: str) -> list[Entry]:
         def work(connection: sqlite3.Connection) -> list[Entry]:
-            cursor = connection.execute(f"{_SELECT_ENTRIES} {which}", values)
+            cursor = connection.execute(f"{_SELECT_ENTRIES} {condition}", values)
             names = [name for name, *_ in cursor.description]
             rows = [dict(zip(names, row, strict=True)) for row in cursor]
             return [
@@ -375,7 +376,7 @@ class JournalStore:
 
         return self._database.read(work) if self._database.exists() else []
 
-    def _select(self, made: Callable[..., _Result], query: str, *values: str | float | bytes) -> list[_Result]:
+    def _select(self, build: Callable[..., _Result], query: str, *values: str | float | bytes) -> list[_Result]:
         if not self._database.exists():
             return []
-        return self._database.read(lambda connection: [made(*row) for row in connection.execute(query, values)])
+        return self._database.read(lambda connection: [build(*row) for row in connection.execute(query, values)])

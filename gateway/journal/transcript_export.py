@@ -1,4 +1,4 @@
-"""Transcripts of sessions, made of what the journal has of them. PURE."""
+"""Exports transcripts of journaled sessions. PURE."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -15,7 +15,7 @@ __all__ = ["TranscriptFormat", "transcript"]
 
 
 class TranscriptFormat(StrEnum):
-    """What a transcript may be written as."""
+    """The file formats of transcripts."""
 
     TXT = "txt"
     SRT = "srt"
@@ -24,7 +24,7 @@ class TranscriptFormat(StrEnum):
 
     @property
     def media_type(self) -> str:
-        """What HTTP calls it."""
+        """Its media type for HTTP."""
         match self:
             case TranscriptFormat.TXT:
                 return "text/plain; charset=utf-8"
@@ -39,51 +39,51 @@ class TranscriptFormat(StrEnum):
 
 
 def transcript(messages: Iterable[str], transcript_format: TranscriptFormat) -> str:
-    """Return what was said, in the order of its beginning: a line an utterance as text, else the final cues.
+    """Return the transcript of a session, sorted by start: one line for each utterance as text, else the final cues.
 
     In a session with several channels the id of a cue begins with its channel: `1/3.2`.
 
     Args:
-        messages: of one session, as `gateway.journal.event_json.event_json` wrote them.
-        transcript_format: of the whole.
+        messages: of one session, as `gateway.journal.event_json.event_json` returned them.
+        transcript_format: of the transcript.
 
     Raises:
-        ProtocolError: something is no such message.
+        ProtocolError: a message is malformed.
     """
     cues: dict[tuple[int | None, int], list[Cue]] = {}
     finals: list[Final] = []
-    for channel, said in (channel_of(event) for message in messages if (event := event_of(message)) is not None):
-        match said:
+    for channel, event in (channel_of(known) for message in messages if (known := event_of(message)) is not None):
+        match event:
             case CueEvent(_, cue) if cue.state is CueState.FINAL and cue.lines:
                 _add_cue(cues.setdefault((channel, cue.utterance_id), []), cue)
-            case Final() if said.text:
-                finals.append(said)
+            case Final() if event.text:
+                finals.append(event)
             case _:
                 pass
-    named = [_named(channel, cue) for (channel, _), of_utterance in cues.items() for cue in of_utterance]
-    named.sort(key=lambda cue: cue.start_sample)
+    numbered = [_with_channel(channel, cue) for (channel, _), own in cues.items() for cue in own]
+    numbered.sort(key=lambda cue: cue.start_sample)
     match transcript_format:
         case TranscriptFormat.TXT:
             return "".join(f"{final.text}\n" for final in sorted(finals, key=lambda final: final.start_sample))
         case TranscriptFormat.SRT:
-            return to_srt(named)
+            return to_srt(numbered)
         case TranscriptFormat.VTT:
-            return to_vtt(named)
+            return to_vtt(numbered)
         case TranscriptFormat.JSON:
-            return to_json(named)
+            return to_json(numbered)
         case _:
             assert_never(transcript_format)
 
 
 def _add_cue(cues: list[Cue], cue: Cue) -> None:
-    """Add a final cue to those of its utterance; one that comes again begins them anew.
+    """Add a final cue to those of its utterance; a repeated cue replaces them all.
 
-    An utterance whose final was not written down before a crash is decoded again.
+    An utterance whose final was not written before a crash is decoded again.
     """
     if any(known.cue_id == cue.cue_id for known in cues):
         cues.clear()
     cues.append(cue)
 
 
-def _named(channel: int | None, cue: Cue) -> Cue:
+def _with_channel(channel: int | None, cue: Cue) -> Cue:
     return cue if channel is None else replace(cue, cue_id=f"{channel}/{cue.cue_id}")

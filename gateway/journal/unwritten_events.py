@@ -1,4 +1,4 @@
-"""Events that are not in the journal's file yet, and the sessions that they belong to."""
+"""The events not yet written to the journal's file, and their sessions."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -16,17 +16,17 @@ MAX_UNWRITTEN = 100_000
 """Events kept while the file cannot be written: about 50 MB, eight minutes of 200 sessions or a day of one."""
 
 MAX_UNWRITTEN_BYTES = 2**26
-"""Of these, for a client may make some of them long."""
+"""Size of these events, since clients can make some of them long."""
 
 
 @dataclass(slots=True)
 class JournalCounts:
-    """What the writer has done so far.
+    """The counts of a journal.
 
     Attributes:
-        written: events.
+        written: events written.
         failures: attempts to write that failed.
-        lost: events that were never written.
+        lost: events that were never written, or were written to a file that is lost.
     """
 
     written: int = 0
@@ -36,16 +36,20 @@ class JournalCounts:
 
 @dataclass(eq=False, slots=True)
 class JournaledSession:
-    """One session that is being written.
+    """One session that is being recorded.
 
     Attributes:
-        opening: its first row.
+        opening: its metadata.
         log: publishes its events.
         touched_s: time of its last event, in seconds since 1970.
-        compactor: knows which of its events are superseded.
+        compactor: tracks which of its events are superseded.
+        language: requested; None: it is detected, or `Ready` has not been recorded.
         unwritten: number of its events that are not written yet.
-        written: number of those that are.
+        written: number of its events in the file.
         is_opened: whether the opening is written.
+        is_complete: whether no event was lost.
+        is_warned: whether it has been warned that the journal is unavailable.
+        ended_s, outcome: of its end; None: it is open.
     """
 
     opening: Opening
@@ -62,7 +66,7 @@ class JournaledSession:
     outcome: str | None = None
 
     def restart(self) -> int:
-        """Prepare to write to another file, and return how many events are lost with the old one."""
+        """Prepare to write to a new file, and return the number of events lost with the old one."""
         lost, self.written = self.written, 0
         self.is_opened, self.is_complete = False, self.is_complete and not lost
         return lost
@@ -70,7 +74,7 @@ class JournaledSession:
 
 @dataclass(frozen=True, slots=True)
 class UnwrittenEvent:
-    """An event that is to be written; `pending` is set where it is published only then."""
+    """An event to be written; `pending` is set if it is held until then."""
 
     event: ServerEvent
     session: JournaledSession
@@ -78,14 +82,14 @@ class UnwrittenEvent:
 
 
 class UnwrittenEvents(OrderedDict[EventKey, UnwrittenEvent]):
-    """Events that are not written yet, oldest first, bounded in number and size."""
+    """The events not written yet, oldest first, with limits of number and size."""
 
     def __init__(self) -> None:
         super().__init__()
         self._bytes = 0
 
     @property
-    def are_too_many(self) -> bool:
+    def exceed_limits(self) -> bool:
         """Whether the oldest must be dropped."""
         return len(self) > MAX_UNWRITTEN or self._bytes > MAX_UNWRITTEN_BYTES
 
@@ -96,7 +100,7 @@ class UnwrittenEvents(OrderedDict[EventKey, UnwrittenEvent]):
         self._bytes += bytes_of(event.event)
 
     def take(self, key: EventKey) -> UnwrittenEvent | None:
-        """Remove an event and return it; None: it is not among these."""
+        """Remove and return an event; None: no such event."""
         event = self.pop(key, None)
         if event is not None:
             event.session.unwritten -= 1

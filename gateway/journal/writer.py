@@ -1,4 +1,4 @@
-"""The one task that writes the journal, in batches."""
+"""Writes the journal in batches, in one task."""
 
 import logging
 from collections.abc import Callable, Set
@@ -22,19 +22,19 @@ logger = logging.getLogger("livecue.journal")
 
 _Result = TypeVar("_Result")
 
-_GATHER_S = 1.0
-"""Events that are not held are written so much later, together; a crash loses no more than that. Many partial cues are
+_BATCH_DELAY_S = 1.0
+"""Delay of events that are not held, so that they are written together; a crash loses no more. Many partial cues are
 superseded by then."""
 
 _RETRY_S = 1.0
-"""Between two attempts while the file cannot be written. Each tries one batch, which takes some milliseconds."""
+"""Between two attempts while the file cannot be written; each tries one batch, which takes some milliseconds."""
 
 
 class JournalWriter:
-    """Writes the events of all sessions, and releases those that are held until they are durable.
+    """Writes the events of all sessions, and releases held events once they are durable.
 
-    `Ready`, finals, final cues and `Finished` are held. While the file cannot be written nothing is: each session is
-    warned, and its events stay in memory, within bounds.
+    `Ready`, finals, final cues and `Finished` are held. While the file cannot be written, no event is held: each
+    session is warned, and its events stay in memory, within limits.
 
     Args:
         store: the file.
@@ -48,30 +48,30 @@ class JournalWriter:
         self._clock = clock
         self._backlog = Backlog()
         self._holds = HoldTimeout()
-        self._wanted, self._urgent = anyio.Event(), anyio.Event()
-        self._turn = anyio.Lock()
-        """Keeps the file and the backlog consistent for whoever reads both."""
+        self._has_changes, self._has_urgent = anyio.Event(), anyio.Event()
+        self._lock = anyio.Lock()
+        """Keeps the file and the backlog consistent for readers of both."""
 
     @property
     def counts(self) -> JournalCounts:
-        """What has been written and lost so far."""
+        """Counts of events written and lost so far."""
         return self._backlog.counts
 
     def open(self, session_id: str, session: JournaledSession) -> None:
-        """Begin to write a session."""
+        """Begin to record a session."""
         self._backlog.open(session_id, session)
         self._wake()
 
     def find(self, session_id: str) -> JournaledSession | None:
-        """Return a session until its end is written; None: it is not open here."""
+        """Return a session recorded here; None: unknown, or its end is written."""
         return self._backlog.find(session_id)
 
     def sessions(self) -> tuple[str, ...]:
-        """Return the ids of the sessions that are written here."""
+        """Return the ids of the sessions recorded here."""
         return self._backlog.sessions()
 
     def record(self, session_id: str, pending: PendingEvent) -> None:
-        """Record the next event of a session, and hold it where it must be durable; of others nothing is recorded."""
+        """Record the next event of a session, and hold it if it must be durable; ignore sessions not recorded here."""
         session = self._backlog.find(session_id)
         if session is None:
             return
@@ -82,67 +82,69 @@ class JournalWriter:
         self._wake()
 
     def end(self, session_id: str, outcome: str, ended_s: float) -> None:
-        """Write that a session has ended, together with its last event."""
+        """Record the end of a session, which is written with its last event."""
         self._backlog.end(session_id, outcome, ended_s)
         self._wake()
 
-    def forget(self, session_id: str) -> None:
+    def discard(self, session_id: str) -> None:
         """Write nothing more of a session."""
-        self._backlog.forget(session_id)
+        self._backlog.discard(session_id)
 
-    async def in_turn(self, work: Callable[[], _Result]) -> _Result:
-        """Write the backlog, and return the result of work on the file.
+    async def run_flushed(self, work: Callable[[], _Result]) -> _Result:
+        """Write the backlog, then run blocking work on the file, and return its result.
+
+        The work runs even if the backlog cannot be written.
 
         Raises:
-            StateUnavailable: by the work; a backlog that cannot be written does not prevent it.
+            StateUnavailable: raised by the work.
         """
-        async with self._turn:
+        async with self._lock:
             if not self.is_failing:
                 await self._write_all()
             return await self._store.run(work)
 
     def merged(self, session_id: str, after: int, written: list[tuple[int, str]]) -> list[tuple[int, str]]:
-        """Return a session's rows, read `in_turn`, completed by published events that are in memory only."""
+        """Return a session's rows, read by `run_flushed`, with the published events that are in memory only."""
         return self._backlog.merged(session_id, after, written)
 
     def fail(self, error: StateUnavailable) -> None:
-        """Note that the file cannot be reached."""
+        """Handle an error of the file that was found elsewhere."""
         self._backlog.roll_back()
         self._on_failure(error)
 
     async def run(self) -> None:
-        """Write until cancelled, and then what is left."""
+        """Write until cancelled, and then the rest."""
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._write_on)
+                tasks.start_soon(self._write_continuously)
                 tasks.start_soon(self._holds.run)
         finally:
             with anyio.CancelScope(shield=True):
-                async with self._turn:
+                async with self._lock:
                     await self._write_all()
                     await self._store.run(self._store.close)
             if self._backlog:
-                logger.error("%d events were never written", len(self._backlog))
+                logger.error("%d journal events were never written", len(self._backlog))
             for session_id in self.sessions():
-                self.forget(session_id)
+                self.discard(session_id)
 
-    async def _write_on(self) -> None:
+    async def _write_continuously(self) -> None:
         while True:
-            await self._wanted.wait()
-            self._wanted = anyio.Event()
-            with anyio.move_on_after(_GATHER_S):
+            await self._has_changes.wait()
+            self._has_changes = anyio.Event()
+            with anyio.move_on_after(_BATCH_DELAY_S):
                 while not self.is_failing:
-                    await self._urgent.wait()
-                    self._urgent = anyio.Event()
-                    async with self._turn:
+                    await self._has_urgent.wait()
+                    self._has_urgent = anyio.Event()
+                    async with self._lock:
                         await self._write_batch(self._backlog.urgent)
-            async with self._turn:
+            async with self._lock:
                 await self._write_all()
             if self.is_failing:
                 await anyio.sleep(_RETRY_S)
 
     async def _write_all(self) -> None:
-        """Write the backlog as it is now."""
+        """Write the present backlog."""
         for _ in range(self._backlog.batches):
             if self._backlog.urgent:
                 await self._write_batch(self._backlog.urgent)
@@ -151,19 +153,19 @@ class JournalWriter:
                 return
 
     async def _write_batch(self, sessions: Set[str]) -> None:
-        """Write a batch of these sessions, their oldest events first."""
+        """Write a batch of these sessions' oldest events."""
         prepared = self._backlog.begin_batch(sessions)
         if prepared is None:
             return
         try:
-            with anyio.CancelScope(shield=True):  # a batch is written or not, and here it is known which
+            with anyio.CancelScope(shield=True):  # so that it is known whether the batch is written
                 await self._store.run(lambda: self._store.write(prepared.batch))
         except StateUnavailable as error:
             self._backlog.roll_back(prepared)
             self._on_failure(error)
         else:
             if self.is_failing:
-                logger.info("the journal can be written again")
+                logger.info("journal available again")
             self.is_failing = False
             self._backlog.commit(prepared)
             self._wake()
@@ -174,19 +176,21 @@ class JournalWriter:
         self.is_failing = True
         if isinstance(error, StateVanished):
             self._backlog.restart()
-        self._wanted.set()
+        self._has_changes.set()
         self._holds.release_all()
-        self._backlog.warn("journal_unavailable", "the journal cannot be written at the moment; captions continue")
+        self._backlog.warn(
+            "journal_unavailable", "the journal is unavailable: captions continue, events are kept in memory"
+        )
 
     def _wake(self) -> None:
         if self._backlog.changed:
-            self._wanted.set()
+            self._has_changes.set()
         if self._backlog.urgent:
-            self._urgent.set()
+            self._has_urgent.set()
 
 
 def _must_be_durable(event: ServerEvent) -> bool:
-    """Return whether a reader relies on an event, so that it must survive the gateway."""
+    """Return whether clients rely on an event, so that it must survive the gateway."""
     match channel_of(event)[1]:
         case CueEvent(_, cue):
             return cue.state is CueState.FINAL

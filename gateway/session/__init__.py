@@ -1,1 +1,1 @@
-"""The life of one session: pipeline, connection, resume."""
+"""The life of one session: its connection, pipeline and resume."""

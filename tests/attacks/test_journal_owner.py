@@ -15,7 +15,7 @@ from gateway.journal.journal import open_journal
 from gateway.journal.store import JournalStore
 from gateway.settings import JournalSettings, Settings
 from tests.commands import serving_command
-from tests.gateway.journal.test_journal import Told, at_work, seqs, written_elsewhere
+from tests.journals import Reader, running_journal, seqs, written_elsewhere
 from tests.said import final, ready
 
 
@@ -26,7 +26,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.journal.maintenance._LOOK_S", 0.01)
+    monkeypatch.setattr("gateway.journal.maintenance._CHECK_INTERVAL_S", 0.01)
     monkeypatch.setattr("gateway.journal.writer._RETRY_S", 0.001)
 
 
@@ -59,7 +59,7 @@ def cut_short(path: Path) -> None:
 
 async def test_a_second_gateway_on_a_journal_is_refused_with_the_owner(path: Path) -> None:
     async with open_journal(settings_of(path)):
-        with pytest.raises(ConfigurationError, match=rf"journal.database .* belongs to .* process id {os.getpid()} on"):
+        with pytest.raises(ConfigurationError, match=rf"journal.database .* in use by .* process id {os.getpid()} on"):
             async with open_journal(settings_of(path)):
                 pass
     async with open_journal(settings_of(path)):
@@ -89,28 +89,28 @@ async def test_a_damaged_journal_is_logged_and_counted_without_any_event(
     path: Path, harm: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert callable(harm)
-    async with at_work(path) as journal:
-        told = Told(journal)
-        told.write(ready(), final(2))
+    async with running_journal(path) as journal:
+        reader = Reader(journal)
+        reader.write(ready(), final(2))
         assert await seqs(journal) == [1, 2]
         with caplog.at_level(logging.WARNING):
             harm(path)
             with anyio.fail_after(10):
-                await told.warned.wait()
+                await reader.warned.wait()
         assert journal.counts.failures >= 1
         assert journal.counts.lost == 2
     assert "while it was open" in caplog.text
 
 
 async def test_a_session_goes_on_in_a_new_file_and_is_known_to_be_incomplete(path: Path) -> None:
-    async with at_work(path) as journal:
-        told = Told(journal)
-        told.write(ready(), final(2))
+    async with running_journal(path) as journal:
+        reader = Reader(journal)
+        reader.write(ready(), final(2))
         assert await seqs(journal) == [1, 2]
         remove(path)
-        await told.warned.wait()
-        told.write(final(3, 2))
-        await told.up_to(final(3, 2))
+        await reader.warned.wait()
+        reader.write(final(3, 2))
+        await reader.up_to(final(3, 2))
         with anyio.fail_after(10), closing(JournalStore(path)) as store:
             while not store.events("a"):
                 await anyio.lowlevel.checkpoint()
@@ -137,14 +137,14 @@ async def test_to_look_after_the_file_takes_no_lock_away_from_who_writes_it(path
         command = [sys.executable, "-c", READ, str(path)]
         return (await anyio.run_process(command)).stdout.decode().strip()
 
-    async with at_work(path) as journal:
-        told = Told(journal)
-        told.write(ready())
-        await told.up_to(ready())
+    async with running_journal(path) as journal:
+        reader = Reader(journal)
+        reader.write(ready())
+        await reader.up_to(ready())
         for seq in range(2, 5):
             assert await read_elsewhere() == str(list(range(1, seq)))
-            told.write(final(seq, seq))
-            await told.up_to(final(seq, seq))
+            reader.write(final(seq, seq))
+            await reader.up_to(final(seq, seq))
         assert await read_elsewhere() == "[1, 2, 3, 4]"
     assert journal.counts.failures == 0
 
@@ -153,7 +153,7 @@ async def test_garbage_in_place_of_a_journal_is_logged_when_the_gateway_starts(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_garbage(path)
-    async with at_work(path) as journal:
+    async with running_journal(path) as journal:
         with anyio.fail_after(10):
             while not journal.counts.failures:
                 await anyio.lowlevel.checkpoint()

@@ -106,7 +106,7 @@ def test_the_token_that_resumes_a_session_is_told_to_nobody_else() -> None:
 )
 def test_what_is_between_the_session_and_its_peer_has_no_number_and_is_not_written_down(event: ServerEvent) -> None:
     assert seq_of(event) is None
-    with pytest.raises(ValueError, match="between the session and its peer"):
+    with pytest.raises(ValueError, match="for the session's client only"):
         event_json(event)
 
 

@@ -108,7 +108,7 @@ def test_recordings_are_deleted_and_those_of_others_are_not(tmp_path: Path) -> N
 async def test_a_folder_that_cannot_be_written_is_told_once_and_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     warnings = await recorded(tmp_path / "file" / "recordings", Start(), [(s16(noise(0.5)), 0)])
-    assert warnings == ["the sound is not recorded any more; captions go on"]
+    assert warnings == ["audio is no longer recorded; captions continue"]
 
 
 async def test_a_disk_that_does_not_keep_up_stops_the_recording(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ async def test_a_disk_that_does_not_keep_up_stops_the_recording(tmp_path: Path) 
 def test_a_full_disk_leaves_a_file_that_can_be_read(tmp_path: Path) -> None:
     command = [sys.executable, "-c", RECORD_BEYOND_THE_LIMIT, str(tmp_path)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
-    assert result.stdout.strip() == "the sound is not recorded any more; captions go on"
+    assert result.stdout.strip() == "audio is no longer recorded; captions continue"
     assert 0 < len(read(tmp_path / "a.flac")) < 320_000
 
 

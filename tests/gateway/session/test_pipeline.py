@@ -22,8 +22,9 @@ from decoder.types import (
 from gateway.session.pipeline import Effect, Pipeline
 from gateway.session.stage_options import PipelineSettings
 from gateway.settings import SessionSettings
-from gateway.wire import CadenceChanged, Endpointing, Final, Flushed, Resumed, Start, Warning
+from gateway.wire import Ack, AudioFormat, CadenceChanged, Endpointing, Final, Flushed, Resumed, Start, Warning
 from tests.sessions import SEGMENTER, LoudnessDetector, hush, speech
+from vad.audio import Encoding
 from vad.detector import DETECTORS
 
 PARTIAL, EAGER, FINAL = RequestKind.PARTIAL, RequestKind.EAGER, RequestKind.FINAL
@@ -296,3 +297,15 @@ def test_after_failures_in_vain_the_next_finals_are_tried_once_until_one_succeed
     assert kinds(answer(made, asked[1], down)) == []
     assert kinds(answer(made, asked[2])) == []
     assert kinds(answer(made, asked[3], down)) == [RequestKind.FILE]
+
+
+def test_an_update_does_not_change_the_unit_of_the_acks() -> None:
+    made = pipeline(Start(audio=AudioFormat(Encoding.PCM_S16LE, 8_000), partials=False))
+    made.update(Start(partials=False))
+    acks = [effect for effect in receive(made, bytes(2 * 16_000)) if isinstance(effect, Ack)]
+    assert [ack.received_samples for ack in acks] == [16_000]
+    assert [ack.processed_samples for ack in acks] == [16_000]
+    made.flush("now", 0.0)
+    effects = receive(made, bytes(2 * 7_999))
+    assert not any(isinstance(effect, Ack) for effect in effects)
+    assert any(isinstance(effect, Ack) for effect in receive(made, bytes(2)))

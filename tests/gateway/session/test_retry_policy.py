@@ -1,48 +1,40 @@
-"""Which failed requests are made again."""
+"""Which failed requests are retried."""
 
 import numpy as np
 import pytest
 
-from decoder.types import DecodeRequest, EngineFailed, Hypothesis, RequestCancelled, RequestKind
+from decoder.types import DecodeRequest, EngineFailed, RequestCancelled, RequestKind
 from gateway.session.retry_policy import RetryPolicy
-from tests.contracts.engines import request
 
-FAILED = EngineFailed("it failed")
-
-
-def of(kind: RequestKind, utterance_id: int = 1) -> DecodeRequest:
-    return request(np.zeros(1, np.float32), kind=kind, utterance_id=utterance_id)
+FAILED = EngineFailed("the script fails")
+WORDS = object()
+FILE = RequestKind.FILE
 
 
-def test_an_eager_request_is_made_again_whatever_its_failure() -> None:
-    assert RetryPolicy().should_retry(of(RequestKind.EAGER), FAILED)
-    assert RetryPolicy().should_retry(of(RequestKind.EAGER), RequestCancelled("it was cancelled"))
+def request(kind: RequestKind, utterance_id: int = 0) -> DecodeRequest:
+    return DecodeRequest("a", utterance_id, 1, kind, np.zeros(1, np.float32), 0, 0.0)
 
 
-@pytest.mark.parametrize("kind", [RequestKind.PARTIAL, RequestKind.FINAL])
-def test_a_live_request_has_no_time_for_another_attempt(kind: RequestKind) -> None:
-    assert not RetryPolicy().should_retry(of(kind), FAILED)
+@pytest.mark.parametrize(
+    ("kind", "expected"), [(RequestKind.EAGER, True), (RequestKind.FINAL, False), (RequestKind.PARTIAL, False)]
+)
+def test_of_live_requests_only_eager_ones_are_followed_by_another(kind: RequestKind, expected: bool) -> None:
+    assert RetryPolicy().should_retry(request(kind), FAILED) is expected
 
 
-def test_what_was_answered_is_not_made_again() -> None:
-    asked = of(RequestKind.FILE)
-    assert not RetryPolicy().should_retry(asked, Hypothesis(asked.session_id, asked.utterance_id, asked.revision, ()))
-
-
-def test_a_file_has_three_attempts_at_an_utterance() -> None:
+def test_the_final_of_a_file_gets_three_attempts() -> None:
     policy = RetryPolicy()
-    assert [policy.should_retry(of(RequestKind.FILE), FAILED) for _ in range(3)] == [True, True, False]
+    assert [policy.should_retry(request(FILE), FAILED) for _ in range(3)] == [True, True, False]
 
 
-def test_a_cancelled_request_of_a_file_is_not_made_again() -> None:
-    assert not RetryPolicy().should_retry(of(RequestKind.FILE), RequestCancelled("it was cancelled"))
-
-
-def test_after_an_utterance_that_failed_for_good_the_next_have_one_attempt_until_one_has_words() -> None:
+def test_after_an_utterance_is_given_up_others_get_one_attempt_until_one_succeeds() -> None:
     policy = RetryPolicy()
     for _ in range(3):
-        policy.should_retry(of(RequestKind.FILE), FAILED)
-    assert not policy.should_retry(of(RequestKind.FILE, 2), FAILED)
+        policy.should_retry(request(FILE), FAILED)
+    assert not policy.should_retry(request(FILE, 1), FAILED)
+    assert not policy.should_retry(request(FILE, 2), WORDS)
+    assert policy.should_retry(request(FILE, 3), FAILED)
 
-    policy.should_retry(of(RequestKind.FILE, 3), Hypothesis("session", 3, 1, ()))
-    assert policy.should_retry(of(RequestKind.FILE, 4), FAILED)
+
+def test_a_cancelled_request_of_a_file_is_not_retried() -> None:
+    assert not RetryPolicy().should_retry(request(FILE), RequestCancelled("closing"))
