@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from decoder.audio_checks import LONGEST_S, refused_audio
-from tests.sounds import silence
+from tests.audio import silence
 from vad.audio import SAMPLE_RATE_HZ, Float32
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import numpy as np
 
-from tests.sounds import silence, speechlike
+from tests.audio import silence, speechlike
 from vad.audio import SAMPLE_RATE_HZ
 
 __all__ = ["EXAMPLES", "environment", "lines_of", "two_utterances", "write_recording"]
