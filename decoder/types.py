@@ -188,6 +188,19 @@ class Hypothesis:
     avg_logprob: float | None = None
     no_speech_probability: float | None = None
 
+    @classmethod
+    def answering(
+        cls,
+        request: DecodeRequest,
+        words: tuple[Word, ...],
+        language: str | None = None,
+        avg_logprob: float | None = None,
+        no_speech_probability: float | None = None,
+    ) -> "Hypothesis":
+        """Return the hypothesis that answers a request."""
+        ids = (request.session_id, request.utterance_id, request.revision)
+        return cls(*ids, words, language, avg_logprob, no_speech_probability)
+
 
 @dataclass(frozen=True, slots=True)
 class Transcript:

@@ -49,9 +49,7 @@ def spoken_count(request: DecodeRequest) -> Hypothesis:
         Word(f" {_NUMBERS[start // _WORD_SAMPLES % len(_NUMBERS)]}", start, start + _WORD_SAMPLES, 1.0)
         for start in starts
     )
-    return Hypothesis(
-        request.session_id, request.utterance_id, request.revision, words, language=request.language or "en"
-    )
+    return Hypothesis.answering(request, words, request.language or "en")
 
 
 class ScriptedEngine:

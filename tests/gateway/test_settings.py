@@ -159,7 +159,7 @@ def test_a_variable_with_a_single_underscore_is_not_taken_for_a_setting(monkeypa
         ("scheduler", "decode_timeout_s", 0, "above 0"),
         ("scheduler", "failures_until_unready", 0, "at least 1"),
         ("stabiliser", "agreement", 0, "at least 1"),
-        ("segmenter", "pause_ms", 99_999, "1 to 2000"),
+        ("segmenter", "pause_ms", 99_999, "1–2000"),
     ],
 )
 def test_a_wrong_value_is_refused_naming_key_value_and_what_is_allowed(

@@ -162,15 +162,8 @@ def _refuse(request: DecodeRequest) -> EngineFailed | None:
 def _hypothesis(
     request: DecodeRequest, words: tuple[Word, ...], text: Text | None = None, avg_logprob: float | None = None
 ) -> Hypothesis:
-    return Hypothesis(
-        request.session_id,
-        request.utterance_id,
-        request.revision,
-        words,
-        language=LANGUAGE,
-        avg_logprob=avg_logprob,
-        no_speech_probability=_no_speech_probability(text.end_probability) if text else None,
-    )
+    no_speech_probability = _no_speech_probability(text.end_probability) if text else None
+    return Hypothesis.answering(request, words, LANGUAGE, avg_logprob, no_speech_probability)
 
 
 def _no_speech_probability(end_probability: float) -> float:

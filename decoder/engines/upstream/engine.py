@@ -244,10 +244,8 @@ def _ask(request: DecodeRequest, window: _Window, samples: Float32) -> Ask:
 
 def _hypothesis(request: DecodeRequest, words: tuple[Word, ...], timed: TimedTranscript | None = None) -> Hypothesis:
     transcription = None if timed is None else timed.transcription
-    return Hypothesis(
-        request.session_id,
-        request.utterance_id,
-        request.revision,
+    return Hypothesis.answering(
+        request,
         words,
         language=request.language or (None if transcription is None else transcription.language),
         avg_logprob=None if transcription is None else transcription.avg_logprob,

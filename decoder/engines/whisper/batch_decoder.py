@@ -11,7 +11,7 @@ from decoder.engines.whisper.language_detection import SessionLanguages
 from decoder.engines.whisper.network import Generated, Network
 from decoder.engines.whisper.prompt_tokens import goes_on_from
 from decoder.engines.whisper.recognizer import Recognizer
-from decoder.engines.whisper.request_planner import RequestPlanner, hypothesis_of
+from decoder.engines.whisper.request_planner import RequestPlanner
 from decoder.engines.whisper.utterance_cache import UtteranceStore
 from decoder.settings import EngineSettings
 from decoder.truncation import Cut, find_cut, wants_cut
@@ -152,7 +152,7 @@ class BatchDecoder:
 def _answer(text: Generated, words: tuple[Word, ...]) -> Hypothesis:
     whole = so_far(text, words)
     avg_logprob = whole.logprob / whole.tokens if whole.tokens else None
-    return hypothesis_of(text.plan.request, whole.words, text.language, avg_logprob, whole.no_speech_probability)
+    return Hypothesis.answering(text.plan.request, whole.words, text.language, avg_logprob, whole.no_speech_probability)
 
 
 def _failed(error: Exception) -> EngineFailed:

@@ -7,9 +7,9 @@ from decoder.engines.whisper.prompt_tokens import context_of
 from decoder.engines.whisper.utterance_cache import UtteranceStore
 from decoder.settings import EngineSettings
 from decoder.truncation import carried_on
-from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind, Task, Word
+from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind, Task
 
-__all__ = ["RequestPlanner", "hypothesis_of"]
+__all__ = ["RequestPlanner"]
 
 
 class RequestPlanner:
@@ -44,7 +44,7 @@ class RequestPlanner:
                 f"language {language!r} is not supported: expected one of {', '.join(self._network.languages)}"
             )
         if len(request.samples) == 0:
-            return hypothesis_of(request, words=request.forced, language=language)
+            return Hypothesis.answering(request, request.forced, language)
         is_partial = request.kind is RequestKind.PARTIAL
         window = self.window(request)
         cuts = is_partial and window == "trimmed"
@@ -55,7 +55,7 @@ class RequestPlanner:
         except (TypeError, ValueError) as text_error:  # lone surrogates
             return EngineFailed(f"invalid text in prompt or prefix: {text_error}")
         if sum(map(len, prefix)) >= token_limit(len(request.samples)):  # no room for another word
-            return hypothesis_of(request, words=before + request.forced, language=language)
+            return Hypothesis.answering(request, before + request.forced, language)
         beam_size = 1 if is_partial else self._settings.final_beam_size
         frames = window_frames(len(request.samples), window)
         return Plan(place, request, Before(before), context, prefix, beam_size, frames)
@@ -66,22 +66,3 @@ class RequestPlanner:
         if request.kind is RequestKind.PARTIAL:
             return settings.partial_window
         return settings.hasty_final_window if request.in_haste else settings.final_window
-
-
-def hypothesis_of(
-    request: DecodeRequest,
-    words: tuple[Word, ...],
-    language: str | None,
-    avg_logprob: float | None = None,
-    no_speech_probability: float | None = None,
-) -> Hypothesis:
-    """Return the hypothesis that answers a request."""
-    return Hypothesis(
-        request.session_id,
-        request.utterance_id,
-        request.revision,
-        words,
-        language=language,
-        avg_logprob=avg_logprob,
-        no_speech_probability=no_speech_probability,
-    )
