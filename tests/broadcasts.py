@@ -7,7 +7,7 @@ from typing import Protocol
 from gateway.delivery.broadcast import Broadcast, Broadcaster, SessionInfo
 from gateway.wire import ServerEvent
 
-__all__ = ["NATIVE", "Publish", "publish", "shown"]
+__all__ = ["NATIVE", "Publish", "publish", "registered"]
 
 NATIVE = SessionInfo("native", None, 0.0)
 
@@ -26,7 +26,7 @@ def publish(broadcast: Broadcast, *events: ServerEvent) -> None:
 
 
 @contextmanager
-def shown(broadcaster: Broadcaster, session_id: str = "a") -> Iterator[Publish]:
+def registered(broadcaster: Broadcaster, session_id: str = "a") -> Iterator[Publish]:
     """Register a broadcast while the block lasts, and yield a function that publishes its events."""
     broadcast = broadcaster.create(NATIVE)
     with broadcaster.registered(session_id, broadcast):

@@ -15,7 +15,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, as
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.servers import Served
-from tests.sessions import Message, hush, speech
+from tests.sessions import Message, silence, speech
 from vad.audio import SAMPLE_RATE_HZ
 
 __all__ = [
@@ -130,12 +130,12 @@ class Speaker:
 
     async def begin(self) -> Message:
         """Begin an utterance, wait for its first words and return them as a cue."""
-        await self.websocket.send(hush(0.5) + speech(1.2))
+        await self.websocket.send(silence(0.5) + speech(1.2))
         return await self.receive("cue")
 
     async def end(self) -> str:
         """End the utterance, wait for its words and return them."""
-        await self.websocket.send(hush(0.8))
+        await self.websocket.send(silence(0.8))
         return str((await self.receive("final"))["text"])
 
     async def stop(self) -> None:

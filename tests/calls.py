@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 
 from tests.servers import Served
 from tests.sessions import Message
-from tests.watching import open_ids, watch
+from tests.viewing import open_ids, watch
 from vad.audio import Float32
 
 __all__ = [

@@ -16,9 +16,9 @@ from tests.sessions import (
     Peer,
     call,
     failing_finals,
-    hush,
     open_context,
     settled,
+    silence,
     speech,
     stuck_on_finals,
 )
@@ -81,7 +81,7 @@ async def replay(lines: Sequence[Line], piece_s: float = PIECE_S) -> list[Line]:
             replayed.append(step)
             for message in _messages(step, piece_s):
                 if not peer.is_over.is_set():
-                    await peer.say(message)
+                    await peer.send(message)
                     await settled()
             replayed += ({"server": message} for message in received)
             received.clear()
@@ -109,7 +109,7 @@ def _messages(step: Line, piece_s: float) -> Sequence[Message | str | bytes]:
         case {"speech_s": float() | int() as duration_s}:
             return _pieces(speech(duration_s), piece_s)
         case {"silence_s": float() | int() as duration_s}:
-            return _pieces(hush(duration_s), piece_s)
+            return _pieces(silence(duration_s), piece_s)
         case _:
             raise ValueError(f"line {step}: the README lists what there is")
 

@@ -11,7 +11,7 @@ import numpy as np
 from av.container import OutputContainer
 from av.stream import Disposition, Stream
 
-from tests.sounds import tone
+from tests.audio import tone
 from vad.audio import SAMPLE_RATE_HZ, Float32
 
 __all__ = ["CODECS", "attacks", "encoded", "tracks", "video", "with_hole", "without_length"]

@@ -13,8 +13,8 @@ __all__ = [
     "TALK",
     "TALK_BEGINNING",
     "TALK_BEGINNING_S",
-    "said_words",
     "spoken_frames",
+    "spoken_words",
     "words",
     "wrong_share",
 ]
@@ -40,7 +40,7 @@ def spoken_frames(duration_s: float | None = None, recording: Path = RECORDING) 
         return list(media.frames())[: None if duration_s is None else round(duration_s * 10)]
 
 
-def said_words() -> list[str]:
+def spoken_words() -> list[str]:
     """Return the words of the recording, lower case, without punctuation."""
     lines = (_FOLDER / "meeting.txt").read_text(encoding="utf-8").splitlines()
     return words(" ".join(line.partition("\t")[2] for line in lines))
@@ -48,7 +48,7 @@ def said_words() -> list[str]:
 
 def wrong_share(text: str, spoken: Sequence[str] | None = None) -> float:
     """Return how many words of a text are wrong for each word that is spoken, by default all of the recording."""
-    return float(jiwer.wer(" ".join(said_words() if spoken is None else spoken), " ".join(words(text))))
+    return float(jiwer.wer(" ".join(spoken_words() if spoken is None else spoken), " ".join(words(text))))
 
 
 def words(text: str) -> list[str]:

@@ -24,7 +24,7 @@ from gateway.runtime import Gateway, open_gateway
 from tools.real_models import model_directory
 from vad.audio import SAMPLE_RATE_HZ, Float32
 
-__all__ = ["Listener", "at_level", "kept_listening", "listening", "share_of", "wav_of", "weights"]
+__all__ = ["ServedModel", "at_level", "module_serving_model", "serving_model", "wav_of", "weights", "word_recall"]
 
 
 def weights(name: str) -> Path:
@@ -36,7 +36,7 @@ def weights(name: str) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class ServedModel:
     """A gateway, and an OpenAI client of it."""
 
     gateway: Gateway
@@ -59,7 +59,9 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(name: str, overrides: Mapping[str, Mapping[str, object]] | None = None) -> AsyncIterator[Listener]:
+async def serving_model(
+    name: str, overrides: Mapping[str, Mapping[str, object]] | None = None
+) -> AsyncIterator[ServedModel]:
     """Run a gateway with these weights and otherwise default settings while the block lasts."""
     # the gateway of a module and that of a test may run at the same time, and a journal has one gateway
     settings = gateway_settings(weights(name), {"journal": {"enabled": False}, **(overrides or {})})
@@ -69,19 +71,19 @@ async def listening(name: str, overrides: Mapping[str, Mapping[str, object]] | N
             client = AsyncOpenAI(
                 api_key="any", base_url="http://gateway/v1", max_retries=0, timeout=300, http_client=http
             )
-            yield Listener(gateway, client)
+            yield ServedModel(gateway, client)
 
 
 @asynccontextmanager
-async def kept_listening(name: str) -> AsyncIterator[Listener]:
+async def module_serving_model(name: str) -> AsyncIterator[ServedModel]:
     """Do the same for a module's fixture, which pytest enters in one task and leaves in another."""
     weights(name)
-    ready: asyncio.Future[Listener] = asyncio.get_running_loop().create_future()
+    ready: asyncio.Future[ServedModel] = asyncio.get_running_loop().create_future()
     is_over = asyncio.Event()
 
     async def hold() -> None:
         try:
-            async with listening(name) as listener:
+            async with serving_model(name) as listener:
                 ready.set_result(listener)
                 await is_over.wait()
         except Exception as error:
@@ -115,7 +117,7 @@ def at_level(audio: Float32, level_dbfs: float) -> Float32:
     return audio * np.float32(10 ** ((level_dbfs - present_dbfs) / 20))
 
 
-def share_of(spoken: str, written: str) -> float:
+def word_recall(spoken: str, written: str) -> float:
     """Return the share of the spoken words that are in the transcript, 0..1."""
     words, others = spelled_words(spoken), spelled_words(written)
     pairs = aligned(words, others)

@@ -30,7 +30,7 @@ from gateway.settings import SessionSettings
 from gateway.transport import MemoryTransport, memory_pair
 from gateway.wire import Codec
 from gateway.wire.native.codec import NativeCodec
-from tests.sounds import silence, tone
+from tests import audio
 from vad.audio import Float32
 from vad.detector import DETECTORS
 from vad.settings import SegmenterSettings
@@ -43,11 +43,11 @@ __all__ = [
     "ShortEngine",
     "call",
     "failing_finals",
-    "hush",
     "open_context",
     "pcm",
     "sessions_open",
     "settled",
+    "silence",
     "speech",
     "stuck_on_finals",
 ]
@@ -111,12 +111,12 @@ def pcm(samples: Float32) -> bytes:
 
 def speech(duration_s: float) -> bytes:
     """Return a tone that the loudness detector takes for speech, in the default format."""
-    return pcm(tone(duration_s))
+    return pcm(audio.tone(duration_s))
 
 
-def hush(duration_s: float) -> bytes:
+def silence(duration_s: float) -> bytes:
     """Return silence, in the default format."""
-    return pcm(silence(duration_s))
+    return pcm(audio.silence(duration_s))
 
 
 @asynccontextmanager
@@ -163,7 +163,7 @@ class Peer:
     stream: ObjectStream[str | bytes]
     is_over: anyio.Event = field(default_factory=anyio.Event)
 
-    async def say(self, *messages: Mapping[str, object] | str | bytes) -> None:
+    async def send(self, *messages: Mapping[str, object] | str | bytes) -> None:
         """Send messages; a mapping as JSON, bytes as audio."""
         for message in messages:
             await self.stream.send(message if isinstance(message, str | bytes) else json.dumps(message))
@@ -174,14 +174,14 @@ class Peer:
         message: Message = json.loads(text)
         return message
 
-    async def hear_until(self, kind: str) -> list[Message]:
+    async def receive_until(self, kind: str) -> list[Message]:
         """Return the gateway's messages up to the first of a kind."""
         messages = [await self.receive()]
         while messages[-1]["type"] != kind:
             messages.append(await self.receive())
         return messages
 
-    async def hear_all(self) -> list[Message]:
+    async def receive_all(self) -> list[Message]:
         """Return the gateway's messages up to the close."""
         messages: list[Message] = []
         with anyio.move_on_after(10) as scope:

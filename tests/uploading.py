@@ -14,7 +14,7 @@ from decoder.engines.scripted import Script, ScriptedEngine, spoken_count
 from decoder.types import DecodeRequest, EngineError, Hypothesis
 from gateway.settings import load_settings
 from tests.servers import Served, serving
-from tests.sessions import LoudnessDetector, hush, speech
+from tests.sessions import LoudnessDetector, silence, speech
 from vad.audio import SAMPLE_RATE_HZ
 from vad.detector import DETECTORS
 
@@ -56,7 +56,7 @@ class GatedEngine(ScriptedEngine):
 
 def utterances(count: int) -> bytes:
     """Return utterances of 1.2 s, 2.5 s apart, in the native dialect's default format."""
-    return (hush(0.5) + speech(1.2) + hush(0.8)) * count
+    return (silence(0.5) + speech(1.2) + silence(0.8)) * count
 
 
 def wav(sound: bytes, rate_hz: int = SAMPLE_RATE_HZ) -> bytes:

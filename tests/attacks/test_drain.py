@@ -19,7 +19,7 @@ from gateway.settings import load_settings
 from gateway.shutdown import drain
 from tests.commands import serving_command
 from tests.servers import Served, serving
-from tests.sessions import LoudnessDetector, Message, hush, speech
+from tests.sessions import LoudnessDetector, Message, silence, speech
 from tests.uploading import GatedEngine, wav
 from vad.detector import DETECTORS
 
@@ -48,7 +48,7 @@ async def spoken_to(served: Served, received: list[Message] | None = None, **sta
     messages: list[Message] = [] if received is None else received
     websocket = await connect(served.stream_url)
     await websocket.send(json.dumps({"type": "start", "partials": False} | start))
-    await websocket.send(hush(0.5) + speech(1.2) + hush(1.5))
+    await websocket.send(silence(0.5) + speech(1.2) + silence(1.5))
     while not messages or messages[-1]["type"] != "speech_ended":
         messages.append(json.loads(await websocket.recv()))
     return websocket
@@ -117,7 +117,7 @@ async def test_a_file_is_finished_or_its_client_is_told(tmp_path: Path, drain_s:
         replies: list[httpx2.Response] = []
 
         async def send() -> None:
-            file = {"file": wav(hush(0.5) + speech(1.2) + hush(1.0))}
+            file = {"file": wav(silence(0.5) + speech(1.2) + silence(1.0))}
             replies.append(await http.post("/v1/audio/transcriptions", data={"model": "x"}, files=file, timeout=30))
 
         async with anyio.create_task_group() as tasks:

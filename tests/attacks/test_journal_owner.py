@@ -15,8 +15,8 @@ from gateway.journal.journal import open_journal
 from gateway.journal.store import JournalStore
 from gateway.settings import JournalSettings, Settings
 from tests.commands import serving_command
+from tests.events import final, ready
 from tests.journals import Reader, running_journal, seqs, written_elsewhere
-from tests.said import final, ready
 
 
 @pytest.fixture

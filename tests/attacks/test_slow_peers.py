@@ -25,7 +25,7 @@ from gateway.http.server import _MAX_LINE_BYTES, _MAX_UNSENT_BYTES, _SMALL_FRAME
 from gateway.settings import load_settings
 from tests.commands import serving_command
 from tests.servers import Served, serving
-from tests.sessions import hush, speech
+from tests.sessions import silence, speech
 from tests.uploading import serving_files, wav
 
 POLICY_VIOLATION = 1008
@@ -214,7 +214,7 @@ def no_descriptors_left() -> Iterator[None]:
 
 
 async def test_without_a_descriptor_a_file_is_refused_and_sessions_go_on() -> None:
-    file = {"file": ("a.wav", wav(hush(0.5) + speech(1.2) + hush(1.0)), "audio/wav")}
+    file = {"file": ("a.wav", wav(silence(0.5) + speech(1.2) + silence(1.0)), "audio/wav")}
     async with serving_files() as served, httpx2.AsyncClient(base_url=served.url) as http:
         assert (await http.get("/healthz")).status_code == 200  # over a connection that stays
         async with connect(served.stream_url) as websocket:

@@ -26,7 +26,18 @@ from gateway.wire.openai_realtime.session_config import Defaults, Wishes
 from tests.servers import Served
 from tests.sessions import SETTINGS, call, open_context, settled
 from tests.uploading import serving_files
-from tests.watching import MASTER, SPEECH, bearer, keys, listen, said_on, session, settings_with, stopped_session, watch
+from tests.viewing import (
+    MASTER,
+    SPEECH,
+    bearer,
+    keys,
+    received_on,
+    session,
+    settings_with,
+    stopped_session,
+    watch,
+    watch_socket,
+)
 
 HALF = Shares(lambda caller: caller.name, 0.5)
 
@@ -114,7 +125,7 @@ async def test_of_sessions_that_wait_one_of_who_has_most_is_given_up(tmp_path: P
     async with open_journal(settings) as journal, open_context(session=waiting, journal=journal) as context:
         for owner in ("ben", "ada", "ada", "ada"):
             async with call(context, subject=SessionInfo("native", owner, 0.0)) as peer:
-                await peer.say({"type": "start", "resumable": True})
+                await peer.send({"type": "start", "resumable": True})
                 await peer.receive()
                 await peer.hang_up()
         while len(context.live) > 3:
@@ -189,7 +200,7 @@ async def test_who_watches_is_let_go_when_what_let_him_in_is_revoked(
             token = (await http.post(path, headers=bearer(made["ada"]))).json()["token"]
             shows = token if is_token else made["ada"]
             async with (
-                listen(served, session_id, bearer(shows)) as websocket,
+                watch_socket(served, session_id, bearer(shows)) as websocket,
                 watch(served, session_id, headers=bearer(shows)) as stream,
             ):
                 if is_token:
@@ -198,7 +209,7 @@ async def test_who_watches_is_let_go_when_what_let_him_in_is_revoked(
                     with closing(StateDatabase(tmp_path / "state.db", (KEYS_SCHEMA,))) as database:
                         KeyStore(database).revoke("ada")
                     await served.gateway.authenticator.sync()
-                assert (await said_on(websocket))[1] == 1008
+                assert (await received_on(websocket))[1] == 1008
                 assert stream.response.status_code == 200
                 assert [event["type"] for event in await stream.all()] == ["ready"]
 
@@ -209,7 +220,7 @@ async def test_a_key_that_is_used_up_reads_and_deletes_its_own_and_no_more(tmp_p
     async with gateway(tmp_path) as (served, http):
         async with session(served, key) as (websocket, session_id):
             await websocket.send(b"".join(SPEECH))
-            await said_on(websocket)
+            await received_on(websocket)
         headers, path = bearer(key), f"/v1/sessions/{session_id}"
         assert served.gateway.authenticator.left_s(Caller("ada")) == 0
         assert (await http.post("/v1/realtime/client_secrets", headers=headers)).status_code == 402

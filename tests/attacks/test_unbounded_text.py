@@ -26,7 +26,7 @@ from gateway.wire.twilio.codec import TwilioCodec
 from gateway.wire.vosk import codec as vosk
 from gateway.wire.wyoming import codec as wyoming
 from tests.calls import start_of
-from tests.sessions import call, hush, open_context, settled, speech, stuck_on_finals
+from tests.sessions import call, open_context, settled, silence, speech, stuck_on_finals
 
 MESSAGES: dict[str, tuple[object, ...]] = {
     "native": (native_messages.ClientMessage,),
@@ -92,11 +92,11 @@ def test_names_in_an_address_are_bounded() -> None:
 
 async def test_flushes_that_nothing_answers_are_refused_before_they_fill_the_memory() -> None:
     async with open_context(stuck_on_finals()) as context, call(context) as peer:
-        await peer.say({"type": "start"}, speech(1), hush(1))
+        await peer.send({"type": "start"}, speech(1), silence(1))
         for number in range(MAX_FLUSHES + 1):
-            await peer.say({"type": "flush", "id": str(number)})
+            await peer.send({"type": "flush", "id": str(number)})
         await settled()
-        refused = [message for message in await peer.hear_until("error") if message["type"] == "error"]
+        refused = [message for message in await peer.receive_until("error") if message["type"] == "error"]
         assert refused[0]["code"] == "protocol_error"
         assert f"{MAX_FLUSHES} flushes" in str(refused[0]["message"])
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.recordings import SpokenWord
 from benchmarks.sets import LEVELS_DBFS, SETS, Recording, Voice, at_level, levels, read_sets, speech_dbfs
-from tests.sounds import noise, silence, speechlike
+from tests.audio import noise, silence, speechlike
 from vad.audio import SAMPLE_RATE_HZ, Float32
 
 TEXT = "and so my fellow Americans"

@@ -14,7 +14,7 @@ from decoder.engines.scripted import CostModel, ScriptedEngine
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
 from gateway.settings import SessionSettings, Settings
 from gateway.wire import SAMPLE_RATE_HZ, Final, Finished, ServerEvent, SpeechEnded, SpeechStarted, Start
-from tests.sounds import silence, speechlike
+from tests.audio import silence, speechlike
 from vad.audio import Float32
 
 UTTERANCES = 4

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.upstream import POLICIES, measure
-from tests.sounds import silence, speechlike
+from tests.audio import silence, speechlike
 
 TALK = np.concatenate([silence(0.5), *[speechlike(4.0), silence(1.0)] * 4])
 

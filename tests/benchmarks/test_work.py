@@ -13,9 +13,9 @@ from decoder.engines.scripted import CostModel, ScriptedEngine
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind, Word
 from gateway.settings import Settings
 from gateway.wire import SAMPLE_RATE_HZ, Cue, CueEvent, CueState, Final, Latency, SpeechEnded, SpeechStarted, Start
+from tests.audio import silence, speechlike
 from tests.contracts.engines import write_micro_whisper
 from tests.requests import request
-from tests.sounds import silence, speechlike
 from vad.audio import Float32
 
 

@@ -19,7 +19,7 @@ if IS_INSTALLED:
 
     from tests.browsers import CHROMIUM, PATIENCE_MS, hearing, opened, write_wav
     from tests.meeting import spoken_frames
-    from tests.sessions import hush
+    from tests.sessions import silence
 
     expect.set_options(timeout=PATIENCE_MS)
 
@@ -38,7 +38,7 @@ if IS_INSTALLED:
     def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
         """What the microphones hear, a meeting."""
         path = tmp_path_factory.mktemp("microphone") / "meeting.wav"
-        return write_wav(path, hush(_BEFORE_S) + b"".join(spoken_frames()))
+        return write_wav(path, silence(_BEFORE_S) + b"".join(spoken_frames()))
 
     @pytest_asyncio.fixture(scope="session", loop_scope="session")
     async def browser(recording: Path) -> AsyncIterator[Browser]:

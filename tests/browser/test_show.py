@@ -16,11 +16,11 @@ from gateway.access.api_keys import digest_of
 from gateway.journal.store import ViewToken
 from tests.browser.captioning import MEETING_MS, begin_to_speak, shown, start, stop, unsent
 from tests.browsers import hearing, network, opened, write_wav
-from tests.meeting import said_words, words
+from tests.meeting import spoken_words, words
 from tests.recordings import recording_path
-from tests.sessions import hush
+from tests.sessions import silence
 from tests.uploading import serving_files
-from tests.watching import MASTER, settings_with
+from tests.viewing import MASTER, settings_with
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -86,7 +86,7 @@ async def test_a_meeting_survives_a_cut_network_a_reload_and_a_killed_gateway(pa
 
             await expect(page.locator("#history")).to_contain_text("meeting is over", timeout=MEETING_MS)
             await stop(page)
-            said, meeting = await shown(page), said_words()
+            said, meeting = await shown(page), spoken_words()
             assert misheard(said[-len(meeting) :], meeting) <= 2
             cut = said[: -len(meeting)]
             assert cut[: len(before)] == before
@@ -105,10 +105,10 @@ async def test_a_meeting_survives_a_cut_network_a_reload_and_a_killed_gateway(pa
 
 
 async def test_people_are_understood(tmp_path: Path) -> None:
-    sound = hush(0.5)
+    sound = silence(0.5)
     for name in UNDERSTOOD:
         with MediaFile(str(recording_path(name))) as media:
-            sound += b"".join(media.frames()) + hush(1.0)
+            sound += b"".join(media.frames()) + silence(1.0)
     async with hearing(write_wav(tmp_path / "people.wav", sound)) as browser, opened(browser) as page:
         with GatewayProcess(*EMBEDDED) as gateway:
             await start(page, gateway.url)

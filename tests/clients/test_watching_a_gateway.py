@@ -11,7 +11,7 @@ from clients.connection import ConnectionFailed
 from clients.watch import find_session, watch
 from gateway.wire import Final, Finished, Ready, ServerEvent
 from tests.uploading import serving_files
-from tests.watching import MASTER, bearer, session, settings_with, speak, stopped_session
+from tests.viewing import MASTER, bearer, session, settings_with, speak, stopped_session
 
 STOP = json.dumps({"type": "stop"})
 

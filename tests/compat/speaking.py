@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 
 from decoder.engine_selection import create_engine
 from gateway.settings import load_settings
-from tests.meeting import said_words, spoken_frames, words
+from tests.meeting import spoken_frames, spoken_words, words
 from tests.servers import EMBEDDED, Served, serving
 
 __all__ = ["embedded", "is_whole", "mistakes", "speech_and_silence"]
@@ -26,7 +26,7 @@ def speech_and_silence() -> list[bytes]:
 
 def is_whole(text: str) -> bool:
     """Return whether a text goes to the recording's last word."""
-    return words(text)[-1:] == said_words()[-1:]
+    return words(text)[-1:] == spoken_words()[-1:]
 
 
 def mistakes(text: str) -> int:
@@ -34,7 +34,7 @@ def mistakes(text: str) -> int:
 
     A framework chooses its own endpointing, and where that cuts a sentence the embedded engine hears a word otherwise.
     """
-    changes = SequenceMatcher(None, said_words(), words(text), autojunk=False).get_opcodes()
+    changes = SequenceMatcher(None, spoken_words(), words(text), autojunk=False).get_opcodes()
     return sum(
         max(said_end - said, heard_end - heard) for kind, said, said_end, heard, heard_end in changes if kind != "equal"
     )

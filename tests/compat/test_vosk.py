@@ -13,11 +13,11 @@ import pytest
 from vosk.transcriber.transcriber import Transcriber
 
 from tests.compatibility import NODE_MODULES, exercises
-from tests.sessions import hush, speech
+from tests.sessions import silence, speech
 from tests.uploading import serving_files, wav
 from tests.vosk_client import url_of
 
-LONG = hush(0.4) + speech(20.0) + hush(1.6)
+LONG = silence(0.4) + speech(20.0) + silence(1.6)
 """An utterance of 20 s without a pause."""
 
 SAID = "one two three four five six seven eight nine ten"

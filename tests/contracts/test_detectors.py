@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.audio import noise, silence, speechlike, tone
 from tests.recordings import recording
-from tests.sounds import noise, silence, speechlike, tone
 from vad.audio import Float32
 from vad.detector import DETECTORS, SpeechDetector, create_detector
 

@@ -12,8 +12,8 @@ import pytest_asyncio
 
 from decoder.engine import Engine
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind, Word
+from tests.audio import noise, silence, speechlike
 from tests.contracts.engines import ENGINE_CASES, EngineCase, request, same
-from tests.sounds import noise, silence, speechlike
 
 KINDS = tuple(RequestKind)
 

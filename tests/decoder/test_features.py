@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decoder.features import IncrementalLogMel
+from tests.audio import noise, silence, speechlike
 from tests.recordings import recording
-from tests.sounds import noise, silence, speechlike
 from vad.audio import SAMPLE_RATE_HZ, Float32
 
 FULL_FRAMES = 3_000

@@ -15,9 +15,9 @@ from decoder.engines.whisper.engine import WhisperEngine
 from decoder.hallucination_filter import Action, Reason, Verdict, judge
 from decoder.settings import EngineSettings, GuardMode, GuardSettings
 from decoder.types import DecodeRequest, Hypothesis, RequestKind, Word
+from tests.audio import noise, silence, speechlike
 from tests.contracts.engines import digits_model
 from tests.recordings import recording, recording_path
-from tests.sounds import noise, silence, speechlike
 from vad.audio import SAMPLE_RATE_HZ, Float32, s_to_samples
 
 SURE, UNSURE = -0.2, -1.4

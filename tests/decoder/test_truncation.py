@@ -8,8 +8,8 @@ import pytest
 
 from decoder.truncation import Cut, carried_on, find_cut, wants_cut
 from decoder.types import DecodeRequest, Word
+from tests.audio import noise, silence
 from tests.contracts.engines import request
-from tests.sounds import noise, silence
 from vad.audio import SAMPLE_RATE_HZ
 
 GAPS_S = (1.0, 3.0, 5.0, 6.0, 9.0)

@@ -41,9 +41,9 @@ from tests.deepgram_client import (
     text_of,
 )
 from tests.media import encoded
-from tests.meeting import RECORDING, said_words, spoken_frames, wrong_share
+from tests.meeting import RECORDING, spoken_frames, spoken_words, wrong_share
 from tests.servers import EMBEDDED, Served, serving
-from tests.sessions import hush, speech
+from tests.sessions import silence, speech
 from tests.uploading import SAID, SPOKEN, serving_files
 
 pytestmark = pytest.mark.timeout(180)
@@ -94,10 +94,10 @@ async def test_the_sync_client_finalizes_and_goes_on() -> None:
     def talk(served: Served) -> list[object]:
         with client(served).listen.v1.connect(model="nova-3", encoding="linear16", sample_rate=16_000) as connection:
             connection.send_keep_alive()
-            connection.send_media(hush(0.5) + speech(1.2))
+            connection.send_media(silence(0.5) + speech(1.2))
             connection.send_finalize()
             messages: list[object] = [connection.recv()]
-            connection.send_media(hush(0.5) + speech(1.2) + hush(0.7))
+            connection.send_media(silence(0.5) + speech(1.2) + silence(0.7))
             connection.send_close_stream()
             return messages + list(connection)
 
@@ -119,7 +119,7 @@ async def test_the_client_knows_every_message_it_is_sent() -> None:
     ):
         await connection.send_configure(ListenV1Configure(keyterms=["livecue"]))
         await connection._send("nonsense")
-        await connection.send_media(hush(0.5) + speech(1.2) + hush(1.5))
+        await connection.send_media(silence(0.5) + speech(1.2) + silence(1.5))
         await connection.send_close_stream()
     kinds = [type(message) for message in heard.messages]
     assert kinds[:2] == [ListenV1ConfigureSuccess, ListenV1Error]
@@ -133,12 +133,12 @@ async def test_containers_are_understood_as_they_come(kind: str) -> None:
     file = encoded(kind, sound.astype(np.float32))
     async with embedded_engine_serving() as served:
         heard = await events(served, [file[at : at + 4_000] for at in range(0, len(file), 4_000)], model="nova-3")
-    assert wrong_share(text_of(finals(heard)), said_words()[:13]) <= 0.1
+    assert wrong_share(text_of(finals(heard)), spoken_words()[:13]) <= 0.1
 
 
 @exercises("deepgram-sdk", "listen.v1: two channels, each transcribed by itself")
 async def test_channels_are_told_apart() -> None:
-    spoken, silent = hush(0.5) + speech(1.2) + hush(0.7), hush(2.4)
+    spoken, silent = silence(0.5) + speech(1.2) + silence(0.7), silence(2.4)
     stereo = np.stack([np.frombuffer(sound, "<i2") for sound in (silent, spoken)], axis=1).tobytes()
     async with serving_files() as served:
         heard = await events(served, [stereo], **RAW, multichannel="true", channels="2")
@@ -154,7 +154,7 @@ async def test_a_cut_connection_is_followed_by_another() -> None:
             async with async_client(served).listen.v1.connect(**RAW) as connection:
                 await connection.send_media(speech(1.0))
                 connection._websocket.transport.abort()
-        heard = await events(served, [hush(0.5), speech(1.2), hush(0.7)], **RAW)
+        heard = await events(served, [silence(0.5), speech(1.2), silence(0.7)], **RAW)
     assert text_of(finals(heard)) == "two three four five"
 
 
@@ -236,8 +236,8 @@ async def test_a_turn_is_resumed_configured_and_forced_to_its_end() -> None:
         async_client(served).listen.v2.connect(**FLUX, eager_eot_threshold="0.4") as connection,
         listening(connection) as heard,
     ):
-        await connection.send_media(hush(0.5) + speech(1.2))
-        await connection.send_media(hush(0.3))
+        await connection.send_media(silence(0.5) + speech(1.2))
+        await connection.send_media(silence(0.3))
         await heard.until(lambda message: getattr(message, "event", "") == "EagerEndOfTurn")
         await connection.send_media(speech(1.2))
         await heard.until(lambda message: getattr(message, "event", "") == "TurnResumed")
@@ -257,7 +257,7 @@ async def test_a_turn_is_resumed_configured_and_forced_to_its_end() -> None:
 async def test_the_sync_client_hears_a_turn() -> None:
     def talk(served: Served) -> list[object]:
         with client(served).listen.v2.connect(model="flux-general-en", encoding="linear16", sample_rate=16_000) as turn:
-            turn.send_media(hush(0.5) + speech(1.2) + hush(0.7))
+            turn.send_media(silence(0.5) + speech(1.2) + silence(0.7))
             turn.send_close_stream()
             return list(turn)
 

@@ -13,7 +13,7 @@ from gateway.captions.subtitles import to_srt, to_vtt
 from gateway.in_process import local_connection
 from gateway.settings import load_settings
 from gateway.wire import Cue, CueEvent, CueState, Final, ServerEvent, Start
-from tests.meeting import RECORDING, said_words, words
+from tests.meeting import RECORDING, spoken_words, words
 from tests.servers import EMBEDDED
 
 SPEED = 3.0
@@ -50,7 +50,7 @@ def final_cues(events: list[ServerEvent]) -> list[Cue]:
 
 def test_the_words_are_right(events: list[ServerEvent]) -> None:
     heard = words(" ".join(final.text for final in finals(events)))
-    assert jiwer.wer(" ".join(said_words()), " ".join(heard)) <= 0.05
+    assert jiwer.wer(" ".join(spoken_words()), " ".join(heard)) <= 0.05
 
 
 def test_every_sentence_is_an_utterance_with_word_times(events: list[ServerEvent]) -> None:

@@ -10,14 +10,14 @@ from openai.types.audio import TranscriptionVerbose
 
 from decoder.engine_selection import create_engine
 from gateway.settings import load_settings
-from tests.meeting import RECORDING, said_words, words
+from tests.meeting import RECORDING, spoken_words, words
 from tests.servers import EMBEDDED, serving
 
 pytestmark = pytest.mark.timeout(180)
 
 
 def wrong_share(text: str) -> float:
-    share = jiwer.wer(" ".join(said_words()), " ".join(words(text)))
+    share = jiwer.wer(" ".join(spoken_words()), " ".join(words(text)))
     assert isinstance(share, float)
     return share
 

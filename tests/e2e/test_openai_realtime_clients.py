@@ -20,7 +20,7 @@ from decoder.engines.scripted import ScriptedEngine
 from gateway.settings import load_settings
 from tests.calls import g711
 from tests.compatibility import exercises
-from tests.meeting import TALK, TALK_BEGINNING, TALK_BEGINNING_S, said_words, spoken_frames, words
+from tests.meeting import TALK, TALK_BEGINNING, TALK_BEGINNING_S, spoken_frames, spoken_words, words
 from tests.realtime_client import (
     Completed,
     Delta,
@@ -42,7 +42,7 @@ TRANSCRIPTION = {"model": "gpt-4o-transcribe", "language": "en"}
 SERVER_VAD = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 500}
 
 BEGINNING_S = 6.0
-BEGINNING = said_words()[:13]
+BEGINNING = spoken_words()[:13]
 """Two sentences: hello can everyone hear me / can you read the captions on the screen."""
 
 
@@ -110,7 +110,7 @@ async def test_a_meeting_over_openais_client() -> None:
     assert events[0].type == "session.updated"
     for event in events:
         type(event).model_validate(event.to_dict())  # the client reads without a check
-    assert wrong_words(transcripts(events), said_words()) <= 0.05
+    assert wrong_words(transcripts(events), spoken_words()) <= 0.05
     in_order = ["speech_started", "speech_stopped", "committed", "completed"]
     assert all(told == in_order for told in told_of_items(events).values())
     assert deltas_of_items(events) == transcripts(events)
@@ -262,7 +262,7 @@ async def turns(served: Served, sound: np.ndarray, settings: STTModelSettings) -
 async def test_a_voice_agent_hears_a_meeting() -> None:
     async with embedded() as served:
         heard = await turns(served, at_24_khz(spoken_frames()), STTModelSettings(language="en"))
-    assert wrong_words(heard, said_words()) <= 0.1
+    assert wrong_words(heard, spoken_words()) <= 0.1
 
 
 @exercises("openai-agents", "voice: sound that ends within a word, server_vad, keywords and a prompt")

@@ -10,12 +10,12 @@ import pytest
 
 from decoder.engine_selection import create_engine
 from gateway.settings import load_settings
+from tests.audio import silence, tone
 from tests.calls import CallFrame, frames_of, g711, media_of, start_of, stop_of, watched_call
 from tests.meeting import words
 from tests.recordings import recording
 from tests.servers import EMBEDDED, Served, serving
 from tests.sessions import Message
-from tests.sounds import silence, tone
 from tests.uploading import serving_files
 from vad.audio import SAMPLE_RATE_HZ, Float32
 

@@ -15,9 +15,9 @@ from clients.paced_media import MEDIA_FORMAT
 from decoder.engine_selection import create_engine
 from decoder.engines.scripted import CostModel
 from gateway.wire import Start
-from tests.real_speech import Listener, at_level, kept_listening, listening, share_of, weights
+from tests.audio import noise, silence, tone
+from tests.real_speech import ServedModel, at_level, module_serving_model, serving_model, weights, word_recall
 from tests.recordings import recording, recording_path
-from tests.sounds import noise, silence, tone
 from vad.audio import Float32, s_to_samples
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -50,54 +50,54 @@ SILENT_FOR = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gateway() -> AsyncIterator[Listener]:
-    async with kept_listening("whisper-tiny.en") as listener:
+async def gateway() -> AsyncIterator[ServedModel]:
+    async with module_serving_model("whisper-tiny.en") as listener:
         yield listener
 
 
 async def test_the_share_of_words_does_not_count_what_is_said_besides() -> None:
-    assert share_of("one two three four", "well, One two free four and more") == 0.75
+    assert word_recall("one two three four", "well, One two free four and more") == 0.75
 
 
 @pytest.mark.parametrize("level_dbfs", [-40, -50, -55])
 @pytest.mark.parametrize("name", READINGS)
-async def test_quiet_speech_is_written(gateway: Listener, name: str, level_dbfs: float) -> None:
+async def test_quiet_speech_is_written(gateway: ServedModel, name: str, level_dbfs: float) -> None:
     audio = at_level(recording(name), level_dbfs)
-    assert share_of(READINGS[name], await gateway.text(audio)) >= 0.85
+    assert word_recall(READINGS[name], await gateway.text(audio)) >= 0.85
 
 
 @pytest.mark.parametrize("right", [1.0, -1.0, 0.0], ids=["same", "opposite", "silent"])
-async def test_speech_is_written_whatever_the_other_channel_has(gateway: Listener, right: float) -> None:
+async def test_speech_is_written_whatever_the_other_channel_has(gateway: ServedModel, right: float) -> None:
     left = recording("en_home_in_the_stars.flac")
     audio = np.stack([left, left * np.float32(right)], axis=1)
-    assert share_of(HOME, await gateway.text(audio)) >= 0.85
+    assert word_recall(HOME, await gateway.text(audio)) >= 0.85
 
 
 async def test_a_quiet_speaker_is_written_beside_a_loud_one_with_noise_as_loud_as_the_quiet_one(
-    gateway: Listener,
+    gateway: ServedModel,
 ) -> None:
     loud, quiet = at_level(recording("en_harvard.flac"), -20), at_level(recording("en_lj/LJ001-0015.flac"), -50)
     left, right = np.concatenate([loud, 0 * quiet]), np.concatenate([0 * loud, quiet])
     left += noise(len(left) / 16_000, 10 ** (-48 / 20))[: len(left)]
     text = await gateway.text(np.stack([left, right], axis=1))
-    assert share_of(f"{HARVARD} {PRINTED}", text) >= 0.85
+    assert word_recall(f"{HARVARD} {PRINTED}", text) >= 0.85
 
 
-async def test_a_quiet_speaker_beside_a_channel_of_noise_is_written(gateway: Listener) -> None:
+async def test_a_quiet_speaker_beside_a_channel_of_noise_is_written(gateway: ServedModel) -> None:
     left = recording("en_home_in_the_stars.flac")
     audio = np.stack([left, noise(len(left) / 16_000, 0.01)[: len(left)]], axis=1)
-    assert share_of(HOME, await gateway.text(audio)) >= 0.85
+    assert word_recall(HOME, await gateway.text(audio)) >= 0.85
 
 
 @pytest.mark.parametrize("name", READINGS)
-async def test_word_times_follow_each_other_and_none_is_empty(gateway: Listener, name: str) -> None:
+async def test_word_times_follow_each_other_and_none_is_empty(gateway: ServedModel, name: str) -> None:
     words = (await gateway.transcription(recording(name))).words
     assert words
     assert [word.word for word in words if word.end <= word.start] == []
     assert [after.word for word, after in pairwise(words) if after.start < word.end - 0.0005] == []
 
 
-async def test_word_times_of_a_recording_with_many_utterances_follow_each_other(gateway: Listener) -> None:
+async def test_word_times_of_a_recording_with_many_utterances_follow_each_other(gateway: ServedModel) -> None:
     words = (await gateway.transcription(recording("en_harvard.flac"))).words
     assert words
     assert [after.word for word, after in pairwise(words) if after.start < word.end - 0.0005] == []
@@ -105,15 +105,15 @@ async def test_word_times_of_a_recording_with_many_utterances_follow_each_other(
 
 
 @pytest.mark.parametrize("name", SILENT_FOR)
-async def test_what_nobody_says_is_not_written(gateway: Listener, name: str) -> None:
+async def test_what_nobody_says_is_not_written(gateway: ServedModel, name: str) -> None:
     assert await gateway.text(SILENT_FOR[name]) == ""
 
 
 @pytest.mark.parametrize(("name", "said"), [("en_harvard.flac", HARVARD), ("digits/jackson_2.flac", JACKSON)])
 async def test_trimmed_windows_of_finals_double_no_sentence(name: str, said: str) -> None:
-    async with listening("whisper-tiny.en", {"engine": {"final_window": "trimmed"}}) as trimmed:
+    async with serving_model("whisper-tiny.en", {"engine": {"final_window": "trimmed"}}) as trimmed:
         text = await trimmed.text(recording(name))
-    assert share_of(said, text) >= 0.85
+    assert word_recall(said, text) >= 0.85
     assert doubled_phrases([text], spelled_words(said)) == []
 
 
@@ -133,7 +133,9 @@ def half_minute(audio: Float32) -> Float32:
         "sil_white_-50dBFS_30s.flac",
     ],
 )
-async def test_recordings_without_speech_have_no_words(gateway: Listener, name: str, level_dbfs: float | None) -> None:
+async def test_recordings_without_speech_have_no_words(
+    gateway: ServedModel, name: str, level_dbfs: float | None
+) -> None:
     audio = half_minute(recording(name))
     if level_dbfs is not None:
         audio = at_level(audio, level_dbfs)

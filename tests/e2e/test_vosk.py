@@ -15,16 +15,16 @@ from decoder.engine_selection import create_engine
 from decoder.engines.scripted import ScriptedEngine
 from gateway.settings import load_settings
 from tests.compatibility import exercises
-from tests.meeting import said_words, spoken_frames, words
+from tests.meeting import spoken_frames, spoken_words, words
 from tests.servers import EMBEDDED, Served, serving
-from tests.sessions import hush, speech, stuck_on_finals
+from tests.sessions import silence, speech, stuck_on_finals
 from tests.uploading import wav
 from tests.vosk_client import EOF, Reply, listened_to, spoken_in_turn, url_of
 from vad.detector import DETECTORS
 
 pytestmark = pytest.mark.timeout(180)
 
-LONG = hush(0.4) + speech(20.0) + hush(1.6)
+LONG = silence(0.4) + speech(20.0) + silence(1.6)
 LONG_FRAMES = [LONG[at : at + 6_400] for at in range(0, len(LONG), 6_400)]
 """An utterance of 20 s, as vosk-server's own `test.py` sends it: 0.2 s a message."""
 
@@ -59,7 +59,7 @@ async def test_each_message_has_one_reply_and_the_words_are_right() -> None:
     assert "text" in replies[-1]
     assert all(reply.keys() <= {"partial", "result", "text"} for reply in replies)
     heard = words(texts(replies))
-    assert len(set(heard) & set(said_words())) > 0.9 * len(set(said_words()))
+    assert len(set(heard) & set(spoken_words())) > 0.9 * len(set(spoken_words()))
     timed = [word for reply in replies for word in reply.get("result") or []]  # type: ignore[attr-defined]  # JSON
     assert [word["word"] for word in timed] == texts(replies).split()
     assert timed == sorted(timed, key=lambda word: word["start"])
@@ -120,7 +120,7 @@ async def test_a_file_of_one_long_utterance_is_answered_piece_by_piece() -> None
 async def test_a_client_in_lock_step_gets_its_replies_from_an_engine_that_hangs() -> None:
     with patch("gateway.wire.vosk.codec.MAX_WAIT_S", 0.01):
         async with hearing_loudness(stuck_on_finals(), decode_timeout_s=0.5) as served:
-            replies = await spoken_in_turn(served, [speech(0.5), *[hush(0.5)] * 30])
+            replies = await spoken_in_turn(served, [speech(0.5), *[silence(0.5)] * 30])
     assert len(replies) == 32
     assert {str(reply["error"]) for reply in replies if "error" in reply} == {"engine_timeout"}
 
@@ -128,14 +128,14 @@ async def test_a_client_in_lock_step_gets_its_replies_from_an_engine_that_hangs(
 async def test_a_client_that_is_silent_leaves_its_place_to_others_until_it_sends_again() -> None:
     settings = load_settings({"server": {"max_sessions": 1}, "session": {"idle_timeout_s": 0.05}})
     async with serving(ScriptedEngine(), settings) as served, connect(url_of(served)) as patient:
-        assert await replied(patient, hush(0.1)) == {"partial": ""}
+        assert await replied(patient, silence(0.1)) == {"partial": ""}
         await place_free(served)
-        assert await spoken_in_turn(served, [hush(0.1)])
+        assert await spoken_in_turn(served, [silence(0.1)])
         await place_free(served)
-        assert await replied(patient, hush(0.1)) == {"partial": ""}
+        assert await replied(patient, silence(0.1)) == {"partial": ""}
         await place_free(served)
         with served.gateway.admission.enter():
-            assert "no more" in str(await replied(patient, hush(0.1)))
+            assert "no more" in str(await replied(patient, silence(0.1)))
             await patient.wait_closed()
             assert patient.close_code == 1013
 

@@ -8,7 +8,7 @@ from wyoming.audio import AudioStart
 from decoder.engine_selection import create_engine
 from gateway.settings import load_settings
 from tests.compatibility import exercises
-from tests.meeting import said_words, spoken_frames, words
+from tests.meeting import spoken_frames, spoken_words, words
 from tests.servers import EMBEDDED, serving
 from tests.wyoming_client import ask, connected, heard_until
 
@@ -25,5 +25,5 @@ async def test_the_words_are_right() -> None:
             await client.write_event(Transcribe(language="xx").event())
             await client.write_event(AudioStart(16_000, 2, 1).event())
             [refusal] = await heard_until(client, "error")
-    assert jiwer.wer(" ".join(said_words()), " ".join(words(heard or ""))) <= 0.05
+    assert jiwer.wer(" ".join(spoken_words()), " ".join(words(heard or ""))) <= 0.05
     assert "language" in refusal.data["text"]

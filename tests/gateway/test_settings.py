@@ -13,7 +13,7 @@ from decoder.settings import PlannerSettings
 from gateway.errors import ConfigurationError
 from gateway.settings import Settings, load_settings
 
-SECRET = "hush-4711"
+SECRET = "silence-4711"
 
 Overrides = Mapping[str, Mapping[str, object]]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.sounds import noise, speechlike, tone
+from tests.audio import noise, speechlike, tone
 from vad.audio import AudioFormat, Encoding, Float32, PcmDecoder
 from vad.errors import AudioError, AudioFormatError
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.sounds import noise, silence, speechlike
+from tests.audio import noise, silence, speechlike
 from vad.audio import Float32
 from vad.downmix import BLOCKS_PER_S, PcmDownmix
 from vad.stereo import StereoDownmix

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from tests.audio import noise, silence, speechlike
 from tests.recordings import recording
-from tests.sounds import noise, silence, speechlike
 from vad.audio import Float32, s_to_samples
 from vad.detector import create_detector
 from vad.events import SpeechEnded

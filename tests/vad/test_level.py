@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.sounds import noise, speechlike
+from tests.audio import noise, speechlike
 from vad.audio import Float32
 from vad.level import LEAST_GAIN, MEMORY_WINDOWS, MOST_GAIN, TARGET_RMS, LevelNormaliser
 

@@ -13,8 +13,8 @@ import av
 import numpy as np
 import pytest
 
+from tests.audio import silence, tone
 from tests.media import CODECS, attacks, encoded, tracks, video, with_hole, without_length
-from tests.sounds import silence, tone
 from vad.audio import SAMPLE_RATE_HZ
 from vad.media_file import MEDIA_BYTES_PER_SAMPLE, MEDIA_RATE_HZ, Media, MediaError, MediaTooLong, NoSuchTrack
 

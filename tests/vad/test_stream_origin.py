@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.audio import noise, silence, speechlike
 from tests.recordings import recording
-from tests.sounds import noise, silence, speechlike
 from vad.audio import AudioFormat, Encoding, Float32, PcmDecoder
 from vad.audio_history import AudioHistory
 from vad.detector import DETECTORS, create_detector

@@ -24,7 +24,7 @@ from gateway.transport import memory_pair
 from gateway.wire import Finished, Ready, ServerEvent, Start
 from gateway.wire.native.codec import NativeCodec
 from tests.servers import Served, get, serving
-from tests.sessions import Message, Peer, hush, open_context, speech
+from tests.sessions import Message, Peer, open_context, silence, speech
 
 START: Message = {"type": "start", "partials": False}
 STOP: Message = {"type": "stop"}
@@ -77,7 +77,7 @@ async def conversation(
         tasks.start_soon(run)
         async with peer_stream:
             await talk(peer)
-            messages = await peer.hear_all()
+            messages = await peer.receive_all()
     return messages, transport.close_code
 
 
@@ -90,7 +90,7 @@ def codes(messages: list[Message]) -> list[object]:
 
 async def test_a_key_that_runs_out_gets_its_open_utterance_finished_and_then_the_door() -> None:
     async def talk(peer: Peer) -> None:
-        await peer.say(START, hush(0.5), speech(1.0), speech(1.0))
+        await peer.send(START, silence(0.5), speech(1.0), speech(1.0))
 
     messages, close_code = await conversation(charging(with_credit(1.5)), talk)
     assert codes(messages) == ENDED_EARLY
@@ -104,7 +104,7 @@ async def test_sound_beyond_the_credit_is_not_heard() -> None:
     account = with_credit(1.5)
 
     async def talk(peer: Peer) -> None:
-        await peer.say(START, hush(10.0))
+        await peer.send(START, silence(10.0))
 
     messages, _ = await conversation(charging(account), talk)
     assert messages[-1]["audio_s"] == 1.5
@@ -118,8 +118,8 @@ async def test_a_message_is_worth_its_sound_however_it_is_cut() -> None:
 
         async def talk(peer: Peer, length_s: float = length_s) -> None:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(peer.hear_until, "finished")
-                await peer.say(START, *(hush(length_s) for _ in range(round(2.0 / length_s))), STOP)
+                tasks.start_soon(peer.receive_until, "finished")
+                await peer.send(START, *(silence(length_s) for _ in range(round(2.0 / length_s))), STOP)
 
         _, close_code = await conversation(charging(account), talk)
         assert close_code == 1000
@@ -129,7 +129,7 @@ async def test_a_message_is_worth_its_sound_however_it_is_cut() -> None:
 
 async def test_what_is_still_said_after_the_end_is_not_heard_and_does_no_harm() -> None:
     async def talk(peer: Peer) -> None:
-        await peer.say(START, hush(0.5), speech(2.0), speech(1.0), "no json", {"type": "flush", "id": "a"}, STOP)
+        await peer.send(START, silence(0.5), speech(2.0), speech(1.0), "no json", {"type": "flush", "id": "a"}, STOP)
 
     messages, close_code = await conversation(charging(with_credit(1.5)), talk)
     assert codes(messages) == ENDED_EARLY
@@ -141,7 +141,7 @@ async def test_a_key_revoked_while_it_speaks_is_told_so() -> None:
         raise Unauthorized("this API key has been revoked")
 
     async def talk(peer: Peer) -> None:
-        await peer.say(START, hush(1.0))
+        await peer.send(START, silence(1.0))
 
     messages, close_code = await conversation(charge, talk)
     assert codes(messages) == ["ready", "unauthorized", "finished"]
@@ -157,7 +157,7 @@ def key(store: KeyStore, requests_per_minute: int | None = None, credit_s: float
 
 async def endless_silence() -> AsyncIterator[bytes]:
     while True:
-        yield hush(0.1)
+        yield silence(0.1)
 
 
 async def opened(served: Served, secret: str) -> ClientConnection:

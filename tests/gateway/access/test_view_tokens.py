@@ -17,17 +17,17 @@ from gateway.journal.store import JournalStore
 from gateway.settings import JournalSettings
 from tests.servers import Served
 from tests.uploading import serving_files
-from tests.watching import (
+from tests.viewing import (
     MASTER,
     bearer,
     keys,
-    listen,
     open_ids,
-    said_on,
+    received_on,
     session,
     settings_with,
     stopped_session,
     watch,
+    watch_socket,
 )
 
 
@@ -150,7 +150,7 @@ async def test_a_token_opens_events_and_transcripts_of_one_session_live_and_past
                 for params, headers in (({"token": token}, {}), ({}, bearer(token))):
                     async with watch(served, session_id, headers=headers, token=params.get("token")) as viewer:
                         assert (await viewer.next() or {})["type"] == "ready"
-                    async with listen(served, session_id, headers, **params) as websocket:
+                    async with watch_socket(served, session_id, headers, **params) as websocket:
                         assert json.loads(await websocket.recv())["type"] == "ready"
                     read = await client.get(f"/v1/sessions/{session_id}/transcript.txt", params=params, headers=headers)
                     assert read.status_code == 200
@@ -191,8 +191,8 @@ async def test_a_token_outlives_the_gateway_and_dies_with_its_session(tmp_path: 
         past, _ = await stopped_session(served, MASTER)
         token = await token_for(client, past)
     async with gateway(tmp_path) as (served, client):
-        async with listen(served, past, token=token) as websocket:
-            assert (await said_on(websocket))[1] == 1000
+        async with watch_socket(served, past, token=token) as websocket:
+            assert (await received_on(websocket))[1] == 1000
         assert (await client.delete(f"/v1/sessions/{past}", headers=bearer(MASTER))).status_code == 204
         assert (await client.get(f"/v1/sessions/{past}/events", params={"token": token})).status_code == 401
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from decoder.engines.scripted import ScriptedEngine
 from gateway.cli.main import app
 from gateway.wire import AudioFormat, Final, Finished, ServerEvent
-from tests.sessions import LoudnessDetector, hush, speech, stuck_on_finals
+from tests.sessions import LoudnessDetector, silence, speech, stuck_on_finals
 from vad.detector import DETECTORS
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="whose event loop has no signals")
@@ -42,14 +42,14 @@ def listen(engine: ScriptedEngine, interrupts: int) -> tuple[Result, list[Server
     view = View()
 
     async def microphone(*_wishes: object) -> AsyncIterator[bytes]:
-        sound = hush(0.5) + speech(1.2)
+        sound = silence(0.5) + speech(1.2)
         for start in range(0, len(sound), PIECE_BYTES):
             yield sound[start : start + PIECE_BYTES]
         for _ in range(interrupts):
             os.kill(os.getpid(), signal.SIGINT)
             await anyio.wait_all_tasks_blocked()
         while True:
-            yield hush(0.05)
+            yield silence(0.05)
 
     with (
         patch.dict(DETECTORS, {"loudness": f"{LoudnessDetector.__module__}:LoudnessDetector"}),

@@ -11,7 +11,7 @@ from gateway.cli.main import app
 from gateway.journal.recording import recordings_folder
 from gateway.journal.store import Batch, Change, JournalStore, Opening
 from gateway.wire import ServerEvent
-from tests.said import final, final_cue, ready
+from tests.events import final, final_cue, ready
 
 OPENED_S = 1_764_000_000.0
 FIRST, SECOND = "0123456789abcdef", "0123456799abcdef"

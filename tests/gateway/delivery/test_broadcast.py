@@ -21,7 +21,7 @@ from gateway.wire import (
     Warning,
 )
 from gateway.wire.cue import Cue, CueState
-from tests.broadcasts import NATIVE, shown
+from tests.broadcasts import NATIVE, registered
 
 READY = Ready(1, "a", "scripted", "script", "none", "en")
 PARTIAL, FINAL = CueState.PARTIAL, CueState.FINAL
@@ -37,7 +37,7 @@ def final(seq: int, utterance_id: int = 1) -> Final:
 
 def watched(*events: ServerEvent) -> Broadcast:
     watching = Broadcaster()
-    with shown(watching) as tell:
+    with registered(watching) as tell:
         for event in events:
             tell(event)
         return watching.open_sessions()["a"]
@@ -89,7 +89,7 @@ def test_who_has_seen_some_is_told_the_rest() -> None:
 
 async def test_what_is_between_the_session_and_its_peer_is_not_told() -> None:
     watching = Broadcaster()
-    with shown(watching) as tell:
+    with registered(watching) as tell:
         tell(READY)
         with watching.open_sessions()["a"].subscribe(0) as viewer:
             tell(Ack(2, 10, 10))
@@ -101,7 +101,7 @@ async def test_what_is_between_the_session_and_its_peer_is_not_told() -> None:
 
 async def test_viewers_hear_everything_until_the_session_is_over() -> None:
     watching = Broadcaster()
-    with shown(watching) as tell:
+    with registered(watching) as tell:
         tell(READY)
         with watching.open_sessions()["a"].subscribe(0) as first, watching.open_sessions()["a"].subscribe(0) as second:
             assert watching.viewers == 2
@@ -116,7 +116,7 @@ async def test_viewers_hear_everything_until_the_session_is_over() -> None:
 
 async def test_a_viewer_that_does_not_read_is_dropped_and_the_others_are_not() -> None:
     watching = Broadcaster()
-    with shown(watching) as tell:
+    with registered(watching) as tell:
         tell(READY)
         made = watching.open_sessions()["a"]
         with made.subscribe(0) as asleep, made.subscribe(0) as awake:
@@ -130,7 +130,7 @@ async def test_a_viewer_that_does_not_read_is_dropped_and_the_others_are_not() -
 
 async def test_a_slow_viewer_gets_the_newest_partial_and_the_older_ones_are_counted() -> None:
     watching = Broadcaster()
-    with shown(watching) as tell:
+    with registered(watching) as tell:
         tell(READY)
         made = watching.open_sessions()["a"]
         with made.subscribe(0) as viewer:
@@ -143,7 +143,7 @@ async def test_a_slow_viewer_gets_the_newest_partial_and_the_older_ones_are_coun
 
 def test_the_backlog_forgets_the_oldest_and_counts_it() -> None:
     watching = Broadcaster()
-    with shown(watching) as tell:
+    with registered(watching) as tell:
         tell(READY)
         for seq in range(2, BACKLOG_EVENTS + 12):
             tell(final(seq, seq))
@@ -155,7 +155,7 @@ def test_the_backlog_forgets_the_oldest_and_counts_it() -> None:
 
 def test_a_session_that_is_not_open_yet_or_any_more_is_not_listed() -> None:
     watching = Broadcaster()
-    with shown(watching) as tell:
+    with registered(watching) as tell:
         assert watching.open_sessions() == {}
         tell(READY)
         assert list(watching.open_sessions()) == ["a"]
@@ -164,7 +164,7 @@ def test_a_session_that_is_not_open_yet_or_any_more_is_not_listed() -> None:
 
 def test_a_failing_session_lets_its_viewers_go() -> None:
     watching = Broadcaster()
-    with pytest.raises(RuntimeError, match="oops"), shown(watching):
+    with pytest.raises(RuntimeError, match="oops"), registered(watching):
         raise RuntimeError("oops")
     assert watching.open_sessions() == {}
 
@@ -184,6 +184,6 @@ async def test_a_session_waits_for_no_viewer() -> None:
 
 def test_warnings_are_counted_by_code() -> None:
     broadcaster = Broadcaster()
-    with shown(broadcaster) as tell:
+    with registered(broadcaster) as tell:
         tell(READY, Warning(2, "odd", "odd"), OfChannel(1, Warning(3, "odd", "odd")), Warning(4, "even", "even"))
     assert broadcaster.warnings == {"odd": 2, "even": 1}

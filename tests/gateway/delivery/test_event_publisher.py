@@ -10,7 +10,7 @@ from gateway.delivery.send_queue import SendQueue
 from gateway.errors import Draining, ResumedElsewhere
 from gateway.wire import Error, Ready, ServerEvent
 from tests.broadcasts import NATIVE
-from tests.said import final, ready
+from tests.events import final, ready
 
 
 def publisher() -> tuple[EventPublisher, Broadcast]:

@@ -14,12 +14,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from gateway.access.twilio_signature import is_signed, signed_urls
 from gateway.errors import ConfigurationError
 from gateway.settings import load_settings
+from tests.audio import silence, tone
 from tests.calls import SERVICES, CallFrame, frames_of, media_of, start_of, stop_of, url_of, watched_call
 from tests.servers import Served, get
 from tests.sessions import Message
-from tests.sounds import silence, tone
 from tests.uploading import serving_files
-from tests.watching import open_ids
+from tests.viewing import open_ids
 from vad.audio import Float32
 
 TOKEN = "12345"

@@ -12,8 +12,8 @@ from gateway.journal.session_log import SessionLog
 from gateway.journal.unwritten_events import JournaledSession
 from gateway.wire import DialectMessage, ServerEvent, Warning
 from gateway.wire.server_events import seq_of
+from tests.events import final, final_cue, partial_cue, ready
 from tests.journals import NOW_S, opening
-from tests.said import final, final_cue, partial_cue, ready
 from vad.errors import LivecueError
 
 

@@ -7,7 +7,7 @@ from gateway.journal.compaction import EventCompactor
 from gateway.wire import Ack, CadenceChanged, CueEvent, Final, OfChannel, ServerEvent
 from gateway.wire.cue import CueState
 from gateway.wire.server_events import channel_of, seq_of
-from tests.said import final, final_cue, partial_cue, ready
+from tests.events import final, final_cue, partial_cue, ready
 
 
 def superseded(*events: ServerEvent) -> list[tuple[int, ...]]:

@@ -24,7 +24,7 @@ from gateway.wire import (
 )
 from gateway.wire.cue import CueState
 from gateway.wire.server_events import channel_of, seq_of
-from tests.said import final, final_cue, partial_cue, ready
+from tests.events import final, final_cue, partial_cue, ready
 from tests.wire_events import server_events
 
 

@@ -6,7 +6,7 @@ from gateway.journal.hold_timeout import HoldTimeout
 from gateway.journal.ordered_delivery import PendingEvent
 from gateway.journal.session_log import SessionLog
 from gateway.wire import ServerEvent
-from tests.said import final
+from tests.events import final
 from vad.errors import LivecueError
 
 

@@ -11,8 +11,8 @@ from gateway.journal.recording import recordings_folder
 from gateway.journal.store import JournalStore, ViewToken
 from gateway.settings import JournalSettings, Settings
 from gateway.wire import Ack, Finished, OfChannel, Partial, ServerEvent, Warning
+from tests.events import final, final_cue, partial_cue, ready
 from tests.journals import DAY_S, NOW_S, Reader, opening, reopened_log, running_journal, seqs, written_elsewhere
-from tests.said import final, final_cue, partial_cue, ready
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import pytest
 
 from gateway.journal.store import JournalStore, ViewToken
 from gateway.sqlite import StateUnavailable
+from tests.events import final, partial_cue, ready
 from tests.journals import NOW_S, Reader, running_journal, seqs, written_elsewhere
-from tests.said import final, partial_cue, ready
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 import anyio
 from tests.journals import Reader, running_journal
-from tests.said import final, partial_cue, ready
+from tests.events import final, partial_cue, ready
 
 async def main():
     async with running_journal(Path(sys.argv[1])) as journal:
@@ -44,7 +44,7 @@ import resource, sys
 from pathlib import Path
 import anyio
 from tests.journals import Reader, running_journal, seqs
-from tests.said import final, ready
+from tests.events import final, ready
 
 async def main():
     warned = anyio.Event()

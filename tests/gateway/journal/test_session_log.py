@@ -4,7 +4,7 @@ from gateway.errors import Draining
 from gateway.journal.ordered_delivery import PendingEvent
 from gateway.journal.session_log import SessionLog
 from gateway.wire import ServerEvent, Warning
-from tests.said import final, partial_cue
+from tests.events import final, partial_cue
 from vad.errors import LivecueError
 
 

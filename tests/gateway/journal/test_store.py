@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.journal.store import Batch, Change, JournalStore, Opening, ViewToken
-from tests.said import final, partial_cue, ready
+from tests.events import final, partial_cue, ready
 
 ADA = Opening("a", "native", "ada", 100.0, {"call_id": "CA1"}, "{}", b"digest")
 BOB = Opening("b", "twilio", None, 200.0, {})

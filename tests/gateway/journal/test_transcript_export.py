@@ -7,7 +7,7 @@ import pytest
 from gateway.journal.event_json import event_json
 from gateway.journal.transcript_export import TranscriptFormat, transcript
 from gateway.wire import OfChannel, ServerEvent
-from tests.said import final, final_cue, partial_cue, ready
+from tests.events import final, final_cue, partial_cue, ready
 
 SAID = (ready(), partial_cue(2), final_cue(3), final_cue(4, 1, 2), final(5), partial_cue(6, 2))
 

@@ -8,8 +8,8 @@ from gateway.journal.session_log import SessionLog
 from gateway.journal.unwritten_events import JournaledSession, UnwrittenEvent, UnwrittenEvents
 from gateway.wire import ServerEvent
 from gateway.wire.event_size import bytes_of
+from tests.events import final
 from tests.journals import NOW_S, opening
-from tests.said import final
 from vad.errors import LivecueError
 
 

@@ -13,8 +13,8 @@ from gateway.journal.unwritten_events import JournaledSession
 from gateway.journal.writer import JournalWriter
 from gateway.sqlite import StateUnavailable
 from gateway.wire import ServerEvent
+from tests.events import final, ready
 from tests.journals import NOW_S, opening
-from tests.said import final, ready
 from vad.errors import LivecueError
 
 

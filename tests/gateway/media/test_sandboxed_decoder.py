@@ -19,8 +19,8 @@ from gateway.media import sandboxed_decoder
 from gateway.media.decoder_process import Outcome, _decode
 from gateway.media.sandboxed_decoder import DecodedAudio, decoded
 from gateway.settings import UploadSettings
+from tests.audio import silence
 from tests.media import CODECS, attacks, encoded, tracks, video, without_length
-from tests.sounds import silence
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = UploadSettings()

@@ -10,7 +10,7 @@ from gateway.session.context import SessionContext
 from gateway.session.pipeline import Pipeline
 from gateway.session.pipeline_driver import PipelineDriver
 from gateway.wire import ServerEvent, Start
-from tests.sessions import hush, open_context
+from tests.sessions import open_context, silence
 from vad.errors import LivecueError
 
 
@@ -51,7 +51,7 @@ async def test_audio_charged_before_a_resume_is_free() -> None:
     async with open_context() as context:
         made = intake(context, paid_samples=12_000)
         for _ in range(3):
-            made.push(hush(0.5), 0, charged.append)
+            made.push(silence(0.5), 0, charged.append)
     assert charged == [0.0, 0.25, 0.5]
 
 
@@ -71,5 +71,5 @@ async def test_a_client_without_credits_has_its_audio_counted() -> None:
 
     async with open_context() as context:
         with pytest.raises(InsufficientCredits):
-            intake(context).push(hush(0.5), 0, refuse)
+            intake(context).push(silence(0.5), 0, refuse)
         assert "livecue_audio_seconds_total 0.5" in context.metrics.exposition().decode()

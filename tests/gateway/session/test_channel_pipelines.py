@@ -29,7 +29,7 @@ from gateway.wire import (
     Start,
     Warning,
 )
-from tests.sessions import SEGMENTER, LoudnessDetector, hush, speech
+from tests.sessions import SEGMENTER, LoudnessDetector, silence, speech
 from vad.detector import DETECTORS
 
 
@@ -67,7 +67,7 @@ def of_channels(effects: Sequence[Effect], kind: type) -> list[int]:
 
 def test_each_channel_has_its_own_speech_and_finals() -> None:
     made = pipelines(Start(channels=2))
-    said = receive(made, 1, hush(0.5), speech(1.2), hush(0.8)) + receive(made, 0, hush(3.0))
+    said = receive(made, 1, silence(0.5), speech(1.2), silence(0.8)) + receive(made, 0, silence(3.0))
     assert of_channels(said, SpeechStarted) == [1]
     assert of_channels(said, Final) == [1]
     assert made.stats.finals == 1
@@ -78,8 +78,8 @@ def test_numbers_go_on_over_all_channels() -> None:
     made = pipelines(Start(channels=2))
     said = [
         made.ready(made.next_seq()),
-        *receive(made, 1, hush(0.5), speech(1.2), hush(0.8)),
-        *receive(made, 0, speech(1.0), hush(1.0)),
+        *receive(made, 1, silence(0.5), speech(1.2), silence(0.8)),
+        *receive(made, 0, speech(1.0), silence(1.0)),
     ]
     numbers = [
         e.event.seq for e in said if isinstance(e, OfChannel) and not isinstance(e.event, OfChannel | DialectMessage)
@@ -91,8 +91,8 @@ def test_numbers_go_on_over_all_channels() -> None:
 
 def test_a_flush_is_said_once_when_all_channels_have_answered() -> None:
     made = pipelines(Start(channels=2))
-    receive(made, 0, hush(0.5), speech(1.2))
-    receive(made, 1, hush(0.5), speech(1.2))
+    receive(made, 0, silence(0.5), speech(1.2))
+    receive(made, 1, silence(0.5), speech(1.2))
     effects = made.flush("now", 0.0)
     assert not any(isinstance(effect, Flushed) for effect in effects)
     said = answered(made, effects)
@@ -103,8 +103,8 @@ def test_a_flush_is_said_once_when_all_channels_have_answered() -> None:
 
 def test_the_end_is_said_once_with_all_finals() -> None:
     made = pipelines(Start(channels=2))
-    receive(made, 0, hush(0.5), speech(1.2))
-    receive(made, 1, hush(2.0))
+    receive(made, 0, silence(0.5), speech(1.2))
+    receive(made, 1, silence(2.0))
     (finished,) = [e for e in answered(made, made.stop(0.0)) if isinstance(e, Finished)]
     assert finished.utterances == 1
     assert finished.audio_samples == pytest.approx(32_000, abs=600)
@@ -112,7 +112,7 @@ def test_the_end_is_said_once_with_all_finals() -> None:
 
 def test_one_channel_says_what_a_pipeline_says() -> None:
     made = pipelines(Start())
-    said = receive(made, 0, hush(0.5), speech(1.2), hush(0.8))
+    said = receive(made, 0, silence(0.5), speech(1.2), silence(0.8))
     assert any(isinstance(effect, Final) for effect in said)
     assert not any(isinstance(effect, OfChannel) for effect in said)
     assert made.engine_sessions == ("a",)
@@ -138,7 +138,7 @@ def test_flushes_of_the_same_id_are_each_said_once() -> None:
 
 def test_with_manual_endpointing_all_sound_is_one_utterance_until_it_is_flushed() -> None:
     made = pipelines(Start(endpointing=Endpointing(manual=True)))
-    said = receive(made, 0, hush(1.0), speech(1.0), hush(3.0))
+    said = receive(made, 0, silence(1.0), speech(1.0), silence(3.0))
     assert not any(isinstance(effect, SpeechEnded | Final) for effect in said)
     said = answered(made, made.flush("now", 0.0))
     assert [e.reason for e in said if isinstance(e, SpeechEnded)] == ["flush"]
@@ -147,9 +147,9 @@ def test_with_manual_endpointing_all_sound_is_one_utterance_until_it_is_flushed(
 
 def test_an_update_changes_language_and_endpointing_from_here_on() -> None:
     made = pipelines(Start(language="en"))
-    made.push_audio(hush(0.5), 0.0)
+    made.push_audio(silence(0.5), 0.0)
     made.update(Start(language="de", endpointing=Endpointing(silence_ms=2_000)))
-    effects = made.push_audio(speech(1.2) + hush(0.8), 0.0)
+    effects = made.push_audio(speech(1.2) + silence(0.8), 0.0)
     requests = [effect for effect in effects if isinstance(effect, DecodeRequest)]
     assert {request.language for request in requests} == {"de"}
     assert all(request.kind is RequestKind.PARTIAL for request in requests)
@@ -157,7 +157,7 @@ def test_an_update_changes_language_and_endpointing_from_here_on() -> None:
 
 def test_a_list_of_languages_goes_with_every_request() -> None:
     made = pipelines(Start(languages=("German", "en-US", "fr")))
-    effects = made.push_audio(hush(0.5) + speech(1.2) + hush(0.8), 0.0)
+    effects = made.push_audio(silence(0.5) + speech(1.2) + silence(0.8), 0.0)
     requests = [effect for effect in effects if isinstance(effect, DecodeRequest)]
     assert {(request.language, request.languages) for request in requests} == {(None, ("de", "en"))}
 
@@ -165,7 +165,7 @@ def test_a_list_of_languages_goes_with_every_request() -> None:
 @pytest.mark.parametrize("hint", ["Klingon", "fr"])
 def test_a_hint_that_is_no_use_is_warned_of_once_and_the_language_detected(hint: str) -> None:
     made = pipelines(Start(language=hint, is_lenient=True))
-    effects = made.push_audio(hush(0.5) + speech(1.2), 0.0) + made.push_audio(hush(0.8), 0.0)
+    effects = made.push_audio(silence(0.5) + speech(1.2), 0.0) + made.push_audio(silence(0.8), 0.0)
     [warning] = [effect for effect in effects if isinstance(effect, Warning)]
     assert warning.code == "language_ignored"
     assert hint in warning.message
@@ -176,15 +176,15 @@ def test_an_update_that_cannot_be_met_leaves_all_as_it_was() -> None:
     made = pipelines(Start(language="en"))
     with pytest.raises(ProtocolError, match="language"):
         made.update(Start(language="xx", endpointing=Endpointing(silence_ms=2_000)))
-    effects = made.push_audio(hush(0.5) + speech(1.2) + hush(0.8), 0.0)
+    effects = made.push_audio(silence(0.5) + speech(1.2) + silence(0.8), 0.0)
     assert [e.kind for e in effects if isinstance(e, DecodeRequest)][-1] is RequestKind.FINAL
 
 
 def test_the_words_of_an_open_utterance_are_told_when_asked_for() -> None:
-    told = receive(pipelines(Start(transcripts=True)), 0, hush(0.5), speech(2.2))
+    told = receive(pipelines(Start(transcripts=True)), 0, silence(0.5), speech(2.2))
     partials = [effect for effect in told if isinstance(effect, Partial)]
     assert [word.text for word in partials[-1].committed + partials[-1].tail][:2] == ["two", "three"]
-    assert not [e for e in receive(pipelines(Start()), 0, hush(0.5), speech(2.2)) if isinstance(e, Partial)]
+    assert not [e for e in receive(pipelines(Start()), 0, silence(0.5), speech(2.2)) if isinstance(e, Partial)]
 
 
 @pytest.mark.parametrize(

@@ -83,8 +83,8 @@ def spoken(draw: st.DrawFn) -> tuple[Spoken, ...]:
     for left in reversed(range(draw(st.integers(0, 8)))):
         before = utterances[-1] if utterances else None
         follows = before is not None and before.reason is EndReason.MAX_LENGTH
-        hush = 0 if follows else draw(st.integers(ENDPOINT_SAMPLES, 40 * SAMPLE_RATE_HZ))
-        start = (before.end_sample if before else 0) + hush
+        silence = 0 if follows else draw(st.integers(ENDPOINT_SAMPLES, 40 * SAMPLE_RATE_HZ))
+        start = (before.end_sample if before else 0) + silence
         length = draw(st.integers(ONSET_SAMPLES, 30 * SAMPLE_RATE_HZ))
         late = draw(st.integers(0, 4 * SAMPLE_RATE_HZ))
         reasons = list(EndReason) if left else [EndReason.SILENCE, EndReason.FLUSH]

@@ -20,7 +20,7 @@ from gateway.settings import SessionSettings
 from gateway.wire import Eager, Endpointing, Final, Resumed, ServerEvent, SpeechEnded, Start
 from gateway.wire.deepgram.flux_codec import FluxCodec
 from gateway.wire.deepgram.flux_params import read_turns
-from tests.sessions import SEGMENTER, LoudnessDetector, hush, speech
+from tests.sessions import SEGMENTER, LoudnessDetector, silence, speech
 from vad.detector import DETECTORS
 
 UNGUARDED = GuardSettings(
@@ -30,7 +30,7 @@ QUERY = ("encoding", "linear16"), ("sample_rate", "16000"), ("eager_eot_threshol
 STEP_S = 0.15
 
 STEPS = st.lists(
-    st.sampled_from(["speech"] * 4 + ["hush"] * 4 + ["answer"] * 3 + ["fail", "flush", "shorter", "longer"]),
+    st.sampled_from(["speech"] * 4 + ["silence"] * 4 + ["answer"] * 3 + ["fail", "flush", "shorter", "longer"]),
     max_size=60,
 )
 """What happens one after the other: sound comes, the oldest request is answered, the client asks for something."""
@@ -60,7 +60,7 @@ class Conversation:
 
     def run(self, steps: Sequence[str]) -> Iterator[ServerEvent]:
         """Yield what is said, up to the answer to the last request."""
-        yield from self._take(self._pipeline.push_audio(hush(0.5), 0.0))
+        yield from self._take(self._pipeline.push_audio(silence(0.5), 0.0))
         for step in steps:
             yield from self._take(self._step(step))
         yield from self._take(self._pipeline.stop(0.0))
@@ -76,9 +76,9 @@ class Conversation:
 
     def _step(self, step: str) -> list[Effect]:
         match step:
-            case "speech" | "hush":
+            case "speech" | "silence":
                 self.speaks = step == "speech"
-                return self._pipeline.push_audio((speech if self.speaks else hush)(STEP_S), 0.0)
+                return self._pipeline.push_audio((speech if self.speaks else silence)(STEP_S), 0.0)
             case "answer" | "fail" if self._asked:
                 return self._answer(has_failed=step == "fail")
             case "flush":

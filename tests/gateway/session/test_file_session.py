@@ -12,7 +12,7 @@ from gateway.errors import InsufficientCredits
 from gateway.session.context import SessionContext
 from gateway.session.file_session import FileSession, Passage
 from gateway.wire import Start
-from tests.sessions import hush, open_context, settled
+from tests.sessions import open_context, settled, silence
 from tests.uploading import GatedEngine, utterances
 
 BLOCK_BYTES = 16_000
@@ -82,7 +82,7 @@ async def test_a_file_leaves_two_lines_in_the_log_and_none_of_its_words(caplog: 
 
 async def test_silence_has_no_passages() -> None:
     async with open_context() as context:
-        assert await transcribe(context, hush(3.0)) == []
+        assert await transcribe(context, silence(3.0)) == []
         assert await transcribe(context, b"") == []
 
 

@@ -23,7 +23,7 @@ from gateway.session.pipeline import Effect, Pipeline
 from gateway.session.stage_options import PipelineSettings
 from gateway.settings import SessionSettings
 from gateway.wire import Ack, AudioFormat, CadenceChanged, Endpointing, Final, Flushed, Resumed, Start, Warning
-from tests.sessions import SEGMENTER, LoudnessDetector, hush, speech
+from tests.sessions import SEGMENTER, LoudnessDetector, silence, speech
 from vad.audio import Encoding
 from vad.detector import DETECTORS
 
@@ -68,11 +68,11 @@ def answer(
 
 def test_a_pause_that_becomes_the_end_needs_no_further_request() -> None:
     made = pipeline()
-    effects = receive(made, hush(0.5), speech(1.2), hush(0.3))
+    effects = receive(made, silence(0.5), speech(1.2), silence(0.3))
     assert kinds(effects) == [PARTIAL, PARTIAL, EAGER]
     eager = requests(effects)[-1]
     answer(made, eager)
-    ending = receive(made, hush(0.5))
+    ending = receive(made, silence(0.5))
     assert kinds(ending) == []
     assert finals(ending)[0].text == "two three four"
     assert (made.stats.eager_used, made.stats.eager_dropped) == (1, 0)
@@ -80,25 +80,27 @@ def test_a_pause_that_becomes_the_end_needs_no_further_request() -> None:
 
 def test_an_eager_request_still_at_work_at_the_end_answers_the_utterance() -> None:
     made = pipeline()
-    eager = requests(receive(made, hush(0.5), speech(1.2), hush(0.3)))[-1]
-    assert kinds(receive(made, hush(0.5))) == []
+    eager = requests(receive(made, silence(0.5), speech(1.2), silence(0.3)))[-1]
+    assert kinds(receive(made, silence(0.5))) == []
     assert finals(answer(made, eager))[0].text == "two three four"
     assert made.stats.eager_used == 1
 
 
 def test_an_eager_request_is_dropped_when_speech_goes_on() -> None:
     made = pipeline(Start(eager=True))
-    eager = requests(receive(made, hush(0.5), speech(1.2), hush(0.3)))[-1]
+    eager = requests(receive(made, silence(0.5), speech(1.2), silence(0.3)))[-1]
     answer(made, eager)
     effects = receive(made, speech(0.4))
     assert any(isinstance(effect, Resumed) for effect in effects)
-    assert kinds(receive(made, hush(0.3)))[-1] is EAGER
+    assert kinds(receive(made, silence(0.3)))[-1] is EAGER
     assert (made.stats.eager_used, made.stats.eager_dropped) == (0, 1)
 
 
 def test_requests_say_whether_somebody_speaks_up_to_their_end() -> None:
     made = pipeline()
-    asked = [request for audio in (hush(0.5), speech(1.4), hush(0.8)) for request in requests(receive(made, audio))]
+    asked = [
+        request for audio in (silence(0.5), speech(1.4), silence(0.8)) for request in requests(receive(made, audio))
+    ]
     speaking = [request for request in asked if request.ends_in_speech]
     assert speaking
     assert {request.kind for request in speaking} == {PARTIAL}
@@ -108,7 +110,7 @@ def test_requests_say_whether_somebody_speaks_up_to_their_end() -> None:
 def test_committed_words_are_forced_in_partials_and_not_in_what_may_be_a_final() -> None:
     made = pipeline()
     asked: list[DecodeRequest] = []
-    for sound in (hush(0.5), *[speech(0.5)] * 6, hush(0.3), speech(0.5), hush(0.8)):
+    for sound in (silence(0.5), *[speech(0.5)] * 6, silence(0.3), speech(0.5), silence(0.8)):
         for request in requests(receive(made, sound)):
             asked.append(request)
             answer(made, request)
@@ -119,52 +121,52 @@ def test_committed_words_are_forced_in_partials_and_not_in_what_may_be_a_final()
 
 def pauses(made: Pipeline, count: int) -> list[RequestKind]:
     """Hear speech that goes on after each of so many pauses, and return what the pauses were answered with."""
-    return [kinds(receive(made, speech(0.2), hush(0.3)))[-1] for _ in range(count)]
+    return [kinds(receive(made, speech(0.2), silence(0.3)))[-1] for _ in range(count)]
 
 
 def test_a_speaker_who_pauses_in_mid_sentence_gets_partials_there_until_he_takes_turns() -> None:
     made = pipeline()
-    receive(made, hush(0.5), speech(1.2))
+    receive(made, silence(0.5), speech(1.2))
     assert pauses(made, 3) == [EAGER, PARTIAL, PARTIAL]
     for _ in range(4):
-        for request in requests(receive(made, hush(0.5), speech(1.2), hush(0.8))):
+        for request in requests(receive(made, silence(0.5), speech(1.2), silence(0.8))):
             answer(made, request)
-    assert kinds(receive(made, speech(1.2), hush(0.3)))[-1] is EAGER
+    assert kinds(receive(made, speech(1.2), silence(0.3)))[-1] is EAGER
 
 
 def test_a_client_that_asks_for_eager_finals_gets_one_at_each_pause() -> None:
     made = pipeline(Start(eager=True))
-    receive(made, hush(0.5), speech(1.2))
+    receive(made, silence(0.5), speech(1.2))
     assert pauses(made, 8) == [EAGER] * 8
 
 
 def test_finals_are_asked_for_in_haste_only_while_the_engine_is_far_behind() -> None:
     made = pipeline(eager_finals=False)
-    asked = requests(receive(made, hush(0.5), speech(6.0), hush(0.8)))
+    asked = requests(receive(made, silence(0.5), speech(6.0), silence(0.8)))
     assert not any(request.in_haste for request in asked)
     for request in asked:
         answer(made, request, took_s=9.0)
-    assert requests(receive(made, speech(1.2), hush(0.8)))[-1].in_haste
+    assert requests(receive(made, speech(1.2), silence(0.8)))[-1].in_haste
 
 
 def test_an_engine_that_is_behind_gets_no_eager_requests() -> None:
     made = pipeline()
-    for request in requests(receive(made, hush(0.5), speech(3.0))):
+    for request in requests(receive(made, silence(0.5), speech(3.0))):
         answer(made, request, took_s=2.0)
     assert pauses(made, 1) == [PARTIAL]
 
 
 def test_an_eager_request_that_failed_before_the_end_is_followed_by_a_final_one() -> None:
     made = pipeline()
-    eager = requests(receive(made, hush(0.5), speech(1.2), hush(0.3)))[-1]
+    eager = requests(receive(made, silence(0.5), speech(1.2), silence(0.3)))[-1]
     assert answer(made, eager, EngineBusy("no room")) == []
-    assert kinds(receive(made, hush(0.5))) == [FINAL]
+    assert kinds(receive(made, silence(0.5))) == [FINAL]
 
 
 def test_an_eager_request_that_fails_after_the_end_is_followed_by_a_final_one_of_the_same_sound() -> None:
     made = pipeline()
-    eager = requests(receive(made, hush(0.5), speech(1.2), hush(0.3)))[-1]
-    assert kinds(receive(made, hush(0.5))) == []
+    eager = requests(receive(made, silence(0.5), speech(1.2), silence(0.3)))[-1]
+    assert kinds(receive(made, silence(0.5))) == []
     (instead,) = requests(answer(made, eager, EngineBusy("no room")))
     assert instead.kind is FINAL
     assert instead.revision > eager.revision
@@ -175,19 +177,19 @@ def test_an_eager_request_that_fails_after_the_end_is_followed_by_a_final_one_of
 
 def test_a_final_that_fails_is_said_with_its_error() -> None:
     made = pipeline(eager_finals=False)
-    effects = receive(made, hush(0.5), speech(1.2), hush(0.8))
+    effects = receive(made, silence(0.5), speech(1.2), silence(0.8))
     assert kinds(effects) == [PARTIAL, PARTIAL, PARTIAL, FINAL]
     assert finals(answer(made, requests(effects)[-1], EngineBusy("no room")))[0].error == "engine_busy"
 
 
 def test_engines_whose_eager_answer_is_not_final_get_a_partial_at_the_pause() -> None:
     made = pipeline(eager_is_final=False)
-    assert kinds(receive(made, hush(0.5), speech(1.2), hush(0.8))) == [PARTIAL, PARTIAL, PARTIAL, FINAL]
+    assert kinds(receive(made, silence(0.5), speech(1.2), silence(0.8))) == [PARTIAL, PARTIAL, PARTIAL, FINAL]
 
 
 def test_a_flush_in_a_pause_is_answered_by_the_eager_request() -> None:
     made = pipeline()
-    eager = requests(receive(made, hush(0.5), speech(1.2), hush(0.3)))[-1]
+    eager = requests(receive(made, silence(0.5), speech(1.2), silence(0.3)))[-1]
     assert kinds(made.flush("now", 0.0)) == []
     effects = answer(made, eager)
     assert isinstance(effects[-1], Flushed) or any(isinstance(effect, Flushed) for effect in effects)
@@ -196,19 +198,19 @@ def test_a_flush_in_a_pause_is_answered_by_the_eager_request() -> None:
 
 def test_a_flush_while_somebody_speaks_asks_for_a_final() -> None:
     made = pipeline()
-    receive(made, hush(0.5), speech(1.2))
+    receive(made, silence(0.5), speech(1.2))
     assert kinds(made.flush("now", 0.0)) == [FINAL]
 
 
 def test_without_partials_only_eager_finals_are_asked_for() -> None:
     made = pipeline(Start(partials=False))
-    assert kinds(receive(made, hush(0.5), speech(3.0), hush(0.8))) == [EAGER]
+    assert kinds(receive(made, silence(0.5), speech(3.0), silence(0.8))) == [EAGER]
 
 
 def test_partials_come_less_often_while_they_take_longer_than_their_interval() -> None:
     made = pipeline(eager_finals=False)
     announced = []
-    for request in requests(receive(made, hush(0.5), speech(6.0))):
+    for request in requests(receive(made, silence(0.5), speech(6.0))):
         announced += [e for e in answer(made, request, took_s=2.0) if isinstance(e, CadenceChanged)]
     slow = len(requests(receive(made, speech(6.0))))
     assert slow <= 4 < 12
@@ -218,14 +220,14 @@ def test_partials_come_less_often_while_they_take_longer_than_their_interval() -
 
 def test_a_partial_that_was_replaced_in_the_queue_stretches_the_interval() -> None:
     made = pipeline(eager_finals=False)
-    first, *_ = requests(receive(made, hush(0.5), speech(1.0)))
+    first, *_ = requests(receive(made, silence(0.5), speech(1.0)))
     (event,) = answer(made, first, RequestReplaced("a newer one came"))
     assert isinstance(event, CadenceChanged)
     assert event.partial_interval_samples == 10_000
 
 
 def test_the_same_sound_asks_for_the_same_whatever_the_cuts() -> None:
-    sound = hush(0.5) + speech(1.2) + hush(0.3) + speech(1.0) + hush(0.8)
+    sound = silence(0.5) + speech(1.2) + silence(0.3) + speech(1.0) + silence(0.8)
     whole = [(r.kind, r.end_sample) for r in requests(receive(pipeline(), sound))]
     cut = [
         (r.kind, r.end_sample)
@@ -236,14 +238,14 @@ def test_the_same_sound_asks_for_the_same_whatever_the_cuts() -> None:
 
 def test_a_prompt_reaches_the_engine_without_its_repetitions() -> None:
     made = pipeline(Start(prompt="Grafana and Kubernetes are tools. " * 20))
-    [first, *_] = requests(receive(made, hush(0.5), speech(1.2)))
+    [first, *_] = requests(receive(made, silence(0.5), speech(1.2)))
     assert first.prompt == "Grafana and Kubernetes are tools."
     made.update(Start(prompt="Ada. Ada. Ada."))
     [*_, last] = requests(receive(made, speech(0.6)))
     assert last.prompt == "Ada."
 
 
-@pytest.mark.parametrize(("sounds", "probability"), [([hush(1.0)], 0.0), ([hush(0.5), speech(0.5)], 1.0)])
+@pytest.mark.parametrize(("sounds", "probability"), [([silence(1.0)], 0.0), ([silence(0.5), speech(0.5)], 1.0)])
 def test_a_request_says_whether_the_detector_found_speech_though_the_client_cuts(
     sounds: list[bytes], probability: float
 ) -> None:
@@ -255,7 +257,7 @@ def test_a_request_says_whether_the_detector_found_speech_though_the_client_cuts
 
 def test_a_file_has_no_deadline_no_eager_finals_and_is_never_behind() -> None:
     made = pipeline(Start(file=True, partials=False))
-    effects = receive(made, *[hush(0.5) + speech(1.2) + hush(0.8)] * 100)
+    effects = receive(made, *[silence(0.5) + speech(1.2) + silence(0.8)] * 100)
     assert kinds(effects) == [RequestKind.FILE] * 100
     assert not [effect for effect in effects if isinstance(effect, Warning)]
 
@@ -263,7 +265,7 @@ def test_a_file_has_no_deadline_no_eager_finals_and_is_never_behind() -> None:
 @pytest.mark.parametrize("failures", [1, 2])
 def test_the_final_of_a_file_is_asked_for_again_where_the_engine_fails(failures: int) -> None:
     made = pipeline(Start(file=True, partials=False))
-    asked = requests(receive(made, hush(0.5), speech(1.2), hush(0.8)))
+    asked = requests(receive(made, silence(0.5), speech(1.2), silence(0.8)))
     for _ in range(failures):
         asked = requests(answer(made, asked[0], EngineTimeout("too slow")))
     assert kinds(asked) == [RequestKind.FILE]
@@ -272,7 +274,7 @@ def test_the_final_of_a_file_is_asked_for_again_where_the_engine_fails(failures:
 
 def test_what_fails_three_times_is_a_gap() -> None:
     made = pipeline(Start(file=True, partials=False))
-    asked = requests(receive(made, hush(0.5), speech(1.2), hush(0.8)))
+    asked = requests(receive(made, silence(0.5), speech(1.2), silence(0.8)))
     for _ in range(2):
         asked = requests(answer(made, asked[0], EngineTimeout("too slow")))
     effects = answer(made, asked[0], EngineTimeout("too slow"))
@@ -282,14 +284,14 @@ def test_what_fails_three_times_is_a_gap() -> None:
 
 def test_nothing_is_asked_for_again_once_the_session_is_over() -> None:
     made = pipeline(Start(file=True, partials=False))
-    [asked] = requests(receive(made, hush(0.5), speech(1.2), hush(0.8)))
+    [asked] = requests(receive(made, silence(0.5), speech(1.2), silence(0.8)))
     assert kinds(answer(made, asked, RequestCancelled("closing"))) == []
 
 
 def test_after_failures_in_vain_the_next_finals_are_tried_once_until_one_succeeds() -> None:
     """An upstream that is down would otherwise be waited for at each utterance anew."""
     made = pipeline(Start(file=True, partials=False))
-    asked = requests(receive(made, *[hush(0.5) + speech(1.2) + hush(0.8)] * 5))
+    asked = requests(receive(made, *[silence(0.5) + speech(1.2) + silence(0.8)] * 5))
     down = EngineTimeout("too slow")
     first = requests(answer(made, asked[0], down))[0]
     last = requests(answer(made, first, down))[0]

@@ -8,10 +8,10 @@ from gateway.session.pipeline import Pipeline
 from gateway.session.pipeline_driver import PipelineDriver
 from gateway.wire import Final, Finished, Flush, Flushed, ProtocolError, ServerEvent, SpeechEnded, Start, Stop
 from gateway.wire.bounds import MAX_FLUSHES
-from tests.sessions import hush, open_context, settled, speech, stuck_on_finals
+from tests.sessions import open_context, settled, silence, speech, stuck_on_finals
 from vad.errors import LivecueError
 
-UTTERANCE = hush(0.5) + speech(1.2) + hush(0.7)
+UTTERANCE = silence(0.5) + speech(1.2) + silence(0.7)
 
 
 class Log:
@@ -64,7 +64,7 @@ async def test_finals_emitted_waits_for_utterances_that_have_ended_only() -> Non
 async def test_outstanding_flushes_are_limited() -> None:
     async with open_context(stuck_on_finals()) as context:
         made, _ = driver(context)
-        made.push_audio(hush(0.5) + speech(1.2))
+        made.push_audio(silence(0.5) + speech(1.2))
         for number in range(MAX_FLUSHES):
             made.handle(Flush(str(number)))
         with pytest.raises(ProtocolError, match=rf"{MAX_FLUSHES} flushes are outstanding \(limit {MAX_FLUSHES}\)"):

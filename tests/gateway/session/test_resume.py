@@ -17,7 +17,7 @@ from decoder.engine import Engine
 from gateway.journal.journal import open_journal
 from gateway.session.context import SessionContext
 from gateway.settings import JournalSettings, SessionSettings, Settings
-from tests.sessions import SETTINGS, Message, Peer, call, hush, open_context, settled, speech
+from tests.sessions import SETTINGS, Message, Peer, call, open_context, settled, silence, speech
 from vad.audio import AudioFormat, Encoding
 
 START: Message = {"type": "start", "resumable": True}
@@ -72,14 +72,14 @@ def texts(messages: list[Message]) -> list[object]:
 
 def sound() -> bytes:
     """Three utterances: of one, two and three words."""
-    return b"".join([hush(1.0), speech(0.5), hush(1.5), speech(1.0), hush(1.5), speech(1.5), hush(1.5)])
+    return b"".join([silence(1.0), speech(0.5), silence(1.5), speech(1.0), silence(1.5), speech(1.5), silence(1.5)])
 
 
 async def uncut(path: Path) -> list[Message]:
     """Return what is said of `sound` over one connection."""
     async with gateway(path) as context, call(context) as peer:
-        await peer.say(START, sound(), STOP)
-        return await peer.hear_all()
+        await peer.send(START, sound(), STOP)
+        return await peer.receive_all()
 
 
 def spans(messages: list[Message]) -> list[tuple[object, ...]]:
@@ -129,17 +129,17 @@ async def test_a_session_goes_on_where_the_connection_was_cut(tmp_path: Path, cu
     whole, at = sound(), round(cut_s * RATE_HZ) * 2 + 1  # in the middle of a sample
     async with gateway(tmp_path / "cut") as context:
         async with call(context) as first:
-            await first.say(START, whole[:at])
+            await first.send(START, whole[:at])
             ready = await first.receive()
             await settled()
             await part(first)
         async with call(context) as second:
-            await second.say(resume(ready))
+            await second.send(resume(ready))
             again = await second.receive()
             assert (again["type"], again["session_id"]) == ("ready", ready["session_id"])
             assert again["next_sample"] == at // 2
-            await second.say(whole[at // 2 * 2 :], STOP)
-            messages = [again, *await second.hear_all()]
+            await second.send(whole[at // 2 * 2 :], STOP)
+            messages = [again, *await second.receive_all()]
     expected = await uncut(tmp_path / "uncut")
     assert spans(messages) == spans(expected)
     assert cues(messages) == cues(expected)
@@ -149,16 +149,16 @@ async def test_a_session_goes_on_where_the_connection_was_cut(tmp_path: Path, cu
 async def test_a_session_goes_on_after_its_gateway_was_gone(tmp_path: Path, cut_s: float) -> None:
     whole, at = sound(), round(cut_s * RATE_HZ) * 2
     async with gateway(tmp_path / "first") as context, call(context) as first:
-        await first.say(START, whole[:at])
+        await first.send(START, whole[:at])
         messages = [await first.receive(), *await heard_so_far(first)]
         left = await killed(context, tmp_path)
     async with gateway(left) as context, call(context) as second:
-        await second.say(resume(messages[0], after_seq=messages[-1]["seq"]))
+        await second.send(resume(messages[0], after_seq=messages[-1]["seq"]))
         again = await second.receive()
         assert again["seq"] == messages[-1]["seq"]
         assert isinstance(again["next_sample"], int)
-        await second.say(whole[again["next_sample"] * 2 :], STOP)
-        messages += await second.hear_all()
+        await second.send(whole[again["next_sample"] * 2 :], STOP)
+        messages += await second.receive_all()
     expected = await uncut(tmp_path / "uncut")
     assert spans(messages) == spans(expected)
     assert cues(messages) == cues(expected)
@@ -176,20 +176,20 @@ async def test_any_format_is_taken_up_at_the_same_place(
     whole, size = encoded(sound(), encoding, rate_hz), AudioFormat(Encoding(encoding), rate_hz).bytes_per_sample_frame
     at = round(3.3 * rate_hz) * size
     async with gateway(tmp_path / "uncut") as context, call(context) as peer:
-        await peer.say(start, whole, STOP)
-        expected = await peer.hear_all()
+        await peer.send(start, whole, STOP)
+        expected = await peer.receive_all()
     async with gateway(tmp_path / "first") as context:
         async with call(context) as first:
-            await first.say(start, whole[:at])
+            await first.send(start, whole[:at])
             messages = [await first.receive(), *await heard_so_far(first)]
             left = await killed(context, tmp_path)
             await part(first)
         async with gateway(left) as next_context, call(next_context if is_killed else context) as second:
-            await second.say(resume(messages[0], after_seq=messages[-1]["seq"]))
+            await second.send(resume(messages[0], after_seq=messages[-1]["seq"]))
             next_sample = (await second.receive())["next_sample"]
             assert isinstance(next_sample, int)
-            await second.say(whole[next_sample * size :], STOP)
-            messages += await second.hear_all()
+            await second.send(whole[next_sample * size :], STOP)
+            messages += await second.receive_all()
     assert [(span[0], span[1]) for span in spans(messages)] == [(span[0], span[1]) for span in spans(expected)]
     for (*_, start_s, end_s), (*_, expected_start_s, expected_end_s) in zip(
         spans(messages), spans(expected), strict=True
@@ -201,64 +201,64 @@ async def test_any_format_is_taken_up_at_the_same_place(
 
 
 async def test_speech_that_was_split_goes_on_after_its_gateway_was_gone(tmp_path: Path) -> None:
-    whole = b"".join([hush(1.0), speech(9.0), hush(1.5)])
+    whole = b"".join([silence(1.0), speech(9.0), silence(1.5)])
     start = {**START, "endpointing": {"max_utterance_s": 3.0}}
     async with gateway(tmp_path / "uncut") as context, call(context) as peer:
-        await peer.say(start, whole, STOP)
-        expected = await peer.hear_all()
+        await peer.send(start, whole, STOP)
+        expected = await peer.receive_all()
     async with gateway(tmp_path / "first") as context, call(context) as first:
-        await first.say(start, whole[: round(5.0 * RATE_HZ) * 2])
+        await first.send(start, whole[: round(5.0 * RATE_HZ) * 2])
         messages = [await first.receive(), *await heard_so_far(first)]
         left = await killed(context, tmp_path)
     async with gateway(left) as context, call(context) as second:
-        await second.say(resume(messages[0], after_seq=messages[-1]["seq"]))
+        await second.send(resume(messages[0], after_seq=messages[-1]["seq"]))
         next_sample = (await second.receive())["next_sample"]
         assert isinstance(next_sample, int)
-        await second.say(whole[next_sample * 2 :], STOP)
-        messages += await second.hear_all()
+        await second.send(whole[next_sample * 2 :], STOP)
+        messages += await second.receive_all()
     assert len(spans(expected)) > 2
     assert spans(messages) == spans(expected)
 
 
 async def test_a_second_connection_takes_the_session_from_the_first(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context, call(context) as first:
-        await first.say(START, hush(0.5))
+        await first.send(START, silence(0.5))
         ready = await first.receive()
         async with call(context) as second:
-            await second.say(resume(ready))
-            assert (await second.hear_until("ready"))[-1]["next_sample"] == RATE_HZ // 2
-            assert (await first.hear_all())[-1]["code"] == "resumed_elsewhere"
+            await second.send(resume(ready))
+            assert (await second.receive_until("ready"))[-1]["next_sample"] == RATE_HZ // 2
+            assert (await first.receive_all())[-1]["code"] == "resumed_elsewhere"
             assert first.transport.close_code == 1008
-            await second.say(hush(0.5), STOP)
-            assert (await second.hear_all())[-1]["audio_s"] == 1.0
+            await second.send(silence(0.5), STOP)
+            assert (await second.receive_all())[-1]["audio_s"] == 1.0
 
 
 async def test_sound_of_the_connection_that_was_left_is_not_heard_any_more(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context, call(context) as first:
-        await first.say(START)
+        await first.send(START)
         ready = await first.receive()
         async with call(context) as second:
-            await second.say(resume(ready))
+            await second.send(resume(ready))
             await second.receive()
             with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-                await first.say(speech(3.0))
+                await first.send(speech(3.0))
             await settled()
-            await second.say(STOP)
-            assert (await second.hear_all())[-1]["audio_s"] == 0.0
+            await second.send(STOP)
+            assert (await second.receive_all())[-1]["audio_s"] == 0.0
 
 
 async def test_sound_that_the_client_lost_counts_as_silence_and_is_told(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context:
         async with call(context) as first:
-            await first.say(START, hush(0.5), speech(1.0))
+            await first.send(START, silence(0.5), speech(1.0))
             ready = await first.receive()
             await settled()
             await part(first)
         async with call(context) as second:
-            await second.say(resume(ready, held_sample=5 * RATE_HZ))
+            await second.send(resume(ready, held_sample=5 * RATE_HZ))
             assert (await second.receive())["next_sample"] == 5 * RATE_HZ
-            await second.say(speech(1.0), hush(1.0), STOP)
-            messages = await second.hear_all()
+            await second.send(speech(1.0), silence(1.0), STOP)
+            messages = await second.receive_all()
     gap = next(message for message in messages if message["type"] == "gap")
     assert (gap["start_s"], gap["end_s"]) == (1.5, 5.0)
     assert [span[0] for span in spans(messages)] == [0, 1]
@@ -267,14 +267,14 @@ async def test_sound_that_the_client_lost_counts_as_silence_and_is_told(tmp_path
 
 async def test_what_a_client_lost_while_the_gateway_was_gone_is_a_gap_too(tmp_path: Path) -> None:
     async with gateway(tmp_path / "first") as context, call(context) as first:
-        await first.say(START, sound()[: 4 * RATE_HZ * 2])
+        await first.send(START, sound()[: 4 * RATE_HZ * 2])
         messages = [await first.receive(), *await heard_so_far(first)]
         left = await killed(context, tmp_path)
     async with gateway(left) as context, call(context) as second:
-        await second.say(resume(messages[0], messages[-1]["seq"], held_sample=20 * RATE_HZ))
+        await second.send(resume(messages[0], messages[-1]["seq"], held_sample=20 * RATE_HZ))
         assert (await second.receive())["next_sample"] == 20 * RATE_HZ
-        await second.say(speech(1.0), hush(1.0), STOP)
-        heard = await second.hear_all()
+        await second.send(speech(1.0), silence(1.0), STOP)
+        heard = await second.receive_all()
     gap = next(message for message in heard if message["type"] == "gap")
     assert gap["end_s"] == 20.0
     *_, final = (message for message in heard if message["type"] == "final")
@@ -284,27 +284,27 @@ async def test_what_a_client_lost_while_the_gateway_was_gone_is_a_gap_too(tmp_pa
 
 async def test_more_than_an_hour_cannot_be_missed(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context, call(context) as first:
-        await first.say(START)
+        await first.send(START)
         ready = await first.receive()
         async with call(context) as second:
-            await second.say(resume(ready, held_sample=3601 * RATE_HZ))
-            (error,) = await second.hear_all()
+            await second.send(resume(ready, held_sample=3601 * RATE_HZ))
+            (error,) = await second.receive_all()
             assert (error["code"], error["field"]) == ("protocol_error", "held_sample")
-        await first.say(STOP)  # which is not disturbed
-        assert (await first.hear_all())[-1]["type"] == "finished"
+        await first.send(STOP)  # which is not disturbed
+        assert (await first.receive_all())[-1]["type"] == "finished"
 
 
 async def test_a_session_that_finished_while_nobody_listened_is_told_to_its_end(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context:
         async with call(context) as first:
-            await first.say(START, hush(0.5), speech(1.0), STOP)
+            await first.send(START, silence(0.5), speech(1.0), STOP)
             ready = await first.receive()
             await part(first)
         while len(context.live):
             await settled()
         async with call(context) as second:
-            await second.say(resume(ready, after_seq=1))
-            messages = await second.hear_all()
+            await second.send(resume(ready, after_seq=1))
+            messages = await second.receive_all()
             assert second.transport.close_code == 1000
     assert kinds(messages)[0] == "ready"
     assert kinds(messages)[-1] == "finished"
@@ -315,14 +315,14 @@ async def test_a_session_that_finished_while_nobody_listened_is_told_to_its_end(
 @pytest.mark.parametrize("is_live", [True, False])
 async def test_only_the_token_of_a_session_resumes_it(tmp_path: Path, wrong: Message, is_live: bool) -> None:
     async with gateway(tmp_path) as context, call(context) as first:
-        await first.say(START)
+        await first.send(START)
         ready = await first.receive()
         if not is_live:
-            await first.say(STOP)
-            await first.hear_all()
+            await first.send(STOP)
+            await first.receive_all()
         async with call(context) as second:
-            await second.say(resume(ready) | wrong)
-            (error,) = await second.hear_all()
+            await second.send(resume(ready) | wrong)
+            (error,) = await second.receive_all()
         assert (error["code"], error["fatal"]) == ("session_not_found", True)
         assert second.transport.close_code == 1008
 
@@ -330,7 +330,7 @@ async def test_only_the_token_of_a_session_resumes_it(tmp_path: Path, wrong: Mes
 async def test_who_comes_back_after_the_grace_finds_no_session_but_all_words_are_written_down(tmp_path: Path) -> None:
     async with gateway(tmp_path, session=replace(SETTINGS, grace_s=0.01)) as context:
         async with call(context) as first:
-            await first.say(START, hush(0.5), speech(1.0))
+            await first.send(START, silence(0.5), speech(1.0))
             ready = await first.receive()
             await settled()
             await part(first)
@@ -342,8 +342,8 @@ async def test_who_comes_back_after_the_grace_finds_no_session_but_all_words_are
         assert entry is not None
         assert (entry.outcome, entry.finals) == ("disconnected", 1)
         async with call(context) as second:
-            await second.say(resume(ready))
-            assert [message["code"] for message in await second.hear_all()] == ["session_not_found"]
+            await second.send(resume(ready))
+            assert [message["code"] for message in await second.receive_all()] == ["session_not_found"]
 
 
 async def test_of_too_many_that_wait_the_one_that_has_waited_longest_is_given_up(tmp_path: Path) -> None:
@@ -351,7 +351,7 @@ async def test_of_too_many_that_wait_the_one_that_has_waited_longest_is_given_up
         names = []
         for _ in range(3):
             async with call(context) as peer:
-                await peer.say(START)
+                await peer.send(START)
                 names.append((await peer.receive())["session_id"])
                 await part(peer)
         while len(context.live) > 2:
@@ -362,8 +362,8 @@ async def test_of_too_many_that_wait_the_one_that_has_waited_longest_is_given_up
 async def test_a_silent_connection_of_a_resumable_session_is_cut_and_the_session_waits(tmp_path: Path) -> None:
     async with gateway(tmp_path, session=replace(SETTINGS, idle_timeout_s=0.02)) as context:
         async with call(context) as first:
-            await first.say(START, hush(0.5))
-            await first.hear_all()
+            await first.send(START, silence(0.5))
+            await first.receive_all()
             assert first.transport.close_code == 1008
         assert [session.is_detached for session in context.live] == [True]
 
@@ -374,14 +374,14 @@ async def test_a_token_is_given_to_who_asks_where_there_is_a_journal(
     tmp_path: Path, start: Message, is_enabled: bool
 ) -> None:
     async with gateway(tmp_path, is_enabled=is_enabled) as context, call(context) as peer:
-        await peer.say(start)
+        await peer.send(start)
         assert ("resume_token" in await peer.receive()) is (is_enabled and start is START)
 
 
 async def test_a_session_that_is_not_resumable_ends_with_its_connection(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context:
         async with call(context) as peer:
-            await peer.say({"type": "start"}, speech(1.0))
+            await peer.send({"type": "start"}, speech(1.0))
             await peer.receive()
             await peer.hang_up()
         assert len(context.live) == 0
@@ -389,7 +389,7 @@ async def test_a_session_that_is_not_resumable_ends_with_its_connection(tmp_path
 
 async def test_the_token_is_told_to_nobody_else(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context, call(context) as peer:
-        await peer.say(START)
+        await peer.send(START)
         ready = await peer.receive()
         name, token = str(ready["session_id"]), str(ready["resume_token"])
         with context.broadcaster.open_sessions()[name].subscribe(0) as viewer:
@@ -401,12 +401,12 @@ async def test_the_token_is_told_to_nobody_else(tmp_path: Path) -> None:
 async def test_a_fatal_error_ends_a_resumable_session_too(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context:
         async with call(context) as first:
-            await first.say(START, b"RIFF\0\0\0\0WAVEfmt ")
-            messages = await first.hear_all()
+            await first.send(START, b"RIFF\0\0\0\0WAVEfmt ")
+            messages = await first.receive_all()
         assert messages[-1]["code"] == "invalid_audio"
         async with call(context) as second:
-            await second.say(resume(messages[0]))
-            assert [message["code"] for message in await second.hear_all()] == ["session_not_found"]
+            await second.send(resume(messages[0]))
+            assert [message["code"] for message in await second.receive_all()] == ["session_not_found"]
 
 
 async def test_a_client_may_go_at_any_message_and_come_back(tmp_path: Path) -> None:
@@ -416,14 +416,14 @@ async def test_a_client_may_go_at_any_message_and_come_back(tmp_path: Path) -> N
         while kinds(messages)[-1:] != ["finished"]:
             async with call(context) as peer:
                 if not messages:
-                    await peer.say(START)
+                    await peer.send(START)
                     messages.append(await peer.receive())
                     held = 0
                 else:
-                    await peer.say(resume(messages[0], messages[-1]["seq"]))
+                    await peer.send(resume(messages[0], messages[-1]["seq"]))
                     held = int(str((await peer.receive())["next_sample"]))
                 with suppress(anyio.BrokenResourceError):
-                    await peer.say(sound()[held * 2 :], STOP)
+                    await peer.send(sound()[held * 2 :], STOP)
                 messages.append(await peer.receive())
                 await part(peer)
     assert spans(messages) == spans(await uncut(tmp_path / "uncut"))

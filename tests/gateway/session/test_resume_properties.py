@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from gateway.session.context import SessionContext
 from tests.gateway.session.test_resume import RATE_HZ, START, STOP, gateway, heard_so_far, part, resume
-from tests.sessions import Message, Peer, call, hush, speech
+from tests.sessions import Message, Peer, call, silence, speech
 
-TALK = b"".join(hush(0.9 + 0.13 * n) + speech(0.6 + 0.3 * n) for n in range(5)) * 2 + hush(1.0)
+TALK = b"".join(silence(0.9 + 0.13 * n) + speech(0.6 + 0.3 * n) for n in range(5)) * 2 + silence(1.0)
 """Half a minute with ten utterances."""
 
 WINDOW_S = 0.04
@@ -65,13 +65,13 @@ class Client:
             case "say":
                 begin, self.said = self.said, min(self.said + round(amount * RATE_HZ), len(TALK) // 2)
                 if self.peer is not None:
-                    await self.peer.say(TALK[begin * 2 : self.said * 2])
+                    await self.peer.send(TALK[begin * 2 : self.said * 2])
             case "flush":
                 self.flushes.append((self.said, str(len(self.flushes))))
                 if self.peer is not None:
-                    await self.peer.say({"type": "flush", "id": self.flushes[-1][1]})
+                    await self.peer.send({"type": "flush", "id": self.flushes[-1][1]})
             case "cut a sample" if self.peer is not None and self.said * 2 < len(TALK):
-                await self.peer.say(TALK[self.said * 2 : self.said * 2 + 1])
+                await self.peer.send(TALK[self.said * 2 : self.said * 2 + 1])
                 await self.lose()
             case "lose":
                 await self.lose()
@@ -88,7 +88,7 @@ class Client:
 
     async def start(self) -> None:
         self.peer = await self.connect()
-        await self.peer.say(START)
+        await self.peer.send(START)
         self.ready = await self.peer.receive()
         self.note([self.ready], 0)
 
@@ -102,11 +102,11 @@ class Client:
         before, self.peer = self.peer, await self.connect()
         if before is not None:
             self.note(await heard_so_far(before), self.seq)
-        await self.peer.say(resume(self.ready, self.seq, self.held))
+        await self.peer.send(resume(self.ready, self.seq, self.held))
         again = await self.peer.receive()
         assert (again["type"], again["seq"]) == ("ready", self.seq)
         if before is not None:
-            *rest, last = await before.hear_all()
+            *rest, last = await before.receive_all()
             assert last["code"] == "resumed_elsewhere"
             assert all(int(str(message["seq"])) <= int(str(last["seq"])) for message in rest)
         await self.send_from(int(str(again["next_sample"])))
@@ -116,9 +116,9 @@ class Client:
         assert self.held <= at <= max(self.said, self.held)
         for place, flush_id in self.flushes:
             if place >= at:
-                await self.peer.say(TALK[at * 2 : place * 2], {"type": "flush", "id": flush_id})
+                await self.peer.send(TALK[at * 2 : place * 2], {"type": "flush", "id": flush_id})
                 at = place
-        await self.peer.say(TALK[at * 2 : self.said * 2])
+        await self.peer.send(TALK[at * 2 : self.said * 2])
 
     async def kill(self) -> None:
         """Go on with another gateway, which has what this one has written down by now."""
@@ -137,8 +137,8 @@ class Client:
             await self.resume()
         await self.do("say", len(TALK))
         assert self.peer is not None
-        await self.peer.say(STOP)
-        self.note(await self.peer.hear_all(), self.seq)
+        await self.peer.send(STOP)
+        self.note(await self.peer.receive_all(), self.seq)
 
     def note(self, messages: Sequence[Message], above: int) -> None:
         """Take what came over one connection; its numbers only grow."""

@@ -24,6 +24,7 @@ from gateway.journal.store import Batch, JournalStore
 from gateway.session.context import SessionContext
 from gateway.settings import JournalSettings
 from gateway.sqlite import StateUnavailable
+from tests.audio import tone
 from tests.broadcasts import NATIVE
 from tests.gateway.session.test_resume import (
     RATE_HZ,
@@ -40,8 +41,7 @@ from tests.gateway.session.test_resume import (
     texts,
     uncut,
 )
-from tests.sessions import SETTINGS, call, hush, open_context, pcm, settled, speech
-from tests.sounds import tone
+from tests.sessions import SETTINGS, call, open_context, pcm, settled, silence, speech
 from vad.errors import LivecueError
 from vad.media_file import Media
 
@@ -107,36 +107,36 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 async def test_of_two_that_resume_after_a_restart_at_once_the_second_takes_over(tmp_path: Path) -> None:
     async with gateway(tmp_path / "first") as context, call(context) as peer:
-        await peer.say(START, sound()[: 4 * RATE_HZ * 2])
+        await peer.send(START, sound()[: 4 * RATE_HZ * 2])
         ready, *_ = [await peer.receive(), *await heard_so_far(peer)]
         left = await killed(context, tmp_path)
     async with gateway(left) as context, call(context) as first, call(context) as second:
-        await first.say(resume(ready))
-        await second.say(resume(ready))
-        assert [(await first.hear_all())[-1]["code"]] == ["resumed_elsewhere"]
+        await first.send(resume(ready))
+        await second.send(resume(ready))
+        assert [(await first.receive_all())[-1]["code"]] == ["resumed_elsewhere"]
         again = await second.receive()
-        await second.say(sound()[int(str(again["next_sample"])) * 2 :], STOP)
-        messages = [again, *await second.hear_all()]
+        await second.send(sound()[int(str(again["next_sample"])) * 2 :], STOP)
+        messages = [again, *await second.receive_all()]
     assert spans(messages) == spans(await uncut(tmp_path / "uncut"))
 
 
 async def test_what_is_said_while_the_journal_is_read_is_told_to_the_second_connection(tmp_path: Path) -> None:
     store = SlowReads(tmp_path / "journal.db")
     async with on_store(store) as context, call(context) as first, call(context) as second:
-        await first.say(START, hush(0.5))
+        await first.send(START, silence(0.5))
         ready = await first.receive()
         await settled()
         store.reads.clear()
         store.may_read.clear()
-        await second.say(resume(ready, after_seq=1))
+        await second.send(resume(ready, after_seq=1))
         await until(store.reads.is_set)
-        await first.say({"type": "flush", "id": "a"}, speech(1.0), hush(1.0))
-        assert kinds(await first.hear_until("flushed"))[-1] == "flushed"
-        assert kinds(await first.hear_until("final"))[-1] == "final"  # a tenth of a second is over
+        await first.send({"type": "flush", "id": "a"}, speech(1.0), silence(1.0))
+        assert kinds(await first.receive_until("flushed"))[-1] == "flushed"
+        assert kinds(await first.receive_until("final"))[-1] == "final"  # a tenth of a second is over
         store.may_read.set()
         assert (await second.receive())["type"] == "ready"
-        await second.say(STOP)
-        messages = await second.hear_all()
+        await second.send(STOP)
+        messages = await second.receive_all()
     assert "flushed" in kinds(messages)
     assert len(texts(messages)) == 1
     seqs = [int(str(message["seq"])) for message in messages]
@@ -146,21 +146,21 @@ async def test_what_is_said_while_the_journal_is_read_is_told_to_the_second_conn
 async def test_a_connection_that_has_been_replaced_is_told_no_more_of_what_it_missed(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context:
         async with call(context) as peer:
-            await peer.say(START)
+            await peer.send(START)
             ready = await peer.receive()
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(peer.say, *[hush(1.0) + speech(0.5)] * 20)
+                tasks.start_soon(peer.send, *[silence(1.0) + speech(0.5)] * 20)
                 finals = 0
                 while finals < 19:
                     finals += (await peer.receive())["type"] == "final"
             await settled()
             await part(peer)
         async with call(context) as lazy, call(context) as second:
-            await lazy.say(resume(ready))
+            await lazy.send(resume(ready))
             await settled()
-            await second.say(resume(ready), STOP)
-            assert kinds(await second.hear_all())[-1] == "finished"
-            messages = await lazy.hear_all()
+            await second.send(resume(ready), STOP)
+            assert kinds(await second.receive_all())[-1] == "finished"
+            messages = await lazy.receive_all()
             assert messages[-1]["code"] == "resumed_elsewhere"
             assert len(messages) < 30
 
@@ -172,32 +172,32 @@ async def test_a_session_that_is_resumed_while_it_ends_is_told_to_its_end(tmp_pa
     async with gateway(tmp_path) as context:
         context = replace(context, recordings=tmp_path)  # which are closed in a thread
         async with call(context) as first:
-            await first.say(START, hush(0.5), speech(1.0))
+            await first.send(START, silence(0.5), speech(1.0))
             ready = await first.receive()
             (session,) = context.live
             await settled()
-            await first.say(STOP)
+            await first.send(STOP)
             await until(lambda: not session.accepts_audio)
             await part(first)
         async with call(context) as second:
             await until(lambda: session.is_over)
             assert context.live.find(session.session_id) is session
-            await second.say(resume(ready, after_seq=1))
+            await second.send(resume(ready, after_seq=1))
             with anyio.fail_after(5):
-                messages = await second.hear_all()
+                messages = await second.receive_all()
     assert kinds(messages)[-1] == "finished"
 
 
 async def test_a_session_that_had_finished_when_its_gateway_was_killed_is_told_to_its_end(tmp_path: Path) -> None:
     async with gateway(tmp_path / "first") as context, call(context) as first:
-        await first.say(START, hush(0.5), speech(1.0), STOP)
-        messages = await first.hear_all()
+        await first.send(START, silence(0.5), speech(1.0), STOP)
+        messages = await first.receive_all()
         left = await killed(context, tmp_path)
     with closing(sqlite3.connect(left / "journal.db")) as database, database:
         database.execute("UPDATE sessions SET ended_s = NULL, outcome = NULL")  # it is written a second later
     async with gateway(left) as context, call(context) as second:
-        await second.say(resume(messages[0], after_seq=2))
-        assert kinds(await second.hear_all())[-1] == "finished"
+        await second.send(resume(messages[0], after_seq=2))
+        assert kinds(await second.receive_all())[-1] == "finished"
         assert second.transport.close_code == 1000
         assert len(context.live) == 0
 
@@ -206,16 +206,16 @@ async def test_a_session_whose_end_cannot_be_written_down_does_not_begin_again(t
     store = SlowReads(tmp_path / "journal.db")
     async with on_store(store) as context:
         async with call(context) as first:
-            await first.say(START, hush(0.5), speech(1.0))
+            await first.send(START, silence(0.5), speech(1.0))
             ready = await first.receive()
             await settled()
             store.is_full = True
-            await first.say(STOP)
-            await first.hear_all()
+            await first.send(STOP)
+            await first.receive_all()
         await until(lambda: not len(context.live))
         async with call(context) as second:
-            await second.say(resume(ready, after_seq=1))
-            assert kinds(await second.hear_all())[-1] == "finished"
+            await second.send(resume(ready, after_seq=1))
+            assert kinds(await second.receive_all())[-1] == "finished"
         assert len(context.live) == 0
         store.is_full = False
 
@@ -243,7 +243,7 @@ async def test_a_session_that_cannot_stop_well_is_over_all_the_same_and_no_other
         names = []
         for first_bytes in (b"fLaC", b"\0\0"):
             async with call(context) as peer:
-                await peer.say(START, first_bytes)
+                await peer.send(START, first_bytes)
                 names.append(str((await peer.receive())["session_id"]))
                 await settled()
                 await part(peer)
@@ -257,28 +257,28 @@ async def test_a_session_that_cannot_stop_well_is_over_all_the_same_and_no_other
 
 async def test_nothing_is_heard_any_more_once_a_session_is_over(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context, call(context) as peer:
-        await peer.say(START)
+        await peer.send(START)
         await peer.receive()
         (session,) = context.live
-        await peer.say(hush(60.0))
+        await peer.send(silence(60.0))
         await until(lambda: session.received_s > 0)
         session.fail(LivecueError("it fails"))
         heard = session.received_s
-        await peer.hear_all()
+        await peer.receive_all()
         assert session.received_s == heard < 59
 
 
 async def test_a_session_that_waits_when_its_gateway_stops_has_not_finished(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context:
         async with call(context) as peer:
-            await peer.say(START, hush(0.5))
+            await peer.send(START, silence(0.5))
             ready = await peer.receive()
             await settled()
             await part(peer)
         metrics = context.metrics
     assert 'livecue_sessions_ended_total{outcome="finished"}' not in metrics.exposition().decode()
     async with gateway(tmp_path) as context, call(context) as peer:
-        await peer.say(resume(ready))
+        await peer.send(resume(ready))
         assert (await peer.receive())["type"] == "ready"
 
 
@@ -289,29 +289,29 @@ async def test_who_resumes_while_the_journal_cannot_be_read_may_try_again(tmp_pa
     store = SlowReads(tmp_path / "journal.db")
     async with on_store(store) as context:
         async with call(context) as first:
-            await first.say(START, hush(0.5))
+            await first.send(START, silence(0.5))
             ready = await first.receive()
             await settled()
             await part(first)
         store.is_unreadable = True
         async with call(context) as second:
-            await second.say(resume(ready))
-            assert await second.hear_all() == []
+            await second.send(resume(ready))
+            assert await second.receive_all() == []
             assert second.transport.close_code == 1013
         store.is_unreadable = False
         async with call(context) as third:
-            await third.say(resume(ready))
+            await third.send(resume(ready))
             assert (await third.receive())["type"] == "ready"
 
 
 async def test_numbers_go_on_above_what_was_told_and_never_written_down(tmp_path: Path) -> None:
     async with gateway(tmp_path / "first") as context, call(context) as first:
-        await first.say(START, hush(0.5))
+        await first.send(START, silence(0.5))
         ready, *_ = [await first.receive(), *await heard_so_far(first)]
         left = await killed(context, tmp_path)
     async with gateway(left) as context, call(context) as second:
-        await second.say(resume(ready, after_seq=50_000), sound(), STOP)
-        messages = await second.hear_all()
+        await second.send(resume(ready, after_seq=50_000), sound(), STOP)
+        messages = await second.receive_all()
     assert len(texts(messages)) == 3
     assert all(int(str(message["seq"])) > 50_000 for message in messages[1:])
 
@@ -323,17 +323,17 @@ async def test_a_long_gap_does_not_make_a_session_lag(tmp_path: Path) -> None:
     engine = PatientEngine()
     async with gateway(tmp_path, engine) as context:
         async with call(context) as first:
-            await first.say(START, hush(0.5), speech(1.0))
+            await first.send(START, silence(0.5), speech(1.0))
             ready = await first.receive()
             await settled()
             await part(first)
         async with call(context) as second:
-            await second.say(resume(ready, held_sample=200 * RATE_HZ))
-            messages = await second.hear_until("gap")
+            await second.send(resume(ready, held_sample=200 * RATE_HZ))
+            messages = await second.receive_until("gap")
             await settled()
             engine.may_answer.set()
-            await second.say(hush(1.0), STOP)
-            messages += await second.hear_all()
+            await second.send(silence(1.0), STOP)
+            messages += await second.receive_all()
     assert kinds(messages)[-1] == "finished"
     assert messages[-1]["audio_s"] == 201.0
     assert len(texts(messages)) == 1
@@ -342,27 +342,27 @@ async def test_a_long_gap_does_not_make_a_session_lag(tmp_path: Path) -> None:
 async def test_a_long_gap_is_no_late_start(tmp_path: Path) -> None:
     async with gateway(tmp_path, session=replace(SETTINGS, start_timeout_s=0.1)) as context:
         async with call(context) as first:
-            await first.say(START, hush(0.5))
+            await first.send(START, silence(0.5))
             ready = await first.receive()
             await settled()
             await part(first)
         async with call(context) as second:
-            await second.say(resume(ready, held_sample=1_800 * RATE_HZ), STOP)
-            assert (await second.hear_all())[-1]["audio_s"] == 1_800.0
+            await second.send(resume(ready, held_sample=1_800 * RATE_HZ), STOP)
+            assert (await second.receive_all())[-1]["audio_s"] == 1_800.0
 
 
 async def test_more_than_an_hour_cannot_be_missed_over_a_restart(tmp_path: Path) -> None:
     async with gateway(tmp_path / "first") as context, call(context) as first:
-        await first.say(START, hush(0.5))
+        await first.send(START, silence(0.5))
         ready, *_ = [await first.receive(), *await heard_so_far(first)]
         left = await killed(context, tmp_path)
     async with gateway(left) as context:
         async with call(context) as second:
-            await second.say(resume(ready, held_sample=3_601 * RATE_HZ))
-            (error,) = await second.hear_all()
+            await second.send(resume(ready, held_sample=3_601 * RATE_HZ))
+            (error,) = await second.receive_all()
             assert (error["code"], error["field"]) == ("protocol_error", "held_sample")
         async with call(context) as third:
-            await third.say(resume(ready))
+            await third.send(resume(ready))
             assert (await third.receive())["type"] == "ready"
 
 
@@ -372,20 +372,20 @@ async def test_more_than_an_hour_cannot_be_missed_over_a_restart(tmp_path: Path)
 async def test_sound_is_paid_once_however_often_it_is_heard_and_what_is_lost_is_not(tmp_path: Path) -> None:
     paid: list[float] = []
     async with gateway(tmp_path / "first") as context, call(context, charge=paid.append) as first:
-        await first.say(START, sound()[: 4 * RATE_HZ * 2])
+        await first.send(START, sound()[: 4 * RATE_HZ * 2])
         ready, *_ = [await first.receive(), *await heard_so_far(first)]
         left = await killed(context, tmp_path)
         assert sum(paid) == 4.0
     async with gateway(left) as context:
         async with call(context, charge=paid.append) as second:
-            await second.say(resume(ready))
+            await second.send(resume(ready))
             assert (await second.receive())["next_sample"] == 0
-            await second.say(sound()[: 5 * RATE_HZ * 2])
+            await second.send(sound()[: 5 * RATE_HZ * 2])
             await settled()
             await part(second)
         async with call(context, charge=paid.append) as third:
-            await third.say(resume(ready, held_sample=60 * RATE_HZ), hush(1.0), STOP)
-            await third.hear_all()
+            await third.send(resume(ready, held_sample=60 * RATE_HZ), silence(1.0), STOP)
+            await third.receive_all()
     assert 6.0 <= sum(paid) <= 7.0  # the newest ack may have said a second less
 
 
@@ -397,13 +397,13 @@ async def test_who_takes_a_session_up_pays_and_nobody_else(tmp_path: Path) -> No
 
     async with gateway(tmp_path) as context:
         async with call(context, charge=first_paid.append) as first:
-            await first.say(START, hush(0.5), speech(1.0))
+            await first.send(START, silence(0.5), speech(1.0))
             ready = await first.receive()
             await settled()
             await part(first)
         async with call(context, charge=refuse) as second:
-            await second.say(resume(ready), hush(1.0))
-            messages = await second.hear_all()
+            await second.send(resume(ready), silence(1.0))
+            messages = await second.receive_all()
             assert second.transport.close_code == 1008
     assert sum(first_paid) == 1.5
     assert len(texts(messages)) == 1
@@ -419,13 +419,13 @@ async def test_a_recording_has_each_sample_frame_once_and_whole(tmp_path: Path) 
     async with gateway(tmp_path) as context:
         context = replace(context, recordings=tmp_path)
         async with call(context) as first:
-            await first.say(START, whole[:at])
+            await first.send(START, whole[:at])
             ready = await first.receive()
             await settled()
             await part(first)
         async with call(context) as second:
-            await second.say(resume(ready), whole[at // 2 * 2 :], STOP)
-            await second.hear_all()
+            await second.send(resume(ready), whole[at // 2 * 2 :], STOP)
+            await second.receive_all()
         await until(lambda: not len(context.live))
     (path,) = recordings_of(tmp_path, str(ready["session_id"]))
     with path.open("rb") as file, Media(file, path.name) as media:
@@ -437,19 +437,19 @@ async def test_a_gap_and_sound_that_is_sent_ahead_do_not_stop_a_recording(tmp_pa
     async with gateway(tmp_path) as context:
         context = replace(context, recordings=tmp_path)
         async with call(context) as first:
-            await first.say(START, *[hush(15.0)] * 3)
+            await first.send(START, *[silence(15.0)] * 3)
             ready = await first.receive()
             await settled()
             await part(first)
         async with call(context) as second:
-            await second.say(resume(ready, held_sample=300 * RATE_HZ), STOP)
-            messages = await second.hear_all()
+            await second.send(resume(ready, held_sample=300 * RATE_HZ), STOP)
+            messages = await second.receive_all()
     assert "warning" not in kinds(messages)
 
 
 async def test_what_others_are_told_of_a_session_never_has_its_token(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context, call(context) as peer:
-        await peer.say(START)
+        await peer.send(START)
         ready = await peer.receive()
         watched = context.broadcaster.open_sessions()[str(ready["session_id"])]
         assert watched.ready is not None

@@ -24,16 +24,16 @@ from tests.sessions import (
     ShortEngine,
     call,
     failing_finals,
-    hush,
     open_context,
     sessions_open,
     settled,
+    silence,
     speech,
     stuck_on_finals,
 )
 
 TINY_S = 0.02
-UTTERANCE = (hush(0.5), speech(1.2), hush(0.7))
+UTTERANCE = (silence(0.5), speech(1.2), silence(0.7))
 START: Message = {"type": "start"}
 STOP: Message = {"type": "stop"}
 FLUSH: Message = {"type": "flush", "id": "a"}
@@ -73,8 +73,8 @@ def outcomes(context: SessionContext) -> str:
 async def conversation(context: SessionContext, *messages: Message | str | bytes) -> tuple[list[Message], int | None]:
     """Return what the gateway answers, up to its goodbye, and the code of that."""
     async with call(context) as peer:
-        await peer.say(*messages)
-        return await peer.hear_all(), peer.transport.close_code
+        await peer.send(*messages)
+        return await peer.receive_all(), peer.transport.close_code
 
 
 # --- the way of a session ----------------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ async def test_sequence_numbers_only_grow() -> None:
 
 async def test_flushed_comes_after_the_finals_before_it() -> None:
     async with gateway() as context:
-        messages, _ = await conversation(context, START, hush(0.5), speech(1.2), FLUSH, *UTTERANCE, STOP)
+        messages, _ = await conversation(context, START, silence(0.5), speech(1.2), FLUSH, *UTTERANCE, STOP)
     order = [kind for kind in kinds(messages) if kind in ("final", "flushed", "finished")]
     assert order == ["final", "flushed", "final", "finished"]
     assert of("speech_ended", messages)[0]["reason"] == "flush"
@@ -115,14 +115,14 @@ async def test_a_flush_of_nothing_is_answered() -> None:
 
 async def test_the_last_ack_has_heard_everything() -> None:
     async with gateway() as context:
-        messages, _ = await conversation(context, START, hush(0.5), STOP)
+        messages, _ = await conversation(context, START, silence(0.5), STOP)
     assert of("ack", messages)[-1]["received_samples"] == of("ack", messages)[-1]["processed_samples"] == 8_000
 
 
 async def test_what_is_said_after_stop_is_refused_and_harms_nothing() -> None:
     async with gateway(ScriptedEngine(cost=CostModel(batch_s=TINY_S))) as context, call(context) as peer:
-        await peer.say(START, *UTTERANCE, STOP, speech(0.1))
-        messages = await peer.hear_all()
+        await peer.send(START, *UTTERANCE, STOP, speech(0.1))
+        messages = await peer.receive_all()
         assert [error["message"] for error in of("error", messages)] == ["nothing may follow the stop message"]
         assert of("error", messages)[0]["fatal"] is False
         assert kinds(messages)[-1] == "finished"
@@ -238,7 +238,7 @@ async def test_a_client_may_go_at_any_message(before: int) -> None:
     messages = (START, *UTTERANCE, FLUSH)
     async with gateway() as context:
         async with call(context) as peer:
-            await peer.say(*messages[:before])
+            await peer.send(*messages[:before])
             await peer.hang_up()
         assert 'outcome="disconnected"} 1.0' in outcomes(context)
 
@@ -246,7 +246,7 @@ async def test_a_client_may_go_at_any_message(before: int) -> None:
 @pytest.mark.parametrize("heard", range(10))
 async def test_a_client_may_go_after_any_answer(heard: int) -> None:
     async with gateway() as context, call(context) as peer:
-        await peer.say(START, *UTTERANCE, FLUSH)
+        await peer.send(START, *UTTERANCE, FLUSH)
         for _ in range(heard):
             await peer.receive()
         await peer.hang_up()
@@ -255,7 +255,7 @@ async def test_a_client_may_go_after_any_answer(heard: int) -> None:
 @pytest.mark.parametrize("turns", range(12))
 async def test_a_client_may_go_between_any_two_steps_of_the_gateway(turns: int) -> None:
     async with gateway() as context, call(context) as peer:
-        await peer.say(START, *UTTERANCE, STOP)
+        await peer.send(START, *UTTERANCE, STOP)
         for _ in range(turns):
             await anyio.lowlevel.checkpoint()
         await peer.hang_up()
@@ -264,7 +264,7 @@ async def test_a_client_may_go_between_any_two_steps_of_the_gateway(turns: int) 
 async def test_a_client_may_go_while_the_engine_decodes() -> None:
     async with gateway(stuck_on_finals(), decode_timeout_s=TINY_S) as context:
         async with call(context) as peer:
-            await peer.say(START, *UTTERANCE, STOP)
+            await peer.send(START, *UTTERANCE, STOP)
             await settled()
             await peer.hang_up()
         messages, _ = await conversation(context, START, STOP)
@@ -275,7 +275,7 @@ async def test_a_session_that_is_cancelled_leaves_nothing_behind() -> None:
     async with gateway(stuck_on_finals()) as context:
         with anyio.CancelScope() as scope:
             async with call(context) as peer:
-                await peer.say(START, *UTTERANCE, STOP)
+                await peer.send(START, *UTTERANCE, STOP)
                 await settled()
                 scope.cancel()
                 await anyio.lowlevel.checkpoint()
@@ -286,7 +286,7 @@ async def test_a_session_that_is_cancelled_leaves_nothing_behind() -> None:
 async def test_a_client_that_never_reads_is_cut_off_and_others_are_not() -> None:
     async with gateway(session=replace(SETTINGS, send_timeout_s=TINY_S)) as context:
         async with call(context) as deaf:
-            await deaf.say(START, *["nonsense"] * 40)
+            await deaf.send(START, *["nonsense"] * 40)
             messages, close_code = await conversation(context, START, *UTTERANCE, STOP)
             assert said(messages) == "two three four"
             assert close_code == 1000
@@ -298,20 +298,20 @@ async def test_a_client_that_never_reads_is_cut_off_and_others_are_not() -> None
 async def test_a_client_that_lets_its_outbox_fill_is_cut_off() -> None:
     async with gateway(session=replace(SETTINGS, outbox_max_events=5)) as context, call(context) as deaf:
         with suppress(anyio.BrokenResourceError):
-            await deaf.say(START, *["nonsense"] * 40)
+            await deaf.send(START, *["nonsense"] * 40)
         await deaf.is_over.wait()
         assert deaf.transport.close_code == 1013
 
 
 async def test_a_full_outbox_hides_no_fatal_error() -> None:
     async with gateway(session=replace(SETTINGS, outbox_max_events=2)) as context, call(context) as peer:
-        await peer.say(START)
+        await peer.send(START)
         for _ in range(18):  # 16 fill the stream, one is with the writer: 2 are left to the outbox
-            await peer.say("nonsense")
+            await peer.send("nonsense")
             await settled()
-        await peer.say(b"RIFF\0\0\0\0WAVEfmt ")
+        await peer.send(b"RIFF\0\0\0\0WAVEfmt ")
         await settled()
-        assert kinds(await peer.hear_all()) == ["ready"] + ["error"] * 18
+        assert kinds(await peer.receive_all()) == ["ready"] + ["error"] * 18
         assert peer.transport.close_code == 1007
 
 
@@ -324,7 +324,7 @@ async def test_a_client_that_never_says_start_is_cut_off() -> None:
 
 async def test_a_client_that_falls_silent_gets_what_was_heard_and_is_cut_off() -> None:
     async with gateway(session=replace(SETTINGS, idle_timeout_s=TINY_S)) as context:
-        messages, close_code = await conversation(context, START, hush(0.5), speech(1.2))
+        messages, close_code = await conversation(context, START, silence(0.5), speech(1.2))
     assert of("error", messages)[0]["code"] == "idle_timeout"
     assert said(messages) == "two three four"
     assert kinds(messages)[-1] == "finished"
@@ -333,13 +333,13 @@ async def test_a_client_that_falls_silent_gets_what_was_heard_and_is_cut_off() -
 
 async def test_a_client_that_keeps_alive_is_not_idle() -> None:
     async with gateway(session=replace(SETTINGS, idle_timeout_s=10 * TINY_S)) as context, call(context) as peer:
-        await peer.say(START)
+        await peer.send(START)
         with anyio.move_on_after(15 * TINY_S):
             while True:
-                await peer.say({"type": "keepalive"})
+                await peer.send({"type": "keepalive"})
                 await anyio.lowlevel.checkpoint()
-        await peer.say(STOP)
-        assert kinds(await peer.hear_all()) == ["ready", "ack", "finished"]
+        await peer.send(STOP)
+        assert kinds(await peer.receive_all()) == ["ready", "ack", "finished"]
 
 
 async def test_a_client_that_has_said_stop_is_not_idle() -> None:
@@ -380,23 +380,23 @@ async def test_a_final_that_fails_says_so_and_the_session_goes_on(
 
 async def test_partials_that_fail_are_announced_once() -> None:
     async with gateway(ScriptedEngine(raising)) as context, call(context) as peer:
-        await peer.say(START)
+        await peer.send(START)
         for _ in range(20):
-            await peer.say(speech(0.1))
+            await peer.send(speech(0.1))
             await settled()
-        await peer.say(STOP)
-        messages = await peer.hear_all()
+        await peer.send(STOP)
+        messages = await peer.receive_all()
     assert [warning["code"] for warning in of("warning", messages)] == ["partials_failing"]
 
 
 async def test_a_final_that_fails_keeps_the_words_of_its_partials() -> None:
     async with gateway(ScriptedEngine(failing_finals)) as context, call(context) as peer:
-        await peer.say(START)
+        await peer.send(START)
         for _ in range(20):
-            await peer.say(speech(0.1))
+            await peer.send(speech(0.1))
             await settled()
-        await peer.say(STOP)
-        messages = await peer.hear_all()
+        await peer.send(STOP)
+        messages = await peer.receive_all()
     final = of("final", messages)[0]
     assert final["error"] == "engine_failed"
     assert str(final["text"]).startswith("one two three")
@@ -407,14 +407,14 @@ async def test_a_final_that_fails_keeps_the_words_of_its_partials() -> None:
 
 async def test_a_huge_message_delays_no_other_session() -> None:
     async with gateway() as context, call(context) as hog, call(context) as other:
-        await hog.say(START, bytes(10_000_000), FLUSH)
-        await other.say(START, *UTTERANCE, STOP)
-        assert said(await other.hear_all()) == "two three four"
+        await hog.send(START, bytes(10_000_000), FLUSH)
+        await other.send(START, *UTTERANCE, STOP)
+        assert said(await other.receive_all()) == "two three four"
         assert sessions_open(context) == 1
-        so_far = int(str((await hog.hear_until("ack"))[-1]["received_samples"]))
+        so_far = int(str((await hog.receive_until("ack"))[-1]["received_samples"]))
         assert so_far < 5_000_000
-        await hog.say(STOP)
-        finished = (await hog.hear_all())[-1]
+        await hog.send(STOP)
+        finished = (await hog.receive_all())[-1]
     assert finished["audio_s"] == 312.5
 
 
@@ -423,7 +423,7 @@ async def test_sessions_do_not_hear_each_other() -> None:
         heard: dict[float, str] = {}
 
         async def talk(pause_s: float) -> None:
-            messages, _ = await conversation(context, START, hush(pause_s), *UTTERANCE, STOP)
+            messages, _ = await conversation(context, START, silence(pause_s), *UTTERANCE, STOP)
             heard[pause_s] = said(messages)
 
         for pause_s in (0.0, 0.8, 1.6):
@@ -434,10 +434,10 @@ async def test_sessions_do_not_hear_each_other() -> None:
 async def test_a_client_that_sends_faster_than_the_engine_decodes_is_warned_then_cut_off() -> None:
     settings = replace(SETTINGS, lag_shed_s=1.0, lag_limit_s=4.0)
     async with gateway(stuck_on_finals(), settings) as context, call(context) as peer:
-        await peer.say(START, *UTTERANCE)
+        await peer.send(START, *UTTERANCE)
         for _ in range(20):
-            await peer.say(hush(0.25))
-        messages = await peer.hear_all()
+            await peer.send(silence(0.25))
+        messages = await peer.receive_all()
         assert [warning["code"] for warning in of("warning", messages)] == ["partials_paused", "lagging"]
         assert (messages[-1]["code"], messages[-1]["fatal"]) == ("lagging", True)
         assert peer.transport.close_code == 1013
@@ -454,8 +454,8 @@ class RestlessCodec(NativeCodec):
 
 async def test_a_wish_that_cannot_be_met_later_is_refused_and_the_session_goes_on() -> None:
     async with open_context() as context, call(context, RestlessCodec()) as peer:
-        await peer.say(START, {"type": "keepalive"}, *UTTERANCE, STOP)
-        messages = await peer.hear_all()
+        await peer.send(START, {"type": "keepalive"}, *UTTERANCE, STOP)
+        messages = await peer.receive_all()
     (error,) = of("error", messages)
     assert (error["fatal"], error["code"]) == (False, "protocol_error")
     assert len(of("final", messages)) == 1

@@ -5,8 +5,8 @@ import pytest
 from decoder.engines.moonshine import draft_cache as drafts
 from decoder.engines.moonshine.draft_cache import EMPTY, Draft, DraftStore
 from decoder.types import RequestKind
+from tests.audio import silence
 from tests.contracts.engines import request
-from tests.sounds import silence
 
 ASKED = request(silence(0.1))
 DRAFT = Draft((), (4, 5))

@@ -16,10 +16,10 @@ from decoder.engines.moonshine.network import Arrays, Network
 from decoder.settings import EngineSettings
 from decoder.stabiliser import normalise_word
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, ModelError, RequestKind, Task, Word
+from tests.audio import noise, silence, tone
 from tests.contracts.engines import request, same
 from tests.real_speech import weights
 from tests.recordings import recording
-from tests.sounds import noise, silence, tone
 from vad.audio import SAMPLE_RATE_HZ, Float32
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -12,8 +12,8 @@ from decoder.engines.moonshine.greedy_search import Text
 from decoder.engines.moonshine.tokenizer import Tokenizer
 from decoder.engines.moonshine.word_alignment import POSITION_SAMPLES, avg_logprob, divide, words_of
 from decoder.types import DecodeRequest, RequestKind, Word
+from tests.audio import noise, silence
 from tests.contracts.engines import request
-from tests.sounds import noise, silence
 from vad.audio import Float32
 
 PIECES = (" one", " two", "ty", ",", " ♪", "'s")

@@ -17,12 +17,12 @@ from decoder.engines.upstream.client import Ask, HttpUpstream
 from decoder.engines.upstream.retry_policy import Failure, Refusal
 from decoder.settings import UpstreamSettings
 from decoder.types import ModelError, RequestKind, Task
-from tests.sounds import noise, speechlike
+from tests.audio import noise, speechlike
 from tests.upstreams import upstream_settings
 from tools.fault_server import FaultServer, Reply, refusal, said, serving_upstream
 from vad.audio import Float32
 
-SECRET = "sk-hush-4711"
+SECRET = "sk-silence-4711"
 PARTIAL, FINAL = RequestKind.PARTIAL, RequestKind.FINAL
 
 

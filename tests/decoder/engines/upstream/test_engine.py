@@ -17,8 +17,8 @@ from decoder.engines.upstream.response_parsing import Heard
 from decoder.engines.upstream.retry_policy import Failure, PartialGivesWay, Refusal
 from decoder.settings import EngineSettings, PoolSettings, UpstreamSettings
 from decoder.types import DecodeRequest, EngineBusy, EngineError, Hypothesis, ModelError, RequestKind, Task
+from tests.audio import silence, tone
 from tests.requests import hypothesis, said, text
-from tests.sounds import silence, tone
 from vad.audio import SAMPLE_RATE_HZ, Float32, s_to_samples
 
 PARTIAL, EAGER, FINAL = RequestKind.PARTIAL, RequestKind.EAGER, RequestKind.FINAL

@@ -22,7 +22,7 @@ from gateway.wire import Start
 from tests.meeting import RECORDING
 from tests.requests import request
 from tests.servers import get, serving
-from tests.sessions import SEGMENTER, LoudnessDetector, Message, call, hush, open_context, speech
+from tests.sessions import SEGMENTER, LoudnessDetector, Message, call, open_context, silence, speech
 from tests.upstreams import upstream_settings
 from tools.fault_server import FaultServer, Reply, refusal, said, serving_upstream
 from vad.detector import DETECTORS
@@ -77,13 +77,13 @@ async def test_an_utterance_that_fails_is_a_final_with_a_code_and_the_session_go
         engine = engine_of(server)
         server.queued.append(fault)
         async with open_context(engine) as context, call(context) as peer:
-            await peer.say(START, speech(1.0), hush(1.0))
-            failed = await peer.hear_until("final")
+            await peer.send(START, speech(1.0), silence(1.0))
+            failed = await peer.receive_until("final")
             for member in engine._pool.members:  # the minute is over
                 member.circuit.succeeded()
                 member._left_alone_until_s = 0.0
-            await peer.say(speech(1.0), hush(1.0), {"type": "stop"})
-            rest = await peer.hear_all()
+            await peer.send(speech(1.0), silence(1.0), {"type": "stop"})
+            rest = await peer.receive_all()
         await engine.aclose()
     assert finals(failed) == [("", code)]
     assert finals(rest) == [("good morning", None)]
@@ -96,8 +96,8 @@ async def test_faults_that_another_upstream_can_mend_are_not_seen() -> None:
         engine = engine_of(first, second)
         first.queued.extend([*faults, refusal(401)])
         async with open_context(engine) as context, call(context) as peer:
-            await peer.say(START, *[speech(1.0), hush(1.0)] * 3, {"type": "stop"})
-            messages = await peer.hear_all()
+            await peer.send(START, *[speech(1.0), silence(1.0)] * 3, {"type": "stop"})
+            messages = await peer.receive_all()
         await engine.aclose()
     assert finals(messages) == [("good morning", None)] * 3
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from decoder.engines.upstream.response_parsing import Heard, Spoken
 from decoder.engines.upstream.word_timing import going_on_from, quietest_sample, voiced_span, words_of
 from decoder.types import Word
+from tests.audio import noise, silence, tone
 from tests.requests import said, text
-from tests.sounds import noise, silence, tone
 from vad.audio import SAMPLE_RATE_HZ, s_to_samples
 
 TEXTS = st.text("ab .,你好", max_size=40)

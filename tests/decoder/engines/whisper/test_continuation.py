@@ -8,8 +8,8 @@ from decoder.engines.whisper.batch_plan import FULL_WINDOW_FRAMES, Before, Plan
 from decoder.engines.whisper.continuation import rest_of, so_far
 from decoder.engines.whisper.network import Encoded, Heard
 from decoder.types import RequestKind, Word
+from tests.audio import noise
 from tests.contracts.engines import request
-from tests.sounds import noise
 
 ENCODED = Encoded(ctranslate2.StorageView.from_array(np.zeros((1, 1, 1), np.float32)), 0)
 ONE = (Word(" one", 0, 8_000, 0.9),)

@@ -24,9 +24,9 @@ from decoder.engines.whisper.utterance_cache import UtteranceStore
 from decoder.settings import EngineSettings, StabiliserSettings
 from decoder.stabiliser import Stabiliser
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, ModelError, RequestKind, Word
+from tests.audio import noise, silence, speechlike
 from tests.contracts.engines import SENTENCE, digits_model, request, same, write_micro_whisper
 from tests.recordings import recording, recording_path
-from tests.sounds import noise, silence, speechlike
 from vad.audio import SAMPLE_RATE_HZ, Float32
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

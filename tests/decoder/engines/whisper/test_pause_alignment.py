@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from decoder.engines.whisper.pause_alignment import without_pauses
 from decoder.types import Word
-from tests.sounds import noise, silence
+from tests.audio import noise, silence
 from vad.audio import SAMPLE_RATE_HZ, Float32
 
 

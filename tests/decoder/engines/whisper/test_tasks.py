@@ -14,8 +14,8 @@ from decoder.engines.whisper.network import Network, load_model
 from decoder.engines.whisper.utterance_cache import UtteranceStore
 from decoder.settings import EngineSettings
 from decoder.types import EngineFailed, Hypothesis, RequestKind, Task
+from tests.audio import noise
 from tests.contracts.engines import SENTENCE, request, write_micro_whisper
-from tests.sounds import noise
 
 
 class Overheard:

@@ -8,8 +8,8 @@ from faster_whisper.feature_extractor import FeatureExtractor
 
 from decoder.engines.whisper.utterance_cache import UtteranceStore
 from decoder.types import DecodeRequest
+from tests.audio import noise, speechlike
 from tests.contracts.engines import request
-from tests.sounds import noise, speechlike
 from vad.audio import Float32
 
 FILTERS: Float32 = FeatureExtractor().mel_filters

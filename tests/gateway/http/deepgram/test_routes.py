@@ -16,7 +16,7 @@ from gateway.http.deepgram.file_response import admission_of
 from gateway.settings import load_settings
 from tests.media import encoded
 from tests.servers import Reply, Served, serving
-from tests.sessions import hush, speech
+from tests.sessions import silence, speech
 from tests.uploading import SAID, SPOKEN, serving_files, utterances
 
 RAW = "encoding=linear16&sample_rate=16000"
@@ -224,5 +224,5 @@ async def test_a_file_that_cannot_be_served_is_refused_as_there(
 
 async def test_silence_is_a_file_without_words() -> None:
     async with serving_files() as served:
-        reply = await post(f"{served.url}/v1/listen?{RAW}", hush(2.0) + speech(0.0), {"content-type": "audio/raw"})
+        reply = await post(f"{served.url}/v1/listen?{RAW}", silence(2.0) + speech(0.0), {"content-type": "audio/raw"})
     assert transcript(reply) == ""

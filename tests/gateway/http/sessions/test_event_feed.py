@@ -17,8 +17,8 @@ from gateway.journal.store import JournalStore
 from gateway.settings import JournalSettings
 from gateway.sqlite import StateUnavailable
 from gateway.wire import Ack, Flushed, OfChannel, ServerEvent, SpeechStarted, Warning
-from tests.broadcasts import Publish, shown
-from tests.said import final, final_cue, partial_cue, ready
+from tests.broadcasts import Publish, registered
+from tests.events import final, final_cue, partial_cue, ready
 from vad.errors import LivecueError
 
 
@@ -73,8 +73,8 @@ def made(kind: type[Journal], folder: Path) -> Journal:
 
 @contextmanager
 def followed(watching: Broadcaster, journal: Journal | None, after: int = 0) -> Iterator[EventFeed]:
-    shown = SessionRecord("a", watching.open_sessions()["a"], None, is_over=False)
-    with follow(shown, journal, after) as story:
+    registered = SessionRecord("a", watching.open_sessions()["a"], None, is_over=False)
+    with follow(registered, journal, after) as story:
         yield story
 
 
@@ -90,7 +90,7 @@ async def test_nothing_is_lost_or_told_twice_while_the_journal_is_read(tmp_path:
     journal, watching = made(Interrupted, tmp_path), Broadcaster()
     assert isinstance(journal, Interrupted)
     seqs = iter(range(PAGE_ROWS * 2 + 2, 10_000))
-    with shown(watching) as tell:
+    with registered(watching) as tell:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(journal.run)
             say = Published(journal, tell)
@@ -118,7 +118,7 @@ async def test_where_the_journal_cannot_be_read_any_more_memory_goes_on(tmp_path
     journal, watching = made(Unreadable, tmp_path), Broadcaster()
     assert isinstance(journal, Unreadable)
     journal.reads = reads
-    with shown(watching) as tell:
+    with registered(watching) as tell:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(journal.run)
             say = Published(journal, tell)
@@ -143,7 +143,7 @@ async def test_a_session_that_is_not_live_and_cannot_be_read_is_said_to_be_so(tm
 
 async def test_what_is_between_the_session_and_its_peer_is_not_told(tmp_path: Path) -> None:
     journal, watching = made(Journal, tmp_path), Broadcaster()
-    with shown(watching) as tell:
+    with registered(watching) as tell:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(journal.run)
             say = Published(journal, tell)
@@ -158,7 +158,7 @@ async def test_what_is_between_the_session_and_its_peer_is_not_told(tmp_path: Pa
 
 async def test_who_comes_when_the_session_has_just_ended_is_let_go(tmp_path: Path) -> None:
     watching = Broadcaster()
-    with shown(watching) as tell:
+    with registered(watching) as tell:
         tell(ready())
         watched = watching.open_sessions()["a"]
     with follow(SessionRecord("a", watched, None, is_over=False), None, 0) as story, anyio.fail_after(5):
@@ -167,7 +167,7 @@ async def test_who_comes_when_the_session_has_just_ended_is_let_go(tmp_path: Pat
 
 async def test_two_who_watch_are_told_the_same_message_written_once() -> None:
     watching = Broadcaster()
-    with shown(watching) as tell:
+    with registered(watching) as tell:
         tell(ready())
         with followed(watching, None, after=1) as first, followed(watching, None, after=1) as second:
             tell(partial_cue(2))

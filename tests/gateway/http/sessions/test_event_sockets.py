@@ -19,20 +19,20 @@ from gateway.http.sessions.directory import SessionRecord
 from gateway.http.sessions.event_feed import EventFeed, follow
 from gateway.http.sessions.events import WebSocketShow
 from gateway.wire import Finished
-from tests.broadcasts import publish, shown
-from tests.said import final, ready
+from tests.broadcasts import publish, registered
+from tests.events import final, ready
 from tests.sessions import Message
 from tests.uploading import serving_files
-from tests.watching import (
+from tests.viewing import (
     MASTER,
     bearer,
-    listen,
-    said_on,
+    received_on,
     session,
     settings_with,
     speak,
     stopped_session,
     watch,
+    watch_socket,
 )
 
 STOP = json.dumps({"type": "stop"})
@@ -51,13 +51,13 @@ def lasting(events: list[Message]) -> list[Message]:
 
 async def test_both_ways_tell_the_same(tmp_path: Path) -> None:
     async with serving_files(settings=settings_with(tmp_path)) as served, session(served) as (websocket, session_id):
-        async with watch(served, session_id) as viewer, listen(served, session_id) as other:
+        async with watch(served, session_id) as viewer, watch_socket(served, session_id) as other:
             await speak(websocket)
             await websocket.send(STOP)
             events = await viewer.all()
-            messages, code = await said_on(other)
-        async with listen(served, session_id, after=messages[-2]["seq"]) as late:
-            assert await said_on(late) == (messages[-1:], 1000)
+            messages, code = await received_on(other)
+        async with watch_socket(served, session_id, after=messages[-2]["seq"]) as late:
+            assert await received_on(late) == (messages[-1:], 1000)
     assert code == 1000
     for event in events:
         del event["last_event_id"]
@@ -68,10 +68,10 @@ async def test_both_ways_tell_the_same(tmp_path: Path) -> None:
 async def test_a_session_that_is_over_is_told_and_closed(tmp_path: Path) -> None:
     async with serving_files(settings=settings_with(tmp_path)) as served:
         session_id, _ = await stopped_session(served)
-        async with listen(served, session_id) as websocket:
-            messages, code = await said_on(websocket)
-        async with listen(served, session_id, after=messages[-1]["seq"]) as websocket:
-            assert await said_on(websocket) == ([], 1000)
+        async with watch_socket(served, session_id) as websocket:
+            messages, code = await received_on(websocket)
+        async with watch_socket(served, session_id, after=messages[-1]["seq"]) as websocket:
+            assert await received_on(websocket) == ([], 1000)
     assert (messages[0]["type"], messages[-1]["type"], code) == ("ready", "finished", 1000)
 
 
@@ -79,7 +79,7 @@ async def test_what_a_viewer_says_is_of_no_interest() -> None:
     async with (
         serving_files() as served,
         session(served) as (websocket, session_id),
-        listen(served, session_id) as viewer,
+        watch_socket(served, session_id) as viewer,
     ):
         for message in ("{}", b"\x00\xff", "x" * 10_000):
             await viewer.send(message)
@@ -107,7 +107,7 @@ async def test_refusals_are_told_before_the_upgrade() -> None:
         assert await refusal(url.replace(session_id, "elsewhere")) == (404, "not_found")
         for number in ("-1", "x", "", "1" * 100):
             assert await refusal(f"{url}?after={number}") == (400, "validation_error")
-        async with listen(served, session_id):
+        async with watch_socket(served, session_id):
             assert await refusal(url) == (503, "overloaded")
 
 
@@ -170,7 +170,7 @@ class Socket:
 @contextmanager
 def live(watching: Broadcaster) -> Iterator[tuple[Broadcast, EventFeed]]:
     """Open a session, and follow it."""
-    with shown(watching) as tell:
+    with registered(watching) as tell:
         tell(ready())
         watched = watching.open_sessions()["a"]
         with follow(SessionRecord("a", watched, None, is_over=False), None, 0) as story:

@@ -16,12 +16,12 @@ from gateway.http.sessions.directory import SessionRecord
 from gateway.http.sessions.event_feed import follow
 from gateway.http.sessions.events import EventStream
 from gateway.journal.store import Batch, JournalStore, Opening
-from tests.broadcasts import shown
-from tests.said import final, ready
+from tests.broadcasts import registered
+from tests.events import final, ready
 from tests.servers import Served
-from tests.sessions import Message, hush, speech
+from tests.sessions import Message, silence, speech
 from tests.uploading import serving_files
-from tests.watching import listen, open_ids, said_on, session, settings_with, speak, stopped_session, watch
+from tests.viewing import open_ids, received_on, session, settings_with, speak, stopped_session, watch, watch_socket
 
 STOP = json.dumps({"type": "stop"})
 
@@ -195,8 +195,8 @@ async def test_a_session_whose_client_may_come_back_is_told_and_the_viewer_asks_
             async with watch(served, "a", after=seen) as viewer:
                 assert viewer.response.status_code == 200
                 assert [event["seq"] for event in await viewer.all()] == expected
-        async with listen(served, "a", after=2) as websocket:
-            assert await said_on(websocket) == ([], 1013)
+        async with watch_socket(served, "a", after=2) as websocket:
+            assert await received_on(websocket) == ([], 1013)
 
 
 async def test_a_session_that_nobody_can_take_up_any_more_is_over_before_it_is_swept(tmp_path: Path) -> None:
@@ -232,10 +232,10 @@ async def test_without_a_journal_that_can_be_read_memory_must_do(tmp_path: Path,
 async def test_a_session_in_two_channels_is_told_as_it_was(tmp_path: Path) -> None:
     query = "encoding=linear16&sample_rate=16000&channels=2&multichannel=true"
     async with serving_files(settings=settings_with(tmp_path)) as served:
-        async with connect(f"{served.url.replace('http', 'ws', 1)}/v1/listen?{query}") as websocket:
+        async with connect(f"{served.url.replace('http', 'ws', 1)}/v1/watch_socket?{query}") as websocket:
             (session_id,) = await opened(served)
             async with watch(served, session_id) as viewer:
-                await websocket.send(interleaved(hush(0.5) + speech(1.2) + hush(0.8)))
+                await websocket.send(interleaved(silence(0.5) + speech(1.2) + silence(0.8)))
                 await websocket.send(json.dumps({"type": "CloseStream"}))
                 live = await viewer.all()
         async with watch(served, session_id) as viewer:
@@ -271,7 +271,7 @@ async def test_a_viewer_whose_connection_takes_nothing_is_dropped() -> None:
         if message["type"] == "http.response.body":
             await anyio.sleep_forever()
 
-    with shown(watching) as tell:
+    with registered(watching) as tell:
         tell(ready())
         record = SessionRecord("a", watching.open_sessions()["a"], None, is_over=False)
         following = follow(record, None, 0)

@@ -9,7 +9,7 @@ import pytest
 from gateway.journal.store import Batch, JournalStore, Opening
 from gateway.runtime import Gateway
 from tests.uploading import serving_files
-from tests.watching import MASTER, bearer, keys, open_ids, session, settings_with, speak, stopped_session, watch
+from tests.viewing import MASTER, bearer, keys, open_ids, session, settings_with, speak, stopped_session, watch
 
 
 async def test_the_list_says_what_is_open() -> None:

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from tests.uploading import serving_files
-from tests.watching import session, settings_with, speak, stopped_session
+from tests.viewing import session, settings_with, speak, stopped_session
 
 WORDS = "two three four five"
 """What the scripted engine hears in the first utterance."""

@@ -14,9 +14,9 @@ from gateway.session.context import SessionContext
 from gateway.wire import AudioFormat, Encoding, Final, Flush, Latency, Partial, ProtocolError, Start, Update, WordSpan
 from gateway.wire.deepgram.codec import DeepgramCodec, goodbye
 from gateway.wire.deepgram.listen_params import Listen, read_listen
-from tests.sessions import SETTINGS, Message, call, failing_finals, hush, open_context, speech
+from tests.sessions import SETTINGS, Message, call, failing_finals, open_context, silence, speech
 
-SPOKEN = (hush(0.5), speech(1.2), hush(0.7))
+SPOKEN = (silence(0.5), speech(1.2), silence(0.7))
 CLOSE: Message = {"type": "CloseStream"}
 FINALIZE: Message = {"type": "Finalize"}
 RAW = (("encoding", "linear16"), ("sample_rate", "16000"))
@@ -31,8 +31,8 @@ async def conversation(
 ) -> tuple[list[Message], int | None]:
     """Return what the gateway answers, up to its goodbye, and the code of that."""
     async with call(context, DeepgramCodec(listen, "request", "2026-11-22T06:00:00.000Z")) as peer:
-        await peer.say(*messages)
-        return await peer.hear_all(), peer.transport.close_code
+        await peer.send(*messages)
+        return await peer.receive_all(), peer.transport.close_code
 
 
 async def answers(listen: Listen, *messages: Message | str | bytes) -> list[Message]:
@@ -113,7 +113,7 @@ async def test_every_result_has_all_that_clients_read() -> None:
 
 
 async def test_interim_results_come_only_when_asked_for() -> None:
-    sounds = [hush(0.5), *[speech(0.1)] * 30, hush(0.7)]
+    sounds = [silence(0.5), *[speech(0.1)] * 30, silence(0.7)]
     assert [result["is_final"] for result in of("Results", await answers(wanted(), *sounds, CLOSE))] == [True]
     interims = of("Results", await answers(wanted(interim_results="true"), *sounds, CLOSE))
     assert False in [result["is_final"] for result in interims]
@@ -123,12 +123,12 @@ async def test_finals_are_windows_side_by_side_and_interims_begin_where_the_last
     async with open_context() as context, call(context, DeepgramCodec(wanted(interim_results="true"))) as peer:
         results: list[Message] = []
         for _ in range(2):
-            await peer.say(hush(0.5), speech(1.2), hush(0.7))
+            await peer.send(silence(0.5), speech(1.2), silence(0.7))
             results.append(await peer.receive())
             while not results[-1]["is_final"]:
                 results.append(await peer.receive())
-        await peer.say(CLOSE)
-        await peer.hear_all()
+        await peer.send(CLOSE)
+        await peer.receive_all()
     end = 0.0
     for (start, until), result in zip(windows(results), results, strict=True):
         assert start == end
@@ -137,7 +137,7 @@ async def test_finals_are_windows_side_by_side_and_interims_begin_where_the_last
 
 
 async def test_speech_that_is_split_for_its_length_gives_finals_that_do_not_end_it() -> None:
-    messages = await answers(wanted(interim_results="true"), *[speech(0.5)] * 60, hush(0.7), CLOSE)
+    messages = await answers(wanted(interim_results="true"), *[speech(0.5)] * 60, silence(0.7), CLOSE)
     finals = [result for result in of("Results", messages) if result["is_final"]]
     assert [result["speech_final"] for result in finals] == [False, True]
 
@@ -183,7 +183,7 @@ async def test_the_beginning_of_speech_is_told_when_asked_for() -> None:
 
 
 async def test_the_end_of_an_utterance_is_told_after_the_silence_asked_for() -> None:
-    messages = await answers(wanted(utterance_end_ms="1000"), *SPOKEN, hush(1.0), *SPOKEN, CLOSE)
+    messages = await answers(wanted(utterance_end_ms="1000"), *SPOKEN, silence(1.0), *SPOKEN, CLOSE)
     assert [message["type"] for message in messages] == ["Results", "UtteranceEnd", "Results", "Metadata"]
     assert messages[1] == {"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": 1.6}
 
@@ -197,7 +197,7 @@ async def test_words_that_follow_soon_keep_the_utterance_going() -> None:
 
 
 async def test_finalize_is_answered_and_the_stream_goes_on() -> None:
-    messages = await answers(wanted(), hush(0.5), speech(1.2), FINALIZE, *SPOKEN, CLOSE)
+    messages = await answers(wanted(), silence(0.5), speech(1.2), FINALIZE, *SPOKEN, CLOSE)
     results = of("Results", messages)
     assert [flags(result) for result in results] == [(True, True, True), (True, True, False)]
     assert [transcript(result) for result in results] == ["two three four", "six seven eight nine"]
@@ -210,7 +210,7 @@ async def test_finalize_of_silence_is_answered_without_words() -> None:
 
 
 async def test_every_finalize_gets_one_answer() -> None:
-    messages = await answers(wanted(), hush(0.5), speech(1.2), FINALIZE, FINALIZE, FINALIZE, CLOSE)
+    messages = await answers(wanted(), silence(0.5), speech(1.2), FINALIZE, FINALIZE, FINALIZE, CLOSE)
     assert [flags(result) for result in of("Results", messages)] == [(True, True, True)] * 3
 
 
@@ -265,7 +265,7 @@ def interleaved(*channels: bytes) -> bytes:
 
 @pytest.mark.parametrize("cut", [1, 3, 4_000, 1_000_000])
 async def test_each_channel_is_transcribed_by_itself(cut: int) -> None:
-    sound = interleaved(b"".join(SPOKEN) + hush(2.4), hush(2.4) + b"".join(SPOKEN))
+    sound = interleaved(b"".join(SPOKEN) + silence(2.4), silence(2.4) + b"".join(SPOKEN))
     pieces = [sound[:cut], sound[cut:]]
     messages = await answers(wanted(multichannel="true", channels="2"), *pieces, CLOSE)
     results = of("Results", messages)
@@ -276,14 +276,14 @@ async def test_each_channel_is_transcribed_by_itself(cut: int) -> None:
 
 
 async def test_finalize_is_answered_on_every_channel_once() -> None:
-    sound = interleaved(hush(0.5) + speech(1.2), hush(1.7))
+    sound = interleaved(silence(0.5) + speech(1.2), silence(1.7))
     messages = await answers(wanted(multichannel="true", channels="2"), sound, FINALIZE, CLOSE)
     told = [(result["channel_index"], flags(result), transcript(result)) for result in of("Results", messages)]
     assert sorted(told, key=str) == [([0, 2], (True, True, True), "two three four"), ([1, 2], (True, True, True), "")]
 
 
 async def test_channels_that_are_not_told_apart_are_mixed() -> None:
-    sound = interleaved(b"".join(SPOKEN), hush(2.4))
+    sound = interleaved(b"".join(SPOKEN), silence(2.4))
     [result, metadata] = await answers(wanted(channels="2"), sound, CLOSE)
     assert transcript(result) == "two three four"
     assert result["channel_index"] == [0, 1]

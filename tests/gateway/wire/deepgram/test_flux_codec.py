@@ -13,11 +13,11 @@ from gateway.session.context import SessionContext
 from gateway.wire import Eager, Final, Latency, Partial, ProtocolError, ServerEvent, SpeechEnded, Update, WordSpan
 from gateway.wire.deepgram.flux_codec import FluxCodec
 from gateway.wire.deepgram.flux_params import Turns, confidence_of, read_turns
-from tests.sessions import Message, call, hush, open_context, settled, speech, stuck_on_finals
+from tests.sessions import Message, call, open_context, settled, silence, speech, stuck_on_finals
 
 RAW = (("model", "flux-general-en"), ("encoding", "linear16"), ("sample_rate", "16000"))
 CLOSE: Message = {"type": "CloseStream"}
-SPOKEN = (hush(0.5), speech(1.2), hush(0.7))
+SPOKEN = (silence(0.5), speech(1.2), silence(0.7))
 
 
 def wanted(**query: str) -> Turns:
@@ -27,9 +27,9 @@ def wanted(**query: str) -> Turns:
 async def conversation(context: SessionContext, turns: Turns, *messages: Message | str | bytes) -> list[Message]:
     async with call(context, FluxCodec(turns, "request")) as peer:
         for message in messages:
-            await peer.say(message)
+            await peer.send(message)
             await settled()
-        return await peer.hear_all()
+        return await peer.receive_all()
 
 
 async def answers(turns: Turns, *messages: Message | str | bytes) -> list[Message]:
@@ -56,7 +56,7 @@ async def test_connected_comes_first_and_every_message_is_numbered() -> None:
 
 
 async def test_a_turn_starts_goes_on_and_ends() -> None:
-    messages = await answers(wanted(), hush(0.5), speech(0.6), speech(0.6), hush(0.7), CLOSE)
+    messages = await answers(wanted(), silence(0.5), speech(0.6), speech(0.6), silence(0.7), CLOSE)
     names = events(messages)
     assert names == ["StartOfTurn", *["Update"] * (len(names) - 2), "EndOfTurn"]
     assert len(names) > 2
@@ -80,7 +80,7 @@ async def test_turns_are_counted_and_each_has_its_own_words() -> None:
 
 
 async def test_silence_is_no_turn() -> None:
-    assert events(await answers(wanted(), hush(3.0), CLOSE)) == []
+    assert events(await answers(wanted(), silence(3.0), CLOSE)) == []
 
 
 async def test_every_event_of_a_turn_has_words() -> None:
@@ -89,7 +89,7 @@ async def test_every_event_of_a_turn_has_words() -> None:
 
 
 async def test_a_pause_is_told_early_and_its_words_are_those_of_the_end() -> None:
-    messages = await answers(wanted(eager_eot_threshold="0.4"), *SPOKEN[:2], hush(0.3), hush(0.4), CLOSE)
+    messages = await answers(wanted(eager_eot_threshold="0.4"), *SPOKEN[:2], silence(0.3), silence(0.4), CLOSE)
     assert events(messages)[-2:] == ["EagerEndOfTurn", "EndOfTurn"]
     eager, end = one("EagerEndOfTurn", messages), one("EndOfTurn", messages)
     assert eager["transcript"] == end["transcript"] == "two three four"
@@ -97,24 +97,26 @@ async def test_a_pause_is_told_early_and_its_words_are_those_of_the_end() -> Non
 
 
 async def test_speech_that_goes_on_resumes_the_turn() -> None:
-    messages = await answers(wanted(eager_eot_threshold="0.4"), hush(0.5), speech(1.2), hush(0.3), *SPOKEN[1:], CLOSE)
+    messages = await answers(
+        wanted(eager_eot_threshold="0.4"), silence(0.5), speech(1.2), silence(0.3), *SPOKEN[1:], CLOSE
+    )
     names = events(messages)
     assert names.index("TurnResumed") == names.index("EagerEndOfTurn") + 1
     assert names.count("EndOfTurn") == 1
 
 
 async def test_without_a_threshold_nothing_is_told_early() -> None:
-    messages = await answers(wanted(), hush(0.5), speech(1.2), hush(0.3), *SPOKEN[1:], CLOSE)
+    messages = await answers(wanted(), silence(0.5), speech(1.2), silence(0.3), *SPOKEN[1:], CLOSE)
     assert not {"EagerEndOfTurn", "TurnResumed"} & set(events(messages))
 
 
 async def test_a_turn_can_be_ended_by_the_client() -> None:
-    messages = await answers(wanted(), hush(0.5), speech(1.2), {"type": "ForceEndTurn"}, CLOSE)
+    messages = await answers(wanted(), silence(0.5), speech(1.2), {"type": "ForceEndTurn"}, CLOSE)
     assert one("EndOfTurn", messages)["trigger"] == "manual"
 
 
 async def test_forcing_the_end_of_no_turn_says_nothing() -> None:
-    assert events(await answers(wanted(), hush(0.5), {"type": "ForceEndTurn"}, CLOSE)) == []
+    assert events(await answers(wanted(), silence(0.5), {"type": "ForceEndTurn"}, CLOSE)) == []
 
 
 async def test_a_turn_that_never_seems_over_ends_by_the_timeout() -> None:
@@ -123,7 +125,7 @@ async def test_a_turn_that_never_seems_over_ends_by_the_timeout() -> None:
 
 
 async def test_a_turn_longer_than_an_utterance_is_one_turn() -> None:
-    end = one("EndOfTurn", await answers(wanted(), *[speech(2.0)] * 14, hush(0.7), CLOSE))
+    end = one("EndOfTurn", await answers(wanted(), *[speech(2.0)] * 14, silence(0.7), CLOSE))
     assert end["turn_index"] == 0
     assert end["audio_window_start"] == 0.0
     assert '"start": 27.6' in json.dumps(end["words"])
@@ -163,7 +165,7 @@ async def test_configure_is_answered_in_its_turn_with_all_that_holds_now() -> No
         "thresholds": {"eot_threshold": 0.8, "eager_eot_threshold": 0.5},
         "keyterms": ["livecue"],
     }
-    messages = await answers(wanted(keyterm="before"), hush(0.5), configure, *SPOKEN[1:], hush(0.5), CLOSE)
+    messages = await answers(wanted(keyterm="before"), silence(0.5), configure, *SPOKEN[1:], silence(0.5), CLOSE)
     [success] = [message for message in messages if message["type"] == "ConfigureSuccess"]
     assert success == {
         "type": "ConfigureSuccess",
@@ -194,8 +196,8 @@ async def test_a_configuration_that_is_not_allowed_changes_nothing(wish: Message
     turns = read_turns([*RAW, ("model", "flux-general-multi")])
     codec = FluxCodec(turns, "request", ("en",))
     async with open_context(engine) as context, call(context, codec) as peer:
-        await peer.say({"type": "Configure", **wish}, CLOSE)
-        messages = await peer.hear_all()
+        await peer.send({"type": "Configure", **wish}, CLOSE)
+        messages = await peer.receive_all()
     assert [message["type"] for message in messages] == ["Connected", "ConfigureFailure"]
     assert codec.receive("") == []
     assert codec.open() == [turns.start]

@@ -41,11 +41,11 @@ from gateway.settings import ServerSettings, SessionSettings
 from gateway.wire import Encoding, ProtocolError, Start
 from gateway.wire.native.codec import NativeClientCodec, NativeCodec
 from gateway.wire.native.messages import ClientMessage, ServerMessage
+from tests.audio import silence, speechlike
 from tests.golden_sessions import GOLDEN, of_client, of_server, read
 from tests.json_schema import Schema, breaches
 from tests.servers import serving
 from tests.sessions import pcm
-from tests.sounds import silence, speechlike
 from vad.audio import AudioFormat
 from vad.detector import DETECTORS
 from vad.errors import AudioError, AudioFormatError, DetectorUnavailable, LivecueError

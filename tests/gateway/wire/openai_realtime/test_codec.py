@@ -30,7 +30,7 @@ from gateway.wire import (
 )
 from gateway.wire.openai_realtime.codec import OpenAIRealtimeCodec
 from gateway.wire.openai_realtime.session_config import Defaults, Wishes
-from tests.sounds import tone
+from tests.audio import tone
 from tests.wire_events import JSON_VALUES
 from vad.events import EndReason
 from vad.settings import SegmenterSettings

@@ -15,14 +15,14 @@ from tests.sessions import (
     Peer,
     call,
     failing_finals,
-    hush,
     open_context,
     settled,
+    silence,
     speech,
     stuck_on_finals,
 )
 
-UTTERANCE = (hush(0.5), speech(1.2), hush(0.9))
+UTTERANCE = (silence(0.5), speech(1.2), silence(0.9))
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 COMPLETED = f"{TRANSCRIPTION}.completed"
 DELTA = f"{TRANSCRIPTION}.delta"
@@ -45,7 +45,7 @@ async def session(
     """Run a session that has been created and updated."""
     async with open_context(engine) as own, call(context or own, OpenAIRealtimeCodec(with_cues=with_cues)) as peer:
         assert (await peer.receive())["type"] == "session.created"
-        await peer.say(update(**sound))
+        await peer.send(update(**sound))
         assert (await peer.receive())["type"] == "session.updated"
         yield peer
 
@@ -83,8 +83,8 @@ async def test_the_session_is_created_before_the_client_says_anything() -> None:
 
 async def test_speech_becomes_an_item_and_the_item_its_words() -> None:
     async with session() as peer:
-        await peer.say(*UTTERANCE)
-        messages = await peer.hear_until(COMPLETED)
+        await peer.send(*UTTERANCE)
+        messages = await peer.receive_until(COMPLETED)
     assert without_deltas(messages) == HEARD
     assert len({message["item_id"] for message in messages if "item_id" in message}) == 1
     assert messages[-1]["transcript"] == "two three four"
@@ -93,8 +93,8 @@ async def test_speech_becomes_an_item_and_the_item_its_words() -> None:
 
 async def test_deltas_are_words_and_add_up_to_the_transcript() -> None:
     async with session() as peer:
-        await peer.say(hush(0.5), speech(4.2), hush(0.9))
-        messages = await peer.hear_until(COMPLETED)
+        await peer.send(silence(0.5), speech(4.2), silence(0.9))
+        messages = await peer.receive_until(COMPLETED)
     deltas = [str(message["delta"]) for message in of("delta", messages)]
     assert "".join(deltas) == messages[-1]["transcript"]
     assert all(len(delta.split()) == 1 for delta in deltas)
@@ -103,8 +103,8 @@ async def test_deltas_are_words_and_add_up_to_the_transcript() -> None:
 
 async def test_times_include_the_sound_kept_around_speech() -> None:
     async with session() as peer:
-        await peer.say(hush(1.0), speech(1.2), hush(0.9))
-        messages = await peer.hear_until(COMPLETED)
+        await peer.send(silence(1.0), speech(1.2), silence(0.9))
+        messages = await peer.receive_until(COMPLETED)
     started, stopped = of("speech_started", messages)[0], of("speech_stopped", messages)[0]
     assert 550 <= int(str(started["audio_start_ms"])) <= 600  # 400 ms before, on the grid of 32 ms windows
     assert 2_390 <= int(str(stopped["audio_end_ms"])) <= 2_440  # 200 ms after
@@ -117,8 +117,8 @@ async def test_times_include_the_sound_kept_around_speech() -> None:
 
 async def test_each_item_names_the_one_before_it_and_they_settle_in_order() -> None:
     async with session() as peer:
-        await peer.say(*UTTERANCE, *UTTERANCE, *UTTERANCE, CLEAR)
-        messages = await peer.hear_until(CLEARED)
+        await peer.send(*UTTERANCE, *UTTERANCE, *UTTERANCE, CLEAR)
+        messages = await peer.receive_until(CLEARED)
         while len(of("completed", messages)) < 3:
             messages.append(await peer.receive())
     committed = of("committed", messages)
@@ -130,8 +130,8 @@ async def test_each_item_names_the_one_before_it_and_they_settle_in_order() -> N
 
 async def test_event_ids_are_unique() -> None:
     async with session() as peer:
-        await peer.say(*UTTERANCE, "nonsense", *UTTERANCE, CLEAR)
-        messages = await peer.hear_until(CLEARED)
+        await peer.send(*UTTERANCE, "nonsense", *UTTERANCE, CLEAR)
+        messages = await peer.receive_until(CLEARED)
     ids = [message["event_id"] for message in messages]
     assert len(set(ids)) == len(ids)
 
@@ -139,28 +139,28 @@ async def test_event_ids_are_unique() -> None:
 async def test_prefix_padding_and_threshold_are_heeded() -> None:
     vad = {"type": "server_vad", "prefix_padding_ms": 0, "threshold": 0.9, "silence_duration_ms": 300}
     async with session(turn_detection=vad) as peer:
-        await peer.say(hush(1.0), speech(1.2), hush(0.4))
-        messages = await peer.hear_until(COMPLETED)
+        await peer.send(silence(1.0), speech(1.2), silence(0.4))
+        messages = await peer.receive_until(COMPLETED)
     assert 950 <= int(str(of("speech_started", messages)[0]["audio_start_ms"])) <= 1_000
 
 
 async def test_an_eager_semantic_turn_ends_sooner_than_a_patient_one() -> None:
     async with session(turn_detection={"type": "semantic_vad", "eagerness": "low"}) as peer:
-        await peer.say(*UTTERANCE, *UTTERANCE, hush(1.0))
-        patient = await peer.hear_until(COMPLETED)
+        await peer.send(*UTTERANCE, *UTTERANCE, silence(1.0))
+        patient = await peer.receive_until(COMPLETED)
     async with session(turn_detection={"type": "semantic_vad", "eagerness": "high"}) as peer:
-        await peer.say(*UTTERANCE, *UTTERANCE)
-        eager = await peer.hear_until(COMPLETED)
+        await peer.send(*UTTERANCE, *UTTERANCE)
+        eager = await peer.receive_until(COMPLETED)
     assert patient[-1]["transcript"] == "two three four five six seven eight nine ten one"
     assert eager[-1]["transcript"] == "two three four"
 
 
 async def test_a_commit_in_speech_ends_the_item_there() -> None:
     async with session() as peer:
-        await peer.say(hush(0.5), speech(1.2), COMMIT)
-        messages = await peer.hear_until(COMPLETED)
-        await peer.say(*UTTERANCE)
-        after = await peer.hear_until(COMPLETED)
+        await peer.send(silence(0.5), speech(1.2), COMMIT)
+        messages = await peer.receive_until(COMPLETED)
+        await peer.send(*UTTERANCE)
+        after = await peer.receive_until(COMPLETED)
     assert without_deltas(messages) == HEARD
     assert messages[-1]["transcript"] == "two three four"
     assert without_deltas(after) == HEARD
@@ -168,7 +168,7 @@ async def test_a_commit_in_speech_ends_the_item_there() -> None:
 
 async def test_a_commit_without_speech_is_refused_by_its_own_id() -> None:
     async with session() as peer:
-        await peer.say(hush(0.5), COMMIT | {"event_id": "mine"}, CLEAR)
+        await peer.send(silence(0.5), COMMIT | {"event_id": "mine"}, CLEAR)
         error, cleared = await peer.receive(), await peer.receive()
     assert error["error"] == {
         "type": "invalid_request_error",
@@ -182,10 +182,10 @@ async def test_a_commit_without_speech_is_refused_by_its_own_id() -> None:
 
 async def test_cleared_speech_is_nothing() -> None:
     async with session() as peer:
-        await peer.say(hush(0.5), speech(3.2), CLEAR)
-        messages = await peer.hear_until(CLEARED)
-        await peer.say(*UTTERANCE)
-        messages += await peer.hear_until(COMPLETED)
+        await peer.send(silence(0.5), speech(3.2), CLEAR)
+        messages = await peer.receive_until(CLEARED)
+        await peer.send(*UTTERANCE)
+        messages += await peer.receive_until(COMPLETED)
     assert without_deltas(messages) == ["speech_started", "cleared", *HEARD]
     last = messages[-1]
     deltas = [str(delta["delta"]) for delta in of("delta", messages) if delta["item_id"] == last["item_id"]]
@@ -197,10 +197,10 @@ async def test_cleared_speech_is_nothing() -> None:
 
 async def test_a_manual_commit_brings_everything_since_the_last() -> None:
     async with session(turn_detection=None) as peer:
-        await peer.say(hush(0.5), speech(1.0), hush(1.5), speech(1.0), COMMIT)
-        first = await peer.hear_until(COMPLETED)
-        await peer.say(speech(1.0), COMMIT)
-        second = await peer.hear_until(COMPLETED)
+        await peer.send(silence(0.5), speech(1.0), silence(1.5), speech(1.0), COMMIT)
+        first = await peer.receive_until(COMPLETED)
+        await peer.send(speech(1.0), COMMIT)
+        second = await peer.receive_until(COMPLETED)
     for messages in (first, second):
         assert without_deltas(messages) == [*ITEM, "input_audio_transcription.completed"]
     assert first[-1]["transcript"] == "one two three four five six seven eight nine ten"
@@ -210,9 +210,9 @@ async def test_a_manual_commit_brings_everything_since_the_last() -> None:
 async def test_a_manual_item_may_be_longer_than_an_utterance() -> None:
     async with session(ScriptedEngine(one_word), turn_detection=None) as peer:
         for _ in range(60):
-            await peer.say(speech(1.0))
-        await peer.say(COMMIT)
-        messages = await peer.hear_until(COMPLETED)
+            await peer.send(speech(1.0))
+        await peer.send(COMMIT)
+        messages = await peer.receive_until(COMPLETED)
     assert without_deltas(messages) == [*ITEM, "input_audio_transcription.completed"]
     deltas = "".join(str(message["delta"]) for message in of("delta", messages))
     assert deltas == messages[-1]["transcript"]
@@ -223,10 +223,10 @@ async def test_a_manual_item_may_be_longer_than_an_utterance() -> None:
 
 async def test_a_manual_commit_of_less_than_100_ms_is_refused() -> None:
     async with session(turn_detection=None) as peer:
-        await peer.say(speech(0.09), COMMIT | {"event_id": "mine"})
+        await peer.send(speech(0.09), COMMIT | {"event_id": "mine"})
         refused = await peer.receive()
-        await peer.say(speech(0.01), COMMIT)
-        messages = await peer.hear_until(COMPLETED)
+        await peer.send(speech(0.01), COMMIT)
+        messages = await peer.receive_until(COMPLETED)
     error = refused["error"]
     assert isinstance(error, dict)
     assert error["code"] == "input_audio_buffer_commit_empty"
@@ -238,7 +238,7 @@ async def test_a_manual_commit_of_less_than_100_ms_is_refused() -> None:
 async def test_every_manual_item_settles_however_short() -> None:
     async with session(turn_detection=None) as peer:
         for _ in range(3):
-            await peer.say(hush(0.1), COMMIT)
+            await peer.send(silence(0.1), COMMIT)
         messages: list[Message] = []
         while len(of("completed", messages)) < 3:
             messages.append(await peer.receive())
@@ -247,9 +247,9 @@ async def test_every_manual_item_settles_however_short() -> None:
 
 async def test_a_clear_forgets_all_since_the_last_commit() -> None:
     async with session(turn_detection=None) as peer:
-        await peer.say(speech(1.0), COMMIT, speech(30.0), CLEAR, speech(1.0), COMMIT)
-        messages = await peer.hear_until(CLEARED)
-        messages += await peer.hear_until(COMPLETED)
+        await peer.send(speech(1.0), COMMIT, speech(30.0), CLEAR, speech(1.0), COMMIT)
+        messages = await peer.receive_until(CLEARED)
+        messages += await peer.receive_until(COMPLETED)
         while len(of("completed", messages)) < 2:
             messages.append(await peer.receive())
     assert len(of("committed", messages)) == 2
@@ -258,12 +258,12 @@ async def test_a_clear_forgets_all_since_the_last_commit() -> None:
 
 async def test_turn_detection_may_be_switched_on_and_off() -> None:
     async with session(turn_detection=None) as peer:
-        await peer.say(speech(1.0), COMMIT)
-        manual = await peer.hear_until(COMPLETED)
-        await peer.say(update(turn_detection={"type": "server_vad"}), *UTTERANCE)
-        heard = await peer.hear_until(COMPLETED)
-        await peer.say(update(turn_detection=None), *UTTERANCE, COMMIT)
-        again = await peer.hear_until(COMPLETED)
+        await peer.send(speech(1.0), COMMIT)
+        manual = await peer.receive_until(COMPLETED)
+        await peer.send(update(turn_detection={"type": "server_vad"}), *UTTERANCE)
+        heard = await peer.receive_until(COMPLETED)
+        await peer.send(update(turn_detection=None), *UTTERANCE, COMMIT)
+        again = await peer.receive_until(COMPLETED)
     assert without_deltas(manual) == [*ITEM, "input_audio_transcription.completed"]
     assert without_deltas(heard) == ["session.updated", *HEARD]
     assert without_deltas(again) == ["session.updated", *ITEM, "input_audio_transcription.completed"]
@@ -271,8 +271,8 @@ async def test_turn_detection_may_be_switched_on_and_off() -> None:
 
 async def test_speech_that_is_open_when_turn_detection_comes_on_becomes_an_item() -> None:
     async with session(turn_detection=None) as peer:
-        await peer.say(speech(1.0), update(turn_detection={"type": "server_vad"}), hush(0.9))
-        messages = await peer.hear_until(COMPLETED)
+        await peer.send(speech(1.0), update(turn_detection={"type": "server_vad"}), silence(0.9))
+        messages = await peer.receive_until(COMPLETED)
     assert without_deltas(messages) == ["session.updated", *ITEM, "input_audio_transcription.completed"]
 
 
@@ -281,40 +281,40 @@ async def test_speech_that_is_open_when_turn_detection_comes_on_becomes_an_item(
 
 async def test_without_transcription_items_have_no_words() -> None:
     async with session(transcription=None) as peer:
-        await peer.say(*UTTERANCE, *UTTERANCE, update(transcription={"model": "whisper-1"}), *UTTERANCE)
-        messages = await peer.hear_until(COMPLETED)
+        await peer.send(*UTTERANCE, *UTTERANCE, update(transcription={"model": "whisper-1"}), *UTTERANCE)
+        messages = await peer.receive_until(COMPLETED)
     assert len(of("committed", messages)) == 3
     assert len(of("completed", messages)) == 1
 
 
 async def test_cues_come_only_where_they_are_asked_for() -> None:
     async with session(with_cues=True) as peer:
-        await peer.say(*UTTERANCE)
-        messages = await peer.hear_until(COMPLETED)
+        await peer.send(*UTTERANCE)
+        messages = await peer.receive_until(COMPLETED)
     cue = of("livecue.cue", messages)[-1]["cue"]
     assert isinstance(cue, dict)
     assert cue["lines"] == ["two three four"]
     assert cue["state"] == "final"
     assert of("livecue.cue", messages)[-1]["item_id"] == messages[-1]["item_id"]
     async with session() as peer:
-        await peer.say(*UTTERANCE)
-        assert of("livecue.cue", await peer.hear_until(COMPLETED)) == []
+        await peer.send(*UTTERANCE)
+        assert of("livecue.cue", await peer.receive_until(COMPLETED)) == []
 
 
 async def test_an_engine_that_fails_after_words_were_told_leaves_those() -> None:
     async with session(ScriptedEngine(failing_finals)) as peer:
-        await peer.say(hush(0.5), speech(4.2), hush(0.9))
-        messages = await peer.hear_until(COMPLETED)
+        await peer.send(silence(0.5), speech(4.2), silence(0.9))
+        messages = await peer.receive_until(COMPLETED)
     assert messages[-1]["transcript"]
     assert "".join(str(message["delta"]) for message in of("delta", messages)) == messages[-1]["transcript"]
 
 
 async def test_an_engine_that_fails_without_a_word_fails_the_item_and_not_the_session() -> None:
     async with session(ScriptedEngine(failing_finals)) as peer:
-        await peer.say(hush(0.5), speech(0.3), hush(0.9))
-        messages = await peer.hear_until(f"{TRANSCRIPTION}.failed")
-        await peer.say(CLEAR)
-        await peer.hear_until(CLEARED)
+        await peer.send(silence(0.5), speech(0.3), silence(0.9))
+        messages = await peer.receive_until(f"{TRANSCRIPTION}.failed")
+        await peer.send(CLEAR)
+        await peer.receive_until(CLEARED)
     error = messages[-1]["error"]
     assert isinstance(error, dict)
     assert (error["type"], error["code"], error["param"]) == ("server_error", "engine_failed", None)
@@ -326,19 +326,19 @@ async def test_a_gateway_that_is_behind_says_so_by_its_close_code_alone() -> Non
         open_context(stuck_on_finals(), settings) as context,
         call(context, OpenAIRealtimeCodec()) as peer,
     ):
-        await peer.say(update(), *UTTERANCE)
+        await peer.send(update(), *UTTERANCE)
         for _ in range(16):
-            await peer.say(hush(0.25))
-        messages = await peer.hear_all()
+            await peer.send(silence(0.25))
+        messages = await peer.receive_all()
         assert of("error", messages) == []
         assert peer.transport.close_code == 1013
 
 
 async def test_nonsense_is_refused_and_harms_nothing() -> None:
     async with session() as peer:
-        await peer.say(UTTERANCE[0], "nonsense", UTTERANCE[1], {"type": "response.create", "event_id": "a"})
-        await peer.say(UTTERANCE[2])
-        messages = await peer.hear_until(COMPLETED)
+        await peer.send(UTTERANCE[0], "nonsense", UTTERANCE[1], {"type": "response.create", "event_id": "a"})
+        await peer.send(UTTERANCE[2])
+        messages = await peer.receive_until(COMPLETED)
         await settled()
     assert messages[-1]["transcript"] == "two three four"
     assert len(of("error", messages)) == 2

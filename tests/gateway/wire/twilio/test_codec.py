@@ -24,8 +24,8 @@ from gateway.wire import (
 from gateway.wire.twilio.codec import HANG_UP, TwilioCodec
 from gateway.wire.twilio.jitter_buffer import MAX_GAP_MS, WINDOW_FRAMES, Fate
 from gateway.wire.twilio.messages import MAX_TRACKS
+from tests.audio import tone
 from tests.calls import SERVICES, CallFrame, frames_of, g711, media_of, start_of, stop_of
-from tests.sounds import tone
 from tests.wire_events import JSON_VALUES
 from vad.audio import PcmDecoder
 

@@ -14,27 +14,27 @@ from websockets.exceptions import ConnectionClosed
 from gateway.access.api_key_store import KEYS_SCHEMA, KeyStore
 from gateway.sqlite import StateDatabase
 from tests.servers import Served
-from tests.sessions import Message, hush, speech
+from tests.sessions import Message, silence, speech
 
 __all__ = [
     "MASTER",
     "SPEECH",
-    "Watch",
+    "EventStream",
     "bearer",
     "keys",
-    "listen",
     "open_ids",
-    "said_on",
+    "received_on",
     "session",
     "settings_with",
     "speak",
     "stopped_session",
     "watch",
+    "watch_socket",
 ]
 
 START: Message = {"type": "start", "language": "en"}
 
-SPEECH = (hush(0.5), speech(1.2), hush(0.8))
+SPEECH = (silence(0.5), speech(1.2), silence(0.8))
 """One utterance."""
 
 MASTER = "master"
@@ -42,7 +42,7 @@ MASTER = "master"
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class EventStream:
     """The server-sent events that one viewer receives.
 
     Attributes:
@@ -138,7 +138,7 @@ async def stopped_session(served: Served, key: str | None = None) -> tuple[str, 
 
 
 @asynccontextmanager
-async def listen(
+async def watch_socket(
     served: Served, session_id: str, headers: Mapping[str, str] | None = None, **params: object
 ) -> AsyncIterator[ClientConnection]:
     """View a session over a WebSocket while the block lasts."""
@@ -148,7 +148,7 @@ async def listen(
         yield websocket
 
 
-async def said_on(websocket: ClientConnection) -> tuple[list[Message], int]:
+async def received_on(websocket: ClientConnection) -> tuple[list[Message], int]:
     """Return the messages up to the close, and the close code."""
     messages: list[Message] = []
     with suppress(ConnectionClosed):
@@ -165,7 +165,7 @@ async def watch(
     after: int | None = None,
     headers: Mapping[str, str] | None = None,
     token: str | None = None,
-) -> AsyncIterator[Watch]:
+) -> AsyncIterator[EventStream]:
     """View a session by server-sent events while the block lasts."""
     given = {"after": after, "token": token}
     params = {name: str(value) for name, value in given.items() if value is not None}
@@ -173,7 +173,7 @@ async def watch(
         httpx2.AsyncClient(base_url=served.url, timeout=20) as client,
         client.stream("GET", f"/v1/sessions/{session_id}/events", params=params, headers=headers) as response,
     ):
-        yield Watch(response, response.aiter_lines())
+        yield EventStream(response, response.aiter_lines())
 
 
 async def open_ids(served: Served, headers: Mapping[str, str] | None = None, *, with_past: bool = False) -> list[str]:
