@@ -97,8 +97,8 @@ ADAPTERS = {
 SIBLINGS = ("decoder/engines", "gateway/wire")
 
 MAX_MODULE_LINES = 400
-MAX_CLASS_LINES = 250
-MAX_FUNCTION_LINES = 50
+MAX_CLASS_LINES = 200
+MAX_FUNCTION_LINES = 40
 
 
 def modules() -> list[Path]:
@@ -200,13 +200,15 @@ def sibling_of(parts: tuple[str, ...]) -> tuple[str, ...] | None:
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_modules_classes_and_functions_stay_small(path: Path) -> None:
     text = path.read_text()
-    assert text.count("\n") < MAX_MODULE_LINES
+    assert text.count("\n") <= MAX_MODULE_LINES
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
             lines = node.end_lineno - node.lineno + 1
+            if not isinstance(node, ast.ClassDef) and name_of(path).startswith(COMPOSITION_ROOT):
+                lines = node.end_lineno - node.body[0].lineno + 1  # the signature of a command lists all of its options
             limit = MAX_CLASS_LINES if isinstance(node, ast.ClassDef) else MAX_FUNCTION_LINES
-            assert lines < limit, f"{node.name} has {lines} lines"
+            assert lines <= limit, f"{node.name} has {lines} lines"
 
 
 def test_nobody_imports_the_command_line() -> None:

@@ -68,15 +68,7 @@ class Turns:
 
 
 def read_turns(pairs: Pairs, languages: Collection[str] = ()) -> Turns:
-    """Parse the query of `/v2/listen`; unknown parameters are ignored.
-
-    Args:
-        pairs: the parameters.
-        languages: ISO 639-1 codes that the engine supports; empty: any.
-
-    Raises:
-        ProtocolError: a parameter has a value that is not allowed.
-    """
+    """Parse the query of `/v2/listen`; arguments and errors are those of `listen_params.read_listen`."""
     query = Query(pairs)
     audio = query.audio(channels=1)
     model = query.one("model") or ""
