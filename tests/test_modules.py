@@ -100,7 +100,7 @@ TESTED_BY = {
 the edges of the system through the system."""
 
 
-def tested() -> list[Path]:
+def named_modules() -> list[Path]:
     return [path for path in modules() if not path.stem.startswith("__")]
 
 
@@ -109,7 +109,7 @@ def own_tests(path: Path) -> Path:
     return ROOT / "tests" / name.parent / f"test_{name.stem}.py"
 
 
-@pytest.mark.parametrize("path", tested(), ids=name_of)
+@pytest.mark.parametrize("path", named_modules(), ids=name_of)
 def test_every_module_has_tests_of_its_name_or_is_named_with_those_that_test_it(path: Path) -> None:
     other = TESTED_BY.get(name_of(path))
     if other is None:
