@@ -1,4 +1,4 @@
-"""Takes a client's audio into the pipeline: slices, records, counts and charges it."""
+"""What goes with a client's audio on its way into the pipeline: slicing, recording, counting, charging."""
 
 from collections.abc import Callable, Iterator
 
@@ -21,7 +21,7 @@ Charge = Callable[[float], None]
 
 
 class AudioIntake:
-    """The audio input of one session.
+    """The audio account of one session.
 
     Args:
         driver: of the pipeline.
@@ -47,6 +47,7 @@ class AudioIntake:
         self._metrics = metrics
         self._recording = recording
         self._paid_samples = paid_samples
+        self._accounted_samples = pipeline.audio_samples
         self._slice_bytes = round(audio.sample_rate_hz * _SLICE_S) * audio.bytes_per_sample_frame
 
     def slices(self, data: bytes) -> Iterator[bytes]:
@@ -54,8 +55,8 @@ class AudioIntake:
         for start in range(0, len(data), self._slice_bytes):
             yield data[start : start + self._slice_bytes]
 
-    def push(self, piece: bytes, channel: int, charge: Charge) -> None:
-        """Push one piece of a channel's audio.
+    def account(self, piece: bytes, channel: int, charge: Charge) -> None:
+        """Record a piece of audio that was pushed, count it, and charge for it.
 
         Args:
             piece: in the announced format, cut anywhere.
@@ -63,16 +64,12 @@ class AudioIntake:
             charge: charges the client.
 
         Raises:
-            AudioError: the audio is not in the announced format.
             InsufficientCredits, Unauthorized: no more audio may follow.
-            Lagging: transcription is too far behind.
-            ProtocolError: no such channel.
         """
-        before = self._pipeline.audio_samples
         if self._recording is not None:
             self._recording.write(piece, channel)
-        self._driver.push_audio(piece, channel)
-        after = self._pipeline.audio_samples
+        before, after = self._accounted_samples, self._pipeline.audio_samples
+        self._accounted_samples = after
         self._metrics.audio_s.inc((after - before) / SAMPLE_RATE_HZ)
         charge((max(after, self._paid_samples) - max(before, self._paid_samples)) / SAMPLE_RATE_HZ)
 

@@ -92,7 +92,8 @@ class ClientInput:
                 await yield_to_others()
             if not self._is_accepted():
                 return
-            self._parts.intake.push(piece, channel, charge)
+            self._parts.driver.push_audio(piece, channel)
+            self._parts.intake.account(piece, channel, charge)
 
     def _is_accepted(self) -> bool:
         return self._life.accepts_audio and self._parts.output.is_client(self._client)

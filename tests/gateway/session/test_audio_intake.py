@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import InsufficientCredits
-from gateway.session.audio_intake import AudioIntake
+from gateway.session.audio_intake import AudioIntake, Charge
 from gateway.session.context import SessionContext
 from gateway.session.pipeline import Pipeline
 from gateway.session.pipeline_driver import PipelineDriver
@@ -24,11 +24,22 @@ class Log:
         pass
 
 
-def intake(context: SessionContext, paid_samples: int = 0) -> AudioIntake:
+def driven(context: SessionContext, paid_samples: int = 0) -> tuple[PipelineDriver, AudioIntake]:
     start = Start()
     pipeline = Pipeline("a", start, context.settings, context.engine)
     driver = PipelineDriver(pipeline, context.scheduler, Log())
-    return AudioIntake(driver, pipeline, start.audio, context.metrics, None, paid_samples)
+    return driver, AudioIntake(driver, pipeline, start.audio, context.metrics, None, paid_samples)
+
+
+def intake(context: SessionContext) -> AudioIntake:
+    _, made = driven(context)
+    return made
+
+
+def push(made: tuple[PipelineDriver, AudioIntake], data: bytes, charge: Charge) -> None:
+    driver, account = made
+    driver.push_audio(data)
+    account.account(data, 0, charge)
 
 
 async def test_a_large_message_is_sliced_at_sample_frames_and_nothing_is_lost() -> None:
@@ -49,9 +60,9 @@ async def test_lost_audio_becomes_as_much_silence() -> None:
 async def test_audio_charged_before_a_resume_is_free() -> None:
     charged: list[float] = []
     async with open_context() as context:
-        made = intake(context, paid_samples=12_000)
+        made = driven(context, paid_samples=12_000)
         for _ in range(3):
-            made.push(silence(0.5), 0, charged.append)
+            push(made, silence(0.5), charged.append)
     assert charged == [0.0, 0.25, 0.5]
 
 
@@ -59,9 +70,9 @@ async def test_audio_charged_before_a_resume_is_free() -> None:
 async def test_the_charges_add_up_whatever_the_pieces(lengths: list[int], paid_samples: int) -> None:
     charged: list[float] = []
     async with open_context() as context:
-        made = intake(context, paid_samples)
+        made = driven(context, paid_samples)
         for length in lengths:
-            made.push(bytes(2 * length), 0, charged.append)
+            push(made, bytes(2 * length), charged.append)
     assert sum(charged) == pytest.approx(max(0, sum(lengths) - paid_samples) / 16_000)
 
 
@@ -71,5 +82,5 @@ async def test_a_client_without_credits_has_its_audio_counted() -> None:
 
     async with open_context() as context:
         with pytest.raises(InsufficientCredits):
-            intake(context).push(silence(0.5), 0, refuse)
+            push(driven(context), silence(0.5), refuse)
         assert "livecue_audio_seconds_total 0.5" in context.metrics.exposition().decode()
