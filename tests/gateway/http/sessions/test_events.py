@@ -232,7 +232,7 @@ async def test_without_a_journal_that_can_be_read_memory_must_do(tmp_path: Path,
 async def test_a_session_in_two_channels_is_sent_as_it_was(tmp_path: Path) -> None:
     query = "encoding=linear16&sample_rate=16000&channels=2&multichannel=true"
     async with serving_files(settings=settings_with(tmp_path)) as served:
-        async with connect(f"{served.url.replace('http', 'ws', 1)}/v1/watch_socket?{query}") as websocket:
+        async with connect(f"{served.url.replace('http', 'ws', 1)}/v1/listen?{query}") as websocket:
             (session_id,) = await opened(served)
             async with watch(served, session_id) as viewer:
                 await websocket.send(interleaved(silence(0.5) + speech(1.2) + silence(0.8)))
