@@ -38,9 +38,12 @@ demo: $(RUNTIME)
 serve: $(RUNTIME)
 	$(BIN)/livecue serve
 
-# A process for each core; `worksteal` keeps them busy to the end, and the tests of a file mostly together.
+# A process for each core; `worksteal` keeps them busy to the end, and the tests of a file mostly together. With FLOOR=1
+# also the floor of coverage, which takes longer.
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --ignore tests/browser -m 'not slow'
+	mkdir -p build
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --ignore tests/browser -m 'not slow' $(if $(FLOOR),$(COVERED))
+	$(if $(FLOOR),$(BIN)/python -m tools.coverage_floor build/coverage.json)
 
 # Real weights on many recordings, which take minutes; one process, so that each model is loaded once. And examples for
 # the properties that `make test` does not try.

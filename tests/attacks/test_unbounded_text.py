@@ -86,7 +86,7 @@ def test_a_flush_id_of_a_megabyte_is_refused_in_words() -> None:
 
 
 def test_names_in_an_address_are_bounded() -> None:
-    with pytest.raises(ProtocolError, match="model: 300 characters"):
+    with pytest.raises(ProtocolError, match="model: got 300 characters, at most 200 allowed"):
         read_listen([("model", "m" * 300)])
 
 

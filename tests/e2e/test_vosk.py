@@ -135,7 +135,7 @@ async def test_a_client_that_is_silent_leaves_its_place_to_others_until_it_sends
         assert await replied(patient, silence(0.1)) == {"partial": ""}
         await place_free(served)
         with served.gateway.admission.enter():
-            assert "no more" in str(await replied(patient, silence(0.1)))
+            assert "limit" in str(await replied(patient, silence(0.1)))
             await patient.wait_closed()
             assert patient.close_code == 1013
 
