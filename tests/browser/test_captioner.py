@@ -175,7 +175,7 @@ async def test_the_gateways_refusal_is_shown_in_its_words(page: Page) -> None:
         await page.goto(served.url)
         await page.evaluate("document.querySelector('#profile').add(new Option('odd', 'odd', true, true))")
         await page.click("#start")
-        await expect(page.locator("#trouble")).to_contain_text("No cue profile 'odd'")
+        await expect(page.locator("#trouble")).to_contain_text("Unknown cue profile 'odd'")
         await expect(page.locator("#start")).to_be_visible()
 
 
