@@ -42,19 +42,19 @@ class SessionWarnings:
         Raises:
             Lagging: transcription is too far behind, the last step of the overload ladder.
         """
-        settings, behind = self._settings, f"transcription is {lag_s:.1f} s behind"
+        settings = self._settings
         if self._ignored:
             yield from self._begin("hint_ignored", "; ".join(self._ignored))
         if refused_language is not None:
             yield from self._begin("language_ignored", f"{refused_language}; the language is detected instead")
         if lag_s >= settings.lag_limit_s:
-            raise Lagging(f"{behind} (limit {settings.lag_limit_s:g} s)")
+            raise Lagging(f"{_behind(lag_s)} (limit {settings.lag_limit_s:g} s)")
         if lag_s >= settings.lag_shed_s:
-            yield from self._begin("partials_paused", f"{behind}: partials are paused until it catches up")
+            yield from self._begin("partials_paused", f"{_behind(lag_s)}: partials are paused until it catches up")
         elif lag_s <= settings.lag_shed_s / 2:
             self._codes.discard("partials_paused")
         if lag_s >= settings.lag_limit_s / 2:
-            yield from self._begin("lagging", f"{behind}: the session ends at {settings.lag_limit_s:g} s")
+            yield from self._begin("lagging", f"{_behind(lag_s)}: the session ends at {settings.lag_limit_s:g} s")
         elif lag_s <= settings.lag_limit_s / 4:
             self._codes.discard("lagging")
         if repaired_samples:
@@ -85,3 +85,7 @@ class SessionWarnings:
         if code not in self._codes:
             self._codes.add(code)
             yield Warning(self._next_seq(), code, message)
+
+
+def _behind(lag_s: float) -> str:
+    return f"transcription is {lag_s:.1f} s behind"
