@@ -18,13 +18,14 @@ from pathlib import Path
 
 from faster_whisper import WhisperModel
 
-from decoder.engine import EngineWork
-from decoder.engines.whisper.batch_plan import POSITION_SAMPLES, Plan
-from decoder.engines.whisper.encoder_output import Encoded
-from decoder.engines.whisper.engine import WhisperEngine
-from decoder.engines.whisper.network import Generated, Network
+from decoder.engines.whisper.engine import backend
+from decoder.engines.whisper.network import CTranslate2Network
 from decoder.settings import EngineSettings
 from decoder.types import DecodeRequest, EngineError, Hypothesis
+from decoder.whisper.batch_plan import POSITION_SAMPLES, Plan
+from decoder.whisper.engine import WhisperEngine
+from decoder.whisper.network import Alignment, Encoded, Generated
+from decoder.whisper.utterance_cache import UtteranceStore
 from tools.synthetic_whisper import SIZES, write_model
 from vad.audio import SAMPLE_RATE_HZ
 
@@ -71,7 +72,7 @@ class FollowingEngine(WhisperEngine):
     """
 
     def __init__(self, settings: EngineSettings, *, forces_prefix: bool) -> None:
-        super().__init__(settings, _FollowingNetwork)
+        super().__init__(settings, backend(settings, _FollowingNetwork))
         self._forces_prefix = forces_prefix
 
     async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
@@ -79,20 +80,20 @@ class FollowingEngine(WhisperEngine):
         return await super().decode(batch if self._forces_prefix else [replace(one, prefix=()) for one in batch])
 
 
-class _FollowingNetwork(Network):
+class _FollowingNetwork(CTranslate2Network):
     """The model's real work; of what comes out, the texts and their times are the oracle's."""
 
-    def __init__(self, loaded: WhisperModel, work: EngineWork) -> None:
-        super().__init__(loaded, work)
+    def __init__(self, loaded: WhisperModel, utterances: UtteranceStore) -> None:
+        super().__init__(loaded, utterances)
         self._words = _whole_words(loaded.hf_tokenizer.get_vocab())
 
     def generate(
-        self, plans: Sequence[Plan], sounds: Sequence[Encoded], languages: Sequence[str], temperature: float = 0.0
+        self, plans: Sequence[Plan], encoded: Sequence[Encoded], languages: Sequence[str], temperature: float = 0.0
     ) -> list[Generated]:
         """Return the words that were spoken, after generating as many tokens."""
-        steps = self._work.decoder_steps + sum(map(self._steps, plans))
-        heard = super().generate(plans, sounds, languages, temperature)
-        self._work.decoder_steps = steps
+        steps = self.work.decoder_steps + sum(map(self._steps, plans))
+        texts = super().generate(plans, encoded, languages, temperature)
+        self.work.decoder_steps = steps
         return [
             replace(
                 item,
@@ -101,16 +102,13 @@ class _FollowingNetwork(Network):
                 avg_logprob=_LIKELY,
                 no_speech_probability=0.0,
             )
-            for item in heard
+            for item in texts
         ]
 
-    def align(self, heard: Sequence[Generated]) -> list[tuple[list[tuple[int, int]], list[float]]]:
+    def align(self, texts: Sequence[Generated]) -> list[Alignment]:
         """Return the times at which the words were spoken, after aligning them."""
-        super().align(heard)
-        return [self._path(item) for item in heard]
-
-    def _limit(self, plans: Sequence[Plan]) -> int:
-        return max(map(self._steps, plans))
+        super().align(texts)
+        return [self._alignment(item) for item in texts]
 
     def _steps(self, plan: Plan) -> int:
         """Return how many steps a plan takes: its prefix, the words spoken since, and the end of text."""
@@ -119,15 +117,15 @@ class _FollowingNetwork(Network):
     def _tokens(self, plan: Plan) -> tuple[int, ...]:
         return tuple(self._token(number) for number in self._spoken(plan))
 
-    def _path(self, heard: Generated) -> tuple[list[tuple[int, int]], list[float]]:
-        start_sample, committed = heard.plan.request.start_sample, len(heard.plan.prefix)
-        spoken = self._spoken(heard.plan)
+    def _alignment(self, text: Generated) -> Alignment:
+        start_sample, committed = text.plan.request.start_sample, len(text.plan.prefix)
+        spoken = self._spoken(text.plan)
         first = spoken.start - committed
-        count = committed + len(heard.tokens)
+        count = committed + len(text.tokens)
         positions = [
             max(0, (first + place) * WORD_SAMPLES - start_sample) // POSITION_SAMPLES for place in range(count + 1)
         ]
-        return list(enumerate(positions)), [1.0] * count
+        return Alignment(list(enumerate(positions)), [1.0] * count)
 
     def _spoken(self, plan: Plan) -> range:
         """Return the numbers of the words to be generated: those after the prefix that have been said by its end."""
@@ -145,4 +143,4 @@ class _FollowingNetwork(Network):
         return self._words[number % len(self._words)]
 
     def _text(self, number: int) -> str:
-        return self.text([self._token(number)])
+        return self.vocabulary.text([self._token(number)])

@@ -20,8 +20,10 @@ from benchmarks.sets import Recording, read_sets
 from benchmarks.tally import lags_of, written_words
 from benchmarks.virtual import TimedEvents
 from clients.paced_media import MEDIA_FORMAT
-from decoder.engines.whisper.engine import WhisperEngine
+from decoder.engines.whisper.engine import backend
+from decoder.settings import EngineSettings
 from decoder.types import DecodeRequest, EngineError, Hypothesis
+from decoder.whisper.engine import WhisperEngine
 from gateway.wire import SAMPLE_RATE_HZ, Final, ServerEvent, SpeechEnded
 
 __all__ = ["Passage", "Speech", "SpeechClock", "WholeTextEngine", "load_speech", "passages"]
@@ -40,6 +42,9 @@ MOMENT_S = 0.01
 
 class WholeTextEngine(WhisperEngine):
     """Whisper that never learns what was committed: it writes the whole text each time, as open peers do."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        super().__init__(settings, backend(settings))
 
     async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
         """Return what it hears in each request alone."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decoder.engines.whisper.engine import WhisperEngine
+from decoder.engines.whisper.engine import create
 from decoder.hallucination_filter import Action, Reason, Verdict, judge
 from decoder.settings import EngineSettings, GuardMode, GuardSettings
 from decoder.types import DecodeRequest, Hypothesis, RequestKind, Word
@@ -488,7 +488,7 @@ async def receive(sounds: Sequence[Float32]) -> list[tuple[DecodeRequest, Hypoth
     model = digits_model()
     if model is None:
         pytest.skip("the digits model is not to be had here")
-    engine = WhisperEngine(EngineSettings(model=str(model), device="cpu", cpu_threads=1))
+    engine = create(EngineSettings(model=str(model), device="cpu", cpu_threads=1))
     requests = [replace(request(sound), utterance_id=place, language="en") for place, sound in enumerate(sounds)]
     answers = await engine.decode(requests)
     await engine.aclose()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from decoder.engines.whisper.batch_plan import FULL_WINDOW_FRAMES
+from decoder.whisper.batch_plan import FULL_WINDOW_FRAMES
 from vad.audio import Float32
 
 __all__ = ["SilenceOutputs"]

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import ctranslate2
 import numpy as np
 
+from decoder.whisper.network import Encoded
 from vad.audio import Float32
 
-__all__ = ["Encoded", "joined", "to_array"]
+__all__ = ["EncoderRow", "joined", "to_array"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Encoded:
+class EncoderRow(Encoded):
     """One window in an encoder output.
 
     Attributes:
@@ -45,8 +46,10 @@ def to_array(output: ctranslate2.StorageView) -> Float32:
     return np.array(output.to(ctranslate2.DataType.float32).to_device(ctranslate2.Device.cpu))
 
 
-def joined(windows: Sequence[Encoded]) -> ctranslate2.StorageView:
+def joined(encoded: Sequence[Encoded]) -> ctranslate2.StorageView:
     """Return the windows as one encoder output: a view of their rows if these are adjacent, else a copy."""
+    windows = [window for window in encoded if isinstance(window, EncoderRow)]
+    assert len(windows) == len(encoded), "windows of another network"
     output, first, end = windows[0].output, windows[0].row, windows[-1].row + 1
     if not all(window.output is output and window.row == first + place for place, window in enumerate(windows)):
         return ctranslate2.StorageView.from_array(np.concatenate([to_array(joined([window])) for window in windows]))

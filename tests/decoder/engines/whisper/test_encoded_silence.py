@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from decoder.engines.whisper.batch_plan import FULL_WINDOW_FRAMES
 from decoder.engines.whisper.encoded_silence import POSITIONS, SilenceOutputs
+from decoder.whisper.batch_plan import FULL_WINDOW_FRAMES
 from vad.audio import Float32
 
 WIDTH = 4

@@ -16,14 +16,14 @@ import pytest_asyncio
 from faster_whisper import WhisperModel
 from jiwer import wer
 
-from decoder.engine import EngineWork
-from decoder.engines.whisper.batch_decoder import BatchDecoder
-from decoder.engines.whisper.engine import WhisperEngine, create
-from decoder.engines.whisper.network import Network, load_model
-from decoder.engines.whisper.utterance_cache import UtteranceStore
+from decoder.engines.whisper.engine import create
+from decoder.engines.whisper.network import CTranslate2Network, load_model
 from decoder.settings import EngineSettings, StabiliserSettings
 from decoder.stabiliser import Stabiliser
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, ModelError, RequestKind, Word
+from decoder.whisper.batch_decoder import BatchDecoder
+from decoder.whisper.engine import WhisperEngine
+from decoder.whisper.utterance_cache import UtteranceStore
 from tests.audio import noise, silence, speechlike
 from tests.contracts.engines import SENTENCE, digits_model, request, same, write_micro_whisper
 from tests.recordings import recording, recording_path
@@ -39,7 +39,7 @@ def micro(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(micro: Path) -> AsyncIterator[WhisperEngine]:
-    made = WhisperEngine(EngineSettings(model=str(micro), device="cpu", cpu_threads=1))
+    made = create(EngineSettings(model=str(micro), device="cpu", cpu_threads=1))
     await made.warm_up()
     yield made
     await made.aclose()
@@ -116,7 +116,7 @@ async def test_prefix_that_fills_the_text_comes_back_alone(engine: WhisperEngine
 
 
 async def test_loop_is_cut_where_no_speech_is_that_fast(tmp_path: Path) -> None:
-    looping = WhisperEngine(
+    looping = create(
         EngineSettings(model=str(write_micro_whisper(tmp_path, " one" * 440)), device="cpu", cpu_threads=1)
     )
 
@@ -127,7 +127,7 @@ async def test_loop_is_cut_where_no_speech_is_that_fast(tmp_path: Path) -> None:
 
 
 async def test_loop_of_a_trimmed_window_is_decoded_again_with_the_full_one(tmp_path: Path) -> None:
-    looping = WhisperEngine(
+    looping = create(
         EngineSettings(model=str(write_micro_whisper(tmp_path, " one" * 440)), device="cpu", cpu_threads=1)
     )
 
@@ -142,7 +142,7 @@ async def test_loop_of_a_trimmed_window_is_decoded_again_with_the_full_one(tmp_p
 async def test_final_that_repeats_itself_is_tried_at_every_temperature(tmp_path: Path) -> None:
     model = write_micro_whisper(tmp_path, " one" * 440)
     settings = EngineSettings(model=str(model), device="cpu", cpu_threads=1, final_temperatures=(0.0, 0.2, 0.4))
-    looping = WhisperEngine(settings)
+    looping = create(settings)
     sounds = [request(noise(4.0), session_id=kind, kind=kind) for kind in RequestKind]
 
     answers = await looping.decode(sounds)
@@ -165,7 +165,7 @@ async def test_final_that_repeats_itself_is_tried_at_every_temperature(tmp_path:
 async def test_a_final_in_haste_has_a_window_like_a_partial(
     micro: Path, kind: RequestKind, in_haste: bool, encoded_s: float
 ) -> None:
-    made = WhisperEngine(EngineSettings(model=str(micro), device="cpu", cpu_threads=1))
+    made = create(EngineSettings(model=str(micro), device="cpu", cpu_threads=1))
 
     await made.decode([request(noise(4.0), kind=kind, in_haste=in_haste)])
 
@@ -174,7 +174,7 @@ async def test_a_final_in_haste_has_a_window_like_a_partial(
 
 
 async def test_work_is_counted(micro: Path) -> None:
-    made = WhisperEngine(EngineSettings(model=str(micro), device="cpu", cpu_threads=1))
+    made = create(EngineSettings(model=str(micro), device="cpu", cpu_threads=1))
     [whole] = await made.decode([request(noise(9.0))])
     steps = made.work.decoder_steps
     assert isinstance(whole, Hypothesis)
@@ -240,7 +240,7 @@ async def test_workers_share_one_model_and_their_work_is_summed(micro: Path, mon
         return WhisperModel(directory, **options)
 
     monkeypatch.setattr("decoder.engines.whisper.network.WhisperModel", load_counted)
-    made = WhisperEngine(EngineSettings(model=str(micro), device="cpu", cpu_threads=1, workers=2))
+    made = create(EngineSettings(model=str(micro), device="cpu", cpu_threads=1, workers=2))
 
     answers = await at_once(made, *([request(noise(4.0), session_id=name)] for name in "ab"))
 
@@ -252,7 +252,7 @@ async def test_workers_share_one_model_and_their_work_is_summed(micro: Path, mon
 
 
 async def test_closing_waits_for_cancelled_decodes(micro: Path) -> None:
-    made = WhisperEngine(EngineSettings(model=str(micro), device="cpu", cpu_threads=1, workers=2))
+    made = create(EngineSettings(model=str(micro), device="cpu", cpu_threads=1, workers=2))
     async with anyio.create_task_group() as tasks:
         for name in "ab":
             tasks.start_soon(made.decode, [request(noise(20.0), session_id=name, kind=RequestKind.FINAL)])
@@ -272,7 +272,7 @@ async def test_a_cpu_of_two_cores_or_more_has_two_workers_unless_told_otherwise(
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(cores)), raising=False)
 
-    assert WhisperEngine(EngineSettings(model="tiny", device=device, workers=workers)).parallel == parallel
+    assert create(EngineSettings(model="tiny", device=device, workers=workers)).parallel == parallel
 
 
 async def test_whisper_without_a_model_says_so() -> None:
@@ -281,9 +281,10 @@ async def test_whisper_without_a_model_says_so() -> None:
 
 
 async def test_failing_model_answers_every_request_and_raises_nothing(micro: Path) -> None:
-    settings, work = EngineSettings(workers=1), EngineWork()
-    decoder = BatchDecoder(Network(load_model(micro, settings, "cpu"), work), settings, UtteranceStore(), work)
-    decoder.close()
+    settings, utterances = EngineSettings(workers=1), UtteranceStore()
+    network = CTranslate2Network(load_model(micro, settings, "cpu"), utterances)
+    decoder = BatchDecoder(network, settings, utterances)
+    network.close()
 
     decoded = decoder.decode([request(noise(1.0)), request(silence(0.0)), request(noise(2.0))], {}, lambda: None)
 
@@ -335,7 +336,7 @@ async def test_language_is_the_same_in_one_batch_and_one_by_one(engine: WhisperE
     ],
 )
 async def test_impossible_settings_are_named(micro: Path, settings: EngineSettings, message: str) -> None:
-    engine = WhisperEngine(replace(settings, model=str(micro)))
+    engine = create(replace(settings, model=str(micro)))
 
     with pytest.raises(ModelError, match=message):
         await engine.warm_up()
@@ -347,7 +348,7 @@ async def test_broken_model_files_are_a_model_error(micro: Path, tmp_path: Path,
     (tmp_path / broken).write_bytes(b"{")
 
     with pytest.raises(ModelError, match="cannot be loaded"):
-        await WhisperEngine(EngineSettings(model=str(tmp_path), device="cpu")).warm_up()
+        await create(EngineSettings(model=str(tmp_path), device="cpu")).warm_up()
 
 
 # --- with the model that hears digits ------------------------------------------------------------------------------
@@ -358,7 +359,7 @@ async def digits() -> AsyncIterator[WhisperEngine]:
     model = digits_model()
     if model is None:
         pytest.skip("the digits model is not to be had here")
-    made = WhisperEngine(EngineSettings(model=str(model), device="cpu", cpu_threads=1, workers=2))
+    made = create(EngineSettings(model=str(model), device="cpu", cpu_threads=1, workers=2))
     await made.warm_up()
     yield made
     await made.aclose()

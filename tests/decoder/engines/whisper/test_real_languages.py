@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from decoder.engines.whisper.engine import WhisperEngine
+from decoder.engines.whisper.engine import create
 from decoder.settings import EngineSettings
 from decoder.types import DecodeRequest, Hypothesis, RequestKind, Task
+from decoder.whisper.engine import WhisperEngine
 from tests.recordings import recording
 from tools.real_models import model_directory
 from vad.audio import Float32, s_to_samples
@@ -33,7 +34,7 @@ async def base() -> AsyncIterator[WhisperEngine]:
         final_temperatures=(0.0,),
         final_window="trimmed",
     )
-    engine = WhisperEngine(settings)
+    engine = create(settings)
     await engine.warm_up()
     yield engine
     await engine.aclose()

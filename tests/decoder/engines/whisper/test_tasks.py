@@ -8,12 +8,11 @@ import pytest
 from ctranslate2.models import Whisper, WhisperGenerationResult
 from faster_whisper import WhisperModel
 
-from decoder.engine import EngineWork
-from decoder.engines.whisper.batch_decoder import BatchDecoder
-from decoder.engines.whisper.network import Network, load_model
-from decoder.engines.whisper.utterance_cache import UtteranceStore
+from decoder.engines.whisper.network import CTranslate2Network, load_model
 from decoder.settings import EngineSettings
 from decoder.types import EngineFailed, Hypothesis, RequestKind, Task
+from decoder.whisper.batch_decoder import BatchDecoder
+from decoder.whisper.utterance_cache import UtteranceStore
 from tests.audio import noise
 from tests.contracts.engines import SENTENCE, request, write_micro_whisper
 
@@ -54,8 +53,8 @@ def overheard(loaded: WhisperModel, monkeypatch: pytest.MonkeyPatch) -> Overhear
 
 
 def decoder(loaded: WhisperModel) -> BatchDecoder:
-    work = EngineWork()
-    return BatchDecoder(Network(loaded, work), EngineSettings(), UtteranceStore(), work)
+    utterances = UtteranceStore()
+    return BatchDecoder(CTranslate2Network(loaded, utterances), EngineSettings(), utterances)
 
 
 def text_of(answer: object) -> str:
@@ -85,9 +84,9 @@ def test_each_request_of_a_batch_gets_its_own_task(
 
 
 def test_a_model_of_one_language_translates_nothing(loaded: WhisperModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    network = Network(loaded, EngineWork())
-    monkeypatch.setattr(network, "is_multilingual", False)
-    made = BatchDecoder(network, EngineSettings(), UtteranceStore(), EngineWork())
+    network = CTranslate2Network(loaded, UtteranceStore())
+    monkeypatch.setattr(network.vocabulary, "is_multilingual", False)
+    made = BatchDecoder(network, EngineSettings(), UtteranceStore())
 
     [answer] = made.decode([request(noise(2.0), task=Task.TRANSLATE)], {}, lambda: None).answers
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from decoder.engines.whisper.batch_plan import POSITION_SAMPLES
+from decoder.whisper.batch_plan import POSITION_SAMPLES
 
 __all__ = ["TimedText", "split_times"]
 

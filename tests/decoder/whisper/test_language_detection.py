@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decoder.engines.whisper.language_detection import SessionLanguages, judge_language
 from decoder.types import DecodeRequest, RequestKind
+from decoder.whisper.language_detection import SessionLanguages, judge_language
 from vad.audio import s_to_samples
 
 ENGLISH = {"en": 0.98, "de": 0.01, "es": 0.005, "pt": 0.005}

@@ -1,13 +1,12 @@
 """The words of an answer: what was generated, spelled, and put on the session's time line."""
 
-from collections.abc import Sequence
 from itertools import accumulate
 
-from faster_whisper.tokenizer import Tokenizer
-
-from decoder.engines.whisper.network import Generated
-from decoder.engines.whisper.pause_alignment import without_pauses
-from decoder.engines.whisper.word_alignment import (
+from decoder.types import Word
+from decoder.whisper.network import Alignment, Generated
+from decoder.whisper.pause_alignment import without_pauses
+from decoder.whisper.vocabulary import Vocabulary
+from decoder.whisper.word_alignment import (
     Spelling,
     align_words,
     join_punctuation,
@@ -16,45 +15,43 @@ from decoder.engines.whisper.word_alignment import (
     token_starts,
     with_lengths,
 )
-from decoder.types import Word
 
 __all__ = ["final_words", "partial_words", "spell"]
 
 
-def partial_words(generated: Generated, tokenizer: Tokenizer) -> tuple[Word, ...]:
+def partial_words(generated: Generated, vocabulary: Vocabulary) -> tuple[Word, ...]:
     """Return the committed words, and the new ones spread over the audio after them."""
     request = generated.plan.request
     committed = len(request.prefix)
     before = generated.plan.before.words + request.prefix
     # Where a committed word was guessed to end may lie after the place where it was cut off.
     start_sample = max(request.start_sample, before[-1].end_sample) if before else request.start_sample
-    new_words = spell(generated, tokenizer)[committed:]
+    new_words = spell(generated, vocabulary)[committed:]
     return request.prefix + spread_words(new_words, min(start_sample, request.end_sample), request.end_sample)
 
 
-def final_words(
-    generated: Generated, tokenizer: Tokenizer, path: Sequence[tuple[int, int]], probabilities: Sequence[float]
-) -> tuple[Word, ...]:
+def final_words(generated: Generated, vocabulary: Vocabulary, alignment: Alignment) -> tuple[Word, ...]:
     """Return the words where they were spoken.
 
     Args:
         generated: with the committed words in front.
-        tokenizer: of its language.
-        path: (token, encoder position) along the path of dynamic time warping.
-        probabilities: float[tokens], 0..1.
+        vocabulary: of its tokens.
+        alignment: of the text with the audio.
     """
     request = generated.plan.request
-    timed = align_words(spell(generated, tokenizer), token_starts(path, request.start_sample), probabilities)
+    timed = align_words(
+        spell(generated, vocabulary), token_starts(alignment.path, request.start_sample), alignment.probabilities
+    )
     ordered = keep_order(timed, request.start_sample, request.end_sample)
     return with_lengths(without_pauses(ordered, request.samples, request.start_sample))
 
 
-def spell(generated: Generated, tokenizer: Tokenizer) -> list[Spelling]:
+def spell(generated: Generated, vocabulary: Vocabulary) -> list[Spelling]:
     """Return the words that the text had to begin with as they are, then the new ones.
 
     Args:
         generated: of a partial or a final.
-        tokenizer: of its language.
+        vocabulary: of its tokens.
     """
     plan = generated.plan
     ends = list(accumulate((len(tokens) for tokens in plan.prefix), initial=0))
@@ -62,7 +59,7 @@ def spell(generated: Generated, tokenizer: Tokenizer) -> list[Spelling]:
         Spelling(word.text, first, end)
         for word, first, end in zip(plan.request.forced, ends[:-1], ends[1:], strict=True)
     ]
-    texts, tokens = tokenizer.split_to_word_tokens(list(generated.tokens))
+    texts, tokens = vocabulary.split_words(generated.tokens, plan, generated.language)
     ends = list(accumulate((len(piece) for piece in tokens), initial=ends[-1]))
     pieces = (Spelling(text, first, end) for text, first, end in zip(texts, ends[:-1], ends[1:], strict=True))
     return committed + join_punctuation(pieces)

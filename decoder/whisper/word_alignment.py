@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
-from decoder.engines.whisper.batch_plan import POSITION_SAMPLES
 from decoder.types import Word
+from decoder.whisper.batch_plan import POSITION_SAMPLES
 
 __all__ = ["Spelling", "align_words", "join_punctuation", "keep_order", "spread_words", "token_starts", "with_lengths"]
 

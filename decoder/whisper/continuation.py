@@ -1,9 +1,9 @@
 """PURE: a final that is decoded in pieces, each from where the text before it ends."""
 
-from decoder.engines.whisper.batch_plan import Before
-from decoder.engines.whisper.network import Generated
-from decoder.engines.whisper.repetition import SILENT_PROBABILITY, is_guessed
 from decoder.types import Word
+from decoder.whisper.batch_plan import Before
+from decoder.whisper.network import Generated
+from decoder.whisper.repetition import SILENT_PROBABILITY, is_guessed
 from vad.audio import SAMPLE_RATE_HZ
 
 __all__ = ["rest_of", "so_far"]

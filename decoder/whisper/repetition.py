@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Sequence
 
-from decoder.engines.whisper.batch_plan import TOKENS_PER_SECOND
+from decoder.whisper.batch_plan import TOKENS_PER_SECOND
 from vad.audio import SAMPLE_RATE_HZ
 
 __all__ = ["SILENT_PROBABILITY", "is_doubtful", "is_guessed", "is_loop", "repeats_itself"]

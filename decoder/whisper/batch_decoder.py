@@ -3,19 +3,18 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from decoder.engine import EngineWork
-from decoder.engines.whisper.batch_plan import Plan, runs, window_frames
-from decoder.engines.whisper.continuation import rest_of, so_far
-from decoder.engines.whisper.hypothesis_words import final_words, partial_words
-from decoder.engines.whisper.language_detection import SessionLanguages
-from decoder.engines.whisper.network import Generated, Network
-from decoder.engines.whisper.prompt_tokens import goes_on_from
-from decoder.engines.whisper.recognizer import Recognizer
-from decoder.engines.whisper.request_planner import RequestPlanner
-from decoder.engines.whisper.utterance_cache import UtteranceStore
 from decoder.settings import EngineSettings
 from decoder.truncation import Cut, find_cut, wants_cut
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, Word
+from decoder.whisper.batch_plan import Plan, runs
+from decoder.whisper.continuation import rest_of, so_far
+from decoder.whisper.hypothesis_words import final_words, partial_words
+from decoder.whisper.language_detection import SessionLanguages
+from decoder.whisper.network import Generated, Network
+from decoder.whisper.prompt_tokens import goes_on_from
+from decoder.whisper.recognizer import Recognizer
+from decoder.whisper.request_planner import RequestPlanner
+from decoder.whisper.utterance_cache import UtteranceStore
 
 __all__ = ["BatchDecoder", "Decoded"]
 
@@ -36,28 +35,19 @@ class Decoded:
 class BatchDecoder:
     """A loaded model that answers requests. Not thread-safe: one call at a time."""
 
-    def __init__(
-        self, network: Network, settings: EngineSettings, utterances: UtteranceStore, work: EngineWork
-    ) -> None:
+    def __init__(self, network: Network, settings: EngineSettings, utterances: UtteranceStore) -> None:
         """Create a decoder.
 
         Args:
             network: for this decoder alone; its model may be shared.
             settings: of the engine.
             utterances: cached state of the utterances in progress; may be shared.
-            work: counts what is computed.
         """
         self._network = network
         self._settings = settings
         self._utterances = utterances
         self._planner = RequestPlanner(network, settings, utterances)
-        self._recognizer = Recognizer(network, settings, utterances, work)
-        self.translates = network.is_multilingual
-        self.languages = self._network.languages
-
-    def close(self) -> None:
-        """Free the weights, which other decoders may share; none of them may be decoding."""
-        self._network.close()
+        self._recognizer = Recognizer(network, settings)
 
     def decode(
         self, batch: Sequence[DecodeRequest], known: Mapping[str, SessionLanguages], proceed: Callable[[], None]
@@ -95,9 +85,7 @@ class BatchDecoder:
     def _partials(self, texts: list[Generated], proceed: Callable[[], None]) -> dict[int, Hypothesis]:
         """Return the answers to partials, and choose where the long ones are truncated from now on."""
         partials = [item for item in texts if item.plan.is_partial]
-        answers = {
-            item.plan.place: _answer(item, partial_words(item, self._network.speller(item))) for item in partials
-        }
+        answers = {item.plan.place: _answer(item, partial_words(item, self._network.vocabulary)) for item in partials}
         if self._settings.partial_window == "trimmed":
             for item, words in self._timed([item for item in partials if wants_cut(item.plan.request)], proceed):
                 self._cut(item, words)
@@ -124,8 +112,8 @@ class BatchDecoder:
             start_sample=request.start_sample + first,
             language=text.language,
         )
-        context = goes_on_from((*plan.context[1:], *text.tokens), self._network)
-        frames = window_frames(len(rest.samples), self._planner.window(request))
+        context = goes_on_from((*plan.context[1:], *text.tokens), self._network.vocabulary)
+        frames = self._network.window_frames(len(rest.samples), self._planner.window(request))
         return replace(plan, request=rest, before=so_far(text, words), context=context, frames=frames)
 
     def _timed(
@@ -135,10 +123,8 @@ class BatchDecoder:
         texts = sorted(texts, key=lambda item: (item.language, item.plan.request.task))
         for first, end in runs([(item.language, item.plan.request.task) for item in texts]):
             proceed()
-            for item, (path, probabilities) in zip(
-                texts[first:end], self._network.align(texts[first:end]), strict=True
-            ):
-                yield item, final_words(item, self._network.speller(item), path, probabilities)
+            for item, alignment in zip(texts[first:end], self._network.align(texts[first:end]), strict=True):
+                yield item, final_words(item, self._network.vocabulary, alignment)
 
     def _cut(self, text: Generated, words: tuple[Word, ...]) -> None:
         request = text.plan.request

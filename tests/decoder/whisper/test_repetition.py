@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from decoder.engines.whisper.repetition import is_doubtful, is_loop, repeats_itself
+from decoder.whisper.repetition import is_doubtful, is_loop, repeats_itself
 from vad.audio import SAMPLE_RATE_HZ
 
 SPEECH = " And so, my fellow Americans, ask not what your country can do for you."

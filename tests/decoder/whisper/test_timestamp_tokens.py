@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decoder.engines.whisper.timestamp_tokens import LEAST_ADVANCE, TimedText, split_times
+from decoder.whisper.timestamp_tokens import LEAST_ADVANCE, TimedText, split_times
 
 TIME = 1_000
 POSITION_SAMPLES = 320

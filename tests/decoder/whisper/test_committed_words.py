@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decoder.engines.whisper.committed_words import Difference, differences
+from decoder.whisper.committed_words import Difference, differences
 
 WORDS = st.lists(st.sampled_from([" one", " two,", " Two", " three.", " four"]), max_size=8)
 

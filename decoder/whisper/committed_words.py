@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
-from decoder.engines.whisper.continuation import rest_of
-from decoder.engines.whisper.hypothesis_words import spell
-from decoder.engines.whisper.network import Generated, Network
-from decoder.engines.whisper.word_alignment import Spelling
 from decoder.stabiliser import normalise_word
+from decoder.whisper.continuation import rest_of
+from decoder.whisper.hypothesis_words import spell
+from decoder.whisper.network import Generated, Network
+from decoder.whisper.word_alignment import Spelling
 
 __all__ = ["Difference", "differences", "keep_promises"]
 
@@ -74,7 +74,7 @@ def _is_whole(generated: Generated) -> bool:
 
 
 def _with_promises(generated: Generated, network: Network, proceed: Callable[[], None]) -> Generated:
-    spelled = spell(generated, network.speller(generated))
+    spelled = spell(generated, network.vocabulary)
     found = differences([word.text for word in generated.plan.request.prefix], [word.text for word in spelled])
     if not 0 < len(found) <= MOST_DIFFERENCES or not generated.tokens:
         return generated
@@ -98,7 +98,7 @@ def _tokens(
     done = 0
     for difference in promised:
         tokens += generated.tokens[done : starts[difference.first]]
-        tokens += network.tokens("".join(difference.promised))
+        tokens += network.vocabulary.tokens("".join(difference.promised))
         done = starts[difference.end]
     return (*tokens, *generated.tokens[done:])
 

@@ -1,20 +1,16 @@
 """Recognises speech: encodes the audio of requests, detects languages, and decodes again where a text is doubtful."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from decoder.engine import EngineWork
-from decoder.engines.whisper.batch_plan import FULL_WINDOW_FRAMES, Plan, runs
-from decoder.engines.whisper.committed_words import keep_promises
-from decoder.engines.whisper.encoder_output import Encoded
-from decoder.engines.whisper.language_detection import SessionLanguages, judge_language
-from decoder.engines.whisper.network import Generated, Network
-from decoder.engines.whisper.prompt_tokens import free_of_prompts, without_prompt
-from decoder.engines.whisper.repetition import is_doubtful, is_loop
-from decoder.engines.whisper.utterance_cache import UtteranceStore
 from decoder.settings import EngineSettings
+from decoder.whisper.batch_plan import FULL_WINDOW_FRAMES, Plan, runs
+from decoder.whisper.committed_words import keep_promises
+from decoder.whisper.language_detection import SessionLanguages, judge_language
+from decoder.whisper.network import Encoded, Generated, Network
+from decoder.whisper.prompt_tokens import free_of_prompts, without_prompt
+from decoder.whisper.repetition import is_doubtful, is_loop
 
 __all__ = ["Recognizer"]
 
@@ -25,17 +21,11 @@ class Recognizer:
     Args:
         network: for this recognizer alone; its model may be shared.
         settings: of the engine.
-        utterances: cached state of the utterances in progress; may be shared.
-        work: counts what is computed.
     """
 
-    def __init__(
-        self, network: Network, settings: EngineSettings, utterances: UtteranceStore, work: EngineWork
-    ) -> None:
+    def __init__(self, network: Network, settings: EngineSettings) -> None:
         self._network = network
         self._settings = settings
-        self._utterances = utterances
-        self._work = work
 
     def recognize(
         self,
@@ -54,20 +44,12 @@ class Recognizer:
         """
         encoded = self._encode(plans, proceed)
         texts = self._generate(plans, encoded, self._languages(plans, encoded, known, learned), proceed)
-        texts = free_of_prompts(self._widened(texts, proceed), self._network, self._work, proceed)
+        texts = free_of_prompts(self._widened(texts, proceed), self._network, proceed)
         return keep_promises(self._reconsidered(texts, proceed), self._network, proceed)
 
     def _encode(self, plans: Sequence[Plan], proceed: Callable[[], None]) -> list[Encoded]:
-        encoded: dict[int, Encoded] = {}
-        by_length = sorted(range(len(plans)), key=lambda row: plans[row].frames)
-        for first, end in runs([plans[row].frames for row in by_length]):
-            proceed()
-            started_s = time.thread_time()
-            rows, filters = by_length[first:end], self._network.mel_filters
-            log_mels = [self._utterances.window(plans[row].request, filters, plans[row].frames) for row in rows]
-            self._work.features_s += time.thread_time() - started_s
-            encoded.update(zip(rows, self._network.encode(log_mels), strict=True))
-        return [encoded[row] for row in range(len(plans))]
+        proceed()
+        return self._network.encode(plans)
 
     def _languages(
         self,
@@ -76,7 +58,7 @@ class Recognizer:
         known: Mapping[str, SessionLanguages],
         learned: dict[str, SessionLanguages],
     ) -> list[str]:
-        if not self._network.is_multilingual:
+        if not self._network.vocabulary.is_multilingual:
             return ["en"] * len(plans)
         detected: dict[int, Mapping[str, float]] = {}
 
@@ -119,7 +101,7 @@ class Recognizer:
             return texts
         loops.sort(key=lambda item: item.plan.group)
         plans = [item.plan for item in loops]
-        self._work.redecoded += len(plans)
+        self._network.work.redecoded += len(plans)
         languages = [item.language for item in loops]
         widened = self._generate(plans, self._encode(plans, proceed), languages, proceed)
         by_place = {item.plan.place: item for item in widened}
@@ -132,19 +114,21 @@ class Recognizer:
     def _least_doubtful(self, first: Generated, proceed: Callable[[], None]) -> Generated:
         attempts = [first]
         requested = first.plan.request.temperature
-        plan = without_prompt(first.plan, self._network)  # sampling a doubtful text tends to reproduce the prompt
+        plan = without_prompt(
+            first.plan, self._network.vocabulary
+        )  # sampling a doubtful text tends to reproduce the prompt
         for temperature in (t for t in self._settings.final_temperatures if t > requested):
             if not self._is_doubtful(attempts[-1]):
                 break
             proceed()
             attempts += self._network.generate([plan], [first.encoded], [first.language], temperature)
-            self._work.redecoded += 1
+            self._network.work.redecoded += 1
         if not self._is_doubtful(attempts[-1]):
             return attempts[-1]
         return max(attempts, key=lambda item: (not self._is_loop(item), item.avg_logprob or 0.0))
 
     def _is_loop(self, text: Generated) -> bool:
-        return is_loop(self._network.text(text.tokens), text.tokens, len(text.plan.request.samples))
+        return is_loop(self._network.vocabulary.text(text.tokens), text.tokens, len(text.plan.request.samples))
 
     def _is_doubtful(self, text: Generated) -> bool:
-        return is_doubtful(self._network.text(text.tokens), text.avg_logprob, text.no_speech_probability)
+        return is_doubtful(self._network.vocabulary.text(text.tokens), text.avg_logprob, text.no_speech_probability)

@@ -1,18 +1,15 @@
 """Finals that are decoded in pieces."""
 
-import ctranslate2
-import numpy as np
 import pytest
 
-from decoder.engines.whisper.batch_plan import FULL_WINDOW_FRAMES, Before, Plan
-from decoder.engines.whisper.continuation import rest_of, so_far
-from decoder.engines.whisper.encoder_output import Encoded
-from decoder.engines.whisper.network import Generated
 from decoder.types import RequestKind, Word
+from decoder.whisper.batch_plan import FULL_WINDOW_FRAMES, Before, Plan
+from decoder.whisper.continuation import rest_of, so_far
+from decoder.whisper.network import Encoded, Generated
 from tests.audio import noise
 from tests.contracts.engines import request
 
-ENCODED = Encoded(ctranslate2.StorageView.from_array(np.zeros((1, 1, 1), np.float32)), 0)
+ENCODED = Encoded()
 ONE = (Word(" one", 0, 8_000, 0.9),)
 TWO = (Word(" two", 16_000, 24_000, 0.9),)
 

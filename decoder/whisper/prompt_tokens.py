@@ -3,45 +3,43 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from decoder.engine import EngineWork
-from decoder.engines.whisper.batch_plan import CONTEXT_TOKENS, Plan, carried_tokens
-from decoder.engines.whisper.network import Generated, Network
 from decoder.prompts import is_confirmed, repeats_prompt
 from decoder.types import Word
+from decoder.whisper.batch_plan import CONTEXT_TOKENS, Plan, carried_tokens
+from decoder.whisper.network import Generated, Network
+from decoder.whisper.vocabulary import Vocabulary
 
 __all__ = ["context_of", "free_of_prompts", "goes_on_from", "without_prompt"]
 
 
-def context_of(prompt: str, before: Sequence[Word], network: Network) -> tuple[int, ...]:
+def context_of(prompt: str, before: Sequence[Word], vocabulary: Vocabulary) -> tuple[int, ...]:
     """Return <|startofprev|> and the tokens of the text before, or nothing where there is none.
 
     Args:
         prompt: of the request; of a long one the end counts.
         before: committed words before the cut.
-        network: whose tokens they are.
+        vocabulary: whose tokens they are.
 
     Raises:
         TypeError, ValueError: they have lone surrogates.
     """
-    prompted = network.tokens(f" {prompt.strip()}" if prompt.strip() else "")
-    carried = tuple(token for word in before for token in network.tokens(word.text))
-    return goes_on_from(prompted + carried[len(carried) - carried_tokens(len(carried)) :], network)
+    prompted = vocabulary.tokens(f" {prompt.strip()}" if prompt.strip() else "")
+    carried = tuple(token for word in before for token in vocabulary.tokens(word.text))
+    return goes_on_from(prompted + carried[len(carried) - carried_tokens(len(carried)) :], vocabulary)
 
 
-def goes_on_from(tokens: Sequence[int], network: Network) -> tuple[int, ...]:
+def goes_on_from(tokens: Sequence[int], vocabulary: Vocabulary) -> tuple[int, ...]:
     """Return <|startofprev|> and the last of the tokens, as many as Whisper takes, or nothing where there are none."""
     context = tokens[-(CONTEXT_TOKENS // 2 - 1) :]
-    return (network.sot_prev, *context) if context else ()
+    return (vocabulary.sot_prev, *context) if context else ()
 
 
-def without_prompt(plan: Plan, network: Network) -> Plan:
+def without_prompt(plan: Plan, vocabulary: Vocabulary) -> Plan:
     """Return the plan of the same audio with no prompt."""
-    return replace(plan, context=context_of("", plan.before.words, network)) if plan.request.prompt else plan
+    return replace(plan, context=context_of("", plan.before.words, vocabulary)) if plan.request.prompt else plan
 
 
-def free_of_prompts(
-    generated: Sequence[Generated], network: Network, work: EngineWork, proceed: Callable[[], None]
-) -> list[Generated]:
+def free_of_prompts(generated: Sequence[Generated], network: Network, proceed: Callable[[], None]) -> list[Generated]:
     """Return the texts; one that repeats its prompt instead of the audio is replaced by a text without prompt.
 
     A prompt is text before the audio to Whisper: it goes on from it, and where it hears nothing clear it says it again.
@@ -50,18 +48,17 @@ def free_of_prompts(
     Args:
         generated: in any order.
         network: that generated it.
-        work: where the decodes are counted.
         proceed: called before each of them; what it raises ends the work.
     """
-    return [_freed(item, network, work, proceed) for item in generated]
+    return [_freed(item, network, proceed) for item in generated]
 
 
-def _freed(generated: Generated, network: Network, work: EngineWork, proceed: Callable[[], None]) -> Generated:
-    request, text = generated.plan.request, network.text(generated.tokens)
+def _freed(generated: Generated, network: Network, proceed: Callable[[], None]) -> Generated:
+    request, text = generated.plan.request, network.vocabulary.text(generated.tokens)
     if not repeats_prompt(text, request.prompt):
         return generated
     proceed()
-    plan = without_prompt(generated.plan, network)
+    plan = without_prompt(generated.plan, network.vocabulary)
     [free] = network.generate([plan], [generated.encoded], [generated.language], request.temperature)
-    work.redecoded += 1
-    return generated if is_confirmed(text, request.prompt, network.text(free.tokens)) else free
+    network.work.redecoded += 1
+    return generated if is_confirmed(text, request.prompt, network.vocabulary.text(free.tokens)) else free

@@ -4,7 +4,10 @@ from itertools import pairwise
 
 import pytest
 
-from decoder.engines.whisper.batch_plan import (
+from decoder.features import FRAME_SAMPLES
+from decoder.settings import PlannerSettings
+from decoder.types import Word
+from decoder.whisper.batch_plan import (
     FULL_WINDOW_FRAMES,
     LONGEST_SAMPLES,
     POSITION_SAMPLES,
@@ -12,7 +15,7 @@ from decoder.engines.whisper.batch_plan import (
     token_limit,
     window_frames,
 )
-from decoder.engines.whisper.word_alignment import (
+from decoder.whisper.word_alignment import (
     Spelling,
     align_words,
     join_punctuation,
@@ -20,9 +23,6 @@ from decoder.engines.whisper.word_alignment import (
     spread_words,
     token_starts,
 )
-from decoder.features import FRAME_SAMPLES
-from decoder.settings import PlannerSettings
-from decoder.types import Word
 from vad.audio import SAMPLE_RATE_HZ
 
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from decoder.engines.whisper.engine import WhisperEngine
+from decoder.engines.whisper.engine import create
 from decoder.hallucination_filter import judge
 from decoder.prompts import condense_prompt
 from decoder.settings import EngineSettings, GuardSettings
 from decoder.types import Hypothesis, RequestKind
+from decoder.whisper.engine import WhisperEngine
 from tests.contracts.engines import request
 from tests.recordings import recording
 from tools.real_models import model_directory
@@ -27,7 +28,7 @@ async def engine() -> AsyncIterator[WhisperEngine]:
     model = model_directory("whisper-tiny.en")
     if model is None:
         pytest.skip("whisper-tiny.en is not laid out here")
-    made = WhisperEngine(EngineSettings(model=str(model), device="cpu", compute_type="int8", final_window="trimmed"))
+    made = create(EngineSettings(model=str(model), device="cpu", compute_type="int8", final_window="trimmed"))
     await made.warm_up()
     yield made
     await made.aclose()

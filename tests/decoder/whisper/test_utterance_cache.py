@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 from faster_whisper.feature_extractor import FeatureExtractor
 
-from decoder.engines.whisper.utterance_cache import UtteranceStore
 from decoder.features import IncrementalLogMel
 from decoder.types import DecodeRequest
+from decoder.whisper.utterance_cache import UtteranceStore
 from tests.audio import noise, speechlike
 from tests.contracts.engines import request
 from vad.audio import Float32

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from decoder.engines.whisper.pause_alignment import without_pauses
 from decoder.types import Word
+from decoder.whisper.pause_alignment import without_pauses
 from tests.audio import noise, silence
 from vad.audio import SAMPLE_RATE_HZ, Float32
 

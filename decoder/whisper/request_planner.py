@@ -1,13 +1,13 @@
 """Plans the decode of one request: its window, its prompt and the committed words that its text begins with."""
 
 from decoder.audio_checks import refused_audio
-from decoder.engines.whisper.batch_plan import Before, Plan, Window, token_limit, window_frames
-from decoder.engines.whisper.network import Network
-from decoder.engines.whisper.prompt_tokens import context_of
-from decoder.engines.whisper.utterance_cache import UtteranceStore
 from decoder.settings import EngineSettings
 from decoder.truncation import carried_on
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind, Task
+from decoder.whisper.batch_plan import Before, Plan, Window, token_limit
+from decoder.whisper.network import Network
+from decoder.whisper.prompt_tokens import context_of
+from decoder.whisper.utterance_cache import UtteranceStore
 
 __all__ = ["RequestPlanner"]
 
@@ -36,13 +36,11 @@ class RequestPlanner:
         error = refused_audio(request.samples)
         if error is not None:
             return error
-        if request.task is Task.TRANSLATE and not self._network.is_multilingual:
+        if request.task is Task.TRANSLATE and not self._network.vocabulary.is_multilingual:
             return EngineFailed("task translate: this model is monolingual and only transcribes")
-        language = request.language
-        if language is not None and language not in self._network.languages:
-            return EngineFailed(
-                f"language {language!r} is not supported: expected one of {', '.join(self._network.languages)}"
-            )
+        language, languages = request.language, self._network.vocabulary.languages
+        if language is not None and language not in languages:
+            return EngineFailed(f"language {language!r} is not supported: expected one of {', '.join(languages)}")
         if len(request.samples) == 0:
             return Hypothesis.answering(request, request.forced, language)
         is_partial = request.kind is RequestKind.PARTIAL
@@ -50,14 +48,14 @@ class RequestPlanner:
         cuts = is_partial and window == "trimmed"
         before, request = carried_on(request, self._utterances.cut(request) if cuts else None)
         try:
-            context = context_of(request.prompt, before, self._network)
-            prefix = tuple(self._network.tokens(word.text) for word in request.forced)
+            context = context_of(request.prompt, before, self._network.vocabulary)
+            prefix = tuple(self._network.vocabulary.tokens(word.text) for word in request.forced)
         except (TypeError, ValueError) as text_error:  # lone surrogates
             return EngineFailed(f"invalid text in prompt or prefix: {text_error}")
         if sum(map(len, prefix)) >= token_limit(len(request.samples)):  # no room for another word
             return Hypothesis.answering(request, before + request.forced, language)
         beam_size = 1 if is_partial else self._settings.final_beam_size
-        frames = window_frames(len(request.samples), window)
+        frames = self._network.window_frames(len(request.samples), window)
         return Plan(place, request, Before(before), context, prefix, beam_size, frames)
 
     def window(self, request: DecodeRequest) -> Window:

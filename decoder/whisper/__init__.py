@@ -1,0 +1,1 @@
+"""What all engines of Whisper share: plans, prompts, languages, loops, words. The networks are the engines' own."""
