@@ -69,7 +69,8 @@ def gateway_settings(
     weights: Path, overrides: Mapping[str, Mapping[str, object]], engine_name: str = "whisper"
 ) -> Settings:
     """Return the gateway's settings with these weights, one thread for the engine, and what is set otherwise."""
-    engine = {"name": engine_name, "model": str(weights), "device": "cpu", "compute_type": COMPUTE_TYPE}
+    compute_type = "auto" if engine_name == "torch" else COMPUTE_TYPE
+    engine = {"name": engine_name, "model": str(weights), "device": "cpu", "compute_type": compute_type}
     alone = {"cpu_threads": 1, "offline": True}
     return load_settings({**overrides, "engine": {**engine, **alone, **overrides.get("engine", {})}})
 

@@ -46,7 +46,7 @@ from tools.real_models import model_directory
 
 WEIGHTS = ("whisper-tiny.en", "whisper-base")
 
-ENGINES = ("moonshine", "whisper")
+ENGINES = ("moonshine", "torch", "whisper")
 
 DETECTED = ("languages",)
 """Sets whose language is not given."""
@@ -104,7 +104,7 @@ async def run(options: argparse.Namespace) -> list[Figures]:
         settings = gateway_settings(weights, overrides_of(options.settings), options.engine)
         engine = create_engine(settings.engine)
         await engine.warm_up()
-        is_whisper = options.engine == "whisper"
+        is_whisper = options.engine in ("torch", "whisper")  # CTranslate2's directories serve both
         whisper = weights if is_whisper else options.times
         arms = [arm for arm in options.arms if is_whisper or arm is not Arm.WHOLE]
         bench = Bench(weights, engine, whisper, settings, CostModel(batch_s=options.cost_ms / 1000), options.prompt)
@@ -184,7 +184,7 @@ def main() -> None:
     )
     parser.add_argument("--json", type=Path, help="file for the results")
     options = parser.parse_args()
-    if not options.weights or not (options.times or options.engine == "whisper"):
+    if not options.weights or not (options.times or options.engine != "moonshine"):
         parser.error("no weights: `make models` lays some out, --weights and --times name others")
     results = anyio.run(run, options)
     write_json(options.json, "words", [asdict(figures) for figures in results])

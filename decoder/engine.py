@@ -163,6 +163,7 @@ class Engine(Protocol):
 ENGINES: dict[str, str] = {
     "moonshine": "decoder.engines.moonshine.engine:create",
     "scripted": "decoder.engines.scripted:create",
+    "torch": "decoder.engines.torch_whisper.engine:create",
     "upstream": "decoder.engines.upstream.engine:create",
     "whisper": "decoder.engines.whisper.engine:create",
 }

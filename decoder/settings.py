@@ -131,6 +131,8 @@ class EngineSettings:
         cpu_threads: threads of one CPU decode; 0: the cores shared out among the workers.
         max_batch: most requests of one batch. 16: on a CPU more gains nothing, on a GPU a full 30 s window of a large
             model saturates it there.
+        slots: requests in flight of the engine torch on each device; 0: 64 on a GPU, and 4 on a CPU, where more gain
+            nothing.
         partial_window: how much Whisper's encoder computes for a partial: full is the 30 s it was trained on; trimmed
             is the audio and a margin, with the output for silence behind it, for a fraction of the work.
         final_window: the same for finals, eager ones included. full, until both were compared with the model in use:
@@ -155,6 +157,7 @@ class EngineSettings:
     workers: int = 0
     cpu_threads: int = 0
     max_batch: int = 16
+    slots: int = 0
     partial_window: Literal["trimmed", "full"] = "trimmed"
     final_window: Literal["trimmed", "full"] = "full"
     hasty_final_window: Literal["trimmed", "full"] = "trimmed"
@@ -168,6 +171,7 @@ class EngineSettings:
         _check_least("workers", self.workers, 0)
         _check_least("cpu_threads", self.cpu_threads, 0)
         _check_least("max_batch", self.max_batch, 1)
+        _check_least("slots", self.slots, 0)
         _check_least("final_beam_size", self.final_beam_size, 1)
         if self.final_temperatures[:1] != (0.0,) or list(self.final_temperatures) != sorted(
             set(self.final_temperatures)

@@ -8,7 +8,7 @@ from decoder.truncation import Cut, find_cut, wants_cut
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, Word
 from decoder.whisper.batch_plan import Plan, runs
 from decoder.whisper.continuation import rest_of, so_far
-from decoder.whisper.hypothesis_words import final_words, partial_words
+from decoder.whisper.hypothesis_words import final_words, partial_words, word_tokens
 from decoder.whisper.language_detection import SessionLanguages
 from decoder.whisper.network import Generated, Network
 from decoder.whisper.prompt_tokens import goes_on_from
@@ -85,7 +85,10 @@ class BatchDecoder:
     def _partials(self, texts: list[Generated], proceed: Callable[[], None]) -> dict[int, Hypothesis]:
         """Return the answers to partials, and choose where the long ones are truncated from now on."""
         partials = [item for item in texts if item.plan.is_partial]
-        answers = {item.plan.place: _answer(item, partial_words(item, self._network.vocabulary)) for item in partials}
+        answers = {}
+        for item in partials:
+            self._keep_hypothesis(item)
+            answers[item.plan.place] = _answer(item, partial_words(item, self._network.vocabulary))
         if self._settings.partial_window == "trimmed":
             for item, words in self._timed([item for item in partials if wants_cut(item.plan.request)], proceed):
                 self._cut(item, words)
@@ -97,6 +100,7 @@ class BatchDecoder:
         plans: list[Plan] = []
         for item, words in self._timed([item for item in texts if not item.plan.is_partial], proceed):
             rest_samples = rest_of(item)
+            self._keep_hypothesis(item)
             if rest_samples is None:
                 answers[item.plan.place] = _answer(item, words)
             else:
@@ -114,7 +118,7 @@ class BatchDecoder:
         )
         context = goes_on_from((*plan.context[1:], *text.tokens), self._network.vocabulary)
         frames = self._network.window_frames(len(rest.samples), self._planner.window(request))
-        return replace(plan, request=rest, before=so_far(text, words), context=context, frames=frames)
+        return replace(plan, request=rest, before=so_far(text, words), context=context, frames=frames, draft=())
 
     def _timed(
         self, texts: list[Generated], proceed: Callable[[], None]
@@ -125,6 +129,12 @@ class BatchDecoder:
             proceed()
             for item, alignment in zip(texts[first:end], self._network.align(texts[first:end]), strict=True):
                 yield item, final_words(item, self._network.vocabulary, alignment)
+
+    def _keep_hypothesis(self, text: Generated) -> None:
+        """Remember the words of the utterance, for the next of its requests will probably have most of them."""
+        vocabulary = self._network.vocabulary
+        before = tuple(vocabulary.tokens(word.text) for word in text.plan.before.words)
+        self._utterances.keep_hypothesis(text.plan.request, before + word_tokens(text, vocabulary))
 
     def _cut(self, text: Generated, words: tuple[Word, ...]) -> None:
         request = text.plan.request

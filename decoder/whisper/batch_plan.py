@@ -103,6 +103,7 @@ class Plan:
         prefix: the tokens of each committed word that the text begins with; finals begin with none.
         beam_size: 1 is greedy.
         frames: of the window that its audio is padded to.
+        draft: tokens that probably follow the prefix: those of the utterance's last hypothesis.
     """
 
     place: int
@@ -112,6 +113,7 @@ class Plan:
     prefix: tuple[tuple[int, ...], ...]
     beam_size: int
     frames: int
+    draft: tuple[int, ...] = ()
 
     @property
     def is_partial(self) -> bool:

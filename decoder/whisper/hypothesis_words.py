@@ -1,6 +1,6 @@
 """The words of an answer: what was generated, spelled, and put on the session's time line."""
 
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from decoder.types import Word
 from decoder.whisper.network import Alignment, Generated
@@ -16,7 +16,7 @@ from decoder.whisper.word_alignment import (
     with_lengths,
 )
 
-__all__ = ["final_words", "partial_words", "spell"]
+__all__ = ["final_words", "partial_words", "spell", "word_tokens"]
 
 
 def partial_words(generated: Generated, vocabulary: Vocabulary) -> tuple[Word, ...]:
@@ -44,6 +44,13 @@ def final_words(generated: Generated, vocabulary: Vocabulary, alignment: Alignme
     )
     ordered = keep_order(timed, request.start_sample, request.end_sample)
     return with_lengths(without_pauses(ordered, request.samples, request.start_sample))
+
+
+def word_tokens(generated: Generated, vocabulary: Vocabulary) -> tuple[tuple[int, ...], ...]:
+    """Return the tokens of each word, committed ones included, with those of its punctuation."""
+    tokens = (*generated.plan.prefix_tokens, *generated.tokens)
+    starts = [word.first_token for word in spell(generated, vocabulary)]
+    return tuple(tokens[first:end] for first, end in pairwise([*starts, len(tokens)]))
 
 
 def spell(generated: Generated, vocabulary: Vocabulary) -> list[Spelling]:

@@ -1,5 +1,7 @@
 """Plans the decode of one request: its window, its prompt and the committed words that its text begins with."""
 
+from itertools import chain
+
 from decoder.audio_checks import refused_audio
 from decoder.settings import EngineSettings
 from decoder.truncation import carried_on
@@ -56,7 +58,8 @@ class RequestPlanner:
             return Hypothesis.answering(request, before + request.forced, language)
         beam_size = 1 if is_partial else self._settings.final_beam_size
         frames = self._network.window_frames(len(request.samples), window)
-        return Plan(place, request, Before(before), context, prefix, beam_size, frames)
+        draft = chain.from_iterable(self._utterances.hypothesis(request)[len(before) + len(prefix) :])
+        return Plan(place, request, Before(before), context, prefix, beam_size, frames, tuple(draft))
 
     def window(self, request: DecodeRequest) -> Window:
         """Return the window that a request is decoded in."""

@@ -16,13 +16,14 @@ __all__ = ["UtteranceStore"]
 class _Kept:
     utterance_id: int
     cut: Cut | None = None
+    hypothesis: tuple[tuple[int, ...], ...] = ()
     start_sample: int | None = None  # of the audio that the spectrogram is of
     log_mel: IncrementalLogMel | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)  # a cancelled decode may still be at the spectrogram
 
 
 class UtteranceStore:
-    """Keeps what partials of an utterance have in common: the spectrogram, and where a long one was cut.
+    """Keeps what requests of an utterance have in common: the spectrogram, the last words, where a long one was cut.
 
     A session's utterances come one after the other, so the newest is kept and no other: at most 30 s, some 3 MB with
     its audio, for each session that was admitted and not forgotten. Whether a spectrogram is kept changes no answer.
@@ -62,6 +63,14 @@ class UtteranceStore:
     def keep_cut(self, request: DecodeRequest, cut: Cut) -> None:
         """Remember where the request's utterance is cut."""
         self._utterance(request).cut = cut
+
+    def hypothesis(self, request: DecodeRequest) -> tuple[tuple[int, ...], ...]:
+        """Return the tokens of each word of the utterance's last hypothesis; empty where there is none."""
+        return self._utterance(request).hypothesis
+
+    def keep_hypothesis(self, request: DecodeRequest, words: tuple[tuple[int, ...], ...]) -> None:
+        """Remember the tokens of each word of the utterance."""
+        self._utterance(request).hypothesis = words
 
     def drop(self, request: DecodeRequest) -> None:
         """Keep nothing of the request's utterance any longer: it has ended."""
