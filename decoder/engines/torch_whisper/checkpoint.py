@@ -8,8 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from decoder.engines.torch_whisper.ctranslate2_model import read_ctranslate2
+from decoder.engines.torch_whisper.ctranslate2_model import BINARY, read_ctranslate2
 from decoder.engines.torch_whisper.dims import Dims, tensor_shapes
+from decoder.engines.torch_whisper.hugging_face_model import INDEX, WEIGHTS, read_hugging_face
+from decoder.engines.torch_whisper.openai_model import read_openai
 from decoder.engines.torch_whisper.stored_model import StoredModel, check_model
 from decoder.types import ModelError
 
@@ -18,7 +20,11 @@ __all__ = ["Checkpoint", "random_checkpoint", "read_checkpoint"]
 MULTILINGUAL_VOCABULARY = 51_865
 """Tokens of the smallest vocabulary with languages; the English one has 51 864 (openai/whisper, `is_multilingual`)."""
 
-FORMATS = "model.safetensors, model.safetensors.index.json, model.bin, or one *.pt"
+DRAWN = 4_194_301
+"""Random numbers that all random tensors are cut from: to draw each of 1.5 billion takes a minute. It is a prime, so
+that no row of a matrix is another's."""
+
+FORMATS = f"{WEIGHTS}, {INDEX}, {BINARY}, or one *.pt"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,11 +62,19 @@ def read_checkpoint(directory: Path) -> Checkpoint:
 
 
 def _read(directory: Path) -> StoredModel:
-    if not directory.exists():
+    if directory.is_file():
+        return read_openai(directory)
+    if not directory.is_dir():
         raise ModelError(f"{directory} does not exist: expected a directory with {FORMATS}")
-    if (directory / "model.bin").is_file():
+    if any((directory / name).is_file() for name in (WEIGHTS, INDEX)):
+        return read_hugging_face(directory)
+    if (directory / BINARY).is_file():
         return read_ctranslate2(directory)
-    raise ModelError(f"{directory} has no weights of Whisper: expected {FORMATS}")
+    saved = sorted(directory.glob("*.pt"))
+    if len(saved) != 1:
+        found = f"{len(saved)} *.pt" if saved else "no weights of Whisper"
+        raise ModelError(f"{directory} has {found}: expected {FORMATS}")
+    return read_openai(saved[0])
 
 
 def random_checkpoint(dims: Dims, seed: int = 0) -> Checkpoint:
@@ -74,23 +88,25 @@ def random_checkpoint(dims: Dims, seed: int = 0) -> Checkpoint:
         float16 tensors, as large as they keep the activations at any depth in float16's range.
     """
     random = torch.Generator().manual_seed(seed)
+    normal = torch.randn(DRAWN, generator=random).half()
     depth = {"encoder": dims.encoder_layers, "decoder": dims.decoder_layers}
-    tensors = {
-        name: _random_tensor(name, shape, depth[name.partition(".")[0]], random)
-        for name, shape in tensor_shapes(dims).items()
-    }
+    tensors: dict[str, Tensor] = {}
+    for name, shape in tensor_shapes(dims).items():
+        start = int(torch.randint(DRAWN, (), generator=random))
+        tensors[name] = _random_tensor(name, shape, depth[name.partition(".")[0]], normal, start)
     return _checkpoint(StoredModel(Path("random"), dims, tensors))
 
 
-def _random_tensor(name: str, shape: tuple[int, ...], layers: int, random: torch.Generator) -> Tensor:
+def _random_tensor(name: str, shape: tuple[int, ...], layers: int, normal: Tensor, start: int) -> Tensor:
     if name.endswith(".bias"):
         return torch.zeros(shape, dtype=torch.float16)
     if name.endswith("layer_norm.weight"):
         return torch.ones(shape, dtype=torch.float16)
-    inputs = math.prod(shape[1:])
+    end = start + math.prod(shape)
     # What a layer adds to its input shrinks with the depth, so that the sum of all layers does not grow with it.
     branches = layers if name.endswith(("out_proj.weight", "fc2.weight")) else 1
-    return torch.randn(shape, generator=random).mul_((inputs * branches) ** -0.5).half()
+    scale = (math.prod(shape[1:]) * branches) ** -0.5
+    return normal.repeat(math.ceil(end / DRAWN))[start:end].mul(scale).view(shape)
 
 
 def _checkpoint(model: StoredModel) -> Checkpoint:

@@ -17,7 +17,9 @@ from decoder.engines.torch_whisper.model_bin import ModelBin
 from decoder.engines.torch_whisper.stored_model import StoredModel, made_dims
 from decoder.types import ModelError
 
-__all__ = ["read_ctranslate2"]
+__all__ = ["BINARY", "read_ctranslate2"]
+
+BINARY = "model.bin"
 
 _MODULES: dict[str, tuple[str, ...]] = {
     "conv1": ("conv1",),
@@ -52,12 +54,12 @@ class _Config(msgspec.Struct):
 
 
 def read_ctranslate2(directory: Path) -> StoredModel:
-    """Return the model of a directory with a `model.bin`.
+    """Return the model of a directory.
 
     Raises:
         ModelError: the files are damaged, or of a kind that is not known.
     """
-    path = directory / "model.bin"
+    path = directory / BINARY
     stored = ModelBin(path)
     dims = made_dims(path, lambda: _dims(stored, path))
     config = directory / "config.json"
