@@ -47,7 +47,7 @@ class Checkpoint:
 
 
 def read_checkpoint(directory: Path) -> Checkpoint:
-    """Return the weights of a model. Large tensors are not read but mapped, where the format allows it.
+    """Return the weights of a model. Tensors are mapped rather than read, where the format allows it.
 
     Args:
         directory: with Hugging Face's files, CTranslate2's or one of OpenAI's (the first of these that it has), or
@@ -85,7 +85,7 @@ def random_checkpoint(dims: Dims, seed: int = 0) -> Checkpoint:
         seed: of the weights; the same seed gives the same.
 
     Returns:
-        float16 tensors, as large as they keep the activations at any depth in float16's range.
+        float16 tensors, scaled so that activations stay in float16's range however many layers there are.
     """
     random = torch.Generator().manual_seed(seed)
     normal = torch.randn(DRAWN, generator=random).half()
@@ -111,7 +111,7 @@ def _random_tensor(name: str, shape: tuple[int, ...], layers: int, normal: Tenso
 
 def _checkpoint(model: StoredModel) -> Checkpoint:
     dims = model.dims
-    # As in openai/whisper: all heads of the upper half, where nobody has looked which of them follow the audio.
+    # As in openai/whisper, where it is not known which heads follow the audio: all of the upper half of the layers.
     upper = tuple(
         (layer, head) for layer in range(dims.decoder_layers // 2, dims.decoder_layers) for head in range(dims.heads)
     )

@@ -1,6 +1,8 @@
 """A Whisper in OpenAI's own format, a `.pt` of sizes and tensors, under Hugging Face's names."""
 
 import re
+import struct
+import warnings
 import zipfile
 from pathlib import Path
 from pickle import UnpicklingError
@@ -46,7 +48,19 @@ _RULES = (
 )
 """OpenAI's name → Hugging Face's, all rules in this order."""
 
-_DAMAGE = (RuntimeError, EOFError, OSError, ValueError, TypeError, LookupError, AttributeError, MemoryError)
+_DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 """What torch raises for damaged archives, besides what its unpickler does."""
 
 
@@ -73,7 +87,8 @@ def read_openai(path: Path) -> StoredModel:
 def _load(path: Path) -> object:
     _check_archive(path)
     try:
-        loaded: object = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        with warnings.catch_warnings(action="ignore"):  # of files that another version of pickle wrote
+            loaded: object = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except UnpicklingError as error:
         raise ModelError(f"{path} is refused: it is damaged, or has code: expected tensors and plain values") from error
     except _DAMAGE as error:
@@ -92,7 +107,7 @@ def _check_archive(path: Path) -> None:
     for part in parts:
         if part.compress_type != zipfile.ZIP_STORED or part.file_size > size_bytes:
             raise ModelError(
-                f"{path} has {part.filename!r} of {part.file_size} bytes, compressed: expected none that is"
+                f"{path} has a compressed part, {part.filename!r} of {part.file_size} bytes: expected none"
             )
 
 

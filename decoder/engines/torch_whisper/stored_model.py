@@ -13,7 +13,7 @@ from decoder.types import ModelError
 __all__ = ["StoredModel", "check_model", "made_dims"]
 
 NAMED = 3
-"""Tensors that an error names; a model of another kind lacks hundreds."""
+"""How many tensors of a kind an error names; a model of another architecture lacks hundreds."""
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16)
 
@@ -51,7 +51,7 @@ def check_model(model: StoredModel) -> None:
     """Check that a model has the tensors and the heads of a Whisper of its sizes, and no others.
 
     Raises:
-        ModelError: it has not; names the first few.
+        ModelError: it does not; names the first few that are wrong.
     """
     shapes = tensor_shapes(model.dims)
     faults = {
@@ -65,7 +65,7 @@ def check_model(model: StoredModel) -> None:
     }
     found = "; ".join(f"{kind}: {_first(names)}" for kind, names in faults.items() if names)
     if found:
-        raise ModelError(f"{model.path} has not the tensors of a Whisper of its sizes: {found}")
+        raise ModelError(f"{model.path} does not have the tensors of a Whisper of its sizes: {found}")
     for layer, head in model.alignment_heads or ():
         if not (0 <= layer < model.dims.decoder_layers and 0 <= head < model.dims.heads):
             raise ModelError(

@@ -56,7 +56,7 @@ def test_without_heads_in_a_config_none_are_known(tmp_path: Path, config: dict[s
 def test_a_config_of_another_kind_is_refused(tmp_path: Path) -> None:
     write_ctranslate2(tmp_path, random_tensors())
     (tmp_path / "config.json").write_text('{"alignment_heads": [[1]]}')
-    with pytest.raises(ModelError, match=r"config\.json is not what is expected of it"):
+    with pytest.raises(ModelError, match=r"config\.json is invalid"):
         read_ctranslate2(tmp_path)
 
 

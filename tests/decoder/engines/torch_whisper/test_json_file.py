@@ -23,7 +23,7 @@ def test_fields_are_read_by_name_and_others_left_out(tmp_path: Path) -> None:
     "stored", [b"", b"{", b"\xff", b'{"width": "3"}', b'{"heads": 3}', b"[" * 100_000, b'{"width": 1e999}']
 )
 def test_what_is_not_expected_is_refused(stored: bytes) -> None:
-    with pytest.raises(ModelError, match=r"config\.json is not what is expected of it"):
+    with pytest.raises(ModelError, match=r"config\.json is invalid"):
         decoded(stored, Sizes, PATH)
 
 

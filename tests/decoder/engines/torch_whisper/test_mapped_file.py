@@ -34,7 +34,7 @@ def test_attributes_have_no_dimension(file: MappedFile) -> None:
 @pytest.mark.parametrize(
     ("shape", "span", "message"),
     [
-        ((2,), (12, 20), "incomplete: any to byte 20, but the file has 16"),
+        ((2,), (12, 20), "incomplete: any ends at byte 20, the file at 16"),
         ((2,), (0, 4), "bytes 0–4: expected 8"),
         ((2,), (8, 0), "bytes 8–0: expected 8"),
         ((2,), (-8, 0), "bytes -8–0"),

@@ -90,7 +90,7 @@ def test_a_compressed_archive_is_refused_before_it_is_unpacked(tmp_path: Path) -
     path = tmp_path / "any.pt"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("any/data.pkl", bytes(1 << 20))
-    with pytest.raises(ModelError, match=r"'any/data\.pkl' of 1048576 bytes, compressed"):
+    with pytest.raises(ModelError, match=r"a compressed part, 'any/data\.pkl' of 1048576 bytes"):
         read_openai(path)
 
 
