@@ -20,6 +20,10 @@ __all__ = ["Checkpoint", "random_checkpoint", "read_checkpoint"]
 MULTILINGUAL_VOCABULARY = 51_865
 """Tokens of the smallest vocabulary with languages; the English one has 51 864 (openai/whisper, `is_multilingual`)."""
 
+DRAWN = 4_194_301
+"""Random numbers that all random tensors are cut from: to draw each of 1.5 billion takes a minute. It is a prime, so
+that no row of a matrix is another's."""
+
 FORMATS = f"{WEIGHTS}, {INDEX}, {BINARY}, or one *.pt"
 
 
@@ -43,7 +47,7 @@ class Checkpoint:
 
 
 def read_checkpoint(directory: Path) -> Checkpoint:
-    """Return the weights of a model. Large tensors are not read but mapped, where the format allows it.
+    """Return the weights of a model. Tensors are mapped rather than read, where the format allows it.
 
     Args:
         directory: with Hugging Face's files, CTranslate2's or one of OpenAI's (the first of these that it has), or
@@ -81,31 +85,33 @@ def random_checkpoint(dims: Dims, seed: int = 0) -> Checkpoint:
         seed: of the weights; the same seed gives the same.
 
     Returns:
-        float16 tensors, as large as they keep the activations at any depth in float16's range.
+        float16 tensors, scaled so that activations stay in float16's range however many layers there are.
     """
     random = torch.Generator().manual_seed(seed)
+    normal = torch.randn(DRAWN, generator=random).half()
     depth = {"encoder": dims.encoder_layers, "decoder": dims.decoder_layers}
-    tensors = {
-        name: _random_tensor(name, shape, depth[name.partition(".")[0]], random)
-        for name, shape in tensor_shapes(dims).items()
-    }
+    tensors: dict[str, Tensor] = {}
+    for name, shape in tensor_shapes(dims).items():
+        start = int(torch.randint(DRAWN, (), generator=random))
+        tensors[name] = _random_tensor(name, shape, depth[name.partition(".")[0]], normal, start)
     return _checkpoint(StoredModel(Path("random"), dims, tensors))
 
 
-def _random_tensor(name: str, shape: tuple[int, ...], layers: int, random: torch.Generator) -> Tensor:
+def _random_tensor(name: str, shape: tuple[int, ...], layers: int, normal: Tensor, start: int) -> Tensor:
     if name.endswith(".bias"):
         return torch.zeros(shape, dtype=torch.float16)
     if name.endswith("layer_norm.weight"):
         return torch.ones(shape, dtype=torch.float16)
-    inputs = math.prod(shape[1:])
+    end = start + math.prod(shape)
     # What a layer adds to its input shrinks with the depth, so that the sum of all layers does not grow with it.
     branches = layers if name.endswith(("out_proj.weight", "fc2.weight")) else 1
-    return torch.randn(shape, generator=random).mul_((inputs * branches) ** -0.5).half()
+    scale = (math.prod(shape[1:]) * branches) ** -0.5
+    return normal.repeat(math.ceil(end / DRAWN))[start:end].mul(scale).view(shape)
 
 
 def _checkpoint(model: StoredModel) -> Checkpoint:
     dims = model.dims
-    # As in openai/whisper: all heads of the upper half, where nobody has looked which of them follow the audio.
+    # As in openai/whisper, where it is not known which heads follow the audio: all of the upper half of the layers.
     upper = tuple(
         (layer, head) for layer in range(dims.decoder_layers // 2, dims.decoder_layers) for head in range(dims.heads)
     )

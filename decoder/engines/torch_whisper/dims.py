@@ -1,12 +1,12 @@
 """The sizes of a Whisper, and the tensors that a Whisper of these sizes has. PURE."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 
 __all__ = ["Dims", "tensor_shapes"]
 
 MAX_SIZE = 1 << 22
-"""No size comes near it: the greatest is a vocabulary of 51 866. A hostile file gets no further."""
+"""The greatest size of a Whisper is its vocabulary, 51 866 tokens."""
 
 MAX_LAYERS = 256
 """The largest Whisper has 32."""
@@ -42,11 +42,10 @@ class Dims:
     text_positions: int = 448
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            size = getattr(self, field.name)
-            limit = MAX_LAYERS if field.name.endswith("_layers") else MAX_SIZE
+        for name, size in asdict(self).items():
+            limit = MAX_LAYERS if name.endswith("_layers") else MAX_SIZE
             if not 1 <= size <= limit:
-                raise ValueError(f"{field.name} {size}: expected 1–{limit}")
+                raise ValueError(f"{name} {size}: expected 1–{limit}")
         if self.width % self.heads:
             raise ValueError(f"width {self.width}: expected a multiple of the {self.heads} heads")
 

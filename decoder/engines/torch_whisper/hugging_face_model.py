@@ -90,7 +90,7 @@ def _sharded(path: Path) -> dict[str, Tensor]:
     shard_of = read_json(path, _Index).weight_map
     tensors: dict[str, Tensor] = {}
     for shard in sorted(set(shard_of.values())):
-        if "\0" in shard or "\\" in shard or Path(shard).name != shard:
+        if "\0" in shard or "\\" in shard or Path(shard).name != shard or not shard:
             raise ModelError(f"{path} names the file {shard!r}: expected one of its own directory")
         tensors |= read_safetensors(path.with_name(shard))
     absent = [name for name in shard_of if name not in tensors]

@@ -20,7 +20,7 @@ def read_json(path: Path, record: type[Record]) -> Record:
 
     Args:
         path: of the file.
-        record: type to decode to; fields that it has not are left out.
+        record: type to decode to; fields that it does not have are left out.
 
     Raises:
         ModelError: the file cannot be read, or says something else.
@@ -48,4 +48,4 @@ def decoded(stored: bytes, record: type[Record], path: Path) -> Record:
     try:
         return msgspec.json.decode(stored, type=record)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ModelError(f"{path} is not what is expected of it: {error}") from error
+        raise ModelError(f"{path} is invalid: {error}") from error

@@ -48,7 +48,7 @@ class MappedFile:
         Raises:
             ModelError: the file ends before the last of them.
         """
-        self._check_end(f"{count} bytes", start + count)
+        self._check_end(f"a part of {count} bytes", start + count)
         return self._bytes[start : start + count]
 
     def tensor(self, name: str, dtype: torch.dtype, shape: tuple[int, ...], span: tuple[int, int]) -> Tensor:
@@ -78,4 +78,4 @@ class MappedFile:
 
     def _check_end(self, what: str, end: int) -> None:
         if end > self.size_bytes:
-            raise ModelError(f"{self.path} is incomplete: {what} to byte {end}, but the file has {self.size_bytes}")
+            raise ModelError(f"{self.path} is incomplete: {what} ends at byte {end}, the file at {self.size_bytes}")

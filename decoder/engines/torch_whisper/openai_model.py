@@ -1,6 +1,8 @@
 """A Whisper in OpenAI's own format, a `.pt` of sizes and tensors, under Hugging Face's names."""
 
 import re
+import struct
+import warnings
 import zipfile
 from pathlib import Path
 from pickle import UnpicklingError
@@ -46,7 +48,19 @@ _RULES = (
 )
 """OpenAI's name → Hugging Face's, all rules in this order."""
 
-_DAMAGE = (RuntimeError, EOFError, OSError, ValueError, TypeError, LookupError, AttributeError, MemoryError)
+_DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 """What torch raises for damaged archives, besides what its unpickler does."""
 
 
@@ -71,15 +85,30 @@ def read_openai(path: Path) -> StoredModel:
 
 
 def _load(path: Path) -> object:
-    if not zipfile.is_zipfile(path):
-        raise ModelError(f"{path} is no archive of torch: expected a file that torch ≥ 1.6 saved, or it is damaged")
+    _check_archive(path)
     try:
-        loaded: object = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        with warnings.catch_warnings(action="ignore"):  # of files that another version of pickle wrote
+            loaded: object = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except UnpicklingError as error:
         raise ModelError(f"{path} is refused: it is damaged, or has code: expected tensors and plain values") from error
     except _DAMAGE as error:
         raise ModelError(f"{path} cannot be read: {error}") from error
     return loaded
+
+
+def _check_archive(path: Path) -> None:
+    """Check that no part of the archive takes more memory than the file has bytes; torch compresses none of them."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = archive.infolist()
+        size_bytes = path.stat().st_size
+    except (zipfile.BadZipFile, *_DAMAGE) as error:
+        raise ModelError(f"{path} is no archive as torch ≥ 1.6 saves them, or is damaged: {error}") from error
+    for part in parts:
+        if part.compress_type != zipfile.ZIP_STORED or part.file_size > size_bytes:
+            raise ModelError(
+                f"{path} has a compressed part, {part.filename!r} of {part.file_size} bytes: expected none"
+            )
 
 
 def _dims(sizes: dict[str, int]) -> Dims:
@@ -96,7 +125,7 @@ def _tensors(path: Path, stored: dict[object, object]) -> dict[str, Tensor]:
             raise ModelError(
                 f"{path}: model_state_dict has {name!r}, {type(tensor).__name__}: expected tensors by name"
             )
-        tensors[_renamed(name)] = tensor
+        tensors[_renamed(name)] = tensor.detach()
     return tensors
 
 

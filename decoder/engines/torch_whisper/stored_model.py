@@ -13,7 +13,7 @@ from decoder.types import ModelError
 __all__ = ["StoredModel", "check_model", "made_dims"]
 
 NAMED = 3
-"""Tensors that an error names; a model of another kind lacks hundreds."""
+"""How many tensors of a kind an error names; a model of another architecture lacks hundreds."""
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16)
 
@@ -51,7 +51,7 @@ def check_model(model: StoredModel) -> None:
     """Check that a model has the tensors and the heads of a Whisper of its sizes, and no others.
 
     Raises:
-        ModelError: it has not; names the first few.
+        ModelError: it does not; names the first few that are wrong.
     """
     shapes = tensor_shapes(model.dims)
     faults = {
@@ -60,18 +60,23 @@ def check_model(model: StoredModel) -> None:
         "wrong": [
             f"{name} is {_described(tensor)}, expected floats of {list(shapes[name])}"
             for name, tensor in model.tensors.items()
-            if name in shapes and (tuple(tensor.shape) != shapes[name] or tensor.dtype not in FLOATS)
+            if name in shapes and not _fits(tensor, shapes[name])
         ],
     }
     found = "; ".join(f"{kind}: {_first(names)}" for kind, names in faults.items() if names)
     if found:
-        raise ModelError(f"{model.path} has not the tensors of a Whisper of its sizes: {found}")
+        raise ModelError(f"{model.path} does not have the tensors of a Whisper of its sizes: {found}")
     for layer, head in model.alignment_heads or ():
         if not (0 <= layer < model.dims.decoder_layers and 0 <= head < model.dims.heads):
             raise ModelError(
                 f"{model.path}: alignment head {head} of layer {layer}: expected layers "
                 f"0–{model.dims.decoder_layers - 1}, heads 0–{model.dims.heads - 1}"
             )
+
+
+def _fits(tensor: Tensor, shape: tuple[int, ...]) -> bool:
+    is_plain = tensor.layout is torch.strided and tensor.device.type == "cpu"
+    return is_plain and tensor.dtype in FLOATS and tuple(tensor.shape) == shape
 
 
 def _described(tensor: Tensor) -> str:
