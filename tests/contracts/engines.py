@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,7 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from decoder.engine import Engine
+from decoder.engine_selection import create_engine
 from decoder.engines.moonshine import engine as moonshine
 from decoder.engines.whisper import engine as whisper
 from decoder.packaged_models import EMBEDDED
@@ -143,6 +145,22 @@ def _whisper(model: Path, final_window: Literal["trimmed", "full"] = "full") -> 
     return whisper.create(EngineSettings(model=str(model), device="cpu", cpu_threads=1, final_window=final_window))
 
 
+def _micro_torch(directory: Path) -> Engine | None:
+    return _torch(write_micro_whisper(directory))
+
+
+def _digits_torch(_directory: Path) -> Engine | None:
+    model = digits_model()
+    return None if model is None else _torch(model.with_name("digits-hf"), final_window="trimmed")
+
+
+def _torch(model: Path, final_window: Literal["trimmed", "full"] = "full") -> Engine | None:
+    if find_spec("torch") is None:
+        return None
+    settings = EngineSettings(model=str(model), device="cpu", cpu_threads=1, final_window=final_window)
+    return create_engine(replace(settings, name="torch"))
+
+
 def _upstream(_directory: Path) -> Engine:
     return ServedEngine(PoolSettings(partial_share=100.0, eager_share=100.0), formats=("verbose_json", "json"))
 
@@ -161,6 +179,8 @@ ENGINE_CASES = (
     EngineCase("digits-whisper", _digits_whisper, ("en", "de"), "xx"),
     EngineCase("trimmed-whisper", _trimmed_whisper, ("en", "de"), "xx"),
     EngineCase("tiny.en", _embedded_whisper, ("en", "en"), "de"),
+    EngineCase("micro-torch", _micro_torch, ("en", "ja"), "xx"),
+    EngineCase("digits-torch", _digits_torch, ("en", "de"), "xx"),
     EngineCase("moonshine", _moonshine, ("en", "en"), "de"),
     EngineCase("upstream", _upstream, ("en", "de"), None),
     EngineCase("upstream-partials", _upstream_with_partials, ("en", "de"), None),
