@@ -17,23 +17,23 @@ UTTERANCES = st.lists(
 
 
 def sent(ledger: Ledger, made: DecodeRequest) -> bool:
-    ledger.ask(made)
+    ledger.record_request(made)
     allowed = ledger.allows(made, len(made.samples))
     if allowed:
-        ledger.sent(made, len(made.samples))
+        ledger.record_sent(made, len(made.samples))
     return allowed
 
 
 def test_speech_that_is_asked_for_again_counts_once() -> None:
     ledger = Ledger(PoolSettings())
     asked = [request(seconds=s, kind=kind) for s, kind in ((1.0, PARTIAL), (3.0, EAGER), (2.5, PARTIAL), (4.0, FINAL))]
-    assert [ledger.ask(made) for made in asked] == [1.0, 2.0, 0.0, 1.0]
+    assert [ledger.record_request(made) for made in asked] == [1.0, 2.0, 0.0, 1.0]
 
 
 def test_utterances_and_sessions_count_for_themselves() -> None:
     ledger = Ledger(PoolSettings())
     asked = [request(seconds=1.0), request(seconds=1.0, utterance=1), request(seconds=1.0, session="b")]
-    assert [ledger.ask(made) for made in asked] == [1.0, 1.0, 1.0]
+    assert [ledger.record_request(made) for made in asked] == [1.0, 1.0, 1.0]
 
 
 def test_a_final_may_always_be_sent() -> None:
@@ -58,10 +58,10 @@ def test_an_eager_request_waits_until_it_could_be_in_vain() -> None:
 
 def test_a_forgotten_session_begins_anew() -> None:
     ledger = Ledger(PoolSettings())
-    ledger.ask(request(seconds=1.0))
+    ledger.record_request(request(seconds=1.0))
     ledger.forget("a")
-    assert not ledger.knows("a")
-    assert ledger.ask(request(seconds=1.0)) == 1.0
+    assert not ledger.has_session("a")
+    assert ledger.record_request(request(seconds=1.0)) == 1.0
 
 
 @given(UTTERANCES, st.sampled_from([0.0, 0.1, 1.0]), st.sampled_from([0.0, 1.35]))
@@ -128,4 +128,7 @@ def test_the_hour_never_has_more_than_was_spent(steps: list[tuple[float, float]]
 
 
 def test_samples_of_a_second_are_a_second() -> None:
-    assert Ledger(PoolSettings()).ask(request(seconds=1.0)) == len(request(seconds=1.0).samples) / SAMPLE_RATE_HZ
+    assert (
+        Ledger(PoolSettings()).record_request(request(seconds=1.0))
+        == len(request(seconds=1.0).samples) / SAMPLE_RATE_HZ
+    )

@@ -73,7 +73,7 @@ def test_a_cancelled_probe_is_due_at_once() -> None:
     circuit = Circuit(1)
     circuit.failed(Failure.SERVER, 0.0, 0.0)
     circuit.begin()
-    circuit.abandoned(5.0)
+    circuit.inconclusive(5.0)
     assert (circuit.state, circuit.available_s) == (CircuitState.OPEN, 5.0)
 
 
@@ -99,7 +99,7 @@ def test_whatever_happens_it_opens_for_a_minute_at_most_and_one_success_closes_i
         elif step == "ok":
             circuit.succeeded()
         else:
-            circuit.abandoned(now_s)
+            circuit.inconclusive(now_s)
         assert circuit.state is not CircuitState.PROBING
     circuit.succeeded()
     assert circuit.available_s == -inf
@@ -155,7 +155,7 @@ def test_a_saved_up_budget_is_no_larger_than_the_burst() -> None:
 def test_few_latencies_have_no_percentile() -> None:
     latencies = Latencies()
     for _ in range(19):
-        latencies.note(1.0)
+        latencies.record(1.0)
     assert latencies.p95_s is None
 
 
@@ -163,5 +163,5 @@ def test_few_latencies_have_no_percentile() -> None:
 def test_the_percentile_is_of_the_latest(order: list[int]) -> None:
     latencies = Latencies()
     for latency_s in [10_000] * 128 + [0] * 28 + order:
-        latencies.note(latency_s)
+        latencies.record(latency_s)
     assert latencies.p95_s == 94  # of 28 zeros and 1..100, the 122nd

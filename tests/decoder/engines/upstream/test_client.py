@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from decoder.engines.upstream import client as client_module
 from decoder.engines.upstream import retry_policy
 from decoder.engines.upstream.audio_encoding import flac, wav
-from decoder.engines.upstream.client import Ask, HttpUpstream
-from decoder.engines.upstream.retry_policy import Failure, Refusal
+from decoder.engines.upstream.client import HttpUpstream, UpstreamRequest
+from decoder.engines.upstream.retry_policy import AttemptFailed, Failure
 from decoder.settings import UpstreamSettings
 from decoder.types import ModelError, RequestKind, Task
 from tests.audio import noise, speechlike
@@ -29,21 +29,21 @@ PARTIAL, FINAL = RequestKind.PARTIAL, RequestKind.FINAL
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody wait for an answer for longer than a blink."""
-    for name in ("PARTIAL_READ_S", "FINAL_READ_S", "LEAST_FINAL_READ_S", "FINAL_READ_SHARE"):
+    for name in ("PARTIAL_READ_S", "FINAL_READ_S", "MIN_FINAL_READ_S", "FINAL_READ_SHARE"):
         monkeypatch.setattr(retry_policy, name, 0.05)
 
 
-def ask(samples: Float32 | None = None, **fields: object) -> Ask:
+def ask(samples: Float32 | None = None, **fields: object) -> UpstreamRequest:
     sound = noise(1.0) if samples is None else samples
-    return Ask("session-1-2", FINAL, sound, 0, **fields)  # type: ignore[arg-type]  # by name
+    return UpstreamRequest("session-1-2", FINAL, sound, 0, **fields)  # type: ignore[arg-type]  # by name
 
 
-async def posted(client: HttpUpstream, made: Ask | None = None, *, on_new_connection: bool = False) -> str:
+async def posted(client: HttpUpstream, made: UpstreamRequest | None = None, *, on_new_connection: bool = False) -> str:
     return (await client.post(made or ask(), on_new_connection=on_new_connection)).text
 
 
-async def refused(client: HttpUpstream, made: Ask | None = None) -> Refusal:
-    with pytest.raises(Refusal) as caught:
+async def refused(client: HttpUpstream, made: UpstreamRequest | None = None) -> AttemptFailed:
+    with pytest.raises(AttemptFailed) as caught:
         await posted(client, made)
     return caught.value
 
@@ -224,8 +224,8 @@ async def test_a_rate_limit_says_when_to_come_back() -> None:
 async def test_an_upstream_that_hangs_is_left(kind: RequestKind) -> None:
     async with serving_upstream(lambda _: Reply(fault="hang")) as server:
         client = HttpUpstream(upstream_settings(server))
-        with pytest.raises(Refusal) as caught:
-            await client.post(Ask("a", kind, noise(0.5), 0), on_new_connection=False)
+        with pytest.raises(AttemptFailed) as caught:
+            await client.post(UpstreamRequest("a", kind, noise(0.5), 0), on_new_connection=False)
         await client.aclose()
     assert caught.value.failure is Failure.TIMED_OUT
 
@@ -235,13 +235,13 @@ async def test_a_host_that_does_not_listen_is_unreachable() -> None:
     client = HttpUpstream(upstream_settings(server))
     await server.stop()
     assert (await refused(client)).failure is Failure.UNREACHABLE
-    with pytest.raises(Refusal):
+    with pytest.raises(AttemptFailed):
         await client.connect()
     await client.aclose()
 
 
 async def test_an_answer_that_never_ends_is_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "_MOST_ANSWER_BYTES", 100)
+    monkeypatch.setattr(client_module, "_MAX_RESPONSE_BYTES", 100)
     async with serving_upstream(lambda _: said("Hello " * 100)) as server:
         client = HttpUpstream(upstream_settings(server))
         assert (await refused(client)).failure is Failure.GARBAGE
@@ -328,7 +328,7 @@ def test_a_url_that_is_none_is_refused() -> None:
 async def test_a_key_that_is_refused_shows_when_connecting() -> None:
     async with serving_upstream(models=lambda _: refusal(401)) as server:
         client = HttpUpstream(upstream_settings(server))
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(AttemptFailed) as caught:
             await client.connect()
         await client.aclose()
     assert caught.value.failure is Failure.UNAUTHORIZED

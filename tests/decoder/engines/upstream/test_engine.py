@@ -13,10 +13,10 @@ import pytest
 
 from decoder.engines.scripted import ScriptedEngine
 from decoder.engines.upstream.admission import Surroundings
-from decoder.engines.upstream.client import Ask
+from decoder.engines.upstream.client import UpstreamRequest
 from decoder.engines.upstream.engine import UpstreamEngine, create
 from decoder.engines.upstream.response_parsing import Transcription
-from decoder.engines.upstream.retry_policy import Failure, PartialGivesWay, Refusal
+from decoder.engines.upstream.retry_policy import AttemptFailed, Failure, PartialSkipped
 from decoder.settings import EngineSettings, PoolSettings, UpstreamSettings
 from decoder.types import DecodeRequest, EngineBusy, EngineError, Hypothesis, ModelError, RequestKind, Task
 from tests.audio import silence, tone
@@ -25,7 +25,7 @@ from vad.audio import SAMPLE_RATE_HZ, Float32, s_to_samples
 
 PARTIAL, EAGER, FINAL = RequestKind.PARTIAL, RequestKind.EAGER, RequestKind.FINAL
 
-Outcome = str | Failure | Refusal
+Outcome = str | Failure | AttemptFailed
 
 
 @dataclass
@@ -52,22 +52,22 @@ class Scripted:
     name: str
     outcomes: deque[Outcome]
     settings: UpstreamSettings
-    asked: list[Ask] = field(default_factory=list)
+    asked: list[UpstreamRequest] = field(default_factory=list)
     fresh: list[bool] = field(default_factory=list)
     connects: Outcome = "ok"
     blocked: anyio.Event | None = None
 
     async def connect(self) -> None:
-        if isinstance(self.connects, Failure | Refusal):
+        if isinstance(self.connects, Failure | AttemptFailed):
             raise _refusal(self.connects)
 
-    async def post(self, ask: Ask, *, on_new_connection: bool) -> Transcription:
+    async def post(self, ask: UpstreamRequest, *, on_new_connection: bool) -> Transcription:
         self.asked.append(ask)
         self.fresh.append(on_new_connection)
         outcome = self.outcomes.popleft() if len(self.outcomes) > 1 else self.outcomes[0]
         if self.blocked is not None:
             await self.blocked.wait()
-        if isinstance(outcome, Failure | Refusal):
+        if isinstance(outcome, Failure | AttemptFailed):
             raise _refusal(outcome)
         return Transcription(outcome)
 
@@ -75,8 +75,8 @@ class Scripted:
         """Do nothing."""
 
 
-def _refusal(outcome: Failure | Refusal) -> Refusal:
-    return outcome if isinstance(outcome, Refusal) else Refusal(outcome, outcome.value)
+def _refusal(outcome: Failure | AttemptFailed) -> AttemptFailed:
+    return outcome if isinstance(outcome, AttemptFailed) else AttemptFailed(outcome, outcome.value)
 
 
 def upstream(*outcomes: Outcome, name: str = "first", **fields: object) -> Scripted:
@@ -219,13 +219,13 @@ async def test_partials_that_time_out_do_not_keep_finals_away() -> None:
 
 
 async def test_retry_after_is_honoured_within_the_patience() -> None:
-    world = World(upstream(Refusal(Failure.RATE_LIMITED, "slowly", 3.0), "hello"))
+    world = World(upstream(AttemptFailed(Failure.RATE_LIMITED, "slowly", 3.0), "hello"))
     assert await world.words() == "hello"
     assert world.clock.waits == [3.0]
 
 
 async def test_retry_after_beyond_the_patience_is_an_error_at_once() -> None:
-    only = upstream(Refusal(Failure.RATE_LIMITED, "slowly", 30.0), "hello")
+    only = upstream(AttemptFailed(Failure.RATE_LIMITED, "slowly", 30.0), "hello")
     world = World(only)
     assert await world.code() == "rate_limited"
     assert await world.code() == "rate_limited"
@@ -295,7 +295,7 @@ async def test_no_more_is_asked_at_once_than_is_allowed() -> None:
         tasks.start_soon(engine.decode, [request(session_id=name) for name in "abcd"])
         await anyio.wait_all_tasks_blocked()
         assert len(only.asked) == 2
-        assert isinstance((await engine.decode([request(PARTIAL, session_id="e")]))[0], PartialGivesWay)
+        assert isinstance((await engine.decode([request(PARTIAL, session_id="e")]))[0], PartialSkipped)
         only.blocked.set()
     assert len(only.asked) == 4
     assert engine.report().upstreams[0].in_flight == 0
@@ -376,7 +376,7 @@ async def test_a_local_engine_makes_the_finals_that_no_upstream_could() -> None:
 
 async def test_with_a_local_engine_nobody_waits_long_for_upstreams() -> None:
     local = ScriptedEngine(lambda made: hypothesis(made, "local words"))
-    world = World(upstream(Refusal(Failure.RATE_LIMITED, "slowly", 9.0)), local=local, fallback=True)
+    world = World(upstream(AttemptFailed(Failure.RATE_LIMITED, "slowly", 9.0)), local=local, fallback=True)
     assert await world.words() == "local words"
     assert sum(world.clock.waits) <= 2.0
 
@@ -502,7 +502,7 @@ async def test_a_partial_beyond_its_share_gives_way() -> None:
     only = upstream("hello")
     world = World(only, partials="upstream")
     outcomes = [await world.answer(request(PARTIAL, tone(1.0 + n / 10), revision=n)) for n in range(3)]
-    assert [type(outcome) for outcome in outcomes] == [Hypothesis, PartialGivesWay, PartialGivesWay]
+    assert [type(outcome) for outcome in outcomes] == [Hypothesis, PartialSkipped, PartialSkipped]
     assert len(only.asked) == 1
 
 
@@ -547,7 +547,7 @@ async def test_a_forgotten_session_leaves_nothing_behind() -> None:
     await world.words(request(PARTIAL))
     world.engine.forget("a")
     assert not world.engine._partials
-    assert not world.engine._ledger.knows("a")
+    assert not world.engine._ledger.has_session("a")
 
 
 # --- settings ---------------------------------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from decoder.engines.upstream.retry_policy import (
     Action,
+    AttemptFailed,
     Failure,
-    PartialGivesWay,
-    Refusal,
+    PartialSkipped,
     backoff_s,
     decide,
     error_of,
@@ -65,7 +65,7 @@ def test_a_quota_that_is_used_up_is_no_matter_of_rate() -> None:
     ],
 )
 def test_each_failure_has_its_code(failure: Failure, code: str) -> None:
-    error = error_of(Refusal(failure, "what happened"))
+    error = error_of(AttemptFailed(failure, "what happened"))
     assert (error.code, str(error)) == (code, "what happened")
 
 
@@ -112,11 +112,11 @@ def test_the_next_backoff_is_no_shorter_for_the_same_draw(attempts: int, draw: f
 
 
 @pytest.mark.parametrize(
-    ("kind", "sound_s", "expected_s"),
+    ("kind", "audio_s", "expected_s"),
     [(PARTIAL, 30.0, 1.5), (FINAL, 1.0, 4.0), (FINAL, 30.0, 18.0), (RequestKind.EAGER, 4.0, 5.0)],
 )
-def test_an_answer_is_waited_for_by_kind_and_length(kind: RequestKind, sound_s: float, expected_s: float) -> None:
-    assert read_timeout_s(kind, sound_s) == expected_s
+def test_an_answer_is_waited_for_by_kind_and_length(kind: RequestKind, audio_s: float, expected_s: float) -> None:
+    assert read_timeout_s(kind, audio_s) == expected_s
 
 
 @pytest.mark.parametrize(
@@ -152,6 +152,6 @@ def test_nonsense_in_a_header_harms_nobody(text: str, milliseconds: str) -> None
 
 
 def test_a_partial_that_gives_way_is_neither_a_failure_nor_worth_a_warning() -> None:
-    error = PartialGivesWay("later")
+    error = PartialSkipped("later")
     assert isinstance(error, EngineBusy)  # the scheduler does not count it as one
     assert isinstance(error, RequestReplaced)  # the pipeline stretches the cadence and says nothing else

@@ -81,7 +81,7 @@ async def test_an_utterance_that_fails_is_a_final_with_a_code_and_the_session_go
             failed = await peer.receive_until("final")
             for member in engine._pool.members:  # the minute is over
                 member.circuit.succeeded()
-                member._left_alone_until_s = 0.0
+                member._retry_after_s = 0.0
             await peer.send(speech(1.0), silence(1.0), {"type": "stop"})
             rest = await peer.receive_all()
         await engine.aclose()
