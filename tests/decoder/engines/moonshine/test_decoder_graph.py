@@ -5,9 +5,9 @@ import onnxruntime
 import pytest
 
 from decoder.engine import EngineWork
-from decoder.engines.moonshine.batch_search import MOST_POSITIONS, Rows, Writing, groups
+from decoder.engines.moonshine.batch_search import MAX_POSITIONS, DecoderRows, Generation, memory_groups
 from decoder.engines.moonshine.decoder_graph import HEADS
-from decoder.engines.moonshine.greedy_search import write
+from decoder.engines.moonshine.greedy_search import generate
 from decoder.engines.moonshine.network import Network
 from decoder.engines.moonshine.onnx_writer import (
     FLOAT,
@@ -61,7 +61,7 @@ def test_what_is_no_model_is_refused(content: bytes) -> None:
 def test_a_model_of_another_kind_is_refused() -> None:
     encoder = (weights("moonshine-tiny-en") / "encoder_model.ort").read_bytes()
 
-    with pytest.raises(ValueError, match="no decoder of Moonshine"):
+    with pytest.raises(ValueError, match="not a Moonshine decoder"):
         read_decoder(encoder)
 
 
@@ -75,8 +75,8 @@ def audio(network: Network) -> Float32:
     return network.encode(recording("en_jfk.flac"), EngineWork())
 
 
-def rows(network: Network, *audio: Float32) -> Rows:
-    return Rows(network, audio, most_tokens=64)
+def rows(network: Network, *audio: Float32) -> DecoderRows:
+    return DecoderRows(network, audio, max_tokens=64)
 
 
 def test_the_rewritten_decoder_is_the_published_one(network: Network, spoken: tuple[int, ...]) -> None:
@@ -149,10 +149,10 @@ def test_a_word_is_looked_at_where_it_is_spoken(network: Network, audio: Float32
 
 
 def test_rows_are_written_together_as_far_as_they_have_room() -> None:
-    def writing(positions: int) -> Writing:
-        return Writing(write((), (), 10), np.zeros((2, HEADS, positions, 4), np.float32), 10)
+    def generation(positions: int) -> Generation:
+        return Generation(generate((), (), 10), np.zeros((2, HEADS, positions, 4), np.float32), 10)
 
-    found = list(groups([writing(positions) for positions in (4000, 100, 1250, 1250, 4000, 8000)]))
+    found = list(memory_groups([generation(positions) for positions in (4000, 100, 1250, 1250, 4000, 8000)]))
 
     assert found == [[1, 2, 3], [0, 4], [5]]
-    assert list(groups([writing(MOST_POSITIONS + 1)])) == [[0]]
+    assert list(memory_groups([generation(MAX_POSITIONS + 1)])) == [[0]]

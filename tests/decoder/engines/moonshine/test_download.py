@@ -59,20 +59,20 @@ def test_what_is_there_and_right_is_kept(url: str, served: Path, tmp_path: Path)
 
 def test_another_file_is_refused_and_not_kept(url: str, served: Path, tmp_path: Path) -> None:
     (served / "tokenizer.bin").write_bytes(b"of another version")
-    with pytest.raises(ModelError, match=r"/tokenizer\.bin has SHA-256 \w+, expected is \w+"):
+    with pytest.raises(ModelError, match=r"/tokenizer\.bin has SHA-256 \w+, expected \w+"):
         download(SUMS, tmp_path / "model", url)
     assert laid_out(tmp_path / "model").keys() == {"encoder_model.ort"}
 
 
 def test_a_file_that_is_missing_is_an_error_with_advice(url: str, served: Path, tmp_path: Path) -> None:
     (served / "encoder_model.ort").unlink()
-    with pytest.raises(ModelError, match=r"cannot be downloaded: .*404.*; --model names a directory"):
+    with pytest.raises(ModelError, match=r"cannot be downloaded: .*404.*; or set --model to a directory"):
         download(SUMS, tmp_path / "model", url)
     assert laid_out(tmp_path / "model") == {}
 
 
 def test_without_a_network_the_error_says_so(tmp_path: Path) -> None:
     with pytest.raises(
-        ModelError, match=r"http://127\.0\.0\.1:9/x cannot be downloaded: .+; --model names a directory"
+        ModelError, match=r"http://127\.0\.0\.1:9/x cannot be downloaded: .+; or set --model to a directory"
     ):
         download(SUMS, tmp_path / "model", "http://127.0.0.1:9/x")

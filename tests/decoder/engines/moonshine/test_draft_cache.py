@@ -46,7 +46,7 @@ def test_a_session_that_was_forgotten_meanwhile_gets_no_draft() -> None:
 
 
 def test_the_sessions_known_longest_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drafts, "MOST_SESSIONS", 2)
+    monkeypatch.setattr(drafts, "MAX_SESSIONS", 2)
     kept = store("first", "session")
     kept.keep(ASKED, DRAFT)
 

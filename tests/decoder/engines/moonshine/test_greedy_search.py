@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decoder.engines.moonshine.greedy_search import Looked, Read, Text, echo_start, token_limit, write
+from decoder.engines.moonshine.greedy_search import (
+    DecoderStep,
+    StepOutput,
+    Text,
+    generate,
+    repetition_start,
+    token_limit,
+)
 from decoder.engines.moonshine.tokenizer import BEGIN, END
 
 VOCABULARY = 12
@@ -23,7 +30,7 @@ class Recital:
         self.has_read: list[int] = []
         self.passes = 0
 
-    def read(self, wanted: Read) -> Looked:
+    def read(self, wanted: DecoderStep) -> StepOutput:
         del self.has_read[wanted.kept :]
         self.has_read += wanted.tokens
         self.passes += 1
@@ -34,7 +41,7 @@ class Recital:
 
 
 def written(reader: Recital, forced: Sequence[int] = (), draft: Sequence[int] = (), limit: int = 100) -> Text:
-    text = write(forced, draft, limit)
+    text = generate(forced, draft, limit)
     wanted = next(text)
     while True:
         try:
@@ -114,7 +121,7 @@ def test_of_a_loop_its_unit_is_kept_once() -> None:
     ],
 )
 def test_a_loop_is_the_same_three_times_and_many_tokens(tokens: list[int], start: int | None) -> None:
-    assert echo_start(tokens) == start
+    assert repetition_start(tokens) == start
 
 
 def test_more_audio_has_room_for_more_tokens() -> None:

@@ -63,7 +63,7 @@ def test_long_pieces_have_a_length_of_two_bytes(tmp_path: Path) -> None:
 def test_what_is_no_vocabulary_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "tokenizer.bin").write_bytes(content)
 
-    with pytest.raises(ValueError, match="no vocabulary"):
+    with pytest.raises(ValueError, match="not a vocabulary"):
         Tokenizer.read(tmp_path / "tokenizer.bin")
 
 
