@@ -1,4 +1,4 @@
-"""Finds Whisper models: a local directory, what livecue comes with, the hub's cache, or the hub."""
+"""Finds Whisper models: in a local directory, an installed package, the hub's cache, or on the hub."""
 
 import re
 import sys
@@ -31,13 +31,13 @@ HUB_NAMES: Final = {
     "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
     "turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
 }
-"""Short name → repository of the hub, the same as faster-whisper's."""
+"""Short name → repository on the hub, as in faster-whisper."""
 
 REQUIRED_FILES: Final = ("model.bin", "config.json", "tokenizer.json", "vocabulary.*")
-"""Without one of these the model does not load, or the tokenizer would be fetched from the hub behind our back."""
+"""Without these the model does not load, or CTranslate2 would silently fetch the tokenizer from the hub."""
 
 DOWNLOADED_FILES: Final = [*REQUIRED_FILES, "preprocessor_config.json"]
-"""A repository may also hold other formats of the same weights, gigabytes nobody reads."""
+"""A repository may also hold other formats of the same weights, which are gigabytes."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -45,15 +45,15 @@ _REVISION = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*")
 
 
 def resolve_model(name_or_dir: str, *, offline: bool) -> Path:
-    """Return the directory of a model, downloading it when it is neither here nor cached.
+    """Return the directory of a model, downloading it unless it is local or cached.
 
     Args:
         name_or_dir: a short name (`small`, `large-v3-turbo` …) or the hub's `owner/name`, either with `@REVISION` (a
-            commit, tag or branch of the hub) where it must not be the newest; or a local directory.
-        offline: never ask the hub.
+            commit, tag or branch on the hub) to pin a version; or a local directory.
+        offline: never access the hub.
 
     Raises:
-        ModelError: there is no such model, files of it are missing or not those expected, or the hub cannot be asked.
+        ModelError: there is no such model, its files are missing or not those expected, or the hub cannot be reached.
     """
     directory = Path(name_or_dir).expanduser()
     if name_or_dir and name_or_dir not in HUB_NAMES and directory.is_dir():
@@ -71,12 +71,12 @@ def resolve_model(name_or_dir: str, *, offline: bool) -> Path:
 
 
 def is_cached(name: str) -> Path | None:
-    """Return the directory of a hub model in the local cache, or None where it is not there whole.
+    """Return the directory of a hub model in the local cache; None if it is not cached completely.
 
     Raises:
-        ModelError: the name is neither a short name nor `owner/name`, or its revision is none.
+        ModelError: the name is neither a short name nor `owner/name`, or its revision is malformed.
     """
-    # Imported on use: it reads HF_HOME, HF_HUB_OFFLINE … when it is imported, and takes a while.
+    # Imported on use: the import is slow, and reads HF_HOME, HF_HUB_OFFLINE … at that moment.
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -91,10 +91,10 @@ def is_cached(name: str) -> Path | None:
 
 
 def pull_model(name: str) -> Path:
-    """Download what is missing of a model and return its directory; a progress bar shows on a terminal.
+    """Download the missing files of a model and return its directory; on a terminal, display a progress bar.
 
     Args:
-        name: of the hub, or `moonshine-tiny-en`, which its makers serve themselves.
+        name: a name on the hub, or `moonshine-tiny-en`, which its makers serve themselves.
 
     Raises:
         ModelError: no such model, no access to it, or the hub cannot be reached.
@@ -121,16 +121,18 @@ def _download(name: str, hub_id: str, revision: str | None) -> Path:
     )
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    if not sys.stderr.isatty():  # the bar would be drawn into the log file
+    if not sys.stderr.isatty():  # the bar would end up in the log file
         disable_progress_bars()
     try:
         return Path(snapshot_download(hub_id, revision=revision, allow_patterns=DOWNLOADED_FILES))
     except LocalEntryNotFoundError as error:
-        raise ModelError(f"model {name} is not in the local cache and the hub gave none: {_advice(name)}") from error
+        raise ModelError(
+            f"model {name} is not in the local cache and could not be downloaded: {_advice(name)}"
+        ) from error
     except RevisionNotFoundError as error:
         raise ModelError(f"model {name}: {hub_id} has no revision {revision} on the hub") from error
     except RepositoryNotFoundError as error:
-        raise ModelError(f"model {name}: the hub has no public repository {hub_id}; {_allowed()}") from error
+        raise ModelError(f"model {name}: the hub has no public repository {hub_id}; {_expected()}") from error
     except HfHubHTTPError as error:
         raise ModelError(f"model {name}: the hub refused {hub_id}: {error}") from error
     except OSError as error:
@@ -138,13 +140,13 @@ def _download(name: str, hub_id: str, revision: str | None) -> Path:
 
 
 def _hub_id(name: str) -> tuple[str, str | None]:
-    """Return the repository of a name, and the revision it asks for."""
+    """Return the repository of a name, and its revision if there is one."""
     plain, at, revision = name.partition("@")
     hub_id = HUB_NAMES.get(plain, plain)
     if not _HUB_ID.fullmatch(hub_id):
-        raise ModelError(f"model {name!r} is neither a known name nor a directory; {_allowed()}")
+        raise ModelError(f"model {name!r} is neither a known name nor a directory; {_expected()}")
     if at and not _REVISION.fullmatch(revision):
-        raise ModelError(f"model {name!r}: revision {revision!r}: expected a commit, tag or branch of the hub")
+        raise ModelError(f"model {name!r}: revision {revision!r}: expected a commit, tag or branch on the hub")
     return hub_id, revision or None
 
 
@@ -153,8 +155,8 @@ def _missing_files(directory: Path) -> list[str]:
 
 
 def _advice(name: str) -> str:
-    return f"run `livecue pull {name}` with access to the hub, or name the directory of a model"
+    return f"run `livecue pull {name}` with access to the hub, or set the directory of a model"
 
 
-def _allowed() -> str:
-    return f"allowed are {', '.join(HUB_NAMES)}, the hub's owner/name, each also with @REVISION, or a directory"
+def _expected() -> str:
+    return f"expected {', '.join(HUB_NAMES)}, an owner/name on the hub (each also with @REVISION), or a directory"

@@ -135,7 +135,7 @@ def test_directory_with_missing_files_names_them(tmp_path: Path, missing: str) -
 
 @pytest.mark.parametrize("name", ["huge", "./nowhere", "/nowhere/at/all", "a/b/c", ""])
 def test_unknown_name_lists_those_allowed(name: str) -> None:
-    with pytest.raises(ModelError, match=r"allowed are tiny\.en, tiny, .* or a directory"):
+    with pytest.raises(ModelError, match=r"expected tiny\.en, tiny, .* or a directory"):
         resolve_model(name, offline=True)
 
 
