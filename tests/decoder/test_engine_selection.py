@@ -114,7 +114,7 @@ def test_where_the_embedded_package_is_missing_moonshine_is_the_next_best(instal
 
 
 @pytest.mark.usefixtures("hub", "install")
-def test_no_model_at_all_is_an_error_that_says_what_to_do() -> None:
+def test_without_any_model_the_error_suggests_how_to_get_one() -> None:
     with pytest.raises(
         ModelError, match=r"no speech model: .* not installed; run `livecue pull base` .* --model DIRECTORY"
     ):
@@ -142,7 +142,7 @@ def test_the_embedded_model_is_found_by_its_name(install: Callable[..., None], t
 
 
 @pytest.mark.usefixtures("install")
-def test_moonshine_that_is_not_installed_says_how_to_get_it() -> None:
+def test_without_moonshine_the_error_suggests_how_to_install_it() -> None:
     with pytest.raises(ModelError, match=r"run `livecue pull moonshine-tiny-en` or `pip install 'livecue\[moon"):
         choose(EngineSettings(name="moonshine"))
 

@@ -1,4 +1,4 @@
-"""Where Whisper models are found, and what is said when they are not."""
+"""Where Whisper models are found, and what is printed when they are not."""
 
 import json
 import os
@@ -134,7 +134,7 @@ def test_directory_with_missing_files_names_them(tmp_path: Path, missing: str) -
 
 
 @pytest.mark.parametrize("name", ["huge", "./nowhere", "/nowhere/at/all", "a/b/c", ""])
-def test_unknown_name_lists_those_allowed(name: str) -> None:
+def test_unknown_name_is_refused_with_the_expected_names(name: str) -> None:
     with pytest.raises(ModelError, match=r"expected tiny\.en, tiny, .* or a directory"):
         resolve_model(name, offline=True)
 
@@ -153,21 +153,21 @@ def test_cached_model_is_found_without_asking_the_hub(tmp_path: Path) -> None:
 def test_half_a_cached_model_counts_as_none(tmp_path: Path) -> None:
     write_cached(tmp_path, HUB_NAMES["small"], without="model.bin")
 
-    said = resolve_apart(tmp_path, "small", offline=True)
+    printed = resolve_apart(tmp_path, "small", offline=True)
 
-    assert "error: model small is not in the local cache and offline is set: run `livecue pull small`" in said
+    assert "error: model small is not in the local cache and offline is set: run `livecue pull small`" in printed
 
 
-def test_unreachable_hub_is_said_at_once_with_the_command_to_run(tmp_path: Path) -> None:
+def test_unreachable_hub_is_reported_at_once_with_the_command_to_run(tmp_path: Path) -> None:
     started_s = time.monotonic()
 
-    said = resolve_apart(tmp_path, REPOSITORY)
+    printed = resolve_apart(tmp_path, REPOSITORY)
 
-    assert f"run `livecue pull {REPOSITORY}`" in said
+    assert f"run `livecue pull {REPOSITORY}`" in printed
     assert time.monotonic() - started_s < 20  # of which most is Python starting on a busy machine
 
 
-def test_missing_model_is_downloaded_once_without_what_nobody_reads(tmp_path: Path, hub: str) -> None:
+def test_missing_model_is_downloaded_once_without_unused_files(tmp_path: Path, hub: str) -> None:
     first = resolve_apart(tmp_path, REPOSITORY, endpoint=hub)
     again = resolve_apart(tmp_path, REPOSITORY)
 
@@ -185,18 +185,18 @@ def test_a_revision_of_a_model_is_taken_once_it_is_there(tmp_path: Path, hub: st
 
 
 def test_a_revision_the_hub_does_not_have_is_named(tmp_path: Path, hub: str) -> None:
-    said = resolve_apart(tmp_path, f"{REPOSITORY}@no-such-revision", endpoint=hub)
+    printed = resolve_apart(tmp_path, f"{REPOSITORY}@no-such-revision", endpoint=hub)
 
-    assert f"error: model {REPOSITORY}@no-such-revision: {REPOSITORY} has no revision no-such-revision" in said
+    assert f"error: model {REPOSITORY}@no-such-revision: {REPOSITORY} has no revision no-such-revision" in printed
 
 
 @pytest.mark.parametrize("name", ["small@", "small@../../etc", "owner/name@a b"])
-def test_what_is_no_revision_is_refused(name: str) -> None:
+def test_a_malformed_revision_is_refused(name: str) -> None:
     with pytest.raises(ModelError, match="expected a commit, tag or branch"):
         resolve_model(name, offline=True)
 
 
 def test_model_the_hub_does_not_have_is_named(tmp_path: Path, hub: str) -> None:
-    said = resolve_apart(tmp_path, "someone/else", endpoint=hub)
+    printed = resolve_apart(tmp_path, "someone/else", endpoint=hub)
 
-    assert "error: model someone/else: the hub has no public repository someone/else" in said
+    assert "error: model someone/else: the hub has no public repository someone/else" in printed

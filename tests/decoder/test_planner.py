@@ -173,7 +173,7 @@ def test_a_batch_is_of_one_bucket_and_the_rest_waits() -> None:
     assert drained(planner(waiting=[short, long, exact])) == [(short, exact), (long,)]
 
 
-def test_sound_beyond_the_last_bucket_falls_into_it() -> None:
+def test_audio_beyond_the_last_bucket_falls_into_it() -> None:
     long, longer = request("a", kind=FINAL, seconds=9.0), request("b", kind=FINAL, seconds=31.0)
     assert planner(waiting=[long, longer]).next_batch(0.0) == (long, longer)
 
@@ -190,7 +190,7 @@ def test_partials_of_all_lengths_fit_one_batch() -> None:
     assert drained(planner(waiting=partials)) == [partials]
 
 
-def test_a_busy_session_waits_and_holds_back_nobody() -> None:
+def test_a_busy_session_waits_and_delays_no_other() -> None:
     final, partial = request("busy", kind=FINAL), request("free")
     queue = planner(waiting=[final, partial])
     assert queue.next_batch(0.0, {"busy"}) == (partial,)

@@ -44,7 +44,7 @@ def final(samples: Float32, **fields: object) -> DecodeRequest:
     return request(samples, kind=RequestKind.FINAL, **fields)
 
 
-def heard(answer: Hypothesis | EngineError) -> Hypothesis:
+def hypothesis_of(answer: Hypothesis | EngineError) -> Hypothesis:
     assert isinstance(answer, Hypothesis), answer
     return answer
 
@@ -55,10 +55,10 @@ def text(words: tuple[Word, ...]) -> str:
 
 async def decoded(engine: MoonshineEngine, asked: DecodeRequest) -> Hypothesis:
     [answer] = await engine.decode([asked])
-    return heard(answer)
+    return hypothesis_of(answer)
 
 
-async def test_speech_is_written(engine: MoonshineEngine, jfk: Float32) -> None:
+async def test_speech_is_transcribed(engine: MoonshineEngine, jfk: Float32) -> None:
     answer = await decoded(engine, final(jfk))
 
     assert text(answer.words) == SAID
@@ -103,7 +103,7 @@ async def test_a_draft_changes_no_answer_and_saves_steps(engine: MoonshineEngine
     assert engine.work.decoder_steps - steps_before < 10 < steps_alone
 
 
-async def test_a_draft_is_gone_with_its_session(engine: MoonshineEngine, jfk: Float32) -> None:
+async def test_a_draft_is_discarded_with_its_session(engine: MoonshineEngine, jfk: Float32) -> None:
     await decoded(engine, request(jfk))
     engine.forget("session")
     before = engine.work.decoder_steps
@@ -113,7 +113,7 @@ async def test_a_draft_is_gone_with_its_session(engine: MoonshineEngine, jfk: Fl
     assert engine.work.decoder_steps - before > 20
 
 
-async def test_a_partial_goes_on_from_committed_words(engine: MoonshineEngine, jfk: Float32) -> None:
+async def test_a_partial_continues_committed_words(engine: MoonshineEngine, jfk: Float32) -> None:
     first = await decoded(engine, request(jfk[: 4 * SAMPLE_RATE_HZ]))
 
     later = await decoded(engine, request(jfk, revision=2, prefix=first.words[:4]))
@@ -136,7 +136,7 @@ async def test_a_long_partial_is_carried_on_from_a_cut(engine: MoonshineEngine, 
     assert [normalise_word(word.text) for word in later.words] == [normalise_word(word) for word in SAID.split()]
 
 
-async def test_a_final_after_a_cut_hears_everything(engine: MoonshineEngine, jfk: Float32) -> None:
+async def test_a_final_after_a_cut_decodes_all_audio(engine: MoonshineEngine, jfk: Float32) -> None:
     alone = await decoded(engine, final(jfk, session_id="uncut"))
     first = await decoded(engine, request(jfk[: 9 * SAMPLE_RATE_HZ], session_id="cut", utterance_id=2))
     await decoded(engine, request(jfk, session_id="cut", utterance_id=2, revision=2, prefix=first.words[:16]))
@@ -149,7 +149,7 @@ async def test_a_final_after_a_cut_hears_everything(engine: MoonshineEngine, jfk
     assert same(replace(alone, session_id="cut", utterance_id=2, revision=3), answer)
 
 
-async def test_texts_of_a_batch_are_written_together(
+async def test_texts_of_a_batch_are_generated_together(
     engine: MoonshineEngine, jfk: Float32, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[int] = []
@@ -184,7 +184,7 @@ async def test_work_is_counted(engine: MoonshineEngine, jfk: Float32) -> None:
 @pytest.mark.parametrize(
     "samples", [silence(3.0), noise(3.0, 0.003), tone(3.0, 50.0, 0.1)], ids=["silence", "noise", "hum"]
 )
-async def test_where_nobody_speaks_words_are_doubted(engine: MoonshineEngine, samples: Float32) -> None:
+async def test_words_without_speech_are_reported_as_doubtful(engine: MoonshineEngine, samples: Float32) -> None:
     answer = await decoded(engine, final(samples))
 
     assert answer.no_speech_probability is not None
@@ -200,14 +200,14 @@ async def test_nan_samples_fail_no_other_request(engine: MoonshineEngine, jfk: F
 
     assert isinstance(bad, EngineFailed)
     assert "NaN or infinite" in str(bad)
-    assert text(heard(good).words) == SAID
+    assert text(hypothesis_of(good).words) == SAID
 
 
-async def test_a_prefix_that_is_no_text_is_an_error_of_its_request(engine: MoonshineEngine, jfk: Float32) -> None:
+async def test_an_invalid_prefix_is_an_error_of_its_request(engine: MoonshineEngine, jfk: Float32) -> None:
     bad, good = await engine.decode([request(jfk, prefix=(Word(" \ud800", 0, 100),)), final(jfk, session_id="other")])
 
     assert isinstance(bad, EngineFailed)
-    assert text(heard(good).words) == SAID
+    assert text(hypothesis_of(good).words) == SAID
 
 
 async def test_translations_are_refused(engine: MoonshineEngine, jfk: Float32) -> None:

@@ -51,7 +51,7 @@ def written(reader: Recital, forced: Sequence[int] = (), draft: Sequence[int] = 
             return made
 
 
-def test_text_is_what_the_reader_expects() -> None:
+def test_the_text_is_the_decoder_s_most_likely_one() -> None:
     text = written(Recital([4, 5, 6]))
 
     assert text.tokens == (4, 5, 6)
@@ -60,15 +60,15 @@ def test_text_is_what_the_reader_expects() -> None:
 
 
 @given(tokens_lists, tokens_lists)
-def test_a_draft_changes_nothing(said: list[int], draft: list[int]) -> None:
-    alone, drafted = written(Recital(said)), written(Recital(said), draft=draft)
+def test_a_draft_changes_nothing(spoken: list[int], draft: list[int]) -> None:
+    alone, drafted = written(Recital(spoken)), written(Recital(spoken), draft=draft)
 
     assert drafted.tokens == alone.tokens
     assert drafted.logprobs == pytest.approx(alone.logprobs)
     assert np.array_equal(drafted.attention, alone.attention)
 
 
-def test_a_right_draft_is_read_at_once() -> None:
+def test_a_correct_draft_is_verified_in_one_step() -> None:
     reader = Recital([4, 5, 6, 7])
 
     written(reader, draft=[4, 5, 6])
@@ -77,9 +77,9 @@ def test_a_right_draft_is_read_at_once() -> None:
     assert reader.has_read == [BEGIN, 4, 5, 6, 7]
 
 
-def test_a_draft_with_one_word_wrong_or_missing_is_taken_up_again() -> None:
-    said = [4, 5, 6, 7, 8, 9, 10, 11]
-    wrong, missing = Recital(said), Recital(said)
+def test_a_draft_with_one_word_wrong_or_missing_is_resumed() -> None:
+    spoken = [4, 5, 6, 7, 8, 9, 10, 11]
+    wrong, missing = Recital(spoken), Recital(spoken)
 
     written(wrong, draft=[4, 3, 6, 7, 8, 9, 10, 11])
     written(missing, draft=[4, 6, 7, 8, 9, 10, 11])
@@ -87,7 +87,7 @@ def test_a_draft_with_one_word_wrong_or_missing_is_taken_up_again() -> None:
     assert (wrong.passes, missing.passes) == (3, 3)
 
 
-def test_text_begins_with_what_is_forced() -> None:
+def test_text_begins_with_the_forced_tokens() -> None:
     text = written(Recital([4, 5, 6]), forced=[8, 9], draft=[4, 5])
 
     assert text.tokens == (8, 9, 6)
@@ -101,7 +101,7 @@ def test_text_ends_at_the_limit() -> None:
     assert len(text.attention) == 4
 
 
-def test_of_a_loop_its_unit_is_kept_once() -> None:
+def test_the_unit_of_a_loop_is_kept_once() -> None:
     text = written(Recital([3, *[4, 5, 6] * 20]))
 
     assert text.tokens == (3, 4, 5, 6)
@@ -120,7 +120,7 @@ def test_of_a_loop_its_unit_is_kept_once() -> None:
         ([], None),
     ],
 )
-def test_a_loop_is_the_same_three_times_and_many_tokens(tokens: list[int], start: int | None) -> None:
+def test_a_loop_is_a_unit_three_times_and_many_tokens(tokens: list[int], start: int | None) -> None:
     assert repetition_start(tokens) == start
 
 

@@ -36,7 +36,7 @@ def test_plain_text_is_taken_as_it_is() -> None:
     assert read_response("Grüße.\n".encode(), "text") == Transcription("Grüße.")
 
 
-def test_verbose_json_has_words_segments_language_and_doubts() -> None:
+def test_verbose_json_has_words_segments_language_and_probabilities() -> None:
     body = verbose(
         language="german",
         words=[{"word": " Hello", "start": 0.1, "end": 0.5}],
@@ -67,7 +67,7 @@ def test_languages_of_newer_models_are_read_too() -> None:
         {"segments": [{"text": "x", "start": True, "end": 1}], "language": "klingon"},
     ],
 )
-def test_what_is_missing_or_odd_in_verbose_json_is_left_out(fields: dict[str, object]) -> None:
+def test_missing_or_malformed_fields_of_verbose_json_are_ignored(fields: dict[str, object]) -> None:
     assert read_response(verbose(**fields), "verbose_json") == Transcription("Hello.")
 
 
@@ -98,12 +98,12 @@ def test_a_file_without_cues_is_an_answer() -> None:
 
 
 @pytest.mark.parametrize("response_format", FORMATS)
-def test_json_is_read_whatever_was_asked_for(response_format: ResponseFormat) -> None:
+def test_json_is_parsed_whatever_format_was_requested(response_format: ResponseFormat) -> None:
     assert read_response(b'{"text": "Hello."}', response_format).text == "Hello."
 
 
 @pytest.mark.parametrize("response_format", FORMATS)
-def test_a_web_page_is_no_answer(response_format: ResponseFormat) -> None:
+def test_a_web_page_is_not_a_response(response_format: ResponseFormat) -> None:
     with pytest.raises(ValueError, match="web page"):
         read_response(PAGE, response_format)
 
@@ -122,13 +122,13 @@ def test_a_web_page_is_no_answer(response_format: ResponseFormat) -> None:
         (b"[" * 100_000, "json"),
     ],
 )
-def test_what_is_no_answer_is_refused(body: bytes, response_format: ResponseFormat) -> None:
+def test_an_invalid_response_is_refused(body: bytes, response_format: ResponseFormat) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # its own text is for people
         read_response(body, response_format)
 
 
 @given(st.binary(max_size=200), st.sampled_from(FORMATS))
-def test_any_bytes_are_an_answer_or_a_value_error(body: bytes, response_format: ResponseFormat) -> None:
+def test_any_bytes_are_a_transcription_or_a_value_error(body: bytes, response_format: ResponseFormat) -> None:
     try:
         transcription = read_response(body, response_format)
     except ValueError:
@@ -168,12 +168,12 @@ def test_any_json_with_a_text_is_an_answer_whose_times_are_in_order(answer: dict
         (b"", None, None),
     ],
 )  # fmt: skip
-def test_a_refusal_says_why_in_many_shapes(body: bytes, code: str | None, message: str | None) -> None:
+def test_error_bodies_of_many_shapes_are_parsed(body: bytes, code: str | None, message: str | None) -> None:
     assert read_error(body) == ErrorBody(code, message)
 
 
 @given(st.binary(max_size=2_000))
-def test_any_refusal_is_one_short_line(body: bytes) -> None:
+def test_any_error_message_is_one_short_line(body: bytes) -> None:
     message = read_error(body).message
     assert message is None or (len(message) <= 200 and "\n" not in message)
 
