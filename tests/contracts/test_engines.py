@@ -1,4 +1,4 @@
-"""What every engine promises; `decoder.engine.Engine` says it in words."""
+"""The contract of every engine, as documented in `decoder.engine.Engine`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -39,7 +39,7 @@ async def engine(case: EngineCase, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def alone(engine: Engine, case: EngineCase) -> list[Hypothesis | EngineError]:
-    """Return the answers to the mixture when each request is asked by itself, of an engine that knows nothing yet."""
+    """Return the answers to the mixture, each request decoded alone by an engine without state."""
     return [answer for item in mixture(case) for answer in await decode_afresh(engine, [item])]
 
 
@@ -63,7 +63,7 @@ def hypothesis_of(answer: Hypothesis | EngineError) -> Hypothesis:
 
 
 async def decode_afresh(engine: Engine, batch: Sequence[DecodeRequest]) -> list[Hypothesis | EngineError]:
-    """Return the answers of an engine that knows nothing of the sessions yet: else it may go on from what it has."""
+    """Return the answers of an engine without state of these sessions, which it might otherwise continue from."""
     for item in batch:
         engine.forget(item.session_id)
     return list(await engine.decode(batch))

@@ -1,4 +1,4 @@
-"""Which engine `auto` comes to, and what it says of that."""
+"""The engine that `auto` selects, and the reason it logs."""
 
 import hashlib
 import logging
@@ -21,7 +21,7 @@ CONTENT = b"weights"
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let the packages of models be small, and none of them be installed before this is called."""
+    """Replace the model packages by small ones that are not installed; return a function that installs one."""
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name, model in PACKAGED.items():
@@ -39,7 +39,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    """Let the hub's cache hold these models, and the hub be out of reach."""
+    """Replace the hub's cache by a dict of models, and make the hub unreachable."""
     cached: dict[str, Path] = {}
 
     def pull(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Frames computed once are those that the whole window would have."""
+"""Incremental frames equal those of the whole window."""
 
 from itertools import pairwise
 
@@ -20,14 +20,14 @@ SPOKEN = np.concatenate([silence(0.3), speechlike(2.0), noise(0.5, 0.01), silenc
 
 
 def log_mel(audio: Float32, frames: int = FULL_FRAMES, mels: int = 80) -> Float32:
-    """Return the log-mel spectrogram of a audio that comes at once."""
+    """Return the log-mel spectrogram of audio that arrives in one piece."""
     made = IncrementalLogMel(EXTRACTORS[mels].mel_filters)
     made.extend(audio)
     return made.window(frames)
 
 
 def extracted(audio: Float32, frames: int = FULL_FRAMES, mels: int = 80) -> Float32:
-    """Return what faster-whisper computes of the audio padded with silence."""
+    """Return faster-whisper's spectrogram of the audio padded with silence."""
     padded: Float32 = EXTRACTORS[mels](np.pad(audio, (0, 31 * SAMPLE_RATE_HZ)), padding=0)[:, :frames]
     return padded
 
@@ -74,11 +74,11 @@ def test_any_growth_gives_bit_identical_frames(cuts: list[int], mels: int) -> No
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 40_000)), max_size=6))
-def test_audio_that_does_not_extend_the_previous_one_is_recomputed(heard: list[tuple[bool, int]]) -> None:
+def test_audio_that_does_not_extend_the_previous_one_is_recomputed(steps: list[tuple[bool, int]]) -> None:
     audio_of = {True: SPOKEN, False: noise(3.0)}
     growing = IncrementalLogMel(EXTRACTORS[80].mel_filters)
 
-    for speaks, cut in heard:
+    for speaks, cut in steps:
         growing.extend(audio_of[speaks][:cut])
         assert np.array_equal(growing.window(600), log_mel(audio_of[speaks][:cut], 600))
 

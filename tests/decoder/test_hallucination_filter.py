@@ -1,4 +1,4 @@
-"""Words that nobody said, and words that somebody did."""
+"""Hallucinated words are dropped or flagged, and spoken words are kept."""
 
 import json
 from collections.abc import Sequence
@@ -36,14 +36,14 @@ def recognized(
     no_speech: float | None = 0.1,
     probability: float | None = None,
 ) -> Hypothesis:
-    """Return that the engine heard this sentence; without spaces each character is a word, as Whisper has it."""
+    """Return a hypothesis with this sentence; without spaces each character is a word, as in Whisper."""
     pieces = [f" {word}" for word in sentence.split()] if " " in sentence or sentence.isascii() else list(sentence)
     words = tuple(Word(piece, place, place + 1, probability) for place, piece in enumerate(pieces))
     return Hypothesis("a", 0, 1, words, avg_logprob=avg_logprob, no_speech_probability=no_speech)
 
 
 def unknown(sentence: str) -> Hypothesis:
-    """Return the same from an engine that gives no probabilities."""
+    """Return the same hypothesis from an engine without probabilities."""
     return recognized(sentence, avg_logprob=None, no_speech=None)
 
 
@@ -63,7 +63,7 @@ def left(made: Verdict) -> str:
     return "".join(word.text for word in made.words).strip()
 
 
-# --- what somebody said -------------------------------------------------------------------------------------------
+# --- spoken words ---------------------------------------------------------------------------------------------------
 
 SPOKEN = [
     ("Yes.", 0.6),
@@ -140,7 +140,7 @@ def test_the_fastest_talker_on_record_is_kept() -> None:
     )
 
 
-# --- what nobody said ---------------------------------------------------------------------------------------------
+# --- hallucinated words ---------------------------------------------------------------------------------------------
 
 INVENTED = [
     ("Thank you.", Reason.SILENCE_PHRASE),
@@ -246,20 +246,20 @@ def test_more_than_can_be_spoken_is_dropped(sentence: str) -> None:
     assert made == Verdict(Action.DROP, (Reason.TOO_FAST,), ())
 
 
-# --- utterances that the client ends ------------------------------------------------------------------------------
+# --- utterances that the client ends --------------------------------------------------------------------------------
 
 
 def test_where_the_detector_finds_no_speech_doubtful_words_are_dropped() -> None:
-    nobody, perhaps, somebody = (replace(request(VOICE[:48_000]), speech_probability=p) for p in (0.02, 0.2, 0.4))
+    silent, doubtful, voiced = (replace(request(VOICE[:48_000]), speech_probability=p) for p in (0.02, 0.2, 0.4))
     likely, unlikely = (
         recognized("You're my hero!", avg_logprob=-0.8),
         recognized("You're my hero!", avg_logprob=UNSURE),
     )
 
-    assert judge(nobody, likely, GuardSettings()) == Verdict(Action.DROP, (Reason.NO_SPEECH,), ())
-    assert judge(perhaps, likely, GuardSettings()).action is Action.KEEP
-    assert judge(perhaps, unlikely, GuardSettings()).action is Action.DROP
-    assert judge(somebody, unlikely, GuardSettings()).action is Action.FLAG
+    assert judge(silent, likely, GuardSettings()) == Verdict(Action.DROP, (Reason.NO_SPEECH,), ())
+    assert judge(doubtful, likely, GuardSettings()).action is Action.KEEP
+    assert judge(doubtful, unlikely, GuardSettings()).action is Action.DROP
+    assert judge(voiced, unlikely, GuardSettings()).action is Action.FLAG
 
 
 def test_a_speaker_whom_the_detector_misses_is_kept_where_the_engine_is_certain() -> None:
@@ -296,11 +296,11 @@ def test_spoken_prompt_words_are_kept() -> None:
         assert judge(asked, hypothesis, GuardSettings()).action is Action.KEEP
 
 
-# --- words that have no time --------------------------------------------------------------------------------------
+# --- words that have no time ----------------------------------------------------------------------------------------
 
 
 def timed(*words: tuple[str, float, float]) -> Hypothesis:
-    """Return words with the seconds where they were aligned."""
+    """Return a hypothesis of words with their start and end in seconds."""
     spans = tuple(Word(f" {text}", s_to_samples(start), s_to_samples(end), 0.9) for text, start, end in words)
     return Hypothesis("a", 0, 1, spans, avg_logprob=SURE, no_speech_probability=0.1)
 
@@ -337,7 +337,7 @@ def test_estimated_times_are_no_evidence() -> None:
     assert verdict(replace(timed(), words=words)).action is Action.KEEP
 
 
-# --- loops --------------------------------------------------------------------------------------------------------
+# --- loops ----------------------------------------------------------------------------------------------------------
 
 LOOPS = [
     ("okay " * 20, "okay"),
@@ -386,7 +386,7 @@ def test_partials_are_judged_for_loops_alone(hypothesis: Hypothesis) -> None:
     assert verdict(hypothesis, audio=silence(0.1), kind=RequestKind.PARTIAL).action is Action.KEEP
 
 
-# --- settings -----------------------------------------------------------------------------------------------------
+# --- settings -------------------------------------------------------------------------------------------------------
 
 
 MODES: tuple[tuple[GuardMode, Action], ...] = (("off", Action.KEEP), ("flag", Action.FLAG), ("drop", Action.DROP))
@@ -432,7 +432,7 @@ def test_impossible_settings_are_named(field: str, value: object) -> None:
         GuardSettings(**{field: value})  # type: ignore[arg-type]  # wrong on purpose
 
 
-# --- whatever comes -----------------------------------------------------------------------------------------------
+# --- any input ------------------------------------------------------------------------------------------------------
 
 TEXTS = st.one_of(
     st.text(max_size=12),
@@ -463,7 +463,7 @@ def test_any_hypothesis_has_a_verdict_and_always_the_same(
     assert verdict(hypothesis, audio=audio.copy(), kind=kind) == made
     assert (made.action is Action.KEEP) == (not made.reasons)
     assert made.action is Action.DROP or made.words == hypothesis.words
-    # What is left was said, in that order.
+    # The remaining words are a subsequence of the hypothesis.
     remaining = iter(hypothesis.words)
     assert all(word in remaining for word in made.words)
 
@@ -484,11 +484,11 @@ def test_no_loop_remains_after_filtering(hypothesis: Hypothesis, kind: RequestKi
     assert Reason.LOOP not in again.reasons
 
 
-# --- with the model that hears digits ------------------------------------------------------------------------------
+# --- with the digits model ------------------------------------------------------------------------------------------
 
 
 async def receive(recordings: Sequence[Float32]) -> list[tuple[DecodeRequest, Hypothesis]]:
-    """Return what the digits model hears, or skip the test where there is none."""
+    """Return the hypotheses of the digits model; skip the test if it is missing."""
     model = digits_model()
     if model is None:
         pytest.skip("the digits model is not to be had here")

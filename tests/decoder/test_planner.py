@@ -1,4 +1,4 @@
-"""Which waiting requests are decoded next."""
+"""Which queued requests are decoded next."""
 
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
@@ -241,7 +241,7 @@ def test_a_partial_is_served_while_finals_arrive_without_end(
     older: int, arriving: int, max_batch: int, batch_s: float, is_updated: bool
 ) -> None:
     queue = planner(max_batch, [*finals("older", older), request("patient", seconds=30.0)])
-    # Each second batch of those after max_wait_s goes to who has waited longest.
+    # After max_wait_s, the oldest request leads every second batch.
     allowed = ceil(SETTINGS.max_wait_s / batch_s) + 2 * (older + 1)
     for number in range(allowed):
         for session in range(arriving):
@@ -264,7 +264,7 @@ def test_overdue_partials_leave_every_second_batch_to_finals() -> None:
 
 @dataclass(slots=True)
 class Place:
-    """A request that waits, and since when."""
+    """A queued request and its time of arrival."""
 
     asked: DecodeRequest
     arrived_s: float
@@ -272,7 +272,7 @@ class Place:
 
 
 class PlannerMachine(RuleBasedStateMachine):
-    """Any order of calls, against what is known to wait."""
+    """Any sequence of calls, checked against a model of the queue."""
 
     max_batch = 3
 

@@ -1,4 +1,4 @@
-"""Prompts that repeat themselves, and words that come from them."""
+"""Prompts with repetitions, and words that come from prompts."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Requests of all sessions in, exactly one answer to each out."""
+"""The scheduler answers every request of all sessions exactly once."""
 
 import logging
 from collections import defaultdict
@@ -30,7 +30,7 @@ SETTINGS = SchedulerSettings(failures_until_unready=3)
 
 
 class Clock:
-    """A clock that moves when somebody sleeps on it."""
+    """A clock that advances when a task sleeps on it."""
 
     def __init__(self) -> None:
         self.now_s = 100.0
@@ -44,7 +44,7 @@ class Clock:
 
 
 class Gate:
-    """Holds an engine at work until it is opened."""
+    """Blocks an engine until the gate is opened."""
 
     def __init__(self) -> None:
         self.reached = anyio.Event()
@@ -59,7 +59,7 @@ class Gate:
 
 
 class Inbox:
-    """Where a session takes its answers."""
+    """Collects the answers to a session."""
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []
@@ -70,7 +70,7 @@ class Inbox:
         self._arrived.set()
 
     async def receive(self, number: int) -> list[Answer]:
-        """Return all answers when there are so many."""
+        """Return all answers once there are `number` of them."""
         while len(self.answers) < number:
             self._arrived = anyio.Event()
             await self._arrived.wait()
@@ -78,7 +78,7 @@ class Inbox:
 
 
 class GatedEngine(ScriptedEngine):
-    """Holds each batch at work until its gate is opened, that of its first request's session."""
+    """Blocks each batch until the gate of its first request's session is opened."""
 
     def __init__(self, parallel: int = 2, script: Script = spoken_count, max_batch: int = 1) -> None:
         super().__init__(script, max_batch=max_batch, parallel=parallel)
@@ -87,7 +87,7 @@ class GatedEngine(ScriptedEngine):
 
     @property
     def sessions(self) -> str:
-        """Whose requests are at work, oldest batch first."""
+        """Sessions of the requests in flight, oldest batch first."""
         return "".join(asked.session_id for batch in self.at_work for asked in batch)
 
     async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
@@ -100,7 +100,7 @@ class GatedEngine(ScriptedEngine):
 
 
 class ForgetfulEngine(ScriptedEngine):
-    """Notes whom it was told to forget."""
+    """Records the sessions that it forgets."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class ForgetfulEngine(ScriptedEngine):
 
 
 class WrongEngine(ScriptedEngine):
-    """Turns the batch round, or leaves some of it out, before it answers."""
+    """Reorders or truncates a batch before answering it."""
 
     def __init__(self, distort: Callable[[Sequence[DecodeRequest]], Sequence[DecodeRequest]]) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class WrongEngine(ScriptedEngine):
 
 
 class Faults:
-    """A script that follows a list of faults, then hears `words`."""
+    """A script that raises a list of faults, then answers `words`."""
 
     def __init__(self, *faults: Exception) -> None:
         self._faults = list(faults)
@@ -152,7 +152,7 @@ async def running(made: Scheduler) -> AsyncIterator[Inbox]:
 
 
 async def ask(made: Scheduler, inbox: Inbox, *requests: DecodeRequest) -> list[Answer]:
-    """Submit all at once, and return their answers."""
+    """Submit requests together, and return their answers."""
     before = len(inbox.answers)
     for asked in requests:
         made.submit(asked, inbox.deliver)

@@ -1,4 +1,4 @@
-"""Which words of an utterance only its final may still change."""
+"""Which words of an utterance are committed, so that only its final may change them."""
 
 import unicodedata
 
@@ -21,7 +21,7 @@ def stabiliser(agreement: int = 2) -> Stabiliser:
 
 
 def receive(made: Stabiliser, *sentences: str) -> Transcript:
-    """Take in partial hypotheses, and return the last transcript."""
+    """Add partial hypotheses, and return the last transcript."""
     *_, last = [made.update(said(sentence), revision, 0) for revision, sentence in enumerate(sentences, start=1)]
     return last
 
@@ -301,7 +301,7 @@ def test_one_misrecognized_committed_word_neither_repeats_nor_loses_another(
     made = stabiliser()
     words = TRUTH.split()
     receive(made, *[" ".join(words[:committed])] * 2)
-    # A committed last word that is missing looks like one that is spelt otherwise.
+    # A missing last committed word cannot be distinguished from one spelled differently.
     place = data.draw(st.integers(0, committed - 2 if kind == "drop" else committed - 1))
     misheard = {"drop": [], "replace": ["zulu"], "insert": ["zulu", words[place]]}[kind]
     sentence = " ".join([*words[:place], *misheard, *words[place + 1 :]])

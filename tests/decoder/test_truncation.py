@@ -1,4 +1,4 @@
-"""Long utterances are carried on from a quiet place between committed words."""
+"""Partials of long utterances continue from a cut at a quiet place between committed words."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -31,7 +31,7 @@ def voice_with_gaps() -> DecodeRequest:
 
 
 def cut_of(asked: DecodeRequest) -> tuple[int, float]:
-    """Return how many words come before the cut, and its second within the audio."""
+    """Return the number of words before the cut, and its place in seconds since the start of the audio."""
     found = find_cut(asked.prefix, len(asked.prefix), asked.samples, asked.start_sample)
     assert found is not None
     return found[0], (found[1] - asked.start_sample) / SAMPLE_RATE_HZ

@@ -18,7 +18,7 @@ def at(asked: DecodeRequest, start_sample: int) -> DecodeRequest:
 
 
 class Sleeper:
-    """Notes how long it was asked to sleep."""
+    """Records the durations of its sleeps."""
 
     def __init__(self) -> None:
         self.slept_s: list[float] = []

@@ -1,4 +1,4 @@
-"""The decoder rewritten: what it says depends on nothing but what it has read, and it shows where it looks."""
+"""The rewritten decoder: its output depends only on the tokens read and the audio, and includes the attention."""
 
 import numpy as np
 import onnxruntime
@@ -80,7 +80,7 @@ def rows(network: Network, *audio: Float32) -> DecoderRows:
 
 
 def test_the_rewritten_decoder_matches_the_published_one(network: Network, spoken: tuple[int, ...]) -> None:
-    """The published one quantises what it computes, so that it is only nearly the same."""
+    """The published one quantises activations, so the outputs are only approximately equal."""
     folder = weights("moonshine-tiny-en")
     samples = recording("en_jfk.flac")[None]
     encoder = onnxruntime.InferenceSession(folder / "encoder_model.ort")
@@ -136,7 +136,7 @@ def test_a_row_gives_the_same_output_in_a_batch_as_alone(
     [first] = alone.read([0], [0], [spoken[:7]])
     _, company, _ = together.read([0, 1, 2], [0, 0, 0], [spoken[:2], spoken[:7], spoken[:9]])
     [second] = alone.read([0], [5], [spoken[5:8]])
-    [later] = together.read([1], [5], [spoken[5:8]])  # the others are over
+    [later] = together.read([1], [5], [spoken[5:8]])  # the others are finished
 
     for expected, found in ((first, company), (second, later)):
         assert all(np.abs(one - other).max() < NEARLY for one, other in zip(expected, found, strict=True))

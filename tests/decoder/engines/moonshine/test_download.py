@@ -1,4 +1,4 @@
-"""Moonshine's files from a server: the right ones, others, and none."""
+"""Moonshine's files from a server: valid ones, invalid ones, and missing ones."""
 
 import hashlib
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ SUMS = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENT.i
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Serves a folder without a word."""
+    """Serves a folder without logging."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Keep the test's output quiet."""

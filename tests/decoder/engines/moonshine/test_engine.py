@@ -131,7 +131,7 @@ async def test_a_long_partial_is_carried_on_from_a_cut(engine: MoonshineEngine, 
     later = await decoded(engine, request(jfk, session_id="cut", revision=3, prefix=first.words[:16]))
 
     assert engine.work.encoder_s - before.encoder_s < 7  # of 11 s
-    assert engine.work.decoder_steps - before.decoder_steps < 10  # the rest of the draft holds after the cut
+    assert engine.work.decoder_steps - before.decoder_steps < 10  # the rest of the draft is valid after the cut
     assert later.words[:16] == first.words[:16]
     assert [normalise_word(word.text) for word in later.words] == [normalise_word(word) for word in SAID.split()]
 
@@ -145,7 +145,7 @@ async def test_a_final_after_a_cut_decodes_all_audio(engine: MoonshineEngine, jf
     answer = await decoded(engine, final(jfk, session_id="cut", utterance_id=2, revision=3))
 
     assert engine.work.encoder_s - before.encoder_s == pytest.approx(len(jfk) / SAMPLE_RATE_HZ)
-    assert engine.work.decoder_steps - before.decoder_steps < 10  # what was written before and after it is its draft
+    assert engine.work.decoder_steps - before.decoder_steps < 10  # the tokens before and after the cut are its draft
     assert same(replace(alone, session_id="cut", utterance_id=2, revision=3), answer)
 
 
@@ -165,7 +165,7 @@ async def test_texts_of_a_batch_are_generated_together(
         [final(jfk[: seconds * SAMPLE_RATE_HZ], session_id=f"of {seconds} s") for seconds in (2, 5, 11)]
     )
 
-    assert len(steps) == 25  # as many as the longest takes alone
+    assert len(steps) == 25  # as many as the longest text takes alone
     assert steps[0] == 3
     assert steps == sorted(steps, reverse=True)
 

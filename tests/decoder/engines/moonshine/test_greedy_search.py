@@ -1,4 +1,4 @@
-"""A text written token by token: drafts save reading and change nothing, and loops end."""
+"""Greedy generation: drafts save steps and change no text, and loops end."""
 
 from collections.abc import Sequence
 
@@ -22,8 +22,8 @@ VOCABULARY = 12
 tokens_lists = st.lists(st.integers(3, VOCABULARY - 1), max_size=8)
 
 
-class Recital:
-    """Reads one text that it knows by heart: after each token it expects the next, whatever was read."""
+class ScriptedDecoder:
+    """A decoder that always predicts the next token of one text, whatever tokens it reads."""
 
     def __init__(self, text: Sequence[int]) -> None:
         self._text = (*text, END)
@@ -40,7 +40,7 @@ class Recital:
         return logits, np.array(wanted.tokens, np.float32)[:, None]
 
 
-def written(reader: Recital, forced: Sequence[int] = (), draft: Sequence[int] = (), limit: int = 100) -> Text:
+def written(reader: ScriptedDecoder, forced: Sequence[int] = (), draft: Sequence[int] = (), limit: int = 100) -> Text:
     text = generate(forced, draft, limit)
     wanted = next(text)
     while True:
@@ -52,7 +52,7 @@ def written(reader: Recital, forced: Sequence[int] = (), draft: Sequence[int] = 
 
 
 def test_the_text_is_the_decoder_s_most_likely_one() -> None:
-    text = written(Recital([4, 5, 6]))
+    text = written(ScriptedDecoder([4, 5, 6]))
 
     assert text.tokens == (4, 5, 6)
     assert len(text.logprobs) == 4  # the end has one too
@@ -61,7 +61,7 @@ def test_the_text_is_the_decoder_s_most_likely_one() -> None:
 
 @given(tokens_lists, tokens_lists)
 def test_a_draft_changes_nothing(spoken: list[int], draft: list[int]) -> None:
-    alone, drafted = written(Recital(spoken)), written(Recital(spoken), draft=draft)
+    alone, drafted = written(ScriptedDecoder(spoken)), written(ScriptedDecoder(spoken), draft=draft)
 
     assert drafted.tokens == alone.tokens
     assert drafted.logprobs == pytest.approx(alone.logprobs)
@@ -69,7 +69,7 @@ def test_a_draft_changes_nothing(spoken: list[int], draft: list[int]) -> None:
 
 
 def test_a_correct_draft_is_verified_in_one_step() -> None:
-    reader = Recital([4, 5, 6, 7])
+    reader = ScriptedDecoder([4, 5, 6, 7])
 
     written(reader, draft=[4, 5, 6])
 
@@ -79,7 +79,7 @@ def test_a_correct_draft_is_verified_in_one_step() -> None:
 
 def test_a_draft_with_one_word_wrong_or_missing_is_resumed() -> None:
     spoken = [4, 5, 6, 7, 8, 9, 10, 11]
-    wrong, missing = Recital(spoken), Recital(spoken)
+    wrong, missing = ScriptedDecoder(spoken), ScriptedDecoder(spoken)
 
     written(wrong, draft=[4, 3, 6, 7, 8, 9, 10, 11])
     written(missing, draft=[4, 6, 7, 8, 9, 10, 11])
@@ -88,21 +88,21 @@ def test_a_draft_with_one_word_wrong_or_missing_is_resumed() -> None:
 
 
 def test_text_begins_with_the_forced_tokens() -> None:
-    text = written(Recital([4, 5, 6]), forced=[8, 9], draft=[4, 5])
+    text = written(ScriptedDecoder([4, 5, 6]), forced=[8, 9], draft=[4, 5])
 
     assert text.tokens == (8, 9, 6)
     assert text.logprobs[0] < text.logprobs[2]
 
 
 def test_text_ends_at_the_limit() -> None:
-    text = written(Recital([4, 5, 6, 7, 8]), draft=[4, 5, 6, 7], limit=3)
+    text = written(ScriptedDecoder([4, 5, 6, 7, 8]), draft=[4, 5, 6, 7], limit=3)
 
     assert text.tokens == (4, 5, 6)
     assert len(text.attention) == 4
 
 
 def test_the_unit_of_a_loop_is_kept_once() -> None:
-    text = written(Recital([3, *[4, 5, 6] * 20]))
+    text = written(ScriptedDecoder([3, *[4, 5, 6] * 20]))
 
     assert text.tokens == (3, 4, 5, 6)
     assert len(text.logprobs) == len(text.tokens)

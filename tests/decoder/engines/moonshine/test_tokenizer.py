@@ -1,4 +1,4 @@
-"""Text spelled in tokens, and tokens spelled out."""
+"""Text encoded as tokens, and tokens decoded."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from decoder.engines.moonshine.tokenizer import FIRST_PIECE, Tokenizer
 from tests.real_speech import weights
 
 MARKED = ("▁", "a", "b", "ab", "▁a", "▁ab", "é")
-"""Pieces behind the bytes; those merged first come first."""
+"""Pieces after the byte tokens, in the order in which they are merged."""
 
 
 def tokenizer(*pieces: str) -> Tokenizer:

@@ -1,4 +1,4 @@
-"""Tokens made into words, at the places where the attention is."""
+"""Tokens joined into words, with times from the attention."""
 
 from itertools import pairwise
 
@@ -21,7 +21,7 @@ TOKENIZER = Tokenizer([piece.encode() for piece in PIECES])
 
 
 def looking(*widths: int) -> Float32:
-    """Return the attention of tokens that each look at the next so many positions."""
+    """Return the attention of tokens that each attend to the next `widths` positions."""
     attention = np.full((len(widths), sum(widths)), 0.01, np.float32)
     for row, (first, end) in enumerate(pairwise(np.cumsum([0, *widths]))):
         attention[row, first:end] = 0.9

@@ -1,4 +1,4 @@
-"""Audio sent for speech that was said, and the caps on it."""
+"""Audio sent per second of speech, and the caps on it."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,7 +110,7 @@ def test_spending_of_an_hour_ago_no_longer_counts() -> None:
 def test_audio_sent_more_than_once_counts_against_its_cap() -> None:
     hour = RollingHour(PoolSettings(max_audio_per_speech=2.0))
     hour.add(0.0, speech_s=59.0, sent_s=590.0)
-    assert hour.allowance(0.0) is Allowance.EVERYTHING  # too little speech to tell
+    assert hour.allowance(0.0) is Allowance.EVERYTHING  # too little speech for a ratio
     hour.add(1.0, speech_s=41.0)
     assert hour.allowance(1.0) is Allowance.NOTHING
     hour.add(2.0, speech_s=228.0)

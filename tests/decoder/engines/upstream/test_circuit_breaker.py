@@ -1,4 +1,4 @@
-"""Circuit, concurrency and retry budget of an upstream, whatever happens to it."""
+"""Circuit breaker, concurrency, retry budget and latencies of an upstream."""
 
 from math import inf
 

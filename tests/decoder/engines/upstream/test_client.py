@@ -1,4 +1,4 @@
-"""One attempt over a real connection: what is sent, and what becomes of every answer and every fault."""
+"""One attempt over a real connection: the request sent, and the result of every response and fault."""
 
 import wave
 from io import BytesIO
@@ -28,7 +28,7 @@ PARTIAL, FINAL = RequestKind.PARTIAL, RequestKind.FINAL
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody wait for an answer for longer than a blink."""
+    """Reduce the read timeouts to a fraction of a second."""
     for name in ("PARTIAL_READ_S", "FINAL_READ_S", "MIN_FINAL_READ_S", "FINAL_READ_SHARE"):
         monkeypatch.setattr(retry_policy, name, 0.05)
 

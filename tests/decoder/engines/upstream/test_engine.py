@@ -1,6 +1,6 @@
-"""The engine over upstreams that fail in every way: who is asked next, when it is given up, what is spent.
+"""The engine over failing upstreams: which is tried next, when a request is given up, and what it costs.
 
-Upstreams are scripted and time is the test's own: whoever waits sets the clock forward.
+Upstreams are scripted, and the clock is the test's own: it advances when a request waits.
 """
 
 from collections import deque
@@ -30,7 +30,7 @@ Outcome = str | Failure | AttemptFailed
 
 @dataclass
 class Clock:
-    """Time that passes only while everybody waits."""
+    """A clock that advances only while all tasks wait."""
 
     now_s: float = 1_000.0
     waits: list[float] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Clock:
         return self.now_s
 
     async def wait(self, event: anyio.Event, limit_s: float) -> None:
-        await anyio.wait_all_tasks_blocked()  # whoever could set it has had the chance
+        await anyio.wait_all_tasks_blocked()  # every task that could set it has run
         if not event.is_set():
             self.waits.append(limit_s)
             self.now_s += limit_s
@@ -47,7 +47,7 @@ class Clock:
 
 @dataclass
 class Scripted:
-    """An upstream that answers what it is told to, one after the other, and the last for ever."""
+    """An upstream that returns its outcomes in order, and repeats the last one."""
 
     name: str
     outcomes: deque[Outcome]
@@ -250,7 +250,7 @@ async def test_retries_end_with_the_retry_budget() -> None:
     only = upstream(Failure.RATE_LIMITED)
     world = World(only, retry_share=0.0, final_patience_s=10_000.0)
     assert await world.code() == "rate_limited"
-    assert len(only.asked) == 11  # one, and the burst
+    assert len(only.asked) == 11  # the first attempts and the burst
 
 
 async def test_a_request_too_large_is_sent_in_halves_joined_in_order() -> None:
@@ -348,7 +348,7 @@ async def test_a_recovered_upstream_is_detected_by_one_final() -> None:
     world = World(first, second, partials="upstream")
     assert await world.words() == "two"
     world.clock.now_s += 60
-    assert await world.words(request(PARTIAL, utterance_id=1)) == "two"  # a partial takes no risk
+    assert await world.words(request(PARTIAL, utterance_id=1)) == "two"  # a partial is no probe
     assert await world.words(request(utterance_id=1)) == "one"
 
 
@@ -420,7 +420,7 @@ async def test_no_final_is_hedged_while_an_upstream_is_rate_limited() -> None:
     for _ in range(20):
         await world.words()
     first.outcomes = deque([Failure.SERVER, "first"])
-    await world.words()  # the second refuses once
+    await world.words()  # the second is rate limited once
     world.clock.now_s += 2
     asked = len(second.asked)
     first.blocked = anyio.Event()

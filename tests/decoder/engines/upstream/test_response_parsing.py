@@ -1,4 +1,4 @@
-"""Bodies of upstreams: every format there is, and what is none."""
+"""Response bodies of upstreams, in every format, and invalid ones."""
 
 import json
 

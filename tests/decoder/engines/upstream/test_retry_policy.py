@@ -1,4 +1,4 @@
-"""What an upstream's failure means, and what is done about it."""
+"""The classification of upstream failures, and the retries after them."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -153,5 +153,5 @@ def test_a_malformed_header_is_ignored(text: str, milliseconds: str) -> None:
 
 def test_a_skipped_partial_is_neither_a_failure_nor_worth_a_warning() -> None:
     error = PartialSkipped("later")
-    assert isinstance(error, EngineBusy)  # the scheduler does not count it as one
-    assert isinstance(error, RequestReplaced)  # the pipeline stretches the cadence and says nothing else
+    assert isinstance(error, EngineBusy)  # the scheduler does not count it as a failure
+    assert isinstance(error, RequestReplaced)  # the pipeline stretches the interval and sends no warning

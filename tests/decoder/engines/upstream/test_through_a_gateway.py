@@ -1,4 +1,4 @@
-"""The engine inside a gateway: what listeners, operators and the command line see of upstreams."""
+"""The engine inside a gateway: upstreams as seen by clients, operators and the command line."""
 
 import tomllib
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Where the words of an upstream are put on the time line."""
+"""The times of the words of an upstream."""
 
 from itertools import pairwise
 
