@@ -33,7 +33,7 @@ from benchmarks.processes import GatewayProcess
 from benchmarks.relay import RECORDING, print_relayed, relayed
 from benchmarks.report import print_table, write_json
 from clients.paced_media import MEDIA_FORMAT
-from decoder.engines.upstream.client import Ask, HttpUpstream
+from decoder.engines.upstream.client import HttpUpstream, UpstreamRequest
 from decoder.engines.upstream.engine import UpstreamEngine
 from decoder.engines.upstream.response_parsing import Transcription
 from decoder.settings import PoolSettings, UpstreamSettings
@@ -207,8 +207,8 @@ class WatchedUpstream(HttpUpstream):
         super().__init__(settings)
         self.answers: list[tuple[float, float]] = []
 
-    async def post(self, ask: Ask, *, on_new_connection: bool) -> Transcription:
-        """Ask once, and note when."""
+    async def post(self, ask: UpstreamRequest, *, on_new_connection: bool) -> Transcription:
+        """UpstreamRequest once, and note when."""
         asked_s = time.monotonic()
         heard = await super().post(ask, on_new_connection=on_new_connection)
         self.answers.append((asked_s, time.monotonic()))

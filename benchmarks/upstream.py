@@ -24,7 +24,7 @@ from clients.paced_media import MEDIA_FORMAT
 from decoder.engine import Engine
 from decoder.engines.scripted import ScriptedEngine, spoken_count
 from decoder.engines.upstream.audio_encoding import padded_samples
-from decoder.engines.upstream.client import Ask
+from decoder.engines.upstream.client import UpstreamRequest
 from decoder.engines.upstream.engine import UpstreamEngine
 from decoder.engines.upstream.response_parsing import Transcription
 from decoder.settings import PoolSettings, UpstreamSettings
@@ -74,7 +74,7 @@ class CountingUpstream:
     async def connect(self) -> None:
         """Do nothing."""
 
-    async def post(self, ask: Ask, *, on_new_connection: bool) -> Transcription:
+    async def post(self, ask: UpstreamRequest, *, on_new_connection: bool) -> Transcription:
         """Count the sound and return its words."""
         self.count(ask.kind, len(ask.samples))
         asked = DecodeRequest("", 0, 0, ask.kind, ask.samples, ask.start_sample, 0.0)

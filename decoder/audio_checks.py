@@ -8,11 +8,11 @@ from vad.audio import SAMPLE_RATE_HZ, Float32
 __all__ = ["LONGEST_S", "refused_audio"]
 
 LONGEST_S = 30
-"""Every engine accepts this much (`decoder.engine.Engine`), because Whisper was trained on windows of 30 s."""
+"""Every engine must accept audio of this length (`decoder.engine.Engine`): Whisper was trained on windows of 30 s."""
 
 
 def refused_audio(samples: Float32) -> EngineFailed | None:
-    """Return the error of audio that cannot be decoded; None for float32[n] of at most 30 s and finite samples."""
+    """Return the error for audio that cannot be decoded; None for float32[n] of at most 30 s with finite samples."""
     if samples.ndim != 1:
         return EngineFailed(f"audio has {samples.ndim} dimensions: expected 1 (mono)")
     if len(samples) > LONGEST_S * SAMPLE_RATE_HZ:

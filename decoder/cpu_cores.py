@@ -7,11 +7,11 @@ from decoder.settings import EngineSettings
 __all__ = ["core_count", "shared_cores"]
 
 CPU_WORKERS = 2
-"""Two, so that a partial need not wait for a final; more would leave fewer cores for each."""
+"""Two, so that a partial need not wait for a final; more workers would leave too few cores for each."""
 
 
 def shared_cores(settings: EngineSettings) -> tuple[int, int]:
-    """Return the number of batches decoded in parallel on the CPU and the threads of each, from settings or cores."""
+    """Return the number of batches decoded in parallel and the threads of each, from the settings or the core count."""
     cores = core_count()
     workers = settings.workers or min(CPU_WORKERS, cores)
     return workers, settings.cpu_threads or max(1, cores // workers)

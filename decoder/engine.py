@@ -17,11 +17,11 @@ class UpstreamReport:
         name: host and port.
         model: as requested from it.
         circuit: closed, open (it gets no requests) or probing.
-        failure: the last one; None after a success.
+        failure: the latest failure; None after a success.
         in_flight: outstanding requests.
         limit: current maximum of outstanding requests.
         answers: finished requests by outcome: `ok`, or the failure.
-        retries: requests sent again after it failed.
+        retries: requests sent to it again after a failed attempt.
         audio_s: audio sent, in seconds.
         cost: of that audio, in the currency of the settings.
     """
@@ -40,10 +40,10 @@ class UpstreamReport:
 
 @dataclass(frozen=True, slots=True)
 class PoolReport:
-    """The state of an engine's upstreams together.
+    """The combined state of an engine's upstreams.
 
     Attributes:
-        upstreams: each of them, the preferred one first.
+        upstreams: their states, the preferred one first.
         is_usable: whether a final requested now would be attempted.
         speech_s: speech requested, each second counted once.
         cost_last_hour: of the audio sent in the last hour.
@@ -75,10 +75,10 @@ class EngineInfo:
         model: the model it has loaded, by its common name.
         device: cpu, cuda …
         languages: ISO-639-1 codes of its output; empty if unknown.
-        eager_is_final: whether the answer to an eager request is as good as that to the final.
+        eager_is_final: whether the answer to an eager request can serve as the final.
         translates: whether it supports `Task.TRANSLATE`.
-        partial_interval_s: minimum new speech between two partials; None: it decodes no partials.
-        pool: returns the state of its upstreams; None if it has none.
+        partial_interval_s: minimum new speech between two partials, in seconds; None: it decodes no partials.
+        pool: returns the state of its upstreams; None if it has no upstreams.
     """
 
     engine: str
@@ -100,7 +100,7 @@ class EngineWork:
         decoder_steps: sequential decoder steps, over all requests; forced tokens count, because CTranslate2 takes a
             step for each of them too.
         features_s: CPU time spent on features, in seconds.
-        redecoded: requests decoded once more because the first answer was implausible as speech.
+        redecoded: requests decoded again because the first answer was implausible as speech.
     """
 
     encoder_s: float = 0.0
@@ -121,11 +121,11 @@ class EngineWork:
 class Engine(Protocol):
     """Turns batches of requests into words. One per process, driven by one scheduler.
 
-    Requests of a batch come from different utterances, in any mixture of sessions, lengths, languages and kinds.
-    `decode([a, b])` equals `decode([a]) + decode([b])`, one after the other or at the same time. A request that cannot
-    be answered gets its own `EngineError` in its place; `decode` itself raises only when the engine is broken.
-    After a cancelled `decode` the engine can decode the next batch, of any session. Empty audio has no words.
-    Audio up to 30 s is always accepted.
+    The requests of a batch come from different utterances, in any mixture of sessions, lengths, languages and kinds.
+    `decode([a, b])` equals `decode([a]) + decode([b])`, sequential or concurrent. A request that cannot be answered
+    gets its own `EngineError` in its place; `decode` itself raises only when the engine is broken. After a cancelled
+    `decode` the engine can decode the next batch, of any session. Empty audio has no words. Audio up to 30 s is always
+    accepted.
     """
 
     info: EngineInfo
@@ -136,7 +136,7 @@ class Engine(Protocol):
 
     @property
     def work(self) -> EngineWork:
-        """Its work so far."""
+        """The work done so far."""
         ...
 
     async def warm_up(self) -> None:
@@ -152,7 +152,7 @@ class Engine(Protocol):
         ...
 
     def forget(self, session_id: str) -> None:
-        """Discard the state kept for a session (language, streaming state), which has ended."""
+        """Discard the state (language, streaming state) of a session that has ended."""
         ...
 
     async def aclose(self) -> None:

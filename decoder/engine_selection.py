@@ -18,19 +18,19 @@ __all__ = ["DEFAULT_MODEL", "Choice", "choose", "create_engine"]
 logger = logging.getLogger("livecue.engine")
 
 DEFAULT_MODEL = "base"
-"""The largest Whisper that keeps up with live speech on two CPU cores: 15 s take one of them 0.2 s, int8."""
+"""The largest Whisper that keeps up with live speech on two CPU cores: one core decodes 15 s in 0.2 s, int8."""
 
-BETTER = f"`livecue pull {DEFAULT_MODEL}` gets a better one, of 99 languages"
+ADVICE = f"run `livecue pull {DEFAULT_MODEL}` for a better model in 99 languages"
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An engine that was chosen.
+    """The chosen engine.
 
     Attributes:
-        settings: with its name, and its model where that was chosen, too.
-        reason: which, why, and what would be better, for a person; empty where the settings named the engine.
-        is_second_best: whether something would be better.
+        settings: with the engine's name, and its model if that was chosen too.
+        reason: which engine, why, and how to get a better one, for the log; empty if the settings name the engine.
+        is_second_best: whether a better model exists but is not available.
     """
 
     settings: EngineSettings
@@ -39,10 +39,10 @@ class Choice:
 
 
 def create_engine(settings: EngineSettings) -> Engine:
-    """Return the engine the settings ask for, its model not loaded yet.
+    """Return the engine that the settings select; its model is not loaded yet.
 
     Raises:
-        ModelError: no engine has that name, a model is named that it does not take, or there is no model.
+        ModelError: the engine is unknown, does not support the model, or no model is available.
     """
     choice = choose(settings)
     if choice.settings.name not in ENGINES:
@@ -54,10 +54,10 @@ def create_engine(settings: EngineSettings) -> Engine:
 
 
 def choose(settings: EngineSettings) -> Choice:
-    """Return what `auto` comes to: the model that is named, a Whisper that is cached or can be had, or the embedded.
+    """Resolve `auto`: the model named, else a Whisper that is cached or can be downloaded, else the embedded model.
 
     Raises:
-        ModelError: it comes to nothing, or to a model that is not what it should be.
+        ModelError: no model is available, or its files are not those expected.
     """
     match settings.name:
         case "auto":
@@ -72,44 +72,45 @@ def choose(settings: EngineSettings) -> Choice:
 
 def _automatic(settings: EngineSettings) -> Choice:
     if settings.model is not None:
-        name = "moonshine" if settings.model == MOONSHINE or _holds_moonshine(settings.model) else "whisper"
-        return choose(replace(settings, name=name))
+        return choose(replace(settings, name=_engine_for(settings.model)))
     whisper = replace(settings, name="whisper")
     if is_cached(DEFAULT_MODEL) is not None:
-        return Choice(replace(whisper, model=DEFAULT_MODEL), f"engine whisper, model {DEFAULT_MODEL}: it is cached")
+        return Choice(replace(whisper, model=DEFAULT_MODEL), f"engine whisper, model {DEFAULT_MODEL}: cached")
     try:
         resolve_model(DEFAULT_MODEL, offline=settings.offline)
     except ModelError:
-        why = (
-            f"{DEFAULT_MODEL} is not cached, and {'the hub is not asked' if settings.offline else 'the hub gave none'}"
-        )
+        why = f"{DEFAULT_MODEL} is not cached and {'offline is set' if settings.offline else 'could not be downloaded'}"
         return _embedded(whisper, why)
-    return Choice(replace(whisper, model=DEFAULT_MODEL), f"engine whisper, model {DEFAULT_MODEL}: the hub has it")
+    return Choice(replace(whisper, model=DEFAULT_MODEL), f"engine whisper, model {DEFAULT_MODEL}: downloaded")
 
 
 def _embedded(whisper: EngineSettings, why: str) -> Choice:
     if packaged_model(EMBEDDED) is not None:
-        reason = f"engine whisper, model {EMBEDDED} (English), which comes with livecue: {why}; {BETTER}"
+        reason = f"engine whisper, embedded model {EMBEDDED} (English): {why}; {ADVICE}"
         return Choice(replace(whisper, model=EMBEDDED), reason, is_second_best=True)
     package = PACKAGED[EMBEDDED]
-    missing = f"package {package.package}, which holds {EMBEDDED}, is missing"
+    missing = f"package {package.package} with {EMBEDDED} is not installed"
     directory = moonshine_model()
     if directory is not None:
-        reason = f"engine moonshine, model {MOONSHINE} (English): {why}, and {missing}; {BETTER}"
+        reason = f"engine moonshine, model {MOONSHINE} (English): {why}, and {missing}; {ADVICE}"
         return Choice(replace(whisper, name="moonshine", model=str(directory)), reason, is_second_best=True)
-    raise ModelError(f"no speech model: {why}, and {missing}; {BETTER}, and so does --model DIRECTORY")
+    raise ModelError(f"no speech model: {why}, and {missing}; {ADVICE}, or set --model DIRECTORY")
 
 
 def _moonshine() -> Path:
     directory = moonshine_model()
     if directory is None:
         raise ModelError(
-            f"model {MOONSHINE} is not here: `livecue pull {MOONSHINE}` gets it, or `pip install "
-            "'livecue[moonshine]'`, or --model names its directory"
+            f"model {MOONSHINE} is not installed: run `livecue pull {MOONSHINE}` or `pip install "
+            "'livecue[moonshine]'`, or set --model DIRECTORY"
         )
     return directory
 
 
-def _holds_moonshine(model: str) -> bool:
-    """Whether a directory holds an encoder and a decoder for ONNX Runtime, as no Whisper here does."""
-    return any(Path(model).expanduser().glob("encoder_model.*"))
+def _engine_for(model: str) -> str:
+    """Return the engine that reads a model: whisper, unless it is a directory that only another one can read."""
+    directory = Path(model).expanduser()
+    if model == MOONSHINE or any(directory.glob("encoder_model.*")):  # of ONNX Runtime, which no Whisper here has
+        return "moonshine"
+    is_for_torch = any(directory.glob("*.safetensors")) or any(directory.glob("*.pt"))
+    return "torch" if is_for_torch and not (directory / "model.bin").exists() else "whisper"

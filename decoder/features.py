@@ -1,4 +1,4 @@
-"""PURE: Whisper's log-mel spectrogram of an utterance that grows, each frame transformed once."""
+"""PURE: Whisper's log-mel spectrogram of a growing utterance; each frame is transformed once."""
 
 import numpy as np
 
@@ -10,19 +10,19 @@ FRAME_SAMPLES = 160
 """10 ms, the hop of the spectrogram."""
 
 TRANSFORM_SAMPLES = 400
-"""25 ms, which one frame sees, half of it on either side (openai/whisper)."""
+"""25 ms, the Fourier window of one frame, half of it on either side (openai/whisper)."""
 
 HALF_SAMPLES = TRANSFORM_SAMPLES // 2
 
 BLOCK_FRAMES = 16
-"""Frames are transformed in blocks of one size at fixed places, so that a frame is the same to the last bit whether the
-audio came at once or bit by bit."""
+"""Frames are transformed in blocks of one size at fixed positions, so that a frame is bit-identical whether the audio
+arrived in one piece or in many."""
 
 SILENCE = np.float32(-10.0)
-"""log10 of the least energy that counts (openai/whisper)."""
+"""log10 of the energy floor (openai/whisper)."""
 
 RANGE = np.float32(8.0)
-"""What is quieter than the loudest by more is as good as silent (openai/whisper)."""
+"""Dynamic range: values this far below the loudest are raised to the floor (openai/whisper)."""
 
 _WINDOW = np.hanning(TRANSFORM_SAMPLES + 1)[:-1].astype(np.float32)
 
@@ -30,8 +30,8 @@ _WINDOW = np.hanning(TRANSFORM_SAMPLES + 1)[:-1].astype(np.float32)
 class IncrementalLogMel:
     """The log-mel spectrogram of one utterance, equal to that of the whole utterance padded with silence.
 
-    Frames near the end still see audio that is missing. They are computed as if silence followed, and again when more
-    of the audio is there.
+    The windows of frames near the end reach past the audio received so far. These frames are computed as if silence
+    followed, and recomputed when more audio arrives.
     """
 
     def __init__(self, filters: Float32) -> None:
@@ -45,21 +45,21 @@ class IncrementalLogMel:
         self._log_mel: Float32 = np.zeros((0, len(filters)), np.float32)
 
     def extend(self, samples: Float32) -> None:
-        """Take in the utterance so far; only frames that are not known yet are computed.
+        """Replace the audio by the utterance so far, computing only its new frames.
 
         Args:
-            samples: float32[n] mono 16 kHz, the whole utterance from its start. Where it does not go on from what was
-                taken in before, everything is computed afresh.
+            samples: float32[n] mono 16 kHz, the whole utterance from its start. If it does not extend the audio passed
+                before, all frames are recomputed.
         """
         known = len(self._samples)
         continues = np.array_equal(samples[:known], self._samples)
-        settled = _settled_frames(known) // BLOCK_FRAMES * BLOCK_FRAMES if continues else 0
-        end = -(-_sounding_frames(len(samples)) // BLOCK_FRAMES) * BLOCK_FRAMES
-        self._log_mel = np.concatenate([self._log_mel[:settled], self._frames(samples, settled, end)])
+        complete = _complete_frames(known) // BLOCK_FRAMES * BLOCK_FRAMES if continues else 0
+        end = -(-_nonempty_frames(len(samples)) // BLOCK_FRAMES) * BLOCK_FRAMES
+        self._log_mel = np.concatenate([self._log_mel[:complete], self._frames(samples, complete, end)])
         self._samples = samples.copy()
 
     def window(self, frames: int) -> Float32:
-        """Return float32[mels, frames], the utterance from its start, followed by silence or cut at the end."""
+        """Return float32[mels, frames], the utterance from its start, padded with silence or truncated."""
         loudest = np.max(self._log_mel, initial=SILENCE)
         floor = max(loudest - RANGE, SILENCE)
         kept = self._log_mel[:frames].T
@@ -72,30 +72,30 @@ class IncrementalLogMel:
     def _frames(self, samples: Float32, first: int, end: int) -> Float32:
         if first >= end:
             return np.zeros((0, self._filters.shape[1]), np.float32)
-        seen = np.lib.stride_tricks.sliding_window_view(_framed_audio(samples, first, end), TRANSFORM_SAMPLES)
-        blocks = (seen[::FRAME_SAMPLES] * _WINDOW).reshape(-1, BLOCK_FRAMES, TRANSFORM_SAMPLES)
+        windows = np.lib.stride_tricks.sliding_window_view(_padded_audio(samples, first, end), TRANSFORM_SAMPLES)
+        blocks = (windows[::FRAME_SAMPLES] * _WINDOW).reshape(-1, BLOCK_FRAMES, TRANSFORM_SAMPLES)
         energies = np.abs(np.fft.rfft(blocks).astype(np.complex64)) ** 2
         log_mel: Float32 = np.log10(np.maximum(energies @ self._filters, np.float32(1e-10)))
         return log_mel.reshape(end - first, -1)
 
 
-def _framed_audio(samples: Float32, first: int, end: int) -> Float32:
-    """Return the audio that frames `first` to `end` see: mirrored before its start, silence after its end."""
+def _padded_audio(samples: Float32, first: int, end: int) -> Float32:
+    """Return the audio of the windows of frames `first` to `end`: mirrored before its start, silence after its end."""
     start_sample = first * FRAME_SAMPLES - HALF_SAMPLES
     end_sample = (end - 1) * FRAME_SAMPLES + HALF_SAMPLES
     mirrored = max(0, -start_sample)
-    framed: Float32 = np.zeros(end_sample - start_sample, np.float32)
+    padded: Float32 = np.zeros(end_sample - start_sample, np.float32)
     audio = samples[max(0, start_sample) : end_sample]
-    framed[mirrored : mirrored + len(audio)] = audio
-    framed[:mirrored] = framed[2 * mirrored : mirrored : -1]
-    return framed
+    padded[mirrored : mirrored + len(audio)] = audio
+    padded[:mirrored] = padded[2 * mirrored : mirrored : -1]
+    return padded
 
 
-def _settled_frames(audio_samples: int) -> int:
-    """Return how many frames see nothing after the audio; the first sees one sample more, mirrored."""
+def _complete_frames(audio_samples: int) -> int:
+    """Return how many frames have windows that end within the audio; mirroring takes one sample more for the first."""
     return max(0, (audio_samples - HALF_SAMPLES - 1) // FRAME_SAMPLES + 1)
 
 
-def _sounding_frames(audio_samples: int) -> int:
-    """Return how many frames see any of the audio."""
+def _nonempty_frames(audio_samples: int) -> int:
+    """Return how many frames have windows that overlap the audio."""
     return -(-(audio_samples + HALF_SAMPLES) // FRAME_SAMPLES) if audio_samples else 0

@@ -27,24 +27,24 @@ SILENT_DBFS = -70.0
 """Audio below this level is silent: the absolute gate of ITU-R BS.1770."""
 
 LEVEL_MS = 100
-"""A level is the mean over so much audio: about half a syllable, so that it finds the loudest one in any silence."""
+"""Levels are means over this duration: about half a syllable, so that one syllable stands out from any silence."""
 
 CUT_OFF_S = 0.5
-"""Audio that voice activity detection may have cut off at either end of the speech."""
+"""Speech that voice activity detection may have cut off, at both ends together."""
 
 FLUENT_SHARE = 0.75
-"""Nine of the twelve syllables that are possible in a second: few talk faster for long, and Japanese formulas of thanks
-are that fast. Mandarin has five on average, Japanese eight (Pellegrino et al. 2019)."""
+"""Nine of the twelve syllables that are possible in a second: few people speak faster for long, and Japanese formulas
+of thanks are that fast. Mandarin has five on average, Japanese eight (Pellegrino et al. 2019)."""
 
 CERTAIN_AVG_LOGPROB = -0.7
-"""Half of the words are right then, or nearly. Whisper's inventions in noise lie below -0.7 but for phrases of silence,
-words of quiet speakers whom the detector misses above -0.65."""
+"""At this value about half of the words are right. Whisper's hallucinations in noise lie below -0.7, except for phrases
+of silence; words of quiet speakers whom the detector misses lie above -0.65."""
 
-LONGEST_UNIT_CHARACTERS = 250
-"""A loop's unit: four longer ones do not fit into the 30 s that are decoded at once."""
+MAX_UNIT_CHARACTERS = 250
+"""The unit of a loop: four longer ones do not fit into the 30 s that are decoded at once."""
 
-LEAST_REPEATS = 4
-"""Twice is emphasis, three times rhetoric."""
+MIN_REPEATS = 4
+"""People repeat themselves twice for emphasis, and three times for rhetoric."""
 
 
 class Action(StrEnum):
@@ -71,10 +71,10 @@ class Verdict:
     """The verdict on a hypothesis.
 
     Attributes:
-        action: the strictest that a reason asks for.
-        reasons: all that were found and are not off, in the order of `Reason`; empty when `action` is keep.
-        words: those to go on with. All of them unless `action` is drop; then none, or, where only a loop or the end of
-            the text speaks against them, the words without it.
+        action: the strictest action of any reason.
+        reasons: all reasons found that are not off, in the order of `Reason`; empty when `action` is keep.
+        words: the words to use. All of them unless `action` is drop; then none, or, if only a loop or an implausible
+            end is to be dropped, the words without it.
     """
 
     action: Action
@@ -85,12 +85,12 @@ class Verdict:
 def judge(request: DecodeRequest, hypothesis: Hypothesis, settings: GuardSettings) -> Verdict:
     """Return the verdict on a hypothesis.
 
-    A partial is judged for loops alone: it is gone in half a second, and a doubtful word may be the beginning of a
-    certain one. A loop would stay: hypotheses that repeat themselves agree, so it would be committed.
+    A partial is checked only for loops: it is replaced within half a second, and a doubtful word may be the beginning
+    of a certain one. A loop would stay: hypotheses that repeat themselves agree, so it would be committed.
 
-    Of a loop its unit stays once, with all before and after it: the decoder heard it there, and what follows is its
-    own echo. An end of the text that has no time in the audio is left out in the same way. The other reasons are looked
-    for in what is left, so that a loop of a phrase of silence leaves nothing.
+    The unit of a loop is kept once, with all text around it: it was recognized there, and only its repetitions are
+    hallucinated. An end of the text that takes no time in the audio is removed in the same way. The other reasons are
+    checked on the remaining words, so that a loop of a phrase of silence leaves nothing.
     """
     if not hypothesis.words:
         return Verdict(Action.KEEP, (), ())
@@ -111,8 +111,7 @@ def judge(request: DecodeRequest, hypothesis: Hypothesis, settings: GuardSetting
 def _shortened(
     words: tuple[Word, ...], settings: GuardSettings, modes: dict[Reason, GuardMode]
 ) -> tuple[tuple[Word, ...], list[Reason]]:
-    """Return the words without loops and without a tail that has no time, where these are dropped; and which of it
-    there is."""
+    """Return the words without loops and timeless tail, if their modes say drop, and which of these were found."""
     found = []
     for reason in (Reason.LOOP, Reason.TOO_FAST):
         if modes[reason] == "off":
@@ -159,7 +158,7 @@ def _doubts(
     suspicious = loops or is_unsure or is_quiet or reports_silence or is_short or not has_voice
     if is_credit(text) or (suspicious and is_sign_off(text)):
         found.append(Reason.SILENCE_PHRASE)
-    # A word's probability is that in the audio alone; an engine that gives none may be sure of its prompt.
+    # Word probabilities come from the audio alone; an engine without them may be confident of its prompt instead.
     is_guess = is_unsure or is_short or (not has_voice and words[0].probability is None)
     if is_guess and repeats_prompt(text, request.prompt):
         found.append(Reason.PROMPT)
@@ -174,10 +173,10 @@ def _reports_silence(hypothesis: Hypothesis, settings: GuardSettings) -> bool:
 
 
 def _is_unvoiced(request: DecodeRequest, hypothesis: Hypothesis, settings: GuardSettings) -> bool:
-    """Return whether the engine does not believe its words, or is not sure of them and the detector found no speech.
+    """Return whether the log probability rules out speech, or is low and the detector found no speech.
 
-    Where a client decides what an utterance is, there may be nobody who speaks. A detector is deaf to some that do, so
-    the surer the engine is the less it takes.
+    If a client delimits utterances, one may contain no speech. A detector misses some speakers, so the less speech it
+    found, the more certain the engine must be.
     """
     if hypothesis.avg_logprob is not None and hypothesis.avg_logprob < settings.hopeless_avg_logprob:
         return True
@@ -195,8 +194,8 @@ def _has_voice(request: DecodeRequest, least_probability: float) -> bool:
 def _is_unsure(hypothesis: Hypothesis, least_avg_logprob: float) -> bool:
     """Return whether the engine considers its words unlikely.
 
-    The end of the text takes part in the mean log probability and is always likely; of a single word it is half the
-    mean. So the words' own probabilities are held to the same limit.
+    The mean log probability includes the end of the text, which is always likely; for a single word it is half of the
+    mean. So the probabilities of the words themselves must reach the same limit.
     """
     if hypothesis.avg_logprob is None:
         return False
@@ -206,41 +205,41 @@ def _is_unsure(hypothesis: Hypothesis, least_avg_logprob: float) -> bool:
 
 
 def _stays_below(samples: Float32, level_dbfs: float) -> bool:
-    """Return whether even the loudest moment lies below the level; silence around the audio makes no difference. No
-    audio does not, nor does one with NaN or infinite samples."""
-    moment = ms_to_samples(LEVEL_MS)
-    limit = moment * 10 ** (level_dbfs / 10)
+    """Return whether even the loudest window lies below the level, whatever silence surrounds the audio; false for
+    empty audio, and for NaN or infinite samples."""
+    window = ms_to_samples(LEVEL_MS)
+    limit = window * 10 ** (level_dbfs / 10)
     with np.errstate(all="ignore"):
-        # As a whole it would then have less energy than as many moments at the limit. Speech seldom gets further.
-        if not np.dot(samples, samples) < -(-len(samples) // moment) * limit:
+        # A cheap test first: if all windows are below the limit, so is their sum. Speech rarely passes it.
+        if not np.dot(samples, samples) < -(-len(samples) // window) * limit:
             return False
-        energy = np.concatenate([np.zeros(moment), np.cumsum(np.square(samples, dtype=np.float64))])
-        # The first moments begin before the audio. Those that reach past its end hold less than the last one.
-        return bool(np.max(energy[moment:] - energy[:-moment]) < limit)
+        energy = np.concatenate([np.zeros(window), np.cumsum(np.square(samples, dtype=np.float64))])
+        # The first windows begin before the audio. Windows that reach past its end hold less than the last one.
+        return bool(np.max(energy[window:] - energy[:-window]) < limit)
 
 
 def _without_loops(words: tuple[Word, ...], settings: GuardSettings) -> tuple[Word, ...]:
-    """Return the words without the repetitions of a loop, if they hold one or several.
+    """Return the words without the repetitions of any loops.
 
-    A loop is a part that repeats itself at once, so often that it compresses like one (Whisper's own measure, taken of
-    that part alone, so that it is found behind any length of good text). Letters are compared without case and
-    punctuation. A word that is itself a loop is left out.
+    A loop is a passage of immediate repetitions whose compression ratio exceeds the limit (Whisper's own measure, but
+    of the passage alone, so that a loop is found after any length of good text). Letters are compared without case and
+    punctuation. A word that is itself a loop is removed.
     """
 
     def is_loop(repeated: bytes) -> bool:
-        enough = len(repeated) >= settings.loop_bytes
-        return enough and len(repeated) > settings.compression_ratio * len(zlib.compress(repeated))
+        is_long = len(repeated) >= settings.loop_bytes
+        return is_long and len(repeated) > settings.compression_ratio * len(zlib.compress(repeated))
 
     while words:
         spelled = [_spelled(word.text) for word in words]
         text = "".join(spelled)
         starts = list(accumulate(map(len, spelled), initial=0))
-        loops = (part for part in _repetitions(text, frozenset(starts)) if is_loop(part.of(text)))
+        loops = (part for part in _repetitions(text, frozenset(starts)) if is_loop(part.utf8(text)))
         longest = max(loops, key=lambda loop: loop.end - loop.start, default=None)
         if longest is None:
             break
-        places = zip(words, pairwise(starts), strict=True)
-        words = tuple(word for word, (first, last) in places if not longest.repeats(first, last))
+        spans = zip(words, pairwise(starts), strict=True)
+        words = tuple(word for word, (first, last) in spans if not longest.repeats(first, last))
     return words
 
 
@@ -252,7 +251,7 @@ class _Repetition:
     end: int
     period: int
 
-    def of(self, text: str) -> bytes:
+    def utf8(self, text: str) -> bytes:
         return text[self.start : self.end].encode("utf-8", "replace")
 
     def repeats(self, first: int, last: int) -> bool:
@@ -264,12 +263,12 @@ class _Repetition:
 
 
 def _repetitions(text: str, word_starts: frozenset[int]) -> Iterator[_Repetition]:
-    """Yield for each period the longest part that has it LEAST_REPEATS times or more, from where a word starts if one
-    starts in its first unit; a last repetition may be unfinished where the text ends with it."""
+    """Yield for each period the longest part that repeats MIN_REPEATS times or more, from a word start if there is one
+    in its first unit; the last repetition may be incomplete at the end of the text."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    for period in range(1, min(len(codes) // LEAST_REPEATS, LONGEST_UNIT_CHARACTERS) + 1):
+    for period in range(1, min(len(codes) // MIN_REPEATS, MAX_UNIT_CHARACTERS) + 1):
         same = codes[period:] == codes[:-period]
-        if np.count_nonzero(same) < (LEAST_REPEATS - 1) * period:
+        if np.count_nonzero(same) < (MIN_REPEATS - 1) * period:
             continue
         edges = np.flatnonzero(np.diff(same, prepend=False, append=False))
         longest = 2 * int(np.argmax(edges[1::2] - edges[::2]))
@@ -277,7 +276,7 @@ def _repetitions(text: str, word_starts: frozenset[int]) -> Iterator[_Repetition
         start = next((place for place in range(first, first + period) if place in word_starts), first)
         if end < len(text):
             end -= (end - start) % period
-        if end - start >= LEAST_REPEATS * period:
+        if end - start >= MIN_REPEATS * period:
             yield _Repetition(start, end, period)
 
 

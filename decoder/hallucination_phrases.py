@@ -1,6 +1,6 @@
-"""The phrases that Whisper learnt from subtitle files, and writes when there is nothing to write. PURE.
+"""Phrases that Whisper learned from subtitle files and outputs when there is no speech. PURE.
 
-Collected by users (openai/whisper, discussion 928) and by feeding it noise (Barański et al. 2025, "Investigation of
+Collected by users (openai/whisper, discussion 928) and by decoding noise (Barański et al. 2025, "Investigation of
 Whisper ASR hallucinations induced by non-speech audio"). Compared by letters and digits alone: without case, spaces,
 punctuation and accents.
 """
@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 __all__ = ["is_credit", "is_sign_off"]
 
-LONGEST_LETTERS = 120
-"""No phrase is longer, said twice or three times."""
+MAX_LETTERS = 120
+"""No phrase is longer, even spoken two or three times."""
 
 SIGN_OFFS = (
     # English
@@ -43,7 +43,7 @@ SIGN_OFFS = (
     "チャンネル登録お願いします", "チャンネル登録よろしくお願いします", "おやすみなさい",
     "감사합니다", "시청해 주셔서 감사합니다", "구독과 좋아요 부탁드립니다", "다음 영상에서 만나요",
 )  # fmt: skip
-"""What people do say, at the end of a talk above all."""
+"""Phrases that people do say, mostly at the end of a talk."""
 
 NAMED_CREDITS = (
     "music by", "subtitles by", "subtitled by", "captions by", "captioned by", "transcription by", "transcribed by",
@@ -52,9 +52,9 @@ NAMED_CREDITS = (
     "Sottotitoli a cura di", "Sottotitoli e revisione a cura di", "Ondertiteling", "Ondertiteld door", "Napisy",
     "Субтитры", "Редактор субтитров", "字幕by", "字幕制作", "字幕製作", "字幕志愿者", "字幕", "자막 제공", "자막",
 )  # fmt: skip
-"""Beginnings of credits that end in a name. Somebody may read them out at an event."""
+"""Beginnings of credits that end in a name. A speaker may read them out at an event."""
 
-LONGEST_NAME_LETTERS = 24
+MAX_NAME_LETTERS = 24
 
 CREDITS = (
     r"subtitlesbytheamaraorgcommunity",
@@ -71,19 +71,19 @@ CREDITS = (
     r"transcriptionbycastingwords",
     r"[请請]不吝[点點][赞贊][订訂][阅閱][转轉][发發]打[赏賞]支持明[镜鏡][与與][点點][点點][栏欄]目",
 )
-"""What nobody says into a microphone, however sure the engine is."""
+"""Credits that no speaker utters; dropped however certain the engine is."""
 
 
 def is_sign_off(text: str) -> bool:
-    """Return whether the text is nothing but a phrase of silence that people also say, however often."""
+    """Return whether the text consists only of phrases of silence that people also say, in any number."""
     letters = _letters(text)
-    return len(letters) <= LONGEST_LETTERS and _SIGN_OFFS.fullmatch(letters) is not None
+    return len(letters) <= MAX_LETTERS and _SIGN_OFFS.fullmatch(letters) is not None
 
 
 def is_credit(text: str) -> bool:
-    """Return whether the text is nothing but a credit of a subtitle file, or has no letter or digit at all."""
+    """Return whether the text consists only of a credit from a subtitle file, or has no letter or digit."""
     letters = _letters(text)
-    return not letters or (len(letters) <= LONGEST_LETTERS and _CREDITS.fullmatch(letters) is not None)
+    return not letters or (len(letters) <= MAX_LETTERS and _CREDITS.fullmatch(letters) is not None)
 
 
 def _letters(text: str) -> str:
@@ -95,6 +95,6 @@ def _any_of(phrases: Iterable[str]) -> str:
     return "|".join(re.escape(_letters(phrase)) for phrase in phrases)
 
 
-_SIGN_OFFS = re.compile(rf"(?:{_any_of(SIGN_OFFS)})+|(?:{_any_of(NAMED_CREDITS)})\w{{0,{LONGEST_NAME_LETTERS}}}")
+_SIGN_OFFS = re.compile(rf"(?:{_any_of(SIGN_OFFS)})+|(?:{_any_of(NAMED_CREDITS)})\w{{0,{MAX_NAME_LETTERS}}}")
 
 _CREDITS = re.compile("|".join(unicodedata.normalize("NFKD", pattern) for pattern in CREDITS))

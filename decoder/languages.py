@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 __all__ = ["LANGUAGE_NAMES", "Language", "Script", "language_code", "read_language"]
 
-# Whisper's languages and its names for them (openai/whisper, tokenizer.py).
+# Whisper's languages and their names (openai/whisper, tokenizer.py).
 _NAMES = """
 af afrikaans, am amharic, ar arabic, as assamese, az azerbaijani, ba bashkir, be belarusian, bg bulgarian, bn bengali,
 bo tibetan, br breton, bs bosnian, ca catalan, cs czech, cy welsh, da danish, de german, el greek, en english,
@@ -23,14 +23,14 @@ te telugu, tg tajik, th thai, tk turkmen, tl tagalog, tr turkish, tt tatar, uk u
 vi vietnamese, yi yiddish, yo yoruba, yue cantonese, zh chinese
 """
 
-# Its other names for some.
+# Whisper's aliases.
 _ALIASES = """
 my burmese, ca valencian, nl flemish, ht haitian, lb letzeburgesch, ps pushto, pa panjabi, ro moldavian, ro moldovan,
 si sinhalese, es castilian, zh mandarin, tl filipino, no bokmal, no bokmål
 """
 
 # ISO 639-2, both the bibliographic and the terminological codes; then members of macrolanguages and withdrawn codes
-# that services still send: Google's cmn, Android's iw and in, nb of every Norwegian browser.
+# that services still send: Google's cmn, Android's iw and in, nb from every Norwegian browser.
 _OTHER_CODES = """
 af afr, am amh, ar ara, as asm, az aze, ba bak, be bel, bg bul, bn ben, bo bod, bo tib, br bre, bs bos, ca cat, cs ces,
 cs cze, cy cym, cy wel, da dan, de deu, de ger, el ell, el gre, en eng, es spa, et est, eu eus, eu baq, fa fas, fa per,
@@ -43,15 +43,15 @@ th tha, tk tuk, tl tgl, tr tur, tt tat, uk ukr, ur urd, uz uzb, vi vie, yi yid, 
 ar arb, fa pes, fa prs, he iw, id in, jw jv, ms zsm, no nb, no nob, ro mo, sr sh, sw swh, tl fil, yi ji, zh cmn
 """
 
-_ANY = frozenset({"", "auto", "detect", "multi", "und", "mul"})
-"""What clients write where the language is to be detected; the last two are ISO 639-2's."""
+_DETECT = frozenset({"", "auto", "detect", "multi", "und", "mul"})
+"""Values that clients send to have the language detected; the last two are from ISO 639-2."""
 
 _MAX_CHARS = 40
-"""Of what a client writes; the longest name of a language has 16, a tag with everything in it rarely 35 (BCP 47)."""
+"""The longest name of a language has 16 characters; a tag with all its subtags rarely reaches 35 (BCP 47)."""
 
 
 def _entries(listed: str) -> list[tuple[str, str]]:
-    """Return pairs of code and name."""
+    """Return the pairs of code and name."""
     pairs = (entry.strip().partition(" ") for entry in listed.replace("\n", " ").split(","))
     return [(code, name) for code, _, name in pairs]
 
@@ -75,16 +75,16 @@ _SCRIPTS = {
     **dict.fromkeys(("hans", "cn", "sg", "my"), Script.SIMPLIFIED),
     **dict.fromkeys(("hant", "tw", "hk", "mo"), Script.TRADITIONAL),
 }
-"""Subtag of a script or region → script (Unicode's likely subtags)."""
+"""Script or region subtag → script (Unicode's likely subtags)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A language as a client asks for it.
+    """A language requested by a client.
 
     Attributes:
-        code: ISO 639-1, or -3 where that has none, as Whisper has it.
-        script: of Chinese, where the client says so.
+        code: Whisper's: ISO 639-1, or ISO 639-3 for languages without a two-letter code.
+        script: of Chinese, if the client specifies it.
     """
 
     code: str
@@ -92,32 +92,32 @@ class Language:
 
     @property
     def tag(self) -> str:
-        """How a client writes it (BCP 47)."""
+        """The language tag (BCP 47)."""
         return self.code if self.script is None else f"{self.code}-{self.script}"
 
 
 def language_code(name: str) -> str | None:
-    """Return the code of a language, as Whisper has it, or None where it is not known.
+    """Return Whisper's code of a language; None if it is unknown.
 
     Args:
-        name: in English, or a code of ISO 639-1 or -2, with a region or without: `english`, `en`, `eng`, `en-GB`.
+        name: the English name, or an ISO 639-1 or -2 code with or without a region: `english`, `en`, `eng`, `en-GB`.
     """
     plain = name.strip().lower()
     return _CODES_BY_TAG.get(_subtags(plain)[0]) or _CODES.get(plain)
 
 
 def read_language(text: str) -> Language | None:
-    """Return the language that a client asks for, or None where it is to be detected.
+    """Parse the language that a client requests; None: it is to be detected.
 
     Args:
-        text: `en`, `eng`, `english`, `en-US`, `zh-Hant`, `zh_TW` …; `auto` and an empty one: to be detected. A code of
-            two or three letters that Whisper does not know is taken as it is: other engines may.
+        text: `en`, `eng`, `english`, `en-US`, `zh-Hant`, `zh_TW` …; `auto` and an empty text request detection. A code
+            of two or three letters that Whisper does not know is accepted as is: other engines may know it.
 
     Raises:
-        ValueError: it is none of these; the message says what is allowed.
+        ValueError: the text is none of these.
     """
     plain = text.strip().lower()
-    if plain in _ANY:
+    if plain in _DETECT:
         return None
     first, *others = _subtags(plain)
     code = language_code(plain) if len(plain) <= _MAX_CHARS else None
@@ -125,7 +125,7 @@ def read_language(text: str) -> Language | None:
         code = first
     if code is None:
         raise ValueError(
-            f"language {shortened(text)}: allowed are a code such as en or eng, a tag such as en-US, an English name, "
+            f"language {shortened(text)}: expected a code such as en or eng, a tag such as en-US, an English name, "
             "or auto"
         )
     scripts = (_SCRIPTS[subtag] for subtag in others if subtag in _SCRIPTS)

@@ -1,14 +1,16 @@
-"""Finds Whisper models: a local directory, what livecue comes with, the hub's cache, or the hub."""
+"""Finds Whisper models: in a local directory, an installed package, the hub's cache, or on the hub."""
 
 import re
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from decoder.packaged_models import EMBEDDED, MOONSHINE, PACKAGED, moonshine_cache, packaged_model
 from decoder.types import ModelError
 
-__all__ = ["HUB_NAMES", "is_cached", "pull_model", "resolve_model"]
+__all__ = ["ALL_FORMATS", "CTRANSLATE2", "HUB_NAMES", "ModelFormat", "is_cached", "pull_model", "resolve_model"]
 
 HUB_NAMES: Final = {
     "tiny.en": "Systran/faster-whisper-tiny.en",
@@ -31,70 +33,101 @@ HUB_NAMES: Final = {
     "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
     "turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
 }
-"""Short name → repository of the hub, the same as faster-whisper's."""
+"""Short name → repository on the hub, as in faster-whisper."""
 
-REQUIRED_FILES: Final = ("model.bin", "config.json", "tokenizer.json", "vocabulary.*")
-"""Without one of these the model does not load, or the tokenizer would be fetched from the hub behind our back."""
 
-DOWNLOADED_FILES: Final = [*REQUIRED_FILES, "preprocessor_config.json"]
-"""A repository may also hold other formats of the same weights, gigabytes nobody reads."""
+@dataclass(frozen=True, slots=True)
+class ModelFormat:
+    """A format that the files of a model come in.
+
+    Attributes:
+        name: for messages.
+        required: patterns of files without which the model does not load.
+        optional: patterns of files that are downloaded, too. A repository may hold the same weights in other formats,
+            which are gigabytes.
+    """
+
+    name: str
+    required: tuple[str, ...]
+    optional: tuple[str, ...] = ("preprocessor_config.json",)
+
+    def missing(self, directory: Path) -> list[str]:
+        """Return the patterns of required files that a directory has none of."""
+        return [pattern for pattern in self.required if not any(directory.glob(pattern))]
+
+
+CTRANSLATE2: Final = ModelFormat("CTranslate2", ("model.bin", "config.json", "tokenizer.json", "vocabulary.*"))
+"""Without its tokenizer CTranslate2 would silently fetch one from the hub."""
+
+HUGGING_FACE: Final = ModelFormat(
+    "Hugging Face",
+    ("model*.safetensors", "config.json", "tokenizer.json"),
+    ("model.safetensors.index.json", "generation_config.json", "preprocessor_config.json"),
+)
+
+OPENAI: Final = ModelFormat("OpenAI", ("*.pt", "tokenizer.json"))
+
+ALL_FORMATS: Final = (CTRANSLATE2, HUGGING_FACE, OPENAI)
+
+_UNWANTED: Final = ["model.fp32*"]
+"""The repositories of the large models have their weights a second time in twice the size."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 _REVISION = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*")
 
 
-def resolve_model(name_or_dir: str, *, offline: bool) -> Path:
-    """Return the directory of a model, downloading it when it is neither here nor cached.
+def resolve_model(name_or_dir: str, *, offline: bool, formats: Sequence[ModelFormat] = (CTRANSLATE2,)) -> Path:
+    """Return the directory of a model, downloading it unless it is local or cached.
 
     Args:
         name_or_dir: a short name (`small`, `large-v3-turbo` …) or the hub's `owner/name`, either with `@REVISION` (a
-            commit, tag or branch of the hub) where it must not be the newest; or a local directory.
-        offline: never ask the hub.
+            commit, tag or branch on the hub) to pin a version; or a local directory.
+        offline: never access the hub.
+        formats: that the engine reads, the preferred one first.
 
     Raises:
-        ModelError: there is no such model, files of it are missing or not those expected, or the hub cannot be asked.
+        ModelError: there is no such model, its files are missing or not those expected, or the hub cannot be reached.
     """
     directory = Path(name_or_dir).expanduser()
     if name_or_dir and name_or_dir not in HUB_NAMES and directory.is_dir():
-        missing = _missing_files(directory)
-        if missing:
-            raise ModelError(f"model directory {directory} lacks {', '.join(missing)}: not a CTranslate2 Whisper model")
+        _check_files(f"model directory {directory}", directory, formats)
         return directory
     found = packaged_model(name_or_dir) if name_or_dir == EMBEDDED else None
-    found = found or is_cached(name_or_dir)
+    found = found or is_cached(name_or_dir, formats)
     if found is not None:
         return found
     if offline:
         raise ModelError(f"model {name_or_dir} is not in the local cache and offline is set: {_advice(name_or_dir)}")
-    return pull_model(name_or_dir)
+    return pull_model(name_or_dir, formats)
 
 
-def is_cached(name: str) -> Path | None:
-    """Return the directory of a hub model in the local cache, or None where it is not there whole.
+def is_cached(name: str, formats: Sequence[ModelFormat] = (CTRANSLATE2,)) -> Path | None:
+    """Return the directory of a hub model in the local cache; None if it is not cached completely.
 
     Raises:
-        ModelError: the name is neither a short name nor `owner/name`, or its revision is none.
+        ModelError: the name is neither a short name nor `owner/name`, or its revision is malformed.
     """
-    # Imported on use: it reads HF_HOME, HF_HUB_OFFLINE … when it is imported, and takes a while.
+    # Imported on use: the import is slow, and reads HF_HOME, HF_HUB_OFFLINE … at that moment.
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     hub_id, revision = _hub_id(name)
     try:
         found = Path(
-            snapshot_download(hub_id, revision=revision, local_files_only=True, allow_patterns=DOWNLOADED_FILES)
+            snapshot_download(hub_id, revision=revision, local_files_only=True, allow_patterns=_patterns(formats))
         )
     except LocalEntryNotFoundError:
         return None
-    return None if _missing_files(found) else found
+    return found if _complete(found, formats) else None
 
 
-def pull_model(name: str) -> Path:
-    """Download what is missing of a model and return its directory; a progress bar shows on a terminal.
+def pull_model(name: str, formats: Sequence[ModelFormat] = ALL_FORMATS) -> Path:
+    """Download the missing files of a model and return its directory; on a terminal, display a progress bar.
 
     Args:
-        name: of the hub, or `moonshine-tiny-en`, which its makers serve themselves.
+        name: a name on the hub, or `moonshine-tiny-en`, which its makers serve themselves.
+        formats: that are downloaded.
 
     Raises:
         ModelError: no such model, no access to it, or the hub cannot be reached.
@@ -104,14 +137,12 @@ def pull_model(name: str) -> Path:
 
         return download(PACKAGED[MOONSHINE].files, moonshine_cache())
     hub_id, revision = _hub_id(name)
-    directory = _download(name, hub_id, revision)
-    missing = _missing_files(directory)
-    if missing:
-        raise ModelError(f"repository {hub_id} lacks {', '.join(missing)}: not a CTranslate2 Whisper model")
+    directory = _download(name, hub_id, revision, formats)
+    _check_files(f"repository {hub_id}", directory, formats)
     return directory
 
 
-def _download(name: str, hub_id: str, revision: str | None) -> Path:
+def _download(name: str, hub_id: str, revision: str | None, formats: Sequence[ModelFormat]) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         HfHubHTTPError,
@@ -121,16 +152,20 @@ def _download(name: str, hub_id: str, revision: str | None) -> Path:
     )
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    if not sys.stderr.isatty():  # the bar would be drawn into the log file
+    if not sys.stderr.isatty():  # the bar would end up in the log file
         disable_progress_bars()
     try:
-        return Path(snapshot_download(hub_id, revision=revision, allow_patterns=DOWNLOADED_FILES))
+        return Path(
+            snapshot_download(hub_id, revision=revision, allow_patterns=_patterns(formats), ignore_patterns=_UNWANTED)
+        )
     except LocalEntryNotFoundError as error:
-        raise ModelError(f"model {name} is not in the local cache and the hub gave none: {_advice(name)}") from error
+        raise ModelError(
+            f"model {name} is not in the local cache and could not be downloaded: {_advice(name)}"
+        ) from error
     except RevisionNotFoundError as error:
         raise ModelError(f"model {name}: {hub_id} has no revision {revision} on the hub") from error
     except RepositoryNotFoundError as error:
-        raise ModelError(f"model {name}: the hub has no public repository {hub_id}; {_allowed()}") from error
+        raise ModelError(f"model {name}: the hub has no public repository {hub_id}; {_expected()}") from error
     except HfHubHTTPError as error:
         raise ModelError(f"model {name}: the hub refused {hub_id}: {error}") from error
     except OSError as error:
@@ -138,23 +173,40 @@ def _download(name: str, hub_id: str, revision: str | None) -> Path:
 
 
 def _hub_id(name: str) -> tuple[str, str | None]:
-    """Return the repository of a name, and the revision it asks for."""
+    """Return the repository of a name, and its revision if there is one."""
     plain, at, revision = name.partition("@")
     hub_id = HUB_NAMES.get(plain, plain)
     if not _HUB_ID.fullmatch(hub_id):
-        raise ModelError(f"model {name!r} is neither a known name nor a directory; {_allowed()}")
+        raise ModelError(f"model {name!r} is neither a known name nor a directory; {_expected()}")
     if at and not _REVISION.fullmatch(revision):
-        raise ModelError(f"model {name!r}: revision {revision!r}: expected a commit, tag or branch of the hub")
+        raise ModelError(f"model {name!r}: revision {revision!r}: expected a commit, tag or branch on the hub")
     return hub_id, revision or None
 
 
-def _missing_files(directory: Path) -> list[str]:
-    return [pattern for pattern in REQUIRED_FILES if not any(directory.glob(pattern))]
+def _patterns(formats: Sequence[ModelFormat]) -> list[str]:
+    return list(dict.fromkeys(pattern for each in formats for pattern in (*each.required, *each.optional)))
+
+
+def _complete(directory: Path, formats: Sequence[ModelFormat]) -> ModelFormat | None:
+    """Return the first of the formats that the directory has all files of."""
+    return next((each for each in formats if not each.missing(directory)), None)
+
+
+def _check_files(what: str, directory: Path, formats: Sequence[ModelFormat]) -> None:
+    """Raise `ModelError` unless the directory has all files of one of the formats."""
+    if _complete(directory, formats) is not None:
+        return
+    other = _complete(directory, ALL_FORMATS)
+    if other is not None:
+        allowed = ", ".join(each.name for each in formats)
+        raise ModelError(f"{what} has a model in the format of {other.name}: expected {allowed}; engine torch reads it")
+    nearest = min(formats, key=lambda each: len(each.missing(directory)))
+    raise ModelError(f"{what} lacks {', '.join(nearest.missing(directory))}: not a {nearest.name} Whisper model")
 
 
 def _advice(name: str) -> str:
-    return f"run `livecue pull {name}` with access to the hub, or name the directory of a model"
+    return f"run `livecue pull {name}` with access to the hub, or set the directory of a model"
 
 
-def _allowed() -> str:
-    return f"allowed are {', '.join(HUB_NAMES)}, the hub's owner/name, each also with @REVISION, or a directory"
+def _expected() -> str:
+    return f"expected {', '.join(HUB_NAMES)}, an owner/name on the hub (each also with @REVISION), or a directory"

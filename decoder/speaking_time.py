@@ -1,4 +1,4 @@
-"""How long words take to say, and words that the audio has no time for. PURE."""
+"""Estimates how long words take to speak, and finds words that the audio has no time for. PURE."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -9,19 +9,20 @@ from vad.audio import SAMPLE_RATE_HZ
 __all__ = ["syllables", "without_timeless_tail"]
 
 LETTERS_PER_SYLLABLE = 4
-"""Of alphabets; English has three, German hardly more. A Han, kana or Hangul character is a syllable at least."""
+"""For alphabets; English has three, German hardly more. A Han, kana or Hangul character is at least one syllable."""
 
 TIMELESS_SHARE = 0.5
-"""Of the time that the fastest voice needs. Alignments are not that wrong over several words."""
+"""Words in less than this share of the time that the fastest speaker needs are timeless. Alignments are not that wrong
+over several words."""
 
-LEAST_TIMELESS_WORDS = 3
-"""One word or two without length are mostly a fault of the alignment."""
+MIN_TIMELESS_WORDS = 3
+"""One or two words of no duration are mostly an alignment error."""
 
-LEAST_TIMELESS_SYLLABLES = 3
+MIN_TIMELESS_SYLLABLES = 3
 
 
 def syllables(text: str) -> float:
-    """Return the fewest syllables that the text can be spoken in."""
+    """Return a lower bound on the number of syllables of the text."""
     count = 0.0
     for word in unicodedata.normalize("NFKC", text).split():
         spoken = [character for character in word if character.isalnum()]
@@ -32,14 +33,14 @@ def syllables(text: str) -> float:
 
 
 def without_timeless_tail(words: Sequence[Word], syllables_per_s: float) -> tuple[Word, ...]:
-    """Return the words without those at the end that have no time.
+    """Return the words without a tail that takes almost no time.
 
-    A decoder that does not find the end of the text goes on, often with the last sentence once more. What it adds has
-    no audio of its own, so that the alignment puts all of it into one moment, or beyond the end.
+    A decoder that misses the end of the text continues, often repeating the last sentence. The added words have no
+    audio of their own, so the alignment puts all of them into one moment, or beyond the end.
 
     Args:
-        words: with their times; those without a probability have guessed ones, and stay.
-        syllables_per_s: no voice is faster.
+        words: in order, with their times; words without a probability have estimated times, and are kept.
+        syllables_per_s: speaking rate that no speaker exceeds.
     """
     first = len(words)
     while first > 0 and (first == len(words) or _is_timeless(words[first - 1 : first], syllables_per_s)):
@@ -47,7 +48,7 @@ def without_timeless_tail(words: Sequence[Word], syllables_per_s: float) -> tupl
     if len(words) and not _is_timeless(words[first : first + 1], syllables_per_s):
         first += 1
     tail = words[first:]
-    is_long = len(tail) >= LEAST_TIMELESS_WORDS and syllables(_text(tail)) >= LEAST_TIMELESS_SYLLABLES
+    is_long = len(tail) >= MIN_TIMELESS_WORDS and syllables(_text(tail)) >= MIN_TIMELESS_SYLLABLES
     return tuple(words[:first]) if is_long and _is_timeless(tail, syllables_per_s) else tuple(words)
 
 

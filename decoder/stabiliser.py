@@ -1,4 +1,4 @@
-"""LocalAgreement-n: which words of an utterance only its final may still change. PURE."""
+"""LocalAgreement-n: decides which words of an utterance are committed, so that only its final may change them. PURE."""
 
 import unicodedata
 from dataclasses import replace
@@ -13,18 +13,19 @@ __all__ = ["Stabiliser", "normalise_word"]
 class Stabiliser:
     """Turns the hypotheses of one utterance into transcripts whose committed part only grows until the final.
 
-    A word is committed once `agreement` hypotheses in a row have it, at the same place after the words already
+    A word is committed once `agreement` consecutive hypotheses have it at the same position after the words already
     committed (LocalAgreement-n: Liu et al. 2020; Macháček et al. 2023), or two of them `agreement_s` apart. Words are
     compared without case and punctuation and committed in their newest spelling. A later partial hypothesis that
-    contradicts committed words cannot take them back: it is aligned with them, and only the words after them count.
-    The final hypothesis can.
+    contradicts committed words cannot change them: it is aligned with them, and only the words after them count. The
+    final hypothesis can.
 
-    The tail is what the newest hypothesis has after the committed words, but a displayed word is withdrawn only when
-    two hypotheses in a row agree on its replacement. A single one that disagrees is mostly an error: on spoken digits
-    this avoids two fifths of the erasures; words that come with an error are displayed one hypothesis later.
+    The tail consists of the words of the newest hypothesis after the committed ones, but a displayed word is withdrawn
+    only when two consecutive hypotheses agree on its replacement. A single contradiction is mostly an error: on spoken
+    digits this avoids two fifths of the erasures; new words beside an error are displayed one hypothesis later.
 
-    An unsure hypothesis, one with a low log probability, is mostly of noisy or far speech, and changes more with the
-    next: it commits only what one more hypothesis confirms, and displays of its tail only what the previous one has.
+    An unsure hypothesis, one with a low log probability, mostly comes from noisy or far speech, and the next one
+    differs more: it commits only words that one more hypothesis confirms, and displays only the part of its tail that
+    the previous hypothesis has too.
     """
 
     def __init__(self, utterance_id: int, settings: StabiliserSettings) -> None:
@@ -32,11 +33,11 @@ class Stabiliser:
         self._settings = settings
         self._committed: tuple[Word, ...] = ()
         self._recent: list[tuple[Word, ...]] = []
-        """What the last hypotheses have after the committed words, newest last; one more than `agreement` at most."""
+        """The latest hypotheses, without the committed words, newest last; at most `agreement` + 1."""
         self._audio_ends: list[int] = []
-        """End sample of the audio of each of them."""
+        """The end sample of the audio of each."""
         self._displayed: tuple[Word, ...] = ()
-        """The tail of the last transcript."""
+        """The tail of the latest transcript."""
 
     @property
     def committed(self) -> tuple[Word, ...]:
@@ -56,24 +57,24 @@ class Stabiliser:
 
         Args:
             words: all words of the utterance so far.
-            revision: of the hypothesis, greater than that of the one before.
+            revision: of the hypothesis, greater than the previous one.
             audio_end_sample: one past the last sample of its audio.
-            is_cut: whether the audio ends in speech. Then the last word is ignored, because it may be incomplete.
+            is_cut: whether the audio ends in speech; the last word is then ignored, because it may be incomplete.
             avg_logprob: of the hypothesis, nats per token; None if unknown.
         """
         is_unsure = avg_logprob is not None and avg_logprob < self._settings.unsure_avg_logprob
         rest = words[_split_after(self._committed, words) :]
         rest = rest[:-1] if is_cut else rest
-        most = self._settings.agreement + 1
-        self._recent = [*self._recent, rest][-most:]
-        self._audio_ends = [*self._audio_ends, audio_end_sample][-most:]
+        kept = self._settings.agreement + 1
+        self._recent = [*self._recent, rest][-kept:]
+        self._audio_ends = [*self._audio_ends, audio_end_sample][-kept:]
         needed = self._needed() + is_unsure
         agreed = _common_prefix(self._recent[-needed:]) if len(self._recent) >= needed else 0
         was_displayed = _common_prefix([rest[:agreed], self._displayed]) == agreed
         self._committed += rest[:agreed]
         self._recent = [earlier[agreed:] for earlier in self._recent]
         displayed, tail = self._displayed[agreed:] if was_displayed else (), rest[agreed:]
-        self._displayed = self._steadied(displayed, self._confirmed(displayed, tail) if is_unsure else tail)
+        self._displayed = self._stable_tail(displayed, self._confirmed(displayed, tail) if is_unsure else tail)
         return Transcript(self._utterance_id, revision, self._committed, self._displayed, is_final=False)
 
     def _needed(self) -> int:
@@ -87,20 +88,23 @@ class Stabiliser:
 
     def _confirmed(self, displayed: tuple[Word, ...], tail: tuple[Word, ...]) -> tuple[Word, ...]:
         """Return the part of the newest tail that the previous hypothesis has too, or that is displayed already."""
-        before = self._recent[-2] if len(self._recent) > 1 else ()
-        return tail[: max(_common_prefix([before, tail]), _common_prefix([displayed, tail]))]
+        return tail[: max(_common_prefix([self._previous, tail]), _common_prefix([displayed, tail]))]
 
-    def _steadied(self, displayed: tuple[Word, ...], tail: tuple[Word, ...]) -> tuple[Word, ...]:
-        """Return the new tail, or the displayed words if only the new tail contradicts them."""
+    def _stable_tail(self, displayed: tuple[Word, ...], tail: tuple[Word, ...]) -> tuple[Word, ...]:
+        """Return the new tail, or the displayed words if only the newest hypothesis contradicts them."""
         kept = _common_prefix([displayed, tail])
         if kept == len(displayed):
             return tail
-        before = self._recent[-2] if len(self._recent) > 1 else ()
-        is_confirmed = _common_prefix([before, tail]) > kept or len(before) == len(tail) == kept
-        return tail if is_confirmed else self._not_before_the_committed(displayed)
+        is_confirmed = _common_prefix([self._previous, tail]) > kept or len(self._previous) == len(tail) == kept
+        return tail if is_confirmed else self._after_committed(displayed)
 
-    def _not_before_the_committed(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
-        """Return words of an older hypothesis, none before the end of what the newest has committed."""
+    @property
+    def _previous(self) -> tuple[Word, ...]:
+        """The hypothesis before the newest, without the committed words."""
+        return self._recent[-2] if len(self._recent) > 1 else ()
+
+    def _after_committed(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
+        """Return words of an older hypothesis, their times limited to those after the committed words."""
         floor = self._committed[-1].end_sample if self._committed else 0
         return tuple(
             replace(word, start_sample=max(word.start_sample, floor), end_sample=max(word.end_sample, floor))
@@ -108,15 +112,15 @@ class Stabiliser:
         )
 
     def finish(self, words: tuple[Word, ...], revision: int) -> Transcript:
-        """Add the final hypothesis: its words are the transcript, whatever was committed.
+        """Return the final transcript: the words of the final hypothesis, whatever was committed.
 
-        Committed words that unsure partials agreed on are worse than what the whole utterance gives: forced into
-        finals they cost 2 to 4 points of words wrong on real speech.
+        Words that partials committed are worse than those decoded from the whole utterance: forcing them into finals
+        raises the word error rate on real speech by 2 to 4 points.
         """
         return self._final(words, revision)
 
     def abandon(self, revision: int) -> Transcript:
-        """Return the last hypothesis as the final transcript, for when the final decode failed."""
+        """Return the latest partial hypothesis as the final transcript, because the final decode failed."""
         return self._final(self._committed + (self._recent[-1] if self._recent else ()), revision)
 
     def _final(self, words: tuple[Word, ...], revision: int) -> Transcript:
@@ -125,8 +129,8 @@ class Stabiliser:
 
 
 def normalise_word(text: str) -> str:
-    """Return a word as it is compared: NFKC, without case and punctuation; punctuation alone stays as it is."""
-    # Both folding and leaving out can decompose what was composed, or bring what can be composed together.
+    """Return the form in which a word is compared: NFKC, without case and punctuation; pure punctuation is kept."""
+    # Case folding and removing punctuation can both decompose characters, or bring composable ones together.
     plain = _composed(_composed(text).casefold()).strip()
     return _composed("".join(c for c in plain if not unicodedata.category(c).startswith("P")).strip()) or plain
 
@@ -136,7 +140,7 @@ def _composed(text: str) -> str:
 
 
 def _common_prefix(hypotheses: list[tuple[Word, ...]]) -> int:
-    """Return how many leading words all hypotheses share."""
+    """Return the number of leading words that all hypotheses share."""
     count = 0
     for words in zip(*hypotheses, strict=False):
         if len({normalise_word(word.text) for word in words}) > 1:
@@ -146,10 +150,10 @@ def _common_prefix(hypotheses: list[tuple[Word, ...]]) -> int:
 
 
 def _split_after(committed: tuple[Word, ...], words: tuple[Word, ...]) -> int:
-    """Return how many of `words` repeat the committed words.
+    """Return how many leading words of `words` repeat the committed ones.
 
-    The prefix of `words` nearest to the committed ones in edit distance (Levenshtein over words); of equally near ones
-    the one that ends with the last committed word, so that it is not repeated, or else the one nearest in length.
+    They are the prefix of `words` with the least edit distance to the committed words (Levenshtein over words). Ties go
+    to the prefix that ends with the last committed word, so that it is not repeated, then to the one nearest in length.
     """
     old = [normalise_word(word.text) for word in committed]
     new = [normalise_word(word.text) for word in words]

@@ -1,4 +1,4 @@
-"""PURE: where a long utterance may be cut, so that its next partial need not decode all of it again."""
+"""PURE: finds a cut in a long utterance, so that its next partial need not decode all of the audio again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,16 +12,16 @@ from vad.audio import SAMPLE_RATE_HZ, Float32
 
 __all__ = ["Cut", "carried_on", "find_cut", "wants_cut"]
 
-LONGEST_PARTIAL_SAMPLES = 8 * SAMPLE_RATE_HZ
-"""A partial of more audio is cut before the next, so that a long utterance does not cost more and more. Words near a
-cut vanish or change: on telephone speech the final changed 12 % of the words displayed with cuts from 1.5 s on, 10 %
-with these (Whisper tiny.en). Most utterances end sooner."""
+MAX_UNCUT_SAMPLES = 8 * SAMPLE_RATE_HZ
+"""An utterance with more audio is cut before its next partial, so that the cost of partials stays bounded. Words near
+a cut vanish or change: on telephone speech the final changed 12 % of the words displayed with cuts from 1.5 s on, 10 %
+with cuts from 8 s on (Whisper tiny.en). Most utterances end sooner."""
 
-REACH_FRAMES = 15
-"""The quietest place within 0.15 s of a boundary is where two words part; the alignment is not exact."""
+SEARCH_FRAMES = 15
+"""Two words are separated at the quietest place within 0.15 s of their boundary, because the alignment is not exact."""
 
-LEAST_SAMPLES = SAMPLE_RATE_HZ // 2
-"""With less audio after the cut than that the request is an older one."""
+MIN_REST_SAMPLES = SAMPLE_RATE_HZ // 2
+"""A request with less audio after the cut is older than the cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Cut:
     """A place between two committed words of an utterance.
 
     Attributes:
-        sample: the place.
+        sample: its place on the session's time line.
         texts: the committed words before it.
     """
 
@@ -38,20 +38,20 @@ class Cut:
 
 
 def wants_cut(request: DecodeRequest) -> bool:
-    """Return whether the partial is long enough for a cut, and has committed words."""
-    return len(request.samples) > LONGEST_PARTIAL_SAMPLES and len(request.prefix) > 0
+    """Return whether the partial is long enough for a cut and has committed words."""
+    return len(request.samples) > MAX_UNCUT_SAMPLES and len(request.prefix) > 0
 
 
 def carried_on(request: DecodeRequest, cut: Cut | None) -> tuple[tuple[Word, ...], DecodeRequest]:
-    """Return the words before the cut, and the request for what comes after it.
+    """Return the words before the cut, and a request for the audio after it.
 
-    A cut that does not go with the request is left alone.
+    A cut that does not match the request is ignored: there are then no words before it, and the request is unchanged.
     """
     before = request.prefix[: len(cut.texts)] if cut else ()
     if (
         cut is None
         or cut.texts != tuple(word.text for word in before)
-        or not request.start_sample < cut.sample <= request.end_sample - LEAST_SAMPLES
+        or not request.start_sample < cut.sample <= request.end_sample - MIN_REST_SAMPLES
     ):
         return (), request
     rest = replace(
@@ -64,14 +64,14 @@ def carried_on(request: DecodeRequest, cut: Cut | None) -> tuple[tuple[Word, ...
 
 
 def find_cut(words: Sequence[Word], committed: int, samples: Float32, start_sample: int) -> tuple[int, int] | None:
-    """Return how many of the words come before the best cut, and its sample; None where there is none.
+    """Return how many of the words come before the best cut, and its sample; None if there is no place for a cut.
 
-    The best is the quietest place near the end of a committed word, in the second half of the committed words' time,
-    so that a cut is worth it.
+    The best place is the quietest near the end of a committed word, in the second half of the committed words' time,
+    so that the cut saves enough.
 
     Args:
-        words: in order, where they were spoken.
-        committed: so many leading ones are, and may be cut off.
+        words: in order, with their times.
+        committed: the number of leading words that are committed, and may be cut off.
         samples: float32[n] mono 16 kHz, in [-1, 1].
         start_sample: where `samples` begins on the words' time line.
     """
@@ -84,10 +84,11 @@ def find_cut(words: Sequence[Word], committed: int, samples: Float32, start_samp
         end_sample = words[count - 1].end_sample
         boundary_sample = (end_sample + words[count].start_sample) // 2 if count < len(words) else end_sample
         boundary = (boundary_sample - start_sample) // FRAME_SAMPLES
-        near = levels_db[max(0, boundary - REACH_FRAMES) : boundary + REACH_FRAMES + 1]
+        first_frame = max(0, boundary - SEARCH_FRAMES)
+        near = levels_db[first_frame : boundary + SEARCH_FRAMES + 1]
         if boundary_sample < middle_sample or not len(near):
             continue
-        place = max(0, boundary - REACH_FRAMES) + int(np.argmin(near))
-        found = (float(near.min()), count, start_sample + place * FRAME_SAMPLES + FRAME_SAMPLES // 2)
-        best = min(best, found) if best else found
+        quietest = first_frame + int(np.argmin(near))
+        candidate = (float(near.min()), count, start_sample + quietest * FRAME_SAMPLES + FRAME_SAMPLES // 2)
+        best = min(best, candidate) if best else candidate
     return best[1:] if best else None

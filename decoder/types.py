@@ -85,7 +85,7 @@ class RequestKind(StrEnum):
 
     @property
     def ends_utterance(self) -> bool:
-        """Whether it is the last request of its utterance."""
+        """Whether a request of this kind is the last of its utterance."""
         return self in (RequestKind.FINAL, RequestKind.FILE)
 
 
@@ -101,10 +101,10 @@ class Word:
     """One word and its time.
 
     Attributes:
-        text: the word as written, with its leading space where the language puts one.
+        text: the word as written, with a leading space if the language uses one.
         start_sample: first sample, at 16 kHz since the session began.
         end_sample: one past the last sample, ≥ `start_sample`.
-        probability: 0..1, or None if unknown. Then its times are estimates too, interpolated between other words, as in
+        probability: 0..1, or None if unknown. The times are then estimates too, interpolated between other words, as in
             Whisper's partials.
     """
 
@@ -119,25 +119,25 @@ class DecodeRequest:
     """A request to transcribe one utterance so far.
 
     Attributes:
-        session_id: of the request.
-        utterance_id: which utterance of that session.
+        session_id: the session that it belongs to.
+        utterance_id: the utterance of that session.
         revision: 1, 2 … within the utterance; a later request has a greater one.
-        kind: partial, eager (a final made before it is sure that the utterance ended), final, or file (the final of an
-            utterance of a file, decoded after everything live).
+        kind: partial, eager (a speculative final, before the end of the utterance is certain), final, or file (the
+            final of an utterance of a file, decoded after all live requests).
         samples: float32[n] mono 16 kHz, the whole utterance so far; a later request of the utterance extends it.
         start_sample: where `samples` begins on the session's time line.
         deadline_s: when the answer is due, on the scheduler's clock.
         language: ISO-639-1, or None: the engine detects it.
-        languages: ISO-639-1 codes among which it is detected; empty: all that the engine writes. An engine that cannot
-            choose among them may leave them out of account.
+        languages: ISO-639-1 codes that detection may choose from; empty: all that the engine supports. An engine that
+            cannot restrict detection may ignore them.
         prompt: preceding text, as context; may be empty.
-        prefix: words already committed. A partial goes on from them; a final is decoded from all of the
-            audio, and may keep those of them that are as likely.
+        prefix: words already committed. A partial continues them; a final is decoded from all of the audio, and may
+            keep those of them that are as likely.
         task: transcribe or translate.
         in_haste: whether the engine is far behind, so that a slightly worse answer for half the work is preferable.
         ends_in_speech: whether the audio ends in speech, so that its last word may be incomplete.
-        temperature: 0..1; above 0 words are drawn by chance, the less likely ones more often the higher it is.
-        speech_probability: 0..1, by the detector; None without a detector.
+        temperature: 0..1; above 0 words are sampled, less likely ones more often at higher values.
+        speech_probability: 0..1, from the detector; None without a detector.
     """
 
     session_id: str
@@ -159,7 +159,7 @@ class DecodeRequest:
 
     @property
     def forced(self) -> tuple[Word, ...]:
-        """The words that the hypothesis must begin with."""
+        """The words that the hypothesis must begin with; empty unless it is a partial."""
         return self.prefix if self.kind is RequestKind.PARTIAL else ()
 
     @property
@@ -207,11 +207,11 @@ class Transcript:
     """The words of one utterance: the committed ones, and those that may still change.
 
     Attributes:
-        utterance_id: which utterance of the session.
-        revision: of the hypothesis it comes from.
-        committed: words that only grow while the utterance is partial; the final may correct them, once.
+        utterance_id: the utterance of the session.
+        revision: of the hypothesis that it comes from.
+        committed: words that are only appended to while the utterance is partial; the final may correct them, once.
         tail: words that may still change; empty when `is_final`.
-        is_final: all words are committed, and nothing will follow.
+        is_final: whether all words are committed, and no other transcript of the utterance follows.
     """
 
     utterance_id: int

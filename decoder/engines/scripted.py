@@ -1,4 +1,4 @@
-"""An engine without a model: words from a script, at a set cost. For tests and load runs."""
+"""An engine without a model, for tests and load tests: returns words from a script after a configured delay."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,32 +14,32 @@ from vad.audio import SAMPLE_RATE_HZ
 __all__ = ["CostModel", "Script", "ScriptedEngine", "create", "spoken_count"]
 
 _WORD_SAMPLES = SAMPLE_RATE_HZ * 2 // 5
-"""One word each 0.4 s: 150 words a minute, a usual speaking rate."""
+"""One word per 0.4 s: 150 words a minute, a usual speaking rate."""
 
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 Script = Callable[[DecodeRequest], Hypothesis | EngineError]
-"""What an engine answers to a request."""
+"""Returns the answer to a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class CostModel:
-    """How long a batch takes: fixed, a request, and a second of audio."""
+    """The time a batch takes, in seconds: a fixed cost, a cost per request, and a cost per second of audio."""
 
     batch_s: float = 0.0
     request_s: float = 0.0
     audio_second_s: float = 0.0
 
     def seconds(self, batch: Sequence[DecodeRequest]) -> float:
-        """Return what a batch costs."""
-        sound_s = sum(len(request.samples) for request in batch) / SAMPLE_RATE_HZ
-        return self.batch_s + self.request_s * len(batch) + self.audio_second_s * sound_s
+        """Return the time that a batch takes."""
+        audio_s = sum(len(request.samples) for request in batch) / SAMPLE_RATE_HZ
+        return self.batch_s + self.request_s * len(batch) + self.audio_second_s * audio_s
 
 
 def spoken_count(request: DecodeRequest) -> Hypothesis:
-    """Return a word for each 0.4 s of the request's audio, counted from the session's first sample.
+    """Return one word per 0.4 s of the request's audio, counted from the session's first sample.
 
-    The words follow the time line, so a longer request repeats the words of a shorter one and goes on.
+    The words follow the time line, so a longer request repeats the words of a shorter one and continues them.
     """
     starts = takewhile(
         lambda start: start + _WORD_SAMPLES <= request.end_sample,
@@ -53,13 +53,13 @@ def spoken_count(request: DecodeRequest) -> Hypothesis:
 
 
 class ScriptedEngine:
-    """Answers each request with the words of the script, after the time the cost model sets.
+    """Answers each request from the script, after the delay of the cost model.
 
     Args:
         script: request → hypothesis or error.
-        cost: how long a batch takes.
-        sleep: waits that long; a test passes its own clock's.
-        max_batch, parallel: as of every engine.
+        cost: the time a batch takes; None: no time.
+        sleep: sleeps for some seconds; a test passes that of its own clock.
+        max_batch, parallel: as in `Engine`.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class ScriptedEngine:
         self.max_batch = max_batch
         self.parallel = parallel
         self.batches: list[int] = []
-        """Sizes of the batches decoded."""
+        """The sizes of the batches decoded."""
         self._script = script
         self._cost = cost or CostModel()
         self._sleep = sleep
@@ -84,18 +84,18 @@ class ScriptedEngine:
         """Do nothing: there is no model."""
 
     async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
-        """Return the script's answers."""
+        """Return one answer per request, from the script."""
         self.batches.append(len(batch))
         await self._sleep(self._cost.seconds(batch))
         return [self._script(request) for request in batch]
 
     def forget(self, session_id: str) -> None:
-        """Do nothing: nothing is kept."""
+        """Do nothing: the engine keeps no state."""
 
     async def aclose(self) -> None:
-        """Do nothing: nothing is held."""
+        """Do nothing: the engine holds no resources."""
 
 
 def create(settings: EngineSettings) -> ScriptedEngine:
-    """Return a scripted engine that costs nothing: what is left is the gateway's own work."""
+    """Return a scripted engine that takes no time, to measure the gateway's own work."""
     return ScriptedEngine(max_batch=settings.max_batch)

@@ -13,7 +13,7 @@ import anyio.to_thread
 import numpy as np
 
 from decoder.engine import EngineInfo, EngineWork
-from decoder.model_hub import resolve_model
+from decoder.model_hub import ModelFormat, resolve_model
 from decoder.settings import EngineSettings
 from decoder.types import DecodeRequest, EngineError, Hypothesis, ModelError, RequestKind
 from decoder.whisper.batch_decoder import BatchDecoder, Decoded
@@ -36,6 +36,7 @@ class Backend:
         device: cpu, cuda …
         parallel: networks, each of which computes for one batch at a time, ≥ 1.
         max_batch: most requests of one batch, ≥ 1.
+        formats: of models that it reads, the preferred one first.
         load: makes that many networks of a model's directory; raises `ModelError`. Called once, in a thread.
     """
 
@@ -43,6 +44,7 @@ class Backend:
     device: str
     parallel: int
     max_batch: int
+    formats: Sequence[ModelFormat]
     load: Callable[[Path, UtteranceStore], Sequence[Network]]
 
 
@@ -163,7 +165,7 @@ class WhisperEngine:
             self._idle.put(idle)
 
     def _load(self) -> None:
-        directory = resolve_model(self._name, offline=self._settings.offline)
+        directory = resolve_model(self._name, offline=self._settings.offline, formats=self._backend.formats)
         networks = tuple(self._backend.load(directory, self._utterances))
         vocabulary = networks[0].vocabulary
         self.info = replace(self.info, languages=vocabulary.languages, translates=vocabulary.is_multilingual)

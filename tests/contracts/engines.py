@@ -1,4 +1,4 @@
-"""What the engine contract is checked with: the engines, and the sound they are given."""
+"""The engines that the contract is checked on, and requests for them."""
 
 import json
 from collections.abc import Callable
@@ -31,13 +31,13 @@ _TIMES = 1501
 
 
 def digits_model() -> Path | None:
-    """Return the directory of a small trained Whisper that hears English digits, or None where there is none."""
+    """Return the directory of a small Whisper trained on English digits; None if it is missing."""
     found = Path(__file__).resolve().parents[2].parent / "shared" / "models" / "digits-ct2-int8"
     return found if found.is_dir() else None
 
 
 def write_micro_whisper(directory: Path, sentence: str = SENTENCE) -> Path:
-    """Write a Whisper that says the sentence to every sound, and return its directory."""
+    """Write a Whisper that outputs the sentence for any audio, and return its directory."""
     directory.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer()
     described = directory / "described.json"
@@ -48,7 +48,7 @@ def write_micro_whisper(directory: Path, sentence: str = SENTENCE) -> Path:
 
 
 def request(samples: Float32, **fields: object) -> DecodeRequest:
-    """Return a request with defaults for what the test does not care about."""
+    """Return a request with defaults for fields that do not matter to the test."""
     defaults: dict[str, object] = {
         "session_id": "session",
         "utterance_id": 1,
@@ -63,7 +63,7 @@ def request(samples: Float32, **fields: object) -> DecodeRequest:
 
 
 def same(one: Hypothesis | EngineError, other: Hypothesis | EngineError) -> bool:
-    """Whether two answers agree in all but the rounding of probabilities."""
+    """Return whether two answers are equal except for rounding of probabilities."""
     if isinstance(one, EngineError) or isinstance(other, EngineError):
         return type(one) is type(other) and str(one) == str(other)
     return (
@@ -76,7 +76,7 @@ def same(one: Hypothesis | EngineError, other: Hypothesis | EngineError) -> bool
 
 
 def _tokenizer() -> Tokenizer:
-    """Return a byte-level tokenizer with Whisper's special tokens at their official places, and next to no words."""
+    """Return a byte-level tokenizer with Whisper's special tokens at their official indices, and few words."""
     trained = Tokenizer(models.BPE())
     trained.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
@@ -85,7 +85,7 @@ def _tokenizer() -> Tokenizer:
     trained.decoder = decoders.ByteLevel()
     described = json.loads(trained.to_str())
     vocabulary = described["model"]["vocab"]
-    # The last is empty, as in the official multilingual vocabulary: CTranslate2 tells a multilingual model by it.
+    # The last is empty, as in the official multilingual vocabulary: CTranslate2 detects a multilingual model by it.
     vocabulary |= {f"<|unused_{place}|>": place for place in range(len(vocabulary), _END_OF_TEXT - 1)}
     vocabulary[""] = _END_OF_TEXT - 1
     tokenizer = Tokenizer.from_str(json.dumps(described))
@@ -106,13 +106,13 @@ def _tokenizer() -> Tokenizer:
 
 @dataclass(frozen=True, slots=True)
 class EngineCase:
-    """One engine to be held to the contract.
+    """One engine that the contract is checked on.
 
     Attributes:
-        name: shown in the test's name.
-        make: makes the engine, given an empty directory of its own; None where it is not to be had here.
-        languages: two it writes, or one twice.
-        refused_language: one it cannot write, or None where it takes any.
+        name: part of the test's name.
+        make: creates the engine, given an empty directory; None if the model is missing.
+        languages: two that it supports, or one twice.
+        refused_language: one that it does not support; None if it accepts any.
     """
 
     name: str
@@ -131,7 +131,7 @@ def _digits_whisper(directory: Path) -> Engine | None:
 
 
 def _embedded_whisper(directory: Path) -> Engine:
-    """Real weights doubt noise, and would decode it again at random."""
+    """Create an engine without temperature fallback: real weights doubt noise, and would be sampled on it."""
     settings = EngineSettings(model=EMBEDDED, device="cpu", cpu_threads=1, final_temperatures=(0.0,))
     return whisper.create(settings)
 

@@ -1,4 +1,4 @@
-"""What every engine promises; `decoder.engine.Engine` says it in words."""
+"""The contract of every engine, as documented in `decoder.engine.Engine`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -39,7 +39,7 @@ async def engine(case: EngineCase, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def alone(engine: Engine, case: EngineCase) -> list[Hypothesis | EngineError]:
-    """Return the answers to the mixture when each request is asked by itself, of an engine that knows nothing yet."""
+    """Return the answers to the mixture, each request decoded alone by an engine without state."""
     return [answer for item in mixture(case) for answer in await decode_afresh(engine, [item])]
 
 
@@ -57,13 +57,13 @@ def mixture(case: EngineCase) -> list[DecodeRequest]:
     ]
 
 
-def heard(answer: Hypothesis | EngineError) -> Hypothesis:
+def hypothesis_of(answer: Hypothesis | EngineError) -> Hypothesis:
     assert isinstance(answer, Hypothesis), answer
     return answer
 
 
 async def decode_afresh(engine: Engine, batch: Sequence[DecodeRequest]) -> list[Hypothesis | EngineError]:
-    """Return the answers of an engine that knows nothing of the sessions yet: else it may go on from what it has."""
+    """Return the answers of an engine without state of these sessions, which it might otherwise continue from."""
     for item in batch:
         engine.forget(item.session_id)
     return list(await engine.decode(batch))
@@ -76,7 +76,7 @@ def all_same(answers: Sequence[Hypothesis | EngineError], others: Sequence[Hypot
 async def test_answers_come_in_the_order_of_the_requests(engine: Engine, case: EngineCase) -> None:
     batch = mixture(case)
 
-    answers = [heard(answer) for answer in await engine.decode(batch)]
+    answers = [hypothesis_of(answer) for answer in await engine.decode(batch)]
 
     assert [answer.session_id for answer in answers] == [item.session_id for item in batch]
 
@@ -106,7 +106,7 @@ async def test_order_within_a_batch_changes_no_answer(
     assert all_same(backwards[::-1], alone)
 
 
-async def test_bad_request_spoils_no_other(
+async def test_bad_request_fails_no_other(
     engine: Engine, case: EngineCase, alone: list[Hypothesis | EngineError]
 ) -> None:
     first, second, *_ = mixture(case)
@@ -126,13 +126,13 @@ async def test_refused_language_is_an_error_of_its_request(engine: Engine, case:
 
     assert isinstance(bad, EngineError)
     assert case.refused_language in str(bad)
-    assert heard(good).language == "en"
+    assert hypothesis_of(good).language == "en"
 
 
 async def test_language_of_each_request_is_honoured(engine: Engine, case: EngineCase) -> None:
     batch = [request(noise(1.0, seed=seed), language=code) for seed, code in enumerate(case.languages)]
 
-    answers = [heard(answer) for answer in await engine.decode(batch)]
+    answers = [hypothesis_of(answer) for answer in await engine.decode(batch)]
 
     assert [answer.language for answer in answers] == list(case.languages)
 
@@ -141,33 +141,33 @@ async def test_language_of_each_request_is_honoured(engine: Engine, case: Engine
 async def test_empty_sound_has_no_words(engine: Engine, kind: RequestKind) -> None:
     [answer] = await engine.decode([request(np.zeros(0, np.float32), kind=kind)])
 
-    assert heard(answer).words == ()
+    assert hypothesis_of(answer).words == ()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_thirty_seconds_are_accepted(engine: Engine, case: EngineCase, kind: RequestKind) -> None:
-    sound = request(speechlike(30.0), kind=kind)
+    asked = request(speechlike(30.0), kind=kind)
 
-    [answer] = await engine.decode([sound])
+    [answer] = await engine.decode([asked])
 
-    assert heard(answer).session_id == sound.session_id
+    assert hypothesis_of(answer).session_id == asked.session_id
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_single_sample_is_accepted(engine: Engine, kind: RequestKind) -> None:
     [answer] = await engine.decode([request(np.zeros(1, np.float32), kind=kind, start_sample=7)])
 
-    assert all(7 <= word.start_sample <= word.end_sample <= 8 for word in heard(answer).words)
+    assert all(7 <= word.start_sample <= word.end_sample <= 8 for word in hypothesis_of(answer).words)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_words_stay_in_order_within_the_sound(engine: Engine, kind: RequestKind) -> None:
-    sound = request(speechlike(4.0), kind=kind, start_sample=123_456)
+async def test_words_stay_in_order_within_the_audio(engine: Engine, kind: RequestKind) -> None:
+    asked = request(speechlike(4.0), kind=kind, start_sample=123_456)
 
-    [answer] = await engine.decode([sound])
+    [answer] = await engine.decode([asked])
 
-    words = heard(answer).words
-    assert all(sound.start_sample <= word.start_sample <= word.end_sample <= sound.end_sample for word in words)
+    words = hypothesis_of(answer).words
+    assert all(asked.start_sample <= word.start_sample <= word.end_sample <= asked.end_sample for word in words)
     assert all(before.end_sample <= after.start_sample for before, after in pairwise(words))
 
 
@@ -176,7 +176,7 @@ async def test_a_partial_begins_with_the_committed_words(engine: Engine) -> None
 
     [answer] = await engine.decode([request(speechlike(2.0), prefix=committed)])
 
-    assert [word.text for word in heard(answer).words[:2]] == [" three", " one"]
+    assert [word.text for word in hypothesis_of(answer).words[:2]] == [" three", " one"]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not RequestKind.PARTIAL])
@@ -190,7 +190,7 @@ async def test_a_final_is_decoded_as_if_nothing_were_committed(engine: Engine, k
     assert same(free, promised)
 
 
-async def test_engine_is_fit_after_a_cancelled_decode(
+async def test_engine_works_after_a_cancelled_decode(
     engine: Engine, case: EngineCase, alone: list[Hypothesis | EngineError]
 ) -> None:
     batch = mixture(case)
@@ -204,7 +204,7 @@ async def test_engine_is_fit_after_a_cancelled_decode(
     assert all_same(await decode_afresh(engine, batch), alone)
 
 
-async def test_forgetting_changes_no_answer_of_others(engine: Engine, case: EngineCase) -> None:
+async def test_forgetting_a_session_changes_no_answer_of_others(engine: Engine, case: EngineCase) -> None:
     batch = mixture(case)
     await decode_afresh(engine, batch)
     _, *remembered = await engine.decode(batch)
@@ -217,7 +217,7 @@ async def test_forgetting_changes_no_answer_of_others(engine: Engine, case: Engi
     assert all_same(remembered, others)
 
 
-async def test_engine_says_what_it_is(engine: Engine, case: EngineCase) -> None:
+async def test_engine_describes_itself(engine: Engine, case: EngineCase) -> None:
     assert engine.max_batch >= 1
     assert engine.parallel >= 1
     assert engine.info.device

@@ -1,4 +1,4 @@
-"""Which audio an engine in this process refuses."""
+"""Audio that engines in this process accept and refuse."""
 
 import numpy as np
 import pytest

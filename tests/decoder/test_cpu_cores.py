@@ -1,4 +1,4 @@
-"""How the CPU cores are divided among the batches decoded in parallel."""
+"""The division of CPU cores among batches decoded in parallel."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Words that nobody said, and words that somebody did."""
+"""Hallucinated words are dropped or flagged, and spoken words are kept."""
 
 import json
 from collections.abc import Sequence
@@ -25,45 +25,45 @@ SURE, UNSURE = -0.2, -1.4
 VOICE = speechlike(30.0)
 
 
-def request(sound: Float32, kind: RequestKind = RequestKind.FINAL) -> DecodeRequest:
-    return DecodeRequest("a", 0, 1, kind, sound, 0, 0.0)
+def request(audio: Float32, kind: RequestKind = RequestKind.FINAL) -> DecodeRequest:
+    return DecodeRequest("a", 0, 1, kind, audio, 0, 0.0)
 
 
-def heard(
+def recognized(
     sentence: str,
     *,
     avg_logprob: float | None = SURE,
     no_speech: float | None = 0.1,
     probability: float | None = None,
 ) -> Hypothesis:
-    """Return that the engine heard this sentence; without spaces each character is a word, as Whisper has it."""
+    """Return a hypothesis with this sentence; without spaces each character is a word, as in Whisper."""
     pieces = [f" {word}" for word in sentence.split()] if " " in sentence or sentence.isascii() else list(sentence)
     words = tuple(Word(piece, place, place + 1, probability) for place, piece in enumerate(pieces))
     return Hypothesis("a", 0, 1, words, avg_logprob=avg_logprob, no_speech_probability=no_speech)
 
 
 def unknown(sentence: str) -> Hypothesis:
-    """Return the same from an engine that gives no probabilities."""
-    return heard(sentence, avg_logprob=None, no_speech=None)
+    """Return the same hypothesis from an engine without probabilities."""
+    return recognized(sentence, avg_logprob=None, no_speech=None)
 
 
 def verdict(
     hypothesis: Hypothesis,
     seconds: float = 3.0,
     *,
-    sound: Float32 | None = None,
+    audio: Float32 | None = None,
     kind: RequestKind = RequestKind.FINAL,
     settings: GuardSettings | None = None,
 ) -> Verdict:
-    sound = VOICE[: s_to_samples(seconds)] if sound is None else sound
-    return judge(request(sound, kind), hypothesis, settings or GuardSettings())
+    audio = VOICE[: s_to_samples(seconds)] if audio is None else audio
+    return judge(request(audio, kind), hypothesis, settings or GuardSettings())
 
 
 def left(made: Verdict) -> str:
     return "".join(word.text for word in made.words).strip()
 
 
-# --- what somebody said -------------------------------------------------------------------------------------------
+# --- spoken words ---------------------------------------------------------------------------------------------------
 
 SPOKEN = [
     ("Yes.", 0.6),
@@ -115,8 +115,8 @@ SPOKEN = [
 
 
 @pytest.mark.parametrize(("sentence", "seconds"), SPOKEN)
-def test_what_was_clearly_said_is_kept(sentence: str, seconds: float) -> None:
-    hypothesis = heard(sentence)
+def test_clear_speech_is_kept(sentence: str, seconds: float) -> None:
+    hypothesis = recognized(sentence)
     assert verdict(hypothesis, seconds) == Verdict(Action.KEEP, (), hypothesis.words)
 
 
@@ -125,21 +125,22 @@ def test_an_engine_that_gives_no_probabilities_loses_no_word(sentence: str, seco
     assert verdict(unknown(sentence), seconds).action is Action.KEEP
 
 
-def test_nothing_said_is_kept() -> None:
-    assert verdict(heard(""), sound=silence(1.0)) == Verdict(Action.KEEP, (), ())
+def test_an_empty_hypothesis_is_kept() -> None:
+    assert verdict(recognized(""), audio=silence(1.0)) == Verdict(Action.KEEP, (), ())
 
 
 def test_a_doubtful_no_speech_alone_takes_nothing_away() -> None:
-    assert verdict(heard("good morning", no_speech=0.95)).action is Action.KEEP
+    assert verdict(recognized("good morning", no_speech=0.95)).action is Action.KEEP
 
 
 def test_the_fastest_talker_on_record_is_kept() -> None:
     assert (
-        verdict(heard(" ".join(["words", "are", "said", "like", "this", "by", "her"] * 3)), 2.0).action is Action.KEEP
+        verdict(recognized(" ".join(["words", "are", "said", "like", "this", "by", "her"] * 3)), 2.0).action
+        is Action.KEEP
     )
 
 
-# --- what nobody said ---------------------------------------------------------------------------------------------
+# --- hallucinated words ---------------------------------------------------------------------------------------------
 
 INVENTED = [
     ("Thank you.", Reason.SILENCE_PHRASE),
@@ -187,17 +188,17 @@ CREDITS = [
 def test_a_phrase_of_silence_is_dropped_where_something_else_speaks_against_it(
     sentence: str, reason: Reason, why: str
 ) -> None:
-    hypothesis = heard(sentence)
-    sound = VOICE[: s_to_samples(3.0)]
+    hypothesis = recognized(sentence)
+    audio = VOICE[: s_to_samples(3.0)]
     if why == "unsure":
         hypothesis = replace(hypothesis, avg_logprob=UNSURE)
     elif why == "no speech":
         hypothesis = replace(hypothesis, no_speech_probability=0.9)
     elif why == "quiet":
-        sound = noise(3.0, amplitude=0.002)
+        audio = noise(3.0, amplitude=0.002)
     else:
-        sound = VOICE[: s_to_samples(0.05)]
-    made = verdict(hypothesis, sound=sound)
+        audio = VOICE[: s_to_samples(0.05)]
+    made = verdict(hypothesis, audio=audio)
     assert reason in made.reasons
     assert (made.action, made.words) == (Action.DROP, ())
 
@@ -207,28 +208,28 @@ def test_a_subtitler_s_credit_is_dropped_however_sure_the_engine_is(sentence: st
     assert verdict(unknown(sentence)) == Verdict(Action.DROP, (Reason.SILENCE_PHRASE,), ())
 
 
-def test_without_a_voice_and_with_doubtful_words_nothing_was_said() -> None:
-    made = verdict(heard("so what is the", avg_logprob=UNSURE, no_speech=0.8))
+def test_no_speech_and_doubtful_words_are_dropped() -> None:
+    made = verdict(recognized("so what is the", avg_logprob=UNSURE, no_speech=0.8))
     assert made == Verdict(Action.DROP, (Reason.NO_SPEECH, Reason.LOW_CONFIDENCE), ())
 
 
 def test_a_word_s_own_probability_counts_where_the_end_of_text_hides_it() -> None:
-    made = verdict(heard("five", avg_logprob=-0.66, no_speech=0.99, probability=0.27))
+    made = verdict(recognized("five", avg_logprob=-0.66, no_speech=0.99, probability=0.27))
     assert Reason.NO_SPEECH in made.reasons
 
 
-def test_without_a_voice_and_in_quiet_sound_nothing_was_said() -> None:
-    made = verdict(heard("seven", no_speech=0.98), sound=noise(2.0, amplitude=0.002))
+def test_no_speech_in_quiet_audio_is_dropped() -> None:
+    made = verdict(recognized("seven", no_speech=0.98), audio=noise(2.0, amplitude=0.002))
     assert made.reasons == (Reason.NO_SPEECH,)
 
 
-@pytest.mark.parametrize("hypothesis", [heard("good morning"), unknown("good morning")])
-def test_in_digital_silence_nobody_spoke_whatever_the_engine_says(hypothesis: Hypothesis) -> None:
-    assert verdict(hypothesis, sound=silence(2.0)).reasons == (Reason.NO_SPEECH,)
+@pytest.mark.parametrize("hypothesis", [recognized("good morning"), unknown("good morning")])
+def test_words_in_digital_silence_are_dropped_however_certain(hypothesis: Hypothesis) -> None:
+    assert verdict(hypothesis, audio=silence(2.0)).reasons == (Reason.NO_SPEECH,)
 
 
 def test_doubtful_words_are_flagged_and_stay() -> None:
-    hypothesis = heard("the rain in spain", avg_logprob=UNSURE)
+    hypothesis = recognized("the rain in spain", avg_logprob=UNSURE)
     assert verdict(hypothesis) == Verdict(Action.FLAG, (Reason.LOW_CONFIDENCE,), hypothesis.words)
 
 
@@ -240,63 +241,66 @@ def test_doubtful_words_are_flagged_and_stay() -> None:
         "次回の動画でまたお会いしましょうそれではさようなら",
     ],
 )
-def test_more_than_a_voice_can_say_is_dropped(sentence: str) -> None:
+def test_more_than_can_be_spoken_is_dropped(sentence: str) -> None:
     made = verdict(unknown(sentence), 0.6)
     assert made == Verdict(Action.DROP, (Reason.TOO_FAST,), ())
 
 
-# --- utterances that the client ends ------------------------------------------------------------------------------
+# --- utterances that the client ends --------------------------------------------------------------------------------
 
 
 def test_where_the_detector_finds_no_speech_doubtful_words_are_dropped() -> None:
-    nobody, perhaps, somebody = (replace(request(VOICE[:48_000]), speech_probability=p) for p in (0.02, 0.2, 0.4))
-    likely, unlikely = heard("You're my hero!", avg_logprob=-0.8), heard("You're my hero!", avg_logprob=UNSURE)
+    silent, doubtful, voiced = (replace(request(VOICE[:48_000]), speech_probability=p) for p in (0.02, 0.2, 0.4))
+    likely, unlikely = (
+        recognized("You're my hero!", avg_logprob=-0.8),
+        recognized("You're my hero!", avg_logprob=UNSURE),
+    )
 
-    assert judge(nobody, likely, GuardSettings()) == Verdict(Action.DROP, (Reason.NO_SPEECH,), ())
-    assert judge(perhaps, likely, GuardSettings()).action is Action.KEEP
-    assert judge(perhaps, unlikely, GuardSettings()).action is Action.DROP
-    assert judge(somebody, unlikely, GuardSettings()).action is Action.FLAG
+    assert judge(silent, likely, GuardSettings()) == Verdict(Action.DROP, (Reason.NO_SPEECH,), ())
+    assert judge(doubtful, likely, GuardSettings()).action is Action.KEEP
+    assert judge(doubtful, unlikely, GuardSettings()).action is Action.DROP
+    assert judge(voiced, unlikely, GuardSettings()).action is Action.FLAG
 
 
 def test_a_speaker_whom_the_detector_misses_is_kept_where_the_engine_is_certain() -> None:
     missed = replace(request(VOICE[:48_000]), speech_probability=0.0)
-    certain = heard("He could wait no longer.", avg_logprob=-0.3, probability=None)
+    certain = recognized("He could wait no longer.", avg_logprob=-0.3, probability=None)
 
     assert judge(missed, certain, GuardSettings()).action is Action.KEEP
     assert judge(missed, unknown("He could wait no longer."), GuardSettings()).action is Action.KEEP
 
 
-def test_words_drawn_by_chance_are_dropped_though_music_passes_for_speech() -> None:
+def test_hopeless_words_are_dropped_though_music_passes_for_speech() -> None:
     music = replace(request(VOICE[:48_000]), speech_probability=0.9)
-    made = judge(music, heard("I'm not going to talk about it.", avg_logprob=-1.8), GuardSettings())
+    made = judge(music, recognized("I'm not going to talk about it.", avg_logprob=-1.8), GuardSettings())
     assert (made.action, made.reasons) == (Action.DROP, (Reason.NO_SPEECH, Reason.LOW_CONFIDENCE))
 
 
 @pytest.mark.parametrize("sentence", ["Music by Anna Schmidt", "Thank you very much.", "music playing"])
-def test_without_a_voice_a_phrase_of_silence_is_dropped_whatever_the_engine_says(sentence: str) -> None:
+def test_a_phrase_of_silence_without_speech_is_dropped_however_certain(sentence: str) -> None:
     missed = replace(request(VOICE[:48_000]), speech_probability=0.0)
     assert judge(missed, unknown(sentence), GuardSettings()).reasons == (Reason.SILENCE_PHRASE,)
 
 
-def test_a_prompt_that_nobody_says_is_dropped() -> None:
+def test_prompt_words_that_were_not_spoken_are_dropped() -> None:
     asked = replace(request(VOICE[:48_000]), prompt="The assistant is called Jarvis.", speech_probability=0.2)
 
     assert judge(asked, unknown("The assistant is called Jarvis."), GuardSettings()).reasons == (Reason.PROMPT,)
-    assert judge(asked, heard("Jarvis.", avg_logprob=UNSURE), GuardSettings()).action is Action.DROP
+    assert judge(asked, recognized("Jarvis.", avg_logprob=UNSURE), GuardSettings()).action is Action.DROP
     assert judge(asked, unknown("Call the doctor, Jarvis."), GuardSettings()).action is Action.KEEP
 
 
-def test_a_speaker_who_says_the_prompt_is_kept() -> None:
+def test_spoken_prompt_words_are_kept() -> None:
     asked = replace(request(VOICE[:48_000]), prompt="The assistant is called Jarvis.", speech_probability=0.9)
-    for hypothesis in (heard("The assistant is called Jarvis."), unknown("The assistant is called Jarvis.")):
+    for hypothesis in (recognized("The assistant is called Jarvis."), unknown("The assistant is called Jarvis.")):
         assert judge(asked, hypothesis, GuardSettings()).action is Action.KEEP
 
 
-# --- words that have no time --------------------------------------------------------------------------------------
+# --- words that have no time ----------------------------------------------------------------------------------------
 
 
 def timed(*words: tuple[str, float, float]) -> Hypothesis:
-    """Return words with the seconds where they were aligned."""
+    """Return a hypothesis of words with their start and end in seconds."""
     spans = tuple(Word(f" {text}", s_to_samples(start), s_to_samples(end), 0.9) for text, start, end in words)
     return Hypothesis("a", 0, 1, spans, avg_logprob=SURE, no_speech_probability=0.1)
 
@@ -311,14 +315,14 @@ ONCE = [
 ]
 
 
-def test_a_sentence_said_again_in_no_time_stays_once() -> None:
+def test_a_sentence_repeated_in_no_time_is_kept_once() -> None:
     again = [(text, 2.7, 2.7) for text, _, _ in ONCE]
     made = verdict(timed(*ONCE, *again))
     assert (made.action, made.reasons) == (Action.DROP, (Reason.TOO_FAST,))
     assert made.words == timed(*ONCE).words
 
 
-def test_a_sentence_really_said_twice_stays_twice() -> None:
+def test_a_sentence_spoken_twice_is_kept_twice() -> None:
     again = [(text, start + 2.7, end + 2.7) for text, start, end in ONCE]
     assert verdict(timed(*ONCE, *again), 6.0).action is Action.KEEP
 
@@ -328,12 +332,12 @@ def test_a_word_or_two_without_length_stay(count: int) -> None:
     assert verdict(timed(*ONCE, *[("again", 2.7, 2.7)] * count)).action is Action.KEEP
 
 
-def test_guessed_times_say_nothing() -> None:
+def test_estimated_times_are_no_evidence() -> None:
     words = tuple(replace(word, probability=None) for word in timed(*ONCE, *[("again", 2.7, 2.7)] * 6).words)
     assert verdict(replace(timed(), words=words)).action is Action.KEEP
 
 
-# --- loops --------------------------------------------------------------------------------------------------------
+# --- loops ----------------------------------------------------------------------------------------------------------
 
 LOOPS = [
     ("okay " * 20, "okay"),
@@ -356,7 +360,7 @@ LOOPS = [
 
 
 @pytest.mark.parametrize(("sentence", "rest"), LOOPS)
-def test_of_a_loop_its_unit_stays_once_with_all_around_it(sentence: str, rest: str) -> None:
+def test_the_unit_of_a_loop_is_kept_once_with_the_text_around_it(sentence: str, rest: str) -> None:
     made = verdict(unknown(sentence), 25.0)
     assert (made.action, made.reasons) == (Action.DROP, (Reason.LOOP,))
     assert left(made) == rest
@@ -368,21 +372,21 @@ def test_a_looping_partial_is_dropped(sentence: str, _rest: str) -> None:
 
 
 def test_a_loop_of_a_phrase_of_silence_leaves_nothing() -> None:
-    made = verdict(heard("Thank you. " * 20), 25.0)
+    made = verdict(recognized("Thank you. " * 20), 25.0)
     assert made == Verdict(Action.DROP, (Reason.LOOP, Reason.SILENCE_PHRASE), ())
 
 
-def test_what_is_left_of_a_loop_keeps_its_times() -> None:
-    hypothesis = heard("so " + "it is what it is " * 9)
+def test_the_words_kept_of_a_loop_keep_their_times() -> None:
+    hypothesis = recognized("so " + "it is what it is " * 9)
     assert verdict(hypothesis, 25.0).words == hypothesis.words[:6]
 
 
-@pytest.mark.parametrize("hypothesis", [heard(s, avg_logprob=-3.0, no_speech=1.0) for s, _ in INVENTED])
+@pytest.mark.parametrize("hypothesis", [recognized(s, avg_logprob=-3.0, no_speech=1.0) for s, _ in INVENTED])
 def test_partials_are_judged_for_loops_alone(hypothesis: Hypothesis) -> None:
-    assert verdict(hypothesis, sound=silence(0.1), kind=RequestKind.PARTIAL).action is Action.KEEP
+    assert verdict(hypothesis, audio=silence(0.1), kind=RequestKind.PARTIAL).action is Action.KEEP
 
 
-# --- settings -----------------------------------------------------------------------------------------------------
+# --- settings -------------------------------------------------------------------------------------------------------
 
 
 MODES: tuple[tuple[GuardMode, Action], ...] = (("off", Action.KEEP), ("flag", Action.FLAG), ("drop", Action.DROP))
@@ -392,14 +396,14 @@ MODES: tuple[tuple[GuardMode, Action], ...] = (("off", Action.KEEP), ("flag", Ac
 def test_each_reason_can_be_off_flagged_or_dropped(mode: GuardMode, action: Action) -> None:
     cases = [
         (unknown("okay " * 30), VOICE, GuardSettings(loop=mode)),
-        (heard("hi"), silence(1.0), GuardSettings(no_speech=mode)),
-        (heard("so fast is nobody " * 2), VOICE[:800], GuardSettings(too_fast=mode)),
+        (recognized("hi"), silence(1.0), GuardSettings(no_speech=mode)),
+        (recognized("so fast is nobody " * 2), VOICE[:800], GuardSettings(too_fast=mode)),
         (timed(*ONCE, *[("again", 2.7, 2.7)] * 6), VOICE, GuardSettings(too_fast=mode, loop="off")),
-        (heard("..."), VOICE, GuardSettings(silence_phrase=mode)),
-        (heard("hi", avg_logprob=UNSURE), VOICE, GuardSettings(low_confidence=mode)),
+        (recognized("..."), VOICE, GuardSettings(silence_phrase=mode)),
+        (recognized("hi", avg_logprob=UNSURE), VOICE, GuardSettings(low_confidence=mode)),
     ]
-    for hypothesis, sound, settings in cases:
-        made = verdict(hypothesis, sound=sound, settings=settings)
+    for hypothesis, audio, settings in cases:
+        made = verdict(hypothesis, audio=audio, settings=settings)
         assert made.action is action
         assert bool(made.reasons) == (mode != "off")
         assert mode == "drop" or made.words == hypothesis.words
@@ -428,7 +432,7 @@ def test_impossible_settings_are_named(field: str, value: object) -> None:
         GuardSettings(**{field: value})  # type: ignore[arg-type]  # wrong on purpose
 
 
-# --- whatever comes -----------------------------------------------------------------------------------------------
+# --- any input ------------------------------------------------------------------------------------------------------
 
 TEXTS = st.one_of(
     st.text(max_size=12),
@@ -453,51 +457,51 @@ KINDS = st.sampled_from(RequestKind)
 
 @given(HYPOTHESES, SOUNDS, KINDS)
 def test_any_hypothesis_has_a_verdict_and_always_the_same(
-    hypothesis: Hypothesis, sound: Float32, kind: RequestKind
+    hypothesis: Hypothesis, audio: Float32, kind: RequestKind
 ) -> None:
-    made = verdict(hypothesis, sound=sound, kind=kind)
-    assert verdict(hypothesis, sound=sound.copy(), kind=kind) == made
+    made = verdict(hypothesis, audio=audio, kind=kind)
+    assert verdict(hypothesis, audio=audio.copy(), kind=kind) == made
     assert (made.action is Action.KEEP) == (not made.reasons)
     assert made.action is Action.DROP or made.words == hypothesis.words
-    # What is left was said, in that order.
+    # The remaining words are a subsequence of the hypothesis.
     remaining = iter(hypothesis.words)
     assert all(word in remaining for word in made.words)
 
 
 @given(HYPOTHESES, SOUNDS, KINDS, st.floats(0.0, 1.0), st.floats(0.0, 1.0))
-def test_what_is_kept_is_kept_with_silence_around_the_sound(
-    hypothesis: Hypothesis, sound: Float32, kind: RequestKind, before_s: float, after_s: float
+def test_surrounding_silence_changes_no_verdict_of_keep(
+    hypothesis: Hypothesis, audio: Float32, kind: RequestKind, before_s: float, after_s: float
 ) -> None:
-    if verdict(hypothesis, sound=sound, kind=kind).action is Action.KEEP:
-        padded = np.concatenate([silence(before_s), sound, silence(after_s)])
-        assert verdict(hypothesis, sound=padded, kind=kind).action is Action.KEEP
+    if verdict(hypothesis, audio=audio, kind=kind).action is Action.KEEP:
+        padded = np.concatenate([silence(before_s), audio, silence(after_s)])
+        assert verdict(hypothesis, audio=padded, kind=kind).action is Action.KEEP
 
 
 @given(HYPOTHESES, KINDS)
-def test_what_a_loop_leaves_holds_no_loop(hypothesis: Hypothesis, kind: RequestKind) -> None:
+def test_no_loop_remains_after_filtering(hypothesis: Hypothesis, kind: RequestKind) -> None:
     made = verdict(hypothesis, kind=kind)
     again = verdict(replace(hypothesis, words=made.words), kind=kind)
     assert Reason.LOOP not in again.reasons
 
 
-# --- with the model that hears digits ------------------------------------------------------------------------------
+# --- with the digits model ------------------------------------------------------------------------------------------
 
 
-async def receive(sounds: Sequence[Float32]) -> list[tuple[DecodeRequest, Hypothesis]]:
-    """Return what the digits model hears, or skip the test where there is none."""
+async def receive(recordings: Sequence[Float32]) -> list[tuple[DecodeRequest, Hypothesis]]:
+    """Return the hypotheses of the digits model; skip the test if it is missing."""
     model = digits_model()
     if model is None:
         pytest.skip("the digits model is not to be had here")
     engine = create(EngineSettings(model=str(model), device="cpu", cpu_threads=1))
-    requests = [replace(request(sound), utterance_id=place, language="en") for place, sound in enumerate(sounds)]
+    requests = [replace(request(audio), utterance_id=place, language="en") for place, audio in enumerate(recordings)]
     answers = await engine.decode(requests)
     await engine.aclose()
     return [(asked, answer) for asked, answer in zip(requests, answers, strict=True) if isinstance(answer, Hypothesis)]
 
 
-def in_pieces(sound: Float32, seconds: float) -> list[Float32]:
-    ends = [*range(0, len(sound), s_to_samples(seconds)), len(sound)]
-    return [sound[start:end] for start, end in pairwise(ends)]
+def in_pieces(audio: Float32, seconds: float) -> list[Float32]:
+    ends = [*range(0, len(audio), s_to_samples(seconds)), len(audio)]
+    return [audio[start:end] for start, end in pairwise(ends)]
 
 
 def listed_digits() -> list[tuple[Path, str]]:
@@ -514,7 +518,7 @@ def listed_digits() -> list[tuple[Path, str]]:
         ("music_vibe_ace.flac", 0.75),
     ],
 )
-async def test_of_the_words_invented_in_noise_few_are_left(name: str, most_left: float) -> None:
+async def test_most_words_hallucinated_in_noise_are_dropped(name: str, most_left: float) -> None:
     answers = await receive(in_pieces(recording(name)[: s_to_samples(60)], 5.0))
     invented = sum(len(hypothesis.words) for _, hypothesis in answers)
     remaining = sum(len(judge(asked, hypothesis, GuardSettings()).words) for asked, hypothesis in answers)

@@ -15,7 +15,7 @@ def test_codes_names_and_tags_are_one_language(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "  ", "auto", "AUTO", "und", "mul", "multi", "detect"])
-def test_auto_and_nothing_are_to_be_detected(text: str) -> None:
+def test_auto_and_empty_text_request_detection(text: str) -> None:
     assert read_language(text) is None
 
 
@@ -54,7 +54,7 @@ def test_other_codes_and_names_are_those_of_whisper(text: str, code: str) -> Non
         ("zh-hans-tw", Script.SIMPLIFIED),
     ],
 )
-def test_scripts_of_chinese_are_told_by_script_or_region(text: str, script: Script | None) -> None:
+def test_the_chinese_script_follows_from_script_or_region_subtag(text: str, script: Script | None) -> None:
     assert read_language(text) == Language("zh", script)
 
 
@@ -62,13 +62,13 @@ def test_regions_of_other_languages_name_no_script() -> None:
     assert read_language("en-HK") == Language("en")
 
 
-def test_a_code_that_whisper_does_not_know_is_left_to_the_engine() -> None:
+def test_an_unknown_code_is_passed_to_the_engine() -> None:
     assert read_language("tlh-AQ") == Language("tlh")
 
 
 @pytest.mark.parametrize("text", ["klingon", "e", "en glish", "12", "¿", "en" * 100, "english-US"])
-def test_what_names_no_language_is_refused_with_what_is_allowed(text: str) -> None:
-    with pytest.raises(ValueError, match="allowed are a code such as en"):
+def test_an_unknown_language_is_refused_with_the_expected_forms(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a code such as en"):
         read_language(text)
 
 

@@ -1,4 +1,4 @@
-"""Where Whisper models are found, and what is said when they are not."""
+"""Where Whisper models are found, and the errors if they are not."""
 
 import json
 import os
@@ -29,7 +29,7 @@ REPOSITORY = "someone/some-whisper"
 
 
 def write_model(directory: Path, *, without: str | None = None) -> Path:
-    """Write the files of a model, one of them left out, and return their directory."""
+    """Write the files of a model, optionally without one, and return their directory."""
     directory.mkdir(parents=True)
     for name, content in FILES.items():
         if name != without:
@@ -38,7 +38,7 @@ def write_model(directory: Path, *, without: str | None = None) -> Path:
 
 
 def write_cached(home: Path, repository: str, *, without: str | None = None) -> Path:
-    """Lay a model out as the hub's cache does, and return its snapshot."""
+    """Write a model in the layout of the hub's cache, and return its snapshot."""
     folder = home / "hub" / f"models--{repository.replace('/', '--')}"
     snapshot = write_model(folder / "snapshots" / COMMIT, without=without)
     (folder / "refs").mkdir()
@@ -47,7 +47,7 @@ def write_cached(home: Path, repository: str, *, without: str | None = None) -> 
 
 
 def resolve_apart(home: Path, name: str, *, endpoint: str = "http://127.0.0.1:9", offline: bool = False) -> str:
-    """Resolve the model in a fresh process, as the hub's library reads its environment once.
+    """Resolve the model in a new process, because the hub's library reads its environment once.
 
     Returns:
         The directory, or the message of the `ModelError` after `error: `, after all that went to stderr.
@@ -71,14 +71,14 @@ def resolve_apart(home: Path, name: str, *, endpoint: str = "http://127.0.0.1:9"
 
 
 class Hub(BaseHTTPRequestHandler):
-    """The few answers of a model hub that a download asks for."""
+    """A model hub with the few responses that a download needs."""
 
     def do_GET(self) -> None:
         """Answer a listing or a file."""
         self._answer()
 
     def do_HEAD(self) -> None:
-        """Answer what is known of a file."""
+        """Answer with the metadata of a file."""
         self._answer()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
@@ -134,8 +134,8 @@ def test_directory_with_missing_files_names_them(tmp_path: Path, missing: str) -
 
 
 @pytest.mark.parametrize("name", ["huge", "./nowhere", "/nowhere/at/all", "a/b/c", ""])
-def test_unknown_name_lists_those_allowed(name: str) -> None:
-    with pytest.raises(ModelError, match=r"allowed are tiny\.en, tiny, .* or a directory"):
+def test_unknown_name_is_refused_with_the_expected_names(name: str) -> None:
+    with pytest.raises(ModelError, match=r"expected tiny\.en, tiny, .* or a directory"):
         resolve_model(name, offline=True)
 
 
@@ -153,25 +153,25 @@ def test_cached_model_is_found_without_asking_the_hub(tmp_path: Path) -> None:
 def test_half_a_cached_model_counts_as_none(tmp_path: Path) -> None:
     write_cached(tmp_path, HUB_NAMES["small"], without="model.bin")
 
-    said = resolve_apart(tmp_path, "small", offline=True)
+    printed = resolve_apart(tmp_path, "small", offline=True)
 
-    assert "error: model small is not in the local cache and offline is set: run `livecue pull small`" in said
+    assert "error: model small is not in the local cache and offline is set: run `livecue pull small`" in printed
 
 
-def test_unreachable_hub_is_said_at_once_with_the_command_to_run(tmp_path: Path) -> None:
+def test_unreachable_hub_is_reported_at_once_with_the_command_to_run(tmp_path: Path) -> None:
     started_s = time.monotonic()
 
-    said = resolve_apart(tmp_path, REPOSITORY)
+    printed = resolve_apart(tmp_path, REPOSITORY)
 
-    assert f"run `livecue pull {REPOSITORY}`" in said
-    assert time.monotonic() - started_s < 20  # of which most is Python starting on a busy machine
+    assert f"run `livecue pull {REPOSITORY}`" in printed
+    assert time.monotonic() - started_s < 20  # most of it is the start of Python on a busy machine
 
 
-def test_missing_model_is_downloaded_once_without_what_nobody_reads(tmp_path: Path, hub: str) -> None:
+def test_missing_model_is_downloaded_once_without_unused_files(tmp_path: Path, hub: str) -> None:
     first = resolve_apart(tmp_path, REPOSITORY, endpoint=hub)
     again = resolve_apart(tmp_path, REPOSITORY)
 
-    assert first == again  # the path alone: nothing is drawn on a stderr that is no terminal
+    assert first == again  # the path alone: no progress bar without a terminal
     assert sorted(file.name for file in Path(first).iterdir()) == sorted(set(FILES) - {"pytorch_model.bin"})
     assert (Path(first) / "model.bin").read_bytes() == FILES["model.bin"]
 
@@ -185,18 +185,18 @@ def test_a_revision_of_a_model_is_taken_once_it_is_there(tmp_path: Path, hub: st
 
 
 def test_a_revision_the_hub_does_not_have_is_named(tmp_path: Path, hub: str) -> None:
-    said = resolve_apart(tmp_path, f"{REPOSITORY}@no-such-revision", endpoint=hub)
+    printed = resolve_apart(tmp_path, f"{REPOSITORY}@no-such-revision", endpoint=hub)
 
-    assert f"error: model {REPOSITORY}@no-such-revision: {REPOSITORY} has no revision no-such-revision" in said
+    assert f"error: model {REPOSITORY}@no-such-revision: {REPOSITORY} has no revision no-such-revision" in printed
 
 
 @pytest.mark.parametrize("name", ["small@", "small@../../etc", "owner/name@a b"])
-def test_what_is_no_revision_is_refused(name: str) -> None:
+def test_a_malformed_revision_is_refused(name: str) -> None:
     with pytest.raises(ModelError, match="expected a commit, tag or branch"):
         resolve_model(name, offline=True)
 
 
 def test_model_the_hub_does_not_have_is_named(tmp_path: Path, hub: str) -> None:
-    said = resolve_apart(tmp_path, "someone/else", endpoint=hub)
+    printed = resolve_apart(tmp_path, "someone/else", endpoint=hub)
 
-    assert "error: model someone/else: the hub has no public repository someone/else" in said
+    assert "error: model someone/else: the hub has no public repository someone/else" in printed

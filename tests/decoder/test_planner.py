@@ -1,4 +1,4 @@
-"""Which waiting requests are decoded next."""
+"""Which queued requests are decoded next."""
 
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
@@ -173,7 +173,7 @@ def test_a_batch_is_of_one_bucket_and_the_rest_waits() -> None:
     assert drained(planner(waiting=[short, long, exact])) == [(short, exact), (long,)]
 
 
-def test_sound_beyond_the_last_bucket_falls_into_it() -> None:
+def test_audio_beyond_the_last_bucket_falls_into_it() -> None:
     long, longer = request("a", kind=FINAL, seconds=9.0), request("b", kind=FINAL, seconds=31.0)
     assert planner(waiting=[long, longer]).next_batch(0.0) == (long, longer)
 
@@ -190,7 +190,7 @@ def test_partials_of_all_lengths_fit_one_batch() -> None:
     assert drained(planner(waiting=partials)) == [partials]
 
 
-def test_a_busy_session_waits_and_holds_back_nobody() -> None:
+def test_a_busy_session_waits_and_delays_no_other() -> None:
     final, partial = request("busy", kind=FINAL), request("free")
     queue = planner(waiting=[final, partial])
     assert queue.next_batch(0.0, {"busy"}) == (partial,)
@@ -241,7 +241,7 @@ def test_a_partial_is_served_while_finals_arrive_without_end(
     older: int, arriving: int, max_batch: int, batch_s: float, is_updated: bool
 ) -> None:
     queue = planner(max_batch, [*finals("older", older), request("patient", seconds=30.0)])
-    # Each second batch of those after max_wait_s goes to who has waited longest.
+    # After max_wait_s, the oldest request leads every second batch.
     allowed = ceil(SETTINGS.max_wait_s / batch_s) + 2 * (older + 1)
     for number in range(allowed):
         for session in range(arriving):
@@ -264,7 +264,7 @@ def test_overdue_partials_leave_every_second_batch_to_finals() -> None:
 
 @dataclass(slots=True)
 class Place:
-    """A request that waits, and since when."""
+    """A queued request and its time of arrival."""
 
     asked: DecodeRequest
     arrived_s: float
@@ -272,7 +272,7 @@ class Place:
 
 
 class PlannerMachine(RuleBasedStateMachine):
-    """Any order of calls, against what is known to wait."""
+    """Any sequence of calls, checked against a model of the queue."""
 
     max_batch = 3
 

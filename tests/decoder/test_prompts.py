@@ -1,4 +1,4 @@
-"""Prompts that repeat themselves, and words that come from them."""
+"""Prompts with repetitions, and words that come from prompts."""
 
 import pytest
 from hypothesis import given
@@ -29,7 +29,7 @@ DOCTOR = "Patient consultation with Doctor Meyer about diabetes and insulin."
         (" … ", "…"),
     ],
 )
-def test_what_a_prompt_repeats_stays_once(prompt: str, condensed: str) -> None:
+def test_repetitions_in_a_prompt_are_kept_once(prompt: str, condensed: str) -> None:
     assert condense_prompt(prompt) == condensed
 
 
@@ -58,7 +58,7 @@ def test_any_text_is_a_prompt(text: str) -> None:
         ("今天天气很好", "今天天气很好。"),
     ],
 )
-def test_a_text_that_is_mostly_the_prompt_is_looked_at_again(text: str, prompt: str) -> None:
+def test_a_text_that_is_mostly_the_prompt_repeats_it(text: str, prompt: str) -> None:
     assert repeats_prompt(text, prompt)
 
 
@@ -72,7 +72,7 @@ def test_a_text_that_is_mostly_the_prompt_is_looked_at_again(text: str, prompt: 
         ("Good morning.", ""),
     ],
 )
-def test_a_text_with_a_name_of_the_prompt_is_not(text: str, prompt: str) -> None:
+def test_a_text_with_a_name_of_the_prompt_does_not_repeat_it(text: str, prompt: str) -> None:
     assert not repeats_prompt(text, prompt)
 
 
@@ -86,7 +86,7 @@ def test_a_text_with_a_name_of_the_prompt_is_not(text: str, prompt: str) -> None
         ("You ask for Jarvis. The assistant is called Jarvis.", JARVIS, "You ask for Jervis. The assistant is called."),
     ],
 )
-def test_what_a_speaker_says_stays_though_it_stands_in_the_prompt(text: str, prompt: str, unprompted: str) -> None:
+def test_spoken_words_are_confirmed_though_the_prompt_has_them(text: str, prompt: str, unprompted: str) -> None:
     assert is_confirmed(text, prompt, unprompted)
 
 
@@ -104,5 +104,5 @@ def test_what_a_speaker_says_stays_though_it_stands_in_the_prompt(text: str, pro
         ),
     ],
 )
-def test_a_prompt_that_nobody_says_is_not_confirmed(text: str, prompt: str, unprompted: str) -> None:
+def test_prompt_words_that_were_not_spoken_are_not_confirmed(text: str, prompt: str, unprompted: str) -> None:
     assert not is_confirmed(text, prompt, unprompted)

@@ -1,4 +1,4 @@
-"""Requests of all sessions in, exactly one answer to each out."""
+"""The scheduler answers every request of all sessions exactly once."""
 
 import logging
 from collections import defaultdict
@@ -30,7 +30,7 @@ SETTINGS = SchedulerSettings(failures_until_unready=3)
 
 
 class Clock:
-    """A clock that moves when somebody sleeps on it."""
+    """A clock that advances when a task sleeps on it."""
 
     def __init__(self) -> None:
         self.now_s = 100.0
@@ -44,7 +44,7 @@ class Clock:
 
 
 class Gate:
-    """Holds an engine at work until it is opened."""
+    """Blocks an engine until the gate is opened."""
 
     def __init__(self) -> None:
         self.reached = anyio.Event()
@@ -59,7 +59,7 @@ class Gate:
 
 
 class Inbox:
-    """Where a session takes its answers."""
+    """Collects the answers to a session."""
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []
@@ -70,7 +70,7 @@ class Inbox:
         self._arrived.set()
 
     async def receive(self, number: int) -> list[Answer]:
-        """Return all answers when there are so many."""
+        """Return all answers once there are `number` of them."""
         while len(self.answers) < number:
             self._arrived = anyio.Event()
             await self._arrived.wait()
@@ -78,7 +78,7 @@ class Inbox:
 
 
 class GatedEngine(ScriptedEngine):
-    """Holds each batch at work until its gate is opened, that of its first request's session."""
+    """Blocks each batch until the gate of its first request's session is opened."""
 
     def __init__(self, parallel: int = 2, script: Script = spoken_count, max_batch: int = 1) -> None:
         super().__init__(script, max_batch=max_batch, parallel=parallel)
@@ -87,7 +87,7 @@ class GatedEngine(ScriptedEngine):
 
     @property
     def sessions(self) -> str:
-        """Whose requests are at work, oldest batch first."""
+        """Sessions of the requests in flight, oldest batch first."""
         return "".join(asked.session_id for batch in self.at_work for asked in batch)
 
     async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
@@ -100,7 +100,7 @@ class GatedEngine(ScriptedEngine):
 
 
 class ForgetfulEngine(ScriptedEngine):
-    """Notes whom it was told to forget."""
+    """Records the sessions that it forgets."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class ForgetfulEngine(ScriptedEngine):
 
 
 class WrongEngine(ScriptedEngine):
-    """Turns the batch round, or leaves some of it out, before it answers."""
+    """Reorders or truncates a batch before answering it."""
 
     def __init__(self, distort: Callable[[Sequence[DecodeRequest]], Sequence[DecodeRequest]]) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class WrongEngine(ScriptedEngine):
 
 
 class Faults:
-    """A script that follows a list of faults, then hears `words`."""
+    """A script that raises a list of faults, then answers `words`."""
 
     def __init__(self, *faults: Exception) -> None:
         self._faults = list(faults)
@@ -152,7 +152,7 @@ async def running(made: Scheduler) -> AsyncIterator[Inbox]:
 
 
 async def ask(made: Scheduler, inbox: Inbox, *requests: DecodeRequest) -> list[Answer]:
-    """Submit all at once, and return their answers."""
+    """Submit requests together, and return their answers."""
     before = len(inbox.answers)
     for asked in requests:
         made.submit(asked, inbox.deliver)
@@ -198,7 +198,7 @@ async def test_batches_form_across_sessions_while_the_engine_is_busy() -> None:
     assert engine.batches == [1, 3, 2]
 
 
-async def test_as_many_batches_are_at_work_as_the_engine_takes() -> None:
+async def test_as_many_batches_are_in_flight_as_the_engine_allows() -> None:
     engine = GatedEngine(parallel=2)
     made = scheduler(engine)
     async with running(made) as inbox:
@@ -217,7 +217,7 @@ async def test_as_many_batches_are_at_work_as_the_engine_takes() -> None:
     assert codes(answers) == ["ok"] * 3
 
 
-async def test_an_engine_that_takes_one_batch_is_given_one_after_the_other() -> None:
+async def test_an_engine_without_parallelism_gets_one_batch_after_the_other() -> None:
     engine = GatedEngine(parallel=1)
     made = scheduler(engine)
     async with running(made) as inbox:
@@ -230,7 +230,7 @@ async def test_an_engine_that_takes_one_batch_is_given_one_after_the_other() -> 
         assert codes(await inbox.receive(3)) == ["ok"] * 3
 
 
-async def test_a_free_place_takes_a_partial_while_a_final_is_at_work() -> None:
+async def test_a_free_slot_takes_a_partial_while_a_final_is_in_flight() -> None:
     engine = GatedEngine(max_batch=16)
     made = scheduler(engine)
     async with running(made) as inbox:
@@ -241,7 +241,7 @@ async def test_a_free_place_takes_a_partial_while_a_final_is_at_work() -> None:
     assert answer.request.session_id == "other"
 
 
-async def test_files_leave_a_place_free_for_what_is_live() -> None:
+async def test_files_leave_a_slot_free_for_live_requests() -> None:
     engine = GatedEngine(parallel=2)
     made = scheduler(engine)
     async with running(made) as inbox:
@@ -257,7 +257,7 @@ async def test_files_leave_a_place_free_for_what_is_live() -> None:
         assert codes(await inbox.receive(3)) == ["ok"] * 3
 
 
-async def test_an_engine_that_takes_one_batch_takes_files_too() -> None:
+async def test_an_engine_without_parallelism_takes_files_too() -> None:
     engine = GatedEngine(parallel=1)
     made = scheduler(engine)
     async with running(made) as inbox:
@@ -312,7 +312,7 @@ async def test_a_request_that_comes_too_late_is_answered_itself() -> None:
     ]
 
 
-async def test_forget_answers_what_waits_of_the_session_and_tells_the_engine() -> None:
+async def test_forget_cancels_the_session_s_queued_requests_and_notifies_the_engine() -> None:
     engine = ForgetfulEngine()
     made, inbox = scheduler(engine), Inbox()
     for asked in (request("gone", 0), request("gone", 1, kind=FINAL), request("stays")):
@@ -323,7 +323,7 @@ async def test_forget_answers_what_waits_of_the_session_and_tells_the_engine() -
     assert made.waiting == 1
 
 
-async def test_forget_leaves_the_batch_at_work_its_answer() -> None:
+async def test_forget_does_not_cancel_the_batch_in_flight() -> None:
     gate = Gate()
     made = scheduler(ScriptedEngine(sleep=gate.sleep))
     async with running(made) as inbox:
@@ -334,7 +334,7 @@ async def test_forget_leaves_the_batch_at_work_its_answer() -> None:
         assert codes(await inbox.receive(1)) == ["ok"]
 
 
-async def test_what_waits_when_the_scheduler_ends_is_answered() -> None:
+async def test_queued_requests_are_answered_when_the_scheduler_ends() -> None:
     made, inbox = scheduler(ScriptedEngine()), Inbox()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(made.run)
@@ -344,7 +344,7 @@ async def test_what_waits_when_the_scheduler_ends_is_answered() -> None:
     assert [type(answer.outcome) for answer in inbox.answers] == [RequestCancelled] * 2
 
 
-async def test_what_is_at_work_when_the_scheduler_ends_is_answered() -> None:
+async def test_requests_in_flight_are_answered_when_the_scheduler_ends() -> None:
     engine = GatedEngine()
     made = scheduler(engine)
     async with running(made) as inbox:
@@ -398,7 +398,7 @@ async def test_an_engine_error_that_is_raised_is_the_answer_of_the_whole_batch()
     assert codes(failed + after) == ["engine_busy", "engine_busy", "ok"]
 
 
-async def test_an_engine_that_hangs_is_answered_for_and_goes_on() -> None:
+async def test_a_hanging_engine_times_out_and_goes_on() -> None:
     gate = Gate()
     made = scheduler(ScriptedEngine(sleep=gate.sleep), SchedulerSettings(decode_timeout_s=0.01))
     async with running(made) as inbox:
@@ -410,7 +410,7 @@ async def test_an_engine_that_hangs_is_answered_for_and_goes_on() -> None:
     assert codes(after) == ["ok"]
 
 
-async def test_a_batch_that_hangs_holds_no_place_but_its_own() -> None:
+async def test_a_hanging_batch_blocks_only_its_own_slot() -> None:
     engine = GatedEngine()
     made = scheduler(engine, SchedulerSettings(decode_timeout_s=0.01))
     engine.gates["quick"].open()
@@ -441,7 +441,7 @@ async def test_a_batch_that_fails_leaves_the_other_its_words(caplog: pytest.LogC
     assert made.statistics.failed_in_a_row == 0
 
 
-async def test_too_few_answers_are_no_answer_to_anybody() -> None:
+async def test_too_few_answers_fail_the_whole_batch() -> None:
     made = scheduler(WrongEngine(lambda batch: batch[1:]))
     async with running(made) as inbox:
         answers = await ask(made, inbox, request("a"), request("b"))
@@ -449,7 +449,7 @@ async def test_too_few_answers_are_no_answer_to_anybody() -> None:
     assert codes(answers) == ["engine_failed"] * 2
 
 
-async def test_nobody_gets_the_words_of_another() -> None:
+async def test_answers_in_the_wrong_order_are_refused() -> None:
     made = scheduler(WrongEngine(lambda batch: [batch[1], batch[0], *batch[2:]]))
     async with running(made) as inbox:
         answers = await ask(made, inbox, *(request(session) for session in "abc"))
@@ -500,7 +500,7 @@ async def test_a_busy_answer_does_not_hide_that_the_rest_failed() -> None:
         assert not made.is_ready
 
 
-async def test_an_answer_tells_how_long_it_waited_and_how_long_it_was_decoded() -> None:
+async def test_an_answer_has_its_queue_time_and_decode_time() -> None:
     clock = Clock()
     engine = ScriptedEngine(cost=CostModel(batch_s=0.5), sleep=clock.sleep, max_batch=1)
     made, inbox = scheduler(engine, clock=clock), Inbox()
@@ -515,7 +515,7 @@ async def test_an_answer_tells_how_long_it_waited_and_how_long_it_was_decoded() 
     assert (second.queue_s, second.decode_s, second.answered_s) == (2.5, 0.5, 103.0)
 
 
-async def test_a_replaced_request_tells_how_long_it_waited() -> None:
+async def test_a_replaced_request_has_its_queue_time() -> None:
     clock = Clock()
     made, inbox = scheduler(ScriptedEngine(), clock=clock), Inbox()
     made.submit(request(revision=1), inbox.deliver)
@@ -544,7 +544,7 @@ async def test_statistics_count_batches_requests_time_and_outcomes() -> None:
     }
 
 
-async def test_batches_at_work_together_are_counted_with_their_own_time() -> None:
+async def test_concurrent_batches_are_counted_with_their_own_times() -> None:
     clock = Clock()
     engine = GatedEngine()
     made = scheduler(engine, clock=clock)

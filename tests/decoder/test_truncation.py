@@ -1,4 +1,4 @@
-"""Long utterances are carried on from a quiet place between committed words."""
+"""Partials of long utterances continue from a cut at a quiet place between committed words."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -18,20 +18,20 @@ GAPS_S = (1.0, 3.0, 5.0, 6.0, 9.0)
 
 def voice_with_gaps() -> DecodeRequest:
     """Return 12 s of voice, a committed word from each gap to the next, 100 s into the session."""
-    sound = noise(12.0, 0.3)
+    audio = noise(12.0, 0.3)
     edges = [0, *(round(gap_s * SAMPLE_RATE_HZ) for gap_s in GAPS_S)]
     for gap in edges[1:]:
-        sound[gap : gap + SAMPLE_RATE_HZ // 10] = silence(0.1)
+        audio[gap : gap + SAMPLE_RATE_HZ // 10] = silence(0.1)
     start_sample = 100 * SAMPLE_RATE_HZ
     words = [
         Word(f" word{place}", start_sample + first, start_sample + end)
         for place, (first, end) in enumerate(pairwise(edges))
     ]
-    return request(sound, start_sample=start_sample, prefix=tuple(words))
+    return request(audio, start_sample=start_sample, prefix=tuple(words))
 
 
 def cut_of(asked: DecodeRequest) -> tuple[int, float]:
-    """Return how many words come before the cut, and its second within the sound."""
+    """Return the number of words before the cut, and its place in seconds since the start of the audio."""
     found = find_cut(asked.prefix, len(asked.prefix), asked.samples, asked.start_sample)
     assert found is not None
     return found[0], (found[1] - asked.start_sample) / SAMPLE_RATE_HZ
@@ -46,10 +46,10 @@ def test_cut_lies_in_a_pause_of_the_second_half() -> None:
 
 def test_quietest_pause_is_taken() -> None:
     asked = voice_with_gaps()
-    sound = asked.samples.copy()
-    sound[5 * SAMPLE_RATE_HZ :][: SAMPLE_RATE_HZ // 10] = noise(0.1, 0.3)
+    audio = asked.samples.copy()
+    audio[5 * SAMPLE_RATE_HZ :][: SAMPLE_RATE_HZ // 10] = noise(0.1, 0.3)
 
-    found = find_cut(asked.prefix, 3, sound, asked.start_sample)
+    found = find_cut(asked.prefix, 3, audio, asked.start_sample)
 
     assert found is not None
     assert found[0] == 2
@@ -103,7 +103,7 @@ def test_request_is_carried_on_after_the_cut() -> None:
         Cut(112 * SAMPLE_RATE_HZ - 100, (" word0",)),
     ],
 )
-def test_cut_of_other_words_or_another_place_is_left_alone(cut: Cut | None) -> None:
+def test_cut_of_other_words_or_another_place_is_ignored(cut: Cut | None) -> None:
     asked = voice_with_gaps()
 
     assert carried_on(asked, cut) == ((), asked)

@@ -1,4 +1,4 @@
-"""Moonshine's answers: audio encoded one request after the other, texts written together."""
+"""Answers a batch with Moonshine: encodes the audio of one request after the other, generates the texts together."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from itertools import chain
 
 from decoder.audio_checks import refused_audio
 from decoder.engine import EngineWork
-from decoder.engines.moonshine.batch_search import Writing, groups, write_together
+from decoder.engines.moonshine.batch_search import Generation, generate_together, memory_groups
 from decoder.engines.moonshine.draft_cache import Draft, DraftStore
-from decoder.engines.moonshine.greedy_search import Text, token_limit, write
+from decoder.engines.moonshine.greedy_search import Text, generate, token_limit
 from decoder.engines.moonshine.network import RUN_ERRORS, Network
 from decoder.engines.moonshine.word_alignment import avg_logprob, words_of
 from decoder.truncation import Cut, carried_on, find_cut, wants_cut
@@ -19,23 +19,23 @@ __all__ = ["LANGUAGE", "BatchDecoder"]
 LANGUAGE = "en"
 
 DOUBTFUL_END_PROBABILITY = 1e-4
-"""Moonshine has no token for silence, but where nobody speaks an empty text is likelier: its probability is 0.0002 to
-0.0055 in 45 stretches of noise, hum, music and silence, and below 0.0001 for 92 of 100 utterances, meetings and noisy
-ones included. At this much speech is as likely as none."""
+"""Probability of an empty text at which speech and no speech are equally likely. Moonshine has no token for silence,
+but an empty text is likelier without speech: its probability is 0.0002 to 0.0055 in 45 stretches of noise, hum, music
+and silence, and below 0.0001 for 92 of 100 utterances, meetings and noisy ones included."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Asked:
-    """A request on its way.
+class _Encoded:
+    """A request with its audio encoded.
 
     Attributes:
         place: its index in the batch.
-        request: as it came.
+        request: as received.
         before_cut: words before the cut of its utterance.
-        rest: the request for what comes after it.
+        rest: the request for the audio after the cut.
         prefix: tokens of each committed word of the rest.
-        before: tokens of the words before the cut.
-        writing: its text.
+        tokens_before_cut: tokens of the words before the cut.
+        generation: of its text.
     """
 
     place: int
@@ -43,8 +43,8 @@ class _Asked:
     before_cut: tuple[Word, ...]
     rest: DecodeRequest
     prefix: tuple[tuple[int, ...], ...]
-    before: tuple[int, ...]
-    writing: Writing
+    tokens_before_cut: tuple[int, ...]
+    generation: Generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,10 @@ class BatchDecoder:
     """Answers the requests of one batch.
 
     Attributes:
-        network: that hears and writes.
+        network: the model.
         drafts: of the sessions.
-        work: where what is done is counted.
-        proceed: called between steps; what it raises ends the work.
+        work: the counts that are added to.
+        proceed: called between steps; an exception that it raises stops decoding.
     """
 
     network: Network
@@ -64,26 +64,26 @@ class BatchDecoder:
     proceed: Callable[[], None]
 
     def answers(self, batch: Sequence[DecodeRequest]) -> tuple[Hypothesis | EngineError, ...]:
-        """Return one answer a request, in the same order."""
+        """Return one answer per request, in the same order."""
         answers: dict[int, Hypothesis | EngineError] = {}
-        asked: list[_Asked] = []
+        encoded: list[_Encoded] = []
         for place, request in enumerate(batch):
-            begun = self._begun(place, request)
-            if isinstance(begun, _Asked):
-                asked.append(begun)
+            outcome = self._encode(place, request)
+            if isinstance(outcome, _Encoded):
+                encoded.append(outcome)
             else:
-                answers[place] = begun
-        for group in groups([each.writing for each in asked]):
-            members = [asked[place] for place in group]
-            answers |= zip((each.place for each in members), self._written(members), strict=True)
+                answers[place] = outcome
+        for group in memory_groups([item.generation for item in encoded]):
+            items = [encoded[place] for place in group]
+            answers |= zip((item.place for item in items), self._generate(items), strict=True)
         return tuple(answers[place] for place in range(len(batch)))
 
-    def _begun(self, place: int, request: DecodeRequest) -> _Asked | Hypothesis | EngineError:
-        """Return the request with its audio encoded, or its answer where there is nothing to decode."""
+    def _encode(self, place: int, request: DecodeRequest) -> _Encoded | Hypothesis | EngineError:
+        """Return the request with its audio encoded, or its answer if there is nothing to decode."""
         self.proceed()
-        refused = _refuse(request)
-        if refused is not None:
-            return refused
+        unsupported = _unsupported(request)
+        if unsupported is not None:
+            return unsupported
         draft = self.drafts.of(request)
         before_cut, rest = carried_on(request, draft.cut if request.kind is RequestKind.PARTIAL else None)
         before, drafted = (draft.before, draft.tokens) if before_cut else ((), draft.before + draft.tokens)
@@ -95,28 +95,28 @@ class BatchDecoder:
                 return _hypothesis(request, request.forced)
             encoded = self.network.encode(rest.samples, self.work)
         except UnicodeEncodeError as error:  # lone surrogates
-            return EngineFailed(f"prefix is no text: {error}")
+            return EngineFailed(f"prefix is not valid text: {error}")
         except RUN_ERRORS as error:
             return _failed(error)
-        writing = Writing(write(forced, drafted, limit), encoded, limit)
-        return _Asked(place, request, before_cut, rest, prefix, before, writing)
+        generation = Generation(generate(forced, drafted, limit), encoded, limit)
+        return _Encoded(place, request, before_cut, rest, prefix, before, generation)
 
-    def _written(self, asked: Sequence[_Asked]) -> list[Hypothesis | EngineError]:
+    def _generate(self, items: Sequence[_Encoded]) -> list[Hypothesis | EngineError]:
         try:
-            texts = write_together(self.network, [each.writing for each in asked], self.work, self.proceed)
+            texts = generate_together(self.network, [item.generation for item in items], self.work, self.proceed)
         except RUN_ERRORS as error:
-            return [_failed(error) for _ in asked]
-        return [self._answer(each, text) for each, text in zip(asked, texts, strict=True)]
+            return [_failed(error) for _ in items]
+        return [self._answer(item, text) for item, text in zip(items, texts, strict=True)]
 
-    def _answer(self, asked: _Asked, text: Text) -> Hypothesis:
+    def _answer(self, item: _Encoded, text: Text) -> Hypothesis:
         tokenizer = self.network.tokenizer
-        words = words_of(text, sum(map(len, asked.prefix)), asked.rest, tokenizer)
-        cut = self.drafts.of(asked.request).cut if asked.before_cut else None
-        written = Draft(asked.before, text.tokens, cut)
-        if wants_cut(asked.rest):
-            written = _cut(written, asked.before_cut, words, asked.rest, asked.prefix)
-        self.drafts.keep(asked.request, written)
-        return _hypothesis(asked.request, asked.before_cut + words, text, avg_logprob(text, tokenizer))
+        words = words_of(text, sum(map(len, item.prefix)), item.rest, tokenizer)
+        cut = self.drafts.of(item.request).cut if item.before_cut else None
+        draft = Draft(item.tokens_before_cut, text.tokens, cut)
+        if wants_cut(item.rest):
+            draft = _cut(draft, item.before_cut, words, item.rest, item.prefix)
+        self.drafts.keep(item.request, draft)
+        return _hypothesis(item.request, item.before_cut + words, text, avg_logprob(text, tokenizer))
 
 
 def _failed(error: Exception) -> EngineFailed:
@@ -132,13 +132,13 @@ def _cut(
     rest: DecodeRequest,
     prefix: Sequence[Sequence[int]],
 ) -> Draft:
-    """Return the draft of an utterance, cut between two of its committed words where there is a place for it.
+    """Return the draft of an utterance, cut between two of its committed words if there is a place for a cut.
 
     Args:
-        draft: what has been written of it.
-        before_cut: words before the cut there may be.
-        words: those after it.
-        rest: what they were written of.
+        draft: the draft so far.
+        before_cut: words before the existing cut; empty without a cut.
+        words: the words after them.
+        rest: the request that these words answer.
         prefix: tokens of each of its committed words.
     """
     found = find_cut(words, len(rest.forced), rest.samples, rest.start_sample)
@@ -150,10 +150,10 @@ def _cut(
     return Draft(draft.before + draft.tokens[:place], draft.tokens[place:], Cut(sample, texts))
 
 
-def _refuse(request: DecodeRequest) -> EngineFailed | None:
-    """Return why the request cannot be decoded, or None."""
+def _unsupported(request: DecodeRequest) -> EngineFailed | None:
+    """Return the error of a request that cannot be decoded; None if it can."""
     if request.language not in (None, LANGUAGE):
-        return EngineFailed(f"language {request.language!r}: this Moonshine writes {LANGUAGE!r} only")
+        return EngineFailed(f"language {request.language!r}: this Moonshine model supports only {LANGUAGE!r}")
     if request.task is Task.TRANSLATE:
         return EngineFailed("task translate: this model is monolingual and only transcribes")
     return refused_audio(request.samples)

@@ -1,8 +1,8 @@
-"""Moonshine's decoder as two ONNX graphs, of its weights in float32.
+"""Builds Moonshine's decoder as two ONNX graphs with weights in float32.
 
-The published graph decodes one text, or several of one length. This one takes rows of different texts, each with its
-own audio and as far as it is: what a row has not read, and audio that it has not, is masked. Where each token looks is
-an output beside the others. It has a third of the operations.
+The published graph decodes one text, or several of one length. This one decodes rows of different texts, each with its
+own audio and its own length; masks hide the padding of both. The attention of each token to the audio is an additional
+output. The graph has a third of the operations.
 
 The architecture is Jeffries et al. 2024, "Moonshine: Speech Recognition for Live Transcription and Voice Commands".
 """
@@ -30,7 +30,8 @@ __all__ = ["HEADS", "cross_graph", "decoder_graph", "rotation"]
 HEADS = 8
 
 ROTARY_SHARE = 0.9
-"""Of a head's numbers those that positions turn; pairs of neighbours, at wavelengths from 2π to 10000 · 2π tokens."""
+"""Share of a head's width that rotary position embedding rotates: adjacent pairs, at wavelengths from 2π to
+10000 · 2π tokens."""
 
 WAVELENGTHS = 10_000.0
 
@@ -42,54 +43,55 @@ _OPERATOR_SETS = (("", 17), (_MICROSOFT, 1))
 
 
 def rotation(positions: Float32, width: int) -> tuple[Float32, Float32]:
-    """Return by what a head's numbers are multiplied, and by what their turned ones.
+    """Return the factors of rotary position embedding.
 
     Args:
         positions: of tokens, any shape.
-        width: numbers of a head.
+        width: of a head.
 
     Returns:
-        cosines and sines, float32[*positions, width].
+        cosines, for the vectors of a head, and sines, for the same vectors rotated by 90°; float32[*positions, width].
     """
-    turned = _turned(width)
+    rotary = _rotary_width(width)
     places = np.arange(width) // 2 * 2
-    speeds = np.where(np.arange(width) < turned, WAVELENGTHS ** (-places / max(turned, 1)), 0.0)
-    angles = positions[..., None] * speeds
+    frequencies = np.where(np.arange(width) < rotary, WAVELENGTHS ** (-places / max(rotary, 1)), 0.0)
+    angles = positions[..., None] * frequencies
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
 def cross_graph(weights: DecoderWeights) -> bytes:
-    """Return a model that makes keys and values of audio, once for a text.
+    """Return an ONNX model that projects encoded audio to keys and values, once per text.
 
-    In: `states` float32[positions, width]. Out: `cross` float32[2 * layers, heads, positions, head width]; the key of
-    each layer, then its value.
+    In: `states` float32[positions, width]. Out: `cross` float32[2 * layers, heads, positions, head width]; the keys of
+    each layer, then its values.
     """
-    joined = np.concatenate([matrix for layer in weights.layers for matrix in (layer.cross.key, layer.cross.value)], 1)
+    attentions = [layer.cross_attention for layer in weights.layers]
+    joined = np.concatenate([matrix for attention in attentions for matrix in (attention.key, attention.value)], 1)
     graph = _Graph()
-    made = graph.add("MatMul", "states", graph.floats(joined))
-    split = graph.add("Reshape", made, graph.shape(0, 2 * len(weights.layers), HEADS, weights.width // HEADS))
+    projected = graph.add("MatMul", "states", graph.floats(joined))
+    split = graph.add("Reshape", projected, graph.shape(0, 2 * len(weights.layers), HEADS, weights.width // HEADS))
     graph.name(graph.add("Transpose", split, perm=(1, 2, 0, 3)), "cross")
     return graph.model({"states": FLOAT}, ["cross"])
 
 
 def decoder_graph(weights: DecoderWeights, attention_layers: Sequence[int]) -> bytes:
-    """Return a model that reads tokens of several rows.
+    """Return an ONNX model of one decoder step over several rows.
 
-    In, for each layer L: `keys.L`, `values.L` float32[rows, heads, past, head width], of what the rows have read;
-    `cross_keys.L`, `cross_values.L` float32[rows, heads, positions, head width], of their audio; and
+    In, for each layer L: `keys.L`, `values.L` float32[rows, heads, past, head width], of the tokens read before;
+    `cross_keys.L`, `cross_values.L` float32[rows, heads, positions, head width], of the audio; and
 
     - `tokens` int64[rows, tokens];
-    - `cos`, `sin` float32[rows, 1, tokens, head width], `rotation` of where they stand;
+    - `cos`, `sin` float32[rows, 1, tokens, head width], `rotation` of their positions;
     - `mask` float32[rows, 1, tokens, past + tokens] and `cross_mask` float32[rows, 1, 1, positions]: 0, or -inf where
-      a token does not look;
-    - `wanted` int64[n], places in rows times tokens.
+      attention is masked;
+    - `wanted` int64[n], indices of the tokens whose logits are returned, in rows times tokens.
 
     Out: `logits` float32[n, vocabulary], for each layer `new_keys.L`, `new_values.L` of the tokens, and `attention.L`
     float32[rows, heads, tokens, positions] of the `attention_layers`.
 
     Args:
         weights: of the decoder.
-        attention_layers: layers whose attention is wanted.
+        attention_layers: layers whose cross-attention is an output.
     """
     graph = _Graph()
     hidden = graph.add("Gather", graph.floats(weights.embedding), "tokens")
@@ -97,14 +99,14 @@ def decoder_graph(weights: DecoderWeights, attention_layers: Sequence[int]) -> b
     outputs = ["logits"]
     for number, layer in enumerate(weights.layers):
         inputs |= {f"{name}.{number}": FLOAT for name in ("keys", "values", "cross_keys", "cross_values")}
-        hidden = graph.own_attention(hidden, layer.own, number)
-        hidden, attention = graph.cross_attention(hidden, layer.cross, number)
+        hidden = graph.self_attention(hidden, layer.self_attention, number)
+        hidden, attention = graph.cross_attention(hidden, layer.cross_attention, number)
         if number in attention_layers:
             graph.name(attention, f"attention.{number}")
             outputs.append(f"attention.{number}")
-        hidden = graph.gated(hidden, layer)
+        hidden = graph.feed_forward(hidden, layer)
         outputs += [f"new_keys.{number}", f"new_values.{number}"]
-    rows = graph.add("Reshape", graph.normalised(hidden, weights.norm), graph.shape(-1, weights.width))
+    rows = graph.add("Reshape", graph.layer_norm(hidden, weights.norm), graph.shape(-1, weights.width))
     wanted = graph.add("Gather", rows, "wanted")
     graph.name(graph.add("MatMul", wanted, graph.floats(weights.out)), "logits")
     return graph.model(inputs, outputs)
@@ -112,7 +114,7 @@ def decoder_graph(weights: DecoderWeights, attention_layers: Sequence[int]) -> b
 
 @dataclass(slots=True)
 class _Graph:
-    """A graph that grows node by node."""
+    """A graph under construction."""
 
     nodes: list[Node] = field(default_factory=list)
     constants: list[Tensor] = field(default_factory=list)
@@ -120,14 +122,14 @@ class _Graph:
     def add(
         self, op: str, *inputs: str, domain: str = "", outputs: int = 1, **attributes: float | Sequence[int]
     ) -> str:
-        """Add a node, and return the name of its output, or of its first."""
+        """Add a node and return the name of its first output."""
         stem = f"{op}.{len(self.nodes)}"
         encoded = tuple(_attribute(name, value) for name, value in attributes.items())
         self.nodes.append(Node(op, inputs, tuple(f"{stem}.{place}" for place in range(outputs)), domain, encoded))
         return f"{stem}.0"
 
     def name(self, output: str, name: str) -> None:
-        """Give an output of the graph its name."""
+        """Name an output of the graph."""
         self.nodes.append(Node("Identity", (output,), (name,)))
 
     def floats(self, values: Float32) -> str:
@@ -135,7 +137,7 @@ class _Graph:
         return self.constants[-1].name
 
     def shape(self, *sizes: int) -> str:
-        """Return a constant for `Reshape`: 0 is the size as it is, -1 what is left."""
+        """Return a constant for `Reshape`: 0 keeps a size, -1 is inferred."""
         self.constants.append(Tensor.of_integers(f"constant.{len(self.constants)}", sizes))
         return self.constants[-1].name
 
@@ -143,65 +145,66 @@ class _Graph:
         graph = OnnxGraph(tuple(self.nodes), tuple(self.constants), tuple(inputs.items()), tuple(outputs))
         return model_bytes(graph, _IR_VERSION, _OPERATOR_SETS)
 
-    def normalised(self, hidden: str, weight: Float32) -> str:
+    def layer_norm(self, hidden: str, weight: Float32) -> str:
         return self.add("LayerNormalization", hidden, self.floats(weight), axis=-1, epsilon=1e-5)
 
-    def own_attention(self, hidden: str, weights: Attention, layer: int) -> str:
-        """Attention to the tokens so far; queries and keys are turned by where they stand."""
+    def self_attention(self, hidden: str, weights: Attention, layer: int) -> str:
+        """Add attention to the tokens so far, with rotary position embedding of queries and keys."""
         width = len(weights.norm) // HEADS
         query = weights.query / np.sqrt(width).astype(np.float32)
-        matrices = (query, _turn(query), weights.key, _turn(weights.key), weights.value)
-        made = self.add("MatMul", self.normalised(hidden, weights.norm), self.floats(np.concatenate(matrices, 1)))
-        heads = self.add("Reshape", made, self.shape(0, 0, len(matrices) * HEADS, width))
+        matrices = (query, _rotate_90(query), weights.key, _rotate_90(weights.key), weights.value)
+        projected = self.add("MatMul", self.layer_norm(hidden, weights.norm), self.floats(np.concatenate(matrices, 1)))
+        heads = self.add("Reshape", projected, self.shape(0, 0, len(matrices) * HEADS, width))
         parts = self.add("Split", self.add("Transpose", heads, perm=(0, 2, 1, 3)), outputs=len(matrices), axis=1)
-        query_part, query_turned, key_part, key_turned, value = (parts[:-1] + str(place) for place in range(5))
-        turned = self._rotated(query_part, query_turned)
-        key = self._rotated(key_part, key_turned)
+        query_part, query_rotated, key_part, key_rotated, value = (parts[:-1] + str(place) for place in range(5))
+        embedded_query = self._with_position(query_part, query_rotated)
+        key = self._with_position(key_part, key_rotated)
         self.name(key, f"new_keys.{layer}")
         self.name(value, f"new_values.{layer}")
         keys = self.add("Concat", f"keys.{layer}", key, axis=2)
         values = self.add("Concat", f"values.{layer}", value, axis=2)
-        attended, _ = self._attended(turned, keys, values, "mask")
+        attended, _ = self._attend(embedded_query, keys, values, "mask")
         return self.add("Add", hidden, self.add("MatMul", attended, self.floats(weights.out)))
 
     def cross_attention(self, hidden: str, weights: Attention, layer: int) -> tuple[str, str]:
-        """Attention to the audio, and where it looks."""
+        """Add attention to the audio; return the names of the hidden state and of the attention weights."""
         width = len(weights.norm) // HEADS
         query = self.floats(weights.query / np.sqrt(width).astype(np.float32))
-        made = self.add("MatMul", self.normalised(hidden, weights.norm), query)
-        heads = self.add("Transpose", self.add("Reshape", made, self.shape(0, 0, HEADS, width)), perm=(0, 2, 1, 3))
-        attended, looks = self._attended(heads, f"cross_keys.{layer}", f"cross_values.{layer}", "cross_mask")
-        return self.add("Add", hidden, self.add("MatMul", attended, self.floats(weights.out))), looks
+        projected = self.add("MatMul", self.layer_norm(hidden, weights.norm), query)
+        split = self.add("Reshape", projected, self.shape(0, 0, HEADS, width))
+        heads = self.add("Transpose", split, perm=(0, 2, 1, 3))
+        attended, attention = self._attend(heads, f"cross_keys.{layer}", f"cross_values.{layer}", "cross_mask")
+        return self.add("Add", hidden, self.add("MatMul", attended, self.floats(weights.out))), attention
 
-    def gated(self, hidden: str, weights: LayerWeights) -> str:
-        """A layer's values, each let through by its gate: SwiGLU."""
-        made = self.add("MatMul", self.normalised(hidden, weights.norm), self.floats(weights.up))
-        values = self.add("Split", self.add("Add", made, self.floats(weights.up_bias)), outputs=2, axis=-1)
+    def feed_forward(self, hidden: str, weights: LayerWeights) -> str:
+        """Add the feed-forward part of a layer: SwiGLU."""
+        projected = self.add("MatMul", self.layer_norm(hidden, weights.norm), self.floats(weights.up))
+        values = self.add("Split", self.add("Add", projected, self.floats(weights.up_bias)), outputs=2, axis=-1)
         gates = self.add("QuickGelu", values[:-1] + "1", domain=_MICROSOFT, alpha=1.0)
         down = self.add("MatMul", self.add("Mul", values, gates), self.floats(weights.down))
         return self.add("Add", hidden, self.add("Add", down, self.floats(weights.down_bias)))
 
-    def _rotated(self, values: str, turned: str) -> str:
-        return self.add("Add", self.add("Mul", values, "cos"), self.add("Mul", turned, "sin"))
+    def _with_position(self, values: str, rotated: str) -> str:
+        return self.add("Add", self.add("Mul", values, "cos"), self.add("Mul", rotated, "sin"))
 
-    def _attended(self, queries: str, keys: str, values: str, mask: str) -> tuple[str, str]:
+    def _attend(self, queries: str, keys: str, values: str, mask: str) -> tuple[str, str]:
         scores = self.add("FusedMatMul", queries, keys, domain=_MICROSOFT, transB=1)
-        looks = self.add("Softmax", self.add("Add", scores, mask), axis=-1)
-        heads = self.add("Transpose", self.add("MatMul", looks, values), perm=(0, 2, 1, 3))
-        return self.add("Reshape", heads, self.shape(0, 0, -1)), looks
+        attention = self.add("Softmax", self.add("Add", scores, mask), axis=-1)
+        heads = self.add("Transpose", self.add("MatMul", attention, values), perm=(0, 2, 1, 3))
+        return self.add("Reshape", heads, self.shape(0, 0, -1)), attention
 
 
-def _turn(matrix: Float32) -> Float32:
-    """Return the matrix that makes what another makes, with the pairs of each head turned by a right angle."""
+def _rotate_90(matrix: Float32) -> Float32:
+    """Return a projection whose results are those of `matrix` with the adjacent pairs of each head rotated by 90°."""
     heads = matrix.reshape(len(matrix), HEADS, -1)
-    turned = np.zeros_like(heads)
-    end = _turned(heads.shape[2])
-    turned[..., 0:end:2] = -heads[..., 1:end:2]
-    turned[..., 1:end:2] = heads[..., 0:end:2]
-    return turned.reshape(matrix.shape)
+    rotated = np.zeros_like(heads)
+    end = _rotary_width(heads.shape[2])
+    rotated[..., 0:end:2] = -heads[..., 1:end:2]
+    rotated[..., 1:end:2] = heads[..., 0:end:2]
+    return rotated.reshape(matrix.shape)
 
 
-def _turned(width: int) -> int:
+def _rotary_width(width: int) -> int:
     return int(width * ROTARY_SHARE) // 2 * 2
 
 

@@ -1,4 +1,4 @@
-"""Downloads Moonshine's files from its makers, each checked against its sum."""
+"""Downloads Moonshine's files from its makers, and verifies their checksums."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,22 +14,22 @@ from decoder.types import ModelError
 __all__ = ["TINY_EN_URL", "download"]
 
 TINY_EN_URL = "https://download.moonshine.ai/model/tiny-en/quantized/tiny-en"
-"""Where Moonshine AI's own package has it from (moonshine-voice 0.0.73, `download.py`)."""
+"""The URL that Moonshine AI's own package downloads from (moonshine-voice 0.0.73, `download.py`)."""
 
 TIMEOUT_S = 30.0
-"""Of a connection, and of a pause in the data."""
+"""Timeout for connecting, and for each read."""
 
 
 def download(files: Mapping[str, str], directory: Path, url: str = TINY_EN_URL) -> Path:
-    """Download what is missing of a model, and return its directory; a progress bar shows on a terminal.
+    """Download the missing files of a model and return its directory; on a terminal, display a progress bar.
 
     Args:
         files: name → SHA-256.
-        directory: where they come to lie.
-        url: of their folder.
+        directory: where the files are stored.
+        url: of the folder with the files.
 
     Raises:
-        ModelError: the server cannot be reached, refuses a file, or sends another one.
+        ModelError: the server cannot be reached, refuses a file, or sends one with the wrong checksum.
     """
     directory.mkdir(parents=True, exist_ok=True)
     try:
@@ -40,7 +40,9 @@ def download(files: Mapping[str, str], directory: Path, url: str = TINY_EN_URL) 
                     _download_file(client, f"{url}/{name}", target, expected, progress)
     except (httpx2.HTTPError, OSError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ModelError(f"{url} cannot be downloaded: {reason}; --model names a directory with its files") from error
+        raise ModelError(
+            f"{url} cannot be downloaded: {reason}; or set --model to a directory with its files"
+        ) from error
     return directory
 
 
@@ -50,17 +52,17 @@ def _download_file(client: httpx2.Client, url: str, target: Path, expected: str,
         with client.stream("GET", url) as response, partial.open("wb") as file:
             response.raise_for_status()
             length = response.headers.get("content-length")
-            for block in _shown(response.iter_bytes(), int(length) if length else None, target.name, progress):
+            for block in _with_progress(response.iter_bytes(), int(length) if length else None, target.name, progress):
                 file.write(block)
         found = sha256_of(partial)
         if found != expected:
-            raise ModelError(f"{url} has SHA-256 {found}, expected is {expected}")
+            raise ModelError(f"{url} has SHA-256 {found}, expected {expected}")
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _shown(blocks: Iterator[bytes], total: int | None, name: str, progress: Progress) -> Iterator[bytes]:
+def _with_progress(blocks: Iterator[bytes], total: int | None, name: str, progress: Progress) -> Iterator[bytes]:
     task = progress.add_task(name, total=total)
     for block in blocks:
         progress.update(task, advance=len(block))

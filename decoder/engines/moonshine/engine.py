@@ -1,4 +1,4 @@
-"""Moonshine as an engine: English at half of Whisper's work for a final, as audio is encoded at its own length."""
+"""The Moonshine engine: English at half the cost of Whisper for a final, because audio is not padded to a window."""
 
 import threading
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def create(settings: EngineSettings) -> Engine:
     """Return an engine that loads its model in `warm_up`.
 
     Raises:
-        ModelError: no model is named, or a device that it has no use for.
+        ModelError: the settings name no model, or an unsupported device.
     """
     return MoonshineEngine(settings)
 
@@ -41,41 +41,41 @@ def create(settings: EngineSettings) -> Engine:
 class MoonshineEngine:
     """Moonshine on ONNX Runtime, on CPU. The contract is `decoder.engine.Engine`'s.
 
-    The audio of a batch is encoded one after the other, for the encoder gains nothing from company, and padding would
-    change its answers; the texts are written together. Several batches at a time share the weights. The last hypothesis
-    of an utterance is the draft of the next, which is verified in one pass and only then written on. Partials of long
-    utterances are cut at the end of a committed word.
+    The audio of a batch is encoded one request after the other, because the encoder gains nothing from batching, and
+    padding would change its output; the texts are generated together. Concurrent batches share the weights. The latest
+    hypothesis of an utterance is the draft of the next, which is verified in one pass and then continued. Partials of
+    long utterances are cut at the end of a committed word.
 
-    A cancelled `decode` returns at once; its thread ends after the step it is in.
+    A cancelled `decode` returns at once; its thread ends after the current step.
     """
 
     def __init__(self, settings: EngineSettings) -> None:
-        """Remember what to load.
+        """Store the settings; `warm_up` loads the model.
 
         Args:
-            settings: what is loaded, and how it computes.
+            settings: model, batch size, workers and threads.
 
         Raises:
-            ModelError: no model is named, or a device that it has no use for.
+            ModelError: the settings name no model, or an unsupported device.
         """
         if settings.model is None:
-            raise ModelError("moonshine needs a model: a directory with its weights")
+            raise ModelError("moonshine needs a model: expected a directory with its weights")
         if settings.device not in ("auto", "cpu"):
-            raise ModelError(f"device {settings.device!r}: moonshine is allowed auto, cpu")
+            raise ModelError(f"device {settings.device!r} is not supported by moonshine: expected auto or cpu")
         self._directory = Path(settings.model).expanduser()
         self.info = EngineInfo("moonshine", self._directory.resolve().name, "cpu", (LANGUAGE,))
         self.max_batch = settings.max_batch
         self.parallel, self._cpu_threads = shared_cores(settings)
         self._drafts = DraftStore()
         self._work = EngineWork()
-        self._counting = threading.Lock()
+        self._work_lock = threading.Lock()
         self._limiter: anyio.CapacityLimiter | None = None
         self._network: Network | None = None
-        self._loading = threading.Lock()
+        self._load_lock = threading.Lock()
 
     @property
     def work(self) -> EngineWork:
-        """What it has done up to now."""
+        """The work done so far."""
         return self._work
 
     async def warm_up(self) -> None:
@@ -89,16 +89,16 @@ class MoonshineEngine:
         [answer] = await self.decode([silence])
         self.forget(WARM_UP_SESSION)
         if isinstance(answer, EngineError):
-            raise ModelError(f"model {self.info.model} decodes nothing: {answer}") from answer
+            raise ModelError(f"model {self.info.model} cannot decode: {answer}") from answer
 
     async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
-        """Return one answer a request, in the same order; load the model if nobody has.
+        """Return one answer per request, in the same order; load the model if it is not loaded.
 
         Raises:
             ModelError: the model cannot be loaded.
         """
         self._drafts.admit(request.session_id for request in batch)
-        if self._limiter is None:  # made on use: it belongs to an event loop
+        if self._limiter is None:  # created on use, because it belongs to an event loop
             self._limiter = anyio.CapacityLimiter(self.parallel)
         abandoned = threading.Event()
         try:
@@ -109,11 +109,11 @@ class MoonshineEngine:
             abandoned.set()
 
     def forget(self, session_id: str) -> None:
-        """Drop what was last written of the session's utterance."""
+        """Discard the draft of a session."""
         self._drafts.forget(session_id)
 
     async def aclose(self) -> None:
-        """Free the model; a decode that was cancelled has it until its step is done."""
+        """Free the model; a cancelled decode holds it until its current step ends."""
         self._network = None
 
     def _decode(
@@ -123,16 +123,16 @@ class MoonshineEngine:
             if abandoned.is_set():
                 raise _AbandonedError
 
-        with self._loading:
+        with self._load_lock:
             proceed()
             network = self._network = self._network or Network(self._directory, self._cpu_threads)
         work = EngineWork()
         try:
             return BatchDecoder(network, self._drafts, work, proceed).answers(batch)
         finally:
-            with self._counting:
+            with self._work_lock:
                 self._work += work
 
 
 class _AbandonedError(Exception):
-    """Ends a decode nobody waits for; nobody sees it."""
+    """Ends the thread of a cancelled decode; no caller receives it."""

@@ -1,4 +1,4 @@
-"""PURE: the text of one utterance, read greedily, or verified where there is a draft of it."""
+"""PURE: generates the text of one utterance greedily, verifying a draft of it in one pass if there is one."""
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -8,51 +8,51 @@ import numpy as np
 from decoder.engines.moonshine.tokenizer import BEGIN, END
 from vad.audio import SAMPLE_RATE_HZ, Float32
 
-__all__ = ["Looked", "Read", "Text", "echo_start", "token_limit", "write"]
+__all__ = ["DecoderStep", "StepOutput", "Text", "generate", "repetition_start", "token_limit"]
 
 TOKENS_PER_S = 10
-"""Moonshine's model card stops at 6.5, against loops. English at 5 words a second takes 7, digits one after the other
-up to 12 for a short time; loops are looked for on their own."""
+"""Limits the length of the text. Moonshine's model card stops at 6.5, against loops. English at 5 words a second takes
+7, a sequence of digits up to 12 for a short time; loops are detected separately."""
 
 SLACK_TOKENS = 6
-"""So that a word cut short by the start or the end of the audio has room."""
+"""Allowance for words truncated at the start or the end of the audio."""
 
 REACH = 4
-"""Tokens of the draft among which it is found again after a place where it does not hold."""
+"""After a mismatch, the draft is resumed if the token is among its next `REACH` ones."""
 
 LOOP_TOKENS = 21
 LOOP_REPEATS = 3
-LONGEST_UNIT = 16
-"""Tokens. A text that ends in three times the same phrase, 21 tokens or more, is a loop: people say no ten times, which
-is 20 tokens with its commas, but no sentence three times."""
+MAX_UNIT_TOKENS = 16
+"""A text that ends in the same phrase three times, 21 tokens or more, is a loop: people say no ten times, which is 20
+tokens with its commas, but no sentence three times."""
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """What is to be read next of a text.
+class DecoderStep:
+    """The next input of the decoder.
 
     Attributes:
-        kept: so many tokens of what has been read, the beginning of the text included; the others are forgotten.
-        tokens: that are read then, one at least.
+        kept: number of tokens kept of those read so far, `BEGIN` included; later ones are discarded.
+        tokens: tokens read after them, at least one.
     """
 
     kept: int
     tokens: tuple[int, ...]
 
 
-Looked = tuple[Float32, Float32]
-"""float32[tokens, vocabulary], logits of what comes after each token; float32[tokens, positions], where it looks."""
+StepOutput = tuple[Float32, Float32]
+"""The logits after each token, float32[tokens, vocabulary], and its attention, float32[tokens, positions]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Text:
-    """What was read out of an utterance.
+    """The text generated for an utterance.
 
     Attributes:
-        tokens: without the end of the text, and without what a loop repeated.
-        logprobs: of each token, and of the end where it was reached, nats.
-        attention: float32[1 + tokens, positions], where the beginning of the text and each token look.
-        end_probability: that there is no text at all, 0..1.
+        tokens: without `END`, and without the repetitions of a loop.
+        logprobs: of each token, and of `END` if it was reached, in nats.
+        attention: float32[1 + tokens, positions], of `BEGIN` and of each token.
+        end_probability: probability of an empty text, 0..1.
     """
 
     tokens: tuple[int, ...]
@@ -61,19 +61,19 @@ class Text:
     end_probability: float
 
 
-def write(forced: Sequence[int], draft: Sequence[int], limit: int) -> Generator[Read, Looked, Text]:
-    """Return the text that is likeliest token by token.
+def generate(forced: Sequence[int], draft: Sequence[int], limit: int) -> Generator[DecoderStep, StepOutput, Text]:
+    """Generate the text whose every token is the likeliest, and return it.
 
-    It yields what it wants to be read, and takes what was found then. So any number of texts are written together.
+    The generator yields the steps for the decoder and is sent their outputs, so that many texts can share each step.
 
     Args:
         forced: tokens that the text must begin with; fewer than `limit`.
-        draft: what the text may be; may be empty.
-        limit: most tokens.
+        draft: a guess of the text; may be empty.
+        limit: maximum tokens.
     """
-    ahead = tuple(draft if tuple(draft[: len(forced)]) == tuple(forced) else forced)[:limit]  # read, not yet verified
-    rest = ahead  # of the draft, read or not
-    following, attention = yield Read(0, (BEGIN, *ahead))
+    unverified = tuple(draft if tuple(draft[: len(forced)]) == tuple(forced) else forced)[:limit]
+    rest = unverified  # of the draft, read or not
+    following, attention = yield DecoderStep(0, (BEGIN, *unverified))
     end_probability = float(np.exp(_log_softmax(following[0])[END]))
     tokens: list[int] = []
     logprobs: list[float] = []
@@ -84,31 +84,31 @@ def write(forced: Sequence[int], draft: Sequence[int], limit: int) -> Generator[
         if token == END:
             break
         tokens.append(token)
-        echo = echo_start(tokens)
-        if echo is not None:
-            tokens, logprobs = tokens[:echo], logprobs[:echo]
+        end = repetition_start(tokens)
+        if end is not None:
+            tokens, logprobs = tokens[:end], logprobs[:end]
             break
-        if ahead[:1] == (token,):
-            ahead = rest = ahead[1:]
+        if unverified[:1] == (token,):
+            unverified = rest = unverified[1:]
             following = following[1:]
         else:
             if token in rest[:REACH]:
-                ahead = rest = rest[rest.index(token) + 1 :][: limit - len(tokens)]
+                unverified = rest = rest[rest.index(token) + 1 :][: limit - len(tokens)]
             else:
-                ahead = ()
-            following, looks = yield Read(len(tokens), (token, *ahead))
-            attention = np.concatenate([attention[: len(tokens)], looks])
+                unverified = ()
+            following, new_attention = yield DecoderStep(len(tokens), (token, *unverified))
+            attention = np.concatenate([attention[: len(tokens)], new_attention])
     return Text(tuple(tokens), tuple(logprobs), attention[: 1 + len(tokens)], end_probability)
 
 
 def token_limit(samples: int) -> int:
-    """Return the most tokens that so much audio is written with."""
+    """Return the maximum number of tokens for this many samples of audio."""
     return SLACK_TOKENS + samples * TOKENS_PER_S // SAMPLE_RATE_HZ
 
 
-def echo_start(tokens: Sequence[int]) -> int | None:
-    """Return where a loop at the end of the text begins to repeat itself, or None: its unit is kept once."""
-    for period in range(1, LONGEST_UNIT + 1):
+def repetition_start(tokens: Sequence[int]) -> int | None:
+    """Return the index at which a loop at the end of the text begins to repeat its unit; None without a loop."""
+    for period in range(1, MAX_UNIT_TOKENS + 1):
         length = max(LOOP_TOKENS, LOOP_REPEATS * period)
         if len(tokens) >= length and tokens[-length:-period] == tokens[period - length :]:
             return len(tokens) - length + period

@@ -1,6 +1,6 @@
-"""PURE: ONNX messages, written field by field. The `onnx` package would be 20 MB for these few lines.
+"""PURE: encodes ONNX models, field by field. The `onnx` package would be 20 MB for these few lines.
 
-Field numbers are onnx.proto's; how they are encoded is in https://protobuf.dev/programming-guides/encoding.
+The field numbers are from onnx.proto; the encoding is https://protobuf.dev/programming-guides/encoding.
 """
 
 import struct
@@ -22,7 +22,7 @@ _UINT64 = (1 << 64) - 1
 
 
 class AttributeType(IntEnum):
-    """What an attribute holds, AttributeProto.AttributeType."""
+    """The type of an attribute, AttributeProto.AttributeType."""
 
     FLOAT = 1
     INT = 2
@@ -34,9 +34,9 @@ class Tensor:
     """A constant.
 
     Attributes:
-        name: unique in its graph; empty where an attribute holds it.
+        name: unique in its graph; empty if it is the value of an attribute.
         data_type: TensorProto.DataType.
-        shape: of it.
+        shape: sizes of its dimensions.
         raw: its elements, little-endian, row by row.
     """
 
@@ -67,8 +67,8 @@ class Node:
 
     Attributes:
         op: its operator.
-        inputs: names of its inputs; an empty one is left out.
-        outputs: of its outputs.
+        inputs: names of its inputs; empty for an omitted one.
+        outputs: names of its outputs.
         domain: of the operator; empty: ONNX's own.
         attributes: AttributeProto messages.
     """
@@ -88,11 +88,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class OnnxGraph:
-    """Operations and what they need.
+    """A graph of operations.
 
     Attributes:
-        nodes: in an order in which they can be done.
-        constants: of it.
+        nodes: in topological order.
+        constants: of the graph.
         inputs: names and TensorProto.DataType.
         outputs: names; all are float32.
     """
@@ -117,10 +117,10 @@ def attribute_bytes(name: str, kind: AttributeType, values: Iterable[int | float
 
     Args:
         name: of the attribute.
-        kind: what it holds.
-        values: one, or several where `kind` is a list.
+        kind: its type.
+        values: one value, or several if `kind` is a list.
     """
-    # Of each kind AttributeProto's field; lists and single values have fields of their own.
+    # the field of AttributeProto for each type; lists and single values have different fields
     field = {AttributeType.FLOAT: 2, AttributeType.INT: 3, AttributeType.INTS: 8}[kind]
     encoded = b"".join(_field(field, value) for value in values)
     return _piece(1, name) + encoded + _integer(20, kind)
@@ -130,9 +130,9 @@ def model_bytes(graph: OnnxGraph, ir_version: int, operator_sets: Iterable[tuple
     """Return a ModelProto.
 
     Args:
-        graph: what it computes.
-        ir_version: of the format.
-        operator_sets: domain and version of each.
+        graph: the computation.
+        ir_version: version of the format.
+        operator_sets: domain and version of each operator set.
     """
     sets = [_piece(8, _piece(1, domain) + _integer(2, version)) for domain, version in operator_sets]
     return b"".join([_integer(1, ir_version), *sets, _piece(7, graph.encoded())])

@@ -1,4 +1,4 @@
-"""PURE: text as Moonshine's tokens, and back."""
+"""PURE: encodes text as Moonshine's tokens, and decodes them."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -7,16 +7,16 @@ from pathlib import Path
 __all__ = ["BEGIN", "END", "Tokenizer"]
 
 BEGIN = 1
-"""<s>, which every text begins with."""
+"""<s>, the first token of every text."""
 
 END = 2
-"""</s>, which ends it."""
+"""</s>, the last token of every text."""
 
 SPACE = "▁"
-"""How SentencePiece writes a space."""
+"""SentencePiece's symbol for a space."""
 
 FIRST_BYTE = 3
-"""Tokens from here on are the 256 bytes, of which text is spelled that has no other token."""
+"""The first of 256 tokens for single bytes, which spell text without a token of its own."""
 
 FIRST_PIECE = FIRST_BYTE + 256
 
@@ -24,17 +24,17 @@ _LOW_BITS = 0x7F
 
 
 class Tokenizer:
-    """The vocabulary that Moonshine shares with Llama: SentencePiece's byte pairs, the earlier merged the lower.
+    """The vocabulary that Moonshine shares with Llama: SentencePiece byte pairs, where lower tokens are merged first.
 
     Attributes:
-        size: how many tokens there are.
+        size: number of tokens.
     """
 
     def __init__(self, pieces: Sequence[bytes]) -> None:
-        """Take the vocabulary.
+        """Create a tokenizer for a vocabulary.
 
         Args:
-            pieces: of each token what it stands for.
+            pieces: the text of each token.
         """
         self.size = len(pieces)
         self._pieces = tuple(piece.replace(SPACE.encode(), b" ") for piece in pieces)
@@ -42,13 +42,13 @@ class Tokenizer:
 
     @classmethod
     def read(cls, path: Path) -> "Tokenizer":
-        """Return the tokenizer of a `tokenizer.bin`: pieces one after the other, each behind its length in bytes.
+        """Load a tokenizer from a `tokenizer.bin`: a sequence of pieces, each preceded by its length in bytes.
 
-        A length of 128 and more is in two bytes, the low seven bits first.
+        A length of 128 or more takes two bytes, the low seven bits first.
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: it is no vocabulary.
+            ValueError: the file is not a vocabulary.
         """
         stored = path.read_bytes()
         pieces: list[bytes] = []
@@ -61,15 +61,17 @@ class Tokenizer:
             pieces.append(stored[place + 1 : place + 1 + length])
             place += 1 + length
         if place != len(stored) or len(pieces) < FIRST_PIECE:
-            raise ValueError(f"{path.name} holds {len(pieces)} pieces and ends within one: no vocabulary")
+            raise ValueError(
+                f"{path.name} is not a vocabulary: {len(pieces)} pieces, expected at least {FIRST_PIECE} complete ones"
+            )
         return cls(pieces)
 
     def text(self, tokens: Sequence[int]) -> str:
-        """Return what the tokens spell; bytes that are no UTF-8 become U+FFFD."""
+        """Return the text of the tokens; invalid UTF-8 becomes U+FFFD."""
         return b"".join(self._pieces[token] for token in tokens).decode("utf-8", "replace")
 
     def tokens(self, text: str) -> tuple[int, ...]:
-        """Return the tokens of a word or several, merged in SentencePiece's order.
+        """Return the tokens of one or more words, merged in SentencePiece's order.
 
         Raises:
             UnicodeEncodeError: a lone surrogate has no UTF-8.
@@ -85,7 +87,7 @@ class Tokenizer:
         return tuple(token for piece in pieces for token in self._spelled(piece))
 
     def begins_word(self, token: int) -> bool:
-        """Return whether a word begins with the token."""
+        """Return whether the token begins a word."""
         return self._pieces[token].startswith(b" ")
 
     def _spelled(self, piece: bytes) -> list[int]:

@@ -1,9 +1,9 @@
-"""The weights of Moonshine's decoder, read from the published graph and made float32.
+"""Reads the weights of Moonshine's decoder from the published graph, and converts them to float32.
 
-The published decoder quantises what it computes by the greatest value of the whole batch (DynamicQuantizeLinear). So a
-token's probabilities depend on the rows beside it and on how many tokens are read at once: of 58 utterances 9 had
-another text when the words of the partial before were read at once instead of one after the other. With the same
-weights in float32 there is nothing left but rounding, and as many words are wrong.
+The published decoder quantises activations by the greatest value of the whole batch (DynamicQuantizeLinear). So a
+token's probabilities depend on the other rows of the batch and on how many tokens are read at once: 9 of 58 utterances
+got a different text when the words of the previous partial were read in one step rather than one by one. With the same
+weights in float32 only rounding differs, and the word error rate is the same.
 
 The graph is in ONNX Runtime's own format, a flatbuffer.
 """
@@ -20,7 +20,7 @@ from vad.audio import Float32
 __all__ = ["Attention", "DecoderWeights", "LayerWeights", "read_decoder"]
 
 _DTYPES = {1: np.float32, 2: np.uint8, 3: np.int8}
-"""Of TensorProto.DataType, what weights and their scales are stored in."""
+"""TensorProto.DataType → dtype, for weights and their scales."""
 
 _QUANTISED = "_quantized"
 _DECODER = "/model/decoder"
@@ -44,15 +44,15 @@ class LayerWeights:
     """One layer.
 
     Attributes:
-        own: attention to the tokens so far.
-        cross: attention to the audio.
-        norm: float32[width], before what follows.
+        self_attention: attention to the tokens so far.
+        cross_attention: attention to the audio.
+        norm: float32[width], before the feed-forward part.
         up, up_bias: float32[width, 2 * inner], of the values and then of their gates.
         down, down_bias: float32[inner, width].
     """
 
-    own: Attention
-    cross: Attention
+    self_attention: Attention
+    cross_attention: Attention
     norm: Float32
     up: Float32
     up_bias: Float32
@@ -62,12 +62,12 @@ class LayerWeights:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecoderWeights:
-    """All of the decoder.
+    """All weights of the decoder.
 
     Attributes:
         embedding: float32[vocabulary, width].
         layers: in order.
-        norm: float32[width], after the last.
+        norm: float32[width], after the last layer.
         out: float32[width, vocabulary].
     """
 
@@ -78,24 +78,24 @@ class DecoderWeights:
 
     @property
     def width(self) -> int:
-        """Numbers that stand for a token."""
+        """Width of a token's embedding."""
         return int(self.embedding.shape[1])
 
 
 def read_decoder(stored: bytes) -> DecoderWeights:
-    """Return the weights.
+    """Return the weights of a stored decoder.
 
     Args:
         stored: content of a `decoder_model_merged.ort`.
 
     Raises:
-        ValueError: it is no such graph.
+        ValueError: the content is not a Moonshine decoder.
     """
     if not InferenceSession.InferenceSessionBufferHasIdentifier(stored, 0):
-        raise ValueError("no model in ONNX Runtime's format")
+        raise ValueError("not a model in ONNX Runtime's format")
     model = InferenceSession.GetRootAs(stored, 0).Model()
     if model is None or model.Graph() is None:
-        raise ValueError("a model without a graph")
+        raise ValueError("the model has no graph")
     return _StoredWeights(model.Graph()).decoder()
 
 
@@ -121,7 +121,7 @@ class _StoredWeights:
         while self._has(f"{_DECODER}/layers.{count}/mlp/fc1/MatMul_quant"):
             count += 1
         if not count:
-            raise ValueError("no decoder of Moonshine in the graph")
+            raise ValueError("not a Moonshine decoder: the graph has no layers")
         return DecoderWeights(
             self._matrix(f"{_DECODER}/embed_tokens/Gather", 0),
             tuple(self._layer(f"{_DECODER}/layers.{layer}") for layer in range(count)),
@@ -161,17 +161,17 @@ class _StoredWeights:
     def _name(self, node: str, place: int) -> str:
         inputs = self._inputs.get(node, ())
         if place >= len(inputs):
-            raise ValueError(f"no decoder of Moonshine in the graph: {node} has no input {place}")
+            raise ValueError(f"not a Moonshine decoder: node {node} has no input {place}")
         return inputs[place]
 
     def _constant(self, name: str) -> Float32:
         if name not in self._constants:
-            raise ValueError(f"no decoder of Moonshine in the graph: no weight {name}")
+            raise ValueError(f"not a Moonshine decoder: weight {name} is missing")
         return self._constants[name]
 
 
 def _parts(graph: StoredGraph.Graph) -> Iterator[StoredGraph.Graph]:
-    """Return a graph and those within it."""
+    """Yield a graph and its subgraphs."""
     yield graph
     for place in range(graph.NodesLength()):
         node = graph.Nodes(place)

@@ -1,8 +1,8 @@
-"""PURE: Moonshine's tokens made into words, and words put where they were spoken.
+"""PURE: joins Moonshine's tokens into words, and aligns the words with the audio.
 
-Heads of the cross-attention look at the word that was read last. So the audio is divided among the tokens, in order and
-without gaps, so that each looks at its own part as much as possible; the beginning of the text takes what comes before
-the first word. The silence at the edges of a word's part is then left out.
+Some cross-attention heads attend to the word read last. So the audio is divided among the tokens, in order and without
+gaps, such that each token attends to its own part as much as possible; `BEGIN` takes the audio before the first word.
+The silence at the edges of a word's part is then removed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,11 +24,11 @@ POSITION_SAMPLES = 384
 """24 ms between two positions of the encoder: its convolutions have strides of 64, 3 and 2 (Jeffries et al. 2024)."""
 
 QUIET_DB = 30.0
-"""What is quieter than the loudest 10 ms of a word by more is no part of it. Of 201 digits with pauses between them the
-ends are 0.05 s off then, in the median; 0.07 s with 25 dB, 0.12 s where the pauses are left in."""
+"""Audio at the edges of a word that is quieter than its loudest 10 ms by more is silence. The median error of word ends
+is then 0.05 s, on 201 digits with pauses between them; 0.07 s with 25 dB, 0.12 s if pauses are not removed."""
 
-LEAST_WORD_FRAMES = 5
-"""50 ms, which a word keeps."""
+MIN_WORD_FRAMES = 5
+"""50 ms, the minimum length of a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +39,22 @@ class _Spelling:
 
 
 def words_of(text: Text, forced: int, request: DecodeRequest, tokenizer: Tokenizer) -> tuple[Word, ...]:
-    """Return the committed words as they are, and the new ones where they were spoken.
+    """Return the committed words unchanged, and the new ones with their times.
 
-    Signs without a letter or a digit, such as those for music, are no words.
+    Symbols without a letter or a digit, such as those for music, are not words.
 
     Args:
-        text: of the request.
-        forced: so many tokens of it are those of the committed words.
-        request: with its audio.
+        text: generated for the request.
+        forced: number of leading tokens that are those of the committed words.
+        request: the request, with its audio.
         tokenizer: of the text.
     """
     committed = request.forced
     start_sample = max(request.start_sample, committed[-1].end_sample) if committed else request.start_sample
     first = min((start_sample - request.start_sample) // POSITION_SAMPLES, text.attention.shape[1] - 1)
-    # The beginning of the text, or the committed words' last token, takes what comes before the new words.
+    # `BEGIN`, or the last token of the committed words, takes the audio before the new words.
     positions = [first + bound for bound in divide(text.attention[forced:, first:])]
-    # The last position hears what is left of the audio.
+    # The last position extends to the end of the audio.
     bounds = [
         *(min(position * POSITION_SAMPLES, len(request.samples)) for position in positions[:-1]),
         len(request.samples),
@@ -72,10 +72,10 @@ def words_of(text: Text, forced: int, request: DecodeRequest, tokenizer: Tokeniz
 
 
 def avg_logprob(text: Text, tokenizer: Tokenizer) -> float | None:
-    """Return the mean log probability of the tokens that words are made of, nats; None where there are no words.
+    """Return the mean log probability of the tokens with letters or digits, in nats; None without such tokens.
 
-    Punctuation and the end of the text are certain whatever was understood; with them, two words that nobody said are
-    as likely as a sentence that somebody did.
+    Punctuation and the end of the text are likely whatever the audio; with them, two hallucinated words would be as
+    likely as a sentence that was spoken.
     """
     spoken = [
         logprob
@@ -86,10 +86,11 @@ def avg_logprob(text: Text, tokenizer: Tokenizer) -> float | None:
 
 
 def divide(attention: Float32) -> list[int]:
-    """Return where each token's part of the audio begins, and where the last one's ends.
+    """Return the position at which each token's part of the audio begins, and the end of the last part.
 
-    Every part has a position at least, where there are enough. Of all divisions it is the one with the most attention
-    in it, found row by row: what is best up to a token and a position follows from the best up to the token before.
+    Every part has at least one position if there are enough. The division maximises the attention of all tokens to
+    their own parts, by dynamic programming: the best division up to a token and a position follows from the best up to
+    the previous token.
 
     Args:
         attention: float32[tokens, positions].
@@ -98,14 +99,14 @@ def divide(attention: Float32) -> list[int]:
     if positions < tokens:
         return [positions * token // tokens for token in range(tokens + 1)]
     places = np.arange(positions + 1)
-    best = np.where(places == 0, 0.0, -np.inf)  # with the tokens so far in so many positions
+    best = np.where(places == 0, 0.0, -np.inf)  # attention of the tokens so far, divided among the first positions
     begins = []
     for row in attention:
-        before = np.concatenate([[0.0], np.cumsum(row, dtype=np.float64)])
-        gain = best - before
-        most = np.maximum.accumulate(gain)
-        begins.append(np.maximum.accumulate(np.where(gain == most, places, 0)))
-        best = np.concatenate([[-np.inf], before[1:] + most[:-1]])
+        cumulative = np.concatenate([[0.0], np.cumsum(row, dtype=np.float64)])
+        gain = best - cumulative
+        best_gain = np.maximum.accumulate(gain)
+        begins.append(np.maximum.accumulate(np.where(gain == best_gain, places, 0)))
+        best = np.concatenate([[-np.inf], cumulative[1:] + best_gain[:-1]])
     bounds = [positions]
     for begin in reversed(begins):
         bounds.append(int(begin[bounds[-1] - 1]))
@@ -124,9 +125,9 @@ def _without_silence(begin: int, end: int, levels_db: Float32) -> tuple[int, int
     """Return a word's samples without the silence at its edges."""
     first, last = begin // FRAME_SAMPLES, min(-(-end // FRAME_SAMPLES), len(levels_db))
     levels = levels_db[first:last]
-    if len(levels) <= LEAST_WORD_FRAMES:
+    if len(levels) <= MIN_WORD_FRAMES:
         return begin, end
     loud = np.flatnonzero(levels >= levels.max() - QUIET_DB)
-    first_loud = min(int(loud[0]), len(levels) - LEAST_WORD_FRAMES)
-    end_loud = max(int(loud[-1]) + 1, first_loud + LEAST_WORD_FRAMES)
+    first_loud = min(int(loud[0]), len(levels) - MIN_WORD_FRAMES)
+    end_loud = max(int(loud[-1]) + 1, first_loud + MIN_WORD_FRAMES)
     return max(begin, (first + first_loud) * FRAME_SAMPLES), min(end, (first + end_loud) * FRAME_SAMPLES)

@@ -13,6 +13,7 @@ from decoder.engines.torch_whisper.checkpoint import Checkpoint, read_checkpoint
 from decoder.engines.torch_whisper.device import Device
 from decoder.engines.torch_whisper.device_loop import DeviceLoop
 from decoder.engines.torch_whisper.network import TorchNetwork
+from decoder.model_hub import ALL_FORMATS
 from decoder.settings import EngineSettings
 from decoder.types import ModelError
 from decoder.whisper.engine import Backend, WhisperEngine
@@ -64,7 +65,7 @@ def backend(settings: EngineSettings) -> Backend:
         # In turns, so that few requests spread over all devices.
         return [TorchNetwork(loop, slot, vocabulary) for slot in range(slots) for loop in loops]
 
-    return Backend("torch", devices[0].type, slots * len(devices), 1, load)
+    return Backend("torch", devices[0].type, slots * len(devices), 1, ALL_FORMATS, load)
 
 
 def _devices(name: str) -> list[torch.device]:

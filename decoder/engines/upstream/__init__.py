@@ -1,1 +1,1 @@
-"""Any number of services that offer `POST /audio/transcriptions`, as one engine for live speech."""
+"""One engine for live speech over any number of services that offer `POST /audio/transcriptions`."""

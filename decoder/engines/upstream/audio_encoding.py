@@ -1,4 +1,4 @@
-"""Audio as a file to upload: WAV where bytes are free, FLAC elsewhere; both hold the same 16 bits."""
+"""Encodes audio for upload: WAV where bandwidth is free, FLAC elsewhere; both hold the same 16-bit samples."""
 
 import wave
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from vad.audio import SAMPLE_RATE_HZ, Float32, ms_to_samples
 
 __all__ = ["AudioFile", "flac", "padded_samples", "wav"]
 
-_LEAST_SAMPLES = ms_to_samples(200)
-"""OpenAI refuses what is shorter than 0.1 s; silence behind it changes nothing."""
+_MIN_SAMPLES = ms_to_samples(200)
+"""OpenAI refuses audio shorter than 0.1 s; silence appended to it changes no words."""
 
 _FULL_SCALE = 1 << 15
-"""What 1.0 is in int16."""
+"""The int16 value of 1.0."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioFile:
-    """A file in memory, with the metadata of its upload."""
+    """An audio file in memory, with its suffix and media type."""
 
     content: bytes
     suffix: str
@@ -28,8 +28,8 @@ class AudioFile:
 
 
 def padded_samples(count: int) -> int:
-    """Return how many samples are uploaded for so many."""
-    return max(count, _LEAST_SAMPLES)
+    """Return the number of samples uploaded for `count` samples of audio, padding included."""
+    return max(count, _MIN_SAMPLES)
 
 
 def wav(samples: Float32) -> AudioFile:
@@ -44,7 +44,7 @@ def wav(samples: Float32) -> AudioFile:
 
 
 def flac(samples: Float32) -> AudioFile:
-    """Return float32[n] mono 16 kHz as FLAC, bit for bit what `wav` holds. Blocks for 0.3 ms a second of audio."""
+    """Return float32[n] mono 16 kHz as FLAC, with the same samples as `wav`. Blocks for 0.3 ms per second of audio."""
     target = BytesIO()
     with av.open(target, "w", format="flac") as container:
         stream = container.add_stream("flac", rate=SAMPLE_RATE_HZ, layout="mono", format="s16")

@@ -1,4 +1,4 @@
-"""How an upstream fares, and how hard it may be pressed. PURE: time is an argument."""
+"""Tracks the health of an upstream, and limits the load put on it. PURE: time is an argument."""
 
 from bisect import insort
 from collections import deque
@@ -10,21 +10,21 @@ from decoder.engines.upstream.retry_policy import Failure
 __all__ = ["Circuit", "CircuitState", "Concurrency", "Latencies", "RetryBudget"]
 
 FIRST_OPEN_S = 1.0
-"""A restart is over by then, often."""
+"""Often enough for a restart."""
 
-MOST_OPEN_S = 15.0
-"""Less than a final's patience, so that every final outlasts one probe at least."""
+MAX_OPEN_S = 15.0
+"""Less than the timeout of a final, so that every final outlasts at least one probe."""
 
 PERMANENT_OPEN_S = 60.0
-"""Keys are changed and bills are paid by people."""
+"""Longer: keys and credit are fixed by people."""
 
 _LATENCIES = 128
-_LEAST_LATENCIES = 20
-"""Fewer have no 95th percentile."""
+_MIN_LATENCIES = 20
+"""Minimum for a meaningful 95th percentile."""
 
 
 class CircuitState(StrEnum):
-    """Whether an upstream is asked."""
+    """Whether an upstream gets requests."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -32,18 +32,18 @@ class CircuitState(StrEnum):
 
 
 class Circuit:
-    """Keeps requests away from an upstream that will not answer them.
+    """The circuit breaker of an upstream: blocks requests to it while it fails.
 
-    | state | event | then |
+    | state | event | next state |
     |---|---|---|
     | closed | permanent failure | open for 60 s |
-    | closed | as many other failures in a row as set | open for 1 s |
-    | open | its time is over, a request begins | probing: nobody else is let through |
+    | closed | `failures_until_open` other failures in a row | open for 1 s |
+    | open | a request begins after the open time | probing: no other request passes |
     | probing | success | closed |
-    | probing | failure | open for twice as long, 15 s at most |
-    | probing | the probe is cancelled | open, and due at once |
+    | probing | failure | open for twice as long, at most 15 s |
+    | probing | the probe is cancelled | open, with the next probe due at once |
 
-    Audio that is refused as invalid counts too: one such is the audio's fault, many in a row are the settings'.
+    Audio refused as invalid counts too: once, it is the fault of the audio; many times in a row, of the settings.
 
     Args:
         failures_until_open: ≥ 1.
@@ -52,47 +52,48 @@ class Circuit:
     def __init__(self, failures_until_open: int) -> None:
         self.state = CircuitState.CLOSED
         self.failure: Failure | None = None
-        """The last one, until a success."""
+        """The latest one; None after a success."""
         self._failures_until_open = failures_until_open
-        self._in_a_row = 0
+        self._consecutive_failures = 0
         self._opened_s = -inf
         self._open_until_s = -inf
         self._next_open_s = FIRST_OPEN_S
 
     @property
     def available_s(self) -> float:
-        """When a request may begin: −∞ at any time, +∞ while a probe is under way."""
+        """When a request may begin: −∞ at any time, +∞ while a probe is in flight."""
         return inf if self.state is CircuitState.PROBING else self._open_until_s
 
     def begin(self) -> None:
-        """Note that a request begins, at `available_s` or later."""
+        """Record that a request begins, at `available_s` or later."""
         if self.state is CircuitState.OPEN:
             self.state = CircuitState.PROBING
 
     def succeeded(self) -> None:
-        """Note that a request was answered."""
+        """Record that a request was answered."""
         self.state, self.failure = CircuitState.CLOSED, None
-        self._in_a_row = 0
+        self._consecutive_failures = 0
         self._open_until_s = -inf
         self._next_open_s = FIRST_OPEN_S
 
     def failed(self, failure: Failure, began_s: float, now_s: float) -> None:
-        """Note that a request failed that began at `began_s`.
+        """Record the failure of a request that began at `began_s`.
 
-        One that was under way when the circuit opened only says again why.
+        If it was in flight when the circuit opened, it is no new evidence and does not prolong the open time, unless
+        the failure is permanent.
         """
         self.failure = failure
         if began_s < self._opened_s and not failure.is_permanent:
             return
-        self._in_a_row += 1
+        self._consecutive_failures += 1
         if failure.is_permanent:
             self._open(now_s, PERMANENT_OPEN_S)
-        elif self.state is CircuitState.PROBING or self._in_a_row >= self._failures_until_open:
+        elif self.state is CircuitState.PROBING or self._consecutive_failures >= self._failures_until_open:
             self._open(now_s, self._next_open_s)
-            self._next_open_s = min(2 * self._next_open_s, MOST_OPEN_S)
+            self._next_open_s = min(2 * self._next_open_s, MAX_OPEN_S)
 
-    def abandoned(self, now_s: float) -> None:
-        """Note that a request ended without saying anything about the upstream."""
+    def inconclusive(self, now_s: float) -> None:
+        """Record that a request ended without evidence about the upstream's health."""
         if self.state is CircuitState.PROBING:
             self._open(now_s, 0.0)
 
@@ -103,32 +104,32 @@ class Circuit:
 
 
 class Concurrency:
-    """How many requests an upstream is given at once: one more for every round of answers, half on a refusal.
+    """Limits the concurrent requests to an upstream: one more per round of answers, half as many on overload.
 
-    Additive increase, multiplicative decrease, as TCP has it (Chiu and Jain 1989).
+    Additive increase, multiplicative decrease, as in TCP (Chiu and Jain 1989).
 
     Args:
-        most: ≥ 1.
+        maximum: ≥ 1.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._limit = float(most)
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
+        self._limit = float(maximum)
         self._shrunk_s = -inf
 
     @property
     def limit(self) -> int:
-        """Requests at once, 1..most."""
+        """Allowed concurrent requests, 1..maximum."""
         return floor(self._limit)
 
     def grow(self) -> None:
-        """Note that a request was answered."""
-        self._limit = min(self._most, self._limit + 1 / self._limit)
+        """Record that a request was answered."""
+        self._limit = min(self._maximum, self._limit + 1 / self._limit)
 
     def shrink(self, began_s: float, now_s: float) -> None:
-        """Note that the upstream was asked too much by a request that began at `began_s`.
+        """Halve the limit after a request that began at `began_s` overloaded the upstream.
 
-        One that was under way when the limit was last halved says nothing of the new one.
+        A request that was in flight when the limit was last halved is no evidence against the new limit.
         """
         if began_s >= self._shrunk_s:
             self._limit = max(1.0, self._limit / 2)
@@ -136,11 +137,11 @@ class Concurrency:
 
 
 class RetryBudget:
-    """Lets retries be a share of all requests, so that they never become the load an upstream breaks down under.
+    """Limits retries to a share of all requests, so that retries do not overload a failing upstream.
 
     Args:
-        share: retries for each request, 0..1.
-        burst: retries that may be saved up, and are there at the beginning.
+        share: retries earned per request, 0..1.
+        burst: maximum retries saved up, and the initial number.
     """
 
     def __init__(self, share: float, burst: int) -> None:
@@ -149,12 +150,12 @@ class RetryBudget:
         self._saved = float(burst)
 
     def earn(self) -> None:
-        """Note a request."""
+        """Record a request, which earns a share of a retry."""
         self._saved = min(self._burst, self._saved + self._share)
 
     def take(self) -> bool:
-        """Return whether one more retry is allowed, and count it."""
-        # 0.1 added ten times is not quite 1
+        """Take one retry from the budget; return whether there was one."""
+        # rounding: 0.1 added ten times is slightly less than 1
         if self._saved + 1e-9 < 1:
             return False
         self._saved -= 1
@@ -162,19 +163,19 @@ class RetryBudget:
 
 
 class Latencies:
-    """The latest latencies of an upstream."""
+    """The most recent latencies of an upstream."""
 
     def __init__(self) -> None:
         self._latest: deque[float] = deque(maxlen=_LATENCIES)
 
-    def note(self, latency_s: float) -> None:
-        """Note one."""
+    def record(self, latency_s: float) -> None:
+        """Record a latency, discarding the oldest when full."""
         self._latest.append(latency_s)
 
     @property
     def p95_s(self) -> float | None:
-        """The 95th percentile; None where there are too few."""
-        if len(self._latest) < _LEAST_LATENCIES:
+        """The 95th percentile; None if there are too few latencies."""
+        if len(self._latest) < _MIN_LATENCIES:
             return None
         ordered: list[float] = []
         for latency_s in self._latest:

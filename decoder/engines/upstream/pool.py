@@ -1,4 +1,4 @@
-"""Combines several upstreams into one: retries, fails over and hedges each request."""
+"""Combines several upstreams into one: retries requests, fails over and hedges."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -9,14 +9,14 @@ import anyio
 from decoder.engines.upstream.admission import Admission, RequestState, Surroundings
 from decoder.engines.upstream.audio_encoding import padded_samples
 from decoder.engines.upstream.circuit_breaker import RetryBudget
-from decoder.engines.upstream.client import Ask, Upstream
+from decoder.engines.upstream.client import Upstream, UpstreamRequest
 from decoder.engines.upstream.pool_member import Member
 from decoder.engines.upstream.response_parsing import Transcription
 from decoder.engines.upstream.retry_policy import (
-    MOST_BACKOFF_S,
+    MAX_BACKOFF_S,
     Action,
+    AttemptFailed,
     Failure,
-    Refusal,
     decide,
     error_of,
 )
@@ -30,14 +30,14 @@ __all__ = ["Pool", "TimedTranscript"]
 logger = logging.getLogger("livecue.upstream")
 
 _RETRY_BURST = 10
-"""Retries available before any request was answered."""
+"""Retries available before any request has earned one."""
 
 _HEDGE_SHARE, _HEDGE_BURST = 0.05, 2
 
-_LEAST_HEDGE_S = 0.4
-"""An earlier hedge would race the answer that is already on its way."""
+_MIN_HEDGE_S = 0.4
+"""An earlier hedge would often race a response that is about to arrive."""
 
-_LEAST_SPLIT_SAMPLES = 2 * SAMPLE_RATE_HZ
+_MIN_SPLIT_SAMPLES = 2 * SAMPLE_RATE_HZ
 """A shorter request cannot really be too large, so it is not split."""
 
 
@@ -53,9 +53,9 @@ class Pool:
     """Sends each request to upstreams until one answers, within its deadline, the retry budget and their limits.
 
     Args:
-        clients: the preferred one first, one at least.
+        clients: at least one, the preferred one first.
         settings: of the pool.
-        on_spent: called with the audio, in seconds, and the price of each attempt.
+        on_spent: called for each attempt with its audio in seconds and its price.
         surroundings: clock and randomness.
     """
 
@@ -82,12 +82,13 @@ class Pool:
         return any(member.is_usable(now_s) for member in self.members)
 
     async def connect(self) -> None:
-        """Open a connection to each upstream; a refusal is logged, and the upstream asked again when due."""
+        """Open a connection to each upstream; a failure is logged, and the upstream is tried again when a request is
+        due."""
         async with anyio.create_task_group() as tasks:
             for member in self.members:
                 tasks.start_soon(self._connect, member)
 
-    async def transcribe(self, ask: Ask) -> TimedTranscript:
+    async def transcribe(self, request: UpstreamRequest) -> TimedTranscript:
         """Return the transcript of a request.
 
         Raises:
@@ -96,10 +97,10 @@ class Pool:
         now_s = self._surroundings.clock()
         self._retries.earn()
         self._hedges.earn()
-        give_up_s = now_s + self._settings.final_patience_s
-        # a local engine is faster than most upstreams recover
-        wait_until_s = now_s + MOST_BACKOFF_S if self._settings.fallback else give_up_s
-        return await self._try(ask, RequestState(give_up_s, wait_until_s))
+        deadline_s = now_s + self._settings.final_patience_s
+        # a local engine answers sooner than most upstreams recover
+        wait_until_s = now_s + MAX_BACKOFF_S if self._settings.fallback else deadline_s
+        return await self._send(request, RequestState(deadline_s, wait_until_s))
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -109,91 +110,92 @@ class Pool:
     async def _connect(self, member: Member) -> None:
         try:
             await member.client.connect()
-        except Refusal as refusal:
-            if refusal.failure.is_permanent:
+        except AttemptFailed as error:
+            if error.failure.is_permanent:
                 now_s = self._surroundings.clock()
-                member.circuit.failed(refusal.failure, now_s, now_s)
-            logger.warning("upstream refused connection upstream=%s reason=%s", member.client.name, refusal)
+                member.circuit.failed(error.failure, now_s, now_s)
+            logger.warning("upstream connection failed upstream=%s reason=%s", member.client.name, error)
 
-    async def _try(self, ask: Ask, state: RequestState) -> TimedTranscript:
+    async def _send(self, request: UpstreamRequest, state: RequestState) -> TimedTranscript:
         while True:
-            member = await self._admission.admit(ask, state)
+            member = await self._admission.admit(request, state)
             if state.attempts[member]:
                 member.retries += 1
             state.attempts[member] += 1
             try:
-                transcription = await self._hedged(member, ask, state)
-                return TimedTranscript(words_of(transcription, ask.samples, ask.start_sample), transcription)
-            except Refusal as refusal:
-                state.last = refusal
-                action = decide(refusal.failure, ask.kind, state.attempts[member])
+                transcription = await self._send_hedged(member, request, state)
+                return TimedTranscript(words_of(transcription, request.samples, request.start_sample), transcription)
+            except AttemptFailed as error:
+                state.last_failure = error
+                action = decide(error.failure, request.kind, state.attempts[member])
                 if action is Action.GIVE_UP:
-                    raise error_of(refusal) from refusal
-                if action is Action.SPLIT and len(ask.samples) >= _LEAST_SPLIT_SAMPLES:
-                    return await self._in_halves(ask, state)
-                self._admission.schedule_retry(member, refusal, action, state)
+                    raise error_of(error) from error
+                if action is Action.SPLIT and len(request.samples) >= _MIN_SPLIT_SAMPLES:
+                    return await self._send_halves(request, state)
+                self._admission.schedule_retry(member, error, action, state)
 
-    async def _hedged(self, member: Member, ask: Ask, state: RequestState) -> Transcription:
-        """Send a request, hedged with a second upstream if the answer is late, and return the first answer."""
-        delay_s = self._hedge_delay_s(member, ask)
+    async def _send_hedged(self, member: Member, request: UpstreamRequest, state: RequestState) -> Transcription:
+        """Send a request, and also to a second upstream if the response is late; return the first response."""
+        delay_s = self._hedge_delay_s(member, request)
         if delay_s is None:
-            return await self._attempt(member, ask, state)
-        outcomes: dict[Member, Transcription | Refusal] = {}
+            return await self._attempt(member, request, state)
+        outcomes: dict[Member, Transcription | AttemptFailed] = {}
         ended = anyio.Event()
         async with anyio.create_task_group() as tasks:
 
-            async def run(asked: Member) -> None:
+            async def run(target: Member) -> None:
                 try:
-                    outcomes[asked] = await self._attempt(asked, ask, state)
+                    outcomes[target] = await self._attempt(target, request, state)
                     tasks.cancel_scope.cancel()
-                except Refusal as refusal:
-                    outcomes[asked] = refusal
+                except AttemptFailed as error:
+                    outcomes[target] = error
                 ended.set()
 
             tasks.start_soon(run, member)
             await self._surroundings.wait(ended, delay_s)
-            other = self._hedge_target(member, ask)
+            other = self._hedge_target(member, request)
             if not ended.is_set() and other is not None and self._hedges.take():
                 self.hedges += 1
                 tasks.start_soon(run, other)
         for outcome in outcomes.values():
             if isinstance(outcome, Transcription):
                 return outcome
-        refusal = outcomes[member]
-        assert isinstance(refusal, Refusal), "an answer would have been returned"
-        raise refusal
+        error = outcomes[member]
+        assert isinstance(error, AttemptFailed), "a transcription would have been returned"
+        raise error
 
-    def _hedge_delay_s(self, member: Member, ask: Ask) -> float | None:
+    def _hedge_delay_s(self, member: Member, request: UpstreamRequest) -> float | None:
         p95_s = member.latencies.p95_s
-        if not self._settings.hedge or ask.kind is not RequestKind.FINAL or p95_s is None:
+        if not self._settings.hedge or request.kind is not RequestKind.FINAL or p95_s is None:
             return None
-        return max(p95_s, _LEAST_HEDGE_S)
+        return max(p95_s, _MIN_HEDGE_S)
 
-    def _hedge_target(self, asked: Member, ask: Ask) -> Member | None:
-        """Return another upstream with room; None while any upstream is strained, because a hedge adds load."""
+    def _hedge_target(self, first: Member, request: UpstreamRequest) -> Member | None:
+        """Return another upstream with free capacity; None while any is strained, because a hedge adds load."""
         now_s = self._surroundings.clock()
         if any(member.is_strained(now_s) for member in self.members):
             return None
-        others = [m for m in self.members if m is not asked and m.does(ask.task) and not m.is_full]
+        others = [m for m in self.members if m is not first and m.supports(request.task) and not m.is_full]
         return next((m for m in others if m.available_s <= now_s), None)
 
-    async def _attempt(self, member: Member, ask: Ask, state: RequestState) -> Transcription:
+    async def _attempt(self, member: Member, request: UpstreamRequest, state: RequestState) -> Transcription:
         """Send a request to one upstream once, and record the outcome.
 
         Raises:
-            Refusal: it did not answer with a transcript.
+            AttemptFailed: the upstream returned no transcription.
         """
         clock = self._surroundings.clock
         began_s = clock()
-        self._on_spent(padded_samples(len(ask.samples)) / SAMPLE_RATE_HZ, member.price(ask))
+        self._on_spent(padded_samples(len(request.samples)) / SAMPLE_RATE_HZ, member.price(request))
         try:
-            with member.serving(ask):
-                transcription = await _in_time(member, ask, state.give_up_s - began_s, state.on_new_connection)
-        except Refusal as refusal:
-            member.refused(ask, refusal, began_s, clock())
+            with member.serving(request):
+                timeout_s = state.deadline_s - began_s
+                transcription = await _post(member, request, timeout_s, on_new_connection=state.on_new_connection)
+        except AttemptFailed as error:
+            member.failed(request, error, began_s, clock())
             raise
         except BaseException:  # cancelled, which is no evidence about the upstream
-            member.abandoned(clock())
+            member.cancelled(clock())
             raise
         else:
             member.succeeded(clock() - began_s)
@@ -201,21 +203,29 @@ class Pool:
         finally:
             self._admission.notify()
 
-    async def _in_halves(self, ask: Ask, state: RequestState) -> TimedTranscript:
-        """Send a request that is too large in two parts, split at the quietest place, one after the other."""
-        split = quietest_sample(ask.samples)
-        first = replace(ask, name=f"{ask.name}-1", samples=ask.samples[:split])
-        second = replace(ask, name=f"{ask.name}-2", samples=ask.samples[split:], start_sample=ask.start_sample + split)
-        before = await self._try(first, RequestState(state.give_up_s, state.wait_until_s))
-        after = await self._try(second, RequestState(state.give_up_s, state.wait_until_s))
-        return TimedTranscript(before.words + after.words, before.transcription)
+    async def _send_halves(self, request: UpstreamRequest, state: RequestState) -> TimedTranscript:
+        """Send a request that is too large as two sequential requests, split at the quietest place."""
+        split = quietest_sample(request.samples)
+        halves = (
+            replace(request, name=f"{request.name}-1", samples=request.samples[:split]),
+            replace(
+                request,
+                name=f"{request.name}-2",
+                samples=request.samples[split:],
+                start_sample=request.start_sample + split,
+            ),
+        )
+        first, second = [await self._send(half, RequestState(state.deadline_s, state.wait_until_s)) for half in halves]
+        return TimedTranscript(first.words + second.words, first.transcription)
 
 
-async def _in_time(member: Member, ask: Ask, limit_s: float, on_new_connection: bool) -> Transcription:
+async def _post(
+    member: Member, request: UpstreamRequest, timeout_s: float, *, on_new_connection: bool
+) -> Transcription:
     try:
-        with anyio.fail_after(limit_s):
-            return await member.client.post(ask, on_new_connection=on_new_connection)
+        with anyio.fail_after(timeout_s):
+            return await member.client.post(request, on_new_connection=on_new_connection)
     except TimeoutError as error:
-        raise Refusal(
-            Failure.TIMED_OUT, f"{member.client.name}: no answer before the deadline of the request"
+        raise AttemptFailed(
+            Failure.TIMED_OUT, f"{member.client.name}: no response before the deadline of the request"
         ) from error

@@ -1,4 +1,4 @@
-"""Reads what upstreams answer, in any format they offer, and what they say when they refuse. PURE."""
+"""Parses the responses of upstreams, in any of their formats, and their error bodies. PURE."""
 
 import json
 import re
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from decoder.languages import language_code
 from decoder.settings import ResponseFormat
 
-__all__ = ["RefusalBody", "Spoken", "Transcription", "read_answer", "read_refusal"]
+__all__ = ["ErrorBody", "TimedText", "Transcription", "read_error", "read_response"]
 
-_SHOWN_CHARACTERS = 200
-"""Of a message of the other side's, in ours."""
+_MAX_QUOTED_CHARACTERS = 200
+"""Limit for an upstream's message quoted in ours."""
 
 _STAMP = r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{1,3})"
 _TIMING = re.compile(rf"\s*{_STAMP}\s*-->\s*{_STAMP}")
@@ -20,8 +20,8 @@ _HTML = re.compile(r"\s*(?:<!doctype html|<html|<head|<body)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """A word or a piece of text where it was spoken, in seconds of the audio that was sent."""
+class TimedText:
+    """A word or a segment of text with its time, in seconds since the start of the audio sent."""
 
     text: str
     start_s: float
@@ -33,45 +33,45 @@ class Transcription:
     """The transcription returned by an upstream.
 
     Attributes:
-        text: all of it; may be empty.
-        words: with times, where it says them; without punctuation, often.
-        segments: pieces of the text with times, where it says them.
+        text: the whole text; may be empty.
+        words: with times, if the response has them; often without punctuation.
+        segments: segments of the text with times, if the response has them.
         language: ISO-639-1, or None.
         avg_logprob: nats per token, or None.
         no_speech_probability: 0..1, or None.
     """
 
     text: str
-    words: tuple[Spoken, ...] = ()
-    segments: tuple[Spoken, ...] = ()
+    words: tuple[TimedText, ...] = ()
+    segments: tuple[TimedText, ...] = ()
     language: str | None = None
     avg_logprob: float | None = None
     no_speech_probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class RefusalBody:
-    """What the body of a refusal says; None where it does not."""
+class ErrorBody:
+    """The error code and message of a response; None if absent."""
 
     code: str | None
     message: str | None
 
 
-def read_answer(body: bytes, response_format: ResponseFormat) -> Transcription:
-    """Return what the body of a 200 says.
+def read_response(body: bytes, response_format: ResponseFormat) -> Transcription:
+    """Parse the body of a 200 response.
 
-    Servers that know one format only answer JSON whatever they were asked for; that is read too.
+    Servers that support only one format return JSON whatever was requested; that is accepted too.
 
     Args:
-        body: as it came.
-        response_format: as it was asked for.
+        body: as received.
+        response_format: as requested.
 
     Raises:
-        ValueError: it is no answer.
+        ValueError: the body is not a transcription.
     """
     text = body.decode("utf-8-sig")  # a UnicodeDecodeError is a ValueError
     if _HTML.match(text):
-        raise ValueError("a web page instead of an answer")
+        raise ValueError("received a web page instead of a transcription")
     if response_format in ("json", "verbose_json") or text.lstrip().startswith("{"):
         return _from_json(text)
     if response_format == "text":
@@ -79,23 +79,23 @@ def read_answer(body: bytes, response_format: ResponseFormat) -> Transcription:
     return _from_cues(text, response_format)
 
 
-def read_refusal(body: bytes) -> RefusalBody:
-    """Return what the body of any other status says: livecue's, OpenAI's or FastAPI's shape, or plain text.
+def read_error(body: bytes) -> ErrorBody:
+    """Parse the body of any other status: livecue's, OpenAI's or FastAPI's error shape, or plain text.
 
     Args:
-        body: as it came; a proxy's web page says nothing.
+        body: as received; a proxy's web page yields no message.
     """
     text = body.decode("utf-8", errors="replace").strip()
     try:
         parsed: object = json.loads(text)
     except (ValueError, RecursionError):
-        return RefusalBody(None, None if not text or _HTML.match(text) else _shown(text))
+        return ErrorBody(None, None if not text or _HTML.match(text) else _quoted(text))
     inner = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
     if not isinstance(inner, dict):
-        return RefusalBody(None, _shown(str(inner)))
+        return ErrorBody(None, _quoted(str(inner)))
     code = next((inner[key] for key in ("code", "type") if isinstance(inner.get(key), str)), None)
     message = next((inner[key] for key in ("message", "detail") if inner.get(key)), None)
-    return RefusalBody(code, None if message is None else _shown(str(message)))
+    return ErrorBody(code, None if message is None else _quoted(str(message)))
 
 
 def _from_json(text: str) -> Transcription:
@@ -104,12 +104,12 @@ def _from_json(text: str) -> Transcription:
     except RecursionError as error:
         raise ValueError("JSON nested too deeply") from error
     if not isinstance(parsed, dict) or not isinstance(parsed.get("text"), str):
-        raise ValueError("JSON without a text")
+        raise ValueError("JSON without the field text")
     segments = tuple(_records(parsed.get("segments")))
     return Transcription(
         parsed["text"].strip(),
-        tuple(_spoken(_records(parsed.get("words")), "word")),
-        tuple(_spoken(segments, "text")),
+        tuple(_timed_texts(_records(parsed.get("words")), "word")),
+        tuple(_timed_texts(segments, "text")),
         _language(parsed),
         _mean(segments, "avg_logprob"),
         _mean(segments, "no_speech_prob"),
@@ -117,8 +117,8 @@ def _from_json(text: str) -> Transcription:
 
 
 def _from_cues(text: str, response_format: ResponseFormat) -> Transcription:
-    """Read SubRip or WebVTT; both may have no cue, but only SubRip may be empty."""
-    cues: list[Spoken] = []
+    """Parse SubRip or WebVTT; both may have no cues, but only SubRip may be empty."""
+    cues: list[TimedText] = []
     blocks = re.split(r"\n\s*\n", text.replace("\r\n", "\n").strip())
     for block in blocks:
         lines = block.split("\n")
@@ -126,14 +126,14 @@ def _from_cues(text: str, response_format: ResponseFormat) -> Transcription:
         if place is None:
             continue
         timing = _TIMING.match(lines[place])
-        assert timing is not None, "that is how the place was found"
-        said = " ".join(_TAG.sub("", line).strip() for line in lines[place + 1 :]).strip()
+        assert timing is not None, "the line was found by this match"
+        cue_text = " ".join(_TAG.sub("", line).strip() for line in lines[place + 1 :]).strip()
         start_s, end_s = _seconds(*timing.groups()[:4]), _seconds(*timing.groups()[4:])
-        if said:
-            cues.append(Spoken(said, start_s, max(start_s, end_s)))
-    is_named = text.lstrip().startswith("WEBVTT")
-    if not cues and not is_named and (response_format == "vtt" or text.strip()):
-        raise ValueError(f"no {response_format} file")
+        if cue_text:
+            cues.append(TimedText(cue_text, start_s, max(start_s, end_s)))
+    has_header = text.lstrip().startswith("WEBVTT")
+    if not cues and not has_header and (response_format == "vtt" or text.strip()):
+        raise ValueError(f"not a {response_format} file")
     return Transcription(" ".join(cue.text for cue in cues), segments=tuple(cues))
 
 
@@ -145,17 +145,19 @@ def _records(value: object) -> list[dict[str, object]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _spoken(records: Iterable[Mapping[str, object]], key: str) -> Iterable[Spoken]:
-    """Return the records that have a text and times, without those that do not."""
+def _timed_texts(records: Iterable[Mapping[str, object]], key: str) -> Iterable[TimedText]:
+    """Yield the records that have a text and times; skip the others."""
     for record in records:
         text, start_s, end_s = record.get(key), _number(record.get("start")), _number(record.get("end"))
         if isinstance(text, str) and text.strip() and start_s is not None and end_s is not None:
-            yield Spoken(text.strip(), max(0.0, start_s), max(0.0, start_s, end_s))
+            yield TimedText(text.strip(), max(0.0, start_s), max(0.0, start_s, end_s))
 
 
 def _number(value: object) -> float | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not isinstance(value, int | float) or not abs(value) < 1e9:  # neither NaN nor beyond any audio
+    if (
+        not is_number or not isinstance(value, int | float) or not abs(value) < 1e9
+    ):  # excludes NaN, and times beyond any audio
         return None
     return float(value)
 
@@ -170,6 +172,6 @@ def _language(parsed: Mapping[str, object]) -> str | None:
     return next((code for name in names if isinstance(name, str) and (code := language_code(name))), None)
 
 
-def _shown(text: str) -> str:
+def _quoted(text: str) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= _SHOWN_CHARACTERS else f"{line[: _SHOWN_CHARACTERS - 1]}…"
+    return line if len(line) <= _MAX_QUOTED_CHARACTERS else f"{line[: _MAX_QUOTED_CHARACTERS - 1]}…"

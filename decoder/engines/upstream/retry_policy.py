@@ -1,14 +1,14 @@
-"""What can go wrong with an upstream, and what is done about it. PURE.
+"""Classifies the failures of upstreams, and decides how requests are retried. PURE.
 
 EngineError
 ├── UpstreamUnauthorized      every upstream that could have answered refuses its key
-├── UpstreamWithoutCredits    nothing is left to pay with, or the budget that was set is spent
-├── UpstreamRateLimited       asked too often, and the wait would outlast the request
+├── UpstreamWithoutCredits    the account has no credit left, or the configured budget is spent
+├── UpstreamRateLimited       too many requests, and the retry delay exceeds the request's deadline
 ├── EngineTimeout
 │   └── UpstreamTimeout       the upstream did not answer in time
 ├── EngineFailed
-│   └── UpstreamFailed        anything else: refused, broken, garbage
-└── PartialGivesWay           no partial is sent now; a later one says the same and more
+│   └── UpstreamFailed        any other failure: request refused, server error, invalid response
+└── PartialSkipped            no partial is sent now; a later one covers the same audio and more
 """
 
 import math
@@ -22,9 +22,9 @@ from decoder.types import EngineBusy, EngineError, EngineFailed, EngineTimeout, 
 
 __all__ = [
     "Action",
+    "AttemptFailed",
     "Failure",
-    "PartialGivesWay",
-    "Refusal",
+    "PartialSkipped",
     "UpstreamFailed",
     "UpstreamRateLimited",
     "UpstreamTimeout",
@@ -38,20 +38,21 @@ __all__ = [
     "retry_after_s",
 ]
 
-LEAST_BACKOFF_S, MOST_BACKOFF_S = 0.1, 2.0
-"""Below, an overloaded server has not recovered; above, a caption is too late to wait for."""
+MIN_BACKOFF_S, MAX_BACKOFF_S = 0.1, 2.0
+"""Sooner, an overloaded server has not recovered; later, a caption is too late to be useful."""
 
 PARTIAL_READ_S = 1.5
-"""After that the next partial is due."""
+"""By then the next partial is due."""
 
-FINAL_READ_S, FINAL_READ_SHARE, LEAST_FINAL_READ_S = 3.0, 0.5, 4.0
-"""A hosted Whisper takes a second or so and a small share of the audio; half is a server in trouble."""
+FINAL_READ_S, FINAL_READ_SHARE, MIN_FINAL_READ_S = 3.0, 0.5, 4.0
+"""A hosted Whisper takes about a second plus a small share of the audio's duration; half of it means a server in
+trouble."""
 
-MOST_SERVER_ATTEMPTS = 3
-"""One, and two retries."""
+MAX_SERVER_ATTEMPTS = 3
+"""The first attempt and two retries."""
 
-MOST_TIMED_OUT_ATTEMPTS = 2
-"""A server that timed out may be working still: each further request costs it as much again."""
+MAX_TIMED_OUT_ATTEMPTS = 2
+"""A server that timed out may still be working on the request: each retry costs it as much again."""
 
 
 class UpstreamUnauthorized(EngineError):
@@ -61,13 +62,13 @@ class UpstreamUnauthorized(EngineError):
 
 
 class UpstreamWithoutCredits(EngineError):
-    """The upstream wants to be paid first, or the budget that was set is spent."""
+    """The account at the upstream has no credit left, or the configured budget is spent."""
 
     code = "insufficient_credits"
 
 
 class UpstreamRateLimited(EngineError):
-    """The upstream is asked too often, and waiting would outlast the request."""
+    """The upstream rejects the request rate, and the retry delay exceeds the request's deadline."""
 
     code = "rate_limited"
 
@@ -79,19 +80,19 @@ class UpstreamTimeout(EngineTimeout):
 
 
 class UpstreamFailed(EngineFailed):
-    """The upstream refused the request, broke, or answered garbage."""
+    """The upstream refused the request, failed, or returned an invalid response."""
 
     code = "upstream_failed"
 
 
-class PartialGivesWay(EngineBusy, RequestReplaced):
-    """No partial is sent now; the next one of the utterance takes its place, and they come less often."""
+class PartialSkipped(EngineBusy, RequestReplaced):
+    """No partial is sent now; the next one of the utterance replaces it, and the partial interval is stretched."""
 
     code = "engine_busy"
 
 
 class Failure(StrEnum):
-    """Why one attempt brought no words."""
+    """Why one attempt returned no transcription."""
 
     INVALID = "invalid"
     UNAUTHORIZED = "unauthorized"
@@ -107,12 +108,12 @@ class Failure(StrEnum):
 
     @property
     def is_permanent(self) -> bool:
-        """Whether asking again, whatever it is, is in vain until somebody sets something right."""
+        """Whether every request fails until an operator fixes the cause."""
         return self in (Failure.UNAUTHORIZED, Failure.WITHOUT_CREDITS, Failure.NOT_FOUND)
 
 
 class Action(StrEnum):
-    """What becomes of the request after a failed attempt."""
+    """The next step of a request after a failed attempt."""
 
     GIVE_UP = "give_up"
     FAIL_OVER = "fail_over"
@@ -122,12 +123,12 @@ class Action(StrEnum):
     SPLIT = "split"
 
 
-class Refusal(Exception):
-    """One attempt at one upstream brought no words.
+class AttemptFailed(Exception):
+    """One attempt at one upstream returned no transcription.
 
     Attributes:
-        failure: of what kind.
-        retry_after_s: how long the upstream wants to be left alone; None where it does not say.
+        failure: the kind of failure.
+        retry_after_s: the delay that the upstream requests, in seconds; None if it does not.
     """
 
     def __init__(self, failure: Failure, message: str, retry_after_s: float | None = None) -> None:
@@ -137,13 +138,13 @@ class Refusal(Exception):
 
 
 def failure_of(status: int, code: str | None) -> Failure:
-    """Return what an HTTP status other than 200 means.
+    """Return the failure that an HTTP status other than 200 means.
 
     Args:
         status: 100..599.
         code: of the error body, or None.
     """
-    if code in ("insufficient_quota", "insufficient_credits"):  # OpenAI says it with 429
+    if code in ("insufficient_quota", "insufficient_credits"):  # OpenAI sends it with 429
         return Failure.WITHOUT_CREDITS
     match status:
         case 401 | 403:
@@ -165,25 +166,25 @@ def failure_of(status: int, code: str | None) -> Failure:
 
 
 def decide(failure: Failure, kind: RequestKind, attempts: int) -> Action:
-    """Return what becomes of a request.
+    """Return the next step of a request.
 
     | failure | final, eager, file | partial |
     |---|---|---|
-    | invalid | give up: no upstream likes such audio better | give up |
+    | invalid | give up: other upstreams would refuse the audio too | give up |
     | unauthorized, without credits, not found | fail over | give up |
-    | rate limited | later, elsewhere first | give up |
+    | rate limited | retry later, elsewhere first | give up |
     | too large | split | give up |
-    | disconnected | at once on a new connection, then as a server error | at once, then give up |
-    | unreachable | later, elsewhere first, for as long as there is time: it costs nobody anything | give up |
-    | server error, garbage | later, elsewhere first; after three attempts wait | give up |
-    | timed out | at once, elsewhere first; after two attempts wait | give up |
+    | disconnected | retry at once on a new connection, then as a server error | retry at once, then give up |
+    | unreachable | retry later, elsewhere first, until the deadline: it costs no server any work | give up |
+    | server error, garbage | retry later, elsewhere first; after three attempts wait | give up |
+    | timed out | retry at once, elsewhere first; after two attempts wait | give up |
 
-    To wait is to ask again every few seconds, when the circuit lets it, for as long as there is time.
+    To wait means to retry every few seconds, when the circuit breaker admits it, until the deadline.
 
     Args:
-        failure: of the last attempt.
+        failure: of the latest attempt.
         kind: of the request.
-        attempts: made at that upstream, the failed one included, ≥ 1.
+        attempts: number of attempts at that upstream, the failed one included, ≥ 1.
     """
     if failure is Failure.DISCONNECTED and attempts == 1:
         return Action.RETRY_AT_ONCE
@@ -197,52 +198,52 @@ def decide(failure: Failure, kind: RequestKind, attempts: int) -> Action:
         case Failure.TOO_LARGE:
             return Action.SPLIT
         case Failure.TIMED_OUT:
-            return Action.RETRY_AT_ONCE if attempts < MOST_TIMED_OUT_ATTEMPTS else Action.WAIT
+            return Action.RETRY_AT_ONCE if attempts < MAX_TIMED_OUT_ATTEMPTS else Action.WAIT
         case Failure.SERVER | Failure.GARBAGE | Failure.DISCONNECTED:
-            return Action.RETRY_LATER if attempts < MOST_SERVER_ATTEMPTS else Action.WAIT
+            return Action.RETRY_LATER if attempts < MAX_SERVER_ATTEMPTS else Action.WAIT
         case _:
             assert_never(failure)
 
 
-def error_of(refusal: Refusal) -> EngineError:
-    """Return what the request is answered with when nothing is left to try."""
-    match refusal.failure:
+def error_of(error: AttemptFailed) -> EngineError:
+    """Return the engine error for a request after its last attempt."""
+    match error.failure:
         case Failure.UNAUTHORIZED:
-            return UpstreamUnauthorized(str(refusal))
+            return UpstreamUnauthorized(str(error))
         case Failure.WITHOUT_CREDITS:
-            return UpstreamWithoutCredits(str(refusal))
+            return UpstreamWithoutCredits(str(error))
         case Failure.RATE_LIMITED:
-            return UpstreamRateLimited(str(refusal))
+            return UpstreamRateLimited(str(error))
         case Failure.TIMED_OUT:
-            return UpstreamTimeout(str(refusal))
+            return UpstreamTimeout(str(error))
         case _:
-            return UpstreamFailed(str(refusal))
+            return UpstreamFailed(str(error))
 
 
-def read_timeout_s(kind: RequestKind, sound_s: float) -> float:
-    """Return how long the first byte of an answer is waited for."""
+def read_timeout_s(kind: RequestKind, audio_s: float) -> float:
+    """Return the timeout for the first byte of the response, in seconds."""
     if kind is RequestKind.PARTIAL:
         return PARTIAL_READ_S
-    return max(LEAST_FINAL_READ_S, FINAL_READ_S + FINAL_READ_SHARE * sound_s)
+    return max(MIN_FINAL_READ_S, FINAL_READ_S + FINAL_READ_SHARE * audio_s)
 
 
 def backoff_s(attempts: int, draw: float) -> float:
-    """Return how long to wait before the next attempt: full jitter under a doubling limit.
+    """Return the delay before the next attempt, in seconds: exponential back-off with full jitter.
 
     Args:
-        attempts: made so far, ≥ 1.
-        draw: by chance, 0..1.
+        attempts: number of attempts so far, ≥ 1.
+        draw: a random number, 0..1.
     """
-    limit_s = min(MOST_BACKOFF_S, LEAST_BACKOFF_S * 2.0 ** min(attempts, 10))
-    return LEAST_BACKOFF_S + draw * (limit_s - LEAST_BACKOFF_S)
+    limit_s = min(MAX_BACKOFF_S, MIN_BACKOFF_S * 2.0 ** min(attempts, 10))
+    return MIN_BACKOFF_S + draw * (limit_s - MIN_BACKOFF_S)
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return how long an upstream wants to be left alone, or None where it does not say so in a way that is understood.
+    """Return the retry delay that an upstream requests, in seconds; None if it requests none or it is malformed.
 
     Args:
-        headers: of its response, in small letters: `retry-after-ms`, `retry-after` as seconds or as an HTTP date.
-        now: with a time zone.
+        headers: of its response, names in lower case: `retry-after-ms`, `retry-after` as seconds or as an HTTP date.
+        now: current time, with a time zone.
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:

@@ -1,4 +1,4 @@
-"""Where upstreams' words were spoken, for most of them do not say; and where audio may be cut. PURE."""
+"""Estimates when the words of upstreams were spoken, as most do not report it, and finds pauses in audio. PURE."""
 
 import re
 from collections.abc import Sequence
@@ -7,23 +7,23 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from decoder.engines.upstream.response_parsing import Spoken, Transcription
+from decoder.engines.upstream.response_parsing import TimedText, Transcription
 from decoder.settings import StabiliserSettings
 from decoder.stabiliser import Stabiliser, normalise_word
 from decoder.types import Word
 from vad.audio import Float32, ms_to_samples, s_to_samples
 
-__all__ = ["going_on_from", "quietest_sample", "voiced_span", "words_of"]
+__all__ = ["append_new_words", "quietest_sample", "voiced_span", "words_of"]
 
 _LEVEL_SAMPLES = ms_to_samples(20)
-"""A level is the mean over so much audio: a few periods of any voice."""
+"""Levels are means over 20 ms: a few periods of any voice."""
 
 _QUIET_SHARE = 0.03
-"""Of the loudest level, −30 dB: a vowel's neighbours are within, room noise and breath are below."""
+"""Share of the loudest level, −30 dB: speech next to a vowel is above it, room noise and breath below."""
 
 _CJK = r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
 _WORD = re.compile(rf"{_CJK}[^\w\s]*|(?:(?!{_CJK})\S)+")
-"""Chinese and Japanese are written without spaces: a character counts as a word, with the punctuation behind it."""
+"""Chinese and Japanese are written without spaces: a character counts as a word, with the punctuation after it."""
 
 _STARTS_WITH_CJK = re.compile(_CJK)
 
@@ -31,15 +31,15 @@ _Span = tuple[int, int]
 
 
 def words_of(transcription: Transcription, samples: Float32, start_sample: int) -> tuple[Word, ...]:
-    """Return the words of an answer, in order and inside the audio.
+    """Return the words of a transcription, in order and within the audio.
 
-    Times come from the answer's words where it has some, or its segments', or the words are spread over the part of the
-    audio that is not quiet, by their lengths.
+    Times come from the words of the transcription if they have times, or else from its segments; otherwise the words
+    are spread over the voiced part of the audio, in proportion to their lengths.
 
     Args:
         transcription: of the upstream.
-        samples: float32[n] mono 16 kHz, what it was sent.
-        start_sample: where they begin on the session's time line.
+        samples: float32[n] mono 16 kHz, the audio sent.
+        start_sample: where `samples` begins on the session's time line.
     """
     tokens = _tokens(transcription.text)
     if not tokens:
@@ -60,18 +60,18 @@ def words_of(transcription: Transcription, samples: Float32, start_sample: int) 
     return tuple(words)
 
 
-def going_on_from(known: tuple[Word, ...], expected: int, words: tuple[Word, ...]) -> tuple[Word, ...]:
-    """Return the known words and the new ones after them.
+def append_new_words(known: tuple[Word, ...], expected: int, words: tuple[Word, ...]) -> tuple[Word, ...]:
+    """Return the known words followed by the new ones.
 
     Args:
-        known: words that stay.
-        expected: how many of them, at the end, lie in the audio that was sent, so that `words` repeats them.
-        words: of that audio.
+        known: words that stay unchanged.
+        expected: the number of last known words that lie in the audio sent, so that `words` repeats them.
+        words: decoded from the audio sent.
     """
     repeated = known[len(known) - expected :]
     stabiliser = Stabiliser(0, StabiliserSettings(agreement=1))
     stabiliser.update(repeated, 1, known[-1].end_sample if known else 0)
-    # with an agreement of one all that follows the known words is committed at once
+    # with an agreement of 1, all words after the known ones are committed at once
     new = stabiliser.update(words, 2, known[-1].end_sample if known else 0).committed[len(repeated) :]
     earliest = known[-1].end_sample if known else 0
     later = tuple(
@@ -82,7 +82,7 @@ def going_on_from(known: tuple[Word, ...], expected: int, words: tuple[Word, ...
 
 
 def voiced_span(samples: Float32) -> _Span:
-    """Return the part of the audio that is not quiet, in samples from its beginning; all of it where nothing is."""
+    """Return the span of the audio that is not quiet, in samples from its start; all of it if all is quiet."""
     loud = np.flatnonzero(_loud(_levels(samples)))
     if not len(loud):
         return 0, len(samples)
@@ -90,21 +90,21 @@ def voiced_span(samples: Float32) -> _Span:
 
 
 def quietest_sample(samples: Float32) -> int:
-    """Return where the audio is quietest in its middle half: the place to cut it, `0 < place < n` for n ≥ 2."""
+    """Return the quietest place in the middle half of the audio, to split it: `0 < place < n` for n ≥ 2."""
     quarter = len(samples) // 4
     middle = samples[quarter : len(samples) - quarter]
     levels = _levels(middle)
     if len(levels) < 3:
         return len(samples) // 2
-    # a pause is longer than one level; smoothing finds pauses and not the gap between two periods
+    # a pause spans several levels; smoothing finds pauses rather than the gap between two pitch periods
     smooth = np.convolve(levels, np.ones(5), mode="same") if len(levels) >= 5 else levels
-    edge = min(2, len(levels) // 3)  # where `same` has seen silence that is none
+    edge = min(2, len(levels) // 3)  # there the convolution includes zeros from outside the audio
     place = edge + int(np.argmin(smooth[edge : len(levels) - edge]))
     return quarter + place * _LEVEL_SAMPLES + _LEVEL_SAMPLES // 2
 
 
 def _levels(samples: Float32) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
-    """Return the root mean square of each piece; the last may be shorter."""
+    """Return the root mean square of each 20 ms; the last piece may be shorter."""
     if not len(samples):
         return np.zeros(0)
     starts = np.arange(0, len(samples), _LEVEL_SAMPLES)
@@ -123,27 +123,27 @@ def _tokens(text: str) -> list[str]:
 
 
 def _spread(tokens: Sequence[str], span: _Span) -> list[_Span]:
-    """Return a span for each token, one after the other, as long as its letters are to all of them."""
+    """Divide a span among the tokens, in proportion to their lengths."""
     start, end = span
     ends = list(accumulate(len(token) + 1 for token in tokens))
     edges = [start + (end - start) * reached // ends[-1] for reached in [0, *ends]]
     return list(pairwise(edges))
 
 
-def _within_segments(tokens: Sequence[str], segments: Sequence[Spoken]) -> list[_Span]:
+def _within_segments(tokens: Sequence[str], segments: Sequence[TimedText]) -> list[_Span]:
     """Return a span for each token, spread over the segment it is in."""
     counts = [len(_tokens(segment.text)) for segment in segments]
     spans: list[_Span] = []
     for segment, count in zip(segments, counts, strict=True):
-        mine = tokens[len(spans) : len(spans) + count]
-        if mine:
-            spans += _spread(mine, (s_to_samples(segment.start_s), s_to_samples(segment.end_s)))
+        own = tokens[len(spans) : len(spans) + count]
+        if own:
+            spans += _spread(own, (s_to_samples(segment.start_s), s_to_samples(segment.end_s)))
     end = s_to_samples(segments[-1].end_s)
     return [*spans[: len(tokens)], *[(end, end)] * (len(tokens) - len(spans))]
 
 
-def _aligned(tokens: Sequence[str], words: Sequence[Spoken]) -> list[_Span]:
-    """Return a span for each token: of the timed word it is, or what lies between its neighbours'."""
+def _aligned(tokens: Sequence[str], words: Sequence[TimedText]) -> list[_Span]:
+    """Return a span for each token: that of the matching timed word, or else between those of its neighbours."""
     pieces = [(piece, word) for word in words for piece in _tokens(word.text)]
     timed: dict[int, _Span] = {}
     matcher = SequenceMatcher(

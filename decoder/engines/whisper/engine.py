@@ -8,6 +8,7 @@ import ctranslate2
 
 from decoder.cpu_cores import shared_cores
 from decoder.engines.whisper.network import CTranslate2Network, load_model
+from decoder.model_hub import CTRANSLATE2
 from decoder.settings import EngineSettings
 from decoder.types import ModelError
 from decoder.whisper.engine import Backend, WhisperEngine
@@ -42,7 +43,7 @@ def backend(settings: EngineSettings, network: type[CTranslate2Network] = CTrans
         loaded = load_model(directory, settings, device)
         return [network(loaded, utterances) for _ in range(settings.workers)]
 
-    return Backend("whisper", device, settings.workers, settings.max_batch, load)
+    return Backend("whisper", device, settings.workers, settings.max_batch, (CTRANSLATE2,), load)
 
 
 def _check_device(device: str, compute_type: str) -> None:

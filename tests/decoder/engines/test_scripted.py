@@ -18,7 +18,7 @@ def at(asked: DecodeRequest, start_sample: int) -> DecodeRequest:
 
 
 class Sleeper:
-    """Notes how long it was asked to sleep."""
+    """Records the durations of its sleeps."""
 
     def __init__(self) -> None:
         self.slept_s: list[float] = []
@@ -53,7 +53,7 @@ def test_a_longer_request_repeats_the_words_of_a_shorter_one(
     assert (before.session_id, before.utterance_id, before.revision) == ("a", 0, revision)
 
 
-def test_the_language_asked_for_is_the_language_answered() -> None:
+def test_the_requested_language_is_the_language_of_the_answer() -> None:
     assert spoken_count(replace(request(), language="de")).language == "de"
     assert spoken_count(request()).language == "en"
 
@@ -78,7 +78,7 @@ async def test_a_batch_of_two_equals_two_batches_of_one() -> None:
     assert await engine.decode([one, other]) == [*await engine.decode([one]), *await engine.decode([other])]
 
 
-async def test_a_batch_costs_what_the_model_says() -> None:
+async def test_a_batch_takes_the_time_of_the_cost_model() -> None:
     sleeper = Sleeper()
     engine = ScriptedEngine(cost=CostModel(batch_s=1.0, request_s=0.1, audio_second_s=0.01), sleep=sleeper.sleep)
     await engine.decode([request(seconds=4.0), request(seconds=6.0)])

@@ -124,8 +124,8 @@ def test_a_choice_is_read_as_it_is_written() -> None:
     [
         ("fr", (), "language", "language 'fr': whisper supports de, en, zh"),
         (None, ("fr", "ja"), "languages", "languages 'fr, ja': whisper supports de, en, zh"),
-        ("Klingon", (), "language", "language 'Klingon': allowed are a code"),
-        (None, ("en", "Klingon"), "languages", "languages 'Klingon': allowed are a code"),
+        ("Klingon", (), "language", "language 'Klingon': expected a code"),
+        (None, ("en", "Klingon"), "languages", "languages 'Klingon': expected a code"),
         (None, ("en",) * 101, "languages", "languages: got 101 languages, at most 100 allowed"),
     ],
 )
@@ -146,5 +146,5 @@ def test_the_gateways_own_list_is_separated_by_commas(monkeypatch: pytest.Monkey
 
 
 def test_a_list_that_is_not_understood_stops_the_gateway() -> None:
-    with pytest.raises(ConfigurationError, match="'Klingon': allowed are a code"):
+    with pytest.raises(ConfigurationError, match="'Klingon': expected a code"):
         load_settings({"session": {"languages": "en,Klingon"}})

@@ -1,13 +1,13 @@
-"""The decoder rewritten: what it says depends on nothing but what it has read, and it shows where it looks."""
+"""The rewritten decoder: its output depends only on the tokens read and the audio, and includes the attention."""
 
 import numpy as np
 import onnxruntime
 import pytest
 
 from decoder.engine import EngineWork
-from decoder.engines.moonshine.batch_search import MOST_POSITIONS, Rows, Writing, groups
+from decoder.engines.moonshine.batch_search import MAX_POSITIONS, DecoderRows, Generation, memory_groups
 from decoder.engines.moonshine.decoder_graph import HEADS
-from decoder.engines.moonshine.greedy_search import write
+from decoder.engines.moonshine.greedy_search import generate
 from decoder.engines.moonshine.network import Network
 from decoder.engines.moonshine.onnx_writer import (
     FLOAT,
@@ -53,7 +53,7 @@ def test_a_written_model_computes() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no model at all, but long enough"])
-def test_what_is_no_model_is_refused(content: bytes) -> None:
+def test_invalid_models_are_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match="format"):
         read_decoder(content)
 
@@ -61,7 +61,7 @@ def test_what_is_no_model_is_refused(content: bytes) -> None:
 def test_a_model_of_another_kind_is_refused() -> None:
     encoder = (weights("moonshine-tiny-en") / "encoder_model.ort").read_bytes()
 
-    with pytest.raises(ValueError, match="no decoder of Moonshine"):
+    with pytest.raises(ValueError, match="not a Moonshine decoder"):
         read_decoder(encoder)
 
 
@@ -75,12 +75,12 @@ def audio(network: Network) -> Float32:
     return network.encode(recording("en_jfk.flac"), EngineWork())
 
 
-def rows(network: Network, *audio: Float32) -> Rows:
-    return Rows(network, audio, most_tokens=64)
+def rows(network: Network, *audio: Float32) -> DecoderRows:
+    return DecoderRows(network, audio, max_tokens=64)
 
 
-def test_the_rewritten_decoder_is_the_published_one(network: Network, spoken: tuple[int, ...]) -> None:
-    """The published one quantises what it computes, so that it is only nearly the same."""
+def test_the_rewritten_decoder_matches_the_published_one(network: Network, spoken: tuple[int, ...]) -> None:
+    """The published one quantises activations, so the outputs are only approximately equal."""
     folder = weights("moonshine-tiny-en")
     samples = recording("en_jfk.flac")[None]
     encoder = onnxruntime.InferenceSession(folder / "encoder_model.ort")
@@ -102,7 +102,7 @@ def test_the_rewritten_decoder_is_the_published_one(network: Network, spoken: tu
     assert (logits.argmax(1) == published.argmax(1)).mean() > 0.9
 
 
-def test_tokens_read_at_once_are_read_as_one_after_the_other(
+def test_tokens_read_in_one_step_give_the_output_of_single_steps(
     network: Network, audio: Float32, spoken: tuple[int, ...]
 ) -> None:
     in_turn = rows(network, audio)
@@ -115,7 +115,7 @@ def test_tokens_read_at_once_are_read_as_one_after_the_other(
     assert np.abs(looks - np.concatenate([other for _, other in others])).max() < NEARLY
 
 
-def test_a_row_that_went_back_is_as_if_it_had_not_gone_on(
+def test_a_rewound_row_gives_the_same_output_as_one_that_never_advanced(
     network: Network, audio: Float32, spoken: tuple[int, ...]
 ) -> None:
     straight, astray = rows(network, audio), rows(network, audio)
@@ -127,20 +127,22 @@ def test_a_row_that_went_back_is_as_if_it_had_not_gone_on(
     assert np.abs(logits - others).max() < NEARLY
 
 
-def test_a_row_answers_in_company_as_it_does_alone(network: Network, audio: Float32, spoken: tuple[int, ...]) -> None:
+def test_a_row_gives_the_same_output_in_a_batch_as_alone(
+    network: Network, audio: Float32, spoken: tuple[int, ...]
+) -> None:
     short = network.encode(recording("en_jfk.flac")[:SAMPLE_RATE_HZ], EngineWork())
     alone, together = rows(network, audio), rows(network, short, audio, short)
 
     [first] = alone.read([0], [0], [spoken[:7]])
     _, company, _ = together.read([0, 1, 2], [0, 0, 0], [spoken[:2], spoken[:7], spoken[:9]])
     [second] = alone.read([0], [5], [spoken[5:8]])
-    [later] = together.read([1], [5], [spoken[5:8]])  # the others are over
+    [later] = together.read([1], [5], [spoken[5:8]])  # the others are finished
 
     for expected, found in ((first, company), (second, later)):
         assert all(np.abs(one - other).max() < NEARLY for one, other in zip(expected, found, strict=True))
 
 
-def test_a_word_is_looked_at_where_it_is_spoken(network: Network, audio: Float32, spoken: tuple[int, ...]) -> None:
+def test_attention_to_a_word_lies_where_it_is_spoken(network: Network, audio: Float32, spoken: tuple[int, ...]) -> None:
     [(_, looks)] = rows(network, audio).read([0], [0], [spoken])
 
     assert looks.sum(axis=1) == pytest.approx(1.0, abs=1e-3)
@@ -148,11 +150,11 @@ def test_a_word_is_looked_at_where_it_is_spoken(network: Network, audio: Float32
     assert np.corrcoef(places, np.arange(len(places)))[0, 1] > 0.95
 
 
-def test_rows_are_written_together_as_far_as_they_have_room() -> None:
-    def writing(positions: int) -> Writing:
-        return Writing(write((), (), 10), np.zeros((2, HEADS, positions, 4), np.float32), 10)
+def test_rows_are_grouped_as_far_as_memory_allows() -> None:
+    def generation(positions: int) -> Generation:
+        return Generation(generate((), (), 10), np.zeros((2, HEADS, positions, 4), np.float32), 10)
 
-    found = list(groups([writing(positions) for positions in (4000, 100, 1250, 1250, 4000, 8000)]))
+    found = list(memory_groups([generation(positions) for positions in (4000, 100, 1250, 1250, 4000, 8000)]))
 
     assert found == [[1, 2, 3], [0, 4], [5]]
-    assert list(groups([writing(MOST_POSITIONS + 1)])) == [[0]]
+    assert list(memory_groups([generation(MAX_POSITIONS + 1)])) == [[0]]

@@ -1,4 +1,4 @@
-"""Moonshine's files from a server: the right ones, others, and none."""
+"""Moonshine's files from a server: valid ones, invalid ones, and missing ones."""
 
 import hashlib
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ SUMS = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENT.i
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Serves a folder without a word."""
+    """Serves a folder without logging."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Keep the test's output quiet."""
@@ -47,7 +47,7 @@ def test_all_files_are_downloaded(url: str, tmp_path: Path) -> None:
     assert laid_out(tmp_path / "model") == CONTENT
 
 
-def test_what_is_there_and_right_is_kept(url: str, served: Path, tmp_path: Path) -> None:
+def test_valid_files_are_not_downloaded_again(url: str, served: Path, tmp_path: Path) -> None:
     download(SUMS, tmp_path / "model", url)
     (served / "encoder_model.ort").unlink()
     (tmp_path / "model" / "tokenizer.bin").write_bytes(b"broken")
@@ -57,22 +57,22 @@ def test_what_is_there_and_right_is_kept(url: str, served: Path, tmp_path: Path)
     assert laid_out(tmp_path / "model") == CONTENT
 
 
-def test_another_file_is_refused_and_not_kept(url: str, served: Path, tmp_path: Path) -> None:
+def test_a_file_with_a_wrong_checksum_is_refused_and_deleted(url: str, served: Path, tmp_path: Path) -> None:
     (served / "tokenizer.bin").write_bytes(b"of another version")
-    with pytest.raises(ModelError, match=r"/tokenizer\.bin has SHA-256 \w+, expected is \w+"):
+    with pytest.raises(ModelError, match=r"/tokenizer\.bin has SHA-256 \w+, expected \w+"):
         download(SUMS, tmp_path / "model", url)
     assert laid_out(tmp_path / "model").keys() == {"encoder_model.ort"}
 
 
 def test_a_file_that_is_missing_is_an_error_with_advice(url: str, served: Path, tmp_path: Path) -> None:
     (served / "encoder_model.ort").unlink()
-    with pytest.raises(ModelError, match=r"cannot be downloaded: .*404.*; --model names a directory"):
+    with pytest.raises(ModelError, match=r"cannot be downloaded: .*404.*; or set --model to a directory"):
         download(SUMS, tmp_path / "model", url)
     assert laid_out(tmp_path / "model") == {}
 
 
-def test_without_a_network_the_error_says_so(tmp_path: Path) -> None:
+def test_without_a_network_the_error_has_advice(tmp_path: Path) -> None:
     with pytest.raises(
-        ModelError, match=r"http://127\.0\.0\.1:9/x cannot be downloaded: .+; --model names a directory"
+        ModelError, match=r"http://127\.0\.0\.1:9/x cannot be downloaded: .+; or set --model to a directory"
     ):
         download(SUMS, tmp_path / "model", "http://127.0.0.1:9/x")

@@ -36,7 +36,7 @@ def test_a_final_leaves_no_draft() -> None:
     assert len(kept) == 0
 
 
-def test_a_session_that_was_forgotten_meanwhile_gets_no_draft() -> None:
+def test_a_session_forgotten_in_the_meantime_gets_no_draft() -> None:
     kept = store("session")
     kept.forget("session")
 
@@ -45,8 +45,8 @@ def test_a_session_that_was_forgotten_meanwhile_gets_no_draft() -> None:
     assert len(kept) == 0
 
 
-def test_the_sessions_known_longest_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drafts, "MOST_SESSIONS", 2)
+def test_the_oldest_sessions_are_evicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drafts, "MAX_SESSIONS", 2)
     kept = store("first", "session")
     kept.keep(ASKED, DRAFT)
 

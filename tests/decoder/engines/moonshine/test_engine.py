@@ -44,7 +44,7 @@ def final(samples: Float32, **fields: object) -> DecodeRequest:
     return request(samples, kind=RequestKind.FINAL, **fields)
 
 
-def heard(answer: Hypothesis | EngineError) -> Hypothesis:
+def hypothesis_of(answer: Hypothesis | EngineError) -> Hypothesis:
     assert isinstance(answer, Hypothesis), answer
     return answer
 
@@ -55,10 +55,10 @@ def text(words: tuple[Word, ...]) -> str:
 
 async def decoded(engine: MoonshineEngine, asked: DecodeRequest) -> Hypothesis:
     [answer] = await engine.decode([asked])
-    return heard(answer)
+    return hypothesis_of(answer)
 
 
-async def test_speech_is_written(engine: MoonshineEngine, jfk: Float32) -> None:
+async def test_speech_is_transcribed(engine: MoonshineEngine, jfk: Float32) -> None:
     answer = await decoded(engine, final(jfk))
 
     assert text(answer.words) == SAID
@@ -103,7 +103,7 @@ async def test_a_draft_changes_no_answer_and_saves_steps(engine: MoonshineEngine
     assert engine.work.decoder_steps - steps_before < 10 < steps_alone
 
 
-async def test_a_draft_is_gone_with_its_session(engine: MoonshineEngine, jfk: Float32) -> None:
+async def test_a_draft_is_discarded_with_its_session(engine: MoonshineEngine, jfk: Float32) -> None:
     await decoded(engine, request(jfk))
     engine.forget("session")
     before = engine.work.decoder_steps
@@ -113,7 +113,7 @@ async def test_a_draft_is_gone_with_its_session(engine: MoonshineEngine, jfk: Fl
     assert engine.work.decoder_steps - before > 20
 
 
-async def test_a_partial_goes_on_from_committed_words(engine: MoonshineEngine, jfk: Float32) -> None:
+async def test_a_partial_continues_committed_words(engine: MoonshineEngine, jfk: Float32) -> None:
     first = await decoded(engine, request(jfk[: 4 * SAMPLE_RATE_HZ]))
 
     later = await decoded(engine, request(jfk, revision=2, prefix=first.words[:4]))
@@ -131,12 +131,12 @@ async def test_a_long_partial_is_carried_on_from_a_cut(engine: MoonshineEngine, 
     later = await decoded(engine, request(jfk, session_id="cut", revision=3, prefix=first.words[:16]))
 
     assert engine.work.encoder_s - before.encoder_s < 7  # of 11 s
-    assert engine.work.decoder_steps - before.decoder_steps < 10  # the rest of the draft holds after the cut
+    assert engine.work.decoder_steps - before.decoder_steps < 10  # the rest of the draft is valid after the cut
     assert later.words[:16] == first.words[:16]
     assert [normalise_word(word.text) for word in later.words] == [normalise_word(word) for word in SAID.split()]
 
 
-async def test_a_final_after_a_cut_hears_everything(engine: MoonshineEngine, jfk: Float32) -> None:
+async def test_a_final_after_a_cut_decodes_all_audio(engine: MoonshineEngine, jfk: Float32) -> None:
     alone = await decoded(engine, final(jfk, session_id="uncut"))
     first = await decoded(engine, request(jfk[: 9 * SAMPLE_RATE_HZ], session_id="cut", utterance_id=2))
     await decoded(engine, request(jfk, session_id="cut", utterance_id=2, revision=2, prefix=first.words[:16]))
@@ -145,11 +145,11 @@ async def test_a_final_after_a_cut_hears_everything(engine: MoonshineEngine, jfk
     answer = await decoded(engine, final(jfk, session_id="cut", utterance_id=2, revision=3))
 
     assert engine.work.encoder_s - before.encoder_s == pytest.approx(len(jfk) / SAMPLE_RATE_HZ)
-    assert engine.work.decoder_steps - before.decoder_steps < 10  # what was written before and after it is its draft
+    assert engine.work.decoder_steps - before.decoder_steps < 10  # the tokens before and after the cut are its draft
     assert same(replace(alone, session_id="cut", utterance_id=2, revision=3), answer)
 
 
-async def test_texts_of_a_batch_are_written_together(
+async def test_texts_of_a_batch_are_generated_together(
     engine: MoonshineEngine, jfk: Float32, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[int] = []
@@ -165,7 +165,7 @@ async def test_texts_of_a_batch_are_written_together(
         [final(jfk[: seconds * SAMPLE_RATE_HZ], session_id=f"of {seconds} s") for seconds in (2, 5, 11)]
     )
 
-    assert len(steps) == 25  # as many as the longest takes alone
+    assert len(steps) == 25  # as many as the longest text takes alone
     assert steps[0] == 3
     assert steps == sorted(steps, reverse=True)
 
@@ -184,7 +184,7 @@ async def test_work_is_counted(engine: MoonshineEngine, jfk: Float32) -> None:
 @pytest.mark.parametrize(
     "samples", [silence(3.0), noise(3.0, 0.003), tone(3.0, 50.0, 0.1)], ids=["silence", "noise", "hum"]
 )
-async def test_where_nobody_speaks_words_are_doubted(engine: MoonshineEngine, samples: Float32) -> None:
+async def test_words_without_speech_are_reported_as_doubtful(engine: MoonshineEngine, samples: Float32) -> None:
     answer = await decoded(engine, final(samples))
 
     assert answer.no_speech_probability is not None
@@ -200,14 +200,14 @@ async def test_nan_samples_fail_no_other_request(engine: MoonshineEngine, jfk: F
 
     assert isinstance(bad, EngineFailed)
     assert "NaN or infinite" in str(bad)
-    assert text(heard(good).words) == SAID
+    assert text(hypothesis_of(good).words) == SAID
 
 
-async def test_a_prefix_that_is_no_text_is_an_error_of_its_request(engine: MoonshineEngine, jfk: Float32) -> None:
+async def test_an_invalid_prefix_is_an_error_of_its_request(engine: MoonshineEngine, jfk: Float32) -> None:
     bad, good = await engine.decode([request(jfk, prefix=(Word(" \ud800", 0, 100),)), final(jfk, session_id="other")])
 
     assert isinstance(bad, EngineFailed)
-    assert text(heard(good).words) == SAID
+    assert text(hypothesis_of(good).words) == SAID
 
 
 async def test_translations_are_refused(engine: MoonshineEngine, jfk: Float32) -> None:
@@ -227,7 +227,7 @@ async def test_the_shortest_audio_is_decoded(engine: MoonshineEngine) -> None:
 async def test_no_model_or_an_unknown_device_is_refused() -> None:
     with pytest.raises(ModelError, match="needs a model"):
         MoonshineEngine(EngineSettings())
-    with pytest.raises(ModelError, match="allowed auto, cpu"):
+    with pytest.raises(ModelError, match="expected auto or cpu"):
         MoonshineEngine(EngineSettings(model="anything", device="cuda"))
 
 
@@ -235,7 +235,7 @@ async def test_missing_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.bin").write_bytes(b"")
     made = MoonshineEngine(EngineSettings(model=str(tmp_path)))
 
-    with pytest.raises(ModelError, match=r"no encoder_model\.ort, decoder_model_merged\.ort:"):
+    with pytest.raises(ModelError, match=r"encoder_model\.ort, decoder_model_merged\.ort missing:"):
         await made.warm_up()
 
 
@@ -245,5 +245,5 @@ async def test_broken_files_are_refused(tmp_path: Path, broken: str) -> None:
         (tmp_path / path.name).write_bytes(path.read_bytes()[: 5_000 if path.name == broken else None])
     made = MoonshineEngine(EngineSettings(model=str(tmp_path)))
 
-    with pytest.raises(ModelError, match="no Moonshine that can be loaded"):
+    with pytest.raises(ModelError, match="contains no usable Moonshine model"):
         await made.warm_up()

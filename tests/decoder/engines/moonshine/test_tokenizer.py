@@ -1,4 +1,4 @@
-"""Text spelled in tokens, and tokens spelled out."""
+"""Text encoded as tokens, and tokens decoded."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from decoder.engines.moonshine.tokenizer import FIRST_PIECE, Tokenizer
 from tests.real_speech import weights
 
 MARKED = ("▁", "a", "b", "ab", "▁a", "▁ab", "é")
-"""Pieces behind the bytes; those merged first come first."""
+"""Pieces after the byte tokens, in the order in which they are merged."""
 
 
 def tokenizer(*pieces: str) -> Tokenizer:
@@ -27,7 +27,7 @@ def test_pieces_are_merged_in_the_order_of_the_vocabulary() -> None:
     assert tokenizer("▁", "a", "b", "ab", "▁a").tokens(" ab") == (FIRST_PIECE, FIRST_PIECE + 3)
 
 
-def test_letters_without_a_token_are_spelled_in_bytes() -> None:
+def test_letters_without_a_token_are_encoded_as_bytes() -> None:
     made = tokenizer(*MARKED)
 
     assert made.tokens("日") == tuple(3 + byte for byte in "日".encode())
@@ -44,7 +44,7 @@ def test_a_word_begins_with_a_space() -> None:
     assert [made.begins_word(FIRST_PIECE + MARKED.index(piece)) for piece in ("▁a", "a")] == [True, False]
 
 
-def test_lone_surrogates_are_no_text() -> None:
+def test_lone_surrogates_are_refused() -> None:
     with pytest.raises(UnicodeEncodeError):
         tokenizer(*MARKED).tokens("\ud800")
 
@@ -60,10 +60,10 @@ def test_long_pieces_have_a_length_of_two_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\x05ab", stored([b"p"] * FIRST_PIECE) + b"\x09abc", b"\x81"])
-def test_what_is_no_vocabulary_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_an_invalid_vocabulary_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "tokenizer.bin").write_bytes(content)
 
-    with pytest.raises(ValueError, match="no vocabulary"):
+    with pytest.raises(ValueError, match="not a vocabulary"):
         Tokenizer.read(tmp_path / "tokenizer.bin")
 
 

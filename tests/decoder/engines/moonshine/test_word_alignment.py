@@ -1,4 +1,4 @@
-"""Tokens made into words, at the places where the attention is."""
+"""Tokens joined into words, with times from the attention."""
 
 from itertools import pairwise
 
@@ -21,7 +21,7 @@ TOKENIZER = Tokenizer([piece.encode() for piece in PIECES])
 
 
 def looking(*widths: int) -> Float32:
-    """Return the attention of tokens that each look at the next so many positions."""
+    """Return the attention of tokens that each attend to the next `widths` positions."""
     attention = np.full((len(widths), sum(widths)), 0.01, np.float32)
     for row, (first, end) in enumerate(pairwise(np.cumsum([0, *widths]))):
         attention[row, first:end] = 0.9
@@ -34,7 +34,7 @@ def words(spelled: list[str], attention: Float32, asked: DecodeRequest, forced: 
     return words_of(text, forced, asked, TOKENIZER)
 
 
-def test_each_token_gets_the_part_that_it_looks_at() -> None:
+def test_each_token_gets_the_part_that_it_attends_to() -> None:
     assert divide(looking(3, 5, 2)) == [0, 3, 8, 10]
 
 
@@ -50,7 +50,7 @@ def test_every_part_has_a_position(attention: Float32) -> None:
     assert all(before < after for before, after in pairwise(bounds))
 
 
-def test_words_are_where_their_tokens_look() -> None:
+def test_words_lie_where_their_tokens_attend() -> None:
     asked = request(noise(2.0), kind=RequestKind.FINAL, start_sample=1_000)
 
     found = words([" one", " two", "ty", ","], looking(10, 20, 10, 10, 5), asked)
@@ -61,7 +61,7 @@ def test_words_are_where_their_tokens_look() -> None:
     assert [word.probability for word in found] == pytest.approx([np.exp(-0.1)] * 2)
 
 
-def test_signs_are_no_words() -> None:
+def test_symbols_are_not_words() -> None:
     assert [word.text for word in words([" one", " ♪"], looking(1, 10, 20), request(noise(1.0)))] == [" one"]
 
 
@@ -87,14 +87,14 @@ def test_committed_words_stay_and_new_ones_come_after_them() -> None:
     assert 8_000 <= found[1].start_sample < found[1].end_sample <= 16_000
 
 
-def test_what_goes_on_in_a_committed_word_has_no_space() -> None:
+def test_the_continuation_of_a_committed_word_has_no_space() -> None:
     asked = request(noise(1.0), prefix=(Word(" one", 0, 4_000),))
 
     assert [word.text for word in words([" one", "'s"], looking(1, 10, 20), asked, forced=1)] == [" one", "'s"]
     assert [word.text for word in words([" one", ","], looking(1, 10, 20), asked, forced=1)] == [" one"]
 
 
-def test_what_is_certain_whatever_was_understood_is_no_confidence() -> None:
+def test_punctuation_and_end_of_text_do_not_count_as_confidence() -> None:
     tokens = tuple(PIECES.index(piece) for piece in (" one", ",", " two"))
     text = Text(tokens, (-2.0, -0.1, -1.0, -0.1), looking(1, 1, 1, 1), 0.0)
 

@@ -1,4 +1,4 @@
-"""Sound sent for speech that was said, and the caps on it."""
+"""Audio sent per second of speech, and the caps on it."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,23 +17,23 @@ UTTERANCES = st.lists(
 
 
 def sent(ledger: Ledger, made: DecodeRequest) -> bool:
-    ledger.ask(made)
+    ledger.record_request(made)
     allowed = ledger.allows(made, len(made.samples))
     if allowed:
-        ledger.sent(made, len(made.samples))
+        ledger.record_sent(made, len(made.samples))
     return allowed
 
 
-def test_speech_that_is_asked_for_again_counts_once() -> None:
+def test_speech_requested_again_counts_once() -> None:
     ledger = Ledger(PoolSettings())
     asked = [request(seconds=s, kind=kind) for s, kind in ((1.0, PARTIAL), (3.0, EAGER), (2.5, PARTIAL), (4.0, FINAL))]
-    assert [ledger.ask(made) for made in asked] == [1.0, 2.0, 0.0, 1.0]
+    assert [ledger.record_request(made) for made in asked] == [1.0, 2.0, 0.0, 1.0]
 
 
-def test_utterances_and_sessions_count_for_themselves() -> None:
+def test_utterances_and_sessions_are_counted_separately() -> None:
     ledger = Ledger(PoolSettings())
     asked = [request(seconds=1.0), request(seconds=1.0, utterance=1), request(seconds=1.0, session="b")]
-    assert [ledger.ask(made) for made in asked] == [1.0, 1.0, 1.0]
+    assert [ledger.record_request(made) for made in asked] == [1.0, 1.0, 1.0]
 
 
 def test_a_final_may_always_be_sent() -> None:
@@ -46,7 +46,7 @@ def test_the_first_partial_is_allowed_and_its_repetition_is_not() -> None:
     assert not sent(ledger, request(seconds=1.1))
 
 
-def test_an_eager_request_waits_until_it_could_be_in_vain() -> None:
+def test_an_eager_request_is_allowed_once_it_may_be_discarded() -> None:
     ledger = Ledger(PoolSettings(eager_share=0.1))
     answers = [
         (sent(ledger, request(utterance=n, seconds=2.0, kind=EAGER)), sent(ledger, request(utterance=n, kind=FINAL)))
@@ -56,16 +56,16 @@ def test_an_eager_request_waits_until_it_could_be_in_vain() -> None:
     assert answers[10][0]  # 2 s in 22 s are less than a tenth
 
 
-def test_a_forgotten_session_begins_anew() -> None:
+def test_a_forgotten_session_starts_from_zero() -> None:
     ledger = Ledger(PoolSettings())
-    ledger.ask(request(seconds=1.0))
+    ledger.record_request(request(seconds=1.0))
     ledger.forget("a")
-    assert not ledger.knows("a")
-    assert ledger.ask(request(seconds=1.0)) == 1.0
+    assert not ledger.has_session("a")
+    assert ledger.record_request(request(seconds=1.0)) == 1.0
 
 
 @given(UTTERANCES, st.sampled_from([0.0, 0.1, 1.0]), st.sampled_from([0.0, 1.35]))
-def test_whatever_is_asked_what_is_sent_beside_the_finals_stays_within_its_share(
+def test_audio_sent_in_addition_to_finals_stays_within_its_share(
     utterances: list[tuple[list[int], RequestKind]], eager_share: float, partial_share: float
 ) -> None:
     ledger = Ledger(PoolSettings(eager_share=eager_share, partial_share=partial_share))
@@ -90,7 +90,7 @@ def test_without_caps_everything_may_be_sent() -> None:
     assert hour.allowance(0.0) is Allowance.EVERYTHING
 
 
-def test_partials_stop_before_finals_as_money_runs_out() -> None:
+def test_partials_stop_before_finals_as_the_budget_runs_out() -> None:
     hour = RollingHour(PoolSettings(max_cost_per_hour=1.0))
     seen = []
     for minute in range(4):
@@ -99,7 +99,7 @@ def test_partials_stop_before_finals_as_money_runs_out() -> None:
     assert seen == [Allowance.EVERYTHING, Allowance.EVERYTHING, Allowance.FINALS, Allowance.NOTHING]
 
 
-def test_what_was_spent_an_hour_ago_is_forgotten() -> None:
+def test_spending_of_an_hour_ago_no_longer_counts() -> None:
     hour = RollingHour(PoolSettings(max_cost_per_hour=1.0))
     hour.add(0.0, cost=5.0)
     assert hour.allowance(3_599.0) is Allowance.NOTHING
@@ -107,10 +107,10 @@ def test_what_was_spent_an_hour_ago_is_forgotten() -> None:
     assert hour.cost(3_600.0) == 0.0
 
 
-def test_sound_beyond_what_finals_need_counts_against_its_cap() -> None:
+def test_audio_sent_more_than_once_counts_against_its_cap() -> None:
     hour = RollingHour(PoolSettings(max_audio_per_speech=2.0))
     hour.add(0.0, speech_s=59.0, sent_s=590.0)
-    assert hour.allowance(0.0) is Allowance.EVERYTHING  # too little speech to tell
+    assert hour.allowance(0.0) is Allowance.EVERYTHING  # too little speech for a ratio
     hour.add(1.0, speech_s=41.0)
     assert hour.allowance(1.0) is Allowance.NOTHING
     hour.add(2.0, speech_s=228.0)
@@ -128,4 +128,7 @@ def test_the_hour_never_has_more_than_was_spent(steps: list[tuple[float, float]]
 
 
 def test_samples_of_a_second_are_a_second() -> None:
-    assert Ledger(PoolSettings()).ask(request(seconds=1.0)) == len(request(seconds=1.0).samples) / SAMPLE_RATE_HZ
+    assert (
+        Ledger(PoolSettings()).record_request(request(seconds=1.0))
+        == len(request(seconds=1.0).samples) / SAMPLE_RATE_HZ
+    )

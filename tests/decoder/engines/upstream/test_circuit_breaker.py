@@ -1,4 +1,4 @@
-"""Circuit, concurrency and retry budget of an upstream, whatever happens to it."""
+"""Circuit breaker, concurrency, retry budget and latencies of an upstream."""
 
 from math import inf
 
@@ -38,7 +38,7 @@ def test_a_success_between_them_keeps_it_closed() -> None:
     assert circuit.state is CircuitState.CLOSED
 
 
-def test_one_probe_at_a_time_is_let_through_and_its_success_closes() -> None:
+def test_one_probe_at_a_time_is_admitted_and_its_success_closes() -> None:
     circuit = Circuit(1)
     circuit.failed(Failure.SERVER, 0.0, 0.0)
     assert circuit.available_s == 1.0
@@ -48,7 +48,7 @@ def test_one_probe_at_a_time_is_let_through_and_its_success_closes() -> None:
     assert (circuit.state, circuit.available_s) == (CircuitState.CLOSED, -inf)
 
 
-def test_each_probe_in_vain_doubles_the_pause_up_to_a_quarter_of_a_minute() -> None:
+def test_each_failed_probe_doubles_the_open_time_up_to_15_s() -> None:
     circuit, now_s, pauses = Circuit(1), 0.0, []
     for _ in range(9):
         circuit.failed(Failure.SERVER, now_s, now_s)
@@ -58,7 +58,7 @@ def test_each_probe_in_vain_doubles_the_pause_up_to_a_quarter_of_a_minute() -> N
     assert pauses == [1, 2, 4, 8, 15, 15, 15, 15, 15]
 
 
-def test_requests_that_were_under_way_when_it_opened_do_not_lengthen_the_pause() -> None:
+def test_requests_in_flight_when_it_opened_do_not_prolong_the_open_time() -> None:
     circuit = Circuit(1)
     circuit.failed(Failure.TIMED_OUT, 0.0, 4.0)
     for began_s in (1.0, 2.0, 3.0):
@@ -73,11 +73,11 @@ def test_a_cancelled_probe_is_due_at_once() -> None:
     circuit = Circuit(1)
     circuit.failed(Failure.SERVER, 0.0, 0.0)
     circuit.begin()
-    circuit.abandoned(5.0)
+    circuit.inconclusive(5.0)
     assert (circuit.state, circuit.available_s) == (CircuitState.OPEN, 5.0)
 
 
-def test_a_late_transient_failure_does_not_shorten_a_permanent_pause() -> None:
+def test_a_late_transient_failure_does_not_shorten_the_open_time() -> None:
     circuit = Circuit(1)
     circuit.failed(Failure.UNAUTHORIZED, 0.0, 0.0)
     circuit.failed(Failure.SERVER, 1.0, 1.0)
@@ -99,7 +99,7 @@ def test_whatever_happens_it_opens_for_a_minute_at_most_and_one_success_closes_i
         elif step == "ok":
             circuit.succeeded()
         else:
-            circuit.abandoned(now_s)
+            circuit.inconclusive(now_s)
         assert circuit.state is not CircuitState.PROBING
     circuit.succeeded()
     assert circuit.available_s == -inf
@@ -155,7 +155,7 @@ def test_a_saved_up_budget_is_no_larger_than_the_burst() -> None:
 def test_few_latencies_have_no_percentile() -> None:
     latencies = Latencies()
     for _ in range(19):
-        latencies.note(1.0)
+        latencies.record(1.0)
     assert latencies.p95_s is None
 
 
@@ -163,5 +163,5 @@ def test_few_latencies_have_no_percentile() -> None:
 def test_the_percentile_is_of_the_latest(order: list[int]) -> None:
     latencies = Latencies()
     for latency_s in [10_000] * 128 + [0] * 28 + order:
-        latencies.note(latency_s)
+        latencies.record(latency_s)
     assert latencies.p95_s == 94  # of 28 zeros and 1..100, the 122nd

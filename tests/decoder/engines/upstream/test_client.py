@@ -1,4 +1,4 @@
-"""One attempt over a real connection: what is sent, and what becomes of every answer and every fault."""
+"""One attempt over a real connection: the request sent, and the result of every response and fault."""
 
 import wave
 from io import BytesIO
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from decoder.engines.upstream import client as client_module
 from decoder.engines.upstream import retry_policy
 from decoder.engines.upstream.audio_encoding import flac, wav
-from decoder.engines.upstream.client import Ask, HttpUpstream
-from decoder.engines.upstream.retry_policy import Failure, Refusal
+from decoder.engines.upstream.client import HttpUpstream, UpstreamRequest
+from decoder.engines.upstream.retry_policy import AttemptFailed, Failure
 from decoder.settings import UpstreamSettings
 from decoder.types import ModelError, RequestKind, Task
 from tests.audio import noise, speechlike
@@ -28,22 +28,22 @@ PARTIAL, FINAL = RequestKind.PARTIAL, RequestKind.FINAL
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody wait for an answer for longer than a blink."""
-    for name in ("PARTIAL_READ_S", "FINAL_READ_S", "LEAST_FINAL_READ_S", "FINAL_READ_SHARE"):
+    """Reduce the read timeouts to a fraction of a second."""
+    for name in ("PARTIAL_READ_S", "FINAL_READ_S", "MIN_FINAL_READ_S", "FINAL_READ_SHARE"):
         monkeypatch.setattr(retry_policy, name, 0.05)
 
 
-def ask(samples: Float32 | None = None, **fields: object) -> Ask:
-    sound = noise(1.0) if samples is None else samples
-    return Ask("session-1-2", FINAL, sound, 0, **fields)  # type: ignore[arg-type]  # by name
+def ask(samples: Float32 | None = None, **fields: object) -> UpstreamRequest:
+    audio = noise(1.0) if samples is None else samples
+    return UpstreamRequest("session-1-2", FINAL, audio, 0, **fields)  # type: ignore[arg-type]  # by name
 
 
-async def posted(client: HttpUpstream, made: Ask | None = None, *, on_new_connection: bool = False) -> str:
+async def posted(client: HttpUpstream, made: UpstreamRequest | None = None, *, on_new_connection: bool = False) -> str:
     return (await client.post(made or ask(), on_new_connection=on_new_connection)).text
 
 
-async def refused(client: HttpUpstream, made: Ask | None = None) -> Refusal:
-    with pytest.raises(Refusal) as caught:
+async def refused(client: HttpUpstream, made: UpstreamRequest | None = None) -> AttemptFailed:
+    with pytest.raises(AttemptFailed) as caught:
         await posted(client, made)
     return caught.value
 
@@ -54,15 +54,15 @@ def pcm(content: bytes) -> NDArray[np.int16]:
         return np.frombuffer(reader.readframes(reader.getnframes()), "<i2")
 
 
-async def test_a_form_has_what_was_asked_and_the_file_last() -> None:
-    sound = speechlike(1.0)
+async def test_a_form_has_the_fields_of_the_request_and_the_file_last() -> None:
+    audio = speechlike(1.0)
     async with serving_upstream(lambda _: said("Hello.")) as server:
         client = HttpUpstream(upstream_settings(server))
-        heard = await posted(client, ask(sound, language="en", prompt="Ann and Bob", temperature=0.2))
+        transcription = await posted(client, ask(audio, language="en", prompt="Ann and Bob", temperature=0.2))
         await client.aclose()
 
     [asked] = server.asked
-    assert heard == "Hello."
+    assert transcription == "Hello."
     assert (asked.method, asked.path) == ("POST", "/v1/audio/transcriptions")
     expected = {"model": "whisper-1", "response_format": "json", "language": "en", "prompt": "Ann and Bob"}
     assert asked.fields == {**expected, "temperature": "0.2"}
@@ -70,10 +70,10 @@ async def test_a_form_has_what_was_asked_and_the_file_last() -> None:
     assert asked.filename == "session-1-2.wav"
     assert asked.headers["idempotency-key"] == asked.headers["x-request-id"] == "session-1-2"
     assert "authorization" not in asked.headers
-    assert np.array_equal(pcm(asked.file), np.rint(sound * 32_768))
+    assert np.array_equal(pcm(asked.file), np.rint(audio * 32_768))
 
 
-async def test_what_is_not_known_is_not_sent() -> None:
+async def test_unset_fields_are_not_sent() -> None:
     async with serving_upstream() as server:
         client = HttpUpstream(upstream_settings(server))
         await posted(client)
@@ -84,14 +84,14 @@ async def test_what_is_not_known_is_not_sent() -> None:
 async def test_verbose_json_asks_for_words_and_segments() -> None:
     async with serving_upstream() as server:
         client = HttpUpstream(upstream_settings(server, formats=("verbose_json", "json")))
-        heard = await client.post(ask(), on_new_connection=False)
+        transcription = await client.post(ask(), on_new_connection=False)
         await client.aclose()
     assert server.asked[0].fields["timestamp_granularities[]"] == "word,segment"
-    assert [word.text for word in heard.words] == ["one", "two"]
-    assert heard.language == "en"
+    assert [word.text for word in transcription.words] == ["one", "two"]
+    assert transcription.language == "en"
 
 
-async def test_a_translation_goes_where_translations_are_made() -> None:
+async def test_a_translation_is_sent_to_the_translations_endpoint() -> None:
     async with serving_upstream() as server:
         client = HttpUpstream(upstream_settings(server))
         await posted(client, ask(task=Task.TRANSLATE, language="de"))
@@ -100,7 +100,7 @@ async def test_a_translation_goes_where_translations_are_made() -> None:
     assert "language" not in server.asked[0].fields
 
 
-async def test_hardly_any_sound_is_padded_to_what_services_take() -> None:
+async def test_very_short_audio_is_padded_to_the_minimum_of_services() -> None:
     async with serving_upstream() as server:
         client = HttpUpstream(upstream_settings(server))
         await posted(client, ask(noise(0.01)))
@@ -108,17 +108,17 @@ async def test_hardly_any_sound_is_padded_to_what_services_take() -> None:
     assert server.asked[0].sound_s == 0.2
 
 
-def test_flac_holds_bit_for_bit_what_wav_does() -> None:
-    sound = np.concatenate([speechlike(1.0), noise(0.5, amplitude=1.0), np.array([-2.0, 2.0, 1.0], np.float32)])
+def test_flac_has_the_same_samples_as_wav() -> None:
+    audio = np.concatenate([speechlike(1.0), noise(0.5, amplitude=1.0), np.array([-2.0, 2.0, 1.0], np.float32)])
 
-    with av.open(BytesIO(flac(sound).content), "r") as container:
+    with av.open(BytesIO(flac(audio).content), "r") as container:
         frames = [frame.to_ndarray()[0] for frame in container.decode(audio=0)]
 
-    assert np.array_equal(np.concatenate(frames), pcm(wav(sound).content))
-    assert flac(sound).media_type == "audio/flac"
+    assert np.array_equal(np.concatenate(frames), pcm(wav(audio).content))
+    assert flac(audio).media_type == "audio/flac"
 
 
-async def test_sound_that_leaves_the_machine_is_flac(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_audio_that_leaves_the_machine_is_flac(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "_is_loopback", lambda _: False)
     async with serving_upstream(lambda _: said("Hello.")) as server:
         client = HttpUpstream(upstream_settings(server))
@@ -128,7 +128,7 @@ async def test_sound_that_leaves_the_machine_is_flac(monkeypatch: pytest.MonkeyP
     assert server.asked[0].file.startswith(b"fLaC")
 
 
-async def test_the_key_comes_from_a_file_and_is_shown_nowhere(tmp_path: Path) -> None:
+async def test_the_key_comes_from_a_file_and_appears_nowhere_else(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(f"{SECRET}\n")
     async with serving_upstream(lambda _: refusal(500, f"no {SECRET} here")) as server:
@@ -140,7 +140,7 @@ async def test_the_key_comes_from_a_file_and_is_shown_nowhere(tmp_path: Path) ->
     assert SECRET not in f"{error} {error!r} {settings!r} {vars(client)!r}"
 
 
-async def test_a_key_that_was_changed_is_taken_once_the_old_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_changed_key_is_read_once_the_old_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_KEY", "old")
     async with serving_upstream() as server:
         client = HttpUpstream(upstream_settings(server, key_env="SOME_KEY"))
@@ -153,7 +153,7 @@ async def test_a_key_that_was_changed_is_taken_once_the_old_one_is_refused(monke
 
 
 @pytest.mark.parametrize("content", [None, "", " \n", "two\nlines", "schlüssel"])
-def test_a_key_that_is_none_is_refused_by_name(tmp_path: Path, content: str | None) -> None:
+def test_an_invalid_key_is_refused_with_the_name_of_its_file(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "key"
     if content is not None:
         file.write_text(content, encoding="utf-8")
@@ -161,7 +161,7 @@ def test_a_key_that_is_none_is_refused_by_name(tmp_path: Path, content: str | No
         HttpUpstream(UpstreamSettings("https://example.test/v1", "m", key_file=file))
 
 
-def test_a_key_that_is_not_in_the_environment_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_missing_in_the_environment_is_refused_with_the_variable_s_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     with pytest.raises(ModelError, match="NO_SUCH_KEY"):
         HttpUpstream(UpstreamSettings("https://example.test/v1", "m", key_env="NO_SUCH_KEY"))
@@ -211,7 +211,7 @@ async def test_each_fault_is_a_refusal_of_its_kind(reply: Reply, failure: Failur
     assert client.name in str(error)
 
 
-async def test_a_rate_limit_says_when_to_come_back() -> None:
+async def test_a_rate_limit_has_its_retry_delay() -> None:
     async with serving_upstream(lambda _: refusal(429, retry_after="3")) as server:
         client = HttpUpstream(upstream_settings(server))
         error = await refused(client)
@@ -221,11 +221,11 @@ async def test_a_rate_limit_says_when_to_come_back() -> None:
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("kind", [PARTIAL, FINAL])
-async def test_an_upstream_that_hangs_is_left(kind: RequestKind) -> None:
+async def test_a_hanging_upstream_times_out(kind: RequestKind) -> None:
     async with serving_upstream(lambda _: Reply(fault="hang")) as server:
         client = HttpUpstream(upstream_settings(server))
-        with pytest.raises(Refusal) as caught:
-            await client.post(Ask("a", kind, noise(0.5), 0), on_new_connection=False)
+        with pytest.raises(AttemptFailed) as caught:
+            await client.post(UpstreamRequest("a", kind, noise(0.5), 0), on_new_connection=False)
         await client.aclose()
     assert caught.value.failure is Failure.TIMED_OUT
 
@@ -235,13 +235,13 @@ async def test_a_host_that_does_not_listen_is_unreachable() -> None:
     client = HttpUpstream(upstream_settings(server))
     await server.stop()
     assert (await refused(client)).failure is Failure.UNREACHABLE
-    with pytest.raises(Refusal):
+    with pytest.raises(AttemptFailed):
         await client.connect()
     await client.aclose()
 
 
 async def test_an_answer_that_never_ends_is_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "_MOST_ANSWER_BYTES", 100)
+    monkeypatch.setattr(client_module, "_MAX_RESPONSE_BYTES", 100)
     async with serving_upstream(lambda _: said("Hello " * 100)) as server:
         client = HttpUpstream(upstream_settings(server))
         assert (await refused(client)).failure is Failure.GARBAGE
@@ -278,7 +278,7 @@ async def test_a_connection_closed_while_idle_is_not_used() -> None:
         await client.aclose()
 
 
-async def test_a_format_that_is_refused_the_first_time_is_not_asked_for_again() -> None:
+async def test_a_format_refused_the_first_time_is_not_requested_again() -> None:
     def only_json(asked: object) -> Reply:
         is_json = getattr(asked, "fields", {})["response_format"] == "json"
         return said("Hello.") if is_json else refusal(400, "unsupported_value")
@@ -290,7 +290,7 @@ async def test_a_format_that_is_refused_the_first_time_is_not_asked_for_again() 
     assert [asked.fields["response_format"] for asked in server.asked] == ["verbose_json", "srt", "json", "json"]
 
 
-async def test_a_format_that_was_answered_once_is_not_to_blame_later() -> None:
+async def test_a_format_that_worked_once_is_kept_after_a_refusal() -> None:
     async with serving_upstream() as server:
         client = HttpUpstream(upstream_settings(server, formats=("verbose_json", "json")))
         await posted(client)
@@ -301,7 +301,7 @@ async def test_a_format_that_was_answered_once_is_not_to_blame_later() -> None:
     assert {asked.fields["response_format"] for asked in server.asked} == {"verbose_json"}
 
 
-async def test_sound_that_is_refused_in_every_format_is_to_blame_itself() -> None:
+async def test_audio_refused_in_every_format_is_invalid() -> None:
     async with serving_upstream() as server:
         client = HttpUpstream(upstream_settings(server, formats=("verbose_json", "json")))
         server.queued.extend([refusal(400), refusal(400)])
@@ -311,7 +311,7 @@ async def test_sound_that_is_refused_in_every_format_is_to_blame_itself() -> Non
     assert [asked.fields["response_format"] for asked in server.asked] == ["verbose_json", "json", "verbose_json"]
 
 
-def test_a_key_that_would_be_sent_unencrypted_is_warned_of(
+def test_a_key_sent_unencrypted_is_logged_as_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("SOME_KEY", SECRET)
@@ -320,28 +320,28 @@ def test_a_key_that_would_be_sent_unencrypted_is_warned_of(
     assert SECRET not in caplog.text
 
 
-def test_a_url_that_is_none_is_refused() -> None:
+def test_an_invalid_url_is_refused() -> None:
     with pytest.raises(ModelError, match="example"):
         HttpUpstream(UpstreamSettings("http://example.test:port/v1", "m"))
 
 
-async def test_a_key_that_is_refused_shows_when_connecting() -> None:
+async def test_a_refused_key_is_detected_when_connecting() -> None:
     async with serving_upstream(models=lambda _: refusal(401)) as server:
         client = HttpUpstream(upstream_settings(server))
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(AttemptFailed) as caught:
             await client.connect()
         await client.aclose()
     assert caught.value.failure is Failure.UNAUTHORIZED
 
 
-async def test_a_service_without_a_list_of_models_is_as_good() -> None:
+async def test_a_service_without_a_list_of_models_is_accepted() -> None:
     async with serving_upstream(models=lambda _: refusal(404)) as server:
         client = HttpUpstream(upstream_settings(server))
         await client.connect()
         await client.aclose()
 
 
-async def test_a_cancelled_request_leaves_the_next_one_alone() -> None:
+async def test_a_cancelled_request_does_not_affect_the_next_one() -> None:
     async with serving_upstream() as server:
         client = HttpUpstream(upstream_settings(server))
         server.queued.append(Reply(fault="hang"))

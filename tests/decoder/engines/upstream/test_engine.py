@@ -1,6 +1,6 @@
-"""The engine over upstreams that fail in every way: who is asked next, when it is given up, what is spent.
+"""The engine over failing upstreams: which is tried next, when a request is given up, and what it costs.
 
-Upstreams are scripted and time is the test's own: whoever waits sets the clock forward.
+Upstreams are scripted, and the clock is the test's own: it advances when a request waits.
 """
 
 from collections import deque
@@ -13,10 +13,10 @@ import pytest
 
 from decoder.engines.scripted import ScriptedEngine
 from decoder.engines.upstream.admission import Surroundings
-from decoder.engines.upstream.client import Ask
+from decoder.engines.upstream.client import UpstreamRequest
 from decoder.engines.upstream.engine import UpstreamEngine, create
 from decoder.engines.upstream.response_parsing import Transcription
-from decoder.engines.upstream.retry_policy import Failure, PartialGivesWay, Refusal
+from decoder.engines.upstream.retry_policy import AttemptFailed, Failure, PartialSkipped
 from decoder.settings import EngineSettings, PoolSettings, UpstreamSettings
 from decoder.types import DecodeRequest, EngineBusy, EngineError, Hypothesis, ModelError, RequestKind, Task
 from tests.audio import silence, tone
@@ -25,12 +25,12 @@ from vad.audio import SAMPLE_RATE_HZ, Float32, s_to_samples
 
 PARTIAL, EAGER, FINAL = RequestKind.PARTIAL, RequestKind.EAGER, RequestKind.FINAL
 
-Outcome = str | Failure | Refusal
+Outcome = str | Failure | AttemptFailed
 
 
 @dataclass
 class Clock:
-    """Time that passes only while everybody waits."""
+    """A clock that advances only while all tasks wait."""
 
     now_s: float = 1_000.0
     waits: list[float] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Clock:
         return self.now_s
 
     async def wait(self, event: anyio.Event, limit_s: float) -> None:
-        await anyio.wait_all_tasks_blocked()  # whoever could set it has had the chance
+        await anyio.wait_all_tasks_blocked()  # every task that could set it has run
         if not event.is_set():
             self.waits.append(limit_s)
             self.now_s += limit_s
@@ -47,27 +47,27 @@ class Clock:
 
 @dataclass
 class Scripted:
-    """An upstream that answers what it is told to, one after the other, and the last for ever."""
+    """An upstream that returns its outcomes in order, and repeats the last one."""
 
     name: str
     outcomes: deque[Outcome]
     settings: UpstreamSettings
-    asked: list[Ask] = field(default_factory=list)
+    asked: list[UpstreamRequest] = field(default_factory=list)
     fresh: list[bool] = field(default_factory=list)
     connects: Outcome = "ok"
     blocked: anyio.Event | None = None
 
     async def connect(self) -> None:
-        if isinstance(self.connects, Failure | Refusal):
+        if isinstance(self.connects, Failure | AttemptFailed):
             raise _refusal(self.connects)
 
-    async def post(self, ask: Ask, *, on_new_connection: bool) -> Transcription:
+    async def post(self, ask: UpstreamRequest, *, on_new_connection: bool) -> Transcription:
         self.asked.append(ask)
         self.fresh.append(on_new_connection)
         outcome = self.outcomes.popleft() if len(self.outcomes) > 1 else self.outcomes[0]
         if self.blocked is not None:
             await self.blocked.wait()
-        if isinstance(outcome, Failure | Refusal):
+        if isinstance(outcome, Failure | AttemptFailed):
             raise _refusal(outcome)
         return Transcription(outcome)
 
@@ -75,8 +75,8 @@ class Scripted:
         """Do nothing."""
 
 
-def _refusal(outcome: Failure | Refusal) -> Refusal:
-    return outcome if isinstance(outcome, Refusal) else Refusal(outcome, outcome.value)
+def _refusal(outcome: Failure | AttemptFailed) -> AttemptFailed:
+    return outcome if isinstance(outcome, AttemptFailed) else AttemptFailed(outcome, outcome.value)
 
 
 def upstream(*outcomes: Outcome, name: str = "first", **fields: object) -> Scripted:
@@ -109,10 +109,10 @@ class World:
         return outcome.code
 
 
-def request(kind: RequestKind = FINAL, sound: Float32 | None = None, **fields: object) -> DecodeRequest:
+def request(kind: RequestKind = FINAL, audio: Float32 | None = None, **fields: object) -> DecodeRequest:
     build: Callable[..., DecodeRequest] = DecodeRequest
     defaults = {"session_id": "a", "utterance_id": 0, "revision": 1, "start_sample": 0, "deadline_s": 0.0}
-    samples = tone(2.0) if sound is None else sound
+    samples = tone(2.0) if audio is None else audio
     return build(**{**defaults, "kind": kind, "samples": samples, **fields})
 
 
@@ -123,7 +123,7 @@ def circuits(world: World) -> list[str]:
 # --- one upstream -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_final_is_asked_once_and_answered() -> None:
+async def test_a_final_is_sent_once_and_answered() -> None:
     only = upstream("hello there")
     assert await World(only).words() == "hello there"
     assert len(only.asked) == 1
@@ -138,7 +138,7 @@ async def test_a_final_is_asked_once_and_answered() -> None:
         (Failure.NOT_FOUND, "upstream_failed"),
     ],
 )
-async def test_a_permanent_failure_is_asked_once_a_minute(failure: Failure, code: str) -> None:
+async def test_a_permanent_failure_is_probed_once_a_minute(failure: Failure, code: str) -> None:
     only = upstream(failure, failure, "hello")
     world = World(only)
     assert [await world.code() for _ in range(3)] == [code] * 3
@@ -155,14 +155,14 @@ async def test_a_permanent_failure_is_asked_once_a_minute(failure: Failure, code
     assert circuits(world) == ["closed"]
 
 
-async def test_a_server_error_is_retried_after_a_while_drawn_by_chance() -> None:
+async def test_a_server_error_is_retried_after_a_random_delay() -> None:
     world = World(upstream(Failure.SERVER, Failure.GARBAGE, "hello"))
     assert await world.words() == "hello"
     assert world.clock.waits == pytest.approx([0.15, 0.25])
     assert world.engine.report().upstreams[0].retries == 2
 
 
-async def test_a_server_that_stays_broken_is_asked_three_times_and_then_now_and_then() -> None:
+async def test_a_broken_server_is_tried_three_times_and_then_probed() -> None:
     only = upstream(Failure.SERVER)
     world = World(only)
     assert await world.code() == "upstream_failed"
@@ -171,7 +171,7 @@ async def test_a_server_that_stays_broken_is_asked_three_times_and_then_now_and_
     assert circuits(world) == ["open"]
 
 
-async def test_a_final_waits_for_a_broken_server_within_its_patience() -> None:
+async def test_a_final_waits_for_a_broken_server_until_its_deadline() -> None:
     only = upstream(*[Failure.SERVER] * 4, "hello")
     world = World(only)
     assert await world.words() == "hello"
@@ -184,7 +184,7 @@ async def test_a_final_outlasts_a_restart() -> None:
     assert world.clock.waits == pytest.approx([0.25, 1.0, 2.0, 4.0])
 
 
-async def test_a_service_that_stays_away_is_given_up_when_the_patience_is_over() -> None:
+async def test_an_unreachable_service_is_given_up_at_the_deadline() -> None:
     only = upstream(Failure.UNREACHABLE)
     world = World(only)
     assert [await world.code(), await world.code()] == ["upstream_failed"] * 2
@@ -200,7 +200,7 @@ async def test_a_stale_connection_costs_no_wait() -> None:
     assert world.clock.waits == []
 
 
-async def test_a_final_that_timed_out_is_asked_once_more_then_now_and_then_and_a_partial_is_not() -> None:
+async def test_a_timed_out_final_is_retried_once_and_then_probed_but_a_partial_is_not() -> None:
     only = upstream(Failure.TIMED_OUT)
     world = World(only, partials="upstream")
     assert await world.code(request(PARTIAL)) == "upstream_timeout"
@@ -209,7 +209,7 @@ async def test_a_final_that_timed_out_is_asked_once_more_then_now_and_then_and_a
     assert 3 <= len(only.asked) <= 3 + 4
 
 
-async def test_partials_that_time_out_do_not_keep_finals_away() -> None:
+async def test_timed_out_partials_do_not_block_finals() -> None:
     only = upstream(*[Failure.TIMED_OUT] * 5, "hello")
     world = World(only, partials="upstream", partial_share=100.0)
     for revision in range(5):
@@ -218,27 +218,27 @@ async def test_partials_that_time_out_do_not_keep_finals_away() -> None:
     assert await world.words(request(revision=6)) == "hello"
 
 
-async def test_retry_after_is_honoured_within_the_patience() -> None:
-    world = World(upstream(Refusal(Failure.RATE_LIMITED, "slowly", 3.0), "hello"))
+async def test_retry_after_is_honoured_within_the_deadline() -> None:
+    world = World(upstream(AttemptFailed(Failure.RATE_LIMITED, "slowly", 3.0), "hello"))
     assert await world.words() == "hello"
     assert world.clock.waits == [3.0]
 
 
-async def test_retry_after_beyond_the_patience_is_an_error_at_once() -> None:
-    only = upstream(Refusal(Failure.RATE_LIMITED, "slowly", 30.0), "hello")
+async def test_retry_after_beyond_the_deadline_is_an_error_at_once() -> None:
+    only = upstream(AttemptFailed(Failure.RATE_LIMITED, "slowly", 30.0), "hello")
     world = World(only)
     assert await world.code() == "rate_limited"
     assert await world.code() == "rate_limited"
     assert (len(only.asked), world.clock.waits) == (1, [])
 
 
-async def test_a_rate_limit_halves_what_is_asked_at_once() -> None:
+async def test_a_rate_limit_halves_the_concurrent_requests() -> None:
     world = World(upstream(Failure.RATE_LIMITED, "hello", concurrency=8))
     await world.words()
     assert world.engine.report().upstreams[0].limit == 4
 
 
-async def test_invalid_sound_is_not_asked_again_until_it_is_all_of_it() -> None:
+async def test_invalid_audio_is_not_retried_and_opens_the_circuit_only_when_repeated() -> None:
     only = upstream(Failure.INVALID)
     world = World(only, failures_until_open=3)
     assert [await world.code() for _ in range(3)] == ["upstream_failed"] * 3
@@ -246,19 +246,19 @@ async def test_invalid_sound_is_not_asked_again_until_it_is_all_of_it() -> None:
     assert circuits(world) == ["open"]
 
 
-async def test_retries_end_with_their_budget() -> None:
+async def test_retries_end_with_the_retry_budget() -> None:
     only = upstream(Failure.RATE_LIMITED)
     world = World(only, retry_share=0.0, final_patience_s=10_000.0)
     assert await world.code() == "rate_limited"
-    assert len(only.asked) == 11  # one, and the burst
+    assert len(only.asked) == 11  # the first attempts and the burst
 
 
-async def test_what_is_too_large_is_sent_in_halves_that_are_joined_in_order() -> None:
-    sound = np.concatenate([tone(2.0), silence(0.4), tone(2.6)])
+async def test_a_request_too_large_is_sent_in_halves_joined_in_order() -> None:
+    audio = np.concatenate([tone(2.0), silence(0.4), tone(2.6)])
     only = upstream(Failure.TOO_LARGE, "one two", "three four")
     world = World(only)
 
-    outcome = await world.answer(request(sound=sound, start_sample=32_000))
+    outcome = await world.answer(request(audio=audio, start_sample=32_000))
 
     assert isinstance(outcome, Hypothesis)
     assert text(outcome.words) == "one two three four"
@@ -270,24 +270,24 @@ async def test_what_is_too_large_is_sent_in_halves_that_are_joined_in_order() ->
     assert outcome.words[1].end_sample <= second.start_sample <= outcome.words[2].start_sample
 
 
-async def test_what_stays_too_large_is_an_error_in_the_end() -> None:
+async def test_halves_that_stay_too_large_are_an_error() -> None:
     only = upstream(Failure.TOO_LARGE)
-    assert await World(only).code(request(sound=tone(8.0))) == "upstream_failed"
+    assert await World(only).code(request(audio=tone(8.0))) == "upstream_failed"
     assert len(only.asked) < 10
 
 
-async def test_what_cannot_be_split_any_more_goes_elsewhere() -> None:
+async def test_a_request_too_short_to_split_fails_over() -> None:
     world = World(upstream(Failure.TOO_LARGE), upstream("hello", name="second"))
-    assert await world.words(request(sound=tone(1.0))) == "hello"
+    assert await world.words(request(audio=tone(1.0))) == "hello"
 
 
-async def test_one_request_of_a_batch_that_fails_spoils_no_other() -> None:
+async def test_a_failing_request_fails_no_other_of_its_batch() -> None:
     world = World(upstream("one", Failure.INVALID, "three"))
     outcomes = await world.engine.decode([request(session_id=name) for name in "abc"])
     assert [type(outcome).__name__ for outcome in outcomes] == ["Hypothesis", "UpstreamFailed", "Hypothesis"]
 
 
-async def test_no_more_is_asked_at_once_than_is_allowed() -> None:
+async def test_concurrent_requests_stay_within_the_limit() -> None:
     only = upstream("hello", concurrency=2)
     only.blocked = anyio.Event()
     engine = UpstreamEngine([only], PoolSettings())
@@ -295,13 +295,13 @@ async def test_no_more_is_asked_at_once_than_is_allowed() -> None:
         tasks.start_soon(engine.decode, [request(session_id=name) for name in "abcd"])
         await anyio.wait_all_tasks_blocked()
         assert len(only.asked) == 2
-        assert isinstance((await engine.decode([request(PARTIAL, session_id="e")]))[0], PartialGivesWay)
+        assert isinstance((await engine.decode([request(PARTIAL, session_id="e")]))[0], PartialSkipped)
         only.blocked.set()
     assert len(only.asked) == 4
     assert engine.report().upstreams[0].in_flight == 0
 
 
-async def test_a_cancelled_request_gives_its_place_back() -> None:
+async def test_a_cancelled_request_frees_its_slot() -> None:
     only = upstream("hello", concurrency=1)
     only.blocked = anyio.Event()
     engine = UpstreamEngine([only], PoolSettings())
@@ -326,7 +326,7 @@ async def test_a_final_goes_to_the_next_upstream_without_waiting(failure: Failur
     assert world.clock.waits == []
 
 
-async def test_the_preferred_upstream_is_asked_first_while_it_is_well() -> None:
+async def test_the_preferred_upstream_is_tried_first_while_healthy() -> None:
     first, second = upstream("hello"), upstream("hello", name="second")
     world = World(first, second)
     for _ in range(3):
@@ -334,7 +334,7 @@ async def test_the_preferred_upstream_is_asked_first_while_it_is_well() -> None:
     assert (len(first.asked), len(second.asked)) == (3, 0)
 
 
-async def test_after_a_failure_the_other_is_asked_first_for_a_while() -> None:
+async def test_after_a_failure_the_other_upstream_is_preferred_for_a_while() -> None:
     first, second = upstream(Failure.SERVER, "one"), upstream("two", name="second")
     world = World(first, second)
     assert [await world.words(), await world.words()] == ["two", "two"]
@@ -343,21 +343,21 @@ async def test_after_a_failure_the_other_is_asked_first_for_a_while() -> None:
     assert await world.words() == "one"
 
 
-async def test_an_upstream_that_is_back_is_found_out_by_one_final() -> None:
+async def test_a_recovered_upstream_is_detected_by_one_final() -> None:
     first, second = upstream(Failure.UNAUTHORIZED, "one"), upstream("two", name="second")
     world = World(first, second, partials="upstream")
     assert await world.words() == "two"
     world.clock.now_s += 60
-    assert await world.words(request(PARTIAL, utterance_id=1)) == "two"  # a partial takes no risk
+    assert await world.words(request(PARTIAL, utterance_id=1)) == "two"  # a partial is no probe
     assert await world.words(request(utterance_id=1)) == "one"
 
 
-async def test_the_last_failure_is_told_when_all_have_failed() -> None:
+async def test_the_last_failure_is_reported_when_all_upstreams_fail() -> None:
     world = World(upstream(Failure.UNAUTHORIZED), upstream(Failure.WITHOUT_CREDITS, name="second"))
     assert await world.code() == "insufficient_credits"
 
 
-async def test_translations_go_only_where_they_are_made() -> None:
+async def test_translations_are_sent_only_to_upstreams_that_support_them() -> None:
     first, second = upstream("nein"), upstream("no", name="second", translates=True)
     world = World(first, second)
     assert world.engine.info.translates
@@ -365,7 +365,7 @@ async def test_translations_go_only_where_they_are_made() -> None:
     assert await World(first).code(request(task=Task.TRANSLATE)) == "upstream_failed"
 
 
-async def test_a_local_engine_makes_the_finals_that_no_upstream_could() -> None:
+async def test_a_local_engine_decodes_the_finals_that_all_upstreams_failed() -> None:
     local = ScriptedEngine(lambda made: hypothesis(made, "local words"))
     world = World(upstream(Failure.WITHOUT_CREDITS), local=local, fallback=True)
     assert [await world.words(), await world.words()] == ["local words", "local words"]
@@ -374,14 +374,14 @@ async def test_a_local_engine_makes_the_finals_that_no_upstream_could() -> None:
     assert world.clock.waits == []
 
 
-async def test_with_a_local_engine_nobody_waits_long_for_upstreams() -> None:
+async def test_with_a_local_engine_waits_for_upstreams_are_short() -> None:
     local = ScriptedEngine(lambda made: hypothesis(made, "local words"))
-    world = World(upstream(Refusal(Failure.RATE_LIMITED, "slowly", 9.0)), local=local, fallback=True)
+    world = World(upstream(AttemptFailed(Failure.RATE_LIMITED, "slowly", 9.0)), local=local, fallback=True)
     assert await world.words() == "local words"
     assert sum(world.clock.waits) <= 2.0
 
 
-async def test_with_a_local_engine_nobody_waits_long_for_room() -> None:
+async def test_with_a_local_engine_waits_for_free_capacity_are_short() -> None:
     local = ScriptedEngine(lambda made: hypothesis(made, "local words"))
     only = upstream("hello", concurrency=1)
     only.blocked = anyio.Event()
@@ -394,13 +394,13 @@ async def test_with_a_local_engine_nobody_waits_long_for_room() -> None:
     assert sum(world.clock.waits) <= 2.0
 
 
-async def test_an_eager_request_that_failed_is_left_to_the_final() -> None:
+async def test_a_failed_eager_request_has_no_fallback() -> None:
     local = ScriptedEngine(lambda made: hypothesis(made, "local words"))
     world = World(upstream(Failure.WITHOUT_CREDITS), local=local, fallback=True, eager_share=9.0)
     assert await world.code(request(EAGER)) == "insufficient_credits"
 
 
-async def test_a_late_final_is_asked_for_once_more_elsewhere() -> None:
+async def test_a_late_final_is_hedged() -> None:
     first, second = upstream("first"), upstream("second", name="second")
     world = World(first, second, hedge=True)
     for _ in range(20):
@@ -414,13 +414,13 @@ async def test_a_late_final_is_asked_for_once_more_elsewhere() -> None:
     assert world.clock.waits[-1] == 0.4
 
 
-async def test_nothing_is_asked_for_twice_while_rates_are_limited() -> None:
+async def test_no_final_is_hedged_while_an_upstream_is_rate_limited() -> None:
     first, second = upstream("first"), upstream(Failure.RATE_LIMITED, "second", name="second")
     world = World(first, second, hedge=True)
     for _ in range(20):
         await world.words()
     first.outcomes = deque([Failure.SERVER, "first"])
-    await world.words()  # the second refuses once
+    await world.words()  # the second is rate limited once
     world.clock.now_s += 2
     asked = len(second.asked)
     first.blocked = anyio.Event()
@@ -432,7 +432,7 @@ async def test_nothing_is_asked_for_twice_while_rates_are_limited() -> None:
         first.blocked.set()
 
 
-async def test_connecting_shows_who_refuses_and_stops_nobody() -> None:
+async def test_a_refusal_while_connecting_does_not_stop_the_engine() -> None:
     first, second = upstream("one"), upstream("two", name="second")
     first.connects, second.connects = Failure.UNAUTHORIZED, Failure.UNREACHABLE
     world = World(first, second)
@@ -444,13 +444,13 @@ async def test_connecting_shows_who_refuses_and_stops_nobody() -> None:
 # --- partials ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_engine_says_how_often_it_wants_partials() -> None:
+def test_the_engine_reports_its_partial_interval() -> None:
     assert World(upstream()).engine.info.partial_interval_s is None
     assert World(upstream(), partials="upstream").engine.info.partial_interval_s == 1.0
     assert World(upstream(), local=ScriptedEngine(), partials="local").engine.info.partial_interval_s == 0.0
 
 
-def test_without_a_share_for_them_no_eager_finals_are_wanted() -> None:
+def test_without_an_eager_share_eager_finals_are_off() -> None:
     assert World(upstream()).engine.info.eager_is_final
     assert not World(upstream(), eager_share=0.0).engine.info.eager_is_final
 
@@ -472,7 +472,7 @@ async def test_a_partial_sends_the_newest_seconds() -> None:
     assert len(only.asked[0].samples) == s_to_samples(8.0)
 
 
-async def test_a_partial_goes_on_from_the_committed_words() -> None:
+async def test_a_partial_continues_the_committed_words() -> None:
     only = upstream("three four five")
     world = World(only, partials="upstream")
     committed = said("one two three four")  # in the first second
@@ -483,7 +483,7 @@ async def test_a_partial_goes_on_from_the_committed_words() -> None:
     assert only.asked[0].prompt == "one two"
 
 
-async def test_words_that_left_the_window_uncommitted_stay() -> None:
+async def test_uncommitted_words_before_the_window_are_kept() -> None:
     only = upstream("one two three four", "three four five six")
     world = World(only, partials="upstream", partial_window_s=2.0, partial_share=9.0)
     await world.words(request(PARTIAL, tone(2.0)))
@@ -498,21 +498,21 @@ async def test_a_final_sends_all_of_the_utterance() -> None:
     assert only.asked[0].prompt == ""
 
 
-async def test_a_partial_beyond_its_share_gives_way() -> None:
+async def test_a_partial_beyond_its_share_is_skipped() -> None:
     only = upstream("hello")
     world = World(only, partials="upstream")
     outcomes = [await world.answer(request(PARTIAL, tone(1.0 + n / 10), revision=n)) for n in range(3)]
-    assert [type(outcome) for outcome in outcomes] == [Hypothesis, PartialGivesWay, PartialGivesWay]
+    assert [type(outcome) for outcome in outcomes] == [Hypothesis, PartialSkipped, PartialSkipped]
     assert len(only.asked) == 1
 
 
 # --- budget -----------------------------------------------------------------------------------------------------------
 
 
-async def test_speech_sound_and_cost_are_counted() -> None:
+async def test_speech_audio_and_cost_are_counted() -> None:
     first, second = upstream(Failure.SERVER), upstream("hello", name="second", price_per_minute=0.6)
     world = World(first, second)
-    await world.words(request(sound=tone(6.0)))
+    await world.words(request(audio=tone(6.0)))
     report = world.engine.report()
     assert report.speech_s == 6.0
     assert [each.audio_s for each in report.upstreams] == [6.0, 6.0]
@@ -525,7 +525,7 @@ async def test_speech_sound_and_cost_are_counted() -> None:
 async def test_a_cap_turns_partials_off_and_then_finals_until_the_hour_is_over() -> None:
     only = upstream("hello", price_per_minute=6.0)
     world = World(only, partials="upstream", partial_share=9.0, max_cost_per_hour=1.0)
-    await world.words(request(sound=tone(8.5)))
+    await world.words(request(audio=tone(8.5)))
     busy = await world.answer(request(PARTIAL, utterance_id=1))
     assert isinstance(busy, EngineBusy)
     await world.words(request(utterance_id=1))
@@ -536,9 +536,9 @@ async def test_a_cap_turns_partials_off_and_then_finals_until_the_hour_is_over()
     assert await world.words(request(utterance_id=3)) == "hello"
 
 
-async def test_empty_sound_is_sent_nowhere() -> None:
+async def test_empty_audio_is_sent_nowhere() -> None:
     only = upstream()
-    assert await World(only).words(request(PARTIAL, sound=tone(0.0), prefix=said("one"))) == "one"
+    assert await World(only).words(request(PARTIAL, audio=tone(0.0), prefix=said("one"))) == "one"
     assert only.asked == []
 
 
@@ -547,7 +547,7 @@ async def test_a_forgotten_session_leaves_nothing_behind() -> None:
     await world.words(request(PARTIAL))
     world.engine.forget("a")
     assert not world.engine._partials
-    assert not world.engine._ledger.knows("a")
+    assert not world.engine._ledger.has_session("a")
 
 
 # --- settings ---------------------------------------------------------------------------------------------------------
@@ -558,7 +558,7 @@ def test_an_engine_without_upstreams_is_refused() -> None:
         create(EngineSettings(name="upstream"))
 
 
-async def test_as_many_requests_as_all_upstreams_take_run_side_by_side() -> None:
+async def test_concurrency_is_the_sum_over_all_upstreams() -> None:
     settings = [UpstreamSettings(f"http://127.0.0.1:{port}", "m", concurrency=3) for port in (1, 2)]
     engine = create(EngineSettings(name="upstream", upstreams=tuple(settings)))
     assert isinstance(engine, UpstreamEngine)

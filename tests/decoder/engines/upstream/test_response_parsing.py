@@ -1,4 +1,4 @@
-"""Bodies of upstreams: every format there is, and what is none."""
+"""Response bodies of upstreams, in every format, and invalid ones."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decoder.engines.upstream.response_parsing import RefusalBody, Spoken, Transcription, read_answer, read_refusal
+from decoder.engines.upstream.response_parsing import ErrorBody, TimedText, Transcription, read_error, read_response
 from decoder.languages import language_code
 from decoder.settings import ResponseFormat
 
@@ -25,18 +25,18 @@ def verbose(**fields: object) -> bytes:
 
 
 def test_json_has_a_text_without_the_space_before_it() -> None:
-    assert read_answer(b'{"text": " Hello there."}', "json") == Transcription("Hello there.")
+    assert read_response(b'{"text": " Hello there."}', "json") == Transcription("Hello there.")
 
 
 def test_an_empty_text_is_an_answer() -> None:
-    assert read_answer(b'{"text": ""}', "json") == Transcription("")
+    assert read_response(b'{"text": ""}', "json") == Transcription("")
 
 
 def test_plain_text_is_taken_as_it_is() -> None:
-    assert read_answer("Grüße.\n".encode(), "text") == Transcription("Grüße.")
+    assert read_response("Grüße.\n".encode(), "text") == Transcription("Grüße.")
 
 
-def test_verbose_json_has_words_segments_language_and_doubts() -> None:
+def test_verbose_json_has_words_segments_language_and_probabilities() -> None:
     body = verbose(
         language="german",
         words=[{"word": " Hello", "start": 0.1, "end": 0.5}],
@@ -46,17 +46,17 @@ def test_verbose_json_has_words_segments_language_and_doubts() -> None:
         ],
     )
 
-    transcription = read_answer(body, "verbose_json")
+    transcription = read_response(body, "verbose_json")
 
-    assert transcription.words == (Spoken("Hello", 0.1, 0.5),)
-    assert transcription.segments == (Spoken("Hello.", 0.0, 1.5), Spoken("Bye.", 2.0, 3.0))
+    assert transcription.words == (TimedText("Hello", 0.1, 0.5),)
+    assert transcription.segments == (TimedText("Hello.", 0.0, 1.5), TimedText("Bye.", 2.0, 3.0))
     assert transcription.language == "de"
     assert transcription.avg_logprob == pytest.approx(-0.3)
     assert transcription.no_speech_probability == pytest.approx(0.2)
 
 
 def test_languages_of_newer_models_are_read_too() -> None:
-    assert read_answer(verbose(languages=[{"code": "fr"}]), "json").language == "fr"
+    assert read_response(verbose(languages=[{"code": "fr"}]), "json").language == "fr"
 
 
 @pytest.mark.parametrize(
@@ -67,45 +67,45 @@ def test_languages_of_newer_models_are_read_too() -> None:
         {"segments": [{"text": "x", "start": True, "end": 1}], "language": "klingon"},
     ],
 )
-def test_what_is_missing_or_odd_in_verbose_json_is_left_out(fields: dict[str, object]) -> None:
-    assert read_answer(verbose(**fields), "verbose_json") == Transcription("Hello.")
+def test_missing_or_malformed_fields_of_verbose_json_are_ignored(fields: dict[str, object]) -> None:
+    assert read_response(verbose(**fields), "verbose_json") == Transcription("Hello.")
 
 
 def test_a_word_that_ends_before_it_begins_has_no_length() -> None:
-    [word] = read_answer(verbose(words=[{"word": "x", "start": 2.0, "end": 1.0}]), "verbose_json").words
+    [word] = read_response(verbose(words=[{"word": "x", "start": 2.0, "end": 1.0}]), "verbose_json").words
     assert (word.start_s, word.end_s) == (2.0, 2.0)
 
 
 def test_subrip_has_the_times_of_its_cues() -> None:
-    transcription = read_answer(SRT, "srt")
+    transcription = read_response(SRT, "srt")
     assert transcription.text == "Hello there, you. Bye."
-    assert transcription.segments == (Spoken("Hello there, you.", 0.5, 1.4), Spoken("Bye.", 3602.0, 3603.0))
+    assert transcription.segments == (TimedText("Hello there, you.", 0.5, 1.4), TimedText("Bye.", 3602.0, 3603.0))
 
 
 def test_webvtt_has_the_times_of_its_cues_without_notes_names_and_tags() -> None:
-    assert read_answer(VTT, "vtt").segments == (Spoken("Hello there.", 0.5, 1.4),)
+    assert read_response(VTT, "vtt").segments == (TimedText("Hello there.", 0.5, 1.4),)
 
 
 def test_a_cue_without_text_is_left_out() -> None:
     silent = b"WEBVTT\n\n00:00.500 --> 00:01.400\n<v Ann> \n\n00:02.000 --> 00:03.000\nBye.\n"
 
-    assert read_answer(silent, "vtt").segments == (Spoken("Bye.", 2.0, 3.0),)
+    assert read_response(silent, "vtt").segments == (TimedText("Bye.", 2.0, 3.0),)
 
 
 def test_a_file_without_cues_is_an_answer() -> None:
-    assert read_answer(b"", "srt") == Transcription("")
-    assert read_answer(b"WEBVTT\n\n", "vtt") == Transcription("")
+    assert read_response(b"", "srt") == Transcription("")
+    assert read_response(b"WEBVTT\n\n", "vtt") == Transcription("")
 
 
 @pytest.mark.parametrize("response_format", FORMATS)
-def test_json_is_read_whatever_was_asked_for(response_format: ResponseFormat) -> None:
-    assert read_answer(b'{"text": "Hello."}', response_format).text == "Hello."
+def test_json_is_parsed_whatever_format_was_requested(response_format: ResponseFormat) -> None:
+    assert read_response(b'{"text": "Hello."}', response_format).text == "Hello."
 
 
 @pytest.mark.parametrize("response_format", FORMATS)
-def test_a_web_page_is_no_answer(response_format: ResponseFormat) -> None:
+def test_a_web_page_is_not_a_response(response_format: ResponseFormat) -> None:
     with pytest.raises(ValueError, match="web page"):
-        read_answer(PAGE, response_format)
+        read_response(PAGE, response_format)
 
 
 @pytest.mark.parametrize(
@@ -122,15 +122,15 @@ def test_a_web_page_is_no_answer(response_format: ResponseFormat) -> None:
         (b"[" * 100_000, "json"),
     ],
 )
-def test_what_is_no_answer_is_refused(body: bytes, response_format: ResponseFormat) -> None:
+def test_an_invalid_response_is_refused(body: bytes, response_format: ResponseFormat) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # its own text is for people
-        read_answer(body, response_format)
+        read_response(body, response_format)
 
 
 @given(st.binary(max_size=200), st.sampled_from(FORMATS))
-def test_any_bytes_are_an_answer_or_a_value_error(body: bytes, response_format: ResponseFormat) -> None:
+def test_any_bytes_are_a_transcription_or_a_value_error(body: bytes, response_format: ResponseFormat) -> None:
     try:
-        transcription = read_answer(body, response_format)
+        transcription = read_response(body, response_format)
     except ValueError:
         return
     assert transcription.text == transcription.text.strip()
@@ -151,7 +151,7 @@ RECORDS = st.dictionaries(st.sampled_from(["word", "text", "start", "end", "avg_
     )
 )
 def test_any_json_with_a_text_is_an_answer_whose_times_are_in_order(answer: dict[str, object]) -> None:
-    transcription = read_answer(json.dumps(answer).encode(), "verbose_json")
+    transcription = read_response(json.dumps(answer).encode(), "verbose_json")
     assert all(0 <= spoken.start_s <= spoken.end_s for spoken in transcription.words + transcription.segments)
 
 
@@ -168,13 +168,13 @@ def test_any_json_with_a_text_is_an_answer_whose_times_are_in_order(answer: dict
         (b"", None, None),
     ],
 )  # fmt: skip
-def test_a_refusal_says_why_in_many_shapes(body: bytes, code: str | None, message: str | None) -> None:
-    assert read_refusal(body) == RefusalBody(code, message)
+def test_error_bodies_of_many_shapes_are_parsed(body: bytes, code: str | None, message: str | None) -> None:
+    assert read_error(body) == ErrorBody(code, message)
 
 
 @given(st.binary(max_size=2_000))
-def test_any_refusal_is_one_short_line(body: bytes) -> None:
-    message = read_refusal(body).message
+def test_any_error_message_is_one_short_line(body: bytes) -> None:
+    message = read_error(body).message
     assert message is None or (len(message) <= 200 and "\n" not in message)
 
 

@@ -1,4 +1,4 @@
-"""What an upstream's failure means, and what is done about it."""
+"""The classification of upstream failures, and the retries after them."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from decoder.engines.upstream.retry_policy import (
     Action,
+    AttemptFailed,
     Failure,
-    PartialGivesWay,
-    Refusal,
+    PartialSkipped,
     backoff_s,
     decide,
     error_of,
@@ -47,7 +47,7 @@ def test_each_status_has_its_meaning(status: int, failure: Failure) -> None:
     assert failure_of(status, None) is failure
 
 
-def test_a_quota_that_is_used_up_is_no_matter_of_rate() -> None:
+def test_an_exhausted_quota_is_not_rate_limiting() -> None:
     assert failure_of(429, "insufficient_quota") is Failure.WITHOUT_CREDITS
 
 
@@ -65,29 +65,29 @@ def test_a_quota_that_is_used_up_is_no_matter_of_rate() -> None:
     ],
 )
 def test_each_failure_has_its_code(failure: Failure, code: str) -> None:
-    error = error_of(Refusal(failure, "what happened"))
+    error = error_of(AttemptFailed(failure, "what happened"))
     assert (error.code, str(error)) == (code, "what happened")
 
 
 @given(st.sampled_from(Failure), st.integers(1, 9))
-def test_a_partial_is_asked_once_more_only_over_a_connection_that_was_stale(failure: Failure, attempts: int) -> None:
+def test_a_partial_is_retried_only_after_a_stale_connection(failure: Failure, attempts: int) -> None:
     action = decide(failure, PARTIAL, attempts)
     is_stale = failure is Failure.DISCONNECTED and attempts == 1
     assert action is (Action.RETRY_AT_ONCE if is_stale else Action.GIVE_UP)
 
 
 @given(st.sampled_from(Failure), st.sampled_from([RequestKind.EAGER, FINAL, RequestKind.FILE]))
-def test_only_what_costs_nothing_is_retried_until_the_time_is_over(failure: Failure, kind: RequestKind) -> None:
+def test_only_failures_that_cost_no_work_are_retried_until_the_deadline(failure: Failure, kind: RequestKind) -> None:
     is_retried = decide(failure, kind, 3) in (Action.RETRY_LATER, Action.RETRY_AT_ONCE)
     assert is_retried == (failure in (Failure.RATE_LIMITED, Failure.UNREACHABLE))
 
 
 @pytest.mark.parametrize("failure", [failure for failure in Failure if failure.is_permanent])
-def test_what_is_permanent_goes_elsewhere_at_once(failure: Failure) -> None:
+def test_permanent_failures_fail_over_at_once(failure: Failure) -> None:
     assert decide(failure, FINAL, 1) is Action.FAIL_OVER
 
 
-def test_a_final_that_timed_out_is_asked_once_more() -> None:
+def test_a_timed_out_final_is_retried_once() -> None:
     assert [decide(Failure.TIMED_OUT, FINAL, n) for n in (1, 2)] == [Action.RETRY_AT_ONCE, Action.WAIT]
 
 
@@ -96,7 +96,7 @@ def test_a_server_error_is_retried_twice() -> None:
     assert actions == [Action.RETRY_LATER, Action.RETRY_LATER, Action.WAIT]
 
 
-def test_what_is_too_large_is_split_and_what_is_invalid_is_given_up() -> None:
+def test_too_large_requests_are_split_and_invalid_ones_given_up() -> None:
     assert decide(Failure.TOO_LARGE, FINAL, 1) is Action.SPLIT
     assert decide(Failure.INVALID, FINAL, 1) is Action.GIVE_UP
 
@@ -112,11 +112,11 @@ def test_the_next_backoff_is_no_shorter_for_the_same_draw(attempts: int, draw: f
 
 
 @pytest.mark.parametrize(
-    ("kind", "sound_s", "expected_s"),
+    ("kind", "audio_s", "expected_s"),
     [(PARTIAL, 30.0, 1.5), (FINAL, 1.0, 4.0), (FINAL, 30.0, 18.0), (RequestKind.EAGER, 4.0, 5.0)],
 )
-def test_an_answer_is_waited_for_by_kind_and_length(kind: RequestKind, sound_s: float, expected_s: float) -> None:
-    assert read_timeout_s(kind, sound_s) == expected_s
+def test_the_read_timeout_depends_on_kind_and_length(kind: RequestKind, audio_s: float, expected_s: float) -> None:
+    assert read_timeout_s(kind, audio_s) == expected_s
 
 
 @pytest.mark.parametrize(
@@ -140,18 +140,18 @@ def test_retry_after_is_seconds_or_milliseconds_or_a_date(headers: dict[str, str
 
 
 @given(st.integers(0, 10**6))
-def test_any_date_to_come_is_understood(seconds: int) -> None:
+def test_any_future_date_is_accepted(seconds: int) -> None:
     date = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
     assert retry_after_s({"retry-after": date}, NOW) == seconds
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
-def test_nonsense_in_a_header_harms_nobody(text: str, milliseconds: str) -> None:
+def test_a_malformed_header_is_ignored(text: str, milliseconds: str) -> None:
     delay_s = retry_after_s({"retry-after": text, "retry-after-ms": milliseconds}, NOW)
     assert delay_s is None or delay_s >= 0
 
 
-def test_a_partial_that_gives_way_is_neither_a_failure_nor_worth_a_warning() -> None:
-    error = PartialGivesWay("later")
-    assert isinstance(error, EngineBusy)  # the scheduler does not count it as one
-    assert isinstance(error, RequestReplaced)  # the pipeline stretches the cadence and says nothing else
+def test_a_skipped_partial_is_neither_a_failure_nor_worth_a_warning() -> None:
+    error = PartialSkipped("later")
+    assert isinstance(error, EngineBusy)  # the scheduler does not count it as a failure
+    assert isinstance(error, RequestReplaced)  # the pipeline stretches the interval and sends no warning

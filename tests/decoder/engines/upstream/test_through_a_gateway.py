@@ -1,4 +1,4 @@
-"""The engine inside a gateway: what listeners, operators and the command line see of upstreams."""
+"""The engine inside a gateway: upstreams as seen by clients, operators and the command line."""
 
 import tomllib
 from collections.abc import Callable
@@ -46,12 +46,12 @@ def partials_asked(monkeypatch: pytest.MonkeyPatch, info: EngineInfo) -> int:
     return sum(request.kind is RequestKind.PARTIAL for request in requests)
 
 
-def test_an_engine_that_wants_no_partials_is_asked_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_without_partials_gets_no_partial_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     info = EngineInfo("upstream", "m", "afar", partial_interval_s=None)
     assert partials_asked(monkeypatch, info) == 0
 
 
-def test_an_engine_that_wants_few_partials_is_asked_for_few(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_with_a_long_partial_interval_gets_few_partial_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     each_second = EngineInfo("upstream", "m", "afar", partial_interval_s=1.0)
     usual = EngineInfo("whisper", "m", "cpu")
     assert partials_asked(monkeypatch, each_second) == 4
@@ -81,7 +81,7 @@ async def test_an_utterance_that_fails_is_a_final_with_a_code_and_the_session_go
             failed = await peer.receive_until("final")
             for member in engine._pool.members:  # the minute is over
                 member.circuit.succeeded()
-                member._left_alone_until_s = 0.0
+                member._retry_after_s = 0.0
             await peer.send(speech(1.0), silence(1.0), {"type": "stop"})
             rest = await peer.receive_all()
         await engine.aclose()
@@ -90,7 +90,7 @@ async def test_an_utterance_that_fails_is_a_final_with_a_code_and_the_session_go
     assert not [message for message in failed + rest if message["type"] in ("warning", "error")]
 
 
-async def test_faults_that_another_upstream_can_mend_are_not_seen() -> None:
+async def test_faults_covered_by_another_upstream_are_invisible_to_clients() -> None:
     faults = [refusal(500), Reply(fault="reset"), Reply(fault="reset"), Reply(200, b"<html>", "text/html")]
     async with serving_upstream() as first, serving_upstream(lambda _: said("good morning")) as second:
         engine = engine_of(first, second)
@@ -102,7 +102,7 @@ async def test_faults_that_another_upstream_can_mend_are_not_seen() -> None:
     assert finals(messages) == [("good morning", None)] * 3
 
 
-async def test_readiness_shows_each_upstream() -> None:
+async def test_readiness_lists_each_upstream() -> None:
     async with serving_upstream(models=lambda _: refusal(401)) as first, serving_upstream() as second:
         engine = engine_of(first, second)
         async with serving(engine) as served:
@@ -115,13 +115,13 @@ async def test_readiness_shows_each_upstream() -> None:
     assert [each["name"] for each in upstreams] == [client.client.name for client in engine._pool.members]
 
 
-async def test_readiness_is_red_while_no_upstream_may_be_asked() -> None:
+async def test_readiness_fails_while_no_upstream_is_usable() -> None:
     async with serving_upstream(models=lambda _: refusal(402)) as server, serving(engine_of(server)) as served:
         reply = await get(f"{served.url}/readyz")
     assert (reply.status, reply.json()["status"]) == (503, "upstreams_failing")
 
 
-async def test_metrics_count_sound_answers_and_cost_of_each_upstream() -> None:
+async def test_metrics_count_audio_answers_and_cost_of_each_upstream() -> None:
     async with serving_upstream() as server:
         engine = engine_of(server, price_per_minute=60.0)
         async with serving(engine) as served:
@@ -146,8 +146,8 @@ async def test_metrics_count_sound_answers_and_cost_of_each_upstream() -> None:
 def printed(*arguments: str) -> dict[str, dict[str, object]]:
     result = CliRunner().invoke(app, ["serve", "--print-config", *arguments])
     assert result.exit_code == 0, result.stderr
-    shown: dict[str, dict[str, object]] = tomllib.loads(result.stdout)
-    return shown
+    settings: dict[str, dict[str, object]] = tomllib.loads(result.stdout)
+    return settings
 
 
 def test_one_upstream_can_be_named_on_the_command_line(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where the words of an upstream are put on the time line."""
+"""The times of the words of an upstream."""
 
 from itertools import pairwise
 
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decoder.engines.upstream.response_parsing import Spoken, Transcription
-from decoder.engines.upstream.word_timing import going_on_from, quietest_sample, voiced_span, words_of
+from decoder.engines.upstream.response_parsing import TimedText, Transcription
+from decoder.engines.upstream.word_timing import append_new_words, quietest_sample, voiced_span, words_of
 from decoder.types import Word
 from tests.audio import noise, silence, tone
 from tests.requests import said, text
@@ -16,7 +16,7 @@ from vad.audio import SAMPLE_RATE_HZ, s_to_samples
 
 TEXTS = st.text("ab .,你好", max_size=40)
 SPOKEN = st.lists(
-    st.builds(Spoken, st.text("ab ", min_size=1, max_size=6), st.floats(0, 5), st.floats(0, 5)), max_size=5
+    st.builds(TimedText, st.text("ab ", min_size=1, max_size=6), st.floats(0, 5), st.floats(0, 5)), max_size=5
 ).map(tuple)
 
 
@@ -24,10 +24,10 @@ def seconds(word: Word) -> tuple[float, float]:
     return word.start_sample / SAMPLE_RATE_HZ, word.end_sample / SAMPLE_RATE_HZ
 
 
-def test_words_without_times_are_spread_over_what_is_not_quiet() -> None:
-    sound = np.concatenate([silence(1.0), tone(2.0), silence(1.0)])
+def test_words_without_times_are_spread_over_the_voiced_span() -> None:
+    audio = np.concatenate([silence(1.0), tone(2.0), silence(1.0)])
 
-    words = words_of(Transcription("abc def"), sound, s_to_samples(10))
+    words = words_of(Transcription("abc def"), audio, s_to_samples(10))
 
     assert [word.text for word in words] == [" abc", " def"]
     assert [seconds(word) for word in words] == [(11.0, 12.0), (12.0, 13.0)]
@@ -40,19 +40,21 @@ def test_longer_words_take_longer() -> None:
 
 
 def test_words_take_the_times_of_the_segment_they_are_in() -> None:
-    heard = Transcription("one two three", segments=(Spoken("one two", 0.0, 1.0), Spoken("three", 2.0, 3.0)))
-    assert [seconds(word) for word in words_of(heard, tone(4.0), 0)] == [(0.0, 0.5), (0.5, 1.0), (2.0, 3.0)]
+    transcription = Transcription(
+        "one two three", segments=(TimedText("one two", 0.0, 1.0), TimedText("three", 2.0, 3.0))
+    )
+    assert [seconds(word) for word in words_of(transcription, tone(4.0), 0)] == [(0.0, 0.5), (0.5, 1.0), (2.0, 3.0)]
 
 
 def test_words_that_were_timed_keep_the_spelling_of_the_text() -> None:
-    heard = Transcription("Hello, World!", words=(Spoken("hello", 0.5, 1.0), Spoken("world", 1.0, 1.5)))
-    words = words_of(heard, tone(2.0), 0)
+    transcription = Transcription("Hello, World!", words=(TimedText("hello", 0.5, 1.0), TimedText("world", 1.0, 1.5)))
+    words = words_of(transcription, tone(2.0), 0)
     assert [(word.text, seconds(word)) for word in words] == [(" Hello,", (0.5, 1.0)), (" World!", (1.0, 1.5))]
 
 
 def test_a_word_that_was_not_timed_lies_between_its_neighbours() -> None:
-    heard = Transcription("one two three", words=(Spoken("one", 0.0, 1.0), Spoken("three", 2.0, 3.0)))
-    assert [seconds(word) for word in words_of(heard, tone(4.0), 0)] == [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]
+    transcription = Transcription("one two three", words=(TimedText("one", 0.0, 1.0), TimedText("three", 2.0, 3.0)))
+    assert [seconds(word) for word in words_of(transcription, tone(4.0), 0)] == [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]
 
 
 def test_characters_of_chinese_are_words_without_spaces() -> None:
@@ -61,50 +63,50 @@ def test_characters_of_chinese_are_words_without_spaces() -> None:
 
 
 @given(TEXTS, SPOKEN, SPOKEN, st.integers(0, 30_000), st.integers(0, 10**6))
-def test_words_are_in_order_within_the_sound_and_none_is_lost(
-    said_text: str, timed: tuple[Spoken, ...], segments: tuple[Spoken, ...], length: int, start_sample: int
+def test_words_are_in_order_within_the_audio_and_none_is_lost(
+    spoken_text: str, timed: tuple[TimedText, ...], segments: tuple[TimedText, ...], length: int, start_sample: int
 ) -> None:
-    words = words_of(Transcription(said_text, timed, segments), noise(2.0)[:length], start_sample)
-    assert "".join(word.text for word in words).replace(" ", "") == said_text.replace(" ", "")
+    words = words_of(Transcription(spoken_text, timed, segments), noise(2.0)[:length], start_sample)
+    assert "".join(word.text for word in words).replace(" ", "") == spoken_text.replace(" ", "")
     assert all(start_sample <= word.start_sample <= word.end_sample <= start_sample + length for word in words)
     assert all(before.end_sample <= after.start_sample for before, after in pairwise(words))
 
 
-def test_all_of_a_silence_is_its_voiced_span() -> None:
+def test_the_voiced_span_of_silence_is_all_of_it() -> None:
     assert voiced_span(silence(1.0)) == (0, SAMPLE_RATE_HZ)
     assert voiced_span(silence(0.0)) == (0, 0)
 
 
-def test_sound_is_cut_in_a_pause_near_its_middle() -> None:
-    sound = np.concatenate([silence(0.5), tone(2.0), silence(0.2), tone(2.5), silence(0.5)])
-    assert s_to_samples(2.5) <= quietest_sample(sound) <= s_to_samples(2.7)
+def test_audio_is_cut_in_a_pause_near_its_middle() -> None:
+    audio = np.concatenate([silence(0.5), tone(2.0), silence(0.2), tone(2.5), silence(0.5)])
+    assert s_to_samples(2.5) <= quietest_sample(audio) <= s_to_samples(2.7)
 
 
 @given(st.integers(2, 40_000))
-def test_both_halves_have_some_sound(length: int) -> None:
+def test_both_halves_have_some_audio(length: int) -> None:
     place = quietest_sample(np.concatenate([noise(1.5), silence(1.0)])[:length])
     assert 0 < place < length
     assert length < 100 or length // 4 <= place <= length - length // 4
 
 
-def test_known_words_stay_and_what_was_heard_after_them_follows() -> None:
+def test_known_words_are_kept_and_new_words_follow() -> None:
     known = said("one two three")
-    heard = said("Two, three four", start_sample=known[1].start_sample)
-    assert text(going_on_from(known, 2, heard)) == "one two three four"
+    new = said("Two, three four", start_sample=known[1].start_sample)
+    assert text(append_new_words(known, 2, new)) == "one two three four"
 
 
-def test_known_words_that_were_heard_otherwise_stay() -> None:
+def test_known_words_are_kept_though_the_response_differs() -> None:
     known = said("one too three")
-    assert text(going_on_from(known, 3, said("one two three four"))) == "one too three four"
+    assert text(append_new_words(known, 3, said("one two three four"))) == "one too three four"
 
 
-def test_all_that_was_heard_follows_words_before_the_sound() -> None:
-    assert text(going_on_from(said("one"), 0, said("one two"))) == "one one two"
+def test_all_words_of_the_response_follow_known_words_before_the_audio() -> None:
+    assert text(append_new_words(said("one"), 0, said("one two"))) == "one one two"
 
 
-def test_nothing_heard_leaves_the_known_words() -> None:
+def test_an_empty_response_leaves_the_known_words() -> None:
     known = said("one two")
-    assert going_on_from(known, 2, ()) == known
+    assert append_new_words(known, 2, ()) == known
 
 
 WORDS = st.lists(st.sampled_from(["one", "two", "three"]), max_size=6).map(" ".join)
@@ -118,7 +120,7 @@ def test_known_words_come_first_and_times_stay_in_order(
     known = said(before)
     expected = data.draw(st.integers(0, len(known)))
 
-    words = going_on_from(known, expected, said(after, start_sample))
+    words = append_new_words(known, expected, said(after, start_sample))
 
     assert words[: len(known)] == known
     assert all(one.end_sample <= other.start_sample for one, other in pairwise(words))
