@@ -248,6 +248,8 @@ class StabiliserSettings:
         unsure_avg_logprob: a hypothesis below this, in nats per token, is unsure: it commits only words that one more
             hypothesis agrees on, and displays only those that the previous one has too. On noisy speech this withdraws
             a fifth fewer words, and displays words 0.04 s later (docs/performance.md).
+        settled_s: two hypotheses suffice for a word that ends so long before the end of their audio, where the engine
+            measures the times of partials' words (the engine torch does).
 
     Raises:
         ValueError: a value is not allowed.
@@ -256,10 +258,12 @@ class StabiliserSettings:
     agreement: int = 3
     agreement_s: float = 0.9
     unsure_avg_logprob: float = -0.6
+    settled_s: float = 0.5
 
     def __post_init__(self) -> None:
         _check_least("agreement", self.agreement, 1)
         _check_least("agreement_s", self.agreement_s, 0)
+        _check_least("settled_s", self.settled_s, 0)
         _check_most("unsure_avg_logprob", self.unsure_avg_logprob, 0)
 
 

@@ -2,6 +2,7 @@
 
 import unicodedata
 from dataclasses import replace
+from itertools import takewhile
 
 from decoder.settings import StabiliserSettings
 from decoder.types import Transcript, Word
@@ -22,6 +23,9 @@ class Stabiliser:
     The tail consists of the words of the newest hypothesis after the committed ones, but a displayed word is withdrawn
     only when two consecutive hypotheses agree on its replacement. A single contradiction is mostly an error: on spoken
     digits this avoids two fifths of the erasures; new words beside an error are displayed one hypothesis later.
+
+    Where the times of words were measured, two hypotheses commit a word that ends well before the end of their audio:
+    what follows it is known, and hardly changes it (as AlignAtt decides, Papi et al. 2023, by attention alone).
 
     An unsure hypothesis, one with a low log probability, mostly comes from noisy or far speech, and the next one
     differs more: it commits only words that one more hypothesis confirms, and displays only the part of its tail that
@@ -52,6 +56,7 @@ class Stabiliser:
         *,
         is_cut: bool = False,
         avg_logprob: float | None = None,
+        is_timed: bool = False,
     ) -> Transcript:
         """Add a partial hypothesis and return the new transcript.
 
@@ -61,6 +66,7 @@ class Stabiliser:
             audio_end_sample: one past the last sample of its audio.
             is_cut: whether the audio ends in speech; the last word is then ignored, because it may be incomplete.
             avg_logprob: of the hypothesis, nats per token; None if unknown.
+            is_timed: whether the times of its words were measured.
         """
         is_unsure = avg_logprob is not None and avg_logprob < self._settings.unsure_avg_logprob
         rest = words[_split_after(self._committed, words) :]
@@ -69,13 +75,24 @@ class Stabiliser:
         self._recent = [*self._recent, rest][-kept:]
         self._audio_ends = [*self._audio_ends, audio_end_sample][-kept:]
         needed = self._needed() + is_unsure
-        agreed = _common_prefix(self._recent[-needed:]) if len(self._recent) >= needed else 0
+        agreed = self._agreed(needed)
+        if is_timed:
+            agreed = max(agreed, self._settled(rest[: self._agreed(2 + is_unsure)], audio_end_sample))
         was_displayed = _common_prefix([rest[:agreed], self._displayed]) == agreed
         self._committed += rest[:agreed]
         self._recent = [earlier[agreed:] for earlier in self._recent]
         displayed, tail = self._displayed[agreed:] if was_displayed else (), rest[agreed:]
         self._displayed = self._stable_tail(displayed, self._confirmed(displayed, tail) if is_unsure else tail)
         return Transcript(self._utterance_id, revision, self._committed, self._displayed, is_final=False)
+
+    def _agreed(self, count: int) -> int:
+        """Return how many words the latest hypotheses, so many of them, have in common."""
+        return _common_prefix(self._recent[-count:]) if len(self._recent) >= count else 0
+
+    def _settled(self, words: tuple[Word, ...], audio_end_sample: int) -> int:
+        """Return how many of the words end long enough before the end of the audio."""
+        latest = audio_end_sample - self._settings.settled_s * SAMPLE_RATE_HZ
+        return sum(1 for _ in takewhile(lambda word: word.end_sample <= latest, words))
 
     def _needed(self) -> int:
         """Return how many hypotheses, the newest included, must agree now."""

@@ -178,6 +178,7 @@ class Hypothesis:
         language: ISO-639-1, or None if unknown.
         avg_logprob: mean log probability, nats per token, ≤ 0; None if unknown.
         no_speech_probability: 0..1; None if unknown.
+        is_timed: whether the times of a partial's words were measured, not interpolated.
     """
 
     session_id: str
@@ -187,6 +188,7 @@ class Hypothesis:
     language: str | None = None
     avg_logprob: float | None = None
     no_speech_probability: float | None = None
+    is_timed: bool = False
 
     @classmethod
     def answering(

@@ -88,7 +88,8 @@ class BatchDecoder:
         answers = {}
         for item in partials:
             self._keep_hypothesis(item)
-            answers[item.plan.place] = _answer(item, partial_words(item, self._network.vocabulary))
+            answer = _answer(item, partial_words(item, self._network.vocabulary))
+            answers[item.plan.place] = replace(answer, is_timed=item.peaks is not None)
         if self._settings.partial_window == "trimmed":
             for item, words in self._timed([item for item in partials if wants_cut(item.plan.request)], proceed):
                 self._cut(item, words)

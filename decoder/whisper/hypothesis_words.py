@@ -3,6 +3,7 @@
 from itertools import accumulate, pairwise
 
 from decoder.types import Word
+from decoder.whisper.batch_plan import POSITION_SAMPLES
 from decoder.whisper.network import Alignment, Generated
 from decoder.whisper.pause_alignment import without_pauses
 from decoder.whisper.vocabulary import Vocabulary
@@ -20,14 +21,30 @@ __all__ = ["final_words", "partial_words", "spell", "word_tokens"]
 
 
 def partial_words(generated: Generated, vocabulary: Vocabulary) -> tuple[Word, ...]:
-    """Return the committed words, and the new ones spread over the audio after them."""
+    """Return the committed words, and the new ones where they were spoken.
+
+    Where that is unknown they are spread over the audio after the committed words.
+    """
     request = generated.plan.request
     committed = len(request.prefix)
     before = generated.plan.before.words + request.prefix
     # Where a committed word was guessed to end may lie after the place where it was cut off.
     start_sample = max(request.start_sample, before[-1].end_sample) if before else request.start_sample
+    start_sample = min(start_sample, request.end_sample)
     new_words = spell(generated, vocabulary)[committed:]
-    return request.prefix + spread_words(new_words, min(start_sample, request.end_sample), request.end_sample)
+    if generated.peaks is None:
+        return request.prefix + spread_words(new_words, start_sample, request.end_sample)
+    forced = len(generated.plan.prefix_tokens)
+    spans = [generated.peaks[word.first_token - forced : word.end_token - forced] for word in new_words]
+    timed = [
+        Word(
+            word.text,
+            request.start_sample + min(peaks) * POSITION_SAMPLES,
+            request.start_sample + (max(peaks) + 1) * POSITION_SAMPLES,
+        )
+        for word, peaks in zip(new_words, spans, strict=True)
+    ]
+    return request.prefix + with_lengths(keep_order(timed, start_sample, request.end_sample))
 
 
 def final_words(generated: Generated, vocabulary: Vocabulary, alignment: Alignment) -> tuple[Word, ...]:

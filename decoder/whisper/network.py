@@ -29,6 +29,7 @@ class Generated:
         rest_sample: samples of its audio that the text covers; the rest is still to be decoded. None: complete.
         avg_logprob: nats per token, ≤ 0; None if there is no token.
         no_speech_probability: 0..1.
+        peaks: encoder position that each of the tokens attends to most; None if unknown.
     """
 
     plan: Plan
@@ -38,6 +39,7 @@ class Generated:
     rest_sample: int | None
     avg_logprob: float | None
     no_speech_probability: float
+    peaks: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

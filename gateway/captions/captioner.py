@@ -213,7 +213,12 @@ class Captioner:
         words = self._guard.judge(answer.request, outcome, is_final=False).words
         audio_end_sample, is_cut = answer.request.end_sample, answer.request.ends_in_speech
         transcript = utterance.stabiliser.update(
-            words, answer.request.revision, audio_end_sample, is_cut=is_cut, avg_logprob=outcome.avg_logprob
+            words,
+            answer.request.revision,
+            audio_end_sample,
+            is_cut=is_cut,
+            avg_logprob=outcome.avg_logprob,
+            is_timed=outcome.is_timed,
         )
         events = self._cue_events(transcript, outcome.language, audio_end_sample)
         if self._start.transcripts:

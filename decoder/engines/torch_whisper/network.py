@@ -127,6 +127,7 @@ class TorchNetwork:
             search = Search(slot=self._slot, urgency=urgency, start=start, beams=plan.beam_size)
             found = self._computed(search, window)
         text = split_times(found.tokens, self.vocabulary.first_time)
+        pairs = zip(found.tokens, found.peaks, strict=True) if plan.is_partial else ()
         return Generated(
             plan,
             window,
@@ -135,6 +136,7 @@ class TorchNetwork:
             text.rest_sample,
             _avg_logprob(found) if plan.prefix or found.tokens else None,
             found.no_speech_probability,
+            tuple(peak for token, peak in pairs if token < self.vocabulary.eot) if plan.is_partial else None,
         )
 
     def _start(self, plan: Plan, language: str, temperature: float) -> Start:
