@@ -102,5 +102,5 @@ def test_another_session_has_its_own_numbers_and_utterances() -> None:
     seen.expect("a")
     before: list[ServerEvent] = [ready(1), cue(2, 0), final(3, 0)]
     assert all(seen.is_new(event) for event in before)
-    seen.begin_anew()
+    seen.reset()
     assert all(seen.is_new(event) for event in [*before, Flushed(4, "a")])

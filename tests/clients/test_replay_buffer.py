@@ -83,7 +83,7 @@ def test_whatever_is_lost_the_other_end_hears_all_once_with_the_marks_in_place(s
                 first = max(said.held_sample, processed - round(KEPT_S * RATE_HZ))
                 next_sample = first + (whole - first) * number // 100
                 other.go_back_to(next_sample)
-                said.go_on_from(next_sample)
+                said.rewind_to(next_sample)
     assert other.decoded == wanted.decoded
     assert other.marks == wanted.marks
 
@@ -97,7 +97,7 @@ def test_wherever_the_audio_was_cut_it_goes_on_from_any_sample_frame(next_sample
             said.add(Audio(data))
         for _ in range(taken):
             said.take()
-        said.go_on_from(next_sample)
+        said.rewind_to(next_sample)
         assert b"".join(iter_audio(said)) == audio(0, 12)[next_sample * FRAME_BYTES :]
 
 
@@ -115,7 +115,7 @@ def test_of_more_than_the_limit_the_oldest_is_dropped_and_the_rest_is_whole(
     assert end - held <= limit_s * RATE_HZ * FRAME_BYTES
     assert held == 0 or end - held > (limit_s - 1) * RATE_HZ * FRAME_BYTES - FRAME_BYTES
     if held <= end:
-        said.go_on_from(said.held_sample)
+        said.rewind_to(said.held_sample)
         assert not said.has_gap
         assert b"".join(iter_audio(said)) == audio(held, end - held)
 
@@ -152,7 +152,7 @@ def test_audio_dropped_before_it_was_sent_is_a_gap_that_a_resume_closes() -> Non
     said.add(seconds(7))
     assert said.has_gap
     assert said.take() is None
-    said.go_on_from(said.held_sample)
+    said.rewind_to(said.held_sample)
     assert said.held_sample == 3 * RATE_HZ
     assert said.take() == Flush("a"), "the audio before it is gone, the flush is not"
     assert said.take() == seconds(1)
@@ -163,9 +163,9 @@ def test_a_gap_that_grows_while_a_resume_is_under_way_stays_one() -> None:
     said.add(seconds(5))
     asked = said.held_sample
     said.add(seconds(1))
-    said.go_on_from(asked)
+    said.rewind_to(asked)
     assert said.has_gap
-    said.go_on_from(said.held_sample)
+    said.rewind_to(said.held_sample)
     assert not said.has_gap
 
 
@@ -173,7 +173,7 @@ def test_audio_that_does_not_exist_yet_cannot_be_asked_for() -> None:
     said = ReplayBuffer(FORMAT)
     said.add(seconds(1))
     with pytest.raises(ProtocolError, match="requested sample frame 8001: expected at most 8000"):
-        said.go_on_from(8_001)
+        said.rewind_to(8_001)
 
 
 def test_another_session_begins_with_what_is_unanswered() -> None:
@@ -183,7 +183,7 @@ def test_another_session_begins_with_what_is_unanswered() -> None:
     iter_controls = [said.take() for _ in range(5)]
     assert iter_controls[-1] == Flush("a")
     said.acked(2 * RATE_HZ)
-    said.begin_anew()
+    said.restart()
     assert said.held_sample == 0
     assert said.unanswered_s * RATE_HZ * FRAME_BYTES == 90_000 - 48_000
     decoded = Listening()

@@ -204,7 +204,7 @@ async def test_a_connection_may_be_lost_at_any_message(cut: int, restarts: bool)
     gateway = PlayedGateway(FORMAT, [cut], restarts)
     events, changes = await speak(gateway)
     assert_whole(gateway, events)
-    assert changes == [Change.LOST, Change.BACK]
+    assert changes == [Change.LOST, Change.RESTORED]
 
 
 @pytest.mark.parametrize("restarts", [False, True], ids=["kept", "restarted"])
@@ -228,7 +228,7 @@ async def test_a_connection_that_ends_before_ready_begins_the_session_again() ->
     events, changes = await speak(gateway)
     assert_whole(gateway, events)
     assert gateway.resumes == []
-    assert changes == [Change.LOST, Change.BACK]
+    assert changes == [Change.LOST, Change.RESTORED]
 
 
 async def test_a_resume_says_what_was_seen_and_what_is_held() -> None:
@@ -285,9 +285,9 @@ async def test_a_session_that_is_gone_or_taken_over_is_not_resumed_again(code: s
 async def test_where_the_session_is_gone_another_may_begin_with_what_is_unanswered() -> None:
     gateway = PlayedGateway(FORMAT, [30], says=lambda _: NOT_FOUND)
     changes: list[Change] = []
-    lost = Lost(begins_anew=True, on_change=changes.append, back_off=at_once())
+    lost = Lost(starts_new_session=True, on_change=changes.append, back_off=at_once())
     events, _ = await speak(gateway, lost=lost)
-    assert changes == [Change.LOST, Change.ANEW, Change.BACK]
+    assert changes == [Change.LOST, Change.NEW_SESSION, Change.RESTORED]
     assert gateway.starts == 2
     begin = len(SOUND) - len(gateway.decoded)
     assert begin > 0

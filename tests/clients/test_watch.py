@@ -104,7 +104,7 @@ async def test_a_session_is_seen_to_its_end() -> None:
 @pytest.mark.parametrize("cut", range(len(EVENTS)))
 async def test_a_lost_connection_loses_nothing_and_doubles_nothing(cut: int) -> None:
     session = PlayedSession([(texts(*EVENTS[:cut]), LOST), (texts(*EVENTS[max(0, cut - 1) :]), GOODBYE)])
-    assert await seen(session) == (list(EVENTS), [Change.LOST, Change.BACK])
+    assert await seen(session) == (list(EVENTS), [Change.LOST, Change.RESTORED])
     assert session.asked[1].endswith(f"&after={cut}")
 
 
