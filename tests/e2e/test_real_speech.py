@@ -151,7 +151,7 @@ async def test_nothing_is_displayed_of_recordings_without_speech() -> None:
     for each in recordings:
         if not each.name.startswith("music"):
             streamed = await stream(engine, settings, each, Start(MEDIA_FORMAT, language="en"), COST)
-            series = displays(streamed.said).values()
+            series = displays(streamed.moments).values()
             displayed[each.name] = [display.words for shown in series for display in shown if display.words]
     await engine.aclose()
     assert len(displayed) >= 5
