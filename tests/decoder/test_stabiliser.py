@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from decoder.settings import StabiliserSettings
 from decoder.stabiliser import Stabiliser, normalise_word
 from decoder.types import Transcript, Word
-from tests.requests import said, text
+from tests.requests import sentence_words, text
 
 VOCABULARY = ("one", "One,", "two", "TWO.", "three", "…", "straße", "你")
 SENTENCES = st.lists(st.sampled_from(VOCABULARY), max_size=6).map(" ".join)
@@ -22,12 +22,14 @@ def stabiliser(agreement: int = 2) -> Stabiliser:
 
 def receive(made: Stabiliser, *sentences: str) -> Transcript:
     """Take in partial hypotheses, and return the last transcript."""
-    *_, last = [made.update(said(sentence), revision, 0) for revision, sentence in enumerate(sentences, start=1)]
+    *_, last = [
+        made.update(sentence_words(sentence), revision, 0) for revision, sentence in enumerate(sentences, start=1)
+    ]
     return last
 
 
 def finish(made: Stabiliser, sentence: str) -> str:
-    return text(made.finish(said(sentence), 99).committed)
+    return text(made.finish(sentence_words(sentence), 99).committed)
 
 
 def shown(transcript: Transcript) -> tuple[str, str]:
@@ -57,30 +59,30 @@ def test_three_must_agree_where_three_are_asked_for() -> None:
 
 def test_an_unsure_hypothesis_shows_only_what_the_one_before_has_too() -> None:
     made = stabiliser(agreement=3)
-    assert shown(made.update(said("a b c"), 1, 0, avg_logprob=-0.7)) == ("", "")
-    assert shown(made.update(said("a b d"), 2, 0, avg_logprob=-0.7)) == ("", "a b")
-    assert shown(made.update(said("a b e"), 3, 0, avg_logprob=-0.5)) == ("a b", "e")
+    assert shown(made.update(sentence_words("a b c"), 1, 0, avg_logprob=-0.7)) == ("", "")
+    assert shown(made.update(sentence_words("a b d"), 2, 0, avg_logprob=-0.7)) == ("", "a b")
+    assert shown(made.update(sentence_words("a b e"), 3, 0, avg_logprob=-0.5)) == ("a b", "e")
 
 
 def test_an_unsure_hypothesis_takes_away_what_two_no_longer_have() -> None:
     made = stabiliser(agreement=3)
-    made.update(said("a b c"), 1, 0, avg_logprob=-0.2)
-    assert shown(made.update(said("x y"), 2, 0, avg_logprob=-0.9)) == ("", "a b c")
-    assert shown(made.update(said("x z"), 3, 0, avg_logprob=-0.9)) == ("", "x")
+    made.update(sentence_words("a b c"), 1, 0, avg_logprob=-0.2)
+    assert shown(made.update(sentence_words("x y"), 2, 0, avg_logprob=-0.9)) == ("", "a b c")
+    assert shown(made.update(sentence_words("x z"), 3, 0, avg_logprob=-0.9)) == ("", "x")
 
 
 def test_an_unsure_hypothesis_commits_what_one_more_agrees_on() -> None:
     made = stabiliser(agreement=2)
-    assert shown(made.update(said("a b"), 1, 0, avg_logprob=-0.7)) == ("", "")
-    assert shown(made.update(said("a b"), 2, 0, avg_logprob=-0.7)) == ("", "a b")
-    assert shown(made.update(said("a b"), 3, 0, avg_logprob=-0.7)) == ("a b", "")
+    assert shown(made.update(sentence_words("a b"), 1, 0, avg_logprob=-0.7)) == ("", "")
+    assert shown(made.update(sentence_words("a b"), 2, 0, avg_logprob=-0.7)) == ("", "a b")
+    assert shown(made.update(sentence_words("a b"), 3, 0, avg_logprob=-0.7)) == ("a b", "")
 
 
 def test_the_last_word_is_left_out_while_it_may_be_cut_off() -> None:
     made = stabiliser()
-    assert shown(made.update(said("the cat sat on a mount"), 1, 0, is_cut=True)) == ("", "the cat sat on a")
-    assert shown(made.update(said("the cat sat on a"), 2, 0, is_cut=True)) == ("the cat sat on", "a")
-    assert shown(made.update(said("the cat sat on a mountain"), 3, 0)) == ("the cat sat on", "a mountain")
+    assert shown(made.update(sentence_words("the cat sat on a mount"), 1, 0, is_cut=True)) == ("", "the cat sat on a")
+    assert shown(made.update(sentence_words("the cat sat on a"), 2, 0, is_cut=True)) == ("the cat sat on", "a")
+    assert shown(made.update(sentence_words("the cat sat on a mountain"), 3, 0)) == ("the cat sat on", "a mountain")
 
 
 @pytest.mark.parametrize("slip", ["alpha gravel charlie", "alpha", "", "gravel"])
@@ -99,7 +101,7 @@ def test_a_shown_word_gives_way_when_two_hypotheses_in_a_row_agree_what_is_there
 def test_a_word_that_stays_shown_starts_no_sooner_than_the_committed_ones_end() -> None:
     made = stabiliser()
     receive(made, "alpha bravo")
-    later = said("alpha", start_sample=90_000)
+    later = sentence_words("alpha", start_sample=90_000)
     transcript = made.update(later, 9, 0)
     assert shown(transcript) == ("alpha", "bravo")
     assert transcript.tail[0].start_sample >= transcript.committed[-1].end_sample
@@ -111,7 +113,9 @@ def test_a_word_that_stays_shown_starts_no_sooner_than_the_committed_ones_end() 
 )
 def test_two_are_enough_when_they_are_a_second_apart(heard_s: tuple[float, ...], committed: str) -> None:
     made = stabiliser(agreement=3)
-    last = [made.update(said("a b"), 1 + place, round(heard * 16_000)) for place, heard in enumerate(heard_s)][-1]
+    last = [
+        made.update(sentence_words("a b"), 1 + place, round(heard * 16_000)) for place, heard in enumerate(heard_s)
+    ][-1]
     assert shown(last)[0] == committed
 
 
@@ -121,7 +125,7 @@ def test_with_an_agreement_of_one_all_is_committed_at_once() -> None:
 
 def test_a_transcript_tells_its_utterance_and_revision() -> None:
     made = stabiliser()
-    partial, final = made.update(said("one"), 3, 0), made.finish(said("one"), 4)
+    partial, final = made.update(sentence_words("one"), 3, 0), made.finish(sentence_words("one"), 4)
     assert (partial.utterance_id, partial.revision, partial.is_final) == (7, 3, False)
     assert (final.utterance_id, final.revision, final.is_final) == (7, 4, True)
 
@@ -171,7 +175,7 @@ def test_words_said_twice_stay_said_twice() -> None:
 def test_a_final_is_the_words_of_the_final_hypothesis_whatever_was_committed() -> None:
     made = stabiliser()
     receive(made, "alpha bravo charlie", "alpha bravo charlie")
-    better = said("Bravo, Charles", start_sample=800, probability=0.9)
+    better = sentence_words("Bravo, Charles", start_sample=800, probability=0.9)
     assert made.finish(better, 3) == Transcript(7, 3, better, (), is_final=True)
 
 
@@ -242,17 +246,17 @@ def test_committed_text_only_grows_until_the_final_which_is_what_it_says(
     committed: tuple[Word, ...] = ()
     heard: list[tuple[Word, ...]] = []
     for revision, sentence in enumerate(sentences):
-        transcript = made.update(said(sentence), revision, 0)
+        transcript = made.update(sentence_words(sentence), revision, 0)
         assert transcript.committed[: len(committed)] == committed
         assert made.committed == transcript.committed
-        heard.append(said(sentence))
+        heard.append(sentence_words(sentence))
         assert any(
             [word.text for word in words[len(words) - len(transcript.tail) :]] == [w.text for w in transcript.tail]
             for words in heard
         )
         committed = transcript.committed
-    final = made.abandon(99) if is_abandoned else made.finish(said(last), 99)
-    assert final.committed[: len(committed)] == committed if is_abandoned else final.committed == said(last)
+    final = made.abandon(99) if is_abandoned else made.finish(sentence_words(last), 99)
+    assert final.committed[: len(committed)] == committed if is_abandoned else final.committed == sentence_words(last)
     assert final.is_final
     assert final.tail == ()
     assert made.committed == final.committed
@@ -263,9 +267,11 @@ def test_nothing_is_committed_that_fewer_hypotheses_agree_on(sentences: list[str
     made = stabiliser(agreement)
     before = 0
     for revision, sentence in enumerate(sentences):
-        transcript = made.update(said(sentence), revision, 0)
+        transcript = made.update(sentence_words(sentence), revision, 0)
         new = normalised(transcript.committed[before:])
-        recent = [normalised(said(heard)) for heard in sentences[max(0, revision - agreement + 1) : revision + 1]]
+        recent = [
+            normalised(sentence_words(heard)) for heard in sentences[max(0, revision - agreement + 1) : revision + 1]
+        ]
         assert not new or len(recent) == agreement
         assert all(" ".join(new) in " ".join(heard) for heard in recent)
         before = len(transcript.committed)
@@ -276,7 +282,7 @@ def test_hypotheses_that_only_grow_and_shrink_commit_what_all_the_last_ones_have
     lengths: list[int], agreement: int
 ) -> None:
     made = stabiliser(agreement)
-    truth = said(TRUTH)
+    truth = sentence_words(TRUTH)
     committed = shown = 0
     for number, length in enumerate(lengths):
         recent = lengths[max(0, number - agreement + 1) : number + 1]

@@ -11,7 +11,7 @@ from decoder.engines.upstream.response_parsing import Spoken, Transcription
 from decoder.engines.upstream.word_timing import going_on_from, quietest_sample, voiced_span, words_of
 from decoder.types import Word
 from tests.audio import noise, silence, tone
-from tests.requests import said, text
+from tests.requests import sentence_words, text
 from vad.audio import SAMPLE_RATE_HZ, s_to_samples
 
 TEXTS = st.text("ab .,你好", max_size=40)
@@ -88,22 +88,22 @@ def test_both_halves_have_some_sound(length: int) -> None:
 
 
 def test_known_words_stay_and_what_was_heard_after_them_follows() -> None:
-    known = said("one two three")
-    heard = said("Two, three four", start_sample=known[1].start_sample)
+    known = sentence_words("one two three")
+    heard = sentence_words("Two, three four", start_sample=known[1].start_sample)
     assert text(going_on_from(known, 2, heard)) == "one two three four"
 
 
 def test_known_words_that_were_heard_otherwise_stay() -> None:
-    known = said("one too three")
-    assert text(going_on_from(known, 3, said("one two three four"))) == "one too three four"
+    known = sentence_words("one too three")
+    assert text(going_on_from(known, 3, sentence_words("one two three four"))) == "one too three four"
 
 
 def test_all_that_was_heard_follows_words_before_the_sound() -> None:
-    assert text(going_on_from(said("one"), 0, said("one two"))) == "one one two"
+    assert text(going_on_from(sentence_words("one"), 0, sentence_words("one two"))) == "one one two"
 
 
 def test_nothing_heard_leaves_the_known_words() -> None:
-    known = said("one two")
+    known = sentence_words("one two")
     assert going_on_from(known, 2, ()) == known
 
 
@@ -115,10 +115,10 @@ WORDS = st.lists(st.sampled_from(["one", "two", "three"]), max_size=6).map(" ".j
 def test_known_words_come_first_and_times_stay_in_order(
     start_sample: int, before: str, after: str, data: st.DataObject
 ) -> None:
-    known = said(before)
+    known = sentence_words(before)
     expected = data.draw(st.integers(0, len(known)))
 
-    words = going_on_from(known, expected, said(after, start_sample))
+    words = going_on_from(known, expected, sentence_words(after, start_sample))
 
     assert words[: len(known)] == known
     assert all(one.end_sample <= other.start_sample for one, other in pairwise(words))
