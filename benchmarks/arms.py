@@ -22,13 +22,13 @@ from vad.audio import Float32
 __all__ = ["Arm", "Transcribed", "gateway_settings", "pcm_of", "stream", "transcribe_whole"]
 
 COMPUTE_TYPE = "int8"
-"""Of all arms: what a CPU is fastest with."""
+"""Of all arms: the fastest type on a CPU."""
 
 FRAME_S = 0.02
-"""What live clients send."""
+"""Frame length of live clients."""
 
 BEAM_SIZE = 5
-"""Whisper's own, of whole files as of the gateway's finals."""
+"""Whisper's default, for whole files as for the gateway's finals."""
 
 FULL_WINDOW_S = 30.0
 
@@ -43,26 +43,26 @@ class Arm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Transcribed:
-    """What one arm wrote of a recording, and what that cost.
+    """The transcript of one arm, and its cost.
 
     Attributes:
         text: all of it.
-        said: by the session, oldest first; empty where there was none.
-        cpu_s: of this process while it decoded.
-        work: of the engine; None where nobody counted.
-        requests: decoded.
+        moments: events of the session, oldest first; empty without a session.
+        cpu_s: CPU time of this process while it decoded.
+        work: of the engine; None if not counted.
+        requests: number of decoded requests.
     """
 
     text: str
     cpu_s: float
-    said: tuple[TimedEvents, ...] = ()
+    moments: tuple[TimedEvents, ...] = ()
     work: EngineWork | None = None
     requests: int = 0
 
     @property
     def finals(self) -> list[tuple[float, Final]]:
-        """The finals, each with when it came."""
-        return [(moment.at_s, event) for moment in self.said for event in moment.events if isinstance(event, Final)]
+        """The finals, each with its time of arrival."""
+        return [(moment.at_s, event) for moment in self.moments for event in moment.events if isinstance(event, Final)]
 
 
 def gateway_settings(
@@ -76,7 +76,7 @@ def gateway_settings(
 
 
 def transcribe_whole(model: WhisperModel, recording: Recording, language: str | None) -> Transcribed:
-    """Return what faster-whisper's own `transcribe` writes of the whole file."""
+    """Return the transcript of the whole file by faster-whisper's own `transcribe`."""
     set_random_seed(0)
     audio = recording.read()
     began_s = time.process_time()
@@ -88,21 +88,21 @@ def transcribe_whole(model: WhisperModel, recording: Recording, language: str | 
 async def stream(
     engine: Engine, settings: Settings, recording: Recording, start: Start, cost: CostModel
 ) -> Transcribed:
-    """Stream a recording, and return what its session wrote.
+    """Stream a recording, and return its transcript.
 
     Args:
         engine: warm.
         settings: of the gateway.
-        recording: what is spoken.
-        start: what the client wants.
+        recording: to stream.
+        start: options of the client.
         cost: of a decode on the virtual clock.
     """
-    set_random_seed(0)  # doubtful finals are decoded again by chance; so it is the same chance in every run
+    set_random_seed(0)  # doubtful finals are retried at random temperatures; the seed makes runs repeatable
     before = asdict(engine.work)
     gateway = VirtualGateway(engine, settings, start, [pcm_of(recording.read())], frame_s=FRAME_S, cost=cost)
-    [said] = await gateway.run()
+    [moments] = await gateway.run()
     work = EngineWork(**{name: after - before[name] for name, after in asdict(engine.work).items()})
-    return Transcribed(_text(said), gateway.cpu_s, tuple(said), work, gateway.requests.total())
+    return Transcribed(_text(moments), gateway.cpu_s, tuple(moments), work, gateway.requests.total())
 
 
 def pcm_of(audio: Float32) -> bytes:
@@ -111,5 +111,5 @@ def pcm_of(audio: Float32) -> bytes:
     return np.clip(np.round(audio * 32768), -32768, 32767).astype("<i2").tobytes()
 
 
-def _text(said: Sequence[TimedEvents]) -> str:
-    return " ".join(event.text for moment in said for event in moment.events if isinstance(event, Final))
+def _text(moments: Sequence[TimedEvents]) -> str:
+    return " ".join(event.text for moment in moments for event in moment.events if isinstance(event, Final))

@@ -1,14 +1,14 @@
-"""What a viewer saw of the captions, and how good it was. PURE.
+"""The captions as a viewer saw them, and measures of their quality. PURE.
 
-Words are those between spaces, unless the caller splits otherwise. An utterance is seen as a series of displays: all of
-its words, as shown from some moment on, and how many leading ones were promised to stay.
+Words are separated by spaces, unless the caller splits otherwise. An utterance is a series of displays: all of its
+words as displayed from some moment on, and the number of leading words that were committed.
 
-- *Erased*: words after the first one that changed, display by display. Divided by the words finally shown it is the
-  normalised erasure (Arivazhagan et al. 2020).
-- *First shown*: since when a word stands, without a break, followed from each display to the next by their alignment: a
-  word that only moved has stood since before. *Committed*: since when it was promised as well.
+- *Erased*: words from the first changed one on, summed over the displays. Divided by the words finally displayed, it is
+  the normalised erasure (Arivazhagan et al. 2020).
+- *First shown*: the time since which a word has been displayed without interruption, tracked from display to display by
+  alignment: a word that only moved keeps its time. *Committed*: the time since which it was committed as well.
 - *Withdrawn*: words erased from one partial display to the next. *Changed by the final*: words of the last partial
-  display that the final has otherwise or not at all, by alignment.
+  display that the final replaces or omits, by alignment.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -31,17 +31,17 @@ __all__ = [
 ]
 
 _CHANGE = 1 << 20
-"""What a change costs; a replacement costs one more, which never adds up to another change."""
+"""Cost of a change; a replacement costs one more, which never adds up to another change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """An utterance as shown from `at_s` on.
+    """An utterance as displayed from `at_s` on.
 
     Attributes:
         at_s: since the session's first sample was spoken.
         words: all of its words.
-        stable: so many leading words are promised to stay until the final.
+        stable: number of leading words that stay until the final.
         is_final: whether the utterance has its final.
     """
 
@@ -53,30 +53,30 @@ class Display:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Since when a word of the last display stands, and since when it is promised, seconds."""
+    """The times since which a word of the last display is displayed and committed, in seconds."""
 
     shown_s: float
     committed_s: float
 
 
 def displays(
-    said: Iterable[TimedEvents], split: Callable[[str], Sequence[str]] = str.split
+    moments: Iterable[TimedEvents], split: Callable[[str], Sequence[str]] = str.split
 ) -> dict[int, list[Display]]:
-    """Return what was shown of each utterance, one display for each moment at which cues changed.
+    """Return the displays of each utterance, one for each moment at which its cues changed.
 
     Args:
-        said: by one session, oldest first.
-        split: makes words of a cue's text; lines end in a line feed.
+        moments: of one session, oldest first.
+        split: splits a cue's text into words; lines are separated by line feeds.
     """
     shown: dict[int, list[Display]] = {}
     cues: dict[int, dict[str, Cue]] = {}
     finished: set[int] = set()
-    for moment in said:
+    for moment in moments:
         changed = [event.cue for event in moment.events if isinstance(event, CueEvent)]
         finished |= {event.utterance_id for event in moment.events if isinstance(event, Final)}
         for cue in changed:
             cues.setdefault(cue.utterance_id, {})[cue.cue_id] = cue
-        # Cues of an utterance are first shown in order.
+        # Cues of an utterance first appear in order.
         for utterance_id in dict.fromkeys(cue.utterance_id for cue in changed):
             display = _display(moment.at_s, list(cues[utterance_id].values()), utterance_id in finished, split)
             shown.setdefault(utterance_id, []).append(display)
@@ -84,17 +84,17 @@ def displays(
 
 
 def partial_displays(shown: Sequence[Display]) -> list[Display]:
-    """Return the displays from before the final."""
+    """Return the displays before the final."""
     return [display for display in shown if not display.is_final]
 
 
 def erased_words(shown: Sequence[Display]) -> int:
-    """Return how many words were taken away or changed, or stood after one that was."""
+    """Return the number of words that were removed or changed, or followed one that was."""
     return sum(len(before.words) - _common(before.words, after.words) for before, after in pairwise(shown))
 
 
 def changed_words(partial: Display, final: Sequence[str]) -> tuple[int, int]:
-    """Return how many words of a partial display a final changes, and how many of these had been promised."""
+    """Return how many words of a partial display a final changes, and how many of these had been committed."""
     changed = [
         i for i, j in aligned(partial.words, final) if i is not None and (j is None or partial.words[i] != final[j])
     ]
@@ -102,11 +102,11 @@ def changed_words(partial: Display, final: Sequence[str]) -> tuple[int, int]:
 
 
 def standing_since(shown: Sequence[Display]) -> list[Standing]:
-    """Return for each word of the last display since when it stands, followed backwards through all displays."""
+    """Return since when each word of the last display stands, tracked backwards through all displays."""
     last = shown[-1]
     since = [Standing(last.at_s, last.at_s)] * len(last.words)
     places = {place: place for place in range(len(last.words))}
-    promised = set(places)
+    committed = set(places)
     for later, earlier in pairwise(reversed(shown)):
         equal = {
             i: j
@@ -114,16 +114,16 @@ def standing_since(shown: Sequence[Display]) -> list[Standing]:
             if i is not None and j is not None and later.words[i] == earlier.words[j]
         }
         places = {word: equal[place] for word, place in places.items() if place in equal}
-        promised = {word for word in promised if word in places and places[word] < earlier.stable}
+        committed = {word for word in committed if word in places and places[word] < earlier.stable}
         for word in places:
-            since[word] = Standing(earlier.at_s, earlier.at_s if word in promised else since[word].committed_s)
+            since[word] = Standing(earlier.at_s, earlier.at_s if word in committed else since[word].committed_s)
     return since
 
 
 def aligned(reference: Sequence[str], hypothesis: Sequence[str]) -> list[tuple[int | None, int | None]]:
-    """Return pairs of places, with the fewest changes (Levenshtein over words): None where the other has one too many.
+    """Return pairs of indices with the fewest changes (Levenshtein over words); None pairs a surplus word.
 
-    Of equally few, those with the most equal words.
+    Of equally good alignments, return one with the most equal words.
     """
     rows = [[_CHANGE * j for j in range(len(hypothesis) + 1)]]
     for i, word in enumerate(reference, start=1):
@@ -147,7 +147,7 @@ def aligned(reference: Sequence[str], hypothesis: Sequence[str]) -> list[tuple[i
 
 
 def word_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
-    """Return how many words are wrong, missing or too many."""
+    """Return the number of wrong, missing or surplus words."""
     return sum(i is None or j is None or reference[i] != hypothesis[j] for i, j in aligned(reference, hypothesis))
 
 

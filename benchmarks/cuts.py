@@ -1,22 +1,22 @@
-"""A session whose connection is cut again and again, and whose gateway is killed, against one that is left alone.
+"""A session whose connection is cut repeatedly and whose gateway is killed, compared with an undisturbed one.
 
-The gateway is a process with a journal; between it and the client is a proxy that cuts the connection at a random byte,
-either way, where both ends, one of them or neither learns of it. The recording is streamed twice without a cut, for an
-engine may not say the same twice, and once with cuts and kills. All three are compared with the first. Which partials
-and eager finals come in time differs from session to session, so the comparison is made with them and without.
+The gateway is a process with a journal; a proxy between it and the client cuts the connection at a random byte, in
+either direction; both ends, one of them or neither detects the cut. The recording is streamed twice without a cut,
+because an engine may not be deterministic, and once with cuts and kills. All three are compared with the first. Which
+partials and eager finals arrive in time differs between sessions, so the comparison is made with and without them.
 
-- *Changed*: words of the transcript that are others, missing or too many; finals and final cues of which that is true.
-- *Rebroken*: cues with the same words in other lines. A line break that has been shown stays where the final has the
-  same words, so it depends on the partials there were.
-- *Repeated*: finals of an utterance that had had one.
-- *Moved*: the largest difference of a time: of finals first; then of words and cues, where the text is the same.
-- *Gaps*: sound that the gateway said it had lost.
-- *Journal*: whether the gateway's transcripts, as text and as cues, are what the client would have written.
-- *Back*: from a cut or kill to the answer to the client's resume. A client that does not learn of a cut notices by its
-  pings; one whose gateway was killed waits for the next one to load its model.
-- *Sent again*: sound, that which a half-open connection swallowed included.
+- *Changed*: wrong, missing or surplus words of the transcript; finals and final cues with such words.
+- *Rebroken*: cues with the same words in other lines. A displayed line break is kept if the final has the same words,
+  so it depends on the partials.
+- *Repeated*: finals of an utterance that already had one.
+- *Moved*: the largest difference of a time: first of finals; then of words and cues with the same text.
+- *Gaps*: audio that the gateway reported as lost.
+- *Journal*: whether the gateway's transcripts, as text and as cues, equal those that the client would write.
+- *Back*: from a cut or kill to the answer to the client's resume. A client that does not detect a cut itself does so by
+  its pings; one whose gateway was killed waits for the next one to load its model.
+- *Sent again*: audio, including what a half-open connection swallowed.
 
-If the session that was cut differs where the one that was left alone again does not, the exit status is 1.
+The exit status is 1 if the disturbed session differs and the second undisturbed one does not.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from urllib.parse import urlsplit
 import anyio
 from anyio import to_thread
 
-from benchmarks.differences import Difference, Heard, compare
+from benchmarks.differences import Difference, Received, compare
 from benchmarks.paced import percentile
 from benchmarks.processes import GatewayProcess
 from benchmarks.relay import RECORDING
@@ -51,31 +51,31 @@ from gateway.journal.transcript_export import TranscriptFormat, transcript
 from gateway.wire import SAMPLE_RATE_HZ, ServerEvent, Start
 from tools.fault_proxy import Cut, FaultProxy, Learns, Way, proxying
 
-__all__ = ["Plan", "Served", "hear", "outages", "planned", "recording"]
+__all__ = ["Plan", "Served", "outages", "planned", "recording", "run_session"]
 
 FRAME_S = 0.1
 FRAME_BYTES = round(SAMPLE_RATE_HZ * FRAME_S) * MEDIA_FORMAT.bytes_per_sample_frame
 
 CALM_S = 2.0
-"""Sound at either end where nothing happens: a session that has not begun cannot be resumed."""
+"""Undisturbed audio at either end: a session cannot be resumed before it has begun."""
 
 CUT_BYTES = {Way.TO_GATEWAY: 2 * FRAME_BYTES, Way.TO_CLIENT: 400}
 """Bytes within which a cut is made: a few messages' worth."""
 
 LEARNS = (*(Learns.BOTH, Learns.CLIENT) * 2, Learns.BOTH, Learns.GATEWAY, Learns.BOTH, Learns.NEITHER)
-"""Who learns of a cut, again and again. A client that does not needs up to 25 s to notice, so most do."""
+"""Which ends detect a cut, in turn. A client that does not takes up to 25 s to notice, so most do."""
 
 SEVERAL = "several"
-"""What happened where a connection was cut, or the gateway killed, before the client was back."""
+"""Cause of an outage with several cuts or kills."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What happens to a session, in seconds of its sound.
+    """The disturbances of a session, at positions in its audio.
 
     Attributes:
-        cuts: each when the sound has come so far.
-        kills_s: when the gateway is killed.
+        cuts: each with its position in seconds.
+        kills_s: positions at which the gateway is killed.
     """
 
     cuts: tuple[tuple[float, Cut], ...] = ()
@@ -90,12 +90,12 @@ class Served:
     journal: Path
 
 
-def planned(seed: int, sound_s: float, cuts: int, kills: int) -> Plan:
+def planned(seed: int, audio_s: float, cuts: int, kills: int) -> Plan:
     """Return a plan with cuts at random places, and kills in between. PURE."""
-    chance = random.Random(seed)  # the same again is just what is wanted
+    chance = random.Random(seed)  # not for security: plans are repeatable
 
     def places(count: int) -> list[float]:
-        return sorted(chance.uniform(CALM_S, sound_s - CALM_S) for _ in range(count))
+        return sorted(chance.uniform(CALM_S, audio_s - CALM_S) for _ in range(count))
 
     def cut(learns: Learns) -> Cut:
         way = chance.choice(list(Way))
@@ -107,70 +107,70 @@ def planned(seed: int, sound_s: float, cuts: int, kills: int) -> Plan:
     )
 
 
-def recording(path: Path, sound_s: float) -> list[bytes]:
-    """Return a recording, from the beginning again where it is too short, 100 ms at a time."""
+def recording(path: Path, audio_s: float) -> list[bytes]:
+    """Return a recording in frames of 100 ms, looped if it is too short."""
     with MediaFile(str(path)) as media:
-        sound = b"".join(islice(media.frames(), round(sound_s / FRAME_S)))
-    frames = [sound[at : at + FRAME_BYTES] for at in range(0, len(sound) - FRAME_BYTES + 1, FRAME_BYTES)]
-    return list(islice(cycle(frames), round(sound_s / FRAME_S)))
+        audio = b"".join(islice(media.frames(), round(audio_s / FRAME_S)))
+    frames = [audio[at : at + FRAME_BYTES] for at in range(0, len(audio) - FRAME_BYTES + 1, FRAME_BYTES)]
+    return list(islice(cycle(frames), round(audio_s / FRAME_S)))
 
 
-async def hear(served: Served, frames: Sequence[bytes], start: Start, plan: Plan, speed: float) -> Heard:
-    """Stream sound through a proxy and let things happen to it.
+async def run_session(served: Served, frames: Sequence[bytes], start: Start, plan: Plan, speed: float) -> Received:
+    """Stream audio through a proxy with disturbances.
 
     Args:
-        served: the gateway, begun.
-        frames: the sound.
-        start: what is wanted.
-        plan: what happens.
+        served: the running gateway.
+        frames: of the audio.
+        start: options of the client.
+        plan: the disturbances.
         speed: times real time.
     """
-    heard, texts, cues = Heard(), StringIO(), StringIO()
+    received, texts, cues = Received(), StringIO(), StringIO()
     outputs = open_output(OutputFormat.TXT, texts), open_output(OutputFormat.JSON, cues)
     back_s: list[float] = []
     killed_s: list[float] = []
 
     def note(event: ServerEvent) -> None:
-        heard.note(event)
+        received.note(event)
         for output in outputs:
             output.event(event)
 
     def changed(change: Change) -> None:
-        if change is Change.BACK:
+        if change is Change.RESTORED:
             back_s.append(time.monotonic())
 
     port = urlsplit(served.gateway.url).port
-    assert port is not None, "the process says where it listens"
+    assert port is not None, "the URL of a gateway process has a port"
     async with proxying(port) as (proxy, proxy_port), anyio.create_task_group() as tasks:
-        one_at_a_time = anyio.Lock()
+        restarting = anyio.Lock()
 
-        async def begin_again() -> None:
-            async with one_at_a_time:
+        async def restart() -> None:
+            async with restarting:
                 await to_thread.run_sync(served.gateway.kill)
                 await to_thread.run_sync(served.gateway.begin)
 
         def kill() -> None:
             killed_s.append(time.monotonic())
-            tasks.start_soon(begin_again)
+            tasks.start_soon(restart)
 
         begin_s = time.monotonic()
-        sound = _disturbed(paced(iter(frames), speed), plan, proxy, kill)
-        await stream(_counting(f"ws://127.0.0.1:{proxy_port}", heard), start, sound, note, Lost(on_change=changed))
-        heard.took_s = time.monotonic() - begin_s
+        audio = _disturbed(paced(iter(frames), speed), plan, proxy, kill)
+        await stream(_counting(f"ws://127.0.0.1:{proxy_port}", received), start, audio, note, Lost(on_change=changed))
+        received.took_s = time.monotonic() - begin_s
     for output in outputs:
         output.close()
-    blows = [*((at_s, learns.value) for at_s, learns in proxy.done_s), *((at_s, "killed") for at_s in killed_s)]
-    heard.cuts, heard.kills, heard.back_s = len(proxy.done_s), len(killed_s), outages(blows, back_s)
-    heard.journal = _transcripts(served.journal, heard.session_id) == [texts.getvalue(), cues.getvalue()]
-    return heard
+    disturbances = [*((at_s, learns.value) for at_s, learns in proxy.done_s), *((at_s, "killed") for at_s in killed_s)]
+    received.cuts, received.kills, received.back_s = len(proxy.done_s), len(killed_s), outages(disturbances, back_s)
+    received.journal = _transcripts(served.journal, received.session_id) == [texts.getvalue(), cues.getvalue()]
+    return received
 
 
-def outages(blows: Sequence[tuple[float, str]], back_s: Sequence[float]) -> dict[str, list[float]]:
-    """Return how long the client was away each time, by what happened; of several things from the first on. PURE."""
+def outages(disturbances: Sequence[tuple[float, str]], back_s: Sequence[float]) -> dict[str, list[float]]:
+    """Return the durations of the outages by their cause; several disturbances count from the first. PURE."""
     away_s: dict[str, list[float]] = {}
     before_s = float("-inf")
     for until_s in back_s:
-        during = sorted(blow for blow in blows if before_s < blow[0] < until_s)
+        during = sorted(each for each in disturbances if before_s < each[0] < until_s)
         if during:
             kind = during[0][1] if len(during) == 1 else SEVERAL
             away_s.setdefault(kind, []).append(until_s - during[0][0])
@@ -179,12 +179,12 @@ def outages(blows: Sequence[tuple[float, str]], back_s: Sequence[float]) -> dict
 
 
 async def _disturbed(
-    sound: AsyncIterator[bytes], plan: Plan, proxy: FaultProxy, kill: Callable[[], None]
+    audio: AsyncIterator[bytes], plan: Plan, proxy: FaultProxy, kill: Callable[[], None]
 ) -> AsyncIterator[bytes]:
-    """Yield sound, and let happen what is planned when it has come so far."""
+    """Yield audio, and cause each disturbance at its position."""
     cuts, kills = list(plan.cuts), list(plan.kills_s)
     at_s = 0.0
-    async for frame in sound:
+    async for frame in audio:
         yield frame
         at_s += FRAME_S
         while cuts and cuts[0][0] <= at_s:
@@ -194,21 +194,21 @@ async def _disturbed(
             kill()
 
 
-def _counting(url: str, heard: Heard) -> Callable[[], AbstractAsyncContextManager[Connection]]:
+def _counting(url: str, received: Received) -> Callable[[], AbstractAsyncContextManager[Connection]]:
     @asynccontextmanager
     async def counted() -> AsyncIterator[Connection]:
         async with connect(url) as connection:
-            yield _Counted(connection, heard)
+            yield _Counted(connection, received)
 
     return counted
 
 
 class _Counted(anyio.abc.ObjectStream[str | bytes]):
-    """A connection that counts the sound sent over it."""
+    """A connection that counts the audio sent over it."""
 
-    def __init__(self, connection: Connection, heard: Heard) -> None:
+    def __init__(self, connection: Connection, received: Received) -> None:
         self._connection = connection
-        self._heard = heard
+        self._received = received
 
     async def receive(self) -> str | bytes:
         return await self._connection.receive()
@@ -216,7 +216,7 @@ class _Counted(anyio.abc.ObjectStream[str | bytes]):
     async def send(self, item: str | bytes) -> None:
         await self._connection.send(item)
         if isinstance(item, bytes):
-            self._heard.sent_s += len(item) / FRAME_BYTES * FRAME_S
+            self._received.sent_s += len(item) / FRAME_BYTES * FRAME_S
 
     async def send_eof(self) -> None:
         await self._connection.send_eof()
@@ -233,7 +233,7 @@ def _transcripts(journal: Path, session_id: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One session, and how it differs from the first."""
+    """One session, and its differences from the first."""
 
     engine: str
     partials: bool
@@ -247,26 +247,26 @@ class Outcome:
 
 
 async def measure(options: argparse.Namespace, partials: bool, folder: Path) -> list[Outcome]:
-    """Return the outcomes of three sessions: left alone, again, and cut.
+    """Return the outcomes of three sessions: undisturbed, undisturbed again, and cut.
 
     Args:
         options: of the command line.
-        partials: whether they, and eager finals, are asked for.
+        partials: whether partials and eager finals are requested.
         folder: for the journal.
     """
     frames = recording(options.audio, options.seconds)
-    sound_s = len(frames) * FRAME_S
-    plan = planned(options.seed, sound_s, options.cuts, options.kills)
+    audio_s = len(frames) * FRAME_S
+    plan = planned(options.seed, audio_s, options.cuts, options.kills)
     plans = {"left alone": Plan(), "again": Plan(), "cut": plan}
     engine = options.engine
     model = ["--model", options.model, "--offline"] if engine == "whisper" else []
     start = Start(MEDIA_FORMAT, words=True, partials=partials, resumable=True, language="en")
-    heard: dict[str, Heard] = {}
+    received: dict[str, Received] = {}
     journal = folder / "journal.db"
     settings = ["--set", f"journal.database={journal}", "--set", f"session.eager_finals={partials}"]
     with GatewayProcess("--engine", engine, *model, *settings) as gateway:
         for session, disturbance in plans.items():
-            heard[session] = await hear(Served(gateway, journal), frames, start, disturbance, options.speed)
+            received[session] = await run_session(Served(gateway, journal), frames, start, disturbance, options.speed)
     return [
         Outcome(
             engine,
@@ -274,17 +274,17 @@ async def measure(options: argparse.Namespace, partials: bool, folder: Path) -> 
             session,
             one.cuts,
             one.kills,
-            compare(heard["left alone"], one),
+            compare(received["left alone"], one),
             one.back_s,
-            one.sent_s - sound_s,
+            one.sent_s - audio_s,
             one.took_s,
         )
-        for session, one in heard.items()
+        for session, one in received.items()
     ]
 
 
 def print_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """Print what became of the transcripts, and how long the client was away."""
+    """Print the differences of the transcripts, and the durations of the outages."""
     rows = []
     for one in outcomes:
         found = one.difference
@@ -317,11 +317,11 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
         for one in outcomes
         for who, back_s in one.back_s.items()
     ]
-    print_table("back after", ["partials", "who learnt of it", "times", "p50 s", "p95 s"], times)
+    print_table("back after", ["partials", "detected by", "times", "p50 s", "p95 s"], times)
 
 
 def is_same(outcomes: Sequence[Outcome]) -> bool:
-    """Return whether no session that was cut differs where the one that was left alone again does not. PURE."""
+    """Return whether no cut session differs unless the second undisturbed one does too. PURE."""
     again = {one.partials: one.difference for one in outcomes if one.session == "again"}
     cut = {one.partials: one.difference for one in outcomes if one.session == "cut"}
     return all(difference.is_none or not again[partials].is_none for partials, difference in cut.items())
@@ -333,7 +333,7 @@ def main() -> int:
     parser.add_argument("--engine", choices=["scripted", "whisper"], default="whisper")
     parser.add_argument("--model", default=EMBEDDED, help="of the engine whisper")
     parser.add_argument("--audio", type=Path, default=RECORDING, help="the recording")
-    parser.add_argument("--seconds", type=float, default=300.0, help="of sound")
+    parser.add_argument("--seconds", type=float, default=300.0, help="of audio")
     parser.add_argument("--speed", type=float, default=1.0, help="times real time")
     parser.add_argument("--cuts", type=int, default=20)
     parser.add_argument("--kills", type=int, default=2)

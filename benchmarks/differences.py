@@ -1,4 +1,4 @@
-"""What a client was told of a session, and how that differs from what another was told. PURE."""
+"""The events of a session as a client received them, compared with those of another session. PURE."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,21 +6,21 @@ from dataclasses import dataclass, field
 from benchmarks.captions import word_errors
 from gateway.wire import SAMPLE_RATE_HZ, Cue, CueEvent, CueState, Error, Final, Gap, Ready, ServerEvent
 
-__all__ = ["Difference", "Heard", "compare"]
+__all__ = ["Difference", "Received", "compare"]
 
-FRAME_MS = 32.0
-"""A window of the detector."""
+WINDOW_MS = 32.0
+"""One window of the detector."""
 
 
 @dataclass(slots=True)
-class Heard:
-    """What a client was told of one session, and what became of it.
+class Received:
+    """The events of one session that a client received, and the course of the session.
 
     Attributes:
-        journal: whether the gateway's transcripts are what the client would have written.
-        cuts, kills: that happened.
-        back_s: how long the client was away each time, by what happened.
-        sent_s: sound sent, repetitions included.
+        journal: whether the gateway's transcripts equal those that the client would write.
+        cuts, kills: their numbers.
+        back_s: durations of the outages, by cause.
+        sent_s: audio sent, repetitions included.
         took_s: from the first connection to the last event.
     """
 
@@ -37,7 +37,7 @@ class Heard:
     took_s: float = 0.0
 
     def note(self, event: ServerEvent) -> None:
-        """Take in the next event."""
+        """Record the next event."""
         match event:
             case Ready():
                 self.session_id = event.session_id
@@ -55,7 +55,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What is not as in the session that was left alone."""
+    """The differences from the undisturbed session."""
 
     words: int
     words_changed: int
@@ -73,7 +73,7 @@ class Difference:
 
     @property
     def is_none(self) -> bool:
-        """Whether all is the same; times may differ by a frame."""
+        """Whether there are none; times may differ by a window."""
         counts = (
             self.words_changed,
             self.finals_changed,
@@ -82,34 +82,34 @@ class Difference:
             self.gaps,
             self.errors,
         )
-        return not any(counts) and max(self.moved_ms, self.finals_moved_ms) <= FRAME_MS and self.journal
+        return not any(counts) and max(self.moved_ms, self.finals_moved_ms) <= WINDOW_MS and self.journal
 
 
-def compare(expected: Heard, heard: Heard) -> Difference:
-    """Return how what was heard differs from what was expected. PURE."""
-    words, heard_words = _words(expected.finals), _words(heard.finals)
-    finals = {final.utterance_id: final for final in heard.finals}
-    cues = {cue.cue_id: cue for cue in heard.cues}
+def compare(expected: Received, received: Received) -> Difference:
+    """Return the differences of the received events from the expected ones. PURE."""
+    words, received_words = _words(expected.finals), _words(received.finals)
+    finals = {final.utterance_id: final for final in received.finals}
+    cues = {cue.cue_id: cue for cue in received.cues}
     final_pairs = [(one, finals[one.utterance_id]) for one in expected.finals if one.utterance_id in finals]
     cue_pairs = [(one, cues[one.cue_id]) for one in expected.cues if one.cue_id in cues]
     same_finals = [(one, other) for one, other in final_pairs if one.text == other.text]
-    same_cues = [(one, other) for one, other in cue_pairs if _said(one) == _said(other)]
+    same_cues = [(one, other) for one, other in cue_pairs if _cue_words(one) == _cue_words(other)]
     moved = [_moved(_times(one), _times(other)) for one, other in same_finals]
     moved += [_moved(_span(one), _span(other)) for one, other in same_cues]
     return Difference(
-        words=len(heard_words),
-        words_changed=word_errors(words, heard_words),
-        finals=len(heard.finals),
-        finals_changed=max(len(expected.finals), len(heard.finals)) - len(same_finals),
-        finals_repeated=len(heard.finals) - len(finals),
+        words=len(received_words),
+        words_changed=word_errors(words, received_words),
+        finals=len(received.finals),
+        finals_changed=max(len(expected.finals), len(received.finals)) - len(same_finals),
+        finals_repeated=len(received.finals) - len(finals),
         finals_moved_ms=_ms([_moved(_span(one), _span(other)) for one, other in final_pairs]),
-        cues=len(heard.cues),
-        cues_changed=max(len(expected.cues), len(heard.cues)) - len(same_cues),
+        cues=len(received.cues),
+        cues_changed=max(len(expected.cues), len(received.cues)) - len(same_cues),
         cues_rebroken=sum(one.lines != other.lines for one, other in same_cues),
         moved_ms=_ms(moved),
-        gaps=len(heard.gaps),
-        errors=len(heard.errors) + sum(final.error is not None for final in heard.finals),
-        journal=heard.journal,
+        gaps=len(received.gaps),
+        errors=len(received.errors) + sum(final.error is not None for final in received.finals),
+        journal=received.journal,
     )
 
 
@@ -117,12 +117,12 @@ def _words(finals: Sequence[Final]) -> list[str]:
     return " ".join(final.text for final in finals).split()
 
 
-def _said(cue: Cue) -> list[str]:
+def _cue_words(cue: Cue) -> list[str]:
     return " ".join(cue.lines).split()
 
 
-def _span(said: Final | Cue) -> tuple[int, int]:
-    return said.start_sample, said.end_sample
+def _span(spoken: Final | Cue) -> tuple[int, int]:
+    return spoken.start_sample, spoken.end_sample
 
 
 def _ms(samples: Sequence[int]) -> float:

@@ -1,11 +1,11 @@
-"""Whether finals say a phrase twice that was said once, at twice the load that the machine carries.
+"""Whether finals repeat a phrase that was spoken once, at twice the load that the machine can carry.
 
-Real-time streams against a gateway in this process, all as set by default: each stream says the folder's recordings of
-one language whose text is known, a pause between them, begun at another one. It ends after `--finals` finals of all
-streams together, and goes round until then.
+Real-time streams against a gateway in this process with default settings: each stream plays the folder's recordings of
+one language with a known text, with pauses between them, starting at a different one, in a loop. The run ends after
+`--finals` finals of all streams together.
 
-*Doubled*: a phrase of three words or more, or a whole sentence, written twice in a row, of which the recording has one
-(`benchmarks.doubling`). Lags are none of its figures; `benchmarks.work --paced` says how many streams keep up.
+*Doubled*: a phrase of three words or more, or a whole sentence, that appears twice in a row, but once in the recording
+(`benchmarks.doubling`). Lags are not measured; `benchmarks.work --paced` measures how many streams keep up.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from gateway.wire import SAMPLE_RATE_HZ, Final, ServerEvent, Start
 from tools.real_models import model_directory
 
 CATEGORIES = ("clean", "telephone")
-"""Recordings that a model hears well: what noise drowns is another question."""
+"""Recordings that a model transcribes well; noise is another question."""
 
 LANGUAGE = "en"
 
@@ -36,20 +36,20 @@ PAUSE_S = 1.0
 """Ends a turn."""
 
 LONGEST_S = 40.0
-"""A few long readings would leave no place for the others."""
+"""Longer recordings are skipped, as a few would leave no room for the others."""
 
 DECODE_TIMEOUT_S = 150.0
-"""So that other work on the machine makes finals late, and not fail."""
+"""High, so that other load on the machine delays finals instead of failing them."""
 
 WEIGHTS = "whisper-tiny.en"
 
 
 @dataclass(frozen=True, slots=True)
 class Utterances:
-    """A recording and what it says.
+    """A recording and its words.
 
     Attributes:
-        audio: in the format of files, with the pause behind it.
+        audio: in the format of files, followed by the pause.
         words: of its text, as `spelled_words` returns them.
     """
 
@@ -68,39 +68,39 @@ class Written:
 
     Attributes:
         texts: of each stream's finals, in order.
-        audio_samples: one past the last sample of each stream's last final.
+        audio_samples: end sample of each stream's last final.
     """
 
     texts: list[list[str]]
     audio_samples: list[int] = field(default_factory=list)
 
     def note(self, stream: int, event: ServerEvent, _at_s: float) -> None:
-        """Take in an event of a stream."""
+        """Record an event of a stream."""
         if isinstance(event, Final):
             self.texts[stream].append(event.text)
             self.audio_samples[stream] = event.end_sample
 
     @property
     def finals(self) -> int:
-        """How many there are with text."""
+        """Number of finals with text."""
         return sum(bool(text.strip()) for texts in self.texts for text in texts)
 
 
 @dataclass(frozen=True, slots=True)
 class Doubled:
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
-        streams: at once.
+        streams: concurrent.
         finals: with text.
-        words: of them.
-        doubled: phrases.
+        words: of the finals.
+        doubled: number of doubled phrases.
         audio_s: streamed, of all streams.
         cpu_s_per_s: CPU time of the process for a second of one stream.
-        late_s: how late the worst frame was sent.
+        late_s: delay of the latest frame sent.
         failed: streams that the gateway ended.
-        others_cores: cores busy with anything else on the machine.
-        phrases: that are doubled.
+        others_cores: cores busy with other processes.
+        phrases: the doubled ones.
     """
 
     streams: int
@@ -115,8 +115,8 @@ class Doubled:
     phrases: tuple[str, ...]
 
 
-def said_until(order: Sequence[Utterances], end_sample: int) -> list[str]:
-    """Return the words of the recordings that begin before a sample, in the order in which a stream says them."""
+def spoken_until(order: Sequence[Utterances], end_sample: int) -> list[str]:
+    """Return the words of the recordings that begin before a sample, in the order of a stream."""
     words: list[str] = []
     begin_s = 0.0
     for utterances in order:
@@ -128,7 +128,7 @@ def said_until(order: Sequence[Utterances], end_sample: int) -> list[str]:
 
 
 def orders(recordings: Sequence[Utterances], streams: int, seconds: float) -> list[list[Utterances]]:
-    """Return what each stream says: all recordings, begun at another one, going round for so many seconds."""
+    """Return the recordings of each stream: all, starting at a different one, looped for that many seconds."""
     rounds = 1 + int(seconds / sum(one.length_s for one in recordings))
     count = rounds * len(recordings)
     starts = [number * len(recordings) // streams for number in range(streams)]
@@ -136,23 +136,23 @@ def orders(recordings: Sequence[Utterances], streams: int, seconds: float) -> li
 
 
 async def measure(options: argparse.Namespace, recordings: Sequence[Utterances]) -> Doubled:
-    """Stream until there are enough finals, and return what is doubled in them."""
+    """Stream until there are enough finals, and return the doubled phrases."""
     overrides: dict[str, dict[str, object]] = {
         "engine": {"cpu_threads": 0},
         "scheduler": {"decode_timeout_s": DECODE_TIMEOUT_S},
     }
     settings = gateway_settings(options.weights, overrides)
     start = Start(MEDIA_FORMAT, language=LANGUAGE)
-    said = orders(recordings, options.streams, options.seconds)
-    written = Written([[] for _ in said], [0] * len(said))
-    audio = [b"".join(one.audio for one in order) for order in said]
+    played = orders(recordings, options.streams, options.seconds)
+    written = Written([[] for _ in played], [0] * len(played))
+    audio = [b"".join(one.audio for one in order) for order in played]
     load = await play(
         create_engine(settings.engine), settings, start, audio, written.note, lambda: written.finals >= options.finals
     )
     phrases = [
         phrase
-        for order, texts, end_sample in zip(said, written.texts, written.audio_samples, strict=True)
-        for phrase in doubled_phrases(texts, said_until(order, end_sample))
+        for order, texts, end_sample in zip(played, written.texts, written.audio_samples, strict=True)
+        for phrase in doubled_phrases(texts, spoken_until(order, end_sample))
     ]
     return Doubled(
         streams=options.streams,
@@ -169,7 +169,7 @@ async def measure(options: argparse.Namespace, recordings: Sequence[Utterances])
 
 
 def read_utterances(folder: Path) -> list[Utterances]:
-    """Return the folder's recordings of which the text is known."""
+    """Return the folder's recordings with a known text."""
     entries = json.loads((folder / "manifest.json").read_text("utf-8"))
     pause = bytes(round(PAUSE_S * SAMPLE_RATE_HZ) * MEDIA_FORMAT.bytes_per_sample_frame)
     return [
@@ -184,22 +184,22 @@ def read_utterances(folder: Path) -> list[Utterances]:
 
 
 def main() -> None:
-    """Measure, print the table, the phrases and write the JSON."""
+    """Measure, print the table and the phrases, and write the JSON."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.doubled", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--audio", type=Path, default=SHARED_AUDIO, help="folder of recordings and their manifest.json")
     parser.add_argument("--weights", type=Path, default=model_directory(WEIGHTS), help="CTranslate2 Whisper")
-    parser.add_argument("--streams", type=int, default=16, help="at once: twice of what keeps up")
-    parser.add_argument("--finals", type=int, default=300, help="of all streams, after which it ends")
+    parser.add_argument("--streams", type=int, default=16, help="concurrent: twice as many as keep up")
+    parser.add_argument("--finals", type=int, default=300, help="of all streams, after which the run ends")
     parser.add_argument("--seconds", type=float, default=1800.0, help="audio of each stream at most")
     parser.add_argument("--json", type=Path, help="file for the results")
     options = parser.parse_args()
     if options.weights is None:
-        parser.error("no weights: `make models` lays some out, --weights names others")
+        parser.error("no weights found: run `make models`, or set --weights")
     result = anyio.run(measure, options, read_utterances(options.audio))
     columns = ["streams", "finals", "words", "doubled", "audio s", "CPU s / s", "late s", "failed", "others' cores"]
-    print_table("phrases written twice that were said once", columns, [list(asdict(result).values())[: len(columns)]])
+    print_table("phrases written twice that were spoken once", columns, [list(asdict(result).values())[: len(columns)]])
     for phrase in result.phrases:
         print(f"twice: {phrase}")
     write_json(options.json, "doubled", asdict(result))

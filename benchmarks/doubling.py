@@ -1,8 +1,9 @@
-"""Phrases that a transcript has twice in a row, where they were said once. PURE.
+"""Phrases that a transcript has twice in a row but were spoken once. PURE.
 
-A phrase is three words or more, or a whole sentence. What is really said twice stays, and so does what only looks
-doubled because something between was lost: where the transcript is aligned with what was said, at least half of a copy
-must be surplus. An alignment takes some words of the surplus copy for others that are wrong, so it need not be all.
+A phrase is three words or more, or a whole sentence. Phrases that were really spoken twice do not count, nor do those
+that only look doubled because words between them were lost: in the alignment of the transcript with the reference, at
+least half of a copy must be surplus. It need not be all, as an alignment pairs some words of the surplus copy with
+other, wrong words.
 """
 
 import re
@@ -15,17 +16,17 @@ from decoder.stabiliser import normalise_word
 __all__ = ["LEAST_WORDS", "doubled_phrases", "spelled_words"]
 
 LEAST_WORDS = 3
-"""Two words in a row are said twice in every conversation."""
+"""Two words in a row occur twice in every conversation."""
 
 LONGEST_WORDS = 40
-"""No more fit into an utterance twice."""
+"""More do not fit into an utterance twice."""
 
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """A word as it is compared, and whether a sentence begins with it or ends."""
+    """A word as it is compared, and whether it begins or ends a sentence."""
 
     text: str
     begins: bool
@@ -37,16 +38,16 @@ def spelled_words(text: str) -> list[str]:
     return [word.text for word in _written([text])]
 
 
-def doubled_phrases(texts: Sequence[str], said: Sequence[str]) -> list[str]:
-    """Return the phrases that are written twice in a row and were not said twice, in order.
+def doubled_phrases(texts: Sequence[str], spoken: Sequence[str]) -> list[str]:
+    """Return the phrases that are written twice in a row and were not spoken twice, in order.
 
     Args:
         texts: of one session's finals, in order.
-        said: the words that were spoken, from `spelled_words`.
+        spoken: the words of the reference, from `spelled_words`.
     """
     written = list(_written(texts))
     words = [word.text for word in written]
-    right = {j for i, j in aligned(said, words) if i is not None and j is not None and said[i] == words[j]}
+    right = {j for i, j in aligned(spoken, words) if i is not None and j is not None and spoken[i] == words[j]}
     found = []
     place = 0
     while place < len(words):
@@ -54,14 +55,14 @@ def doubled_phrases(texts: Sequence[str], said: Sequence[str]) -> list[str]:
         copies = range(place, place + 2 * length)
         if length and 2 * sum(number not in right for number in copies) >= length:
             found.append(" ".join(words[place : place + length]))
-            place += length  # a third copy is another one
+            place += length  # a third copy counts again
         else:
             place += 1
     return found
 
 
 def _doubled_at(written: Sequence[_Written], place: int) -> int:
-    """Return the length of the shortest phrase that begins there and stands there twice, or 0."""
+    """Return the length of the shortest phrase that stands there twice in a row, or 0."""
     words = [word.text for word in written[place : place + 2 * LONGEST_WORDS]]
     for length in range(1, len(words) // 2 + 1):
         if words[:length] == words[length : 2 * length] and (
@@ -87,7 +88,7 @@ def _written(texts: Sequence[str]) -> Iterator[_Written]:
 
 
 def _spelled(piece: str) -> list[str]:
-    """Return the words of a piece between spaces; hyphens and commas within it are as good as spaces."""
+    """Return the words of a piece between spaces; hyphens and commas within it separate words too."""
     parts = (part for run in re.split(r"[-–—,/]", piece) for part in re.findall(r"\d|\D+", run))
     words = (_DIGITS[int(part)] if part.isdecimal() and part.isascii() else normalise_word(part) for part in parts)
     return [word for word in words if any(map(str.isalnum, word))]

@@ -1,14 +1,14 @@
-"""Which engine to ship: the same recordings through each, streamed as users stream, and what each takes of a machine.
+"""A comparison of engines: the same recordings streamed through each, and the resources that each uses.
 
     python -m benchmarks.engines [--audio DIR] [--engines whisper:DIR moonshine:DIR …] [--sets …] [--streams 1 4 8]
 
-Each engine is measured in a process of its own.
+Each engine is measured in its own process.
 
-- Words, steadiness and lags of each set are those of `benchmarks.words`, arm `shipped`.
-- *CPU*: seconds while decoding, for a second of audio, of so many streams at once: passages of a long recording on the
-  virtual clock, a decode taking `--cost-ms`, one thread.
-- *Start*: from making the engine to its first answer. *Memory*: of the process, at most, once those streams are done;
-  at the start is what Python and the gateway take without a model. *Weights*: size of the files.
+- Words, stability and lags of each set are those of `benchmarks.words`, arm `shipped`.
+- *CPU*: seconds of decoding for a second of audio, with that many concurrent streams: passages of a long recording on
+  the virtual clock, a decode taking `--cost-ms`, one thread.
+- *Start*: from the creation of the engine to its first answer. *Memory*: peak of the process after those streams; at
+  the start, that of Python and the gateway without a model. *Weights*: size of the files.
 """
 
 import argparse
@@ -49,12 +49,12 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What an engine takes of a machine.
+    """The resources that an engine uses.
 
     Attributes:
-        start_s: from making it to its first answer.
+        start_s: from its creation to its first answer.
         empty_mib: memory of the process before.
-        memory_mib: the most there was with all streams.
+        memory_mib: peak with all streams.
         weights_mib: of the files.
         cpu_s_per_s: streams → CPU seconds for a second of audio.
     """
@@ -107,7 +107,7 @@ async def measure(options: argparse.Namespace) -> Measured:
 
 
 async def cpu_of(engine: Engine, settings: Settings, long: Recording, streams: int, cost: CostModel) -> float:
-    """Return the CPU seconds that a second of audio takes while so many streams are decoded."""
+    """Return the CPU seconds for a second of audio with that many concurrent streams."""
     audio, passage = long.read(), round(PASSAGE_S * SAMPLE_RATE_HZ)
     step = (len(audio) - passage) // max(streams - 1, 1)
     streamed = [pcm_of(audio[number * step : number * step + passage]) for number in range(streams)]
@@ -123,7 +123,7 @@ def engine_of(text: str) -> tuple[str, Path]:
         text: NAME:DIRECTORY.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it has another form.
     """
     name, colon, directory = text.partition(":")
     if not (colon and name and directory):
@@ -132,12 +132,12 @@ def engine_of(text: str) -> tuple[str, Path]:
 
 
 def peak_mib() -> float:
-    """Return the most memory this process has had, in MiB; Linux counts in KiB."""
+    """Return the peak memory of this process in MiB; Linux counts in KiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure_apart(options: argparse.Namespace, engine: str, folder: Path) -> Measured:
-    """Measure one engine in a process of its own."""
+    """Measure one engine in its own process."""
     target = folder / "engine.json"
     command = [sys.executable, "-m", "benchmarks.engines", "--alone", engine, "--json", str(target)]
     command += ["--audio", str(options.audio), "--times", str(options.times), "--cost-ms", str(options.cost_ms)]
@@ -178,9 +178,11 @@ def main() -> None:
     engines = [f"{name}:{directory}" for name, directory in laid_out.items() if directory is not None]
     parser.add_argument("--audio", type=Path, default=SHARED_AUDIO, help="folder of recordings and their manifest.json")
     parser.add_argument("--engines", nargs="+", default=engines, metavar="NAME:DIRECTORY")
-    parser.add_argument("--times", type=Path, default=laid_out["whisper"], help="Whisper that times the spoken words")
+    parser.add_argument(
+        "--times", type=Path, default=laid_out["whisper"], help="Whisper model for the times of the spoken words"
+    )
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(DEFAULT_SETS), help="of recordings")
-    parser.add_argument("--streams", type=int, nargs="+", default=[1, 4, 8], help="at once, for the CPU")
+    parser.add_argument("--streams", type=int, nargs="+", default=[1, 4, 8], help="concurrent, for the CPU")
     parser.add_argument("--cost-ms", type=float, default=150.0, help="of a decode on the virtual clock")
     parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--alone", help=argparse.SUPPRESS)
@@ -189,7 +191,7 @@ def main() -> None:
         options.json.write_bytes(msgspec.json.encode(anyio.run(measure, options)))
         return
     if not options.engines or options.times is None:
-        parser.error("no weights: `make models` lays some out, --engines and --times name others")
+        parser.error("no weights found: run `make models`, or set --engines and --times")
     with TemporaryDirectory() as folder:
         measured = [measure_apart(options, engine, Path(folder)) for engine in options.engines]
     print_engines(measured)

@@ -1,16 +1,16 @@
-"""A live stream through upstreams that fail.
+"""Live streams through failing upstreams.
 
-First the words of one livecue behind another (`benchmarks.relay`). Then upstreams fail in the middle of live sessions,
-each in its own way, for a few seconds, with and without a second one that is well. The upstreams are scripted and
-answer at once, but for the one that is killed: that is a livecue in a process, with the scripted engine. The gateways
-that use them are in this process, one a row; first all rows with one upstream run at the same time, then all with two.
-They run in real time: patience and pauses are of the clock, so faster sound would measure something else.
+First the words of one livecue behind another (`benchmarks.relay`). Then upstreams fail during live sessions, each in
+its own way, for a few seconds, with and without a second, healthy one. The upstreams are scripted and answer at once,
+except the killed one: a livecue process with the scripted engine. The gateways that use them run in this process, one
+per row; first all rows with one upstream run at the same time, then all with two. They run in real time: timeouts and
+pauses are measured on the clock, so faster audio would change the result.
 
 - *Finals, with words, errors*: of all streams of a row; errors by their code.
 - *Lost*: utterances without exactly one final. If there are any, the exit status is 1.
-- *Slowest*: from the word that an utterance has ended to its final, as the viewer saw it.
-- *Last error*: from the end of the fault to the last final with an error, 0 if it came before that.
-- *Used again*: from the end of the fault until the upstream that failed has answered a request made since.
+- *Slowest*: from the event that an utterance has ended to its final, as received by the client.
+- *Last error*: from the end of the fault to the last final with an error, 0 if it arrived before that.
+- *Used again*: from the end of the fault until the failed upstream has answered a request made since.
 """
 
 import argparse
@@ -27,8 +27,8 @@ from typing import Protocol
 import anyio
 from anyio import to_thread
 
+from benchmarks.final_timing import FinalRecorder, stream_and_record
 from benchmarks.gateway import decoded
-from benchmarks.listening import Listener, listen
 from benchmarks.processes import GatewayProcess
 from benchmarks.relay import RECORDING, print_relayed, relayed
 from benchmarks.report import print_table, write_json
@@ -62,12 +62,12 @@ FAULTS: Mapping[str, Script] = {
     "garbage": lambda _: Reply(body=b"<html>Welcome</html>", media_type="text/html"),
     "breaks off": lambda asked: replace(counting(asked), fault="cut"),
 }
-"""What a scripted upstream does instead of answering; 3 s are below what a final waits for one answer."""
+"""Faults of a scripted upstream; 3 s are below the timeout of a final's request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """When the fault lasted."""
+    """The time span of the fault."""
 
     start_s: float
     end_s: float
@@ -75,14 +75,14 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the viewers of one row saw.
+    """The result of one row.
 
     Attributes:
-        upstreams: 1, or 2 of which the second is well.
+        upstreams: 1, or 2 of which the second is healthy.
         errors: finals with an error, by its code.
         slowest_s: None if there was no final.
         last_error_s: after the fault; None if there was no error.
-        used_again_s: after the fault; None if it was not asked again.
+        used_again_s: after the fault; None if it received no further request.
     """
 
     fault: str
@@ -98,28 +98,28 @@ class Outcome:
 
 
 def outcome_of(
-    fault: str, upstreams: int, listeners: Sequence[Listener], span: Span, answers: Sequence[tuple[float, float]]
+    fault: str, upstreams: int, recorders: Sequence[FinalRecorder], span: Span, answers: Sequence[tuple[float, float]]
 ) -> Outcome:
-    """Return what a row comes to. PURE.
+    """Return the result of a row. PURE.
 
     Args:
         fault: its name.
-        upstreams: there were.
-        listeners: one a stream.
+        upstreams: their number.
+        recorders: one per stream.
         span: of the fault.
-        answers: of the upstream that failed: when each was asked for, and when it came.
+        answers: of the failed upstream: when each request was sent, and when it was answered.
     """
-    finals = [final for listener in listeners for final in listener.finals]
+    finals = [final for recorder in recorders for final in recorder.finals]
     failed = [final for final in finals if final.error is not None]
-    since = [came_s for asked_s, came_s in answers if asked_s >= span.end_s]
+    since = [answered_s for sent_s, answered_s in answers if sent_s >= span.end_s]
     return Outcome(
         fault=fault,
         upstreams=upstreams,
-        utterances=sum(listener.utterances for listener in listeners),
+        utterances=sum(recorder.utterances for recorder in recorders),
         finals=len(finals),
         with_words=sum(final.error is None and bool(final.text) for final in finals),
         errors=dict(Counter(str(final.error) for final in failed)),
-        lost=sum(listener.lost for listener in listeners),
+        lost=sum(recorder.lost for recorder in recorders),
         slowest_s=max((final.late_s for final in finals), default=None),
         last_error_s=max((max(0.0, final.at_s - span.end_s) for final in failed), default=None),
         used_again_s=min(since) - span.end_s if since else None,
@@ -128,46 +128,46 @@ def outcome_of(
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What happens in a row; everything is in seconds of the clock.
+    """The schedule of a row, in seconds of real time.
 
     Attributes:
-        sound: what is said, again and again, each stream beginning elsewhere.
+        audio: played in a loop; each stream starts at another position.
     """
 
-    sound: bytes
+    audio: bytes
     streams: int
     before_s: float
     fault_s: float
     after_s: float
 
     def frames(self, stream_number: int) -> Iterator[bytes]:
-        """Yield what one stream says."""
-        sound_frames = len(self.sound) // FRAME_BYTES
-        first = stream_number * sound_frames // self.streams
+        """Yield the frames of one stream."""
+        frames = len(self.audio) // FRAME_BYTES
+        first = stream_number * frames // self.streams
         count = round((self.before_s + self.fault_s + self.after_s) / FRAME_S)
-        for place in islice(cycle(range(sound_frames)), first, first + count):
-            yield self.sound[place * FRAME_BYTES : (place + 1) * FRAME_BYTES]
+        for place in islice(cycle(range(frames)), first, first + count):
+            yield self.audio[place * FRAME_BYTES : (place + 1) * FRAME_BYTES]
 
 
 class Failing(Protocol):
-    """An upstream that can be made to fail."""
+    """An upstream that fails on demand."""
 
     @property
     def base_url(self) -> str:
-        """Of its API."""
+        """Base URL of its API."""
         ...
 
     async def fail(self) -> None:
-        """Begin to."""
+        """Start to fail."""
         ...
 
-    async def mend(self) -> None:
-        """Be well again when this returns."""
+    async def recover(self) -> None:
+        """Stop failing before this returns."""
         ...
 
 
 class KilledUpstream:
-    """A livecue whose process is killed, and begun again."""
+    """A livecue whose process is killed and restarted."""
 
     def __init__(self, process: GatewayProcess) -> None:
         self.base_url = f"{process.url}/v1"
@@ -177,31 +177,31 @@ class KilledUpstream:
         """Kill it."""
         await to_thread.run_sync(self._process.kill)
 
-    async def mend(self) -> None:
-        """Begin it again, on the same port."""
+    async def recover(self) -> None:
+        """Restart it on the same port."""
         await to_thread.run_sync(self._process.begin)
 
 
 class ScriptedUpstream:
-    """Counts aloud, or does something else."""
+    """A scripted upstream that counts words, or fails."""
 
     def __init__(self, fault: Script) -> None:
-        self.server = FaultServer(lambda asked: self._script(asked))
+        self.server = FaultServer(lambda request: self._script(request))
         self.base_url = self.server.base_url
         self._fault = fault
         self._script: Script = counting
 
     async def fail(self) -> None:
-        """Do something else."""
+        """Answer with the fault."""
         self._script = self._fault
 
-    async def mend(self) -> None:
-        """Count again."""
+    async def recover(self) -> None:
+        """Answer correctly again."""
         self._script = counting
 
 
-class WatchedUpstream(HttpUpstream):
-    """Notes its answers: when each was asked for, and when it came."""
+class TimedUpstream(HttpUpstream):
+    """Records the times of its requests and answers."""
 
     def __init__(self, settings: UpstreamSettings) -> None:
         super().__init__(settings)
@@ -217,7 +217,7 @@ class WatchedUpstream(HttpUpstream):
 
 @asynccontextmanager
 async def failing_upstream(fault: str) -> AsyncIterator[Failing]:
-    """Run an upstream that can be made to fail in that way."""
+    """Run an upstream with that fault on demand."""
     if fault == KILLED:
         process = GatewayProcess("--engine", "scripted")
         await to_thread.run_sync(process.begin)
@@ -235,29 +235,29 @@ async def failing_upstream(fault: str) -> AsyncIterator[Failing]:
 
 
 async def measure(fault: str, upstreams: int, plan: Plan) -> Outcome:
-    """Return what viewers see when an upstream fails.
+    """Return the finals received while an upstream fails.
 
     Args:
         fault: `KILLED`, or in `FAULTS`.
-        upstreams: 1 or 2; the second is always well.
-        plan: what happens.
+        upstreams: 1 or 2; the second is always healthy.
+        plan: of the row.
     """
-    listeners = [Listener() for _ in range(plan.streams)]
-    async with failing_upstream(fault) as failing, serving_upstream() as well:
-        urls = (failing.base_url, well.base_url)[:upstreams]
-        clients = [WatchedUpstream(UpstreamSettings(url, "whisper-1")) for url in urls]
+    recorders = [FinalRecorder() for _ in range(plan.streams)]
+    async with failing_upstream(fault) as failing, serving_upstream() as healthy:
+        urls = (failing.base_url, healthy.base_url)[:upstreams]
+        clients = [TimedUpstream(UpstreamSettings(url, "whisper-1")) for url in urls]
         async with (
             open_sessions(load_settings(), UpstreamEngine(clients, PoolSettings())) as sessions,
             anyio.create_task_group() as tasks,
         ):
             async with anyio.create_task_group() as streams:
-                for number, listener in enumerate(listeners):
+                for number, recorder in enumerate(recorders):
                     transport, peer = memory_pair()
                     tasks.start_soon(Connection(transport, NativeCodec(), sessions).run)
-                    streams.start_soon(listen, peer, plan.frames(number), listener)
+                    streams.start_soon(stream_and_record, peer, plan.frames(number), recorder)
                 span = await _fault(failing, plan)
             tasks.cancel_scope.cancel()
-    return outcome_of(fault, upstreams, listeners, span, clients[0].answers)
+    return outcome_of(fault, upstreams, recorders, span, clients[0].answers)
 
 
 async def _fault(failing: Failing, plan: Plan) -> Span:
@@ -265,7 +265,7 @@ async def _fault(failing: Failing, plan: Plan) -> Span:
     start_s = time.monotonic()
     await failing.fail()
     await anyio.sleep(plan.fault_s)
-    await failing.mend()
+    await failing.recover()
     return Span(start_s, time.monotonic())
 
 
@@ -306,13 +306,11 @@ def _options() -> argparse.Namespace:
     every = (*FAULTS, KILLED)
     parser.add_argument("--faults", nargs="+", choices=every, default=every, metavar="FAULT", help=", ".join(every))
     parser.add_argument("--fault-s", type=float, default=5.0, help="how long the upstream fails")
-    parser.add_argument("--before-s", type=float, default=10.0, help="how long it is well before")
-    parser.add_argument(
-        "--after-s", type=float, default=70.0, help="and after; a refused key is tried again after 60 s"
-    )
+    parser.add_argument("--before-s", type=float, default=10.0, help="how long it works before")
+    parser.add_argument("--after-s", type=float, default=70.0, help="and after; a refused key is retried after 60 s")
     parser.add_argument("--streams", type=int, default=3, help="live streams of each row")
     parser.add_argument("--speed", type=float, default=1.0, help="of the meeting, times real time")
-    parser.add_argument("--no-relay", dest="relay", action="store_false", help="upstreams that fail alone")
+    parser.add_argument("--no-relay", dest="relay", action="store_false", help="only the failing upstreams")
     parser.add_argument("--json", type=Path, help="file for the results")
     return parser.parse_args()
 

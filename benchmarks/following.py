@@ -1,12 +1,11 @@
-"""Whisper's real work for a text that follows the sound, without trained weights.
+"""Whisper's real work for a text that follows the audio, without trained weights.
 
-A synthetic Whisper (`tools.synthetic_whisper`) hears nothing. Here it goes on for as many tokens as a trained one would
-write for the sound it is given, and what it wrote is replaced by what was spoken: 3.4 words a second, one token each,
-aligned with its time. That is an oracle, the best case for any policy: speed and work can be measured with it, word
-errors cannot.
+A synthetic Whisper (`tools.synthetic_whisper`) recognizes nothing. Here it generates as many tokens as a trained one
+would for its audio, and its text is replaced by the spoken words: 3.4 words a second, one token each, at their times.
+That is an oracle, the best case for any policy: it can measure speed and work, but not word errors.
 
-In a batch all texts are generated to the length of the longest, so the CPU time of mixed batches is somewhat too high;
-the steps that are counted are each text's own.
+In a batch, all texts are generated to the length of the longest, so the CPU time of mixed batches is somewhat too high;
+the counted steps are each text's own.
 """
 
 import json
@@ -35,14 +34,14 @@ WORD_SAMPLES = round(SAMPLE_RATE_HZ / 3.4)
 """English is spoken at about 2.5 words a second, and Whisper writes them in 3.4 tokens."""
 
 _LONGEST_TEXT = 440
-"""Tokens; Whisper's decoder has 448 positions, and the text does not end before the limit it is given."""
+"""Tokens; Whisper's decoder has 448 positions, and the text ends only at its limit."""
 
 _LIKELY = -0.1
-"""Nats a token: nothing is decoded again."""
+"""Nats per token: high enough that nothing is decoded again."""
 
 
 def write_following_model(size: str, directory: Path, tokenizer: Path) -> None:
-    """Write a model, int8, whose text goes on and on.
+    """Write a model, int8, whose text never ends.
 
     Args:
         size: in `tools.synthetic_whisper.SIZES`.
@@ -64,11 +63,11 @@ def _whole_words(vocabulary: Mapping[str, int]) -> list[int]:
 
 
 class FollowingEngine(WhisperEngine):
-    """Whisper with a model of `write_following_model`, whose words follow the sound.
+    """Whisper with a model of `write_following_model`, whose words follow the audio.
 
     Args:
         settings: with that model.
-        forces_prefix: whether committed words are given to the decoder; if not, it writes all of them each time.
+        forces_prefix: whether committed words are passed to the decoder; if not, it generates all words each time.
     """
 
     def __init__(self, settings: EngineSettings, *, forces_prefix: bool) -> None:
@@ -76,7 +75,7 @@ class FollowingEngine(WhisperEngine):
         self._forces_prefix = forces_prefix
 
     async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
-        """Return the words that were spoken, after generating as many tokens."""
+        """Return the spoken words, after generating as many tokens."""
         return await super().decode(batch if self._forces_prefix else [replace(one, prefix=()) for one in batch])
 
 
@@ -111,7 +110,7 @@ class _FollowingNetwork(CTranslate2Network):
         return [self._alignment(item) for item in texts]
 
     def _steps(self, plan: Plan) -> int:
-        """Return how many steps a plan takes: its prefix, the words spoken since, and the end of text."""
+        """Return the number of steps of a plan: its prefix, the words spoken since, and the end of text."""
         return len(plan.prefix_tokens) + len(self._spoken(plan)) + 1
 
     def _tokens(self, plan: Plan) -> tuple[int, ...]:
@@ -128,13 +127,13 @@ class _FollowingNetwork(CTranslate2Network):
         return Alignment(list(enumerate(positions)), [1.0] * count)
 
     def _spoken(self, plan: Plan) -> range:
-        """Return the numbers of the words to be generated: those after the prefix that have been said by its end."""
+        """Return the numbers of the words to generate: those after the prefix that are spoken by its end."""
         request = plan.request
         first = first_word_sample(request.start_sample) // WORD_SAMPLES
-        if plan.before.words:  # the words before a cut say which comes next; the place of the cut is near
+        if plan.before.words:  # the words before a cut determine the next one, near the position of the cut
             near = round(request.start_sample / WORD_SAMPLES)
-            said = plan.before.words[-1].text
-            after = (number + 1 for number in range(near - 4, near + 4) if self._text(number) == said)
+            last = plan.before.words[-1].text
+            after = (number + 1 for number in range(near - 4, near + 4) if self._text(number) == last)
             first = min(after, key=lambda number: abs(number - near), default=near)
         first += len(plan.prefix)
         return range(first, max(first, request.end_sample // WORD_SAMPLES))

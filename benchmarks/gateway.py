@@ -1,8 +1,8 @@
-"""What the gateway itself costs: CPU per stream and memory per session, with an engine that costs nothing.
+"""The cost of the gateway itself: CPU per stream and memory per session, with an engine without a cost.
 
-A gateway runs in a process of its own with the scripted engine; this process sends it paced streams over WebSockets,
-each frame at its due time whenever the one before was taken, the streams' starts spread over one frame. CPU seconds are
-the gateway's user and system time while all streams run, so they do not depend on what else the machine does.
+A gateway runs in its own process with the scripted engine; this process sends it paced streams over WebSockets, each
+frame at its due time, whenever the one before was consumed, the streams' starts spread over one frame. CPU seconds are
+the gateway's user and system time while all streams run, so they do not depend on other load.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from gateway.wire import SAMPLE_RATE_HZ, Final, ServerEvent, Start
 RECORDING = Path("clients/demo/talk.flac")
 
 SETTLE_S = 2.0
-"""After the last stream has started, before the clock runs: the first utterances are under way by then."""
+"""Wait after the start of the last stream, before the measurement: the first utterances are in progress by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,12 @@ class Result:
     """One arm of the benchmark.
 
     Attributes:
-        streams: at once.
-        frame_ms: sound in a message.
+        streams: concurrent.
+        frame_ms: audio in a message.
         cpu_ms_per_stream_s: the gateway's CPU time for a second of one stream.
         memory_per_session_kib: growth of the gateway's resident memory, divided by the streams.
-        late_ms: how late the worst frame left this process; large figures mean the measuring side was the limit.
-        finals: captions that came back, over all streams.
+        late_ms: delay of the latest frame sent; large figures mean that the client was the limit.
+        finals: received, over all streams.
     """
 
     streams: int
@@ -52,11 +52,11 @@ class Result:
 class Load:
     """Paced streams against one gateway."""
 
-    def __init__(self, url: str, sound: bytes, streams: int, frame_ms: int, seconds: float) -> None:
+    def __init__(self, url: str, audio: bytes, streams: int, frame_ms: int, seconds: float) -> None:
         self.finals = 0
         self.late_s = 0.0
         self._url = url
-        self._sound = sound
+        self._audio = audio
         self._streams = streams
         self._frame_s = frame_ms / 1000
         self._frame_bytes = SAMPLE_RATE_HZ * frame_ms // 1000 * MEDIA_FORMAT.bytes_per_sample_frame
@@ -65,7 +65,7 @@ class Load:
         self._frames = round((seconds + SETTLE_S) / self._frame_s)
 
     async def run(self, usage: "Usage") -> None:
-        """Run all streams, and take the gateway's usage over the time in which all of them are paced."""
+        """Run all streams, and measure the gateway's usage while all of them are paced."""
         async with anyio.create_task_group() as tasks:
             for index in range(self._streams):
                 tasks.start_soon(self._stream, index)
@@ -85,13 +85,13 @@ class Load:
 
     async def _paced(self, index: int) -> AsyncIterator[bytes]:
         begin_s = time.monotonic() + self._frame_s * index / self._streams
-        offset = index * len(self._sound) // self._streams
+        offset = index * len(self._audio) // self._streams
         for number in range(self._frames):
             due_s = begin_s + number * self._frame_s
             await anyio.sleep(max(0.0, due_s - time.monotonic()))
             self.late_s = max(self.late_s, time.monotonic() - due_s)
-            start = (offset + number * self._frame_bytes) % (len(self._sound) - self._frame_bytes) & ~1
-            yield self._sound[start : start + self._frame_bytes]
+            start = (offset + number * self._frame_bytes) % (len(self._audio) - self._frame_bytes) & ~1
+            yield self._audio[start : start + self._frame_bytes]
 
     def _event(self, event: ServerEvent) -> None:
         self.finals += isinstance(event, Final)
@@ -128,11 +128,11 @@ class Usage:
         return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
 
 
-def measure(sound: bytes, streams: int, frame_ms: int, seconds: float) -> Result:
-    """Run one arm against a fresh gateway."""
+def measure(audio: bytes, streams: int, frame_ms: int, seconds: float) -> Result:
+    """Run one arm against a new gateway."""
     with GatewayProcess("--engine", "scripted") as gateway:
         usage = Usage(gateway.pid)
-        load = Load(gateway.url, sound, streams, frame_ms, seconds)
+        load = Load(gateway.url, audio, streams, frame_ms, seconds)
         anyio.run(load.run, usage, backend_options={"use_uvloop": True})
     return Result(
         streams=streams,
@@ -153,15 +153,15 @@ def decoded(path: Path) -> bytes:
 def main() -> None:
     """Measure all arms, print the table and write the JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gateway", description=__doc__)
-    parser.add_argument("--streams", type=int, nargs="+", default=[10, 50, 200], help="streams at once")
-    parser.add_argument("--frame-ms", type=int, nargs="+", default=[20, 100], help="sound in a message")
+    parser.add_argument("--streams", type=int, nargs="+", default=[10, 50, 200], help="concurrent streams")
+    parser.add_argument("--frame-ms", type=int, nargs="+", default=[20, 100], help="audio per message")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each stream")
-    parser.add_argument("--recording", type=Path, default=RECORDING, help="what the streams say")
+    parser.add_argument("--recording", type=Path, default=RECORDING, help="audio of the streams")
     parser.add_argument("--json", type=Path, help="file for the results")
     arguments = parser.parse_args()
-    sound = decoded(arguments.recording)
+    audio = decoded(arguments.recording)
     results = [
-        measure(sound, streams, frame_ms, arguments.seconds)
+        measure(audio, streams, frame_ms, arguments.seconds)
         for streams in arguments.streams
         for frame_ms in arguments.frame_ms
     ]

@@ -1,9 +1,9 @@
-"""What the journal costs: on the disk, when a session is read or taken up again, and while sessions are written.
+"""The cost of the journal: on disk, when a session is read or reopened, and while sessions are written.
 
-The talk is synthetic: an utterance every 5 s with its partial cues, two final cues, its final of 14 words, and an ack a
-second, as a session of the native dialect says them. One session of `--hours` is written as fast as each final is
-told, then read. After that `--sessions` sessions speak at the rate of talk for `--seconds`, with the journal and, for
-what the benchmark itself costs, without; CPU is that of the whole process.
+The events are synthetic: an utterance every 5 s with its partial cues, two final cues, its final of 14 words, and an
+ack per second, as in a session of the native dialect. One session of `--hours` is written, each utterance once the
+previous final was published, then read. After that, `--sessions` sessions emit events at the rate of speech for
+`--seconds`, with the journal and, for the cost of the benchmark itself, without it; CPU is that of the whole process.
 """
 
 import argparse
@@ -40,7 +40,7 @@ from vad.errors import LivecueError
 
 UTTERANCE_S = 5.0
 STEPS = 10
-"""Of an utterance: a partial cue at each, an ack at every other."""
+"""Of an utterance: a partial cue at each step, an ack at every second one."""
 
 LINES = ("and what I would like to come back", "to is the question of the harbour")
 NO_LATENCY = Latency(0.5, 0.004, 0.06, 0.0)
@@ -51,13 +51,13 @@ class Kept:
     """One long session.
 
     Attributes:
-        said: events.
+        said: events emitted.
         kept: of these, in the file at the end.
         megabytes: of the file.
-        write_us: CPU time of an event said, in microseconds.
+        write_us: CPU time per event, in microseconds.
         read_s: time to read all events.
-        transcript_s: time to make SubRip of them.
-        start_s: time to open the journal and take the session up again.
+        transcript_s: time to export them as SubRip.
+        start_s: time to open the journal and reopen the session.
     """
 
     hours: float
@@ -72,14 +72,14 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """Many sessions at the rate of talk.
+    """Many sessions at the rate of speech.
 
     Attributes:
         journal: whether it is written.
-        events_per_s: said by all.
+        events_per_s: emitted by all sessions.
         cpu_percent: of one core.
-        write_us: CPU time of an event said, in microseconds.
-        told_p50_ms, told_p95_ms, told_p99_ms: from a final to its being told.
+        write_us: CPU time per event, in microseconds.
+        told_p50_ms, told_p95_ms, told_p99_ms: from the emission of a final to its publication.
         lost: events.
     """
 
@@ -95,27 +95,27 @@ class Live:
 
 
 def talk(session_id: str) -> Iterator[list[ServerEvent]]:
-    """Yield what a session says in each step of half a second; the last of an utterance's ends with its final."""
+    """Yield the events of each step of half a second; the last step of an utterance ends with its final."""
     seq = count(1).__next__
     step_samples = round(UTTERANCE_S / STEPS * SAMPLE_RATE_HZ)
-    said: list[ServerEvent] = [Ready(seq(), session_id, "whisper", "large-v3-turbo", "cuda", "en")]
+    events: list[ServerEvent] = [Ready(seq(), session_id, "whisper", "large-v3-turbo", "cuda", "en")]
     for number in count(1):
         start = (number - 1) * STEPS * step_samples
-        said.append(SpeechStarted(seq(), number, start))
+        events.append(SpeechStarted(seq(), number, start))
         for step in range(1, STEPS):
-            heard = start + step * step_samples
-            said.append(CueEvent(seq(), cue(number, 1, step, start, heard, CueState.PARTIAL)))
-            said += [Ack(seq(), heard, start)] if step % 2 else []
-            yield said
-            said = []
+            end = start + step * step_samples
+            events.append(CueEvent(seq(), cue(number, 1, step, start, end, CueState.PARTIAL)))
+            events += [Ack(seq(), end, start)] if step % 2 else []
+            yield events
+            events = []
         end = start + STEPS * step_samples
         half = (start + end) // 2
-        said.append(SpeechEnded(seq(), number, start, end, "silence"))
-        said.append(CueEvent(seq(), cue(number, 1, STEPS, start, half, CueState.FINAL)))
-        said.append(CueEvent(seq(), cue(number, 2, STEPS, half, end, CueState.FINAL)))
-        said.append(Final(seq(), number, start, end, " ".join(LINES), "en", NO_LATENCY))
-        yield said
-        said = []
+        events.append(SpeechEnded(seq(), number, start, end, "silence"))
+        events.append(CueEvent(seq(), cue(number, 1, STEPS, start, half, CueState.FINAL)))
+        events.append(CueEvent(seq(), cue(number, 2, STEPS, half, end, CueState.FINAL)))
+        events.append(Final(seq(), number, start, end, " ".join(LINES), "en", NO_LATENCY))
+        yield events
+        events = []
 
 
 def cue(number: int, line: int, revision: int, start: int, end: int, state: CueState) -> Cue:
@@ -125,7 +125,7 @@ def cue(number: int, line: int, revision: int, start: int, end: int, state: CueS
 
 @asynccontextmanager
 async def journal_at(path: Path, *, enabled: bool = True) -> AsyncIterator[Journal]:
-    """Write a journal while the block lasts."""
+    """Run a journal while the block lasts."""
     journal = Journal(JournalStore(path), JournalSettings(enabled), 60.0)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(journal.run)
@@ -134,7 +134,7 @@ async def journal_at(path: Path, *, enabled: bool = True) -> AsyncIterator[Journ
 
 
 class Reader:
-    """Receives the events of one session, and notes how long finals take."""
+    """Receives the events of one session, and measures the delay of finals."""
 
     def __init__(self) -> None:
         self.waits_s: list[float] = []
@@ -148,18 +148,18 @@ class Reader:
             self.final.set()
 
     def close(self, error: LivecueError | None) -> None:
-        """Receive the end."""
+        """Receive the end of the session."""
 
 
 def opened(journal: Journal, session_id: str, reader: Reader) -> SessionLog:
-    """Begin a session that can be resumed."""
+    """Open a resumable session."""
     opening = Opening(session_id, "native", None, time.time(), {}, "{}", b"digest")
     return journal.open(opening, reader, count(10**9).__next__)
 
 
 async def write_one(path: Path, hours: float) -> tuple[int, float]:
-    """Write one long session, and return how many events it emitted and the CPU time of them all."""
-    said, spoken = 0, talk("a")
+    """Write one long session, and return the number of its events and their CPU time."""
+    emitted, spoken = 0, talk("a")
     async with journal_at(path) as journal:
         reader = Reader()
         log = opened(journal, "a", reader)
@@ -167,28 +167,28 @@ async def write_one(path: Path, hours: float) -> tuple[int, float]:
         for _ in range(round(hours * 3_600 / UTTERANCE_S * STEPS)):
             reader.final = anyio.Event()
             events = next(spoken)
-            said += len(events)
+            emitted += len(events)
             for event in events:
                 log.append(event)
             if isinstance(events[-1], Final):
                 await reader.final.wait()
         await journal.entries()
-        return said, time.process_time() - began_s
+        return emitted, time.process_time() - began_s
 
 
 def bytes_of(path: Path) -> int:
-    """Return how large a file is."""
+    """Return the size of a file."""
     return path.stat().st_size
 
 
 async def measure_one(path: Path, hours: float) -> Kept:
-    """Write one long session, read it, and take it up again."""
-    said, cpu_s = await write_one(path, hours)
+    """Write one long session, reopen it, and read it."""
+    emitted, cpu_s = await write_one(path, hours)
     size_bytes = bytes_of(path)
     started_s = time.perf_counter()
     async with journal_at(path) as journal:
         saved = await journal.load("a")
-        assert saved is not None, "it was written"
+        assert saved is not None, "the session was written"
         journal.reopen(saved, Reader(), count(10**9).__next__)
         start_s = time.perf_counter() - started_s
         started_s = time.perf_counter()
@@ -197,26 +197,26 @@ async def measure_one(path: Path, hours: float) -> Kept:
     started_s = time.perf_counter()
     transcript([message for _, message in events], TranscriptFormat.SRT)
     transcript_s = time.perf_counter() - started_s
-    return Kept(hours, said, len(events), size_bytes / 1e6, cpu_s / said * 1e6, read_s, transcript_s, start_s)
+    return Kept(hours, emitted, len(events), size_bytes / 1e6, cpu_s / emitted * 1e6, read_s, transcript_s, start_s)
 
 
 async def measure_many(path: Path, sessions: int, seconds: float, enabled: bool) -> Live:
-    """Let many sessions speak in real time."""
+    """Run many sessions in real time."""
     readers = [Reader() for _ in range(sessions)]
-    said = 0
+    emitted = 0
     step_s = UTTERANCE_S / STEPS
 
     async def speak(journal: Journal, number: int, began_s: float) -> None:
-        nonlocal said
+        nonlocal emitted
         session_id, reader = str(number), readers[number]
         log = opened(journal, session_id, reader)
         spoken = talk(session_id)
-        for _ in range(number % STEPS):  # each is at another place of its utterance
+        for _ in range(number % STEPS):  # each starts at another position of its utterance
             next(spoken)
         for step in range(round(seconds / step_s)):
             await anyio.sleep_until(began_s + (step + number / sessions) * step_s)
             for event in next(spoken):
-                said += 1
+                emitted += 1
                 reader.written_s = time.perf_counter()
                 log.append(event)
 
@@ -231,9 +231,9 @@ async def measure_many(path: Path, sessions: int, seconds: float, enabled: bool)
     return Live(
         sessions,
         enabled,
-        said / took_s,
+        emitted / took_s,
         100 * cpu_s / took_s,
-        cpu_s / said * 1e6,
+        cpu_s / emitted * 1e6,
         cuts_ms[49],
         cuts_ms[94],
         cuts_ms[98],
@@ -247,7 +247,7 @@ def main() -> None:
         prog="python -m benchmarks.journal", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--hours", type=float, default=10.0, help="of the long session")
-    parser.add_argument("--sessions", type=int, default=200, help="written at once")
+    parser.add_argument("--sessions", type=int, default=200, help="written concurrently")
     parser.add_argument("--seconds", type=float, default=10.0, help="of those sessions")
     parser.add_argument("--json", type=Path, help="file for the results")
     options = parser.parse_args()
@@ -257,10 +257,10 @@ def main() -> None:
             anyio.run(measure_many, Path(folder) / "many.db", options.sessions, options.seconds, enabled)
             for enabled in (False, True)
         ]
-    columns = ["hours", "said", "kept", "MB", "CPU µs / event", "read s", "SubRip s", "start s"]
+    columns = ["hours", "emitted", "kept", "MB", "CPU µs / event", "read s", "SubRip s", "start s"]
     print_table("one long session", columns, [list(asdict(kept).values())])
-    columns = ["sessions", "journal", "events / s", "CPU %", "CPU µs / event", "told p50 ms", "p95", "p99", "lost"]
-    print_table("sessions at the rate of talk", columns, [list(asdict(each).values()) for each in live])
+    columns = ["sessions", "journal", "events / s", "CPU %", "CPU µs / event", "published p50 ms", "p95", "p99", "lost"]
+    print_table("sessions at the rate of speech", columns, [list(asdict(each).values()) for each in live])
     write_json(options.json, "journal", {"kept": asdict(kept), "live": [asdict(each) for each in live]})
 
 

@@ -38,31 +38,24 @@ __all__ = [
 FRAME_S = 0.1
 
 LAG_LIMIT_S = 2.5
-"""Human live subtitlers are asked to stay within 3 s (Ofcom)."""
+"""Ofcom asks human live subtitlers to stay within 3 s."""
 
 GROWTH_LIMIT_S = 0.5
-"""Between the first and the last third of a run; more is a backlog and not chance."""
+"""Between the first and the last third of a run; more means a growing backlog."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paced:
-    """So many streams at once, in one mode; lags in seconds, None where there was nothing to measure.
+    """Results of concurrent streams in one mode; lags in seconds, None if there was nothing to measure.
 
-    Attributes:
-        mode: of the engine.
-        streams: at once.
-        wrong: words wrong over words spoken.
-        final_p50_s, final_p95_s: from the last speech of an utterance that a silence ended to its final; of real speech
-            from the end of an utterance's last word.
-        finals: of these.
-        shown_p50_s, shown_p95_s: from the end of each word to the first cue that shows it.
-        newest_p50_s, newest_p95_s: from the end of the newest word of a partial cue to the cue.
-        growth_s: of the median lag of the words, from the first third of the run to the last.
-        interval_s: speech between two partials that were decoded.
-        cpu_s_per_s: CPU time of the process for a second of one stream.
-        late_s: how late the worst frame was sent; above a tenth the measuring side was the limit.
-        failed: streams that the gateway ended.
-        others_cores: cores busy with anything else on the machine; above a tenth, the lags are worth little.
+    Attributes: mode: of the engine. streams: concurrent. wrong: words wrong over words spoken. final_p50_s,
+    final_p95_s: from the end of speech to the final, for utterances ended by silence; with real speech, from the end of
+    the utterance's last word. finals: number of these finals. shown_p50_s, shown_p95_s: from the end of each word to
+    the first cue with it. newest_p50_s, newest_p95_s: from the end of the newest word of a partial cue to the cue.
+    growth_s: of the median lag of the words, from the first third of the run to the last. interval_s: speech between
+    two decoded partials. cpu_s_per_s: CPU time of the process for a second of one stream. late_s: delay of the latest
+    frame sent; above a tenth, the client was the limit. failed: streams that the gateway ended. others_cores: cores
+    busy with other processes; above a tenth, the lags are unreliable.
     """
 
     mode: str
@@ -84,21 +77,21 @@ class Paced:
 
     @property
     def keeps_up(self) -> bool:
-        """Whether the words come soon enough, and no later towards the end."""
+        """Whether the words are displayed in time, without growing lag."""
         shown_s = self.shown_p95_s
         return not self.failed and shown_s is not None and shown_s <= LAG_LIMIT_S and self.growth_s <= GROWTH_LIMIT_S
 
 
 @dataclass(slots=True)
 class StreamFigures:
-    """What was measured of one stream.
+    """Measurements of one stream.
 
     Attributes:
-        shown: when each word ended, and how much later it was shown.
-        newest_s: how long before each partial cue its newest word ended.
+        shown: end time of each word, and the delay until it was displayed.
+        newest_s: from the end of the newest word of each partial cue to the cue.
         finals_s: from the end of each utterance to its final.
         speech_s: in utterances.
-        words: spoken; 0 where nobody knows which.
+        words: spoken; 0 if unknown.
         errors: words wrong.
     """
 
@@ -114,35 +107,35 @@ class Clock(Protocol):
     """Measures one stream."""
 
     def note(self, event: ServerEvent, at_s: float) -> None:
-        """Take in an event of the stream.
+        """Record an event of the stream.
 
         Args:
             event: the next one.
-            at_s: when it came, after the stream's first sample was spoken.
+            at_s: time of arrival since the stream's first sample.
         """
 
     def figures(self) -> StreamFigures:
-        """Return what it came to, once the stream is over."""
+        """Return the measurements, once the stream is over."""
 
 
 @dataclass(slots=True)
 class WordClock:
-    """Measures how late the words of one stream of `benchmarks.following` are shown. PURE.
+    """Measures the lag of the words of one stream of `benchmarks.following`. PURE.
 
     Args:
-        pad_samples: that an utterance keeps after its last speech.
+        pad_samples: audio that an utterance keeps after its last speech.
     """
 
     pad_samples: int
     _figures: StreamFigures = field(default_factory=StreamFigures)
     _starts: dict[int, int] = field(default_factory=dict)
     _lines: dict[str, int] = field(default_factory=dict)
-    """Words of each cue of the utterance that speaks."""
+    """Number of words of each cue of the current utterance."""
     _counts: dict[int, int] = field(default_factory=dict)
     _ended: dict[int, SpeechEnded] = field(default_factory=dict)
 
     def note(self, event: ServerEvent, at_s: float) -> None:
-        """Take in an event of the stream, as `Clock` says."""
+        """Record an event of the stream (see `Clock`)."""
         match event:
             case SpeechStarted():
                 self._starts[event.utterance_id] = event.start_sample
@@ -160,7 +153,7 @@ class WordClock:
                 pass
 
     def figures(self) -> StreamFigures:
-        """Return what it came to so far."""
+        """Return the measurements so far."""
         return self._figures
 
     def _cue(self, event: CueEvent, at_s: float) -> None:
@@ -176,15 +169,15 @@ class WordClock:
 
 
 def percentile(values: Sequence[float], percent: float) -> float | None:
-    """Return the percentile, or None of nothing."""
+    """Return the percentile; None for no values."""
     return float(np.percentile(values, percent)) if values else None
 
 
 def growth_s(shown: Sequence[tuple[float, float]], length_s: float) -> float:
-    """Return by how much the median lag of the last third exceeds that of the first; 0 where either is empty.
+    """Return by how much the median lag of the last third exceeds that of the first; 0 if either is empty.
 
     Args:
-        shown: when each word ended, and its lag.
+        shown: end time of each word, and its lag.
         length_s: of the run.
     """
     first = [lag_s for end_s, lag_s in shown if end_s < length_s / 3]
@@ -194,16 +187,16 @@ def growth_s(shown: Sequence[tuple[float, float]], length_s: float) -> float:
 
 @dataclass(slots=True)
 class Load:
-    """What streams played at once did to the machine.
+    """The load of concurrent streams on the machine.
 
     Attributes:
         audio_s: played, of all streams.
         longest_s: length of the longest stream.
-        partials: decoded.
+        partials: number decoded.
         cpu_s: CPU time of this process.
-        late_s: how late the worst frame was sent.
+        late_s: delay of the latest frame sent.
         failed: streams that the gateway ended.
-        others_cores: cores busy with anything else; None where the machine does not say.
+        others_cores: cores busy with other processes; None if unknown.
     """
 
     audio_s: float = 0.0
@@ -218,14 +211,14 @@ class Load:
 async def measure_paced(
     mode: str, engine: Engine, settings: Settings, start: Start, streams: Sequence[tuple[bytes, Clock]]
 ) -> Paced:
-    """Stream all audio at once in real time, and return how late its words were.
+    """Stream all audio concurrently in real time, and return the lags of its words.
 
     Args:
         mode: name of the arm.
         engine: cold.
         settings: of the gateway.
-        start: what each stream wants.
-        streams: the audio of each, in the format of `start`, and what measures it.
+        start: options of each stream.
+        streams: the audio of each, in the format of `start`, and its clock.
     """
     clocks = [clock for _, clock in streams]
     load = await play(
@@ -242,15 +235,15 @@ async def play(
     note: Callable[[int, ServerEvent, float], None],
     is_enough: Callable[[], bool] = lambda: False,
 ) -> Load:
-    """Stream all audio at once in real time, the starts of the streams spread over one partial interval.
+    """Stream all audio concurrently in real time, the starts spread over one partial interval.
 
     Args:
         engine: cold.
         settings: of the gateway.
-        start: what each stream wants.
+        start: options of each stream.
         streams: the audio of each, in the format of `start`.
-        note: takes each event, with the stream's number and when it came, after the stream's first sample was spoken.
-        is_enough: asked after each event; once it is true, all streams are given up.
+        note: called with the stream's number, each event, and its time of arrival since the stream's first sample.
+        is_enough: checked after each event; once it returns true, all streams are abandoned.
     """
     paces = [_Pace(audio, start) for audio in streams]
     interval_ms = start.endpointing.partial_interval_ms or settings.segmenter.progress_interval_ms
@@ -319,7 +312,7 @@ def _summary(mode: str, streams: Sequence[StreamFigures], load: Load) -> Paced:
 
 
 def _busy_s() -> float | None:
-    """Return the CPU time of all processes since the machine began, or None where it does not say."""
+    """Return the CPU time of all processes since the machine started; None if unknown."""
     stat = Path("/proc/stat")
     if not stat.is_file():
         return None
@@ -328,7 +321,7 @@ def _busy_s() -> float | None:
 
 
 class _Pace:
-    """Sends the frames of one stream, each when its last sample has been spoken, whenever the one before was taken."""
+    """Sends the frames of one stream, each at the time of its last sample, whenever the one before was consumed."""
 
     def __init__(self, audio: bytes, start: Start) -> None:
         self.begin_s = 0.0
@@ -340,7 +333,7 @@ class _Pace:
 
     @property
     def now_s(self) -> float:
-        """Time since the stream's first sample was spoken."""
+        """Time since the stream's first sample."""
         return time.monotonic() - self.begin_s
 
     async def frames(self) -> AsyncIterator[bytes]:

@@ -1,6 +1,6 @@
-"""Real speech for paced streams: one recording begun at several places, its words followed through the captions.
+"""Real speech for paced streams: one recording started at several positions, its words tracked through the captions.
 
-Streams begin and end in pauses, so that of every word all of it is streamed or nothing.
+Streams begin and end in pauses, so that no word is cut.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,33 +31,33 @@ __all__ = ["Passage", "Speech", "SpeechClock", "WholeTextEngine", "load_speech",
 LANGUAGE = "en"
 
 SETS = ("clean", "noisy", "telephone", "long")
-"""Of which a recording may be."""
+"""The sets that a recording may belong to."""
 
 PAUSE_S = 0.1
-"""Long enough to begin a stream in the middle of it."""
+"""Long enough to start a stream in the middle of it."""
 
 MOMENT_S = 0.01
-"""What one answer changes comes as several events, one right after the other."""
+"""One answer causes several events in quick succession, which count as one moment."""
 
 
 class WholeTextEngine(WhisperEngine):
-    """Whisper that never learns what was committed: it writes the whole text each time, as open peers do."""
+    """Whisper without the committed prefix: it generates the whole text each time, as open peers do."""
 
     def __init__(self, settings: EngineSettings) -> None:
         super().__init__(settings, backend(settings))
 
     async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
-        """Return what it hears in each request alone."""
+        """Return the hypothesis of each request alone."""
         return await super().decode([replace(request, prefix=()) for request in batch])
 
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """A recording whose words and times are known.
+    """A recording with known words and times.
 
     Attributes:
         audio: in the format of files.
-        words: as they are written in the reference, in order.
+        words: as in the reference, in order.
     """
 
     audio: bytes
@@ -71,11 +71,11 @@ class Speech:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What one stream says.
+    """The audio of one stream.
 
     Attributes:
         audio: in the format of files.
-        words: as they are written in the reference, their times counted from the beginning of the passage.
+        words: as in the reference, with times from the beginning of the passage.
     """
 
     audio: bytes
@@ -84,31 +84,33 @@ class Passage:
 
 @dataclass(slots=True)
 class SpeechClock:
-    """Measures one stream of real speech: how late its words are shown, and how many are wrong.
+    """Measures one stream of real speech: the lag of its words, and the number of wrong ones.
 
     Args:
-        passage: what the stream says.
+        passage: of the stream.
     """
 
     passage: Passage
-    _said: list[TimedEvents] = field(default_factory=list)
+    _moments: list[TimedEvents] = field(default_factory=list)
     _speech_s: float = 0.0
 
     def note(self, event: ServerEvent, at_s: float) -> None:
-        """Take in an event of the stream, as `benchmarks.paced.Clock` says."""
+        """Record an event of the stream (see `benchmarks.paced.Clock`)."""
         if isinstance(event, SpeechEnded):
             self._speech_s += (event.end_sample - event.start_sample) / SAMPLE_RATE_HZ
-        if self._said and at_s - self._said[-1].at_s <= MOMENT_S:
-            self._said[-1] = replace(self._said[-1], events=(*self._said[-1].events, event))
+        if self._moments and at_s - self._moments[-1].at_s <= MOMENT_S:
+            self._moments[-1] = replace(self._moments[-1], events=(*self._moments[-1].events, event))
         else:
-            self._said.append(TimedEvents(at_s, (event,)))
+            self._moments.append(TimedEvents(at_s, (event,)))
 
     def figures(self) -> StreamFigures:
-        """Return what it came to, words followed by alignment."""
+        """Return the measurements; words are tracked by alignment."""
         split = splitter(LANGUAGE)
-        finals = [(moment.at_s, event) for moment in self._said for event in moment.events if isinstance(event, Final)]
+        finals = [
+            (moment.at_s, event) for moment in self._moments for event in moment.events if isinstance(event, Final)
+        ]
         spoken = [replace(word, text="".join(split(word.text))) for word in self.passage.words]
-        lags = lags_of([spoken], written_words(displays(self._said, split), finals))
+        lags = lags_of([spoken], written_words(displays(self._moments, split), finals))
         reference = normalised(" ".join(word.text for word in self.passage.words), LANGUAGE)
         transcript = normalised(" ".join(final.text for _, final in finals), LANGUAGE)
         return StreamFigures(
@@ -124,15 +126,15 @@ def load_speech(path: Path, weights: Path) -> Speech:
     """Return a recording with the times of its words.
 
     Args:
-        path: of the recording; its folder's `manifest.json` has its text.
+        path: of the recording; the `manifest.json` of its folder has its text.
         weights: directory of a CTranslate2 Whisper, which aligns them.
 
     Raises:
-        LookupError: the manifest has no text of it.
+        LookupError: the manifest has no text for it.
     """
     recording = next((one for one in _of_folder(path) if one.path == path and len(one.voices) == 1), None)
     if recording is None:
-        raise LookupError(f"{path}: expected an entry with a text in the manifest.json beside it")
+        raise LookupError(f"{path}: expected an entry with a text in the manifest.json of its folder")
     times = ReferenceTimes(WhisperModel(str(weights), device="cpu", compute_type=COMPUTE_TYPE))
     [words] = times.of(recording)
     return Speech(pcm_of(recording.read()), tuple(timed(recording.voices[0].text.split(), words)))
@@ -153,12 +155,12 @@ def timed(pieces: Sequence[str], words: Sequence[SpokenWord]) -> Iterator[Spoken
 
 
 def passages(speech: Speech, count: int, seconds: float) -> list[Passage]:
-    """Return that many passages, begun in the pauses nearest to places evenly spread, and going round at the end.
+    """Return passages that start in the pauses nearest to evenly spread positions, looped at the end.
 
     Args:
-        speech: what is said.
+        speech: the recording.
         count: of passages.
-        seconds: how long each is at least; it goes on to the next pause.
+        seconds: minimum length; each extends to the next pause.
     """
     length_s = speech.length_s
     rounds = 2 + int(seconds / length_s)

@@ -1,4 +1,4 @@
-"""A gateway in a process of its own, on a free port of loopback."""
+"""A gateway in its own process, on a free port of loopback."""
 
 import os
 import subprocess
@@ -16,15 +16,15 @@ _LISTENING = "livecue listens on "
 
 
 class GatewayProcess:
-    """Runs `livecue serve` while the block lasts, with a data directory of its own.
+    """Runs `livecue serve` while the block lasts, with its own data directory.
 
     Args:
-        options: of the command, its port left out.
+        options: of the command, without the port.
     """
 
     def __init__(self, *options: str) -> None:
         self.url = ""
-        """`http://127.0.0.1:PORT`, the same when it is begun again."""
+        """`http://127.0.0.1:PORT`, unchanged by a restart."""
         self._options = options
         self._process: subprocess.Popen[str] | None = None
         self._data = TemporaryDirectory()
@@ -48,10 +48,10 @@ class GatewayProcess:
         self._data.cleanup()
 
     def begin(self) -> None:
-        """Start the process, and wait until it listens: where it did before, if it was killed.
+        """Start the process, and wait until it listens; a killed one listens on its previous port again.
 
         Raises:
-            LivecueError: it does not.
+            LivecueError: it does not listen.
         """
         port = urlsplit(self.url).port or 0
         command = [
@@ -74,7 +74,7 @@ class GatewayProcess:
         self.url = line.removeprefix(_LISTENING).strip()
 
     def kill(self) -> None:
-        """End the process, if there is one, as a crash would."""
+        """Kill the process, if it runs."""
         if self._process is not None:
             self._process.kill()
             self._wait(self._process)

@@ -12,12 +12,12 @@ from vad.audio import SAMPLE_RATE_HZ, Float32, s_to_samples
 __all__ = ["SHARED_AUDIO", "SpokenWord", "Turn", "read_recording", "read_rttm", "read_spoken_words"]
 
 SHARED_AUDIO = Path(__file__).parents[2] / "shared" / "audio"
-"""Where the recordings lie when there are any; they are no part of the project."""
+"""Folder of the recordings, which are optional and not part of the project."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Somebody speaks in `[start_sample, end_sample)`."""
+    """A span of speech, `[start_sample, end_sample)`."""
 
     start_sample: int
     end_sample: int
@@ -25,7 +25,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class SpokenWord:
-    """A word where it was spoken, in seconds of the recording."""
+    """A word with its times, in seconds of the recording."""
 
     text: str
     start_s: float

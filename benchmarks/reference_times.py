@@ -1,7 +1,7 @@
-"""When the words of a reference were spoken: its text aligned with the audio by Whisper's cross-attention.
+"""Times of the words of a reference: its text aligned with the audio by Whisper's cross-attention.
 
-An alignment takes 30 s at most. Longer recordings are cut where the whole-file transcript has a pause between two words
-that are also neighbours in the reference. Words of a stretch without such a place have no times and are left out.
+An alignment covers 30 s at most. Longer recordings are cut where the whole-file transcript has a pause between two
+words that are also adjacent in the reference. Words of a stretch without such a pause have no times and are omitted.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,13 +21,13 @@ from vad.audio import SAMPLE_RATE_HZ, Float32, s_to_samples
 __all__ = ["ReferenceTimes"]
 
 STRETCH_S = 28.0
-"""Most audio aligned at once: Whisper's window, and room for a cut that is a little late."""
+"""Maximum audio of one alignment: Whisper's window, less a margin for a late cut."""
 
 WORD_S = 1.0
-"""No word is longer: of one that seems to be, the loudest part counts, and the rest is a pause."""
+"""Maximum length of a word: of a longer one, the loudest part counts, and the rest is a pause."""
 
 QUIET_DB = -25.0
-"""What is so far below the level of the speech is a pause as well. Measured on digit groups, whose word times are known
+"""Audio this far below the level of the speech is a pause as well. Measured on digit groups, whose word times are known
 exactly: half of the ends are within 0.05 s, 90 % within 0.4 s."""
 
 _FRAME_S = 0.01
@@ -46,7 +46,7 @@ class ReferenceTimes:
         self._known: dict[str, list[list[SpokenWord]]] = {}
 
     def of(self, recording: Recording) -> list[list[SpokenWord]]:
-        """Return each person's words as they are compared, with their times; annotated ones where there are any."""
+        """Return each person's words as they are compared, with their times; annotated times if available."""
         if recording.name not in self._known:
             self._known[recording.name] = [self._voice(recording, voice) for voice in recording.voices]
         return self._known[recording.name]
@@ -70,7 +70,7 @@ class ReferenceTimes:
     def _stretches(
         self, audio: Float32, pieces: Sequence[str], language: str
     ) -> Iterator[tuple[float, float, Sequence[str]]]:
-        """Yield start, end and pieces of what is aligned at once."""
+        """Yield the start, end and pieces of each alignment."""
         length_s = len(audio) / SAMPLE_RATE_HZ
         cuts = self._cuts(audio, pieces, language) if length_s > STRETCH_S else []
         start_s, first = 0.0, 0
@@ -86,7 +86,7 @@ class ReferenceTimes:
         yield start_s, length_s, pieces[first:]
 
     def _cuts(self, audio: Float32, pieces: Sequence[str], language: str) -> list[tuple[float, float, int]]:
-        """Return where the audio may be cut: the time, the length of the pause, and the number of pieces before it."""
+        """Return the possible cuts: time, length of the pause, and number of pieces before it."""
         segments, _ = self._model.transcribe(audio, language=language, word_timestamps=True)
         words = _compared(
             [
@@ -107,11 +107,11 @@ class ReferenceTimes:
         ]
 
     def _aligned(self, audio: Float32, pieces: Sequence[str], language: str) -> list[SpokenWord]:
-        """Return the pieces with the times of their first tokens and of those behind them."""
+        """Return the pieces with the times of their first tokens and of the following ones."""
         tokenizer = Tokenizer(self._model.hf_tokenizer, self._model.model.is_multilingual, "transcribe", language)
         prefix = "" if language in CHARACTER_LANGUAGES else " "
         texts, tokens = list(pieces), [tokenizer.encode(prefix + piece) for piece in pieces]
-        if language in CHARACTER_LANGUAGES:  # one token may be of several characters
+        if language in CHARACTER_LANGUAGES:  # a token may have several characters
             texts, tokens = tokenizer.split_to_word_tokens(tokenizer.encode("".join(pieces)))
         if not texts:
             return []
@@ -135,13 +135,13 @@ def _pieces(text: str, language: str) -> list[str]:
 
 
 def _compared(words: Sequence[SpokenWord], language: str) -> list[SpokenWord]:
-    """Return the words as they are compared; those that are punctuation alone are left out."""
+    """Return the words as they are compared, without those that are only punctuation."""
     split = splitter(language)
     return [SpokenWord(text, word.start_s, word.end_s) for word in words for text in split(word.text)]
 
 
 def _without_pauses(word: SpokenWord, audio: Float32, least_power: float) -> SpokenWord:
-    """Return the word without the pauses before and behind it, which the alignment may have counted with it."""
+    """Return the word without the pauses around it that the alignment may include."""
     frame = s_to_samples(_FRAME_S)
     frames = audio[s_to_samples(word.start_s) : s_to_samples(word.end_s)]
     frames = frames[: len(frames) // frame * frame].reshape(-1, frame)

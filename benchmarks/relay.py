@@ -1,7 +1,7 @@
-"""livecue as the upstream of another livecue: two processes, and the words that come through both.
+"""livecue as the upstream of another livecue: the words of a transcript through both processes.
 
-One gateway has the embedded engine, the other has the first as its upstream. A meeting is streamed to the first alone,
-and then to the one in front of it.
+One gateway has the embedded engine, the other uses the first as its upstream. A recording is streamed to the first
+alone, then to the one in front of it.
 """
 
 import re
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.captions import word_errors
-from benchmarks.listening import Listener, listen
+from benchmarks.final_timing import FinalRecorder, stream_and_record
 from benchmarks.paced import percentile
 from benchmarks.processes import GatewayProcess
 from benchmarks.report import print_table
@@ -25,14 +25,15 @@ RECORDING = _DEMO / "talk.flac"
 
 @dataclass(frozen=True, slots=True)
 class Relayed:
-    """What came back of the meeting.
+    """The transcript over one route.
 
     Attributes:
         route: direct, or through both gateways.
-        wrong: words that are wrong, missing or too many, of those that were said.
-        changed: the same, of those that came back directly.
+        said: words of the reference.
+        wrong: wrong, missing or surplus words, compared with the reference.
+        changed: the same, compared with the direct transcript.
         lost: utterances without exactly one final.
-        final_p50_s, final_p95_s: from the word that an utterance had ended to its final.
+        final_p50_s, final_p95_s: from the event that an utterance had ended to its final.
     """
 
     route: str
@@ -47,7 +48,7 @@ class Relayed:
 
 
 async def relayed(speed: float) -> list[Relayed]:
-    """Stream the meeting both ways, one after the other.
+    """Stream the recording over both routes, one after the other.
 
     Args:
         speed: times real time.
@@ -55,7 +56,7 @@ async def relayed(speed: float) -> list[Relayed]:
     with GatewayProcess("--engine", "whisper", "--model", "tiny.en") as behind:
         upstream = ("--engine", "upstream", "--upstream-url", f"{behind.url}/v1")
         with GatewayProcess(*upstream) as front:
-            direct, through = await _heard(behind.url, speed), await _heard(front.url, speed)
+            direct, through = await _transcribe(behind.url, speed), await _transcribe(front.url, speed)
     return [_result("direct", direct, direct), _result("through both", through, direct)]
 
 
@@ -73,25 +74,25 @@ def print_relayed(routes: list[Relayed]) -> None:
     print("the words are the same" if not any(route.changed for route in routes) else "the words differ")
 
 
-async def _heard(url: str, speed: float) -> Listener:
-    listener = Listener()
+async def _transcribe(url: str, speed: float) -> FinalRecorder:
+    recorder = FinalRecorder()
     async with connect(url) as connection:
         with MediaFile(str(RECORDING)) as media:
-            await listen(connection, media.frames(), listener, speed)
-    return listener
+            await stream_and_record(connection, media.frames(), recorder, speed)
+    return recorder
 
 
-def _result(route: str, heard: Listener, direct: Listener) -> Relayed:
-    said = _words(" ".join(line.partition("\t")[2] for line in (_DEMO / "talk.txt").read_text("utf-8").splitlines()))
-    late_s = [final.late_s for final in heard.finals]
+def _result(route: str, received: FinalRecorder, direct: FinalRecorder) -> Relayed:
+    spoken = _words(" ".join(line.partition("\t")[2] for line in (_DEMO / "talk.txt").read_text("utf-8").splitlines()))
+    late_s = [final.late_s for final in received.finals]
     return Relayed(
         route=route,
-        said=len(said),
-        wrong=word_errors(said, _words(heard.text)),
-        changed=word_errors(_words(direct.text), _words(heard.text)),
-        utterances=heard.utterances,
-        errors=sum(final.error is not None for final in heard.finals),
-        lost=heard.lost,
+        said=len(spoken),
+        wrong=word_errors(spoken, _words(received.text)),
+        changed=word_errors(_words(direct.text), _words(received.text)),
+        utterances=received.utterances,
+        errors=sum(final.error is not None for final in received.finals),
+        lost=received.lost,
         final_p50_s=percentile(late_s, 50),
         final_p95_s=percentile(late_s, 95),
     )

@@ -1,4 +1,4 @@
-"""What every benchmark prints and writes: a table for people, JSON for machines, and what it ran on."""
+"""Output of every benchmark: a table, a JSON file, and a description of the machine."""
 
 import json
 import platform
@@ -14,11 +14,11 @@ __all__ = ["machine", "print_table", "write_json"]
 
 
 _FILE_WIDTH = 200
-"""Columns of a table that goes to a file, where nothing would wrap it."""
+"""Columns of a table that is written to a file."""
 
 
 def machine() -> dict[str, str]:
-    """Return what a figure is worth nothing without: processor, cores, Python and commit."""
+    """Return the processor, cores, Python version and commit, without which figures mean nothing."""
     return {
         "processor": _processor(),
         "cores": str(len(_processors())),
@@ -39,7 +39,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
 
 
 def write_json(path: Path | None, name: str, results: object) -> None:
-    """Write results with the machine they were measured on; nothing where no path is given."""
+    """Write results with a description of the machine; None: write nothing."""
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"benchmark": name, "machine": machine(), "results": results}, indent=2) + "\n")

@@ -1,7 +1,7 @@
-"""How long a gateway that was killed takes until all of its sessions are back.
+"""The time until all sessions of a killed gateway have resumed.
 
-A gateway with the scripted engine takes so many resumable sessions, each with some seconds of speech, is killed, starts
-again, and all clients resume at once. The clock runs from the moment at which it listens again.
+A gateway with the scripted engine accepts resumable sessions, each with some seconds of speech, is killed and
+restarted, and all clients resume at once. Times are measured from the moment at which it listens again.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from gateway.wire import SAMPLE_RATE_HZ
 _OPEN_TIMEOUT_S = 60.0
 
 _SILENCE_S = 1.5
-"""Ends the utterance, so that each session has a final to keep."""
+"""Ends the utterance, so that each session has a final in the journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Result:
     """One run.
 
     Attributes:
-        sessions: that were open.
-        back: of these, resumed.
+        sessions: open before the kill.
+        back: number of resumed sessions.
         p50_s, p95_s, last_s: from the gateway listening again to a session's `ready`.
     """
 
@@ -56,16 +56,16 @@ async def open_session(url: str, audio: bytes) -> tuple[ClientConnection, dict[s
 
 
 async def resume(url: str, ready: dict[str, object], began_s: float) -> float | None:
-    """Return the time at which a session is back, in seconds; None: it is not."""
+    """Return the time at which a session has resumed, in seconds; None: it was refused."""
     async with connect(f"{url}/v1/stream", open_timeout=_OPEN_TIMEOUT_S, ping_interval=None) as websocket:
-        wish = {"session_id": ready["session_id"], "token": ready["resume_token"], "after_seq": ready["after_seq"]}
-        await websocket.send(json.dumps({"type": "resume"} | wish))
-        answer = json.loads(await websocket.recv())
-        return time.monotonic() - began_s if answer["type"] == "ready" else None
+        fields = {"session_id": ready["session_id"], "token": ready["resume_token"], "after_seq": ready["after_seq"]}
+        await websocket.send(json.dumps({"type": "resume"} | fields))
+        reply = json.loads(await websocket.recv())
+        return time.monotonic() - began_s if reply["type"] == "ready" else None
 
 
 async def measure(sessions: int, seconds: float) -> Result:
-    """Run it once."""
+    """Run the benchmark once."""
     frames = round(seconds * SAMPLE_RATE_HZ), round(_SILENCE_S * SAMPLE_RATE_HZ)
     audio = decoded(RECORDING)[: frames[0] * MEDIA_FORMAT.bytes_per_sample_frame] + MEDIA_FORMAT.silence(frames[1])
     back_s: list[float] = []
@@ -91,8 +91,8 @@ async def measure(sessions: int, seconds: float) -> Result:
 def main() -> None:
     """Measure, print the table and write the JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.resumes", description=__doc__)
-    parser.add_argument("--sessions", type=int, nargs="+", default=[50, 200], help="sessions at once")
-    parser.add_argument("--seconds", type=float, default=10.0, help="audio of each before the kill")
+    parser.add_argument("--sessions", type=int, nargs="+", default=[50, 200], help="concurrent sessions")
+    parser.add_argument("--seconds", type=float, default=10.0, help="audio of each session before the kill")
     parser.add_argument("--json", type=Path, help="file for the results")
     arguments = parser.parse_args()
     results = [anyio.run(measure, sessions, arguments.seconds) for sessions in arguments.sessions]

@@ -1,10 +1,10 @@
-"""How many words of a transcript are wrong: normalised text, and references of several people at once. PURE.
+"""Word errors of a transcript: normalised text, and references of several simultaneous speakers. PURE.
 
-English goes through OpenAI's English normaliser, so that "21" is as right as "twenty-one"; other languages through its
-basic one. Scripts without spaces are scored by characters.
+English is normalised by OpenAI's English normaliser, so that "21" equals "twenty-one"; other languages by its basic
+one. Scripts without spaces are scored by characters.
 
-Two people at once cannot both be written where they spoke. Their words are scored against the merge that fits the
-transcript best; each person's words keep their order.
+A transcript cannot represent overlapping speech in order. So the speakers' words are scored against their merge that
+fits the transcript best; each person's words keep their order.
 """
 
 import re
@@ -22,23 +22,23 @@ from decoder.stabiliser import normalise_word
 __all__ = ["CHARACTER_LANGUAGES", "TooManyMerges", "count_errors", "merge_aligned", "normalised", "splitter"]
 
 CHARACTER_LANGUAGES = frozenset({"ja", "th", "yue", "zh"})
-"""Scored by characters: nothing but a dictionary tells where their words end."""
+"""Scored by characters: only a dictionary could find their word boundaries."""
 
 MAX_TABLE_ENTRIES = 1 << 30
-"""Two bytes each: what the smallest machine of a developer has."""
+"""Two bytes each: 2 GiB, which every developer's machine has."""
 
 _Costs = npt.NDArray[np.int16]
 
 
 class TooManyMerges(Exception):
-    """The words of so many people cannot be merged in the memory of a usual machine."""
+    """The merges of the speakers' words exceed the memory limit."""
 
 
 def normalised(text: str, language: str | None) -> list[str]:
-    """Return what is scored of a text: its words, or characters in scripts without spaces.
+    """Return the scored units of a text: its words, or characters in scripts without spaces.
 
     Args:
-        text: as written.
+        text: unnormalised.
         language: ISO-639-1; None: unknown.
     """
     plain = str(_normaliser(language == "en")(text))
@@ -46,19 +46,19 @@ def normalised(text: str, language: str | None) -> list[str]:
 
 
 def splitter(language: str | None) -> Callable[[str], list[str]]:
-    """Return what splits a text into words without case and punctuation, or into its characters."""
+    """Return a function that splits a text into words without case and punctuation, or into characters."""
     return _characters if language in CHARACTER_LANGUAGES else _words
 
 
 def count_errors(reference: Sequence[Sequence[str]], transcript: Sequence[str]) -> int:
-    """Return how many words are wrong, missing or too many.
+    """Return the number of wrong, missing or surplus words.
 
     Args:
         reference: words of each person.
-        transcript: what was written.
+        transcript: its words.
 
     Raises:
-        TooManyMerges: they do not fit into memory.
+        TooManyMerges: the merges exceed the memory limit.
     """
     return int(_costs(reference, transcript)[-1].flat[-1])
 
@@ -66,16 +66,16 @@ def count_errors(reference: Sequence[Sequence[str]], transcript: Sequence[str]) 
 def merge_aligned(
     reference: Sequence[Sequence[str]], transcript: Sequence[str]
 ) -> list[tuple[tuple[int, int] | None, int | None]]:
-    """Return pairs of places with the fewest errors: (person, word) in the reference, and word in the transcript.
+    """Return pairs of indices with the fewest errors: (person, word) in the reference, and word in the transcript.
 
-    None where the other has one too many.
+    None pairs a surplus word of the other side.
 
     Args:
         reference: words of each person.
-        transcript: what was written.
+        transcript: its words.
 
     Raises:
-        TooManyMerges: they do not fit into memory.
+        TooManyMerges: the merges exceed the memory limit.
     """
     costs = _costs(reference, transcript)
     state, written = tuple(len(words) for words in reference), len(transcript)
@@ -96,7 +96,7 @@ def _last_step(
     state: tuple[int, ...],
     written: int,
 ) -> tuple[int | None, int]:
-    """Return whose word came last in a best merge (None: nobody's), and how many written words it took."""
+    """Return the person of the last word in a best merge (None: a surplus word), and how many written words it uses."""
     cost = costs[written][state]
     persons = (person for person, place in enumerate(state) if place)
     for person, step in product(persons, (1, 0)):
@@ -110,7 +110,7 @@ def _last_step(
 
 
 def _costs(reference: Sequence[Sequence[str]], transcript: Sequence[str]) -> list[_Costs]:
-    """Return the fewest errors for each number of written words, and in each for so many words of each person."""
+    """Return the fewest errors for each number of written words and of words of each person."""
     shape = tuple(len(words) + 1 for words in reference)
     if np.prod(shape, dtype=np.float64) * (len(transcript) + 1) > MAX_TABLE_ENTRIES:
         raise TooManyMerges(f"words of {len(shape)} people, {shape}: expected at most {MAX_TABLE_ENTRIES} merges")
@@ -124,7 +124,7 @@ def _costs(reference: Sequence[Sequence[str]], transcript: Sequence[str]) -> lis
 
 
 def _with_word(costs: _Costs, reference: Sequence[Sequence[str]], word: str) -> _Costs:
-    """Return the costs after one more written word: too many, or somebody's, right or wrong."""
+    """Return the costs after one more written word: surplus, or a person's, right or wrong."""
     result: _Costs = costs + np.int16(1)
     for person, words in enumerate(reference):
         is_wrong = np.array([other != word for other in words], dtype=np.int16)
@@ -135,9 +135,9 @@ def _with_word(costs: _Costs, reference: Sequence[Sequence[str]], word: str) -> 
 
 
 def _with_missing(costs: _Costs) -> _Costs:
-    """Return the costs where any words of any person may be missing after what was written."""
+    """Return the costs if words of any person may be missing after the written ones."""
     for person, size in enumerate(costs.shape):
-        # Each missing word costs one, so the best of all earlier places is a running minimum.
+        # Each missing word costs one, so the best of all earlier positions is a running minimum.
         missing = _along(np.arange(size, dtype=np.int16), person, costs.ndim)
         costs = np.minimum.accumulate(costs - missing, axis=person) + missing
     return costs
@@ -148,7 +148,7 @@ def _along(values: _Costs, axis: int, dimensions: int) -> _Costs:
 
 
 def _dropping(costs: _Costs, axis: int, place: int) -> _Costs:
-    """Return a view without the first or the last place (-1) of an axis."""
+    """Return a view without the first or the last entry (-1) of an axis."""
     kept = slice(1, None) if place == 0 else slice(None, -1)
     return costs[tuple(kept if number == axis else slice(None) for number in range(costs.ndim))]
 

@@ -1,8 +1,8 @@
-"""Sets of recordings, made of a folder with a `manifest.json`: what is spoken, and under which conditions.
+"""Sets of recordings with their references, from a folder with a `manifest.json`.
 
-The manifest is a list of {file, language, text, category, …}. A recording belongs to a set by its category; one without
-a text belongs to none, except among the speechless. Digit groups are left out: how digits are grouped in writing is no
-question of hearing them. A set of which the folder has nothing is empty.
+The manifest is a list of {file, language, text, category, …}. The category of a recording determines its set; one
+without a text belongs to none, except to `speechless`. Digit groups are omitted: how they are grouped in writing is not
+a question of recognition. A set without recordings in the folder is empty.
 """
 
 import json
@@ -23,7 +23,7 @@ SETS = ("clean", "noisy", "telephone", "long", "meetings", "languages", "speechl
 LEVELS_DBFS = (-30, -35, -40, -45, -50, -55, -60, -65)
 
 SPEECHLESS_DBFS = -55
-"""Recordings without speech come as they are and at this level, where the quietest speech still has to be written."""
+"""Recordings without speech are used unchanged and at this level, the quietest that is still to be recognized."""
 
 _CATEGORIES = {
     "clean": "clean",
@@ -35,25 +35,25 @@ _CATEGORIES = {
     "noise": "speechless",
     "music": "speechless",
 }
-"""Category in the manifest → set. Meetings are those recordings whose words have a speaker each."""
+"""Category in the manifest → set. Meetings are the recordings whose words are labelled with speakers."""
 
 _MEETING_WORDS = "*_words.json"
 """In the folder `labels`: file → words with speaker and times."""
 
 _LEVEL_RECORDINGS = 5
 _LEVEL_RECORDING_S = (4.0, 20.0)
-"""How many recordings are played at all levels, and how long these are: enough words, and not too many to wait for."""
+"""Number and length of the recordings played at all levels: enough words in an acceptable time."""
 
 _LEVEL_FRAME_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """What one person says in a recording.
+    """The speech of one person in a recording.
 
     Attributes:
-        text: all of it.
-        words: with their times, where the labels have them; else empty.
+        text: of the person.
+        words: with their times; empty if the labels have none.
     """
 
     text: str
@@ -62,13 +62,13 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A recording and what is spoken in it.
+    """A recording with its reference.
 
     Attributes:
-        name: its file, as the manifest has it, and the level where it was changed.
-        path: where it lies.
-        language: ISO-639-1 of what is spoken; None: nothing is.
-        voices: of each person; empty where nobody speaks.
+        name: its file in the manifest, with the level if it was changed.
+        path: of the file.
+        language: ISO-639-1; None: no speech.
+        voices: one per person; empty without speech.
         gain: factor for all samples.
     """
 
@@ -84,10 +84,10 @@ class Recording:
 
 
 def read_sets(folder: Path, names: Iterable[str] = SETS) -> dict[str, list[Recording]]:
-    """Return the recordings of those sets that the folder has any of.
+    """Return the recordings of the sets, without empty sets.
 
     Args:
-        folder: holds `manifest.json` and what it lists.
+        folder: with `manifest.json` and the files that it lists.
         names: in `SETS`.
     """
     entries = json.loads((folder / "manifest.json").read_text("utf-8"))
@@ -103,10 +103,10 @@ def read_sets(folder: Path, names: Iterable[str] = SETS) -> dict[str, list[Recor
 
 
 def levels(clean: Sequence[Recording]) -> dict[int, list[Recording]]:
-    """Return a few recordings, of different folders where there are enough, with their speech at each level, dBFS."""
+    """Return a few recordings, from different folders if possible, with their speech at each level, dBFS."""
     least_s, most_s = _LEVEL_RECORDING_S
     fitting = [recording for recording in clean if least_s <= len(recording.read()) / SAMPLE_RATE_HZ <= most_s]
-    # Recordings of one folder are of one kind, often of one speaker.
+    # Recordings in one folder are similar, often of one speaker.
     by_folder = {recording.name.rpartition("/")[0] or recording.name: recording for recording in reversed(fitting)}
     firsts = list(by_folder.values())[::-1]
     if len(firsts) < _LEVEL_RECORDINGS:
@@ -130,7 +130,7 @@ def at_level(recording: Recording, level_dbfs: float) -> Recording:
 
 
 def speech_dbfs(audio: Float32) -> float | None:
-    """Return the level of the louder half of the frames, which is that of the speech; None for digital silence."""
+    """Return the level of the louder half of the frames, the level of the speech; None for digital silence."""
     frame = round(_LEVEL_FRAME_S * SAMPLE_RATE_HZ)
     frames = audio[: len(audio) // frame * frame].reshape(-1, frame).astype(np.float64)
     powers = np.sort(np.mean(frames**2, axis=1))
@@ -148,7 +148,7 @@ def _recording(folder: Path, entry: dict[str, str | None]) -> Recording:
 def _belongs(recording: Recording, is_speechless: bool) -> bool:
     if is_speechless or recording.language is None:
         return is_speechless and not recording.voices
-    # A language tag of several, such as en+de, is of a recording that changes languages: no language's normaliser fits.
+    # A tag such as en+de marks a recording in several languages, for which no normaliser fits.
     is_one_language = "+" not in recording.language
     return is_one_language and not all(word.isdigit() for word in normalised(recording.voices[0].text, "en"))
 

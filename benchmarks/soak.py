@@ -1,15 +1,15 @@
-"""Whether a long session stays as it began: memory, what an update costs, and every final.
+"""Stability of a long session: memory, cost of an update, and completeness of the finals.
 
-One session hears recordings, one after the other and round again, in frames of 100 ms, with partials. Pipeline, planner
-and engine are the real ones; the clock is virtual, and a decode takes what `--cost-ms` says.
+One session receives recordings in a loop, in frames of 100 ms, with partials. Pipeline, planner and engine are real;
+the clock is virtual, and a decode takes `--cost-ms`.
 
-- Memory: what is resident at each minute of sound. The sound itself is there, once and as 16-bit samples, before the
-  first frame; of what the session says nothing is kept but counts.
-- Cost of an update: CPU time of this process while the engine decodes a partial, and in the pipeline, voice activity
-  detection included, for a frame; decoder steps and encoder seconds a partial, which are counts and the same in every
-  run. Utterances differ from recording to recording, so compare quarters that hear the same (`--recordings`).
-- Finals: each utterance that ended has one, in order and without an error; utterances neither overlap nor lie outside
-  the sound; `Finished` counts them. If not, the exit status is 1.
+- Memory: resident memory at each minute of audio. All audio is loaded, as 16-bit samples, before the first frame;
+  events of the session are only counted.
+- Cost of an update: CPU time of this process for a partial in the engine, and for a frame in the pipeline, voice
+  activity detection included; decoder steps and encoder seconds per partial, which are counts and the same in every
+  run. Utterances differ between recordings, so compare quarters with the same recordings (`--recordings`).
+- Finals: each ended utterance has one, in order and without an error; utterances neither overlap nor lie outside the
+  audio; `Finished` counts them. If not, the exit status is 1.
 """
 
 import argparse
@@ -42,8 +42,8 @@ RECORDINGS = ("long_digits_15min.flac", "long_lj_contiguous.flac")
 FRAME_S = 0.1
 QUARTERS = 4
 MINUTE_S = 60
-PROBLEMS_SHOWN = 10
-"""One fault can make a problem of every utterance; the first ones say what it is."""
+MAX_LISTED_PROBLEMS = 10
+"""One fault can cause a problem per utterance; the first ones suffice to identify it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,11 @@ class Quarter:
     """A quarter of the run.
 
     Attributes:
-        end_s: where it ends, in seconds of sound.
-        resident_mib, peak_mib: at its end, and the most of its samples.
+        end_s: its end, in seconds of audio.
+        resident_mib, peak_mib: at its end, and the maximum of its samples.
         engine_p50_ms, engine_p95_ms: CPU time of a partial in the engine; None: there was none.
-        pipeline_p50_ms, pipeline_p95_ms: CPU time of a frame in all the rest.
-        encoder_s_per_partial: sound encoded, padding included.
+        pipeline_p50_ms, pipeline_p95_ms: CPU time of a frame outside the engine.
+        encoder_s_per_partial: audio encoded, padding included.
         sound_s_per_partial: length of the utterance so far.
     """
 
@@ -76,10 +76,10 @@ class Quarter:
 
 @dataclass(frozen=True, slots=True)
 class Soak:
-    """What a run showed.
+    """The results of a run.
 
     Attributes:
-        resident_mib: at each minute of sound, and at the end of each quarter.
+        resident_mib: at each minute of audio, and at the end of each quarter.
         problems: why the finals are not complete; none if they are.
     """
 
@@ -90,37 +90,37 @@ class Soak:
 
     @property
     def growth_mib(self) -> float:
-        """Growth of the resident memory from the first quarter's end to the last's."""
+        """Growth of the resident memory from the end of the first quarter to that of the last."""
         return self.quarters[-1].resident_mib - self.quarters[0].resident_mib
 
 
 class FinalsCheck:
-    """Follows the events of one session, and keeps what is wrong with its finals.
+    """Checks the finals in the events of one session, and collects problems.
 
     Args:
-        sound_samples: length of the session's sound, at 16 kHz.
+        audio_samples: length of the session's audio, at 16 kHz.
     """
 
-    def __init__(self, sound_samples: int) -> None:
+    def __init__(self, audio_samples: int) -> None:
         self.finals = 0
         self.warnings = 0
-        self._sound_samples = sound_samples
+        self._audio_samples = audio_samples
         self._problems: list[str] = []
         self._speaking: int | None = None
-        """The utterance that has begun and not ended."""
+        """Id of the utterance in progress."""
         self._ended: dict[int, SpeechEnded] = {}
-        """Utterances without a final, by id."""
+        """Ended utterances without a final, by id."""
         self._ended_sample = 0
         self._last_final: int | None = None
         self._is_finished = False
 
     def note(self, event: ServerEvent) -> None:
-        """Take in the session's next event."""
-        if self._is_finished and not isinstance(event, Ack):  # one comes with the last final; no client is sent it
-            self._problems.append(f"{type(event).__name__} came after Finished")
+        """Check the session's next event."""
+        if self._is_finished and not isinstance(event, Ack):  # emitted with the last final, but never sent
+            self._problems.append(f"{type(event).__name__} after Finished")
         match event:
             case SpeechStarted():
-                self._expect(self._speaking is None, f"utterance {event.utterance_id} began before the last had ended")
+                self._expect(self._speaking is None, f"utterance {event.utterance_id} began during another one")
                 self._speaking = event.utterance_id
             case SpeechEnded():
                 self._end(event)
@@ -132,11 +132,11 @@ class FinalsCheck:
                 self.warnings += 1
 
     def problems(self) -> tuple[str, ...]:
-        """Return all that is wrong, now that the session is over."""
-        missing = [f"utterance {utterance_id} ended and has no final" for utterance_id in self._ended]
-        unended = [] if self._speaking is None else [f"utterance {self._speaking} began and never ended"]
-        unfinished = [] if self._is_finished else ["Finished never came"]
-        silent = [] if self.finals else ["there is no final at all"]
+        """Return all problems, once the session is over."""
+        missing = [f"utterance {utterance_id} ended without a final" for utterance_id in self._ended]
+        unended = [] if self._speaking is None else [f"utterance {self._speaking} never ended"]
+        unfinished = [] if self._is_finished else ["no Finished"]
+        silent = [] if self.finals else ["no finals"]
         return (*self._problems, *missing, *unended, *unfinished, *silent)
 
     def _expect(self, holds: bool, problem: str) -> None:
@@ -145,10 +145,10 @@ class FinalsCheck:
 
     def _end(self, event: SpeechEnded) -> None:
         name, span = f"utterance {event.utterance_id}", f"[{event.start_sample}, {event.end_sample})"
-        self._expect(event.utterance_id == self._speaking, f"{name} ended and had not begun")
-        self._expect(event.start_sample < event.end_sample, f"{name} has no sound: {span}")
-        self._expect(event.start_sample >= self._ended_sample, f"{name} overlaps the one before: {span}")
-        self._expect(event.end_sample <= self._sound_samples, f"{name} left the sound: {span}")
+        self._expect(event.utterance_id == self._speaking, f"{name} ended without having begun")
+        self._expect(event.start_sample < event.end_sample, f"{name} has no audio: {span}")
+        self._expect(event.start_sample >= self._ended_sample, f"{name} overlaps the previous one: {span}")
+        self._expect(event.end_sample <= self._audio_samples, f"{name} exceeds the audio: {span}")
         self._speaking = None
         self._ended_sample = event.end_sample
         self._ended[event.utterance_id] = event
@@ -157,12 +157,12 @@ class FinalsCheck:
         name = f"final of utterance {event.utterance_id}"
         ended = self._ended.pop(event.utterance_id, None)
         if ended is None:
-            self._problems.append(f"{name}, which has not ended or has one already")
+            self._problems.append(f"{name}, which has not ended or already has one")
         else:
             is_same = (event.start_sample, event.end_sample) == (ended.start_sample, ended.end_sample)
-            self._expect(is_same, f"{name} has another span than its end")
+            self._expect(is_same, f"{name} has another span than its SpeechEnded")
         is_in_order = self._last_final is None or event.utterance_id > self._last_final
-        self._expect(is_in_order, f"{name} came after that of {self._last_final}")
+        self._expect(is_in_order, f"{name} after that of {self._last_final}")
         self._expect(event.error is None, f"{name} has the error {event.error}")
         self._last_final = event.utterance_id
         self.finals += 1
@@ -170,20 +170,20 @@ class FinalsCheck:
     def _finish(self, event: Finished) -> None:
         self._is_finished = True
         self._expect(event.utterances == self.finals, f"Finished counts {event.utterances} finals of {self.finals}")
-        heard = f"Finished counts {event.audio_samples} samples of {self._sound_samples}"
-        self._expect(event.audio_samples == self._sound_samples, heard)
+        message = f"Finished counts {event.audio_samples} samples of {self._audio_samples}"
+        self._expect(event.audio_samples == self._audio_samples, message)
 
 
 @dataclass(slots=True)
 class _Tally:
-    """Sums over a quarter; times as bare numbers, for lists of them would show in the memory measured."""
+    """Sums over a quarter; times in arrays, as lists would distort the measured memory."""
 
     partials: int = 0
     finals: int = 0
     words: int = 0
     decoder_steps: int = 0
     encoder_s: float = 0.0
-    sound_s: float = 0.0
+    audio_s: float = 0.0
     engine_ms: "array[float]" = field(default_factory=lambda: array("d"))
     pipeline_ms: "array[float]" = field(default_factory=lambda: array("d"))
     resident_mib: list[float] = field(default_factory=list)
@@ -205,12 +205,12 @@ class _Tally:
             pipeline_p95_ms=percentile(self.pipeline_ms, 95),
             steps_per_partial=a_partial(self.decoder_steps),
             encoder_s_per_partial=a_partial(self.encoder_s),
-            sound_s_per_partial=a_partial(self.sound_s),
+            sound_s_per_partial=a_partial(self.audio_s),
         )
 
 
 class _MeteredEngine:
-    """An engine whose partials are counted. It is warm, and nobody else's meanwhile."""
+    """An engine whose partials are counted. It is warm and used exclusively."""
 
     def __init__(self, engine: Engine, tally: _Tally) -> None:
         self.info = engine.info
@@ -236,7 +236,7 @@ class _MeteredEngine:
             self.tally.engine_ms.append(1000 * cpu_s / len(batch))
             self.tally.decoder_steps += self.work.decoder_steps - before.decoder_steps
             self.tally.encoder_s += self.work.encoder_s - before.encoder_s
-            self.tally.sound_s += sum(len(request.samples) for request in batch) / SAMPLE_RATE_HZ
+            self.tally.audio_s += sum(len(request.samples) for request in batch) / SAMPLE_RATE_HZ
         return answers
 
 
@@ -246,35 +246,35 @@ class SoakRun:
     Args:
         engine: warm.
         settings: of the gateway.
-        sound: in the clients' media format.
-        cost: what a batch takes on the virtual clock.
+        audio: in the clients' media format.
+        cost: of a batch on the virtual clock.
 
     Raises:
-        ValueError: the sound has fewer frames than there are quarters.
+        ValueError: the audio has fewer frames than there are quarters.
     """
 
-    def __init__(self, engine: Engine, settings: Settings, sound: bytes, cost: CostModel | None = None) -> None:
-        samples = len(sound) // MEDIA_FORMAT.bytes_per_sample_frame
+    def __init__(self, engine: Engine, settings: Settings, audio: bytes, cost: CostModel | None = None) -> None:
+        samples = len(audio) // MEDIA_FORMAT.bytes_per_sample_frame
         self._quarter_s = samples / SAMPLE_RATE_HZ / QUARTERS
         self._frames = -(-samples // round(FRAME_S * SAMPLE_RATE_HZ))
         if self._frames < QUARTERS:
-            raise ValueError(f"sound of {self._frames} frames: at least {QUARTERS} are needed")
+            raise ValueError(f"audio of {self._frames} frames: expected at least {QUARTERS}")
         self._check = FinalsCheck(samples)
         self._tallies = [_Tally() for _ in range(QUARTERS)]
         self._engine = _MeteredEngine(engine, self._tallies[0])
         start = Start(MEDIA_FORMAT, language="en")
         self._gateway = VirtualGateway(
-            self._engine, settings, start, [sound], frame_s=FRAME_S, cost=cost, tell=self._note_said
+            self._engine, settings, start, [audio], frame_s=FRAME_S, cost=cost, on_events=self._note
         )
 
     async def run(self) -> Soak:
-        """Play all of the sound, and return what it showed."""
+        """Play all audio, and return the results."""
         frames_a_minute = round(MINUTE_S / FRAME_S)
         quarters = [number * QUARTERS // self._frames for number in range(self._frames + 1)]
-        for heard, (quarter, following) in enumerate(pairwise(quarters), start=1):
+        for frame, (quarter, following) in enumerate(pairwise(quarters), start=1):
             self._engine.tally = tally = self._tallies[quarter]
             tally.pipeline_ms.append(1000 * await self._step())
-            if heard % frames_a_minute == 0 or following != quarter:
+            if frame % frames_a_minute == 0 or following != quarter:
                 tally.resident_mib.append(resident_mib())
         return Soak(
             quarters=tuple(tally.quarter(n * self._quarter_s) for n, tally in enumerate(self._tallies, start=1)),
@@ -288,8 +288,8 @@ class SoakRun:
         await self._gateway.step()
         return time.process_time() - began_s - (self._gateway.cpu_s - engine_began_s)
 
-    def _note_said(self, said: TimedEvents) -> None:
-        for event in said.events:
+    def _note(self, moment: TimedEvents) -> None:
+        for event in moment.events:
             self._check.note(event)
             if isinstance(event, Final):
                 self._engine.tally.finals += 1
@@ -297,7 +297,7 @@ class SoakRun:
 
 
 def resident_mib() -> float:
-    """Return the memory of this process that is resident; where the system does not say, the most that ever was."""
+    """Return the resident memory of this process, or its peak on systems without /proc."""
     statm = Path("/proc/self/statm")
     if statm.is_file():
         return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
@@ -307,37 +307,37 @@ def resident_mib() -> float:
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB elsewhere: getrusage(2)
 
 
-def going_round(recordings: Sequence[Path], duration_s: float) -> bytes:
-    """Return that much sound of the recordings, one after the other and round again, in the clients' media format.
+def looped(recordings: Sequence[Path], duration_s: float) -> bytes:
+    """Return audio of that length in the clients' media format: the recordings one after the other, in a loop.
 
     Raises:
-        ValueError: there is no sound in them.
+        ValueError: they have no audio.
     """
     length = round(duration_s * SAMPLE_RATE_HZ) * MEDIA_FORMAT.bytes_per_sample_frame
-    sound = bytearray()  # grows in one place: many small pieces, once freed, would hide what leaks later
-    while len(sound) < length:
+    audio = bytearray()  # grows in place: many small pieces, once freed, would hide later leaks
+    while len(audio) < length:
         for frame in chain.from_iterable(map(_frames, recordings)):
-            sound += frame
-            if len(sound) >= length:
+            audio += frame
+            if len(audio) >= length:
                 break
-        if not sound:
-            raise ValueError(f"no sound in {', '.join(map(str, recordings))}")
-    return bytes(memoryview(sound)[:length])
+        if not audio:
+            raise ValueError(f"no audio in {', '.join(map(str, recordings))}")
+    return bytes(memoryview(audio)[:length])
 
 
 async def measure(options: argparse.Namespace) -> Soak:
-    """Run the session."""
-    sound = going_round([options.audio / name for name in options.recordings], options.minutes * MINUTE_S)
+    """Run the session, and return its results."""
+    audio = looped([options.audio / name for name in options.recordings], options.minutes * MINUTE_S)
     settings = gateway_settings(options.model, {})
     engine = create_engine(settings.engine)
     await engine.warm_up()
-    soak = await SoakRun(engine, settings, sound, CostModel(batch_s=options.cost_ms / 1000)).run()
+    soak = await SoakRun(engine, settings, audio, CostModel(batch_s=options.cost_ms / 1000)).run()
     await engine.aclose()
     return soak
 
 
 def print_soak(soak: Soak) -> None:
-    """Print the quarters, and what the whole run showed."""
+    """Print the quarters and the totals."""
     columns = [
         "until min",
         "partials",
@@ -350,25 +350,25 @@ def print_soak(soak: Soak) -> None:
         "pipeline ms p50",
         "p95",
     ]
-    columns += ["steps / partial", "encoder s / partial", "sound s / partial"]
+    columns += ["steps / partial", "encoder s / partial", "audio s / partial"]
     quarters = (asdict(replace(quarter, end_s=quarter.end_s / MINUTE_S)).values() for quarter in soak.quarters)
     rows = [["–" if figure is None else figure for figure in quarter] for quarter in quarters]
     print_table("quarters: CPU ms of the engine for a partial, of the pipeline for a frame of 100 ms", columns, rows)
-    print(f"memory grew by {soak.growth_mib:.1f} MiB from the first quarter's end to the last's")
+    print(f"memory grew by {soak.growth_mib:.1f} MiB from the end of the first quarter to that of the last")
     finals, words = sum(q.finals for q in soak.quarters), sum(q.words for q in soak.quarters)
     print(f"{finals} finals, {words} words, {soak.warnings} warnings")
 
 
 def require_complete(soak: Soak) -> None:
-    """Return if the finals are complete.
+    """Check that the finals are complete.
 
     Raises:
-        SystemExit: they are not, with status 1; the message says why.
+        SystemExit: they are not; status 1, with the problems.
     """
     if soak.problems:
-        more = len(soak.problems) - PROBLEMS_SHOWN
-        shown = [*soak.problems[:PROBLEMS_SHOWN], *([f"and {more} more"] if more > 0 else [])]
-        raise SystemExit("\n  ".join(["the finals are not complete:", *shown]))
+        more = len(soak.problems) - MAX_LISTED_PROBLEMS
+        listed = [*soak.problems[:MAX_LISTED_PROBLEMS], *([f"and {more} more"] if more > 0 else [])]
+        raise SystemExit("\n  ".join(["the finals are not complete:", *listed]))
     print("finals complete: one for each utterance, in order, without an error")
 
 
@@ -378,9 +378,9 @@ def main() -> None:
         prog="python -m benchmarks.soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--audio", type=Path, default=SHARED_AUDIO, help="folder of the recordings")
-    parser.add_argument("--recordings", nargs="+", default=RECORDINGS, help="files in it, in the order they are heard")
+    parser.add_argument("--recordings", nargs="+", default=RECORDINGS, help="files in it, in playing order")
     parser.add_argument("--model", type=Path, default=MODEL, help="directory of a CTranslate2 Whisper")
-    parser.add_argument("--minutes", type=float, default=20.0, help="sound of the session")
+    parser.add_argument("--minutes", type=float, default=20.0, help="audio of the session")
     parser.add_argument("--cost-ms", type=float, default=150.0, help="of a decode")
     parser.add_argument("--json", type=Path, help="file for the results")
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Figures of a set of recordings in one arm, summed from recording to recording. PURE."""
+"""Figures of a set of recordings in one arm, summed over the recordings. PURE."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,13 +16,13 @@ __all__ = ["Figures", "Lags", "Score", "Tally", "WrittenWord", "lags_of", "writt
 
 @dataclass(frozen=True, slots=True)
 class WrittenWord:
-    """A word of a final, and since when it stood and was promised, seconds.
+    """A word of a final, with the times since which it was displayed and committed, in seconds.
 
     Attributes:
         text: as it is compared.
-        shown_s: since when it stands.
-        committed_s: since when it is promised as well.
-        final_s: when the utterance's final came; None where it is not that final's last word.
+        shown_s: time since which it is displayed.
+        committed_s: time since which it is committed as well.
+        final_s: arrival of the utterance's final; None except for the last word of the final.
     """
 
     text: str
@@ -33,10 +33,10 @@ class WrittenWord:
 
 @dataclass(slots=True)
 class Lags:
-    """Seconds from the end of a word that is written right to when it stands, is promised and is followed by its final.
+    """Seconds from the end of each correct word to its display, its commitment and its final.
 
     Attributes:
-        ended_s: when each word ended.
+        ended_s: end time of each word.
         shown_s: of each word.
         committed_s: of each word.
         final_s: of the last word of each final.
@@ -48,7 +48,7 @@ class Lags:
     final_s: list[float] = field(default_factory=list)
 
     def __iadd__(self, other: "Lags") -> "Lags":
-        """Take in those of another recording."""
+        """Add those of another recording."""
         self.ended_s += other.ended_s
         self.shown_s += other.shown_s
         self.committed_s += other.committed_s
@@ -58,15 +58,15 @@ class Lags:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What one recording came to.
+    """The score of one recording.
 
     Attributes:
         recording: its name.
         words: spoken, normalised.
         errors: wrong, missing or surplus words of the text.
-        displayed: the most words that each utterance's displays had at a time, partial ones included, summed; where
-            nobody speaks they are all too many, even if the final has none.
-        text: as it was written.
+        displayed: the most words in any display of each utterance, partial ones included, summed; without speech,
+            all of them are wrong, even if the final has none.
+        text: the transcript.
     """
 
     recording: str
@@ -78,7 +78,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One arm's figures of one set; None where there is nothing to measure.
+    """One arm's figures of one set; None if there is nothing to measure.
 
     Attributes:
         weights: name of their directory.
@@ -87,14 +87,14 @@ class Figures:
         audio_s: all of them.
         words: spoken, normalised.
         errors: words wrong.
-        withdrawn: words taken back between partial displays, for each final word.
+        withdrawn: words erased between partial displays, for each final word.
         changed: words of the last partial display that the final changes, for each final word.
-        promised_changed: those that had been promised.
-        shown_p50_s, shown_p95_s: from the end of a word to when it stands.
-        committed_p50_s, committed_p95_s: to when it is promised.
+        promised_changed: those that had been committed.
+        shown_p50_s, shown_p95_s: from the end of a word to its final display.
+        committed_p50_s, committed_p95_s: to its commitment.
         final_p50_s, final_p95_s: from the end of an utterance's last word to its final.
         encoder_s_per_s: audio encoded, padding included, for a second of audio.
-        encoder_share: of what full windows would have been for the same requests.
+        encoder_share: relative to full windows for the same requests.
         steps_per_s: of the decoder, for a second of audio.
         cpu_s_per_s: while decoding, for a second of audio.
         scores: of each recording.
@@ -123,12 +123,12 @@ class Figures:
 
     @property
     def wrong(self) -> float | None:
-        """Words wrong over words spoken; None where nobody speaks."""
+        """Words wrong over words spoken; None without speech."""
         return self.errors / self.words if self.words else None
 
     @property
     def displayed(self) -> int:
-        """The most words that displays had at a time, of all recordings."""
+        """The most words displayed at a time, summed over the recordings."""
         return sum(score.displayed for score in self.scores)
 
 
@@ -158,18 +158,18 @@ class Tally:
     _requests: int = 0
 
     def add(self, recording: Recording, transcribed: Transcribed, spoken: Sequence[Sequence[SpokenWord]]) -> None:
-        """Take in what was written of a recording.
+        """Add the transcript of a recording.
 
         Args:
-            recording: what is spoken.
+            recording: with its reference.
             transcribed: by this arm.
-            spoken: each person's words as they are compared, with their times; empty where these are not wanted.
+            spoken: each person's words as they are compared, with their times; empty if lags are not measured.
         """
         language = recording.language or "en"
         reference = [normalised(voice.text, language) for voice in recording.voices]
         errors = count_errors(reference, normalised(transcribed.text, language))
         split = splitter(language)
-        shown = displays(transcribed.said, split)
+        shown = displays(transcribed.moments, split)
         displayed = sum(max(len(display.words) for display in series) for series in shown.values())
         self._scores.append(Score(recording.name, sum(map(len, reference)), errors, displayed, transcribed.text))
         self._audio_s += len(recording.read()) / SAMPLE_RATE_HZ
@@ -183,7 +183,7 @@ class Tally:
         self._lags += lags_of(spoken, written_words(shown, transcribed.finals))
 
     def figures(self) -> Figures:
-        """Return what it came to."""
+        """Return the figures of all recordings so far."""
         is_streamed, has_partials = self.arm is not Arm.WHOLE, self.arm is Arm.SHIPPED
         full_s = self._requests * FULL_WINDOW_S
         lags = self._lags
@@ -224,11 +224,11 @@ class Tally:
 
 
 def written_words(shown: Mapping[int, Sequence[Display]], finals: Sequence[tuple[float, Final]]) -> list[WrittenWord]:
-    """Return the words of the finals, as they were shown at last, in order.
+    """Return the words of the finals as last displayed, in order.
 
     Args:
         shown: displays of each utterance.
-        finals: each with when it came.
+        finals: each with its time of arrival.
     """
     words = []
     for at_s, final in finals:
@@ -242,7 +242,7 @@ def written_words(shown: Mapping[int, Sequence[Display]], finals: Sequence[tuple
 
 
 def lags_of(spoken: Sequence[Sequence[SpokenWord]], written: Sequence[WrittenWord]) -> Lags:
-    """Return the lags of the words that are written right.
+    """Return the lags of the correct words.
 
     Args:
         spoken: each person's words.

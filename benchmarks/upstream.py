@@ -1,11 +1,11 @@
-"""Sound uploaded for a second of speech, by where partials come from.
+"""Audio uploaded for a second of speech, by the source of partials.
 
 `off`, `local` and `upstream` are the policies of the engine `upstream` (`engine.pool.partials`). `naive` sends the
-whole utterance so far at every interval, pause and end, as open peers do. Sound, segmentation and intervals
-are the same. Sessions run on a virtual clock and nothing is sent anywhere: the seconds are counted where the client
-would send them, and the words are those of a script that follows the sound. All figures are the same in every run.
+whole utterance so far at every interval, pause and end, as open peers do. Audio, segmentation and intervals are the
+same. Sessions run on a virtual clock without a network: the seconds are counted where the client would send them, and
+the words are those of a script that follows the audio. All figures are the same in every run.
 
-Speech is what the segmenter ends utterances with, some silence around included. 1.00 is every final and nothing else.
+Speech is the audio of the segmenter's utterances, including some silence around them. 1.00 means finals only.
 """
 
 import argparse
@@ -39,16 +39,16 @@ RECORDINGS = (SHARED_AUDIO / "long_lj_contiguous.flac", Path(__file__).parents[1
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """What one policy sent for one recording.
+    """The uploads of one policy for one recording.
 
     Attributes:
         recording: its name.
         policy: in `POLICIES`.
-        speech_s: of the utterances, seconds.
-        partials_per_s, eager_per_s, finals_per_s: seconds sent of each kind for a second of speech.
+        speech_s: of the utterances.
+        partials_per_s, eager_per_s, finals_per_s: seconds sent per kind of request for a second of speech.
         total_per_s: of all kinds.
-        requests: sent.
-        shown_partials: partial cues that viewers got.
+        requests: number sent.
+        shown_partials: partial cues emitted.
     """
 
     recording: str
@@ -63,7 +63,7 @@ class Uploaded:
 
 
 class CountingUpstream:
-    """An upstream that counts what it is sent, and hears the scripted words in it; it says no times."""
+    """An upstream that counts the audio it receives, and answers with the scripted words, without times."""
 
     def __init__(self) -> None:
         self.settings = UpstreamSettings("http://127.0.0.1:9/v1", "counted")
@@ -77,20 +77,20 @@ class CountingUpstream:
     async def post(self, ask: UpstreamRequest, *, on_new_connection: bool) -> Transcription:
         """Count the sound and return its words."""
         self.count(ask.kind, len(ask.samples))
-        asked = DecodeRequest("", 0, 0, ask.kind, ask.samples, ask.start_sample, 0.0)
-        return Transcription("".join(word.text for word in spoken_count(asked).words).strip())
+        request = DecodeRequest("", 0, 0, ask.kind, ask.samples, ask.start_sample, 0.0)
+        return Transcription("".join(word.text for word in spoken_count(request).words).strip())
 
     async def aclose(self) -> None:
         """Do nothing."""
 
     def count(self, kind: RequestKind, samples: int) -> None:
-        """Note sound that is sent."""
+        """Count uploaded audio."""
         self.sent_samples[kind] += padded_samples(samples)
         self.requests += 1
 
 
 def engine_of(policy: str, upstream: CountingUpstream) -> Engine:
-    """Return an engine that sends everything to that upstream."""
+    """Return an engine of that policy, with that upstream."""
     match policy:
         case "off":
             return UpstreamEngine([upstream], PoolSettings(partials="off"))
@@ -107,18 +107,18 @@ def engine_of(policy: str, upstream: CountingUpstream) -> Engine:
             return ScriptedEngine(growing)
 
 
-async def measure(recording: str, sound: bytes, policy: str) -> Uploaded:
-    """Return what a policy sends for a recording.
+async def measure(recording: str, audio: bytes, policy: str) -> Uploaded:
+    """Return the uploads of a policy for a recording.
 
     Args:
         recording: its name.
-        sound: in the format of files: 16 bits, mono, 16 kHz.
+        audio: in the format of files: 16 bits, mono, 16 kHz.
         policy: in `POLICIES`.
     """
     upstream = CountingUpstream()
-    gateway = VirtualGateway(engine_of(policy, upstream), load_settings(), Start(MEDIA_FORMAT, language="en"), [sound])
-    [said] = await gateway.run()
-    events = [event for moment in said for event in moment.events]
+    gateway = VirtualGateway(engine_of(policy, upstream), load_settings(), Start(MEDIA_FORMAT, language="en"), [audio])
+    [moments] = await gateway.run()
+    events = [event for moment in moments for event in moment.events]
     spans = [event.end_sample - event.start_sample for event in events if isinstance(event, SpeechEnded)]
     failed = [event for event in events if isinstance(event, Final) and event.error]
     assert spans, f"{recording} has no speech"
@@ -140,9 +140,9 @@ async def measure(recording: str, sound: bytes, policy: str) -> Uploaded:
 async def run(recordings: Sequence[Path]) -> list[Uploaded]:
     """Measure every policy on every recording."""
     return [
-        await measure(recording.name, sound, policy)
+        await measure(recording.name, audio, policy)
         for recording in recordings
-        for sound in [decoded(recording)]
+        for audio in [decoded(recording)]
         for policy in POLICIES
     ]
 
@@ -152,7 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.upstream", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--recordings", type=Path, nargs="+", default=RECORDINGS, help="what is said")
+    parser.add_argument("--recordings", type=Path, nargs="+", default=RECORDINGS, help="audio files")
     parser.add_argument("--json", type=Path, help="file for the results")
     options = parser.parse_args()
     results = anyio.run(run, options.recordings)

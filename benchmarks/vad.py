@@ -1,7 +1,7 @@
-"""How well, how soon and at what cost the detectors hear speech.
+"""Accuracy, delay and cost of the speech detectors.
 
-On far-field meetings with labelled turns: precision, recall and F1 of the windows, delay of the onsets, processor time.
-On recordings without speech: false alarms. The detectors take turns in each repeat, so that a busy machine slows all.
+On far-field meetings with labelled turns: precision, recall and F1 of the windows, delay of the onsets, CPU time. On
+recordings without speech: false alarms. The detectors alternate in each repeat, so that a busy machine slows all.
 """
 
 import argparse
@@ -25,15 +25,15 @@ from vad.settings import SegmenterSettings
 SPEECHLESS = ("noise_*.flac", "sil_*.flac", "music_*.flac")
 SETTINGS = SegmenterSettings()
 ONSET_GAP_SAMPLES = s_to_samples(0.5)
-"""An onset counts when it follows as much silence: the segmenter's own rule for a new utterance."""
+"""Silence required before an onset: the segmenter's own rule for a new utterance."""
 
 ONSET_SEARCH_SAMPLES = s_to_samples(2.0)
-"""An onset not heard within two seconds is missed, not late."""
+"""An onset not detected within this time counts as missed, not late."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How well a detector hears: of the windows, of the onsets, and where there is no speech."""
+    """Accuracy of a detector: of the windows, of the onsets, and without speech."""
 
     precision: float
     recall: float
@@ -47,7 +47,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Processor time of a detector, in ms per second of sound, and relative to Silero's in the same repeat."""
+    """CPU time of a detector, in ms per second of audio, and relative to Silero's in the same repeat."""
 
     cpu_ms_per_s: float
     cpu_ms_per_s_least: float
@@ -80,17 +80,17 @@ def main() -> None:
 def measure_quality(
     name: str, meetings: dict[str, Float32], labels: dict[str, list[Turn]], speechless: list[Float32]
 ) -> Quality:
-    """Return how well a detector hears the meetings and how still it is elsewhere."""
-    heard, true, delays_ms, onset_count = [], [], [], 0
-    for meeting, sound in meetings.items():
-        speech = speech_samples(labels[meeting], len(sound))
-        windows, probabilities = judge(create_detector(name), sound)
-        heard.append(probabilities >= SETTINGS.onset_threshold)
+    """Return the accuracy of a detector on the meetings, and its false alarms elsewhere."""
+    detected, true, delays_ms, onset_count = [], [], [], 0
+    for meeting, audio in meetings.items():
+        speech = speech_samples(labels[meeting], len(audio))
+        windows, probabilities = score(create_detector(name), audio)
+        detected.append(probabilities >= SETTINGS.onset_threshold)
         true.append(speech[: windows.size].reshape(windows.shape).mean(axis=1) >= 0.5)
         onsets = onset_samples(speech)
         onset_count += len(onsets)
         delays_ms += onset_delays_ms(onsets, utterance_starts(windows, probabilities))
-    precision, recall, f1 = scores(np.concatenate(heard), np.concatenate(true))
+    precision, recall, f1 = scores(np.concatenate(detected), np.concatenate(true))
     false_windows, false_utterances = false_alarms(name, speechless)
     return Quality(
         precision=precision,
@@ -104,23 +104,23 @@ def measure_quality(
     )
 
 
-def judge(detector: SpeechDetector, sound: Float32) -> tuple[Float32, Float32]:
+def score(detector: SpeechDetector, audio: Float32) -> tuple[Float32, Float32]:
     """Return the windows of a recording and their probabilities."""
-    count = len(sound) // detector.window_samples
-    windows = sound[: count * detector.window_samples].reshape(count, -1)
+    count = len(audio) // detector.window_samples
+    windows = audio[: count * detector.window_samples].reshape(count, -1)
     return windows, detector.probabilities(windows)
 
 
 def utterance_starts(windows: Float32, probabilities: Float32) -> list[int]:
-    """Return the samples at which the segmenter says that speech has started."""
+    """Return the samples at which the segmenter reports the start of speech."""
     segmenter = Segmenter(SETTINGS, windows.shape[1])
-    judged = zip(windows, probabilities.tolist(), strict=True)
-    events = [event for window, probability in judged for event in segmenter.push(window, probability)]
+    scored = zip(windows, probabilities.tolist(), strict=True)
+    events = [event for window, probability in scored for event in segmenter.push(window, probability)]
     return [event.audio_end_sample for event in events if isinstance(event, SpeechStarted)]
 
 
 def speech_samples(turns: list[Turn], count: int) -> NDArray[np.bool_]:
-    """Return where somebody speaks, bool[count]."""
+    """Return bool[count], true for samples with speech."""
     speech = np.zeros(count, bool)
     for turn in turns:
         speech[turn.start_sample : turn.end_sample] = True
@@ -136,7 +136,7 @@ def onset_samples(speech: NDArray[np.bool_]) -> list[int]:
 
 
 def onset_delays_ms(onsets: list[int], starts: list[int]) -> list[float]:
-    """Return how long after its onset each speech was first said to have started, where it was at all."""
+    """Return the delays from onsets to their detection, without missed ones."""
     delays = []
     for onset, limit in pairwise([*onsets, 2**62]):
         found = [start for start in starts if onset <= start < min(onset + ONSET_SEARCH_SAMPLES, limit)]
@@ -144,29 +144,29 @@ def onset_delays_ms(onsets: list[int], starts: list[int]) -> list[float]:
     return delays
 
 
-def scores(heard: NDArray[np.bool_], true: NDArray[np.bool_]) -> tuple[float, float, float]:
+def scores(detected: NDArray[np.bool_], true: NDArray[np.bool_]) -> tuple[float, float, float]:
     """Return precision, recall and F1 of windows."""
-    hits = int(np.count_nonzero(heard & true))
-    precision = hits / max(1, int(np.count_nonzero(heard)))
+    hits = int(np.count_nonzero(detected & true))
+    precision = hits / max(1, int(np.count_nonzero(detected)))
     recall = hits / max(1, int(np.count_nonzero(true)))
     return precision, recall, 2 * precision * recall / max(1e-9, precision + recall)
 
 
 def false_alarms(name: str, speechless: list[Float32]) -> tuple[float, float]:
-    """Return the share of windows and the utterances per minute heard where nobody speaks."""
+    """Return the share of windows and the utterances per minute detected without speech."""
     wrong, utterance_count, window_count = 0, 0, 0
-    for sound in speechless:
-        windows, probabilities = judge(create_detector(name), sound)
+    for audio in speechless:
+        windows, probabilities = score(create_detector(name), audio)
         wrong += int(np.count_nonzero(probabilities >= SETTINGS.onset_threshold))
         utterance_count += len(utterance_starts(windows, probabilities))
         window_count += len(windows)
-    duration_s = sum(len(sound) for sound in speechless) / SAMPLE_RATE_HZ
+    duration_s = sum(len(audio) for audio in speechless) / SAMPLE_RATE_HZ
     return wrong / window_count, utterance_count / (duration_s / 60)
 
 
-def measure_costs(sounds: list[Float32], frame_ms: int, repeats: int) -> dict[str, Cost]:
-    """Return the cost of each detector when sound comes in frames of that length."""
-    rounds = [{name: cpu_ms_per_s(name, sounds, frame_ms) for name in DETECTORS} for _ in range(repeats)]
+def measure_costs(recordings: list[Float32], frame_ms: int, repeats: int) -> dict[str, Cost]:
+    """Return the cost of each detector for audio in frames of that length."""
+    rounds = [{name: cpu_ms_per_s(name, recordings, frame_ms) for name in DETECTORS} for _ in range(repeats)]
     return {
         name: Cost(
             cpu_ms_per_s=median(times[name] for times in rounds),
@@ -178,31 +178,31 @@ def measure_costs(sounds: list[Float32], frame_ms: int, repeats: int) -> dict[st
     }
 
 
-def cpu_ms_per_s(name: str, sounds: list[Float32], frame_ms: int) -> float:
-    """Return the processor time of one pass over all sounds, frame by frame as a session would."""
+def cpu_ms_per_s(name: str, recordings: list[Float32], frame_ms: int) -> float:
+    """Return the CPU time of one pass over all recordings, frame by frame as in a session."""
     spent_s = 0.0
-    for sound in sounds:
+    for audio in recordings:
         detector = create_detector(name)
-        windows = sound[: len(sound) // detector.window_samples * detector.window_samples]
+        windows = audio[: len(audio) // detector.window_samples * detector.window_samples]
         windows = windows.reshape(-1, detector.window_samples)
-        ends = np.arange(0, len(sound), ms_to_samples(frame_ms)) // detector.window_samples
+        ends = np.arange(0, len(audio), ms_to_samples(frame_ms)) // detector.window_samples
         batches = [windows[start:end] for start, end in pairwise(ends) if end > start]
         began_s = time.process_time()
         for batch in batches:
             detector.probabilities(batch)
         spent_s += time.process_time() - began_s
-    return spent_s * 1000 / (sum(len(sound) for sound in sounds) / SAMPLE_RATE_HZ)
+    return spent_s * 1000 / (sum(len(audio) for audio in recordings) / SAMPLE_RATE_HZ)
 
 
 def print_tables(qualities: dict[str, Quality], costs: dict[int, dict[str, Cost]]) -> None:
-    """Print what was measured."""
+    """Print the results."""
     columns = [
         "detector",
         "precision",
         "recall",
         "F1",
         "onset p50 ms",
-        "heard",
+        "detected",
         "false windows",
         "false utterances/min",
     ]
@@ -219,13 +219,13 @@ def print_tables(qualities: dict[str, Quality], costs: dict[int, dict[str, Cost]
         ]
         for name, quality in qualities.items()
     ]
-    print_table("what they hear", columns, rows)
+    print_table("accuracy", columns, rows)
     for frame_ms, table in costs.items():
         cost_rows = [
             [name, c.cpu_ms_per_s, c.cpu_ms_per_s_least, c.cpu_ms_per_s_most, f"{c.relative_to_silero:.0%}"]
             for name, c in table.items()
         ]
-        title = f"what they cost, {frame_ms} ms frames: CPU ms per second of sound"
+        title = f"cost with {frame_ms} ms frames: CPU ms per second of audio"
         print_table(title, ["detector", "median", "least", "most", "of silero"], cost_rows)
 
 

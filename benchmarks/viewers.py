@@ -1,10 +1,10 @@
-"""Many who watch one session, some of whom never read: how soon the others are told, and what it costs.
+"""Many viewers of one session, some of which never read: delivery times of the others, and cost.
 
-A gateway runs in a process of its own with the scripted engine and hears a recording, faster than it was spoken so that
-stalled viewers show within minutes. Viewers in another process watch over loopback, half by server-sent events and half
-over WebSockets, and come when some of it has been said already. Delivery is from the moment the session tells an event
-to the moment a viewer has it, on the one monotonic clock of the machine. Stalled viewers ask and never read; the
-server's sockets hold little (`SO_SNDBUF`), for the kernel would hide them for minutes otherwise.
+A gateway runs in its own process with the scripted engine and receives a recording, faster than real time so that
+stalled viewers have an effect within minutes. Viewers in another process watch over loopback, half by server-sent
+events and half over WebSockets, and join a session in progress. Delivery is measured from the publication of an event
+to its receipt by a viewer, on the monotonic clock of the machine. Stalled viewers send a request and never read; the
+buffers of the server's sockets are small (`SO_SNDBUF`), because the kernel would otherwise absorb minutes of events.
 """
 
 import argparse
@@ -48,10 +48,10 @@ from gateway.wire.server_events import channel_of
 _FRAME_S = 0.1
 
 _BEFORE_S = 20.0
-"""Spoken before anybody watches."""
+"""Streamed before the viewers join."""
 
 _SERVER_BUFFER_BYTES, _STALLED_BUFFER_BYTES = 4_096, 4_096
-"""Of the sockets; Linux takes twice as much."""
+"""Of the sockets; Linux doubles them."""
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -69,7 +69,7 @@ _UPGRADE = (
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """Who watches: so many that read, so many that do not, for so long, and how fast the recording is heard."""
+    """The numbers of live and stalled viewers, the duration, and the speed of the recording."""
 
     live: int
     stalled: int
@@ -84,17 +84,17 @@ class Result:
 
     Attributes:
         live, stalled: viewers.
-        p50_ms, p95_ms, p99_ms, worst_ms: from the session's telling to a live viewer's receipt, news only.
-        deliveries: measured.
-        finals: that the session told; each live viewer should get each.
-        finals_lost: that live viewers did not get, all together.
-        dropped: viewers that the gateway has dropped for they took nothing.
-        stalled_left: stalled viewers that were still there at the end; those of WebSockets may go before they are
-            dropped, for they answer no ping.
-        replaced: partial cues that a viewer never got because a newer revision came.
-        before_mib: resident memory of the gateway before the viewers come.
+        p50_ms, p95_ms, p99_ms, worst_ms: from publication to receipt by a live viewer, without the replayed events.
+        deliveries: number measured.
+        finals: published; each live viewer should receive each.
+        finals_lost: not received, summed over the live viewers.
+        dropped: viewers dropped by the gateway because they did not read.
+        stalled_left: stalled viewers that were still connected at the end; those over WebSockets may be disconnected
+            before they are dropped, as they answer no ping.
+        replaced: partial cues superseded before a viewer received them.
+        before_mib: resident memory of the gateway before the viewers join.
         peak_mib, after_mib: while they watch, and at the end.
-        cpu_share: of one core, that the gateway used while they watched.
+        cpu_share: of one core, used by the gateway while they watch.
     """
 
     live: int
@@ -116,14 +116,14 @@ class Result:
 
 
 class TimedBroadcast(Broadcast):
-    """Notes when each event was published, and which are finals."""
+    """Records when each event was published, and which are finals."""
 
     def __init__(self, info: SessionInfo, times: "TimedBroadcaster") -> None:
         super().__init__(info, times.losses)
         self._times = times
 
     def publish(self, event: ServerEvent) -> None:
-        """Note the time, and publish."""
+        """Record the time, and publish."""
         _, inner = channel_of(event)
         seq = getattr(inner, "seq", 0)
         self._times.published_s[seq] = time.monotonic()
@@ -141,7 +141,7 @@ class TimedBroadcaster(Broadcaster):
         self.finals: set[int] = set()
 
     def create(self, info: SessionInfo) -> Broadcast:
-        """Return one."""
+        """Return a timed broadcast."""
         return TimedBroadcast(info, self)
 
 
@@ -149,7 +149,7 @@ class TimedBroadcaster(Broadcaster):
 
 
 def measure(arm: Arm) -> Result:
-    """Run one arm; a process does it once, so that memory is its own."""
+    """Run one arm; once per process, so that its memory can be measured."""
     return anyio.run(_measure, arm, backend_options={"use_uvloop": True})
 
 
@@ -171,16 +171,16 @@ async def _measure(arm: Arm) -> Result:
 
 
 async def _speak(gateway: Gateway, arm: Arm) -> None:
-    """Speak the recording again and again."""
-    sound = decoded(arm.recording)
+    """Stream the recording in a loop."""
+    audio = decoded(arm.recording)
     frame_bytes = round(SAMPLE_RATE_HZ * _FRAME_S) * MEDIA_FORMAT.bytes_per_sample_frame
 
     async def frames() -> AsyncIterator[bytes]:
         began_s = time.monotonic()
         for number in range(round((_BEFORE_S + arm.seconds) * arm.speed / _FRAME_S)):
             await anyio.sleep(max(0.0, began_s + (number + 1) * _FRAME_S / arm.speed - time.monotonic()))
-            start = number * frame_bytes % (len(sound) - frame_bytes)
-            yield sound[start : start + frame_bytes]
+            start = number * frame_bytes % (len(audio) - frame_bytes)
+            yield audio[start : start + frame_bytes]
 
     transport, peer = memory_pair()
     async with anyio.create_task_group() as tasks, peer:
@@ -196,7 +196,7 @@ async def _watch(arm: Arm, url: str, watching: TimedBroadcaster) -> Result:
     path = f"/v1/sessions/{session_id}/events"
     viewers = multiprocessing.get_context("spawn").Process(target=_view, args=(theirs, url, path, arm))
     viewers.start()
-    await to_thread.run_sync(ours.recv)  # all have been told something
+    await to_thread.run_sync(ours.recv)  # all have received an event
     stalled_left = arm.stalled
     joined_s, joined_cpu_s = time.monotonic(), time.process_time()
     while session_id in watching.open_sessions():
@@ -242,7 +242,7 @@ def _resident_mib() -> float:
 
 
 def _view(pipe: Pipe, url: str, path: str, arm: Arm) -> None:
-    """Watch; say when everybody does, and at the end what each viewer was told when."""
+    """Watch; report when all viewers have an event, and at the end the receipt times of each viewer."""
     stalled = [_stall(url, path, _UPGRADE if number % 2 else "") for number in range(arm.stalled)]
     pipe.send(asyncio.run(_view_all(pipe, url, path, arm.live)))
     for each in stalled:
@@ -258,7 +258,7 @@ async def _view_all(pipe: Pipe, url: str, path: str, live: int) -> list[dict[int
         if viewer in waiting:
             waiting.remove(viewer)
             if not waiting:
-                pipe.send("all have been told something")
+                pipe.send("all have received an event")
 
     ways = (_by_events, _by_messages)
     await asyncio.gather(*(ways[number % 2](url, path, partial(note, number)) for number in range(live)))
@@ -269,7 +269,7 @@ async def _by_events(url: str, path: str, note: Callable[[int], None]) -> None:
     host, port = _address(url)
     reader, writer = await asyncio.open_connection(host, port, limit=2**20)
     writer.write(_request(path, host, ""))
-    async for line in reader:  # sizes of pieces stand in lines of their own
+    async for line in reader:  # chunk sizes are on separate lines
         if line.startswith(_ID):
             note(int(line.removeprefix(_ID)))
         elif line == _LAST_PIECE:
@@ -281,12 +281,12 @@ async def _by_messages(url: str, path: str, note: Callable[[int], None]) -> None
     async with connect(f"{url.replace('http', 'ws', 1)}{path}", compression=None, max_queue=None) as websocket:
         async for message in websocket:
             found = _SEQ.search(str(message))
-            assert found is not None, "each message has a number"
+            assert found is not None, "each message has a sequence number"
             note(int(found[1]))
 
 
 def _stall(url: str, path: str, headers: str) -> socket:
-    """Ask for the events, and never read them."""
+    """Request the events, and never read them."""
     stalled = socket()
     stalled.setsockopt(SOL_SOCKET, SO_RCVBUF, _STALLED_BUFFER_BYTES)
     host, port = _address(url)
@@ -312,22 +312,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.viewers", description=__doc__)
     parser.add_argument("--viewers", type=int, default=200, help="of one session")
     parser.add_argument("--stalled", type=int, default=20, help="of these, in the second run")
-    parser.add_argument("--seconds", type=float, default=180.0, help="while they watch")
-    parser.add_argument("--speed", type=float, default=3.0, help="at which the recording is heard")
-    parser.add_argument("--recording", type=Path, default=RECORDING, help="what is said")
+    parser.add_argument("--seconds", type=float, default=180.0, help="of watching")
+    parser.add_argument("--speed", type=float, default=3.0, help="of the recording, times real time")
+    parser.add_argument("--recording", type=Path, default=RECORDING, help="audio of the session")
     parser.add_argument("--json", type=Path, help="file for the results")
     given = parser.parse_args()
     results: list[Result] = []
     for stalled in (0, given.stalled):
         arm = Arm(given.viewers - given.stalled, stalled, given.seconds, given.speed, given.recording)
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:  # memory is each arm's own
+        with ProcessPoolExecutor(
+            1, multiprocessing.get_context("spawn")
+        ) as process:  # so that its memory can be measured
             results.append(process.submit(measure, arm).result())
     columns = [field.name.replace("_", " ") for field in fields(Result)]
     print_table("viewers of one session", columns, [list(asdict(result).values()) for result in results])
     without, with_stalled = results
     if with_stalled.stalled:
         growth_mib = (with_stalled.peak_mib - with_stalled.before_mib) - (without.peak_mib - without.before_mib)
-        print(f"memory of a stalled viewer at the most: {1024 * growth_mib / with_stalled.stalled:.0f} KiB")
+        print(f"peak memory per stalled viewer: {1024 * growth_mib / with_stalled.stalled:.0f} KiB")
     write_json(given.json, "viewers", [asdict(result) for result in results])
 
 

@@ -1,7 +1,7 @@
-"""Sessions on a virtual clock: sound arrives frame by frame, a decode takes what a cost model says, and nobody waits.
+"""Sessions on a virtual clock: audio arrives frame by frame, and a decode takes as long as a cost model says.
 
-The pipelines, the planner and the engine are the real ones; only time is not. So the same sound gives the same batches,
-requests and captions in every run, however busy the machine is.
+The pipelines, the planner and the engine are real; only the clock is simulated. So the same audio gives the same
+batches, requests and captions in every run, however busy the machine is.
 """
 
 import time
@@ -25,10 +25,10 @@ __all__ = ["TimedEvents", "VirtualGateway"]
 
 @dataclass(frozen=True, slots=True)
 class TimedEvents:
-    """What a session said at one moment: the events that one frame or one answer caused.
+    """Events of a session at one moment: those caused by one frame or one answer.
 
     Attributes:
-        at_s: after the first sample of the session's sound was spoken.
+        at_s: time since the first sample of the session's audio.
         events: oldest first.
     """
 
@@ -39,14 +39,14 @@ class TimedEvents:
 @dataclass(slots=True)
 class _Session:
     pipeline: Pipeline
-    sound: bytes
-    said: list[TimedEvents] = field(default_factory=list)
+    audio: bytes
+    moments: list[TimedEvents] = field(default_factory=list)
     is_open: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """A batch being decoded: its answers are there already, and will be known at `done_s`."""
+    """A batch being decoded: its outcomes are delivered at `done_s`."""
 
     started_s: float
     done_s: float
@@ -54,19 +54,19 @@ class _Batch:
 
 
 class VirtualGateway:
-    """Serves sessions that begin together and hear a frame each at every step.
+    """Serves sessions that start together and receive one frame each per step.
 
-    A frame arrives when its last sample has been spoken. The engine decodes one batch at a time and takes as long as
+    A frame arrives at the time of its last sample. The engine decodes one batch at a time and takes as long as
     the cost model says; at no cost every request is answered before the next frame.
 
     Args:
         engine: warm.
         settings: of the gateway.
-        start: what every client wants.
-        sounds: of each session, in the format of `start`.
-        frame_s: sound in a frame.
-        cost: what a batch takes.
-        tell: takes what any session says at a moment; nothing is kept then, so that a long run needs no more memory.
+        start: options of every client.
+        audio: of each session, in the format of `start`.
+        frame_s: audio in a frame.
+        cost: of a batch.
+        on_events: called with the events of any session; they are not kept then, which bounds the memory of long runs.
     """
 
     def __init__(
@@ -74,11 +74,11 @@ class VirtualGateway:
         engine: Engine,
         settings: Settings,
         start: Start,
-        sounds: Sequence[bytes],
+        audio: Sequence[bytes],
         *,
         frame_s: float = 0.1,
         cost: CostModel | None = None,
-        tell: Callable[[TimedEvents], None] | None = None,
+        on_events: Callable[[TimedEvents], None] | None = None,
     ) -> None:
         self.cpu_s = 0.0
         """CPU time of this process while the engine decoded."""
@@ -87,7 +87,7 @@ class VirtualGateway:
         self._engine = engine
         self._planner = Planner(settings.planner, engine.max_batch)
         self._cost = cost or CostModel()
-        self._tell = tell
+        self._on_events = on_events
         self._frame_s = frame_s
         self._frame_bytes = round(start.audio.sample_rate_hz * frame_s) * start.audio.bytes_per_sample_frame
         self._now_s = 0.0
@@ -96,23 +96,23 @@ class VirtualGateway:
         self._submitted_s: dict[DecodeRequest, float] = {}
         pipeline = PipelineSettings(settings.segmenter, settings.stabiliser, settings.guard, settings.session)
         self._sessions = {
-            name: _Session(Pipeline(name, start, pipeline, engine.info), sound)
-            for name, sound in ((f"session-{number}", sound) for number, sound in enumerate(sounds))
+            name: _Session(Pipeline(name, start, pipeline, engine.info), data)
+            for name, data in ((f"session-{number}", data) for number, data in enumerate(audio))
         }
 
     @property
-    def said(self) -> list[list[TimedEvents]]:
-        """What each session has said so far."""
-        return [session.said for session in self._sessions.values()]
+    def moments(self) -> list[list[TimedEvents]]:
+        """Events of each session so far."""
+        return [session.moments for session in self._sessions.values()]
 
     async def run(self) -> list[list[TimedEvents]]:
-        """Play all of the sound, and return what each session said."""
+        """Play all audio, and return the events of each session."""
         while await self.step():
             pass
-        return self.said
+        return self.moments
 
     async def step(self) -> bool:
-        """Let one frame of each session arrive; return whether there are more. After the last all is answered."""
+        """Push one frame of each session, and return whether more follow; after the last, all requests are answered."""
         start, end = self._frames * self._frame_bytes, (self._frames + 1) * self._frame_bytes
         self._frames += 1
         due_s = self._frames * self._frame_s
@@ -120,16 +120,16 @@ class VirtualGateway:
         self._now_s = due_s
         for session in self._sessions.values():
             if session.is_open:
-                self._apply(session, session.pipeline.push_audio(session.sound[start:end], due_s))
-                if end >= len(session.sound):
+                self._apply(session, session.pipeline.push_audio(session.audio[start:end], due_s))
+                if end >= len(session.audio):
                     session.is_open = False
                     self._apply(session, session.pipeline.stop(due_s))
-        goes_on = any(session.is_open for session in self._sessions.values())
-        await self._decode_until(due_s if goes_on else inf)
-        if not goes_on:
+        has_more = any(session.is_open for session in self._sessions.values())
+        await self._decode_until(due_s if has_more else inf)
+        if not has_more:
             for name in self._sessions:
                 self._engine.forget(name)
-        return goes_on
+        return has_more
 
     async def _decode_until(self, limit_s: float) -> None:
         while True:
@@ -161,8 +161,8 @@ class VirtualGateway:
     def _apply(self, session: _Session, effects: Sequence[Effect]) -> None:
         events = tuple(effect for effect in effects if not isinstance(effect, DecodeRequest))
         if events:
-            tell = self._tell or session.said.append
-            tell(TimedEvents(self._now_s, events))
+            publish = self._on_events or session.moments.append
+            publish(TimedEvents(self._now_s, events))
         for effect in effects:
             if isinstance(effect, DecodeRequest):
                 self._submit(effect)
@@ -172,10 +172,10 @@ class VirtualGateway:
         replaced = self._planner.add(request, self._now_s)
         if replaced is not None:
             queue_s = self._now_s - self._submitted_s.pop(replaced)
-            self._answer(Answer(replaced, RequestReplaced("a newer request came"), queue_s, 0.0, self._now_s))
+            self._answer(Answer(replaced, RequestReplaced("superseded by a newer request"), queue_s, 0.0, self._now_s))
 
 
 def _words(outcome: Hypothesis | EngineError) -> Hypothesis | EngineBusy:
-    if isinstance(outcome, Hypothesis | EngineBusy):  # an engine may have reasons to leave out a partial
+    if isinstance(outcome, Hypothesis | EngineBusy):  # an engine may skip a partial
         return outcome
-    raise outcome  # a benchmark of failures would be worth nothing
+    raise outcome  # failures would invalidate the benchmark

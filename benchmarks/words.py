@@ -1,25 +1,25 @@
-"""How right, how steady and how soon the words are, on real speech with real weights.
+"""Accuracy, stability and lag of the words, on real speech with real weights.
 
-Each recording is transcribed by itself, engine int8 on one thread, in up to three arms:
+Each recording is transcribed separately, engine int8 on one thread, in up to three arms:
 
-- `whole`: faster-whisper's own `transcribe` of the whole file, beam 5. What the weights can do. Only of Whispers.
+- `whole`: faster-whisper's own `transcribe` of the whole file, beam 5: the accuracy of the weights. Whisper only.
 - `partials-off`: this gateway without partials, the audio streamed in frames of 20 ms.
-- `shipped`: the same with partials, all as set by default.
+- `shipped`: the same with partials and default settings.
 
-The gateway's clock is virtual and a decode takes what `--cost-ms` says, so what is measured is the policy and not the
-machine. The language is given, except for the set `languages`, where every arm has to find it out.
+The gateway's clock is virtual and a decode takes `--cost-ms`, so the policy is measured and not the machine. The
+language is given, except for the set `languages`, where every arm must detect it.
 
 - *Words wrong*: substituted, missing or surplus words over spoken ones, summed over the set (`benchmarks.scoring`);
-  of meetings against the merge of the speakers' words that fits best. Where nobody speaks: words written, and the most
-  that displays had at a time.
-- *Withdrawn*: words of a partial display that the next one has not, by common prefix, for each final word.
-- *Changed*: words of the last partial display that the final changes, by alignment, for each final word; *promised*:
-  those of them that were promised to stay.
-- *Shown*, *committed*: from the end of a word that is written right to when it stands for good, followed through
-  alignments of one display with the next, and to when it is promised as well. *Final*: from the end of an utterance's
-  last word to its final. Seconds, p50 and p95. Word times are annotated or aligned (`benchmarks.reference_times`).
-- *Encoder*: audio encoded for a second of audio, padding included; *of full*: that of full windows for the same
-  requests. *Steps*: of the decoder, for a second of audio. *CPU*: seconds while decoding, for a second of audio.
+  of meetings against the best-fitting merge of the speakers' words. Without speech: words written, and the most
+  displayed at a time.
+- *Withdrawn*: words of a partial display that are not in the next one, by common prefix, per final word.
+- *Changed*: words of the last partial display that the final changes, by alignment, per final word; *promised*: those
+  of them that were committed.
+- *Shown*, *committed*: from the end of a correct word to its lasting display, tracked by aligning each display with the
+  next, and to its commitment. *Final*: from the end of an utterance's last word to its final. Seconds, p50 and p95.
+  Word times are annotated or aligned (`benchmarks.reference_times`).
+- *Encoder*: audio encoded for a second of audio, padding included; *of full*: relative to full windows for the same
+  requests. *Steps*: of the decoder, for a second of audio. *CPU*: seconds of decoding for a second of audio.
 """
 
 import argparse
@@ -49,14 +49,14 @@ WEIGHTS = ("whisper-tiny.en", "whisper-base")
 ENGINES = ("moonshine", "torch", "whisper")
 
 DETECTED = ("languages",)
-"""Sets whose language is not given."""
+"""Sets whose language is detected."""
 
 
 class Bench:
     """One model, loaded for all arms.
 
     Args:
-        weights: directory of the engine's.
+        weights: directory of the engine's weights.
         engine: warm, with these weights.
         whisper: directory of a CTranslate2 Whisper, for the whole file and for reference times.
         settings: of the gateway.
@@ -77,7 +77,7 @@ class Bench:
 
     @property
     def is_multilingual(self) -> bool:
-        """Whether the engine knows other languages than English."""
+        """Whether the engine supports languages other than English."""
         return self._engine.info.languages != ("en",)
 
     async def measure(self, name: str, recordings: Sequence[Recording], arm: Arm) -> Figures:
@@ -97,7 +97,7 @@ class Bench:
 
 
 async def run(options: argparse.Namespace) -> list[Figures]:
-    """Measure all weights, sets and arms, and print a table for each set as soon as it is there."""
+    """Measure all weights, sets and arms, and print a table for each set as soon as it is complete."""
     sets = chosen_sets(options)
     results: list[Figures] = []
     for weights in options.weights:
@@ -118,7 +118,7 @@ async def run(options: argparse.Namespace) -> list[Figures]:
 
 
 def chosen_sets(options: argparse.Namespace) -> dict[str, list[Recording]]:
-    """Return the recordings of each set to be measured; a set of which there is none is left out."""
+    """Return the recordings of each set to be measured, without empty sets."""
     if not options.levels:
         return read_sets(options.audio, options.sets)
     clean = read_sets(options.audio, ["clean"]).get("clean", [])
@@ -132,7 +132,7 @@ def overrides_of(assignments: Sequence[str]) -> dict[str, dict[str, object]]:
         assignments: each GROUP.KEY=VALUE.
 
     Raises:
-        ValueError: one is not.
+        ValueError: an assignment has another form.
     """
     overrides: dict[str, dict[str, object]] = {}
     for text in assignments:
@@ -166,19 +166,19 @@ def main() -> None:
     laid_out = [directory for directory in map(model_directory, WEIGHTS) if directory is not None]
     arms = list(Arm)
     parser.add_argument("--audio", type=Path, default=SHARED_AUDIO, help="folder of recordings and their manifest.json")
-    parser.add_argument("--engine", choices=ENGINES, default="whisper", help="that the weights are of")
-    parser.add_argument("--weights", type=Path, nargs="+", default=laid_out, help="directories of them")
+    parser.add_argument("--engine", choices=ENGINES, default="whisper", help="of the weights")
+    parser.add_argument("--weights", type=Path, nargs="+", default=laid_out, help="their directories")
     parser.add_argument(
         "--times",
         type=Path,
         default=laid_out[0] if laid_out else None,
-        help="Whisper that times words for other engines",
+        help="Whisper model for word times with other engines",
     )
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), help="of recordings")
     parser.add_argument("--levels", action="store_true", help="instead: a few clean recordings at levels from -30 dBFS")
     parser.add_argument("--arms", type=Arm, nargs="+", choices=arms, default=arms, metavar="{" + ",".join(arms) + "}")
     parser.add_argument("--cost-ms", type=float, default=150.0, help="of a decode on the virtual clock")
-    parser.add_argument("--prompt", default="", help="of the gateway's sessions; the whole file has none")
+    parser.add_argument("--prompt", default="", help="of the gateway's sessions; the arm `whole` has none")
     parser.add_argument(
         "--set", action="append", default=[], dest="settings", metavar="GROUP.KEY=VALUE", help="any setting"
     )
@@ -194,11 +194,11 @@ def _cells(figures: Figures) -> list[object]:
     percents = [None if ratio is None else 100 * ratio for ratio in (figures.changed, figures.promised_changed)]
     wrong = None if figures.wrong is None else f"{100 * figures.wrong:.1f}"
     words = [figures.arm, wrong, figures.errors, figures.words]
-    steadiness = [figures.withdrawn, *(None if percent is None else f"{percent:.1f}" for percent in percents)]
+    stability = [figures.withdrawn, *(None if percent is None else f"{percent:.1f}" for percent in percents)]
     lags = [figures.shown_p50_s, figures.shown_p95_s, figures.committed_p50_s, figures.committed_p95_s]
     lags += [figures.final_p50_s, figures.final_p95_s]
     work = [figures.encoder_s_per_s, figures.encoder_share, figures.steps_per_s, figures.cpu_s_per_s]
-    return [*words, *steadiness, *lags, *work]
+    return [*words, *stability, *lags, *work]
 
 
 def _cell(value: object) -> object:

@@ -1,20 +1,20 @@
-"""How much the engine has to do for a stream, against the way open peers do it; and how many streams keep up.
+"""The engine's work for a stream, compared with that of open peers; and the number of streams that keep up.
 
-Modes: `naive` encodes a full 30 s window and decodes the whole text anew at every interval, with no committed prefix
-and no eager final, as open peers do with Whisper; `livecue` is this gateway as it is set by default. Sound,
-segmentation, model, beams and intervals are the same. On request, `not-eager` is livecue without eager finals, and
-`trimmed-finals` with the windows of finals trimmed too.
+Modes: `naive` encodes a full 30 s window and decodes the whole text again at every interval, without a committed prefix
+or an eager final, as open peers do with Whisper; `livecue` is this gateway with default settings. Audio, segmentation,
+model, beams and intervals are the same. On request, `not-eager` is livecue without eager finals, and `trimmed-finals`
+with the windows of finals trimmed too.
 
-Work (default): sessions on a virtual clock, each at another place of one recording, all answered before the next
-frame. Encoder seconds, decoder steps and final tokens are counts, the same in every run. CPU seconds are this process'
-while the engine decodes, one thread; the modes take turns at every frame, so that a busy machine slows both. The model
-is synthetic: the arithmetic of the real shape, an oracle's words (`benchmarks.following`).
+Work (default): sessions on a virtual clock, each at another position of one recording, all answered before the next
+frame. Encoder seconds, decoder steps and final tokens are counts, the same in every run. CPU seconds are those of this
+process while the engine decodes, one thread; the modes alternate at every frame, so that a busy machine slows both. The
+model is synthetic: the arithmetic of the real shape, with an oracle's words (`benchmarks.following`).
 
-Paced (`--paced`): streams in real time against a gateway in this process, each frame due at an absolute time. Lags
-count from the moment a word was spoken. A stream keeps up when 95 % of its words are shown within 2.5 s and the lag
-does not grow. CPU seconds are the whole process': gateway, voice activity detection, engine and the streams' own. The
-weights are real (`--weights`), the words are those of the recording's text, followed by alignment, and some of them are
-wrong; `--shapes` takes a synthetic model instead.
+Paced (`--paced`): streams in real time against a gateway in this process, each frame due at an absolute time. Lags are
+measured from the moment a word was spoken. A stream keeps up if 95 % of its words are displayed within 2.5 s and the
+lag does not grow. CPU seconds are those of the whole process: gateway, voice activity detection, engine and the
+streams. The weights are real (`--weights`), and the words those of the recording's text, tracked by alignment, some of
+them wrong; `--shapes` uses a synthetic model instead.
 """
 
 import argparse
@@ -49,7 +49,7 @@ MODES: dict[str, dict[str, dict[str, object]]] = {
     "not-eager": {"session": {"eager_finals": False}},
     "trimmed-finals": {"engine": {"final_window": "trimmed"}},
 }
-"""Mode → what is set otherwise than by default; naive also commits nothing to the decoder's prefix."""
+"""Mode → settings that differ from the defaults; naive also has no committed prefix in the decoder."""
 
 OTHER_ENGINES: dict[str, dict[str, dict[str, object]]] = {
     "moonshine": {"engine": {"name": "moonshine", "model": str(MODELS_DIRECTORY / "moonshine-tiny-en")}},
@@ -59,7 +59,7 @@ OTHER_ENGINES: dict[str, dict[str, dict[str, object]]] = {
 COMPARED = ("naive", "livecue")
 
 WEIGHTS = "whisper-tiny.en"
-"""Of paced streams, where they are laid out."""
+"""Default weights of paced streams."""
 
 RECORDING = SHARED_AUDIO / "long_lj_contiguous.flac"
 TOKENIZER = SHARED_AUDIO.parent / "models" / "tokenizer-multilingual" / "tokenizer.json"
@@ -67,17 +67,17 @@ TOKENIZER = SHARED_AUDIO.parent / "models" / "tokenizer-multilingual" / "tokeniz
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one mode did for a second of sound.
+    """The work of one mode for a second of audio.
 
     Attributes:
         shape: of the model.
         interval_s: new speech between two partials.
-        sessions: at once.
+        sessions: concurrent.
         mode: in `MODES`.
-        partials_per_s: requests decoded.
-        finals_per_s: the same of finals, eager ones included.
-        encoder_s_per_s: sound encoded, padding included, seconds.
-        steps_per_final_token: decoder steps of all requests, forced ones included, for each token of a final.
+        partials_per_s: partials decoded.
+        finals_per_s: finals decoded, eager ones included.
+        encoder_s_per_s: seconds of audio encoded, padding included.
+        steps_per_final_token: decoder steps of all requests, forced ones included, per token of a final.
         features_ms_per_s: CPU time of the features.
         cpu_s_per_s: CPU time of the decode, features included.
         redecoded: requests that the engine decoded twice.
@@ -96,7 +96,7 @@ class Work:
     redecoded: int
 
     def counts(self) -> "Work":
-        """Return it without what depends on the machine."""
+        """Return a copy without the figures that depend on the machine."""
         return replace(self, features_ms_per_s=0.0, cpu_s_per_s=0.0)
 
 
@@ -106,7 +106,7 @@ class Model:
 
     Attributes:
         shape: of a synthetic model; None: its weights are real.
-        directory: where it lies.
+        directory: of its files.
     """
 
     shape: str | None
@@ -114,53 +114,53 @@ class Model:
 
     @classmethod
     def write(cls, shape: str, directory: Path, tokenizer: Path) -> "Model":
-        """Write it."""
+        """Write a synthetic model, and return it."""
         write_following_model(shape, directory, tokenizer)
         return cls(shape, directory)
 
 
 def settings_of(mode: str, model: Model, workers: int = 1) -> Settings:
-    """Return the gateway's settings in that mode, with one thread for each worker of the engine; 0: as by default."""
+    """Return the gateway's settings in that mode, with one thread per worker of the engine; 0: default number."""
     wanted = {**MODES, **OTHER_ENGINES}[mode]
     engine = {"name": "whisper", "model": str(model.directory), "device": "cpu", "cpu_threads": 1, "offline": True}
     return load_settings({**wanted, "engine": {**engine, "workers": workers, **wanted.get("engine", {})}})
 
 
 def engine_of(mode: str, model: Model, workers: int = 1) -> FollowingEngine:
-    """Return an engine for that mode that has loaded nothing yet."""
+    """Return a cold engine for that mode."""
     return FollowingEngine(settings_of(mode, model, workers).engine, forces_prefix=mode != "naive")
 
 
 def paced_engine_of(mode: str, model: Model) -> Engine:
-    """Return an engine for that mode that has loaded nothing yet, with as many workers as by default."""
+    """Return a cold engine for that mode, with the default number of workers."""
     if model.shape is not None:
         return engine_of(mode, model, workers=0)
     settings = settings_of(mode, model, workers=0).engine
     return WholeTextEngine(settings) if mode == "naive" else create_engine(settings)
 
 
-def rotated(sound: bytes, count: int, seconds: float) -> list[bytes]:
-    """Return that many pieces of a sound, begun at places evenly spread over it and going round at its end."""
+def rotated(audio: bytes, count: int, seconds: float) -> list[bytes]:
+    """Return excerpts of the audio that start at evenly spread positions, looped at the end."""
     width = MEDIA_FORMAT.bytes_per_sample_frame
     length = round(seconds * SAMPLE_RATE_HZ) * width
-    starts = [len(sound) * number // count // width * width for number in range(count)]
-    repeats = 2 + length // len(sound)
-    return [(sound * repeats)[start : start + length] for start in starts]
+    starts = [len(audio) * number // count // width * width for number in range(count)]
+    repeats = 2 + length // len(audio)
+    return [(audio * repeats)[start : start + length] for start in starts]
 
 
 async def measure_work(
-    model: Model, engines: dict[str, FollowingEngine], sounds: Sequence[bytes], interval_s: float
+    model: Model, engines: dict[str, FollowingEngine], streams: Sequence[bytes], interval_s: float
 ) -> list[Work]:
-    """Play the sounds in all modes at once, taking turns, and return what each did."""
+    """Play the streams in all modes, alternating at every frame, and return the work of each."""
     start = Start(MEDIA_FORMAT, language="en", endpointing=Endpointing(partial_interval_ms=round(1000 * interval_s)))
     before = {mode: asdict(engine.work) for mode, engine in engines.items()}
     gateways = {
-        mode: VirtualGateway(engine, settings_of(mode, model), start, sounds) for mode, engine in engines.items()
+        mode: VirtualGateway(engine, settings_of(mode, model), start, streams) for mode, engine in engines.items()
     }
-    goes_on = True
-    while goes_on:
-        goes_on = any([await gateway.step() for gateway in gateways.values()])
-    audio_s = sum(map(len, sounds)) / MEDIA_FORMAT.bytes_per_sample_frame / SAMPLE_RATE_HZ
+    has_more = True
+    while has_more:
+        has_more = any([await gateway.step() for gateway in gateways.values()])
+    audio_s = sum(map(len, streams)) / MEDIA_FORMAT.bytes_per_sample_frame / SAMPLE_RATE_HZ
     results = []
     for mode, gateway in gateways.items():
         work = {name: after - before[mode][name] for name, after in asdict(engines[mode].work).items()}
@@ -168,7 +168,7 @@ async def measure_work(
             Work(
                 shape=model.shape or model.directory.name,
                 interval_s=interval_s,
-                sessions=len(sounds),
+                sessions=len(streams),
                 mode=mode,
                 partials_per_s=gateway.requests[RequestKind.PARTIAL] / audio_s,
                 finals_per_s=(gateway.requests[RequestKind.FINAL] + gateway.requests[RequestKind.EAGER]) / audio_s,
@@ -183,12 +183,12 @@ async def measure_work(
 
 
 def final_tokens(gateway: VirtualGateway) -> int:
-    """Return how many tokens the finals have: as many as words, for each of these is one token."""
-    events = (event for session in gateway.said for said in session for event in said.events)
+    """Return the number of tokens of the finals: one per word."""
+    events = (event for session in gateway.moments for moment in session for event in moment.events)
     return sum(len(event.text.split()) for event in events if isinstance(event, Final))
 
 
-async def run_work(options: argparse.Namespace, models: Sequence[Model], sound: bytes) -> list[Work]:
+async def run_work(options: argparse.Namespace, models: Sequence[Model], audio: bytes) -> list[Work]:
     """Measure all arms of the first part."""
     results: list[Work] = []
     for model in models:
@@ -197,15 +197,15 @@ async def run_work(options: argparse.Namespace, models: Sequence[Model], sound: 
             await engine.warm_up()
         for interval_s in options.intervals:
             for count in options.sessions:
-                sounds = rotated(sound, count, options.seconds)
-                results += await measure_work(model, engines, sounds, interval_s)
+                streams = rotated(audio, count, options.seconds)
+                results += await measure_work(model, engines, streams, interval_s)
         for engine in engines.values():
             await engine.aclose()
     return results
 
 
 def paced_streams(options: argparse.Namespace, model: Model) -> Callable[[int, Settings], list[tuple[bytes, Clock]]]:
-    """Return what makes the audio of so many streams, and what measures each."""
+    """Return a function that returns the audio and the clock of each of a number of streams."""
     if model.shape is None:
         speech = load_speech(options.recording, model.directory)
         return lambda count, _: [
@@ -222,7 +222,7 @@ def paced_streams(options: argparse.Namespace, model: Model) -> Callable[[int, S
 
 
 async def run_paced(options: argparse.Namespace, model: Model) -> list[Paced]:
-    """Measure all arms of the second part; a mode that cannot keep up is not given more streams."""
+    """Measure all arms of the second part; a mode that does not keep up is not measured with more streams."""
     results: list[Paced] = []
     endpointing = Endpointing(partial_interval_ms=round(1000 * options.intervals[0]))
     start = Start(MEDIA_FORMAT, language="en", endpointing=endpointing)
@@ -251,7 +251,7 @@ def print_work(results: Sequence[Work]) -> None:
         "steps / final token",
     ]
     columns += ["features ms / s", "CPU s / s", "redecoded"]
-    print_table("work for a second of sound", columns, [list(asdict(result).values()) for result in results])
+    print_table("work for a second of audio", columns, [list(asdict(result).values()) for result in results])
 
 
 def print_paced(results: Sequence[Paced]) -> None:
@@ -267,7 +267,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.work", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--recording", type=Path, default=RECORDING, help="what the sessions say")
+    parser.add_argument("--recording", type=Path, default=RECORDING, help="audio of the sessions")
     parser.add_argument("--tokenizer", type=Path, default=TOKENIZER, help="Whisper's tokenizer.json")
     parser.add_argument("--shapes", nargs="+", help="of synthetic models; default: tiny base, with --paced none")
     parser.add_argument(
@@ -276,18 +276,20 @@ def _options() -> argparse.Namespace:
         default=model_directory(WEIGHTS),
         help="CTranslate2 Whisper for --paced without --shapes",
     )
-    parser.add_argument("--seconds", type=float, default=30.0, help="sound of each session")
+    parser.add_argument("--seconds", type=float, default=30.0, help="audio of each session")
     parser.add_argument("--intervals", type=float, nargs="+", default=[0.5, 1.0], help="speech between partials, s")
-    parser.add_argument("--sessions", type=int, nargs="+", default=[1, 4, 8, 16], help="sessions at once")
+    parser.add_argument("--sessions", type=int, nargs="+", default=[1, 4, 8, 16], help="concurrent sessions")
     parser.add_argument("--paced", action="store_true", help="measure real-time streams instead of work")
-    parser.add_argument("--streams", type=int, nargs="+", default=[1, 2, 4, 8, 12, 16], help="streams with --paced")
+    parser.add_argument(
+        "--streams", type=int, nargs="+", default=[1, 2, 4, 8, 12, 16], help="concurrent streams with --paced"
+    )
     parser.add_argument("--modes", nargs="+", choices=[*MODES, *OTHER_ENGINES], default=COMPARED, help="of the engine")
     parser.add_argument("--json", type=Path, help="file for the results")
     options = parser.parse_args()
     if options.paced and not options.shapes and options.weights is None:
-        parser.error("no weights: `make models` lays some out, --weights names others, --shapes needs none")
+        parser.error("no weights found: run `make models`, or set --weights or --shapes")
     if not options.paced and not MODES.keys() >= set(options.modes):
-        parser.error(f"--modes {', '.join(OTHER_ENGINES)}: with --paced only")
+        parser.error(f"--modes {', '.join(OTHER_ENGINES)}: only with --paced")
     return options
 
 

@@ -1,1 +1,1 @@
-"""What talks to a gateway. May import `gateway.wire` and `gateway.captions.subtitles` only."""
+"""Clients of a gateway. May import `gateway.wire` and `gateway.captions.subtitles` only."""

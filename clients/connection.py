@@ -15,7 +15,7 @@ from websockets.frames import CloseCode
 
 from gateway.wire import LivecueError
 
-__all__ = ["Connect", "Connection", "ConnectionFailed", "Goodbye", "connect", "reason_of"]
+__all__ = ["Connect", "Connection", "ConnectionFailed", "NormalClosure", "connect", "reason_of"]
 
 Connection = ObjectStream[str | bytes]
 """Messages to and from a gateway; `receive` raises `anyio.EndOfStream` once it has closed."""
@@ -55,7 +55,7 @@ class ConnectionFailed(LivecueError):
         return self.status is None or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.status in busy
 
 
-class Goodbye(anyio.EndOfStream):
+class NormalClosure(anyio.EndOfStream):
     """The gateway closed the connection normally: no message follows."""
 
 
@@ -67,8 +67,8 @@ class _WebSocketStream(ObjectStream[str | bytes]):
         try:
             return await self._websocket.recv()
         except ConnectionClosed as error:
-            is_goodbye = error.rcvd is not None and error.rcvd.code == CloseCode.NORMAL_CLOSURE
-            raise (Goodbye if is_goodbye else anyio.EndOfStream) from error
+            is_normal = error.rcvd is not None and error.rcvd.code == CloseCode.NORMAL_CLOSURE
+            raise (NormalClosure if is_normal else anyio.EndOfStream) from error
 
     async def send(self, item: str | bytes) -> None:
         try:

@@ -27,9 +27,9 @@ class EventDeduplicator:
 
     def __init__(self) -> None:
         self._flushes: list[str] = []
-        self.begin_anew()
+        self.reset()
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Reset for a new session. Outstanding flushes may still be answered."""
         self.seq = 0
         """Sequence number of the newest event."""

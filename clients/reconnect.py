@@ -17,8 +17,8 @@ class Change(StrEnum):
     """Changes of the connection, as messages to the user."""
 
     LOST = "the connection was lost; reconnecting"
-    BACK = "the connection was restored"
-    ANEW = "the session was lost; a new one begins, with times from 0"
+    RESTORED = "the connection was restored"
+    NEW_SESSION = "the session was lost; a new one begins, with times from 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +78,12 @@ class Outage:
         await back_off.sleep(self._wait_s * (1 - back_off.jitter() / 2))
         self._wait_s = min(2 * self._wait_s, back_off.longest_s)
 
-    def back(self) -> None:
+    def restored(self) -> None:
         """Handle a successful connection."""
         self._since_s = None
         if self._is_lost:
             self._is_lost = False
-            self._on_change(Change.BACK)
+            self._on_change(Change.RESTORED)
 
     def progress(self) -> None:
         """Reset the back-off, as the connection delivers events."""

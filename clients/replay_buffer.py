@@ -87,7 +87,7 @@ class ReplayBuffer:
         while self._sent and self._held + _bytes(self._sent[0]) < kept:
             self._held += _bytes(self._sent.popleft())
 
-    def go_on_from(self, next_sample: int) -> None:
+    def rewind_to(self, next_sample: int) -> None:
         """Rewind to a sample frame, so that the audio from there on is sent again; dropped audio leaves a gap.
 
         Raises:
@@ -105,9 +105,9 @@ class ReplayBuffer:
         if begin < self._held:
             self._next = begin
 
-    def begin_anew(self) -> None:
+    def restart(self) -> None:
         """Restart at 0 for a new session: keep the unanswered audio to send, discard all before it."""
-        self.go_on_from(max(self._processed // self._frame_bytes, self.held_sample))
+        self.rewind_to(max(self._processed // self._frame_bytes, self.held_sample))
         self._sent.clear()
         self._end -= self._next
         self._held = self._next = self._processed = 0

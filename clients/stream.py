@@ -60,13 +60,13 @@ class Lost:
 
     Attributes:
         is_live: whether the audio continues meanwhile, of which 120 s are kept; if not, its source is paused.
-        begins_anew: whether a new session is begun if the gateway has lost this one; its times start at 0.
+        starts_new_session: whether a new session is begun if the gateway has lost this one; its times start at 0.
         on_change: called when the connection is lost, and when it is restored.
         back_off: timing of the retries.
     """
 
     is_live: bool = False
-    begins_anew: bool = False
+    starts_new_session: bool = False
     on_change: Callable[[Change], None] = lambda _: None
     back_off: BackOff = field(default_factory=BackOff)
 
@@ -132,10 +132,10 @@ class CaptionStream:
         """
         try:
             while (failure := await self._run_connection(on_event)) is not None:
-                if self._may_begin_anew(failure):
+                if self._may_start_new_session(failure):
                     self._ready = None
-                    self._dedup.begin_anew()
-                    self._lost.on_change(Change.ANEW)
+                    self._dedup.reset()
+                    self._lost.on_change(Change.NEW_SESSION)
                 elif isinstance(failure, ConnectionFailed) and failure.may_pass and self._is_resumable():
                     await self._outage.wait(failure)
                 else:
@@ -149,9 +149,9 @@ class CaptionStream:
         gateway_agrees = self._ready is None or self._ready.resume_token is not None
         return self._start.resumable and self._connected.is_set() and gateway_agrees
 
-    def _may_begin_anew(self, failure: LivecueError) -> bool:
+    def _may_start_new_session(self, failure: LivecueError) -> bool:
         is_unknown = isinstance(failure, SessionFailed) and failure.error.code == _SESSION_NOT_FOUND
-        return self._lost.begins_anew and is_unknown and self._ready is not None
+        return self._lost.starts_new_session and is_unknown and self._ready is not None
 
     async def _run_connection(self, on_event: Callable[[ServerEvent], None]) -> LivecueError | None:
         """Return why one connection ended; None: the session has finished."""
@@ -198,7 +198,7 @@ class CaptionStream:
 
     def _first_message(self) -> Start | Resume:
         if self._ready is None or self._ready.resume_token is None:
-            self._buffer.begin_anew()
+            self._buffer.restart()
             return self._start
         return Resume(self._ready.session_id, self._ready.resume_token, self._dedup.seq, self._buffer.held_sample)
 
@@ -234,9 +234,9 @@ class CaptionStream:
         match event:
             case Ready():
                 if self._ready is not None:
-                    self._buffer.go_on_from(event.next_sample)
+                    self._buffer.rewind_to(event.next_sample)
                 self._ready = event
-                self._outage.back()
+                self._outage.restored()
                 resumed.set()
             case Ack(processed_samples=processed_samples):
                 self._buffer.acked(processed_samples)

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsp
 import anyio
 from anyio import to_thread
 
-from clients.connection import Connection, ConnectionFailed, Goodbye, connect, reason_of
+from clients.connection import Connection, ConnectionFailed, NormalClosure, connect, reason_of
 from clients.reconnect import BackOff, Change, Outage
 from gateway.wire import DialectMessage, Error, Finished, LivecueError, OfChannel, ProtocolError, ServerEvent
 from gateway.wire.native.codec import NativeClientCodec
@@ -88,7 +88,7 @@ async def watch(
         try:
             async with session(viewer.seq) as connection:
                 has_connected = True
-                outage.back()
+                outage.restored()
                 if await viewer.listen(connection, outage):
                     return
             failure = ConnectionFailed("the connection was lost")
@@ -112,7 +112,7 @@ class _Viewer:
             try:
                 message = await connection.receive()
             except anyio.EndOfStream as end:
-                return self._is_over or isinstance(end, Goodbye)
+                return self._is_over or isinstance(end, NormalClosure)
             for event in _events(message):
                 inner = without_channel(event)
                 assert not isinstance(inner, OfChannel | DialectMessage), "no message is parsed as one of these"

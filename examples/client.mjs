@@ -1,4 +1,4 @@
-// A client in JavaScript, with nothing but the WebSocket of Node 22 or later: raw PCM in, captions out.
+// A JavaScript client that needs only the WebSocket of Node 22 or later: raw PCM in, captions out.
 //
 // ffmpeg -i FILE -f s16le -ar 16000 -ac 1 - | node examples/client.mjs ws://127.0.0.1:8000/v1/stream
 

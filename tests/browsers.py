@@ -1,4 +1,4 @@
-"""A real Chromium, people who speak in sessions, and a network that can be cut."""
+"""A real Chromium, clients that speak in sessions, and a network that can be cut."""
 
 import asyncio
 import json
@@ -20,27 +20,27 @@ from vad.audio import SAMPLE_RATE_HZ
 
 __all__ = [
     "CHROMIUM",
-    "PATIENCE_MS",
     "PHONE",
+    "TIMEOUT_MS",
     "Network",
     "Speaker",
-    "hearing",
     "launched",
     "network",
     "opened",
     "serious_faults",
     "speaking",
+    "with_microphone",
     "write_wav",
 ]
 
 CHROMIUM = which("chromium")
-"""Where it is; None: there is none."""
+"""Path of Chromium; None: not installed."""
 
-PATIENCE_MS = 20_000
-"""For anything that is waited for: the machine may be busy."""
+TIMEOUT_MS = 20_000
+"""Of every wait; generous, as the machine may be busy."""
 
 PHONE: ViewportSize = {"width": 320, "height": 568}
-"""As narrow as WCAG 1.4.10 wants pages to work."""
+"""The narrowest width at which WCAG 1.4.10 requires pages to work."""
 
 _PIECE_BYTES = 2**16
 
@@ -62,11 +62,11 @@ async def launched(*arguments: str) -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def hearing(recording: Path) -> AsyncIterator[Browser]:
-    """Run a Chromium with microphones that its user lets every page hear, while the block lasts.
+async def with_microphone(recording: Path) -> AsyncIterator[Browser]:
+    """Run a Chromium with microphones that every page may use, while the block lasts.
 
     Args:
-        recording: WAV file, what they hear, once, from the moment that one is opened.
+        recording: WAV file that a microphone plays once, from its opening.
     """
     async with launched(
         "--use-fake-ui-for-media-stream",
@@ -78,15 +78,15 @@ async def hearing(recording: Path) -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def opened(browser: Browser) -> AsyncIterator[Page]:
-    """Open a page of somebody new, in which no script may fail and no rule of the gateway's be broken."""
+    """Open a page in a new context, and check that no script fails and no content security policy is violated."""
     faults: list[str] = []
     context = await browser.new_context()
     page = await context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
+    page.set_default_timeout(TIMEOUT_MS)
 
-    def receive(said: ConsoleMessage) -> None:
-        if "Content Security Policy" in said.text:
-            faults.append(said.text)
+    def receive(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            faults.append(message.text)
 
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", receive)
@@ -106,7 +106,7 @@ def write_wav(path: Path, pcm: bytes) -> Path:
 
 
 async def serious_faults(page: Page) -> list[str]:
-    """Return what axe-core finds serious or critical in a page, each with the element it is about."""
+    """Return the serious and critical violations that axe-core finds in a page, each with its element."""
     found = await Axe().run(page)
     return [
         f"{violation['id']}: {node['html']} {node['failureSummary']}"
@@ -118,23 +118,23 @@ async def serious_faults(page: Page) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Somebody who speaks in a session of the native dialect, to an engine that counts aloud."""
+    """A client of a native session whose engine counts words."""
 
     websocket: ClientConnection
     session_id: str
 
-    async def say(self) -> str:
-        """Speak one utterance, wait for its words and return them."""
+    async def speak(self) -> str:
+        """Speak one utterance, and return the text of its final."""
         await self.begin()
         return await self.end()
 
     async def begin(self) -> Message:
-        """Begin an utterance, wait for its first words and return them as a cue."""
+        """Begin an utterance, and return its first cue."""
         await self.websocket.send(silence(0.5) + speech(1.2))
         return await self.receive("cue")
 
     async def end(self) -> str:
-        """End the utterance, wait for its words and return them."""
+        """End the utterance, and return the text of its final."""
         await self.websocket.send(silence(0.8))
         return str((await self.receive("final"))["text"])
 
@@ -162,10 +162,10 @@ async def speaking(served: Served) -> AsyncIterator[Speaker]:
 
 @dataclass(slots=True)
 class Network:
-    """The way to a gateway.
+    """The network path to a gateway.
 
     Attributes:
-        url: base URL of the gateway, by this way.
+        url: base URL of the gateway, over this path.
         is_down: whether new connections are cut at once.
     """
 
@@ -174,7 +174,7 @@ class Network:
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def cut(self) -> None:
-        """Cut all connections; new ones are let through."""
+        """Abort all connections; new ones are accepted."""
         for writer in tuple(self._writers):
             writer.transport.abort()
 
@@ -184,7 +184,7 @@ async def network(url: str) -> AsyncIterator[Network]:
     """Relay to a gateway while the block lasts.
 
     Args:
-        url: of the gateway. While nobody listens there, connections are cut at once.
+        url: of the gateway. While it is down, connections are aborted at once.
     """
     port = urlsplit(url).port
     way = Network("")
@@ -196,7 +196,7 @@ async def network(url: str) -> AsyncIterator[Network]:
                 writer.write(piece)
                 await writer.drain()
         except OSError:
-            pass  # it has been cut
+            pass  # the connection was aborted
         finally:
             way._writers.discard(writer)
             writer.close()

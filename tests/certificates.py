@@ -1,4 +1,4 @@
-"""Certificates of an authority that only one test knows."""
+"""Certificates of an authority for one test."""
 
 import ssl
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Authority:
         self.path.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
 
     def trusted(self) -> ssl.SSLContext:
-        """Return what a client connects with."""
+        """Return the TLS context of a client."""
         return ssl.create_default_context(cafile=str(self.path))
 
     def sign(self, name: str = "gateway") -> Files:

@@ -1,4 +1,4 @@
-"""`livecue serve` as a process of its own."""
+"""`livecue serve` in its own process."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ class Command:
     log: IO[str]
 
     def log_until(self, text: str) -> str:
-        """Return what is logged from here up to a line that has a text in it."""
+        """Return the log from here up to a line with that text."""
         lines: list[str] = []
         for line in self.log:
             lines.append(line)

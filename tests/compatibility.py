@@ -30,13 +30,13 @@ _TESTS = Path(__file__).parent
 DOCUMENT = _TESTS.parent / "docs" / "compatibility.md"
 
 NODE_MODULES = _TESTS.parent / ".venv-compat" / "node_modules"
-"""Where `make test-compat` puts clients in JavaScript."""
+"""Where `make test-compat` installs JavaScript clients."""
 
 HOME_ASSISTANT = _TESTS.parent / ".venv-compat" / "home-assistant" / "bin" / "python"
 """The Python for which it installs Home Assistant."""
 
 COMMANDS = str(Path(sys.executable).parent)
-"""Where the commands of the packages lie that are installed for the tests."""
+"""Folder of the commands of the test packages."""
 
 Row = tuple[str, str]
 """Client and what is exercised."""
@@ -49,18 +49,18 @@ def exercises(client: str, what: str) -> pytest.MarkDecorator:
 
     Args:
         client: the distribution it comes from; `npm:NAME` where npm and PyPI have one of the same name.
-        what: is exercised, as the table says it.
+        what: is exercised, as in the table.
     """
     return pytest.mark.exercises(client, what)
 
 
 def marked_rows() -> set[Row]:
-    """Return the rows of all marked tests, also of those that need what is not installed here."""
+    """Return the rows of all marked tests, including those whose client is not installed here."""
     return {row for path in _TESTS.rglob("test_*.py") for row in _rows_in(path)}
 
 
 def rows_of(text: str) -> dict[Row, tuple[str, str]]:
-    """Return what a document's table says: version and result of each row."""
+    """Return the version and result of each row of a document's table."""
     lines = text.partition(_HEAD)[2].splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     return {(client, what): (installed, result) for client, installed, what, result in cells}
@@ -73,11 +73,11 @@ class Recorder:
         self._results: dict[Row, str] = {}
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
-        """Let a marked test's reports name its rows, also those that come from another process."""
+        """Attach a marked test's rows to its reports, so that they survive another process."""
         item.user_properties += [("exercises", mark.args) for mark in item.iter_markers("exercises")]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note the outcome of a marked test: the worst, where it runs more than once."""
+        """Record the outcome of a marked test: the worst of several runs."""
         for name, row in report.user_properties:
             if name != "exercises" or (report.when != "call" and report.passed):
                 continue
@@ -86,12 +86,12 @@ class Recorder:
                 self._results[row] = report.outcome
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the table, sorted, without rows whose test is gone."""
+        """Write the table, sorted, without rows of removed tests."""
         if hasattr(session.config, "workerinput"):
             return  # pytest-xdist's: the process that started this one has the reports of all
         text = DOCUMENT.read_text(encoding="utf-8")
-        told = {row: (_version(row[0]), result) for row, result in self._results.items()}
-        DOCUMENT.write_text(text.partition(_HEAD)[0] + _table({**rows_of(text), **told}), encoding="utf-8")
+        tested = {row: (_version(row[0]), result) for row, result in self._results.items()}
+        DOCUMENT.write_text(text.partition(_HEAD)[0] + _table({**rows_of(text), **tested}), encoding="utf-8")
 
 
 def _table(rows: Mapping[Row, tuple[str, str]]) -> str:

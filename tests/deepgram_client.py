@@ -20,7 +20,7 @@ from tests.servers import Served
 
 __all__ = [
     "RAW",
-    "Heard",
+    "Received",
     "async_client",
     "async_file_client",
     "client",
@@ -35,17 +35,17 @@ __all__ = [
 ]
 
 RAW = {"model": "nova-3", "encoding": "linear16", "sample_rate": "16000"}
-"""What `spoken_frames` are."""
+"""The format of `spoken_frames`."""
 
 
 @dataclass
-class Heard:
-    """What the client's handlers were given.
+class Received:
+    """The messages and errors that the client's handlers received.
 
     Attributes:
         messages: each as the client has read it; one that it does not know would be None.
         errors: exceptions of its connection.
-        is_closed: whether it has said so.
+        is_closed: whether the client reported the close.
     """
 
     messages: list[object] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Heard:
     _changed: anyio.Event = field(default_factory=anyio.Event)
 
     def add(self, message: object) -> None:
-        """Take in a message."""
+        """Record a message."""
         self.messages.append(message)
         self._changed.set()
         self._changed = anyio.Event()
@@ -93,33 +93,33 @@ def file_client(served: Served, api_key: str = "any") -> Iterator[MediaClient]:
 
 
 @asynccontextmanager
-async def listening(connection: AsyncV1SocketClient | AsyncV2SocketClient) -> AsyncIterator[Heard]:
+async def listening(connection: AsyncV1SocketClient | AsyncV2SocketClient) -> AsyncIterator[Received]:
     """Read a connection as an application does, until the gateway has closed it."""
-    heard = Heard()
-    connection.on(EventType.MESSAGE, heard.add)
-    connection.on(EventType.ERROR, heard.errors.append)
-    connection.on(EventType.CLOSE, lambda _: setattr(heard, "is_closed", True))
+    received = Received()
+    connection.on(EventType.MESSAGE, received.add)
+    connection.on(EventType.ERROR, received.errors.append)
+    connection.on(EventType.CLOSE, lambda _: setattr(received, "is_closed", True))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(connection.start_listening)
-        yield heard
-    assert None not in heard.messages
+        yield received
+    assert None not in received.messages
 
 
-async def events(served: Served, frames: Sequence[bytes], **query: str) -> Heard:
-    """Send frames to `/v1/listen` and return all that was heard."""
-    async with async_client(served).listen.v1.connect(**query) as connection, listening(connection) as heard:
+async def events(served: Served, frames: Sequence[bytes], **query: str) -> Received:
+    """Send frames to `/v1/listen` and return all received messages."""
+    async with async_client(served).listen.v1.connect(**query) as connection, listening(connection) as received:
         for frame in frames:
             await connection.send_media(frame)
         await connection.send_close_stream()
-    return heard
+    return received
 
 
-def results(heard: Heard) -> list[ListenV1Results]:
-    return [message for message in heard.messages if isinstance(message, ListenV1Results)]
+def results(received: Received) -> list[ListenV1Results]:
+    return [message for message in received.messages if isinstance(message, ListenV1Results)]
 
 
-def finals(heard: Heard) -> list[ListenV1Results]:
-    return [result for result in results(heard) if result.is_final]
+def finals(received: Received) -> list[ListenV1Results]:
+    return [result for result in results(received) if result.is_final]
 
 
 def text_of(found: Sequence[ListenV1Results]) -> str:
@@ -128,9 +128,9 @@ def text_of(found: Sequence[ListenV1Results]) -> str:
 
 async def speak(served: Served, frames: Sequence[bytes]) -> str:
     """Return the words of all finals."""
-    heard = await events(served, frames, **RAW)
-    assert isinstance(heard.messages[-1], ListenV1Metadata)
-    return text_of(finals(heard))
+    received = await events(served, frames, **RAW)
+    assert isinstance(received.messages[-1], ListenV1Metadata)
+    return text_of(finals(received))
 
 
 async def speak_flux(served: Served, frames: Sequence[bytes]) -> str:
@@ -138,10 +138,10 @@ async def speak_flux(served: Served, frames: Sequence[bytes]) -> str:
     connect = async_client(served).listen.v2.connect
     async with (
         connect(model="flux-general-en", encoding="linear16", sample_rate=16_000) as connection,
-        listening(connection) as heard,
+        listening(connection) as received,
     ):
         for frame in frames:
             await connection.send_media(frame)
         await connection.send_close_stream()
-    turns = [message for message in heard.messages if isinstance(message, ListenV2TurnInfo)]
+    turns = [message for message in received.messages if isinstance(message, ListenV2TurnInfo)]
     return " ".join(turn.transcript for turn in turns if turn.event == "EndOfTurn")

@@ -1,4 +1,4 @@
-"""An HTTP server on loopback, in a thread of its own."""
+"""An HTTP server on loopback, in its own thread."""
 
 import threading
 from collections.abc import Callable, Iterator

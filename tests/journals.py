@@ -1,4 +1,4 @@
-"""Journals at work: recorded sessions, what of their events is published, and what is in the file."""
+"""Journals in use: recorded sessions, their published events, and the contents of the file."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
@@ -36,7 +36,7 @@ async def running_journal(
 
 
 class Reader:
-    """A session whose events are recorded, and what of them is published."""
+    """A recorded session, with its published events."""
 
     def __init__(self, journal: Journal, session_id: str = "a", opened: Opening | None = None) -> None:
         self.events: list[ServerEvent] = []
@@ -68,7 +68,7 @@ class Reader:
 
 
 def reopened_log(journal: Journal, saved: SavedSession) -> SessionLog:
-    """Return the log of a session that goes on."""
+    """Return the log of a resumed session."""
     return journal.reopen(saved, Reader(journal, saved.entry.session_id), count(10_000).__next__)
 
 

@@ -1,4 +1,4 @@
-"""As much of JSON Schema as msgspec writes: says where a value is not what a schema wants."""
+"""The part of JSON Schema that msgspec writes: reports where a value violates a schema."""
 
 from collections.abc import Iterator, Mapping
 from math import inf
@@ -23,7 +23,7 @@ _TYPES: Mapping[object, tuple[type, ...]] = {
 
 
 def breaches(value: object, schema: Schema, schemas: Mapping[str, Schema], place: str = "$") -> Iterator[str]:
-    """Yield every breach as `place: what is wrong`.
+    """Yield every violation as `place: problem`.
 
     Args:
         value: parsed JSON.

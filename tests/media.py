@@ -1,4 +1,4 @@
-"""Files of sound in every usual container, and files made to do harm."""
+"""Audio files in every usual container, and malicious files."""
 
 import io
 import zipfile
@@ -36,16 +36,16 @@ _PICTURES = {"flv": "flv1", "webm": "libvpx", "asf": "wmv2"}
 _RATE_HZ, _BIT_RATE = 48_000, 128_000
 
 
-def encoded(kind: str, sound: Float32 | float = 1.0, codec: str | None = None, rate_hz: int = _RATE_HZ) -> bytes:
+def encoded(kind: str, content: Float32 | float = 1.0, codec: str | None = None, rate_hz: int = _RATE_HZ) -> bytes:
     """Return a file.
 
     Args:
         kind: its container, a key of `CODECS` or a muxer's name.
-        sound: float32[n], mono 16 kHz, or how many seconds of a tone of 440 Hz.
+        content: float32[n], mono 16 kHz, or the duration of a 440 Hz tone in seconds.
         codec: other than the usual one.
         rate_hz: a multiple of 16 000, or 8 000.
     """
-    samples = tone(sound) if isinstance(sound, float | int) else sound
+    samples = tone(content) if isinstance(content, float | int) else content
     file = io.BytesIO()
     with av.open(file, "w", format=_MUXERS.get(kind, kind)) as container:
         stream = container.add_stream(codec or CODECS[kind], rate=rate_hz)
@@ -57,19 +57,19 @@ def encoded(kind: str, sound: Float32 | float = 1.0, codec: str | None = None, r
     return file.getvalue()
 
 
-def video(sound_s: float | None) -> bytes:
-    """Return an MP4 with a moving picture, and so many seconds of sound or no sound track."""
+def video(audio_s: float | None) -> bytes:
+    """Return an MP4 video with an audio track of that duration, or without one."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         picture = container.add_stream("mpeg4", rate=10)
         assert isinstance(picture, av.VideoStream)
         picture.width, picture.height, picture.pix_fmt = 16, 16, "yuv420p"
-        stream = container.add_stream("aac", rate=_RATE_HZ, layout="mono") if sound_s else None
+        stream = container.add_stream("aac", rate=_RATE_HZ, layout="mono") if audio_s else None
         for _ in range(10):
             container.mux(picture.encode(av.VideoFrame(16, 16, "yuv420p")))
         container.mux(picture.encode(None))
-        if sound_s and stream:
-            for frame in _frames(tone(sound_s), _RATE_HZ):
+        if audio_s and stream:
+            for frame in _frames(tone(audio_s), _RATE_HZ):
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
     return file.getvalue()
@@ -87,11 +87,11 @@ def with_hole(kind: str, codec: str, start_s: float, end_s: float, duration_s: f
     file = io.BytesIO()
     with av.open(file, "w", format=kind) as container:
         packets = [] if kind == "ogg" else _picture(container, _PICTURES.get(kind, "mpeg1video"), duration_s)
-        sound = container.add_stream(codec, rate=_RATE_HZ, layout="mono")
-        assert isinstance(sound, av.AudioStream)
-        sound.bit_rate = _BIT_RATE
+        content = container.add_stream(codec, rate=_RATE_HZ, layout="mono")
+        assert isinstance(content, av.AudioStream)
+        content.bit_rate = _BIT_RATE
         for frame in (*_frames(tone(duration_s), _RATE_HZ), None):
-            packets += [packet for packet in sound.encode(frame) if not start_s <= _begin_s(packet) < end_s]
+            packets += [packet for packet in content.encode(frame) if not start_s <= _begin_s(packet) < end_s]
         for packet in sorted(packets, key=_begin_s):
             container.mux(packet)
     return file.getvalue()
@@ -126,13 +126,13 @@ def tracks(*frequencies_hz: float, default: int | None, duration_s: float = 1.0)
 
 
 def without_length(flac: bytes) -> bytes:
-    """Return a FLAC file that does not say how long it is, as recorders write it."""
+    """Return a FLAC file without a duration, as recorders write it."""
     # 36 bits of STREAMINFO, RFC 9639 §8.2.
     return flac[:21] + bytes([flac[21] & 0xF0]) + bytes(4) + flac[26:]
 
 
 def attacks(folder: Path, port: int) -> dict[str, bytes]:
-    """Return files that ask whoever opens them to open something else.
+    """Return files that make their reader open other files or addresses.
 
     Args:
         folder: where `secret.wav` and `secret.ts` lie, which they are after.
@@ -156,7 +156,7 @@ def attacks(folder: Path, port: int) -> dict[str, bytes]:
         "zip of zeros": _zip_of_zeros(),
         "noise": np.random.default_rng(1).bytes(200_000),
         "text": b"The quick brown fox. " * 1_000,
-        "page": b"<!doctype html><html><body>not sound</body></html>",
+        "page": b"<!doctype html><html><body>not audio</body></html>",
     }
 
 
@@ -167,7 +167,7 @@ def _playlist(uri: str) -> bytes:
 def _zip_of_zeros() -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("sound.wav", bytes(10_000_000))
+        archive.writestr("audio.wav", bytes(10_000_000))
     return file.getvalue()
 
 

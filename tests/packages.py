@@ -1,4 +1,4 @@
-"""Small fakes of installed packages, in a folder that Python imports from."""
+"""Small fake packages in a folder on the import path."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ __all__ = ["install_package"]
 
 
 def install_package(folder: Path, name: str, version: str, files: dict[str, bytes]) -> None:
-    """Lay out a package as an installer does.
+    """Write a package as an installer does.
 
     Args:
         folder: on Python's path.

@@ -24,8 +24,8 @@ __all__ = [
     "Events",
     "at_24_khz",
     "client_of",
+    "events_until_settled",
     "frames_of",
-    "heard_until_settled",
     "resampled",
     "speak",
     "transcripts",
@@ -36,7 +36,7 @@ Int16 = NDArray[np.int16]
 Events = Sequence[RealtimeServerEvent]
 
 RATE_HZ = 24_000
-"""What OpenAI's clients send."""
+"""The rate of OpenAI's clients."""
 
 _FRAME_BYTES = 4_800
 """100 ms, as openai-agents cuts them."""
@@ -44,35 +44,35 @@ _FRAME_BYTES = 4_800
 
 @asynccontextmanager
 async def client_of(served: Served, key: str = "any") -> AsyncIterator[AsyncOpenAI]:
-    """Yield OpenAI's client, which has nothing but the address of the gateway."""
+    """Yield OpenAI's client, configured only with the address of the gateway."""
     async with AsyncOpenAI(api_key=key, base_url=f"{served.url}/v1", max_retries=0) as client:
         yield client
 
 
 def resampled(frames: Iterable[bytes], rate_hz: int) -> Float32:
     """Return frames of 16 kHz in 16 bits at another rate, and a second of silence."""
-    sound = np.frombuffer(b"".join(frames), "<i2").astype(np.float32) / 32_768
-    spoken: Float32 = soxr.resample(sound, 16_000, rate_hz)
+    samples_at_rate = np.frombuffer(b"".join(frames), "<i2").astype(np.float32) / 32_768
+    spoken: Float32 = soxr.resample(samples_at_rate, 16_000, rate_hz)
     return np.concatenate([np.clip(spoken, -1.0, 1.0), np.zeros(rate_hz, np.float32)])
 
 
 def at_24_khz(frames: Iterable[bytes]) -> Int16:
-    """Return frames of 16 kHz as OpenAI's clients send sound, and a second of silence."""
+    """Return 16 kHz frames as OpenAI's clients send audio, and a second of silence."""
     return np.round(resampled(frames, RATE_HZ) * 32_767).astype(np.int16)
 
 
-def frames_of(sound: Int16) -> list[bytes]:
-    """Return sound cut as clients cut it."""
-    data = sound.tobytes()
+def frames_of(samples_at_rate: Int16) -> list[bytes]:
+    """Return audio in frames of the usual size."""
+    data = samples_at_rate.tobytes()
     return [data[start : start + _FRAME_BYTES] for start in range(0, len(data), _FRAME_BYTES)]
 
 
 async def speak(connection: AsyncRealtimeConnection, frames: Iterable[bytes], **wanted: object) -> None:
-    """Say what is wanted of the sound, and send it.
+    """Configure the session, and send audio.
 
     Args:
         connection: open.
-        frames: the sound.
+        frames: of the audio.
         wanted: of `session.audio.input`.
     """
     session = {"type": "transcription", "audio": {"input": wanted}}
@@ -81,8 +81,8 @@ async def speak(connection: AsyncRealtimeConnection, frames: Iterable[bytes], **
         await connection.input_audio_buffer.append(audio=b64encode(frame).decode())
 
 
-async def heard_until_settled(connection: AsyncRealtimeConnection) -> Events:
-    """Return what the gateway says until it has cleared the sound that is left, and all items are settled.
+async def events_until_settled(connection: AsyncRealtimeConnection) -> Events:
+    """Return the gateway's events until it has cleared the remaining audio, and all items are settled.
 
     That is the only end there is: OpenAI's protocol has no word for it.
     """

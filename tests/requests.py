@@ -5,10 +5,10 @@ import numpy as np
 from decoder.types import DecodeRequest, Hypothesis, RequestKind, Word
 from vad.audio import SAMPLE_RATE_HZ, s_to_samples
 
-__all__ = ["WORD_SAMPLES", "hypothesis", "request", "said", "text"]
+__all__ = ["WORD_SAMPLES", "hypothesis", "request", "sentence_words", "text"]
 
 WORD_SAMPLES = SAMPLE_RATE_HZ // 4
-"""How long each word of `said` takes."""
+"""Length of each word of `sentence_words`."""
 
 _SILENCE = np.zeros(s_to_samples(40), np.float32)
 
@@ -25,7 +25,7 @@ def request(
     return DecodeRequest(session, utterance, revision, kind, _SILENCE[: s_to_samples(seconds)], 0, deadline_s)
 
 
-def said(sentence: str, start_sample: int = 0, probability: float | None = None) -> tuple[Word, ...]:
+def sentence_words(sentence: str, start_sample: int = 0, probability: float | None = None) -> tuple[Word, ...]:
     """Return the words of a sentence, one after the other."""
     return tuple(
         Word(f" {word}", start_sample + i * WORD_SAMPLES, start_sample + (i + 1) * WORD_SAMPLES, probability)
@@ -39,6 +39,6 @@ def text(words: tuple[Word, ...]) -> str:
 
 
 def hypothesis(asked: DecodeRequest, sentence: str) -> Hypothesis:
-    """Return that the engine heard this sentence in the request."""
-    words = said(sentence, asked.start_sample)
+    """Return the hypothesis with this sentence for a request."""
+    words = sentence_words(sentence, asked.start_sample)
     return Hypothesis(asked.session_id, asked.utterance_id, asked.revision, words, language="en")

@@ -60,7 +60,7 @@ SEGMENTER = SegmenterSettings(pause_ms=200, silence_ms=500, pad_before_ms=300)
 
 SETTINGS = SessionSettings(detector="loudness")
 
-NOBODY = SessionInfo("native", None, 0.0)
+ANONYMOUS = SessionInfo("native", None, 0.0)
 
 _LOUD = 0.05
 
@@ -205,7 +205,7 @@ async def call(
     context: SessionContext,
     codec: Codec | None = None,
     charge: Charge = lambda audio_s: None,
-    subject: SessionInfo = NOBODY,
+    subject: SessionInfo = ANONYMOUS,
 ) -> AsyncIterator[Peer]:
     """Run a session while the block lasts; at its end the connection is cut if it is still there.
 
@@ -238,7 +238,7 @@ async def settled() -> None:
 
 
 def sessions_open(context: SessionContext) -> int:
-    """Return how many sessions the metrics say are open."""
+    """Return the number of open sessions in the metrics."""
     gauge = next(
         line for line in context.metrics.exposition().decode().splitlines() if line.startswith("livecue_sessions ")
     )

@@ -1,4 +1,4 @@
-"""The table of clients says what the tests do."""
+"""The table of clients matches the tests."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The architecture, as far as imports and sizes show it: who imports whom, what is pure, how large a thing may be."""
+"""The architecture, as far as imports and sizes show it: allowed imports, purity, and limits of size."""
 
 import ast
 import re
@@ -213,7 +213,7 @@ def test_modules_classes_and_functions_stay_small(path: Path) -> None:
             assert lines <= limit, f"{node.name} has {lines} lines"
 
 
-def test_nobody_imports_the_command_line() -> None:
+def test_no_module_imports_the_command_line() -> None:
     for path in modules():
         if name_of(path) != "gateway/__main__.py" and not name_of(path).startswith(COMPOSITION_ROOT):
             assert "gateway.cli.main" not in set(imports_of(path))

@@ -1,4 +1,4 @@
-"""What an installation gets is written down: each version, with the hashes of its files."""
+"""The lock file of an installation: each version, with the hashes of its files."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What is installed with `pip install livecue`, and that all it imports is declared."""
+"""The contents of the wheel, and that all its imports are declared."""
 
 import os
 import re

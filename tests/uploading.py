@@ -1,4 +1,4 @@
-"""Files to upload, engines that can be held up, and gateways to upload to."""
+"""Files to upload, engines that can be blocked, and gateways to upload to."""
 
 import io
 import wave
@@ -18,11 +18,11 @@ from tests.sessions import LoudnessDetector, silence, speech
 from vad.audio import SAMPLE_RATE_HZ
 from vad.detector import DETECTORS
 
-__all__ = ["SAID", "SPOKEN", "GatedEngine", "recorded_waits", "serving_files", "utterances", "wav"]
+__all__ = ["SPOKEN", "SPOKEN_TEXT", "GatedEngine", "recorded_waits", "serving_files", "utterances", "wav"]
 
 
 class GatedEngine(ScriptedEngine):
-    """Decodes while its gate is open, and keeps what it is asked and told.
+    """Decodes while its gate is open, and records its requests and forgotten sessions.
 
     Attributes:
         gate: open at first; another event closes it.
@@ -49,7 +49,7 @@ class GatedEngine(ScriptedEngine):
         return await super().decode(batch)
 
     def forget(self, session_id: str) -> None:
-        """Note it."""
+        """Record the forgotten session."""
         self.forgotten.append(session_id)
         self.has_forgotten.set()
 
@@ -59,29 +59,29 @@ def utterances(count: int) -> bytes:
     return (silence(0.5) + speech(1.2) + silence(0.8)) * count
 
 
-def wav(sound: bytes, rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
-    """Return a WAV file of sound in the native dialect's default format, but for the rate."""
+def wav(audio: bytes, rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
+    """Return a WAV file of audio in the native dialect's default format, apart from the rate."""
     target = io.BytesIO()
     with wave.open(target, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(rate_hz)
-        file.writeframes(sound)
+        file.writeframes(audio)
     return target.getvalue()
 
 
 SPOKEN = wav(utterances(2))
 """Five seconds."""
 
-SAID = "two three four five eight nine ten one"
-"""What the scripted engine hears in them."""
+SPOKEN_TEXT = "two three four five eight nine ten one"
+"""Their transcript by the scripted engine."""
 
 
 @asynccontextmanager
 async def serving_files(
     engine: Engine | None = None, settings: Mapping[str, Mapping[str, object]] | None = None
 ) -> AsyncIterator[Served]:
-    """Serve with the loudness detector, and an engine that counts aloud where no other is given."""
+    """Serve with the loudness detector, and by default an engine that counts words."""
     wanted = {"session": {"detector": "loudness"}} | dict(settings or {})
     with patch.dict(DETECTORS, loudness=f"{LoudnessDetector.__module__}:LoudnessDetector"):
         async with serving(engine or ScriptedEngine(), load_settings(wanted)) as served:
@@ -89,7 +89,7 @@ async def serving_files(
 
 
 def recorded_waits(client: AsyncOpenAI, on_wait: Callable[[], None] = lambda: None) -> list[float]:
-    """Let a client wait for nothing before it asks again, and return the list of how long it would have."""
+    """Replace the waits of a client's retries, and return the list of their durations."""
     waits: list[float] = []
     calculate = client._calculate_retry_timeout
 

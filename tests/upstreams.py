@@ -11,24 +11,24 @@ __all__ = ["ServedEngine", "upstream_settings"]
 
 
 def upstream_settings(server: FaultServer, **fields: object) -> UpstreamSettings:
-    """Return the settings of an upstream on loopback; it is asked for plain JSON."""
+    """Return the settings of an upstream on loopback, with the response format `json`."""
     build: Callable[..., UpstreamSettings] = UpstreamSettings
     return build(**{"base_url": server.base_url, "model": "whisper-1", "formats": ("json",), **fields})
 
 
 class ServedEngine(UpstreamEngine):
-    """An engine with an upstream of its own, begun and ended with it."""
+    """An engine with its own upstream, started and stopped with it."""
 
     def __init__(self, settings: PoolSettings, **fields: object) -> None:
         self.server = FaultServer()
         super().__init__([HttpUpstream(upstream_settings(self.server, **fields))], settings)
 
     async def warm_up(self) -> None:
-        """Begin to serve."""
+        """Start the upstream."""
         await self.server.start()
         await super().warm_up()
 
     async def aclose(self) -> None:
-        """Serve no more."""
+        """Stop the upstream."""
         await super().aclose()
         await self.server.stop()

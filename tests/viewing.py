@@ -98,7 +98,7 @@ def settings_with(folder: Path, *, is_written: bool = True, has_keys: bool = Fal
 
 @contextmanager
 def keys(path: Path, *names: str) -> Iterator[Mapping[str, str]]:
-    """Make stored keys, and yield them by their names."""
+    """Create stored keys, and yield them by name."""
     database = StateDatabase(path, (KEYS_SCHEMA,))
     try:
         yield {name: KeyStore(database).create(name, 0.0) for name in names}

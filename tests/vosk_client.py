@@ -1,4 +1,4 @@
-"""What clients of vosk-server do: its own `test.py` and mod_vosk wait for each reply; Jitsi's jigasi does not."""
+"""vosk-server's clients: its own `test.py` and mod_vosk wait for each reply; Jitsi's jigasi does not."""
 
 import json
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ def url_of(served: Served) -> str:
 
 
 async def spoken_in_turn(served: Served, frames: Iterable[bytes], rate_hz: int = 16_000) -> list[Reply]:
-    """Return the replies to sound sent in lock-step, message by message, and to the end of it."""
+    """Return the replies to audio sent in lock-step, message by message, and to its end."""
     async with connect(url_of(served)) as websocket:
         await websocket.send(f'{{ "config" : {{ "sample_rate" : {rate_hz} }} }}')
         replies = [await _answered(websocket, frame) for frame in frames]
@@ -27,7 +27,7 @@ async def spoken_in_turn(served: Served, frames: Iterable[bytes], rate_hz: int =
 
 
 async def listened_to(websocket: ClientConnection) -> list[Reply]:
-    """Return all replies up to the gateway's goodbye."""
+    """Return all replies up to the gateway's close."""
     return [json.loads(message) async for message in websocket]
 
 

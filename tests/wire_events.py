@@ -35,7 +35,7 @@ __all__ = ["JSON_VALUES", "controls", "resumes", "server_events", "starts"]
 _INTEGERS = st.integers(-(2**53), 2**53)
 _NUMBERS = st.floats(-(2.0**53), 2.0**53)
 _COUNTS = st.integers(0, 2**53)
-_SAMPLES = st.integers(0, 2**40)  # two years of sound
+_SAMPLES = st.integers(0, 2**40)  # two years of audio
 _TEXT = st.text(max_size=40)
 _MICROSECONDS = st.integers(0, 10**9).map(lambda count: count / 10**6)
 
@@ -44,13 +44,13 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXT, inner, max_size=4),
     max_leaves=12,
 )
-"""Whatever JSON can say."""
+"""Any JSON value."""
 
 
 def starts() -> st.SearchStrategy[Start]:
     """Return any start that a codec may write, sensible or not."""
     formats = st.builds(AudioFormat, st.sampled_from(Encoding), st.integers(8_000, 48_000), st.sampled_from((1, 2)))
-    wishes = st.builds(
+    endpointing = st.builds(
         Endpointing,
         detector=st.none() | _TEXT,
         silence_ms=st.none() | _INTEGERS,
@@ -63,7 +63,7 @@ def starts() -> st.SearchStrategy[Start]:
         audio=formats,
         language=st.none() | _TEXT,
         prompt=_TEXT,
-        endpointing=wishes,
+        endpointing=endpointing,
         cue_profile=st.none() | _TEXT,
         partials=st.booleans(),
         words=st.booleans(),
@@ -78,7 +78,7 @@ def resumes() -> st.SearchStrategy[Resume]:
 
 
 def controls() -> st.SearchStrategy[ClientEvent]:
-    """Return what a client may say between start and stop."""
+    """Return any client event between start and stop."""
     return st.builds(Audio, st.binary(max_size=40)) | st.builds(Flush, _TEXT) | st.just(KeepAlive())
 
 

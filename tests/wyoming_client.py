@@ -9,7 +9,7 @@ from wyoming.event import Event
 
 from tests.servers import Served
 
-__all__ = ["ask", "connected", "heard_until", "send_sound"]
+__all__ = ["ask", "connected", "events_until", "send_audio"]
 
 
 def connected(served: Served) -> AsyncTcpClient:
@@ -18,18 +18,18 @@ def connected(served: Served) -> AsyncTcpClient:
     return AsyncTcpClient(host, int(port))
 
 
-async def send_sound(
+async def send_audio(
     client: AsyncTcpClient, frames: Iterable[bytes], rate: int = 16_000, width: int = 2, channels: int = 1
 ) -> None:
-    """Say that sound begins, send it, and say that it ends."""
+    """Send audio, with its start and stop."""
     await client.write_event(AudioStart(rate, width, channels).event())
     for frame in frames:
         await client.write_event(AudioChunk(rate, width, channels, frame).event())
     await client.write_event(AudioStop().event())
 
 
-async def heard_until(client: AsyncTcpClient, kind: str) -> list[Event]:
-    """Return what the gateway says up to the first event of a type."""
+async def events_until(client: AsyncTcpClient, kind: str) -> list[Event]:
+    """Return the gateway's events up to the first of a type."""
     events: list[Event] = []
     while not events or events[-1].type != kind:
         event = await client.read_event()
@@ -39,10 +39,10 @@ async def heard_until(client: AsyncTcpClient, kind: str) -> list[Event]:
 
 
 async def ask(served: Served, frames: Iterable[bytes], language: str = "en") -> str | None:
-    """Return the words of one utterance over a connection of its own; None where Home Assistant reports an error."""
+    """Return the words of one utterance over a new connection; None if Home Assistant reports an error."""
     async with connected(served) as client:
         await client.write_event(Transcribe(language=language).event())
-        await send_sound(client, frames)
+        await send_audio(client, frames)
         while (event := await client.read_event()) is not None:
             if Transcript.is_type(event.type):
                 return Transcript.from_event(event).text

@@ -1,1 +1,1 @@
-"""Scripts of the project itself; nothing of it is installed."""
+"""Scripts for the development of the project, which are not installed."""

@@ -1,7 +1,7 @@
-"""Fails where the tests leave a line or branch of the pure core untried.
+"""Fail if the tests leave a line or branch of the pure core uncovered.
 
-python -m tools.coverage_floor tests                 # the tests that are to try it, for pytest
-python -m tools.coverage_floor build/coverage.json   # what they have not tried, as `coverage json` has it
+python -m tools.coverage_floor tests                 # print the tests of the pure core, for pytest
+python -m tools.coverage_floor build/coverage.json   # check the coverage that `coverage json` reports
 
 The pure core is every module whose docstring has the word PURE.
 """
@@ -21,7 +21,7 @@ ALLOWED: Mapping[str, float] = {
     "gateway/session/channel_pipelines.py": 90,  # a resumed session has one channel; no unit test resumes it
     "gateway/wire/openai_realtime/items.py": 98,  # a manual commit without audio, which the codec refuses before
 }
-"""Module → the percentage that it must reach until it has 100. The table only shrinks."""
+"""Module → the percentage that it must reach until it reaches 100. The table only shrinks."""
 
 ALSO = (
     "tests/contracts/test_codecs.py",
@@ -32,10 +32,10 @@ ALSO = (
     "tests/gateway/test_golden.py",
     "tests/gateway/wire",
 )
-"""Tests of many pure modules at once."""
+"""Tests that cover many pure modules."""
 
 _PURE = re.compile(r"\bPURE\b")
-_WHOLE = 100.0
+_COMPLETE = 100.0
 
 
 class _Summary(msgspec.Struct):
@@ -43,7 +43,7 @@ class _Summary(msgspec.Struct):
 
 
 class Module(msgspec.Struct):
-    """What coverage.py found of one module; a branch leads from a line to a line, or out of the function (negative)."""
+    """Coverage of one module; a branch leads from a line to a line, or out of the function (negative)."""
 
     summary: _Summary
     missing_lines: list[int]
@@ -51,7 +51,7 @@ class Module(msgspec.Struct):
 
 
 class Report(msgspec.Struct):
-    """What coverage.py found of all modules, by their paths."""
+    """Coverage of all modules, by path."""
 
     files: dict[str, Module]
 
@@ -63,7 +63,7 @@ def pure_modules(root: Path = ROOT) -> list[str]:
 
 
 def core_tests(root: Path = ROOT) -> list[str]:
-    """Return the tests of the pure core: files that carry the name of a pure module, and those of many."""
+    """Return the tests of the pure core: test files named after a pure module, and those in `ALSO`."""
     tests = root / "tests"
     named = {
         path.relative_to(root).as_posix()
@@ -74,29 +74,29 @@ def core_tests(root: Path = ROOT) -> list[str]:
 
 
 def shortfalls(report: Report, pure: Iterable[str], allowed: Mapping[str, float]) -> list[str]:
-    """Return what is wrong, a line a module: what no test tries, and allowances that are needed no more.
+    """Return one line per problem: uncovered code, and obsolete allowances.
 
     Args:
         report: with branches.
         pure: paths of modules.
-        allowed: path → the lowest percentage, where 100 cannot be asked for yet.
+        allowed: path → minimum percentage of a module that does not reach 100 yet.
     """
     pure = tuple(pure)
-    found = [f"{path}: an allowance for a module that is not pure, or not there" for path in allowed.keys() - set(pure)]
+    found = [f"{path}: has an allowance, but is missing or not pure" for path in allowed.keys() - set(pure)]
     for path in pure:
         module = report.files.get(path)
         if module is None:
             found.append(f"{path}: no test imports it")
             continue
-        percent, floor = module.summary.percent_covered, allowed.get(path, _WHOLE)
+        percent, floor = module.summary.percent_covered, allowed.get(path, _COMPLETE)
         if percent < floor:
-            found.append(f"{path}: {percent:.1f} % of {floor:g} %, {_untried(module)}")
-        elif percent == _WHOLE > floor:
-            found.append(f"{path}: 100 %, so its allowance must go")
+            found.append(f"{path}: {percent:.1f} % of {floor:g} %, {_uncovered(module)}")
+        elif percent == _COMPLETE > floor:
+            found.append(f"{path}: 100 %, so remove its allowance")
     return sorted(found)
 
 
-def _untried(module: Module) -> str:
+def _uncovered(module: Module) -> str:
     branches = [f"{line} → {'exit' if target < 0 else target}" for line, target in module.missing_branches]
     lines = [f"lines {', '.join(map(str, module.missing_lines))}"] if module.missing_lines else []
     return "; ".join([*lines, *([f"branches {', '.join(branches)}"] if branches else [])])
@@ -107,7 +107,7 @@ def _docstring(path: Path) -> str:
 
 
 def main(path: str) -> int:
-    """Print the tests, or what is wrong, and return the exit code: 0, or 1 where something is wrong."""
+    """Print the tests, or the problems, and return the exit code: 0, or 1 if there are problems."""
     if path == "tests":
         print(*core_tests())
         return 0

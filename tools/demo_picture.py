@@ -1,4 +1,4 @@
-"""Draws `docs/demo.svg`: the terminal in the middle of the demo's last sentence, what may still change dimmed."""
+"""Draw `docs/demo.svg`: the terminal during the demo's last sentence, with its unstable end dimmed."""
 
 import argparse
 from collections.abc import AsyncIterator
@@ -21,13 +21,13 @@ from tests.meeting import TALK
 PICTURE = Path(__file__).parents[1] / "docs" / "demo.svg"
 
 WORD = "exhibition"
-"""The picture is taken when this is displayed."""
+"""The picture is taken when this word is displayed."""
 
 COLUMNS = 96
 
 
 class Picture:
-    """A terminal that stands still once the word is displayed."""
+    """A terminal that freezes once the word is displayed."""
 
     def __init__(self) -> None:
         self.console = Console(width=COLUMNS, record=True, file=StringIO())
@@ -35,7 +35,7 @@ class Picture:
         self._partials: dict[str, Cue] = {}
 
     def event(self, event: ServerEvent) -> None:
-        """Show an event, unless the picture is taken."""
+        """Display an event, unless the picture is taken."""
         match event:
             case Final(text=text, start_sample=start) if text and not self.is_taken:
                 self._partials.clear()

@@ -1,4 +1,4 @@
-"""A TCP proxy of loopback that cuts connections: at any byte, either way, and with either end left in the dark."""
+"""A TCP proxy on loopback that cuts connections at any byte, in either direction, visibly to either end or not."""
 
 import time
 from collections import deque
@@ -16,14 +16,14 @@ _HOST = "127.0.0.1"
 
 
 class Way(Enum):
-    """Where bytes go."""
+    """Direction of bytes."""
 
     TO_GATEWAY = 0
     TO_CLIENT = 1
 
 
 class Learns(StrEnum):
-    """Which end sees that the connection is over; to the other one it is as if nobody spoke any more."""
+    """Which end detects the cut; to the other, the connection only falls silent."""
 
     BOTH = "both"
     CLIENT = "the client"
@@ -33,12 +33,12 @@ class Learns(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How a connection is cut.
+    """A cut of a connection.
 
     Attributes:
-        way: of the bytes that are counted.
-        after_bytes: so many still pass.
-        learns: who sees it.
+        way: direction of the counted bytes.
+        after_bytes: number of bytes that still pass.
+        learns: which end detects it.
     """
 
     way: Way
@@ -48,7 +48,7 @@ class Cut:
 
 @dataclass(slots=True)
 class _Link:
-    """One connection: its two ends, as the proxy sees them."""
+    """One connection: the proxy's sockets to both ends."""
 
     client: SocketStream
     gateway: SocketStream
@@ -62,7 +62,7 @@ class _Link:
 
 
 class FaultProxy:
-    """Passes bytes on, until it is told to cut.
+    """Relays bytes until a requested cut.
 
     Args:
         port: of the gateway, on loopback.
@@ -70,19 +70,19 @@ class FaultProxy:
 
     def __init__(self, port: int) -> None:
         self.done_s: list[tuple[float, Learns]] = []
-        """When there was a cut, on the monotonic clock, and who saw it."""
+        """The cuts made: time on the monotonic clock, and which end detected it."""
         self._port = port
         self._cuts: deque[Cut] = deque()
         self._left_bytes = 0
 
     def cut(self, cut: Cut) -> None:
-        """Cut the connection there is, or the next one, once those that were asked for before have been made."""
+        """Queue a cut of the current connection, or of the next one, after earlier cuts."""
         self._cuts.append(cut)
         if len(self._cuts) == 1:
             self._left_bytes = cut.after_bytes
 
     async def serve(self, client: SocketStream) -> None:
-        """Serve one connection; where the gateway is not there, close it."""
+        """Serve one connection; close it if the gateway is down."""
         async with client:
             try:
                 gateway = await anyio.connect_tcp(_HOST, self._port)
@@ -90,14 +90,14 @@ class FaultProxy:
                 return
             async with gateway, anyio.create_task_group() as tasks:
                 link = _Link(client, gateway)
-                tasks.start_soon(self._pass_on, link, Way.TO_GATEWAY)
-                tasks.start_soon(self._pass_on, link, Way.TO_CLIENT)
+                tasks.start_soon(self._relay, link, Way.TO_GATEWAY)
+                tasks.start_soon(self._relay, link, Way.TO_CLIENT)
 
-    async def _pass_on(self, link: _Link, way: Way) -> None:
+    async def _relay(self, link: _Link, way: Way) -> None:
         source, sink = (link.client, link.gateway) if way is Way.TO_GATEWAY else (link.gateway, link.client)
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             async for data in source:
-                if link.is_cut:  # an end that does not know speaks to nobody
+                if link.is_cut:  # the end that has not detected the cut still sends
                     continue
                 cut = self._due(way, len(data))
                 await sink.send(data if cut is None else data[: cut.after_bytes])
@@ -109,7 +109,7 @@ class FaultProxy:
             await link.close(Learns.BOTH)
 
     def _due(self, way: Way, count: int) -> Cut | None:
-        """Return the cut to be made within the next bytes, with those that pass before it."""
+        """Return the cut due within the next bytes, with the number of bytes before it."""
         if not self._cuts or self._cuts[0].way is not way:
             return None
         if self._left_bytes > count:
@@ -122,13 +122,13 @@ class FaultProxy:
 
 @asynccontextmanager
 async def proxying(port: int) -> AsyncIterator[tuple[FaultProxy, int]]:
-    """Run a proxy while the block lasts; yield it and the port where it listens.
+    """Run a proxy while the block lasts; yield it and its port.
 
     Args:
-        port: of the gateway, on loopback; nobody needs to listen there yet.
+        port: of the gateway, on loopback, which need not be open yet.
     """
     proxy = FaultProxy(port)
     async with await anyio.create_tcp_listener(local_host=_HOST) as listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, proxy.serve)
-        yield proxy, listener.extra(SocketAttribute.local_port)  # noqa: S610  # not the one of Django
+        yield proxy, listener.extra(SocketAttribute.local_port)  # noqa: S610  # not Django's `extra`
         tasks.cancel_scope.cancel()

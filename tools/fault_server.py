@@ -1,6 +1,6 @@
-"""An upstream on loopback that answers right, or wrong in any way there is.
+"""An upstream on loopback that answers correctly, or with any fault.
 
-It speaks HTTP by hand, for most of its faults are what a proper server does not let happen.
+It implements HTTP itself, because a proper server prevents most of these faults.
 """
 
 import asyncio
@@ -15,25 +15,25 @@ from io import BytesIO
 from socket import create_server
 from typing import Literal
 
-__all__ = ["Asked", "FaultServer", "Reply", "Script", "counting", "refusal", "said", "serving_upstream"]
+__all__ = ["Asked", "FaultServer", "Reply", "Script", "counting", "refusal", "serving_upstream", "text_reply"]
 
 _WORD_S = 0.4
 
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 Fault = Literal["hang", "reset", "cut", "close_after"]
-"""hang: never answer; reset: break the connection instead; cut: break off within the body; close_after: answer, and
-break the connection once it is idle."""
+"""hang: never answer; reset: abort the connection; cut: abort within the body; close_after: answer, then close the idle
+connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as it came.
+    """A received request.
 
     Attributes:
-        connection: which one it came over: 0, 1 …
-        fields: of the form, the file's left out; one that is repeated has its values joined by commas.
-        order: the form's fields in the order they came.
+        connection: index of its connection: 0, 1 …
+        fields: of the form, without the file; values of a repeated field are joined by commas.
+        order: names of the form's fields, in order.
     """
 
     connection: int
@@ -46,18 +46,18 @@ class Asked:
     file: bytes = b""
 
     @property
-    def sound_s(self) -> float:
-        """How long the file is; it is WAV, as loopback gets it."""
+    def audio_s(self) -> float:
+        """Duration of the file, which is WAV: the format for upstreams on loopback."""
         with wave.open(BytesIO(self.file)) as reader:
             return float(reader.getnframes() / reader.getframerate())
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is answered to one request.
+    """The reply to one request.
 
     Attributes:
-        delay_s: how long the answer takes.
+        delay_s: time before the reply.
     """
 
     status: int = 200
@@ -71,8 +71,8 @@ class Reply:
 Script = Callable[[Asked], Reply]
 
 
-def said(text: str) -> Reply:
-    """Return the plain JSON answer."""
+def text_reply(text: str) -> Reply:
+    """Return a reply in the format `json`."""
     return Reply(body=json.dumps({"text": text}).encode())
 
 
@@ -83,30 +83,30 @@ def refusal(status: int, code: str = "some_code", **headers: str) -> Reply:
 
 
 def counting(asked: Asked) -> Reply:
-    """Count aloud, one word each 0.4 s, in the format that is asked for."""
-    count = math.floor(asked.sound_s / _WORD_S)
+    """Return counted words, one per 0.4 s of audio, in the requested format."""
+    count = math.floor(asked.audio_s / _WORD_S)
     words = [_NUMBERS[place % len(_NUMBERS)] for place in range(count)]
     if asked.fields["response_format"] != "verbose_json":
-        return said(" " + " ".join(words))
+        return text_reply(" " + " ".join(words))
     times = [{"word": word, "start": place * _WORD_S, "end": (place + 1) * _WORD_S} for place, word in enumerate(words)]
-    body = {"text": " ".join(words), "language": "english", "duration": asked.sound_s, "words": times, "segments": []}
+    body = {"text": " ".join(words), "language": "english", "duration": asked.audio_s, "words": times, "segments": []}
     return Reply(body=json.dumps(body).encode())
 
 
 class FaultServer:
-    """Serves one upstream: the replies that are queued, then what the script says.
+    """Serves one upstream: the queued replies, then those of the script.
 
     Args:
         script: request → reply.
-        models: whether `GET /models` is answered like the rest; else it always is right.
+        models: script for `GET /models`; None: always correct.
     """
 
     def __init__(self, script: Script = counting, *, models: Script | None = None) -> None:
         self.asked: list[Asked] = []
-        """Transcriptions, and whatever else was posted."""
+        """The received POST requests."""
         self.queued: deque[Reply] = deque()
         self.arrived = asyncio.Event()
-        """Set when a request has come; cleared by the test."""
+        """Set by each request; cleared by the test."""
         self.broken = asyncio.Event()
         """Set when a connection has been closed after an answer."""
         self._script = script
@@ -118,7 +118,7 @@ class FaultServer:
 
     @property
     def base_url(self) -> str:
-        """The URL of its API."""
+        """Base URL of its API."""
         return f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
 
     async def start(self) -> None:
@@ -126,7 +126,7 @@ class FaultServer:
         self._server = await asyncio.start_server(self._serve, sock=self._socket)
 
     async def stop(self) -> None:
-        """Break all connections and accept no more."""
+        """Abort all connections and accept no more."""
         if self._server is None:
             self._socket.close()
             return
@@ -147,7 +147,7 @@ class FaultServer:
             writer.transport.abort()
 
     async def _answer(self, connection: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request, and return whether the connection stays."""
+        """Answer one request, and return whether the connection stays open."""
         asked = await _read(connection, reader)
         if asked.method == "GET":
             await _write(writer, self._models(asked))
@@ -156,7 +156,7 @@ class FaultServer:
         self.arrived.set()
         reply = self.queued.popleft() if self.queued else self._script(asked)
         if reply.fault == "hang":
-            await reader.read()  # until the other side has had enough
+            await reader.read()  # until the client gives up
             return False
         if reply.fault == "reset":
             return False
@@ -194,7 +194,7 @@ async def _read(connection: int, reader: asyncio.StreamReader) -> Asked:
 
 async def _write(writer: asyncio.StreamWriter, reply: Reply) -> None:
     lines = [
-        f"HTTP/1.1 {reply.status} Whatever",
+        f"HTTP/1.1 {reply.status} Status",
         f"Content-Type: {reply.media_type}",
         f"Content-Length: {len(reply.body)}",
     ]

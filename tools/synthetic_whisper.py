@@ -1,10 +1,10 @@
-"""Writes a CTranslate2 Whisper of any size whose weights are random but whose words are set.
+"""Write a CTranslate2 Whisper of any size with random weights and a fixed text.
 
     python tools/synthetic_whisper.py tiny OUT --tokenizer tokenizer.json [--tokens 20] [--quantization int8]
 
-What a decode costs depends on shapes and on how many tokens come out, not on the weights. Here the position embeddings
-carry the token to say next, so every decode yields the same `--tokens` word pieces and then the end of the text: timing
-this model is timing the real one at that output length. Its text means nothing.
+The cost of a decode depends on shapes and on the number of tokens, not on the weights. Here the position embeddings
+determine the next token, so every decode yields the same `--tokens` word pieces and then the end of the text: this
+model takes the time of the real one at that output length. Its text is meaningless.
 """
 
 import argparse
@@ -24,13 +24,13 @@ __all__ = ["SIZES", "Shape", "write_model"]
 CONTEXT_TOKENS = 448
 ENCODER_POSITIONS = 1500
 TASK_TOKENS = 4
-"""<|startoftranscript|>, language, task, <|notimestamps|>: the first word comes after them."""
+"""<|startoftranscript|>, language, task, <|notimestamps|>: the tokens before the first word."""
 
-LOUDNESS = 20.0
-"""By how much a position's token outweighs the random rest."""
+TOKEN_WEIGHT = 20.0
+"""Weight of a position's token relative to the random rest."""
 
-CERTAINTY = 24.0
-"""The least logit of the token to say; the other 50 000 are about 1. Only the micro size has to be helped to it."""
+MIN_LOGIT = 24.0
+"""Minimum logit of the next token; the other 50 000 are about 1. Only the micro size has to be scaled up to it."""
 
 TEXT_TOKENS = range(300, 340)
 """Word pieces of the official vocabulary, none of them special."""
@@ -38,7 +38,7 @@ TEXT_TOKENS = range(300, 340)
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a Whisper model's size is made of."""
+    """The dimensions of a Whisper model."""
 
     encoder_layers: int
     decoder_layers: int
@@ -72,9 +72,9 @@ def write_model(
 
     Args:
         shape: of the model.
-        out: the directory to write; made if it is not there.
+        out: the directory to write, created if missing.
         tokenizer: Hugging Face's tokenizer.json with Whisper's special tokens.
-        text: the tokens every decode yields, in order.
+        text: the tokens that every decode yields, in order.
         quantization: CTranslate2's type, or None for float32.
         seed: of the random weights.
     """
@@ -124,14 +124,14 @@ class _Weights:
     def fill_decoder(self, decoder: transformer_spec.TransformerDecoderSpec, text: Sequence[int], end: int) -> None:
         width = self._shape.width
         embeddings = self._matrix(self._shape.vocabulary, width, scale=width**-0.5)
-        said = [*text, end]
-        turns = [said[(position + 1 - TASK_TOKENS) % len(said)] for position in range(CONTEXT_TOKENS)]
+        tokens = [*text, end]
+        next_tokens = [tokens[(position + 1 - TASK_TOKENS) % len(tokens)] for position in range(CONTEXT_TOKENS)]
         decoder.embeddings.weight = embeddings
-        decoder.position_encodings.encodings = LOUDNESS * embeddings[turns]
+        decoder.position_encodings.encodings = TOKEN_WEIGHT * embeddings[next_tokens]
         decoder.projection.weight = embeddings
         self._norm(decoder.layer_norm)
-        decoder.layer_norm.gamma *= np.float32(max(1.0, CERTAINTY / width**0.5))
-        for layer in decoder.layer:  # too quiet to change what the positions say
+        decoder.layer_norm.gamma *= np.float32(max(1.0, MIN_LOGIT / width**0.5))
+        for layer in decoder.layer:  # too small to change the next token
             self._self_attention(layer.self_attention, scale=1e-4)
             self._cross_attention(layer.attention, scale=1e-4)
             self._feed_forward(layer.ffn, scale=1e-4)
@@ -173,7 +173,7 @@ def _vocabulary(tokenizer: Path, size: int) -> list[str]:
 
 
 def main() -> None:
-    """Write the model the command line asks for."""
+    """Write the model that the command line describes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("size", choices=SIZES)
     parser.add_argument("out", type=Path)

@@ -1,9 +1,9 @@
-// Displays the transcript as paragraphs. Those that are final never change; of the others only the end does,
-// until the final, which may correct them once.
+// Displays the transcript as paragraphs. A final paragraph never changes; of any other, only the end changes
+// until its final, which may correct it once.
 
 /**
- * Keeps two elements up to date: what is final goes to the history, which screen readers read out when it grows, and
- * the text that is being spoken stays below it, unread, until it is final.
+ * Keeps two elements up to date: final text goes to the history, whose additions screen readers announce; text that
+ * may still change stays below it, unannounced.
  */
 export class CaptionView {
   #captions;
@@ -11,52 +11,52 @@ export class CaptionView {
   #now;
   #paragraphs = new Map();
   #changed = new Set();
-  #onShown;
-  #isDue = false;
+  #onRendered;
+  #isScheduled = false;
 
   /**
-   * @param captions a `Captions`, to which another object feeds the messages.
-   * @param history element for what is final, `role="log"`.
-   * @param now element right after it.
-   * @param onShown called after a change is displayed.
+   * @param captions the `Captions` to display; its messages are fed by another object.
+   * @param history element for final text, `role="log"`.
+   * @param now element right after it, for text that may still change.
+   * @param onRendered called after each change of the display.
    */
-  constructor(captions, history, now, onShown = () => {}) {
+  constructor(captions, history, now, onRendered = () => {}) {
     this.#captions = captions;
     this.#history = history;
     this.#now = now;
-    this.#onShown = onShown;
+    this.#onRendered = onRendered;
   }
 
-  /** Shows an entry's newest version soon, with all others that change until then; null: nothing. */
-  show(entry) {
+  /** Schedules the display of an entry's newest version; changes until then are rendered together. Ignores null. */
+  update(entry) {
     if (entry === null) return;
     this.#changed.add(entry);
-    if (this.#isDue) return;
-    this.#isDue = true;
-    setTimeout(() => this.#render()); // and not with the next frame: a page in the background has none
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setTimeout(() => this.#render()); // not requestAnimationFrame, which never fires in a background page
   }
 
   #render() {
-    this.#isDue = false;
-    for (const entry of this.#changed) this.#update(entry);
+    this.#isScheduled = false;
+    for (const entry of this.#changed) this.#renderEntry(entry);
     this.#changed.clear();
-    this.#onShown();
+    this.#onRendered();
   }
 
-  #update(entry) {
-    let shown = this.#paragraphs.get(entry.key);
-    if (!entry.isShown) {
-      shown?.root.remove();
+  #renderEntry(entry) {
+    let paragraph = this.#paragraphs.get(entry.key);
+    if (!entry.isVisible) {
+      paragraph?.root.remove();
       this.#paragraphs.delete(entry.key);
       return;
     }
-    if (shown === undefined) {
-      shown = new Paragraph(entry);
-      this.#paragraphs.set(entry.key, shown);
+    if (paragraph === undefined) {
+      paragraph = new Paragraph(entry);
+      this.#paragraphs.set(entry.key, paragraph);
     }
-    shown.update(entry);
+    paragraph.update(entry);
     const parent = entry.isFinal ? this.#history : this.#now;
-    if (shown.root.parentElement !== parent) parent.insertBefore(shown.root, this.#successor(entry, parent));
+    if (paragraph.root.parentElement !== parent) parent.insertBefore(paragraph.root, this.#successor(entry, parent));
   }
 
   /** Returns the first element of the parent that belongs after the entry, or null. */
@@ -76,14 +76,14 @@ class Paragraph {
 
   constructor(entry) {
     this.root = document.createElement("p");
-    this.root.dir = "auto"; // by its first words
+    this.root.dir = "auto"; // from the first strong character
     if (entry.channel !== null) this.root.append(span("channel", `Channel ${entry.channel + 1}`), " ");
     this.root.append(this.#words, this.#tail);
   }
 
   update(entry) {
-    put(this.#words, entry.stable);
-    put(this.#tail, entry.tail);
+    setText(this.#words, entry.stable);
+    setText(this.#tail, entry.tail);
     if (entry.language !== null) this.root.lang = entry.language;
     const note = noteOf(entry);
     if (note !== null && this.root.querySelector(".note") === null) {
@@ -104,30 +104,30 @@ function span(name, text = "") {
   return element;
 }
 
-/** What has not changed is left alone, so that a reader's selection stays. */
-function put(element, text) {
+/** Sets the text unless it is unchanged, which preserves the reader's selection. */
+function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
 /** Keeps the end of the page in view, unless the reader has scrolled away from it. */
-export class Following {
+export class AutoScroll {
   #button;
   #lastTop = 0;
   #isOn = true;
 
-  /** @param button brings the reader back; it is hidden while there is nothing to bring back from. */
+  /** @param button scrolls back to the end; hidden while the end is in view. */
   constructor(button) {
     this.#button = button;
     addEventListener("scroll", () => this.#scrolled(), { passive: true });
     addEventListener("resize", () => this.follow());
     new ResizeObserver(() => this.follow()).observe(document.body);
     button.addEventListener("click", () => {
-      this.#turn(true);
+      this.#setOn(true);
       this.follow();
     });
   }
 
-  /** Shows the end of the page, where that is wanted. */
+  /** Scrolls to the end of the page, unless the reader has scrolled away. */
   follow() {
     if (!this.#isOn) return;
     const page = document.scrollingElement;
@@ -138,13 +138,13 @@ export class Following {
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = document.scrollingElement;
     const isAtEnd = scrollHeight - scrollTop - clientHeight < 48; // about a line
-    // the page may have grown since the scrolling that this tells of: only who goes up wants to stay
-    if (isAtEnd) this.#turn(true);
-    else if (scrollTop < this.#lastTop - 1) this.#turn(false);
+    // the page may have grown since this scroll event: only scrolling up turns it off
+    if (isAtEnd) this.#setOn(true);
+    else if (scrollTop < this.#lastTop - 1) this.#setOn(false);
     this.#lastTop = scrollTop;
   }
 
-  #turn(isOn) {
+  #setOn(isOn) {
     this.#isOn = isOn;
     this.#button.hidden = isOn;
   }

@@ -1,42 +1,42 @@
-// The captioner: audio of a microphone or a tab becomes captions, here and for everyone with the link.
+// The captioner: captions the audio of a microphone or a tab, on this page and for everyone with the link.
 
 import { CaptionView } from "./caption-view.js";
 import { Captions } from "./captions.js";
-import { Capture, CaptureFailed, Source, mayHear, microphones } from "./capture.js";
+import { Capture, CaptureFailed, Source, hasPermission, microphones } from "./capture.js";
 import { Link, Session } from "./connection.js";
 import { claim, rememberKey, rememberSession, rememberedKey, rememberedSession } from "./local-storage.js";
-import { engineLanguages, figures, fillLanguages, levelOf, sentence, stateWords } from "./status-text.js";
+import { engineLanguages, figures, fillLanguages, levelOf, sentence, describeState } from "./status-text.js";
 import { makeShare, showShare } from "./share.js";
 
 const TICK_MS = 250; // while no audio drives the updates
-const CLAIM_MS = 3000; // a page that is reloaded lets go of its session a little later
+const CLAIM_MS = 3000; // the page before a reload releases its session a little later
 const QUIET_PEAK = 0.002; // −54 dB of full scale
-const QUIET_PIECES = 100; // 5 s
-const ANEW_WORDS =
-  "Start a new session? The captions of the last one leave this page; its transcript can be saved under “Share” first.";
+const QUIET_FRAMES = 100; // 5 s
+const RESTART_QUESTION =
+  "Start a new session? This page then discards the captions of the last one; you can save its transcript under “Share” first.";
 
 const element = (id) => document.getElementById(id);
 
 /** States of the audio capture. */
-const Phase = Object.freeze({ IDLE: "idle", LIVE: "live", PAUSED: "paused", MUTE: "mute", STOPPING: "stopping" });
+const Phase = Object.freeze({ IDLE: "idle", LIVE: "live", PAUSED: "paused", NO_AUDIO: "no_audio", STOPPING: "stopping" });
 
 class Captioner {
   #phase = Phase.IDLE;
   #link = Link.OVER;
   #session = null;
   #capture = null;
-  #opening = false;
+  #isOpening = false;
   #captions = new Captions();
   #view = null;
   #share = null;
   #release = null;
   #wakeLock = null;
-  #quietPieces = 0;
-  #troubles = new Map();
+  #quietFrames = 0;
+  #problems = new Map();
 
   constructor() {
     element("start").addEventListener("click", () => this.#start());
-    element("go-on").addEventListener("click", () => this.#goOn());
+    element("continue").addEventListener("click", () => this.#continue());
     element("pause").addEventListener("click", () => this.#pause());
     element("stop").addEventListener("click", () => this.#stop());
     element("source").addEventListener("change", () => this.#changeSource());
@@ -46,15 +46,15 @@ class Captioner {
     navigator.mediaDevices?.addEventListener("devicechange", () => this.#listDevices());
     addEventListener("online", () => this.#session?.retryNow());
     addEventListener("pagehide", () => this.#remember());
-    addEventListener("beforeunload", (event) => this.#askToLeave(event));
-    document.addEventListener("visibilitychange", () => this.#stayAwake());
+    addEventListener("beforeunload", (event) => this.#confirmLeaving(event));
+    document.addEventListener("visibilitychange", () => this.#keepScreenOn());
     setInterval(() => this.#tick(), TICK_MS);
-    this.#forgetCaptions();
+    this.#clearCaptions();
     this.#listDevices();
-    this.#show();
+    this.#refresh();
   }
 
-  /** Goes on with the session that this tab had before it was reloaded, if there was one. */
+  /** Resumes the session that this tab had before a reload, if any. */
   async restore() {
     fillLanguages(element("language"), await engineLanguages());
     const record = rememberedSession();
@@ -62,7 +62,7 @@ class Captioner {
     const release = claim(record.saved.id, CLAIM_MS);
     if ((await release) === null) {
       rememberSession(null);
-      this.#complain("sound", "The session of this tab goes on in another one.");
+      this.#setProblem("audio", "The session of this tab is open in another tab.");
       return;
     }
     this.#release = release;
@@ -70,63 +70,63 @@ class Captioner {
     element("source").value = record.source;
     element("language").value = record.saved.start.language ?? "";
     element("profile").value = record.saved.start.cues.profile;
-    this.#phase = record.saved.isStopping ? Phase.STOPPING : record.isPaused ? Phase.PAUSED : Phase.MUTE;
+    this.#phase = record.saved.isStopping ? Phase.STOPPING : record.isPaused ? Phase.PAUSED : Phase.NO_AUDIO;
     this.#open({ saved: record.saved });
-    if (this.#phase !== Phase.MUTE) return;
-    if (record.source === Source.MICROPHONE && (await mayHear())) {
+    if (this.#phase !== Phase.NO_AUDIO) return;
+    if (record.source === Source.MICROPHONE && (await hasPermission())) {
       await this.#listDevices();
       element("device").value = record.deviceId;
       if (element("device").selectedIndex < 0) element("device").value = "";
-      await this.#listen();
+      await this.#resumeCapture();
     } else {
-      await this.#lackSound("The page was loaded again. Press “Go on” to be heard.");
+      await this.#stopAudio("The page was reloaded. Press “Continue” to resume the audio.");
     }
   }
 
   async #start() {
-    if (this.#hasWords && !confirm(ANEW_WORDS)) return;
-    for (const about of ["sound", "link", "words"]) this.#complain(about, null);
+    if (this.#hasWords && !confirm(RESTART_QUESTION)) return;
+    for (const topic of ["audio", "link", "words"]) this.#setProblem(topic, null);
     if (!(await this.#openCapture(null))) return;
-    this.#forgetCaptions();
+    this.#clearCaptions();
     this.#share = null;
     this.#phase = Phase.LIVE;
     const audio = { encoding: "pcm_s16le", sample_rate_hz: this.#capture.rateHz, channels: 1 };
     const start = { audio, language: element("language").value || null, cues: { profile: element("profile").value } };
     this.#open({ start });
-    this.#stayAwake();
+    this.#keepScreenOn();
   }
 
   get #hasWords() {
-    return this.#captions.entries.some((entry) => entry.isShown);
+    return this.#captions.entries.some((entry) => entry.isVisible);
   }
 
-  /** Lets the browser ask, while captioning. */
-  #askToLeave(event) {
+  /** Makes the browser ask for confirmation during a session. */
+  #confirmLeaving(event) {
     if (this.#phase !== Phase.IDLE) event.preventDefault();
   }
 
-  #open(how) {
+  #open(options) {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    const on = { message: (message) => this.#hear(message), link: (change) => this.#linked(change) };
+    const on = { message: (message) => this.#receive(message), link: (change) => this.#linkChanged(change) };
     const address = `${scheme}//${location.host}/v1/stream`;
-    this.#session = new Session({ address, key: rememberedKey(), on, ...how });
+    this.#session = new Session({ address, key: rememberedKey(), on, ...options });
     this.#session.open();
   }
 
-  async #goOn() {
+  async #continue() {
     if (this.#capture !== null) {
       this.#phase = Phase.LIVE;
-      this.#show();
+      this.#refresh();
     } else {
-      await this.#listen();
+      await this.#resumeCapture();
     }
   }
 
-  /** Captures audio for the session that is open. */
-  async #listen() {
-    this.#complain("sound", null);
+  /** Captures audio for the open session. */
+  async #resumeCapture() {
+    this.#setProblem("audio", null);
     if (!(await this.#openCapture(this.#session.rateHz))) {
-      if (this.#phase === Phase.MUTE) this.#session?.flush();
+      if (this.#phase === Phase.NO_AUDIO) this.#session?.flush();
       return;
     }
     if (this.#session === null || this.#phase === Phase.STOPPING) {
@@ -134,44 +134,44 @@ class Captioner {
       return;
     }
     this.#phase = Phase.LIVE;
-    this.#stayAwake();
-    this.#show();
+    this.#keepScreenOn();
+    this.#refresh();
   }
 
-  /** Returns whether audio is captured now. */
+  /** Opens the capture, and returns whether it succeeded. */
   async #openCapture(rateHz) {
-    if (this.#opening) return false;
-    this.#opening = true;
+    if (this.#isOpening) return false;
+    this.#isOpening = true;
     const [source, deviceId] = [element("source").value, element("device").value];
-    const on = { sound: (samples, peak) => this.#sound(samples, peak), ended: (why) => this.#lackSound(why) };
+    const on = { audio: (samples, peak) => this.#onAudio(samples, peak), ended: (reason) => this.#stopAudio(reason) };
     try {
       this.#capture = await Capture.open({ source, deviceId, rateHz, on });
     } catch (error) {
       if (!(error instanceof CaptureFailed)) throw error;
-      this.#complain("sound", error.message);
+      this.#setProblem("audio", error.message);
       return false;
     } finally {
-      this.#opening = false;
+      this.#isOpening = false;
     }
-    this.#listDevices(); // they have names now
+    this.#listDevices(); // with permission, they have names
     return true;
   }
 
-  #sound(samples, peak) {
+  #onAudio(samples, peak) {
     element("level").value = levelOf(peak);
-    this.#quietPieces = peak < QUIET_PEAK ? this.#quietPieces + 1 : 0;
-    element("quiet").textContent = this.#quietPieces > QUIET_PIECES ? "No sound is coming in." : "";
+    this.#quietFrames = peak < QUIET_PEAK ? this.#quietFrames + 1 : 0;
+    element("quiet").textContent = this.#quietFrames > QUIET_FRAMES ? "No audio is coming in." : "";
     if (this.#phase === Phase.LIVE) this.#session?.send(samples);
     else this.#session?.tick();
   }
 
-  async #lackSound(why) {
+  async #stopAudio(reason) {
     await this.#closeCapture();
-    if (this.#phase === Phase.LIVE) this.#phase = Phase.MUTE;
+    if (this.#phase === Phase.LIVE) this.#phase = Phase.NO_AUDIO;
     this.#session?.flush();
-    this.#complain("sound", why);
+    this.#setProblem("audio", reason);
     this.#listDevices();
-    this.#show();
+    this.#refresh();
   }
 
   async #closeCapture() {
@@ -183,22 +183,22 @@ class Captioner {
   }
 
   async #changeSource() {
-    this.#show();
+    this.#refresh();
     if (this.#phase !== Phase.LIVE) {
-      if (this.#phase === Phase.PAUSED) await this.#closeCapture(); // the next “Go on” opens the other one
+      if (this.#phase === Phase.PAUSED) await this.#closeCapture(); // “Continue” opens the new source
       return;
     }
     await this.#closeCapture();
-    this.#phase = Phase.MUTE;
-    await this.#listen();
-    this.#show();
+    this.#phase = Phase.NO_AUDIO;
+    await this.#resumeCapture();
+    this.#refresh();
   }
 
   #pause() {
     this.#phase = Phase.PAUSED;
     this.#session.flush();
     this.#remember();
-    this.#show();
+    this.#refresh();
   }
 
   async #stop() {
@@ -208,23 +208,23 @@ class Captioner {
     }
     const wasLive = this.#phase === Phase.LIVE;
     if (!wasLive) this.#phase = Phase.STOPPING;
-    await this.#closeCapture(); // what it has is still sent
+    await this.#closeCapture(); // delivers its last audio, which is still sent
     this.#phase = Phase.STOPPING;
     this.#session.stop();
     this.#remember();
-    this.#show();
+    this.#refresh();
   }
 
-  #hear(message) {
+  #receive(message) {
     if (message.type === "ready") this.#ready(message);
     if (message.type === "final") {
       element("latency").textContent = figures.latency(message.latency_ms);
-      this.#complain("words", null);
+      this.#setProblem("words", null);
     }
     if (message.type === "warning" || (message.type === "error" && !message.fatal)) {
-      this.#complain("words", message.message);
+      this.#setProblem("words", message.message);
     }
-    this.#view.show(this.#captions.take(message));
+    this.#view.update(this.#captions.take(message));
     element("empty").hidden = this.#hasWords;
     this.#showFigures();
   }
@@ -237,16 +237,16 @@ class Captioner {
     this.#remember();
   }
 
-  #linked({ link, code, message }) {
+  #linkChanged({ link, code, message }) {
     this.#link = link;
     element("lock").hidden = link !== Link.LOCKED;
     if (link === Link.LOCKED) element("key").focus();
-    this.#complain("link", message);
-    if (link === Link.OVER) this.#over(code);
-    this.#show();
+    this.#setProblem("link", message);
+    if (link === Link.OVER) this.#ended(code);
+    this.#refresh();
   }
 
-  #over(code) {
+  #ended(code) {
     this.#session = null;
     this.#phase = Phase.IDLE;
     this.#closeCapture();
@@ -254,7 +254,7 @@ class Captioner {
     this.#release?.then((release) => release?.());
     this.#release = null;
     rememberSession(null);
-    if (code === "resumed_elsewhere") this.#complain("link", "This session goes on elsewhere; this page has stopped.");
+    if (code === "resumed_elsewhere") this.#setProblem("link", "This session was resumed elsewhere; this page has stopped.");
   }
 
   #unlock(event) {
@@ -271,7 +271,7 @@ class Captioner {
       element("copied").textContent = "Copied.";
     } catch {
       link.select();
-      element("copied").textContent = "The browser does not let this page copy: the address is selected, copy it yourself.";
+      element("copied").textContent = "The browser does not allow this page to copy. The address is selected: copy it yourself.";
     }
   }
 
@@ -291,13 +291,13 @@ class Captioner {
     if (select.selectedIndex < 0) select.value = "";
   }
 
-  /** A screen that goes off stops the audio of a phone; where the browser does not want that, it goes off. */
-  async #stayAwake() {
+  /** Keeps the screen on if the browser allows it: a phone stops the audio when its screen turns off. */
+  async #keepScreenOn() {
     if (document.visibilityState !== "visible" || this.#session === null) return;
     this.#wakeLock = await navigator.wakeLock?.request("screen").catch(() => null);
   }
 
-  #forgetCaptions() {
+  #clearCaptions() {
     this.#captions = new Captions();
     element("history").replaceChildren();
     element("now").replaceChildren();
@@ -309,34 +309,34 @@ class Captioner {
     if (this.#session) this.#showFigures();
   }
 
-  /** Displays a problem with the audio, the link or the words; null: none. */
-  #complain(about, words) {
-    this.#troubles.set(about, words);
-    const all = [...this.#troubles.values()].filter(Boolean).map(sentence).join(" ");
-    element("trouble").hidden = all === "";
-    if (element("trouble").textContent !== all) element("trouble").textContent = all;
+  /** Displays a problem with the audio, the link or the words; null clears it. */
+  #setProblem(topic, text) {
+    this.#problems.set(topic, text);
+    const all = [...this.#problems.values()].filter(Boolean).map(sentence).join(" ");
+    element("problem").hidden = all === "";
+    if (element("problem").textContent !== all) element("problem").textContent = all;
   }
 
   #showFigures() {
-    const { unsent, behind } = this.#session?.lag ?? { unsent: 0, behind: 0 };
-    element("unsent").textContent = figures.seconds(unsent);
-    element("behind").textContent = figures.seconds(behind);
+    const { unsentS, lagS } = this.#session?.backlog ?? { unsentS: 0, lagS: 0 };
+    element("unsent").textContent = figures.seconds(unsentS);
+    element("lag").textContent = figures.seconds(lagS);
   }
 
-  #show() {
+  #refresh() {
     const phase = this.#phase;
     const isOpen = phase !== Phase.IDLE;
     element("device-field").hidden = element("source").value !== Source.MICROPHONE;
     element("start").hidden = isOpen;
-    element("go-on").hidden = phase !== Phase.PAUSED && phase !== Phase.MUTE;
+    element("continue").hidden = phase !== Phase.PAUSED && phase !== Phase.NO_AUDIO;
     element("pause").hidden = phase !== Phase.LIVE;
     element("stop").hidden = !isOpen;
-    element("stop").textContent = phase === Phase.STOPPING ? "Do not wait" : "Stop";
-    for (const id of ["language", "profile"]) element(id).disabled = isOpen; // a session keeps them
-    const { state, words } = stateWords(phase, this.#link, this.#captions);
+    element("stop").textContent = phase === Phase.STOPPING ? "Stop now" : "Stop";
+    for (const id of ["language", "profile"]) element(id).disabled = isOpen; // fixed for a session
+    const { state, text } = describeState(phase, this.#link, this.#captions);
     element("state").dataset.state = state;
-    if (element("state").textContent !== words) element("state").textContent = words;
-    document.title = isOpen ? `${words.split(/[.:]/)[0]} – livecue captioner` : "livecue captioner";
+    if (element("state").textContent !== text) element("state").textContent = text;
+    document.title = isOpen ? `${text.split(/[.:]/)[0]} – livecue captioner` : "livecue captioner";
   }
 }
 

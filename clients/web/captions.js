@@ -1,30 +1,30 @@
-// The transcript of a session, from the gateway's messages (docs/protocol.md). PURE: no page, no clock, no network.
+// The transcript of a session, built from the gateway's messages (docs/protocol.md). PURE: no page, no clock, no network.
 
-// As `gateway/linebreak.py` has them: Chinese and Japanese, Thai, Lao, Burmese, Khmer.
+// Scripts without spaces, as in `gateway/captions/line_breaking.py`: Chinese and Japanese, Thai, Lao, Burmese, Khmer.
 const UNSPACED =
   "[\\u2e80-\\u312f\\u3190-\\u9fff\\uf900-\\ufaff\\ufe30-\\ufe4f\\uff01-\\uffef\\u{20000}-\\u{3ffff}" +
   "\\u0e00-\\u0eff\\u1000-\\u109f\\u1780-\\u17ff]";
 const ENDS_UNSPACED = new RegExp(`${UNSPACED}$`, "u");
 const STARTS_UNSPACED = new RegExp(`^${UNSPACED}`, "u");
 
-/** Scripts without spaces are joined with nothing, as `join_lines` of the gateway does. */
+/** Joins two lines as `join_lines` of the gateway does: with a space, except in scripts without spaces. */
 function join(left, right) {
   if (!left || !right) return left + right;
   return left + (ENDS_UNSPACED.test(left) || STARTS_UNSPACED.test(right) ? "" : " ") + right;
 }
 
-/** Returns the first `count` code points of a text, and the rest: JavaScript counts UTF-16 units. */
+/** Splits a text after `count` code points; JavaScript strings count UTF-16 units. */
 function split(text, count) {
   const points = [...text];
   return [points.slice(0, count).join(""), points.slice(count).join("")];
 }
 
-/** Returns lines with what of each may still change, of a cue message. */
+/** Returns the lines of a cue message, each split into its stable part and its tail. */
 function linesOf(cue) {
-  let left = cue.state === "final" ? Infinity : cue.stable_chars;
+  let stableLeft = cue.state === "final" ? Infinity : cue.stable_chars;
   return cue.lines.map((line) => {
-    const [stable, tail] = split(line, Math.max(0, left));
-    left -= [...line].length + 1; // the newline counts
+    const [stable, tail] = split(line, Math.max(0, stableLeft));
+    stableLeft -= [...line].length + 1; // the newline counts
     return { stable, tail };
   });
 }
@@ -32,15 +32,15 @@ function linesOf(cue) {
 /**
  * One utterance, or a gap in the audio.
  *
- * - `key`: the same in all its versions.
- * - `kind`: "words", or "gap" where audio was lost.
- * - `channel`: number, or null in a session that has one only.
- * - `startS`, `endS`: seconds of the session's audio; `endS` is null while it is being spoken.
- * - `stable`: words that stay, unless the final corrects them; `tail`: words that may change sooner, with the space
+ * - `key`: the same in all versions of the entry.
+ * - `kind`: "words", or "gap" for lost audio.
+ * - `channel`: number, or null in a session with one channel.
+ * - `startS`, `endS`: seconds of the session's audio; `endS` is null while the utterance is in progress.
+ * - `stable`: committed words, which only the final may correct; `tail`: words that may still change, with the space
  *   before them.
- * - `isFinal`: nothing of it changes any more.
+ * - `isFinal`: the entry no longer changes.
  * - `error`: why words are missing, or null.
- * - `language`: ISO-639-1, or null where that is not known.
+ * - `language`: ISO-639-1, or null if unknown.
  */
 class Entry {
   #cues = new Map();
@@ -63,8 +63,8 @@ class Entry {
     return this.#ordered().flatMap(linesOf);
   }
 
-  /** Whether there is something to show. */
-  get isShown() {
+  /** Whether there is anything to display. */
+  get isVisible() {
     return this.kind === "gap" || this.error !== null || this.stable + this.tail !== "";
   }
 
@@ -86,7 +86,7 @@ class Entry {
 
   final(message) {
     if (this.isFinal) return false;
-    // the cues of a final have come before it; any other is from before a restart of the gateway
+    // a final's own cues arrive before it; any other cue dates from before a restart of the gateway
     for (const [id, cue] of this.#cues) if (cue.state !== "final") this.#cues.delete(id);
     this.stable = message.text;
     this.tail = "";
@@ -110,10 +110,10 @@ export class Captions {
 
   /** Whether the session is finished. */
   isFinished = false;
-  /** The newest number of a message, for `after` and `after_seq`. */
+  /** The highest sequence number received, for `after` and `after_seq`. */
   seq = 0;
 
-  /** Entries in the order of their times; those that have no words (yet) are among them, see `isShown`. */
+  /** Entries ordered by time, including those without words (yet): see `isVisible`. */
   get entries() {
     return this.#entries;
   }
@@ -123,7 +123,7 @@ export class Captions {
     return !this.isFinished && this.#entries.some((entry) => !entry.isFinal);
   }
 
-  /** Takes one message of the gateway, parsed. Returns the entry that it has changed, or null. */
+  /** Applies a parsed message of the gateway, and returns the entry it changed, or null. */
   take(message) {
     this.seq = Math.max(this.seq, message.seq ?? 0);
     switch (message.type) {
@@ -132,7 +132,7 @@ export class Captions {
         return null;
       case "speech_started":
         this.#utterance(message);
-        return null; // it shows nothing yet
+        return null; // nothing to display yet
       case "cue": {
         const entry = this.#utterance(message);
         return entry.cue(message) ? entry : null;
@@ -147,11 +147,11 @@ export class Captions {
         this.isFinished = true;
         return null;
       default:
-        return null; // newer gateways may send more
+        return null; // newer gateways may send other types
     }
   }
 
-  /** Returns the last lines of the cues, oldest first, each `{stable, tail}`, as captions that roll up show them. */
+  /** Returns the last lines of the cues for roll-up captions, oldest first, each `{stable, tail}`. */
   lastLines(count) {
     const lines = [];
     for (let n = this.#entries.length - 1; n >= 0 && lines.length < count; n--) {
@@ -160,8 +160,8 @@ export class Captions {
     return lines.slice(-count);
   }
 
-  /** Forgets what is final: captions that roll up have no use for it once it is off the screen. */
-  forgetFinals() {
+  /** Discards the final entries: roll-up captions do not need them once they are off the screen. */
+  discardFinals() {
     for (const entry of this.#entries.filter((entry) => entry.isFinal)) this.#byKey.delete(entry.key);
     this.#entries = this.#entries.filter((entry) => !entry.isFinal);
   }
@@ -180,12 +180,12 @@ export class Captions {
     return entry;
   }
 
-  /** Who came late gets them in another order than they were spoken: with several channels, and after a gap. */
+  /** Inserts an entry by its time: with several channels, or after a gap, entries may arrive out of order. */
   #add(entry) {
     entry.language = this.#language;
-    let place = this.#entries.length;
-    while (place > 0 && this.#entries[place - 1].startS > entry.startS) place--;
-    this.#entries.splice(place, 0, entry);
+    let index = this.#entries.length;
+    while (index > 0 && this.#entries[index - 1].startS > entry.startS) index--;
+    this.#entries.splice(index, 0, entry);
     this.#byKey.set(entry.key, entry);
     return entry;
   }

@@ -1,8 +1,8 @@
-// Gathers the audio of its input into pieces of 50 ms: 16 bits, one channel, and how loud it is.
+// Collects its input into frames of 50 ms, mono, 16 bits, with their peak level.
 //
-// Posts {samples: Int16Array, peak: 0..1}; for the message "end" what is left, then {isLast: true}.
+// Posts {samples: Int16Array, peak: 0..1}; at the message "end", the remaining samples, then {isLast: true}.
 
-class Gatherer extends AudioWorkletProcessor {
+class FrameCollector extends AudioWorkletProcessor {
   #samples = new Int16Array(Math.round(sampleRate / 20));
   #filled = 0;
   #peak = 0;
@@ -20,9 +20,9 @@ class Gatherer extends AudioWorkletProcessor {
   process([channels]) {
     if (this.#isEnded) return false;
     const length = channels.length ? channels[0].length : 0;
-    for (let frame = 0; frame < length; frame += 1) {
+    for (let index = 0; index < length; index += 1) {
       let sum = 0;
-      for (const channel of channels) sum += channel[frame];
+      for (const channel of channels) sum += channel[index];
       this.#add(sum / channels.length);
     }
     return true;
@@ -43,4 +43,4 @@ class Gatherer extends AudioWorkletProcessor {
   }
 }
 
-registerProcessor("gatherer", Gatherer);
+registerProcessor("frame-collector", FrameCollector);

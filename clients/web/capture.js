@@ -1,20 +1,20 @@
-// The audio of a microphone or of a tab, as it is captured.
+// Captures the audio of a microphone or a tab.
 
 const MAX_RATE_HZ = 48_000; // of the gateway
-const RUNNING_WITHIN_MS = 1000; // else the browser wants a click first
-const LAST_WITHIN_MS = 500; // a device that is gone tells nothing more
+const RUNNING_WITHIN_MS = 1000; // otherwise the browser requires a click first
+const LAST_WITHIN_MS = 500; // an unplugged device delivers nothing more
 
 /** Sources of audio. */
 export const Source = Object.freeze({ MICROPHONE: "microphone", TAB: "tab" });
 
-/** A page cannot capture audio; the message is for the user. */
+/** Audio cannot be captured; the message is for the user. */
 export class CaptureFailed extends Error {}
 
-/** Audio that is being captured. */
+/** A running capture. */
 export class Capture {
   #context;
   #stream;
-  #gatherer = null;
+  #collector = null;
   #on;
 
   constructor(context, stream, on) {
@@ -28,27 +28,27 @@ export class Capture {
     return this.#context.sampleRate;
   }
 
-  /** Id of the device; that of the one chosen by the browser where none was asked for. */
+  /** Id of the device in use, also if the browser chose it. */
   get deviceId() {
     return this.#stream.getAudioTracks()[0].getSettings().deviceId ?? "";
   }
 
   /**
-   * Begins to capture.
+   * Starts to capture.
    *
    * @param {object} options
    * @param {string} options.source one of `Source`.
    * @param {string} options.deviceId of the microphone; "": the browser's choice.
-   * @param {number|null} options.rateHz of a session that goes on; null: the device's own.
-   * @param {{sound: function(Int16Array, number): void, ended: function(string): void}} options.on `sound` gets each
-   *   piece of 50 ms and its peak, 0 to 1; `ended` gets the reason of the end.
+   * @param {number|null} options.rateHz of a resumed session; null: the device's own.
+   * @param {{audio: function(Int16Array, number): void, ended: function(string): void}} options.on `audio` is called
+   *   with each frame of 50 ms and its peak, 0 to 1; `ended` with the reason why the capture ended.
    * @throws {CaptureFailed}
    */
   static async open({ source, deviceId = "", rateHz = null, on }) {
     if (!navigator.mediaDevices) {
-      throw new CaptureFailed("The browser lets a page hear only over https, or from this machine (localhost).");
+      throw new CaptureFailed("The browser allows audio capture only over https, or from this machine (localhost).");
     }
-    const stream = await (source === Source.TAB ? tabSound() : microphone(deviceId));
+    const stream = await (source === Source.TAB ? tabAudio() : microphone(deviceId));
     let capture = null;
     try {
       capture = new Capture(await runningContext(rateHz), stream, on);
@@ -56,15 +56,15 @@ export class Capture {
     } catch (error) {
       capture?.#context.close();
       for (const track of stream.getTracks()) track.stop();
-      throw error instanceof CaptureFailed ? error : new CaptureFailed(`The sound cannot be used: ${error.message}.`);
+      throw error instanceof CaptureFailed ? error : new CaptureFailed(`The audio cannot be used: ${error.message}.`);
     }
     return capture;
   }
 
-  /** Ends; captured audio is delivered before this resolves. */
+  /** Ends the capture; all captured audio is delivered before this resolves. */
   async close() {
     const last = new Promise((resolve) => (this.#on = { ...this.#on, last: resolve, ended: () => {} }));
-    this.#gatherer.port.postMessage("end");
+    this.#collector.port.postMessage("end");
     await Promise.race([last, new Promise((resolve) => setTimeout(resolve, LAST_WITHIN_MS))]);
     for (const track of this.#stream.getTracks()) track.stop();
     await this.#context.close();
@@ -72,23 +72,23 @@ export class Capture {
 
   async #connect(source) {
     await this.#context.audioWorklet.addModule(new URL("capture-worklet.js", import.meta.url));
-    this.#gatherer = new AudioWorkletNode(this.#context, "gatherer", { numberOfOutputs: 0 });
-    this.#gatherer.port.onmessage = ({ data }) => {
+    this.#collector = new AudioWorkletNode(this.#context, "frame-collector", { numberOfOutputs: 0 });
+    this.#collector.port.onmessage = ({ data }) => {
       if (data.isLast) this.#on.last();
-      else this.#on.sound(data.samples, data.peak);
+      else this.#on.audio(data.samples, data.peak);
     };
     const [track] = this.#stream.getAudioTracks();
-    track.onended = () => this.#on.ended(goneWords(source));
+    track.onended = () => this.#on.ended(endedMessage(source));
     this.#context.onstatechange = () => {
       if (this.#context.state === "suspended" || this.#context.state === "interrupted") {
-        this.#on.ended("The browser has stopped the sound.");
+        this.#on.ended("The browser has stopped the audio.");
       }
     };
-    this.#context.createMediaStreamSource(this.#stream).connect(this.#gatherer);
+    this.#context.createMediaStreamSource(this.#stream).connect(this.#collector);
   }
 }
 
-/** Returns the microphones: {id, label}, without names before the page has permission. */
+/** Returns the microphones, each {id, label}; without permission, their names are unknown. */
 export async function microphones() {
   const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
   return devices
@@ -97,22 +97,22 @@ export async function microphones() {
 }
 
 /** Returns whether the page may use the microphone without asking again. */
-export async function mayHear() {
+export async function hasPermission() {
   try {
     return (await navigator.permissions.query({ name: "microphone" })).state === "granted";
   } catch {
-    return false; // a browser that does not know this permission
+    return false; // the browser does not know this permission
   }
 }
 
 async function microphone(deviceId) {
-  // audio as it is: other people's voices from the loudspeakers are to be captioned too
+  // unprocessed: voices from the loudspeakers are captioned too
   const processing = { echoCancellation: false, noiseSuppression: false, autoGainControl: true };
   const device = deviceId ? { deviceId: { exact: deviceId } } : {};
   try {
     return await navigator.mediaDevices.getUserMedia({ audio: { ...processing, ...device } });
   } catch (error) {
-    throw new CaptureFailed(refusalWords(error, await hasMicrophone()));
+    throw new CaptureFailed(refusalMessage(error, await hasMicrophone()));
   }
 }
 
@@ -120,10 +120,10 @@ async function hasMicrophone() {
   return (await navigator.mediaDevices.enumerateDevices()).some(({ kind }) => kind === "audioinput");
 }
 
-async function tabSound() {
+async function tabAudio() {
   const audio = {
     ...{ echoCancellation: false, noiseSuppression: false, autoGainControl: false },
-    suppressLocalAudioPlayback: false, // the user still wants to hear the tab
+    suppressLocalAudioPlayback: false, // the tab stays audible
   };
   let stream;
   try {
@@ -133,17 +133,17 @@ async function tabSound() {
     throw new CaptureFailed(
       error.name === "NotAllowedError"
         ? "No tab was shared. Press Start again, choose a tab and tick “Also share tab audio”."
-        : `This browser cannot share the sound of a tab (${error.name}). Chrome and Edge can.`,
+        : `This browser cannot share the audio of a tab (${error.name}). Chrome and Edge can.`,
     );
   }
-  for (const picture of stream.getVideoTracks()) picture.stop();
+  for (const track of stream.getVideoTracks()) track.stop();
   if (stream.getAudioTracks().length === 0) {
-    throw new CaptureFailed("It was shared without its sound. Press Start again and tick “Also share tab audio”.");
+    throw new CaptureFailed("The tab was shared without its audio. Press Start again and tick “Also share tab audio”.");
   }
   return stream;
 }
 
-/** Returns an audio context that runs. */
+/** Returns a running audio context. */
 async function runningContext(rateHz) {
   let context = new AudioContext(rateHz === null ? {} : { sampleRate: rateHz });
   if (context.sampleRate > MAX_RATE_HZ) {
@@ -151,34 +151,34 @@ async function runningContext(rateHz) {
     context = new AudioContext({ sampleRate: MAX_RATE_HZ });
   }
   const late = new Promise((resolve) => setTimeout(resolve, RUNNING_WITHIN_MS));
-  await Promise.race([context.resume(), late]); // without a click, resume waits for one
+  await Promise.race([context.resume(), late]); // blocks until the user clicks
   if (context.state !== "running") {
     await context.close();
-    throw new CaptureFailed("The browser wants a click before it lets this page hear: press the button.");
+    throw new CaptureFailed("The browser requires a click before this page may capture audio: press the button.");
   }
   return context;
 }
 
-function refusalWords(error, isThere) {
-  // without a microphone some browsers say that it is not allowed
-  switch (error.name === "NotAllowedError" && !isThere ? "NotFoundError" : error.name) {
+function refusalMessage(error, hasMicrophone) {
+  // some browsers report a missing microphone as not allowed
+  switch (error.name === "NotAllowedError" && !hasMicrophone ? "NotFoundError" : error.name) {
     case "NotAllowedError":
       return /system/i.test(error.message)
-        ? "The system does not let the browser use the microphone. Allow it in the system’s settings, then press Start again."
-        : "The browser does not let this page use the microphone. Allow it beside the address, then press Start again.";
+        ? "The system does not allow the browser to use the microphone. Allow it in the system’s settings, then press Start again."
+        : "The browser does not allow this page to use the microphone. Allow it next to the address bar, then press Start again.";
     case "NotFoundError":
-      return "There is no microphone. Plug one in, then press Start again.";
+      return "No microphone found. Connect one, then press Start again.";
     case "OverconstrainedError":
-      return "The chosen microphone is gone. Choose another one.";
+      return "The chosen microphone is not connected. Choose another one.";
     case "NotReadableError":
-      return "The microphone cannot be opened. Another program may be using it; close that, then press Start again.";
+      return "The microphone cannot be opened. Another program may be using it: close that program, then press Start again.";
     default:
       return `The microphone cannot be opened (${error.name}).`;
   }
 }
 
-function goneWords(source) {
+function endedMessage(source) {
   return source === Source.TAB
-    ? "The tab is no longer shared. Choose one again to go on."
-    : "The microphone is gone. Plug it in again or choose another one to go on.";
+    ? "The tab is no longer shared. Choose a tab again to continue."
+    : "The microphone was disconnected. Reconnect it or choose another one to continue.";
 }

@@ -1,11 +1,11 @@
-// The viewers' events of one session, as server-sent events, until the session ends.
+// The events of one session for viewers, received as server-sent events until the session ends.
 
-/** How it stands with the connection. */
+/** State of the connection. */
 export const State = Object.freeze({
   CONNECTING: "connecting",
   LIVE: "live",
-  LOST: "lost", // it is tried again
-  FULL: "full", // no room for another viewer; it is tried again
+  LOST: "lost", // and retried
+  FULL: "full", // the gateway has too many viewers; retried
   OVER: "over", // all events have been received
   NOT_FOUND: "not_found",
   FORBIDDEN: "forbidden", // no view token, or one that is wrong or has expired
@@ -14,20 +14,20 @@ export const State = Object.freeze({
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 5_000;
 
-/** A session that was there and is not: its gateway may have been started again, and its speaker has a minute to be back. */
+/** A session may be missing while its gateway restarts, and its client has a minute to reconnect. */
 const MISSED_FOR_MS = 90_000;
 
-/** A phone that changes networks may never detect that the old connection is gone; keepalives count only as bytes. */
+/** A phone that changes networks may never detect that the old connection is dead; keepalives raise no event here. */
 const MAX_SILENCE_MS = 45_000;
 
-/** Returns the address of something that belongs to a session, with the view token that the page itself was given. */
+/** Returns the URL of a session's resource, with the page's own view token. */
 export function sessionAddress(place, name, query = {}) {
   const given = Object.entries({ ...query, token: place.token }).filter(([, value]) => value !== null);
   const search = new URLSearchParams(given).toString();
   return `/v1/sessions/${encodeURIComponent(place.session)}/${name}${search && "?" + search}`;
 }
 
-/** Returns which session a page's address names: `/watch/SESSION?token=…`. */
+/** Returns the session and token that a page's URL names: `/watch/SESSION?token=…`. */
 export function placeOf(location) {
   return {
     session: decodeURIComponent(location.pathname.replace(/^.*\/watch\//, "")),
@@ -35,7 +35,7 @@ export function placeOf(location) {
   };
 }
 
-/** Hears a session's messages, each once and in their order, through lost connections and restarts of the gateway. */
+/** Receives a session's messages, each once and in order, across lost connections and restarts of the gateway. */
 export class SessionEvents {
   #place;
   #onMessage;
@@ -80,18 +80,18 @@ export class SessionEvents {
       this.#watch();
       this.#onState(State.LIVE);
     };
-    source.onmessage = ({ data }) => this.#take(JSON.parse(data));
+    source.onmessage = ({ data }) => this.#receive(JSON.parse(data));
     source.onerror = () => {
       if (source !== this.#source) return;
       const isRefused = source.readyState === EventSource.CLOSED;
-      source.close(); // by itself it would wait for three seconds, and give up for good when it is refused
-      if (isRefused) this.#findOutWhy();
-      else this.#tryAgain(State.LOST);
+      source.close(); // an EventSource retries after three seconds, and never after a refusal
+      if (isRefused) this.#fetchRefusal();
+      else this.#retryLater(State.LOST);
     };
     this.#watch();
   }
 
-  #take(message) {
+  #receive(message) {
     this.#watch();
     if (message.seq <= this.#seq) return;
     this.#seq = message.seq;
@@ -104,8 +104,8 @@ export class SessionEvents {
     this.#watchdog = setTimeout(() => this.#connect(), MAX_SILENCE_MS);
   }
 
-  /** An EventSource reports only that it was refused, so the same URL is fetched to get the reason. */
-  async #findOutWhy() {
+  /** Fetches the same URL to get the reason of a refusal: an EventSource does not report it. */
+  async #fetchRefusal() {
     const abort = new AbortController();
     const address = sessionAddress(this.#place, "events", { after: this.#seq });
     const status = await fetch(address, { cache: "no-store", signal: abort.signal }).then(
@@ -116,17 +116,17 @@ export class SessionEvents {
     if (status === 204) return this.#end(State.OVER);
     if (status === 401 || status === 403) return this.#end(State.FORBIDDEN);
     if (status === 404 || status === 400) return this.#miss();
-    this.#tryAgain(status === 503 ? State.FULL : State.LOST);
+    this.#retryLater(status === 503 ? State.FULL : State.LOST);
   }
 
   #miss() {
     if (this.#seq === 0) return this.#end(State.NOT_FOUND);
     this.#missedSince ??= Date.now();
     if (Date.now() - this.#missedSince > MISSED_FOR_MS) this.#end(State.OVER);
-    else this.#tryAgain(State.LOST);
+    else this.#retryLater(State.LOST);
   }
 
-  #tryAgain(state) {
+  #retryLater(state) {
     clearTimeout(this.#watchdog);
     this.#onState(state);
     this.#retry = setTimeout(() => this.#connect(), this.#retryMs * (0.5 + Math.random()));

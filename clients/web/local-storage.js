@@ -1,21 +1,22 @@
-// What the captioner's page remembers over a reload, in this tab only.
+// State of the captioner that survives a reload, in this tab only.
 
-const SESSION = "livecue.session";
+const SESSION = "livecue.captioner";
 const KEY = "livecue.key";
 
-/** Returns what `rememberSession` was given last, or null. */
+/** Returns the record that `rememberSession` stored, or null. */
 export function rememberedSession() {
   try {
     return JSON.parse(sessionStorage.getItem(SESSION));
   } catch {
-    return null; // a browser that keeps nothing
+    return null; // the browser forbids storage
   }
 }
 
 /**
- * Remembers how the session goes on, or with null that there is none.
+ * Stores the session for a reload; null removes it.
  *
- * @param {{saved: object}|null} record `saved` is what `Session.save` returns.
+ * @param {{saved: object, silent: object}|null} record `saved` is from `Session.save()`, `silent` from `Session.save(0)`:
+ *   it is stored instead if there is no room for the audio.
  */
 export function rememberSession(record) {
   if (record === null) put(SESSION, null);
@@ -35,7 +36,7 @@ export function rememberKey(key) {
   put(KEY, key);
 }
 
-/** Returns whether there was room. */
+/** Returns whether the value was stored. */
 function put(name, value) {
   try {
     if (value === null) sessionStorage.removeItem(name);
@@ -47,9 +48,9 @@ function put(name, value) {
 }
 
 /**
- * Waits until no other tab has a session, and keeps others from it until the returned function is called.
+ * Waits until no other tab holds the session, and holds it until the returned function is called.
  *
- * A tab that is duplicated remembers the same session. Returns null where another tab keeps it.
+ * A duplicated tab has a copy of the same record. Returns null if another tab keeps holding the session.
  */
 export function claim(id, withinMs) {
   if (!navigator.locks) return Promise.resolve(() => {});

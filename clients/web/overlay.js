@@ -1,9 +1,9 @@
-// The overlay: the newest lines of a session on a transparent ground, for OBS and vMix.
+// The overlay: the newest lines of a session on a transparent background, for OBS and vMix.
 
 import { Captions } from "./captions.js";
 import { SessionEvents, State, placeOf } from "./events.js";
 
-/** Lines leave so long after the last speech has ended, as other overlays do. */
+/** Lines disappear this long after the end of the last speech, as in other overlays. */
 const CLEAR_MS = 2_000;
 
 const MAX_LINES = 8;
@@ -29,8 +29,8 @@ const target = document.getElementById("lines");
 let clearing = null;
 let isConnected = false;
 
-/** Lets lines leave when there is nothing more to come, or when it cannot come. */
-function plan() {
+/** Schedules the disappearance of the lines once no words are outstanding, or the connection is lost. */
+function scheduleClear() {
   const isDone = !captions.isPending || !isConnected;
   if (!isDone) {
     clearTimeout(clearing);
@@ -42,15 +42,15 @@ function plan() {
 
 function clear() {
   clearing = null;
-  captions.forgetFinals();
-  if (isConnected) show();
+  captions.discardFinals();
+  if (isConnected) render();
   else target.replaceChildren();
 }
 
-function show() {
+function render() {
   const lines = captions.lastLines(count).filter(({ stable, tail }) => stable + tail);
   target.replaceChildren(...lines.map(paragraph));
-  plan();
+  scheduleClear();
 }
 
 function paragraph({ stable, tail }) {
@@ -70,13 +70,13 @@ function span(name, text) {
 
 function onMessage(message) {
   captions.take(message);
-  show();
+  render();
 }
 
 function onState(state) {
   isConnected = state === State.LIVE;
   root.dataset.state = state;
-  plan();
+  scheduleClear();
 }
 
 new SessionEvents(placeOf(location), onMessage, onState).open();

@@ -1,44 +1,46 @@
-// How a reader likes the pages: colours and size of the text. Kept in this browser.
+// The reader's preferences: colours and text size. Stored in this browser.
 
 const SIZES_REM = [1, 1.25, 1.5, 1.75, 2.25, 3, 4, 5.5];
 const DEFAULT_SIZE = 3;
-const THEMES = ["auto", "light", "dark", "contrast"];
 
-/** Browsers that keep nothing throw where others answer. */
-function kept(name) {
+/** Theme → the media for which dark.css applies. */
+const DARK_MEDIA = { auto: "(prefers-color-scheme: dark)", light: "not all", dark: "all", contrast: "not all" };
+
+function stored(name) {
   try {
     return localStorage.getItem(`livecue.${name}`);
-  } catch {
+  } catch { // the browser forbids storage
     return null;
   }
 }
 
-function keep(name, value) {
+function store(name, value) {
   try {
     localStorage.setItem(`livecue.${name}`, value);
   } catch {
-    // then it holds for this page only
+    // it then applies to this page only
   }
 }
 
-/** Applies the kept colours to the page, and lets a `<select>` of auto, light, dark and contrast change them. */
+/** Applies the stored theme to the page, and binds it to a `<select>` of auto, light, dark and contrast. */
 export function useTheme(select) {
   function apply(theme) {
+    document.getElementById("dark").media = DARK_MEDIA[theme];
     if (theme === "auto") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = theme;
   }
-  const known = kept("theme");
-  select.value = THEMES.includes(known) ? known : "auto";
+  const known = stored("theme");
+  select.value = Object.hasOwn(DARK_MEDIA, known) ? known : "auto";
   apply(select.value);
   select.addEventListener("change", () => {
     apply(select.value);
-    keep("theme", select.value);
+    store("theme", select.value);
   });
 }
 
-/** Applies the kept size to captions, and lets two buttons change it. */
+/** Applies the stored size to the captions, and binds it to two buttons. */
 export function useSize(smaller, larger) {
-  const known = Number.parseInt(kept("size") ?? "", 10);
+  const known = Number.parseInt(stored("size") ?? "", 10);
   let size = known in SIZES_REM ? known : DEFAULT_SIZE;
   function apply() {
     document.documentElement.style.setProperty("--caption-size", `${SIZES_REM[size]}rem`);
@@ -48,7 +50,7 @@ export function useSize(smaller, larger) {
   function step(by) {
     size += by;
     apply();
-    keep("size", String(size));
+    store("size", String(size));
   }
   smaller.addEventListener("click", () => step(-1));
   larger.addEventListener("click", () => step(1));

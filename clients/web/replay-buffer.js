@@ -1,57 +1,57 @@
-// Audio that may have to be sent again: sample frames, counted since the session's first one. PURE.
+// Audio kept for retransmission, indexed by sample frames since the start of the session. PURE.
 //
-// It is bounded: what is longer loses its oldest part.
+// It is bounded: beyond its limit, the oldest audio is dropped.
 
-export class KeptSound {
-  #pieces = []; // { start, samples }, in order and without a hole
+export class ReplayBuffer {
+  #pieces = []; // { start, samples }, in order and contiguous
   #maxFrames;
   #end;
 
   /**
-   * @param {number} maxFrames so much is kept.
-   * @param {number} start frame of the first audio that will be added.
+   * @param {number} maxFrames limit of the kept audio.
+   * @param {number} start index of the first frame to be added.
    */
   constructor(maxFrames, start = 0) {
     this.#maxFrames = maxFrames;
     this.#end = start;
   }
 
-  /** The first frame that is kept; `end` where there is none. */
+  /** Index of the first kept frame; `end` if the buffer is empty. */
   get start() {
     return this.#pieces.length ? this.#pieces[0].start : this.#end;
   }
 
-  /** The frame after the last one. */
+  /** Index after the last frame. */
   get end() {
     return this.#end;
   }
 
-  /** Keeps more audio; its oldest part goes where there is no room. */
+  /** Appends audio, and drops the oldest beyond the limit. */
   add(samples) {
     if (samples.length === 0) return;
     this.#pieces.push({ start: this.#end, samples });
     this.#end += samples.length;
-    this.forgetBefore(this.#end - this.#maxFrames);
+    this.discardBefore(this.#end - this.#maxFrames);
   }
 
-  /** Forgets what lies before a frame. */
-  forgetBefore(frame) {
+  /** Discards the audio before a frame. */
+  discardBefore(frame) {
     const pieces = this.#pieces;
-    let gone = 0;
-    while (gone < pieces.length && pieces[gone].start + pieces[gone].samples.length <= frame) gone += 1;
-    pieces.splice(0, gone);
+    let count = 0;
+    while (count < pieces.length && pieces[count].start + pieces[count].samples.length <= frame) count += 1;
+    pieces.splice(0, count);
     if (pieces.length && pieces[0].start < frame) {
       pieces[0] = { start: frame, samples: pieces[0].samples.subarray(frame - pieces[0].start) };
     }
   }
 
-  /** Returns audio from a kept frame on, at least one frame and at most so many. */
+  /** Returns audio starting at a kept frame: at least one frame, at most `maxFrames`. */
   read(frame, maxFrames) {
     const piece = this.#pieces.findLast(({ start }) => start <= frame);
     return piece.samples.subarray(frame - piece.start, frame - piece.start + maxFrames);
   }
 
-  /** Returns the newest audio in one, at most so many frames. */
+  /** Returns the newest audio in one array, at most `maxFrames`. */
   newest(maxFrames) {
     const start = Math.max(this.start, this.#end - maxFrames);
     const samples = new Int16Array(this.#end - start);
@@ -63,8 +63,8 @@ export class KeptSound {
     return { start, samples };
   }
 
-  /** Counts the frames anew: the first one that is kept becomes frame 0. */
-  recount() {
+  /** Renumbers the frames: the first kept one becomes frame 0. */
+  renumber() {
     const shift = this.start;
     for (const piece of this.#pieces) piece.start -= shift;
     this.#end -= shift;
@@ -74,13 +74,13 @@ export class KeptSound {
 /** Returns 16-bit samples as base64 of their little-endian bytes. */
 export function toBase64(samples) {
   const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
-  const step = 2 ** 15; // as many arguments as a call may have
+  const step = 2 ** 15; // a call takes a limited number of arguments
   let text = "";
   for (let at = 0; at < bytes.length; at += step) text += String.fromCharCode(...bytes.subarray(at, at + step));
   return btoa(text);
 }
 
-/** Returns the 16-bit samples of such base64. */
+/** Decodes what `toBase64` returns. */
 export function fromBase64(text) {
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
   return new Int16Array(bytes.buffer);

@@ -1,66 +1,66 @@
-// Texts of the captioner's page.
+// Texts of the captioner.
 
 import { Link } from "./connection.js";
 
 const FLOOR_DB = -60; // of the level meter
 
-// Whisper's languages, if the gateway does not list those of its engine
+// Whisper's languages, used if the gateway does not list those of its engine
 const LANGUAGES =
   "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy id is it " +
   "ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn " +
   "so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh";
 
-const LIVE_WORDS = {
-  live: "Live: what is said becomes captions.",
-  paused: "Paused: nothing is sent.",
-  mute: "Waiting for sound.",
-  stopping: "Stopping: the last words are on their way.",
+const LIVE_TEXT = {
+  live: "Live: speech is captioned.",
+  paused: "Paused: no audio is sent.",
+  no_audio: "Waiting for audio.",
+  stopping: "Stopping: waiting for the last words.",
 };
 
-const UNSENT_WORDS = {
-  live: "What is said is kept here and follows.",
-  paused: "Nothing is sent.",
-  mute: "What was said is kept here and follows.",
-  stopping: "The last sound is kept here and follows.",
+const UNSENT_TEXT = {
+  live: "Audio is kept here and sent later.",
+  paused: "No audio is sent.",
+  no_audio: "Captured audio is kept here and sent later.",
+  stopping: "The last audio is kept here and sent later.",
 };
 
-/** Returns how it stands: the words, and a state as the shared style names them. */
-export function stateWords(phase, link, captions) {
+/** Returns the state of the page: its text, and a state named in style.css. */
+export function describeState(phase, link, captions) {
   if (phase === "idle") {
-    if (captions.isFinished) return { state: "idle", words: "Stopped: all has been answered." };
-    if (captions.seq > 0) return { state: "failed", words: "Stopped before all was answered." };
-    return { state: "idle", words: "Not started." };
+    if (captions.isFinished) return { state: "idle", text: "Stopped: all audio was transcribed." };
+    if (captions.seq > 0) return { state: "failed", text: "Stopped before all audio was transcribed." };
+    return { state: "idle", text: "Not started." };
   }
   switch (link) {
     case Link.CONNECTING:
-      return { state: "connecting", words: `Connecting. ${UNSENT_WORDS[phase]}` };
+      return { state: "connecting", text: `Connecting. ${UNSENT_TEXT[phase]}` };
     case Link.LOST:
-      return { state: "lost", words: `Not connected: it is tried again. ${UNSENT_WORDS[phase]}` };
+      return { state: "lost", text: `Not connected: retrying. ${UNSENT_TEXT[phase]}` };
     case Link.LOCKED:
-      return { state: "forbidden", words: `Locked: the gateway wants a key. ${UNSENT_WORDS[phase]}` };
+      return { state: "forbidden", text: `Locked: the gateway requires an API key. ${UNSENT_TEXT[phase]}` };
     default:
-      return { state: phase === "mute" ? "lost" : "live", words: LIVE_WORDS[phase] };
+      return { state: phase === "no_audio" ? "lost" : "live", text: LIVE_TEXT[phase] };
   }
 }
 
-/** Numbers as the page shows them. */
+/** Formats of the displayed numbers. */
 export const figures = {
   seconds: (s) => `${s.toFixed(1)} s`,
   latency: (parts) => `${(Object.values(parts).reduce((sum, ms) => sum + ms, 0) / 1000).toFixed(2)} s`,
 };
 
-/** Returns the gateway's words as a sentence. */
-export function sentence(words) {
-  const text = words.charAt(0).toUpperCase() + words.slice(1);
+/** Returns a message of the gateway as a sentence. */
+export function sentence(message) {
+  const text = message.charAt(0).toUpperCase() + message.slice(1);
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
-/** Returns how far the level meter goes for a peak of 0 to 1: in decibels, as loudness is felt. */
+/** Returns the position of the level meter, 0 to 1, for a peak of 0 to 1: in decibels, as loudness is perceived. */
 export function levelOf(peak) {
   return peak > 0 ? Math.max(0, 1 - (20 * Math.log10(peak)) / FLOOR_DB) : 0;
 }
 
-/** Adds languages to a select, by their names: those of the engine, or all if unknown. */
+/** Adds languages to a select, sorted by name: those of the engine, or all of Whisper's if unknown. */
 export function fillLanguages(select, codes) {
   const names = new Intl.DisplayNames(["en"], { type: "language" });
   const known = codes.length > 0 ? codes : LANGUAGES.split(" ");

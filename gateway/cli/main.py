@@ -174,7 +174,7 @@ def listen(
         start = replace(start, resumable=bool(url))
         gateway = _gateway(url, api_key, settings)
         with CaptionView(Console()) as view:
-            lost = Lost(is_live=True, begins_anew=True, on_change=report_change)
+            lost = Lost(is_live=True, starts_new_session=True, on_change=report_change)
             async with interruptible() as has_ended:
                 audio = until(has_ended, microphone(device_name, audio_format))
                 await stream(gateway, start, audio, view.event, lost)

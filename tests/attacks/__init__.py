@@ -1,1 +1,1 @@
-"""What somebody did who meant harm, each as a test that says what holds now."""
+"""Attacks, each as a test of the defence against it."""

@@ -1,4 +1,4 @@
-"""A gateway that is told to stop while people speak and files are in work."""
+"""A gateway that drains during live sessions and uploads."""
 
 import json
 import signal
@@ -44,7 +44,7 @@ async def gated(path: Path, drain_s: float = 20.0) -> AsyncIterator[tuple[Served
 
 
 async def spoken_to(served: Served, received: list[Message] | None = None, **start: object) -> ClientConnection:
-    """Return a connection on which something has been said that waits for its words; `received` so far is noted."""
+    """Return a connection with audio whose words are pending; `received` so far is recorded."""
     messages: list[Message] = [] if received is None else received
     websocket = await connect(served.stream_url)
     await websocket.send(json.dumps({"type": "start", "partials": False} | start))
@@ -55,13 +55,13 @@ async def spoken_to(served: Served, received: list[Message] | None = None, **sta
 
 
 async def rest_of(websocket: ClientConnection) -> tuple[list[Message], int | None]:
-    """Return what is still said on a connection, and the code that it is closed with."""
-    said: list[Message] = []
+    """Return the remaining messages of a connection, and its close code."""
+    rest: list[Message] = []
     try:
         while True:
-            said.append(json.loads(await websocket.recv()))
+            rest.append(json.loads(await websocket.recv()))
     except ConnectionClosed as closed:
-        return said, None if closed.rcvd is None else closed.rcvd.code
+        return rest, None if closed.rcvd is None else closed.rcvd.code
 
 
 async def test_finals_that_are_pending_are_delivered_before_the_connection_is_closed(tmp_path: Path) -> None:
@@ -69,31 +69,31 @@ async def test_finals_that_are_pending_are_delivered_before_the_connection_is_cl
         websocket = await spoken_to(served)
         tasks.start_soon(drain, served.gateway)
         engine.gate.set()
-        said, code = await rest_of(websocket)
-    kinds = [message["type"] for message in said]
+        rest, code = await rest_of(websocket)
+    kinds = [message["type"] for message in rest]
     assert kinds.index("error") < kinds.index("final") < kinds.index("finished")
-    assert [message["code"] for message in said if message["type"] == "error"] == ["draining"]
+    assert [message["code"] for message in rest if message["type"] == "error"] == ["draining"]
     assert code == RESTART
 
 
-async def test_a_session_that_can_be_resumed_goes_on_with_the_next_gateway(tmp_path: Path) -> None:
+async def test_a_resumable_session_continues_with_the_next_gateway(tmp_path: Path) -> None:
     async with gated(tmp_path) as (served, engine), anyio.create_task_group() as tasks:
         received: list[Message] = []
         websocket = await spoken_to(served, received, resumable=True)
         tasks.start_soon(drain, served.gateway)
         engine.gate.set()
-        said, code = await rest_of(websocket)
+        rest, code = await rest_of(websocket)
     assert code == RESTART
-    assert [message["text"] for message in said if message["type"] == "final"]
-    assert not [message for message in said if message["type"] in ("error", "finished")]
+    assert [message["text"] for message in rest if message["type"] == "final"]
+    assert not [message for message in rest if message["type"] in ("error", "finished")]
     async with gated(tmp_path) as (served, _), connect(served.stream_url) as again:
         ready = received[0]
-        wish = {"session_id": ready["session_id"], "token": ready["resume_token"], "after_seq": said[-1]["seq"]}
-        await again.send(json.dumps({"type": "resume"} | wish))
+        fields = {"session_id": ready["session_id"], "token": ready["resume_token"], "after_seq": rest[-1]["seq"]}
+        await again.send(json.dumps({"type": "resume"} | fields))
         assert json.loads(await again.recv())["session_id"] == ready["session_id"]
 
 
-async def test_nothing_new_is_begun_and_who_has_not_begun_is_let_go(tmp_path: Path) -> None:
+async def test_new_sessions_are_refused_and_unstarted_ones_closed(tmp_path: Path) -> None:
     async with gated(tmp_path) as (served, engine), anyio.create_task_group() as tasks:
         waiting = await spoken_to(served)
         silent = await connect(served.stream_url)
@@ -132,13 +132,13 @@ async def test_a_file_is_finished_or_its_client_gets_an_error(tmp_path: Path, dr
         assert "retry-after" in replies[0].headers
 
 
-async def test_what_is_not_done_in_time_is_cut(tmp_path: Path) -> None:
+async def test_unfinished_work_is_aborted_at_the_timeout(tmp_path: Path) -> None:
     async with gated(tmp_path, 0.05) as (served, _):
         websocket = await spoken_to(served)
         await drain(served.gateway)
-        said, code = await rest_of(websocket)
+        rest, code = await rest_of(websocket)
     assert code == RESTART
-    assert [message for message in said if message["type"] == "error"]
+    assert [message for message in rest if message["type"] == "error"]
 
 
 def test_a_signal_drains_and_the_process_ends_well(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ async def test_a_damaged_journal_is_logged_and_counted_without_any_event(
     assert "while it was open" in caplog.text
 
 
-async def test_a_session_goes_on_in_a_new_file_and_is_known_to_be_incomplete(path: Path) -> None:
+async def test_a_session_continues_in_a_new_file_and_is_marked_incomplete(path: Path) -> None:
     async with running_journal(path) as journal:
         reader = Reader(journal)
         reader.write(ready(), final(2))
@@ -130,7 +130,7 @@ store.close()
 """
 
 
-async def test_to_look_after_the_file_takes_no_lock_away_from_who_writes_it(path: Path) -> None:
+async def test_inspecting_the_file_takes_no_lock_from_its_writer(path: Path) -> None:
     """Another process that closes it last would throw away what is being written."""
 
     async def read_elsewhere() -> str:

@@ -16,7 +16,7 @@ _SESSIONS, _CUT = 200, 190
 
 
 async def begun(served: Served, first: dict[str, object]) -> tuple[ClientConnection, dict[str, object]]:
-    """Return a connection that said something first, and what it was answered."""
+    """Return a connection after its first message, and the answer."""
     websocket = await connect(served.stream_url, ping_interval=None)
     await websocket.send(json.dumps(first))
     answer: dict[str, object] = json.loads(await websocket.recv())
@@ -35,8 +35,8 @@ async def test_190_of_200_sessions_that_are_cut_at_once_all_come_back(tmp_path: 
                 await anyio.lowlevel.checkpoint()
         back = []
         for _, ready in open_ones[:_CUT]:
-            wish = {"type": "resume", "session_id": ready["session_id"], "token": ready["resume_token"]}
-            back.append(await begun(served, wish))
+            message = {"type": "resume", "session_id": ready["session_id"], "token": ready["resume_token"]}
+            back.append(await begun(served, message))
         assert [answer["type"] for _, answer in back] == ["ready"] * _CUT
         assert len(live) == _SESSIONS
         for websocket, _ in [*back, *open_ones]:

@@ -1,4 +1,4 @@
-"""Pages of somebody else that reach for a gateway without keys: under a name of their own, or with a simple POST."""
+"""Foreign web pages that reach a gateway without keys: by DNS rebinding, or with a simple POST."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

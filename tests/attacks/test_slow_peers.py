@@ -50,7 +50,7 @@ async def opened(served: Served) -> SocketStream:
 
 
 async def answer(stream: SocketStream, *pieces: bytes) -> bytes:
-    """Return all that the gateway says to some bytes, until it closes the connection."""
+    """Return all that the gateway sends in reply to the bytes, until it closes the connection."""
     reply = b""
     with anyio.fail_after(10):
         try:
@@ -70,7 +70,7 @@ def status(reply: bytes) -> int:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nhost: localhost\r\nx-slow: ", b"G"])
-async def test_a_head_that_does_not_come_to_its_end_is_not_waited_for(sent: bytes) -> None:
+async def test_an_endless_request_head_times_out(sent: bytes) -> None:
     async with gateway(header_timeout_s=0.05) as served, await opened(served) as stream:
         assert status(await answer(stream, sent) if sent else await answer(stream)) == 408
 
@@ -152,7 +152,7 @@ async def test_one_connection_too_many_is_refused_with_the_reason() -> None:
                         break
 
 
-async def test_websockets_that_are_closed_count_no_more() -> None:
+async def test_closed_websockets_do_not_count() -> None:
     async with gateway(max_connections=2) as served:
         for _ in range(5):
             async with connect(served.stream_url) as websocket:
@@ -173,7 +173,7 @@ def test_an_address_has_its_share_but_for_those_of_this_machine() -> None:
     assert peers.refused == 2
 
 
-def test_no_more_connections_are_let_in_than_there_are_descriptors_for(
+def test_connections_are_limited_by_the_descriptors(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked: list[tuple[int, int]] = []
@@ -254,7 +254,7 @@ async def test_frames_with_nothing_in_them_are_counted(flood: bytes) -> None:
     assert websocket.close_code == POLICY_VIOLATION
 
 
-async def test_a_peer_that_does_not_read_gets_no_more_pongs() -> None:
+async def test_a_peer_that_does_not_read_gets_no_further_pongs() -> None:
     async with gateway() as served, await opened(served) as stream:
         await stream.send(b"GET /v1/stream HTTP/1.1\r\nhost: localhost\r\n" + UPGRADE + b"\r\n")
         pings = frames(Opcode.PING, b"p" * 100, 1_000)
@@ -297,4 +297,4 @@ async def test_there_are_only_so_many_decoders_at_once() -> None:
                 await connect(url)
             assert refused.value.response.status_code == 503
             async with connect(f"{url}?encoding=linear16&sample_rate=16000"):
-                pass  # raw sound needs none
+                pass  # raw audio needs none

@@ -111,15 +111,15 @@ async def test_one_key_cannot_take_all_sessions(tmp_path: Path) -> None:
 
 
 def test_one_key_cannot_make_all_client_secrets() -> None:
-    secrets, wishes = ClientSecrets(lambda: 0.0, HALF), SessionConfig.of(Defaults())
+    secrets, config = ClientSecrets(lambda: 0.0, HALF), SessionConfig.of(Defaults())
     for _ in range(MAX_SECRETS // 2):
-        secrets.create(Caller("ada"), wishes, 10)
+        secrets.create(Caller("ada"), config, 10)
     with pytest.raises(Overloaded, match="its share"):
-        secrets.create(Caller("ada"), wishes, 10)
-    secrets.create(Caller("ben"), wishes, 10)
+        secrets.create(Caller("ada"), config, 10)
+    secrets.create(Caller("ben"), config, 10)
 
 
-async def test_of_sessions_that_wait_one_of_who_has_most_is_given_up(tmp_path: Path) -> None:
+async def test_of_detached_sessions_one_of_the_largest_tenant_is_evicted(tmp_path: Path) -> None:
     settings = Settings(journal=JournalSettings(database=tmp_path / "journal.db"))
     waiting = replace(SETTINGS, max_waiting=3)
     async with open_journal(settings) as journal, open_context(session=waiting, journal=journal) as context:
@@ -190,7 +190,7 @@ async def test_view_tokens_of_a_session_are_revoked_by_a_route(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("is_token", [True, False])
-async def test_who_watches_is_let_go_when_what_let_him_in_is_revoked(
+async def test_viewers_are_disconnected_when_their_credentials_are_revoked(
     tmp_path: Path, is_token: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.http.sessions.viewer_access._CHECK_INTERVAL_S", 0.02)
@@ -214,7 +214,7 @@ async def test_who_watches_is_let_go_when_what_let_him_in_is_revoked(
                 assert [event["type"] for event in await stream.all()] == ["ready"]
 
 
-async def test_a_key_that_is_used_up_reads_and_deletes_its_own_and_no_more(tmp_path: Path) -> None:
+async def test_a_key_without_credit_may_only_read_and_delete_its_own_sessions(tmp_path: Path) -> None:
     with closing(StateDatabase(tmp_path / "state.db", (KEYS_SCHEMA,))) as database:
         key = KeyStore(database).create("ada", 0.0, None, 1.0)
     async with gateway(tmp_path) as (served, http):

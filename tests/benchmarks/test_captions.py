@@ -1,4 +1,4 @@
-"""What viewers see of the captions, by examples made by hand."""
+"""Displays and their measures, on hand-made examples."""
 
 import pytest
 from hypothesis import given
@@ -29,7 +29,7 @@ def cue(number: int, *lines: str, stable: str = "", state: CueState = CueState.P
     return CueEvent(0, Cue(f"1.{number}", 1, 1, 0, 100, lines, len(stable), state))
 
 
-def test_nothing_is_erased_while_words_are_only_added() -> None:
+def test_added_words_erase_nothing() -> None:
     shown = series((1, "one", 0), (2, "one two", 1), (3, "one two three", 3))
 
     assert erased_words(shown) == 0
@@ -41,43 +41,43 @@ def test_a_changed_word_erases_those_after_it() -> None:
     assert erased_words(shown) == 2
 
 
-def test_words_taken_away_are_erased() -> None:
+def test_removed_words_are_erased() -> None:
     shown = series((1, "one two three", 0), (2, "one", 0), (3, "", 0))
 
     assert erased_words(shown) == 3
 
 
-def test_a_word_stands_since_it_came_to_stay() -> None:
+def test_a_word_stands_since_its_lasting_display() -> None:
     shown = series((1, "one two", 0), (2, "one too", 0), (3, "one two three", 3))
 
     assert [word.shown_s for word in standing_since(shown)] == [1, 3, 3]
 
 
-def test_a_word_that_moves_stands_since_before() -> None:
+def test_a_moved_word_keeps_its_time() -> None:
     shown = series((1, "two three", 0), (2, "one two three", 3))
 
     assert [word.shown_s for word in standing_since(shown)] == [2, 1, 1]
 
 
-def test_a_word_is_committed_since_it_was_promised() -> None:
+def test_a_word_is_committed_since_it_became_stable() -> None:
     shown = series((1, "one two", 0), (2, "one two three", 2), (3, "one two three four", 4))
 
     assert [word.committed_s for word in standing_since(shown)] == [2, 2, 3, 3]
 
 
-def test_a_promise_that_was_broken_does_not_count() -> None:
+def test_a_revoked_commitment_does_not_count() -> None:
     shown = series((1, "one two", 2), (2, "one too", 1), (3, "one two", 2))
 
     assert standing_since(shown) == [Standing(1, 1), Standing(3, 3)]
 
 
-def test_a_promised_word_that_moves_stays_promised() -> None:
+def test_a_committed_word_that_moves_stays_committed() -> None:
     shown = series((1, "two", 0), (2, "two three", 1), (3, "one two three", 3))
 
     assert standing_since(shown) == [Standing(3, 3), Standing(1, 2), Standing(2, 3)]
 
 
-def test_a_promise_that_the_final_takes_back_committed_no_word() -> None:
+def test_a_commitment_revoked_by_the_final_does_not_count() -> None:
     shown = series((1, "one too", 2), (2, "one too three", 3), (3, "one two three", 3))
 
     assert [word.committed_s for word in standing_since(shown)] == [1, 3, 2]
@@ -87,7 +87,7 @@ def test_an_utterance_without_words_has_no_lags() -> None:
     assert standing_since(series((1, "one", 0), (2, "", 0))) == []
 
 
-def test_a_final_changes_the_words_that_it_has_otherwise_or_not_at_all() -> None:
+def test_a_final_changes_the_words_that_it_replaces_or_omits() -> None:
     [partial] = series((1, "one too three for", 2))
 
     assert changed_words(partial, ["and", "one", "two", "three", "four", "five"]) == (2, 1)
@@ -95,16 +95,16 @@ def test_a_final_changes_the_words_that_it_has_otherwise_or_not_at_all() -> None
     assert changed_words(partial, partial.words) == (0, 0)
 
 
-def test_displays_from_the_final_on_are_no_partial_ones() -> None:
-    said = [TimedEvents(1.0, (cue(1, "one"),)), TimedEvents(2.0, (FINAL, cue(1, "one two")))]
+def test_displays_since_the_final_are_not_partial() -> None:
+    moments = [TimedEvents(1.0, (cue(1, "one"),)), TimedEvents(2.0, (FINAL, cue(1, "one two")))]
 
-    shown = displays(said)[1]
+    shown = displays(moments)[1]
 
     assert [display.is_final for display in shown] == [False, True]
     assert partial_displays(shown) == shown[:1]
 
 
-def test_the_caller_says_what_a_word_is() -> None:
+def test_the_caller_defines_words() -> None:
     [display] = displays(
         [TimedEvents(1.0, (cue(1, "你好", "吗", stable="你"),))], lambda text: list(text.replace("\n", ""))
     )[1]
@@ -127,7 +127,7 @@ def test_words_after_an_unstable_one_are_not_stable() -> None:
     assert display.stable == 1
 
 
-def test_a_final_cue_is_stable_whatever_it_says() -> None:
+def test_a_final_cue_is_always_stable() -> None:
     [display] = displays([TimedEvents(1.0, (cue(1, "one two", state=CueState.FINAL),))])[1]
 
     assert display.stable == 2
@@ -153,7 +153,7 @@ def test_word_errors_are_wrong_missing_and_surplus_words(reference: str, hypothe
 
 
 @given(st.lists(st.tuples(st.lists(st.sampled_from("abc"), max_size=5), st.integers(0, 5)), min_size=1, max_size=6))
-def test_a_word_stands_in_every_display_since_it_is_said_to(shown: list[tuple[list[str], int]]) -> None:
+def test_a_word_is_in_every_display_since_it_stands(shown: list[tuple[list[str], int]]) -> None:
     series = [Display(at_s, tuple(words), min(stable, len(words))) for at_s, (words, stable) in enumerate(shown)]
 
     since = standing_since(series)
@@ -165,7 +165,7 @@ def test_a_word_stands_in_every_display_since_it_is_said_to(shown: list[tuple[li
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=8), st.integers(1, 4))
-def test_words_that_are_only_added_stand_since_they_came(words: list[str], step: int) -> None:
+def test_added_words_stand_since_they_appeared(words: list[str], step: int) -> None:
     lengths = [*range(step, len(words), step), len(words)]
     series = [Display(length, tuple(words[:length]), length) for length in lengths]
 

@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 
 from benchmarks.doubling import doubled_phrases, spelled_words
 
-SAID = "The stale smell of old beer lingers. It takes heat to bring out the odor. Three, eight, eight, six."
+SPOKEN = "The stale smell of old beer lingers. It takes heat to bring out the odor. Three, eight, eight, six."
 
 
-def doubled(*finals: str, said: str = SAID) -> list[str]:
-    return doubled_phrases(finals, spelled_words(said))
+def doubled(*finals: str, spoken: str = SPOKEN) -> list[str]:
+    return doubled_phrases(finals, spelled_words(spoken))
 
 
-def test_what_is_written_as_it_was_said_has_no_doubled_phrase() -> None:
-    assert doubled(SAID) == []
+def test_a_correct_transcript_has_no_doubled_phrase() -> None:
+    assert doubled(SPOKEN) == []
 
 
 @pytest.mark.parametrize(
@@ -27,35 +27,35 @@ def test_what_is_written_as_it_was_said_has_no_doubled_phrase() -> None:
         (["The stale smell of old beer lingers.", "3886. Three, eight, eight, six."], 1),
     ],
 )
-def test_a_phrase_that_was_said_once_and_is_written_again_is_doubled(finals: list[str], phrases: int) -> None:
+def test_a_phrase_spoken_once_and_written_twice_is_doubled(finals: list[str], phrases: int) -> None:
     assert len(doubled(*finals)) == phrases
 
 
-def test_a_short_sentence_counts_as_a_phrase_and_two_words_within_one_do_not() -> None:
-    said = "Ever tried. Ever failed. No matter."
-    assert doubled("Ever tried. Ever tried. Ever failed.", said=said) == ["ever tried"]
-    assert doubled("Ever tried, ever tried and failed.", said=said) == []
+def test_a_short_sentence_counts_as_a_phrase_but_two_words_do_not() -> None:
+    spoken = "Ever tried. Ever failed. No matter."
+    assert doubled("Ever tried. Ever tried. Ever failed.", spoken=spoken) == ["ever tried"]
+    assert doubled("Ever tried, ever tried and failed.", spoken=spoken) == []
 
 
 @pytest.mark.parametrize(
-    "said",
+    "spoken",
     [
         "five five five five five five three",
         "No. No. Of course it is. Of course it is.",
         "it was the best of times it was the worst of times",
     ],
 )
-def test_what_is_really_said_twice_is_not_counted(said: str) -> None:
-    assert doubled(said, said=said) == []
+def test_phrases_spoken_twice_are_not_counted(spoken: str) -> None:
+    assert doubled(spoken, spoken=spoken) == []
 
 
-def test_what_only_looks_doubled_because_words_between_are_lost_is_not_counted() -> None:
-    said = "it was the age of wisdom it was the age of foolishness"
-    assert doubled("it was the age of it was the age of foolishness", said=said) == []
+def test_phrases_adjacent_because_of_lost_words_are_not_counted() -> None:
+    spoken = "it was the age of wisdom it was the age of foolishness"
+    assert doubled("it was the age of it was the age of foolishness", spoken=spoken) == []
 
 
 @given(st.lists(st.sampled_from(["red", "green", "blue"]), max_size=24))
-def test_the_truth_is_never_doubled_however_often_it_repeats_itself(words: list[str]) -> None:
+def test_a_correct_transcript_is_never_doubled(words: list[str]) -> None:
     assert doubled_phrases([" ".join(words)], words) == []
 
 

@@ -1,4 +1,4 @@
-"""Which engine to ship: what is measured of each, and how it is printed."""
+"""The comparison of engines: its measurements and tables."""
 
 from pathlib import Path
 
@@ -43,12 +43,12 @@ def test_an_engine_without_a_name_or_a_directory_is_refused(text: str) -> None:
         engine_of(text)
 
 
-def test_what_a_process_measures_is_read_by_the_one_that_asked() -> None:
+def test_the_results_of_a_process_are_read_by_its_parent() -> None:
     one = measured("whisper:/models/tiny.en")
     assert msgspec.json.decode(msgspec.json.encode(one), type=Measured) == one
 
 
-def test_engines_stand_below_each_other_in_each_set(capsys: pytest.CaptureFixture[str]) -> None:
+def test_engines_are_listed_in_each_set(capsys: pytest.CaptureFixture[str]) -> None:
     print_engines([measured("whisper:/models/tiny.en"), measured("moonshine:/models/tiny", errors=20)])
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["noisy", "tiny.en", "4.5", "9", "0.12", "3.4", "0.45", "–", "–", "–"] in lines
@@ -56,7 +56,7 @@ def test_engines_stand_below_each_other_in_each_set(capsys: pytest.CaptureFixtur
     assert ["tiny", "0.31", "0.22", "240.00", "60.00", "75.00", "0.50"] in lines
 
 
-def test_where_nobody_speaks_words_are_counted_and_no_share(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_speech_words_are_counted_without_a_share(capsys: pytest.CaptureFixture[str]) -> None:
     print_engines([measured("whisper:/models/tiny.en", words=0, errors=2)])
     assert ["noisy", "tiny.en", "–", "2", "0.12", "3.4", "0.45", "–", "–", "–"] in [
         line.split() for line in capsys.readouterr().out.splitlines()

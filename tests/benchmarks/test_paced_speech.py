@@ -31,7 +31,7 @@ def texts(passage: Passage) -> list[str]:
     return [word.text for word in passage.words]
 
 
-def test_passages_begin_in_pauses_and_go_on_to_the_next() -> None:
+def test_passages_begin_and_end_in_pauses() -> None:
     first, second = passages(speech(), count=2, seconds=1.0)
 
     assert texts(first) == ["Red", "green,"]
@@ -48,12 +48,12 @@ def test_all_words_of_a_passage_are_streamed_in_full(count: int, seconds: float)
         spans = [(word.start_s, word.end_s) for word in passage.words]
         assert spans == sorted(spans)
         assert all(start_s >= 0 and end_s <= length_s(passage) for start_s, end_s in spans)
-        # None is missing in between: whatever is said goes round.
+        # none is missing in between, as the recording loops
         order = [word.text for word in WORDS] * 8
         assert " ".join(texts(passage)) in " ".join(order)
 
 
-def test_words_keep_their_spelling_and_get_the_times_of_what_is_compared() -> None:
+def test_words_keep_their_spelling_and_get_the_times_of_the_compared_ones() -> None:
     words = [SpokenWord("fortytwo", 0.0, 0.4), SpokenWord("lines", 1.0, 1.2)]
 
     assert list(timed(["Forty-two", "--", "long", "lines."], words)) == [
@@ -82,7 +82,7 @@ def test_words_are_late_by_the_time_since_they_were_spoken_and_wrong_ones_are_co
     assert figures.finals_s == []  # its last word is wrong
 
 
-def test_a_word_that_moves_to_another_cue_stands_all_the_time() -> None:
+def test_a_word_that_moves_to_another_cue_keeps_its_time() -> None:
     clock = SpeechClock(Passage(b"", WORDS[:2]))
 
     def cue(line: int, text: str) -> CueEvent:

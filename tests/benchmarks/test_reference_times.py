@@ -1,4 +1,4 @@
-"""Word times of references, against recordings whose times are known. Needs real weights."""
+"""Word times of references, against recordings with known times. Requires real weights."""
 
 from functools import cache
 from itertools import pairwise
@@ -28,7 +28,7 @@ def reference_times(name: str = "whisper-tiny.en") -> ReferenceTimes:
     return ReferenceTimes(loaded(directory))
 
 
-def test_word_ends_are_those_that_are_known() -> None:
+def test_word_ends_match_the_known_ones() -> None:
     known = read_spoken_words(recording_path("manifest.json"))["digits/jackson_0.flac"]
     text = " ".join(word.text for word in known)
     recording = Recording("digits", recording_path("digits/jackson_0.flac"), "en", (Voice(text),))
@@ -64,7 +64,7 @@ def test_characters_have_times_where_words_have_no_spaces() -> None:
     assert 0 < characters[0].end_s < characters[-1].end_s < 1.9
 
 
-def test_annotated_times_are_taken_as_they_are(tmp_path: Path) -> None:
+def test_annotated_times_are_used_unchanged(tmp_path: Path) -> None:
     words = (SpokenWord("So,", 0.0, 0.1), SpokenWord("…", 0.1, 0.2), SpokenWord("Yeah.", 0.2, 0.3))
     recording = Recording("meeting", tmp_path / "missing.wav", "en", (Voice("So, … Yeah.", words),))
 

@@ -1,4 +1,4 @@
-"""What counts as a wrong word, of one speaker and of several at once."""
+"""Word errors with one speaker and with several at once."""
 
 from itertools import permutations
 
@@ -15,7 +15,7 @@ VOICES = st.lists(st.lists(st.sampled_from(["yes", "no", "well"]), max_size=3), 
 
 
 def merges(voices: list[list[str]]) -> set[tuple[str, ...]]:
-    """All merges of the words that keep each person's order."""
+    """Return all merges of the words that keep each person's order."""
     order = [person for person, words in enumerate(voices) for _ in words]
     found = set()
     for persons in set(permutations(order)):
@@ -50,7 +50,7 @@ def test_the_alignment_has_every_word_once_in_order_and_the_fewest_errors(
 
 
 @given(VOICES, st.data())
-def test_any_merge_of_what_was_spoken_is_right(voices: list[list[str]], data: st.DataObject) -> None:
+def test_any_merge_of_the_spoken_words_is_correct(voices: list[list[str]], data: st.DataObject) -> None:
     merge = data.draw(st.sampled_from(sorted(merges(voices))))
 
     assert count_errors(voices, merge) == 0

@@ -1,4 +1,4 @@
-"""Which recordings make which set, in folders made by hand."""
+"""Sets of recordings in hand-made folders."""
 
 import json
 import wave
@@ -66,7 +66,7 @@ def test_categories_decide_the_set(tmp_path: Path) -> None:
     assert names(read_sets(folder, ["long", "meetings"])) == {"long": ["d.wav"]}
 
 
-def test_recordings_that_cannot_be_scored_are_left_out(tmp_path: Path) -> None:
+def test_recordings_that_cannot_be_scored_are_omitted(tmp_path: Path) -> None:
     folder = folder_of(
         tmp_path,
         ("no-text.wav", "noisy", "en", None),
@@ -81,7 +81,7 @@ def test_recordings_that_cannot_be_scored_are_left_out(tmp_path: Path) -> None:
     assert read_sets(folder) == {}
 
 
-def test_recordings_without_speech_come_as_they_are_and_quiet(tmp_path: Path) -> None:
+def test_recordings_without_speech_are_used_unchanged_and_quiet(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, ("hum.wav", "silence", None, None), ("song.wav", "music", None, ""))
 
     speechless = read_sets(folder)["speechless"]
@@ -122,7 +122,7 @@ def test_meetings_are_recordings_whose_words_have_speakers(tmp_path: Path) -> No
     )
 
 
-def test_a_set_is_read_whatever_the_others_are(tmp_path: Path) -> None:
+def test_sets_are_read_independently(tmp_path: Path) -> None:
     assert set(read_sets(folder_of(tmp_path, ("a.wav", "clean", "en", TEXT)), SETS)) == {"clean"}
 
 
@@ -135,7 +135,7 @@ def test_the_level_is_that_of_the_louder_half() -> None:
 
 
 @pytest.mark.parametrize("level_dbfs", [-20, -65])
-def test_speech_is_brought_to_a_level(tmp_path: Path, level_dbfs: int) -> None:
+def test_speech_is_amplified_to_a_level(tmp_path: Path, level_dbfs: int) -> None:
     scaled = at_level(recording(tmp_path, speechlike(1.0)), level_dbfs)
 
     assert speech_dbfs(scaled.read()) == pytest.approx(level_dbfs, abs=0.01)
@@ -147,7 +147,7 @@ def test_digital_silence_has_no_gain(tmp_path: Path) -> None:
         at_level(recording(tmp_path, silence(1.0)), -30)
 
 
-def test_levels_are_of_a_few_recordings_of_a_usual_length(tmp_path: Path) -> None:
+def test_levels_use_a_few_recordings_of_usual_length(tmp_path: Path) -> None:
     clean = [recording(tmp_path, speechlike(4.5), f"{number}.wav") for number in range(7)]
     too_short = recording(tmp_path, speechlike(1.0), "short.wav")
 
@@ -157,7 +157,7 @@ def test_levels_are_of_a_few_recordings_of_a_usual_length(tmp_path: Path) -> Non
     assert [recording.path.stem for recording in by_level[-65]] == ["0", "1", "2", "4", "5"]
 
 
-def test_levels_are_of_different_folders(tmp_path: Path) -> None:
+def test_levels_use_different_folders(tmp_path: Path) -> None:
     files = [*(f"reader/{number}.wav" for number in range(9)), "one.wav", "two.wav", "other/1.wav"]
     clean = [recording(tmp_path, speechlike(4.5), file) for file in files]
 

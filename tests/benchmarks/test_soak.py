@@ -1,4 +1,4 @@
-"""What a long session has to show, by short ones; and that what is missing in one is found."""
+"""The results of a long session, by short ones; and the detection of incomplete finals."""
 
 import wave
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.soak import QUARTERS, FinalsCheck, Quarter, Soak, SoakRun, going_round, require_complete, resident_mib
+from benchmarks.soak import QUARTERS, FinalsCheck, Quarter, Soak, SoakRun, looped, require_complete, resident_mib
 from benchmarks.virtual import TimedEvents, VirtualGateway
 from decoder.engines.scripted import CostModel, ScriptedEngine
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
@@ -20,7 +20,7 @@ from vad.audio import Float32
 UTTERANCES = 4
 
 SETTINGS = Settings(session=SessionSettings(detector="webrtc"))
-"""What only resembles speech is speech to this detector."""
+"""Audio that only resembles speech counts as speech to this detector."""
 
 Tampering = Callable[[list[ServerEvent]], list[ServerEvent]]
 
@@ -29,8 +29,8 @@ def pcm(*parts: Float32) -> bytes:
     return (np.concatenate(parts) * 32_767).astype("<i2").tobytes()
 
 
-SOUND = pcm(*[speechlike(1.5), silence(1.0)] * UTTERANCES)
-SOUND_SAMPLES = len(SOUND) // 2
+AUDIO = pcm(*[speechlike(1.5), silence(1.0)] * UTTERANCES)
+AUDIO_SAMPLES = len(AUDIO) // 2
 
 
 class CountingEngine(ScriptedEngine):
@@ -43,24 +43,24 @@ class CountingEngine(ScriptedEngine):
         return await super().decode(batch)
 
 
-def soak_run(sound: bytes = SOUND) -> SoakRun:
-    return SoakRun(CountingEngine(), SETTINGS, sound, CostModel(batch_s=0.15))
+def soak_run(audio: bytes = AUDIO) -> SoakRun:
+    return SoakRun(CountingEngine(), SETTINGS, audio, CostModel(batch_s=0.15))
 
 
-async def events_of(sound: bytes) -> list[ServerEvent]:
-    [said] = await VirtualGateway(ScriptedEngine(), SETTINGS, Start(), [sound]).run()
-    return [event for moment in said for event in moment.events]
+async def events_of(audio: bytes) -> list[ServerEvent]:
+    [moments] = await VirtualGateway(ScriptedEngine(), SETTINGS, Start(), [audio]).run()
+    return [event for moment in moments for event in moment.events]
 
 
 def problems(events: Sequence[ServerEvent]) -> tuple[str, ...]:
-    check = FinalsCheck(SOUND_SAMPLES)
+    check = FinalsCheck(AUDIO_SAMPLES)
     for event in events:
         check.note(event)
     return check.problems()
 
 
 def changed(kind: type[ServerEvent], change: Callable[[ServerEvent], Sequence[ServerEvent]]) -> Tampering:
-    """Return what changes the second event of a kind, or the only one."""
+    """Return a function that changes the second event of a kind, or the only one."""
 
     def tamper(events: list[ServerEvent]) -> list[ServerEvent]:
         places = [place for place, event in enumerate(events) if isinstance(event, kind)]
@@ -138,50 +138,53 @@ async def test_memory_is_sampled_at_each_minute_and_each_quarters_end() -> None:
 async def test_a_session_without_speech_is_not_complete() -> None:
     result = await soak_run(pcm(silence(1.0))).run()
 
-    assert result.problems == ("there is no final at all",)
+    assert result.problems == ("no finals",)
 
 
-async def test_a_last_frame_that_is_not_full_is_heard() -> None:
-    result = await soak_run(SOUND + bytes(500)).run()
+async def test_an_incomplete_last_frame_is_processed() -> None:
+    result = await soak_run(AUDIO + bytes(500)).run()
 
     assert result.problems == ()
 
 
-def test_sound_with_fewer_frames_than_quarters_is_refused() -> None:
-    with pytest.raises(ValueError, match="sound of 3 frames: at least 4 are needed"):
+def test_audio_with_fewer_frames_than_quarters_is_refused() -> None:
+    with pytest.raises(ValueError, match="audio of 3 frames: expected at least 4"):
         soak_run(pcm(silence(0.3)))
 
 
-async def test_a_gateway_that_tells_keeps_nothing() -> None:
-    told: list[TimedEvents] = []
-    gateway = VirtualGateway(ScriptedEngine(), SETTINGS, Start(), [SOUND], tell=told.append)
+async def test_a_gateway_with_a_callback_keeps_no_events() -> None:
+    moments: list[TimedEvents] = []
+    gateway = VirtualGateway(ScriptedEngine(), SETTINGS, Start(), [AUDIO], on_events=moments.append)
 
     assert await gateway.run() == [[]]
-    assert [event for moment in told for event in moment.events] == await events_of(SOUND)
+    assert [event for moment in moments for event in moment.events] == await events_of(AUDIO)
 
 
 @pytest.mark.parametrize(
     ("tamper", "problem"),
     [
-        (changed(Final, lambda event: []), "utterance 1 ended and has no final"),
-        (changed(Final, lambda event: [event, event]), "final of utterance 1, which has not ended or has one already"),
+        (changed(Final, lambda event: []), "utterance 1 ended without a final"),
+        (changed(Final, lambda event: [event, event]), "final of utterance 1, which has not ended or already has one"),
         (changed(Final, lambda event: [with_error(event)]), "final of utterance 1 has the error engine_failed"),
-        (changed(Final, lambda event: [longer(event, 1)]), "final of utterance 1 has another span than its end"),
-        (second_final_before_the_first, "final of utterance 0 came after that of 1"),
-        (changed(SpeechStarted, lambda event: []), "utterance 1 ended and had not begun"),
-        (changed(SpeechEnded, lambda event: []), "utterance 2 began before the last had ended"),
-        (changed(SpeechEnded, lambda event: [longer(event, SOUND_SAMPLES)]), "utterance 1 left the sound"),
-        (changed(SpeechEnded, lambda event: [longer(event, SAMPLE_RATE_HZ)]), "utterance 2 overlaps the one before"),
-        (changed(SpeechEnded, lambda event: [longer(event, -SOUND_SAMPLES)]), "utterance 1 has no sound"),
+        (
+            changed(Final, lambda event: [longer(event, 1)]),
+            "final of utterance 1 has another span than its SpeechEnded",
+        ),
+        (second_final_before_the_first, "final of utterance 0 after that of 1"),
+        (changed(SpeechStarted, lambda event: []), "utterance 1 ended without having begun"),
+        (changed(SpeechEnded, lambda event: []), "utterance 2 began during another one"),
+        (changed(SpeechEnded, lambda event: [longer(event, AUDIO_SAMPLES)]), "utterance 1 exceeds the audio"),
+        (changed(SpeechEnded, lambda event: [longer(event, SAMPLE_RATE_HZ)]), "utterance 2 overlaps the previous one"),
+        (changed(SpeechEnded, lambda event: [longer(event, -AUDIO_SAMPLES)]), "utterance 1 has no audio"),
         (changed(Finished, lambda event: [counting(event, utterances=-1)]), "Finished counts 3 finals of 4"),
         (changed(Finished, lambda event: [counting(event, audio_samples=-5)]), "Finished counts 159995 samples of 160"),
-        (changed(Finished, lambda event: []), "Finished never came"),
-        (changed(Finished, lambda event: [event, event]), "Finished came after Finished"),
+        (changed(Finished, lambda event: []), "no Finished"),
+        (changed(Finished, lambda event: [event, event]), "Finished after Finished"),
         (lambda events: events[: events.index(next(e for e in events if isinstance(e, SpeechEnded)))], "never ended"),
     ],
 )
-async def test_what_is_wrong_with_the_finals_is_found(tamper: Tampering, problem: str) -> None:
-    events = await events_of(SOUND)
+async def test_problems_with_the_finals_are_found(tamper: Tampering, problem: str) -> None:
+    events = await events_of(AUDIO)
 
     assert problems(events) == ()
     assert any(problem in found for found in problems(tamper(events))), problems(tamper(events))
@@ -189,18 +192,18 @@ async def test_what_is_wrong_with_the_finals_is_found(tamper: Tampering, problem
 
 def test_incomplete_finals_end_the_command_with_a_message() -> None:
     with pytest.raises(SystemExit) as end:
-        require_complete(soak(problems=["utterance 1 ended and has no final"]))
+        require_complete(soak(problems=["utterance 1 ended without a final"]))
 
     # Python prints a message that is the exit's code, and ends with status 1
-    assert end.value.code == "the finals are not complete:\n  utterance 1 ended and has no final"
+    assert end.value.code == "the finals are not complete:\n  utterance 1 ended without a final"
 
 
-def test_many_problems_are_said_to_be_more() -> None:
+def test_many_problems_are_summarised() -> None:
     with pytest.raises(SystemExit, match=r"number 9\n  and 5 more"):
         require_complete(soak(problems=[f"number {number}" for number in range(15)]))
 
 
-def test_complete_finals_end_nothing() -> None:
+def test_complete_finals_pass() -> None:
     require_complete(soak())
 
 
@@ -208,7 +211,7 @@ def test_growth_is_counted_from_the_end_of_the_first_quarter() -> None:
     assert soak(resident_mib=[100.0, 180.0, 90.0, 130.0]).growth_mib == 30.0
 
 
-def test_memory_that_is_used_is_resident() -> None:
+def test_used_memory_is_resident() -> None:
     before_mib = resident_mib()
     hoard = b"x" * 2**26  # more than malloc ever takes from what it has freed
 
@@ -216,22 +219,22 @@ def test_memory_that_is_used_is_resident() -> None:
     assert len(hoard) == 2**26
 
 
-def test_recordings_are_heard_one_after_the_other_and_round_again(tmp_path: Path) -> None:
+def test_recordings_are_played_one_after_the_other_in_a_loop(tmp_path: Path) -> None:
     one, two = bytes([1, 0]) * (SAMPLE_RATE_HZ // 2), bytes([2, 0]) * (SAMPLE_RATE_HZ // 4)
-    paths = [written(tmp_path / f"{number}.wav", sound) for number, sound in enumerate([one, two])]
+    paths = [written(tmp_path / f"{number}.wav", audio) for number, audio in enumerate([one, two])]
 
-    assert going_round(paths, 1.6) == (one + two + one + two + one)[: round(1.6 * SAMPLE_RATE_HZ) * 2]
-
-
-def test_recordings_without_sound_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"no sound in .*empty\.wav"):
-        going_round([written(tmp_path / "empty.wav", b"")], 1.0)
+    assert looped(paths, 1.6) == (one + two + one + two + one)[: round(1.6 * SAMPLE_RATE_HZ) * 2]
 
 
-def written(path: Path, sound: bytes) -> Path:
+def test_recordings_without_audio_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no audio in .*empty\.wav"):
+        looped([written(tmp_path / "empty.wav", b"")], 1.0)
+
+
+def written(path: Path, audio: bytes) -> Path:
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE_HZ)
-        file.writeframes(sound)
+        file.writeframes(audio)
     return path

@@ -1,4 +1,4 @@
-"""What recordings add up to, by sessions made by hand."""
+"""Sums over recordings, of hand-made sessions."""
 
 import wave
 from pathlib import Path
@@ -74,7 +74,7 @@ def test_recordings_add_up(recording: Recording) -> None:
     assert (figures.withdrawn, figures.encoder_s_per_s, len(figures.scores)) == (3 / 4, 1.5, 2)
 
 
-def test_a_whole_file_has_words_and_nothing_to_watch(recording: Recording) -> None:
+def test_a_whole_file_has_words_and_no_display_figures(recording: Recording) -> None:
     tally = Tally("tiny", "clean", Arm.WHOLE)
 
     tally.add(recording, Transcribed("red or blue or green", 1.0), ())
@@ -84,7 +84,7 @@ def test_a_whole_file_has_words_and_nothing_to_watch(recording: Recording) -> No
     assert figures.withdrawn is figures.shown_p50_s is figures.final_p50_s is figures.encoder_s_per_s is None
 
 
-def test_where_nobody_speaks_all_words_are_wrong(recording: Recording) -> None:
+def test_without_speech_all_words_are_wrong(recording: Recording) -> None:
     tally = Tally("tiny", "speechless", Arm.WHOLE)
 
     tally.add(Recording("hum", recording.path, None, ()), Transcribed("Thank you.", 1.0), ())
@@ -93,7 +93,7 @@ def test_where_nobody_speaks_all_words_are_wrong(recording: Recording) -> None:
     assert (figures.words, figures.errors, figures.wrong) == (0, 2, None)
 
 
-def test_written_words_are_those_shown_at_last() -> None:
+def test_written_words_are_those_displayed_last() -> None:
     finals = [(moment.at_s, event) for moment in SAID for event in moment.events if isinstance(event, Final)]
     split = str.split
 
@@ -103,32 +103,32 @@ def test_written_words_are_those_shown_at_last() -> None:
     assert [word.final_s for word in words] == [None, None, None, 2.5]
 
 
-def test_a_final_that_was_never_shown_has_no_words() -> None:
+def test_a_final_that_was_never_displayed_has_no_words() -> None:
     [event, _] = final("")
 
     assert written_words({}, [(1.0, event)]) == []
     assert written_words({1: [Display(0.5, ("one",), 0), Display(1.0, (), 0, is_final=True)]}, [(1.0, event)]) == []
 
 
-def test_only_words_that_are_right_have_lags() -> None:
+def test_only_correct_words_have_lags() -> None:
     spoken = [SpokenWord("one", 0.0, 1.0), SpokenWord("blue", 1.0, 2.0)]
     written = [WrittenWord("one", 1.5, 2.0, None), WrittenWord("blew", 2.5, 3.0, 3.0)]
 
     assert lags_of([spoken], written) == Lags(ended_s=[1.0], shown_s=[0.5], committed_s=[1.0])
 
 
-def test_words_of_two_speakers_have_lags_in_whatever_order_they_are_written() -> None:
+def test_words_of_two_speakers_have_lags_in_any_written_order() -> None:
     spoken = [[SpokenWord("yes", 0.0, 1.0), SpokenWord("indeed", 1.0, 2.0)], [SpokenWord("no", 0.5, 1.5)]]
     written = [WrittenWord(text, 3.0, 3.0, None) for text in ("yes", "indeed", "no")]
 
     assert lags_of(spoken, written).shown_s == [2.0, 1.0, 1.5]
 
 
-def test_words_that_were_withdrawn_again_were_displayed(recording: Recording) -> None:
+def test_withdrawn_words_count_as_displayed(recording: Recording) -> None:
     tally = Tally("tiny", "speechless", Arm.SHIPPED)
-    said = (TimedEvents(1.0, (partial("Thank you"),)), TimedEvents(2.0, (final("")[0], partial(""))))
+    moments = (TimedEvents(1.0, (partial("Thank you"),)), TimedEvents(2.0, (final("")[0], partial(""))))
 
-    tally.add(Recording("hum", recording.path, None, ()), Transcribed("", 1.0, said, EngineWork()), ())
+    tally.add(Recording("hum", recording.path, None, ()), Transcribed("", 1.0, moments, EngineWork()), ())
     figures = tally.figures()
 
     assert (figures.errors, figures.displayed, figures.withdrawn) == (0, 2, None)

@@ -40,22 +40,22 @@ def texts(words: Sequence[Word]) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_words_follow_the_sound_whatever_was_committed(mode: str, model: Model) -> None:
+async def test_words_follow_the_audio_whatever_was_committed(mode: str, model: Model) -> None:
     engine = engine_of(mode, model)
     await engine.warm_up()
 
-    def of(seconds: float, kind: RequestKind, said: Sequence[Word] = ()) -> DecodeRequest:
+    def of(seconds: float, kind: RequestKind, prefix: Sequence[Word] = ()) -> DecodeRequest:
         samples = request(kind=kind, seconds=seconds).samples
-        return DecodeRequest("a", 0, 1, kind, samples, 0, 0.0, language="en", prefix=tuple(said))
+        return DecodeRequest("a", 0, 1, kind, samples, 0, 0.0, language="en", prefix=tuple(prefix))
 
     for kind in RequestKind:
         [whole] = await engine.decode([of(25.0, kind)])
-        said = words_of(whole)
+        spoken = words_of(whole)
         engine.forget("a")
-        batch = [of(0.1, kind), of(3.0, kind, said[:4]), of(3.0, kind, said[:10]), of(12.0, kind)]
+        batch = [of(0.1, kind), of(3.0, kind, spoken[:4]), of(3.0, kind, spoken[:10]), of(12.0, kind)]
         answers = [texts(words_of(answer)) for answer in await engine.decode(batch)]
-        assert answers == [texts(said[:count]) for count in (0, 10, 10, 40)]
-        assert len(said) == 84
+        assert answers == [texts(spoken[:count]) for count in (0, 10, 10, 40)]
+        assert len(spoken) == 84
     await engine.aclose()
 
 
@@ -79,13 +79,13 @@ async def test_work_is_the_same_in_every_run_and_less_than_that_of_peers(model: 
     assert livecue.steps_per_final_token < naive.steps_per_final_token
 
 
-async def test_a_decode_on_the_virtual_clock_takes_what_the_cost_model_says() -> None:
-    sound = pcm(silence(0.5), speechlike(2.0), silence(1.0))
+async def test_a_decode_on_the_virtual_clock_takes_the_cost_of_the_model() -> None:
+    audio = pcm(silence(0.5), speechlike(2.0), silence(1.0))
 
     async def finals(cost_s: float) -> list[tuple[float, Final]]:
         cost = CostModel(batch_s=cost_s)
-        [said] = await VirtualGateway(ScriptedEngine(), Settings(), Start(), [sound], cost=cost).run()
-        return [(moment.at_s, event) for moment in said for event in moment.events if isinstance(event, Final)]
+        [moments] = await VirtualGateway(ScriptedEngine(), Settings(), Start(), [audio], cost=cost).run()
+        return [(moment.at_s, event) for moment in moments for event in moment.events if isinstance(event, Final)]
 
     [(free_s, free)], [(slow_s, slow)] = await finals(0.0), await finals(2.0)
 
@@ -93,25 +93,25 @@ async def test_a_decode_on_the_virtual_clock_takes_what_the_cost_model_says() ->
     assert free_s + 1.0 < slow_s < free_s + 4.0
 
 
-async def test_sessions_on_the_virtual_clock_hear_their_own_sound() -> None:
-    sounds = [pcm(speechlike(2.0), silence(1.0)), pcm(silence(3.0))]
+async def test_sessions_on_the_virtual_clock_receive_their_own_audio() -> None:
+    streams = [pcm(speechlike(2.0), silence(1.0)), pcm(silence(3.0))]
 
-    spoken, still = await VirtualGateway(ScriptedEngine(), Settings(), Start(), sounds).run()
+    spoken, still = await VirtualGateway(ScriptedEngine(), Settings(), Start(), streams).run()
 
-    def finals(said: list[TimedEvents]) -> int:
-        return sum(isinstance(event, Final) for moment in said for event in moment.events)
+    def finals(moments: list[TimedEvents]) -> int:
+        return sum(isinstance(event, Final) for moment in moments for event in moment.events)
 
     assert (finals(spoken), finals(still)) == (1, 0)
 
 
-def test_streams_begin_at_different_places_of_the_recording() -> None:
-    sound = np.arange(SAMPLE_RATE_HZ, dtype="<i2").tobytes()
+def test_streams_start_at_different_positions_of_the_recording() -> None:
+    audio = np.arange(SAMPLE_RATE_HZ, dtype="<i2").tobytes()
 
-    first, second = rotated(sound, count=2, seconds=0.75)
+    first, second = rotated(audio, count=2, seconds=0.75)
 
-    assert len(first) == len(second) == len(sound) * 3 // 4
-    assert first == sound[: len(first)]
-    assert second == sound[len(sound) // 2 :] + sound[: len(sound) // 4]
+    assert len(first) == len(second) == len(audio) * 3 // 4
+    assert first == audio[: len(first)]
+    assert second == audio[len(audio) // 2 :] + audio[: len(audio) // 4]
 
 
 def test_words_are_late_by_the_time_since_they_ended() -> None:
@@ -134,7 +134,7 @@ def test_words_are_late_by_the_time_since_they_ended() -> None:
     assert clock.figures().finals_s == pytest.approx([2.0 - 3 * word_s])
 
 
-def test_a_final_after_a_split_is_no_end_of_speech() -> None:
+def test_a_final_after_a_split_does_not_end_speech() -> None:
     clock = WordClock(pad_samples=0)
 
     clock.note(SpeechEnded(0, 0, 0, 100, "max_length"), 1.0)

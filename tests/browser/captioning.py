@@ -1,4 +1,4 @@
-"""What people do with a captioner's page, and what they see there."""
+"""Actions on the captioner page, and what it displays."""
 
 import re
 
@@ -6,38 +6,38 @@ from playwright.async_api import Page, expect
 
 from tests.meeting import words
 
-__all__ = ["MEETING_MS", "begin_to_speak", "shown", "start", "stop", "unsent"]
+__all__ = ["MEETING_MS", "final_words", "start", "stop", "unsent", "until_mid_sentence"]
 
 MEETING_MS = 60_000
-"""Until the recording has been said, and its words have come."""
+"""Timeout until the recording has been played and transcribed."""
 
-_IS_AMID_A_SENTENCE = """(finals) => document.querySelectorAll("#history p").length >= finals
+_IS_MID_SENTENCE = """(finals) => document.querySelectorAll("#history p").length >= finals
   && /\\S \\S/.test(document.querySelector("#now").textContent)"""
 
 
 async def start(page: Page, url: str) -> None:
-    """Open a captioner, and let it hear its microphone."""
+    """Open a captioner, and start to caption its microphone."""
     await page.goto(url)
     await page.click("#start")
-    await expect(page.locator("#state")).to_have_text("Live: what is said becomes captions.")
+    await expect(page.locator("#state")).to_have_text("Live: speech is captioned.")
 
 
 async def unsent(page: Page, seconds: str) -> None:
-    """Wait until so much sound is kept in the page, a regular expression."""
+    """Wait until the unsent audio matches a regular expression."""
     await expect(page.locator("#unsent")).to_have_text(re.compile(seconds))
 
 
-async def begin_to_speak(page: Page, finals: int = 0) -> None:
-    """Wait until somebody is in the middle of a sentence, so many sentences having been said."""
-    await page.wait_for_function(_IS_AMID_A_SENTENCE, arg=finals)
+async def until_mid_sentence(page: Page, finals: int = 0) -> None:
+    """Wait until a sentence is in progress, after that many finals."""
+    await page.wait_for_function(_IS_MID_SENTENCE, arg=finals)
 
 
 async def stop(page: Page) -> None:
     """Stop, and wait for the last words."""
     await page.click("#stop")
-    await expect(page.locator("#state")).to_have_text("Stopped: all has been answered.")
+    await expect(page.locator("#state")).to_have_text("Stopped: all audio was transcribed.")
 
 
-async def shown(page: Page) -> list[str]:
-    """Return the words that are final, of a captioner or viewer."""
+async def final_words(page: Page) -> list[str]:
+    """Return the final words on a captioner or viewer."""
     return words(" ".join(await page.locator("#history p").all_inner_texts()))

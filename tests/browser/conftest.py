@@ -1,6 +1,6 @@
-"""The browser of all these tests, and a page of it for each.
+"""Fixtures: one browser for all tests, and a new page for each.
 
-They share one event loop, for they share the browser.
+The tests share one event loop because they share the browser.
 """
 
 from collections.abc import AsyncIterator
@@ -17,43 +17,43 @@ collect_ignore_glob = [] if IS_INSTALLED else ["test_*.py"]
 if IS_INSTALLED:
     from playwright.async_api import Browser, Page, expect
 
-    from tests.browsers import CHROMIUM, PATIENCE_MS, hearing, opened, write_wav
+    from tests.browsers import CHROMIUM, TIMEOUT_MS, opened, with_microphone, write_wav
     from tests.meeting import spoken_frames
     from tests.sessions import silence
 
-    expect.set_options(timeout=PATIENCE_MS)
+    expect.set_options(timeout=TIMEOUT_MS)
 
     _BEFORE_S = 1.2
-    """Silence before the recording: enough to end a sentence that is cut by a reload, so that it stands by itself."""
+    """Silence before the recording, long enough to end a sentence that a reload interrupts."""
 
     def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-        """Put the tests of this folder into one event loop, and skip them where there is no browser."""
+        """Run the tests of this folder in one event loop, and skip them if there is no browser."""
         for item in items:
             if Path(__file__).parent in item.path.parents:
                 item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
                 if CHROMIUM is None:
-                    item.add_marker(pytest.mark.skip(reason="there is no Chromium here: apt install chromium"))
+                    item.add_marker(pytest.mark.skip(reason="no Chromium found: apt install chromium"))
 
     @pytest.fixture(scope="session")
     def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """What the microphones hear, a meeting."""
+        """The microphone's audio: a meeting."""
         path = tmp_path_factory.mktemp("microphone") / "meeting.wav"
         return write_wav(path, silence(_BEFORE_S) + b"".join(spoken_frames()))
 
     @pytest_asyncio.fixture(scope="session", loop_scope="session")
     async def browser(recording: Path) -> AsyncIterator[Browser]:
-        """A Chromium, one for each process that runs tests."""
-        async with hearing(recording) as chromium:
+        """A Chromium, one per test process."""
+        async with with_microphone(recording) as chromium:
             yield chromium
 
     @pytest_asyncio.fixture(loop_scope="session")
     async def page(browser: Browser) -> AsyncIterator[Page]:
-        """A page of its own."""
+        """A new page."""
         async with opened(browser) as page:
             yield page
 
 else:
 
     def pytest_report_header() -> str:
-        """Say why there are none."""
+        """Report why the browser tests are missing."""
         return "browser tests: playwright and axe-playwright-python are not installed (the group `browser`)"

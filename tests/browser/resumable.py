@@ -1,4 +1,4 @@
-"""The gateway's side of resumable sessions (docs/protocol.md) without an engine: it listens, and breaks on demand."""
+"""A gateway for resumable sessions (docs/protocol.md), without an engine, that fails on demand."""
 
 import json
 import mimetypes
@@ -28,30 +28,30 @@ _TOKEN = "rt_1"
 
 @dataclass(slots=True)
 class ResumableGateway:
-    """One session. Its sound is to count up, unless a page is served: sample n is n modulo 2**15, known by its place.
+    """One session. Unless a page is served, the audio must count up: sample n is n modulo 2**15.
 
     Attributes:
-        page: what `/` is, a file of the pages; None: an empty one.
+        page: file name of the page at `/`; None: an empty one.
         hellos: the first message of each connection.
-        told: text messages after the first one, of all connections.
-        sound: all of it, each sample frame once.
-        gaps: spans that the client no longer had.
-        faults: sound that came at the wrong place.
-        key: what connections must bring; None: nothing.
-        is_deaf: it takes messages and answers none.
-        is_gone: it refuses to resume.
-        accepts: whether connections are taken at all.
+        controls: text messages after the first one, of all connections.
+        audio: all received audio, each sample frame once.
+        gaps: spans that the client had dropped.
+        faults: audio received at the wrong position.
+        key: API key required of connections; None: none.
+        is_unresponsive: messages are accepted but not answered.
+        is_gone: resumes are refused, as the session does not exist.
+        accepts: whether connections are accepted.
         ack_every: sample frames between two acks.
     """
 
     page: str | None = None
     hellos: list[dict[str, object]] = field(default_factory=list)
-    told: list[dict[str, object]] = field(default_factory=list)
-    sound: bytearray = field(default_factory=bytearray)
+    controls: list[dict[str, object]] = field(default_factory=list)
+    audio: bytearray = field(default_factory=bytearray)
     gaps: list[tuple[int, int]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     key: str | None = None
-    is_deaf: bool = False
+    is_unresponsive: bool = False
     is_gone: bool = False
     accepts: bool = True
     ack_every: int = RATE_HZ
@@ -65,7 +65,7 @@ class ResumableGateway:
 
     @property
     def rate_hz(self) -> int:
-        """The rate of the sound."""
+        """Sample rate of the audio."""
         audio = self.hellos[0]["audio"]
         assert isinstance(audio, dict)
         rate_hz = audio["sample_rate_hz"]
@@ -73,35 +73,35 @@ class ResumableGateway:
         return rate_hz
 
     @property
-    def heard(self) -> int:
-        """How many sample frames have been heard."""
-        return len(self.sound) // 2
+    def received(self) -> int:
+        """Number of sample frames received."""
+        return len(self.audio) // 2
 
-    async def until(self, is_so: Callable[[], bool]) -> None:
-        """Wait until something is so, of all that the client's messages change."""
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for a condition, which is checked after each message."""
         with anyio.fail_after(20):
-            while not is_so():
+            while not condition():
                 await self._changed.wait()
 
     def cut(self) -> None:
-        """Break the connection, as a network does."""
+        """Abort the connection, as a network failure does."""
         assert self._socket is not None
         self._socket.transport.abort()
 
-    def go_back(self, frames: int) -> None:
-        """Forget the newest sound, as a gateway does that is killed."""
-        del self.sound[2 * (self.heard - frames) :]
-        self.processed = min(self.processed, self.heard)
+    def rewind(self, frames: int) -> None:
+        """Forget the newest audio, as a killed gateway does."""
+        del self.audio[2 * (self.received - frames) :]
+        self.processed = min(self.processed, self.received)
 
-    async def say(self, **event: object) -> None:
-        """Tell an event of the session; it is told again to who resumes before it."""
+    async def emit(self, **event: object) -> None:
+        """Emit an event of the session; it is sent again to a client that resumes before it."""
         self._seq += 1
         self._events.append({**event, "seq": self._seq})
         await self._send(self._events[-1])
 
     async def _send(self, message: dict[str, object]) -> None:
-        if self._socket is not None and not self.is_deaf:
-            with suppress(ConnectionClosed):  # it has been cut
+        if self._socket is not None and not self.is_unresponsive:
+            with suppress(ConnectionClosed):  # the connection was aborted
                 await self._socket.send(json.dumps(message))
 
     async def serve(self, socket: ServerConnection) -> None:
@@ -113,56 +113,67 @@ class ResumableGateway:
             if previous is not None:
                 await previous.close()
             if hello["type"] == "resume" and (self.is_gone or hello["token"] != _TOKEN):
-                await self._send(_refusal("session_not_found", "there is no session of that name"))
+                await self._send(_refusal("session_not_found", "no such session"))
                 await socket.close(1008, "session_not_found")
                 return
-            await self._welcome(hello)
-            self._note()
+            await self._send_ready(hello)
+            self._wake()
             async for message in socket:
-                await self._hear(message)
-                self._note()
+                await self._receive(message)
+                self._wake()
         except ConnectionClosed:
             pass
 
-    async def _welcome(self, hello: dict[str, object]) -> None:
+    async def _send_ready(self, hello: dict[str, object]) -> None:
         after, held = hello.get("after_seq", 1), hello.get("held_sample", 0)
         assert isinstance(after, int)
         assert isinstance(held, int)
-        if held > self.heard:
-            self.gaps.append((self.heard, held))
-            self.sound += bytes(2 * (held - self.heard))
-        ready = {"type": "ready", "seq": after, "session_id": "s1", "resume_token": _TOKEN, "next_sample": self.heard}
+        if held > self.received:
+            self.gaps.append((self.received, held))
+            self.audio += bytes(2 * (held - self.received))
+        ready = {
+            "type": "ready",
+            "seq": after,
+            "session_id": "s1",
+            "resume_token": _TOKEN,
+            "next_sample": self.received,
+        }
         await self._send(ready)
         for event in self._events:
             if isinstance(event["seq"], int) and event["seq"] > after:
                 await self._send(event)
 
-    async def _hear(self, message: str | bytes) -> None:
+    async def _receive(self, message: str | bytes) -> None:
         if isinstance(message, str):
-            told = json.loads(message)
-            self.told.append(told)
-            match told["type"]:
+            control = json.loads(message)
+            self.controls.append(control)
+            match control["type"]:
                 case "flush":
-                    await self.say(type="flushed", id=told["id"])
-                case "stop" if not self.is_deaf:
-                    await self.say(type="finished", audio_s=self.heard / RATE_HZ, utterances=0)
+                    await self.emit(type="flushed", id=control["id"])
+                case "stop" if not self.is_unresponsive:
+                    await self.emit(type="finished", audio_s=self.received / RATE_HZ, utterances=0)
                     assert self._socket is not None
                     await self._socket.close()
             return
-        if self.is_deaf:
+        if self.is_unresponsive:
             return
         samples = np.frombuffer(message, "<i2")
-        expected = np.arange(self.heard, self.heard + samples.size) % 2**15
+        expected = np.arange(self.received, self.received + samples.size) % 2**15
         if self.page is None and not np.array_equal(samples, expected):
             self.faults.append(f"{samples[:3]} instead of {expected[:3]}")
-        self.sound += message
-        if self.heard - self._acked >= self.ack_every:
-            self._acked, self._seq = self.heard, self._seq + 1
-            self.processed = self.heard
-            ack = {"type": "ack", "seq": self._seq, "received_samples": self.heard, "processed_samples": self.processed}
+        self.audio += message
+        if self.received - self._acked >= self.ack_every:
+            self._acked, self._seq = self.received, self._seq + 1
+            self.processed = self.received
+            ack = {
+                "type": "ack",
+                "seq": self._seq,
+                "received_samples": self.received,
+                "processed_samples": self.processed,
+            }
             await self._send(ack)
 
-    def _note(self) -> None:
+    def _wake(self) -> None:
         changed, self._changed = self._changed, anyio.Event()
         changed.set()
 
@@ -171,15 +182,15 @@ class ResumableGateway:
         if path == "/v1/stream":
             offered = request.headers.get("Sec-WebSocket-Protocol", "")
             known = self.key is None or _subprotocol_of(self.key) in offered
-            return None if known and self.accepts else _answer(401 if not known else 503, b"{}")
+            return None if known and self.accepts else _response(401 if not known else 503, b"{}")
         if path == "/v1/sessions":
             allowed = self.key is None or request.headers.get("Authorization") == f"Bearer {self.key}"
             error = {"code": "unauthorized", "message": "this API key is not known here"}
-            return _answer(200, b"{}") if allowed else _answer(401, json.dumps({"error": error}).encode())
+            return _response(200, b"{}") if allowed else _response(401, json.dumps({"error": error}).encode())
         if path.startswith("/assets/") or (path == "/" and self.page is not None):
             file = _WEB / (Path(path).name or self.page or "")
-            return _answer(200, file.read_bytes(), mimetypes.guess_type(file)[0] or "text/plain")
-        return _answer(200, b"<!doctype html><title>test</title>", "text/html")
+            return _response(200, file.read_bytes(), mimetypes.guess_type(file)[0] or "text/plain")
+        return _response(200, b"<!doctype html><title>test</title>", "text/html")
 
 
 @asynccontextmanager
@@ -211,7 +222,7 @@ def _refusal(code: str, message: str) -> dict[str, object]:
     return {"type": "error", "seq": 1, "code": code, "message": message, "fatal": True, "field": None}
 
 
-def _answer(status: int, body: bytes, kind: str = "application/json") -> Response:
+def _response(status: int, body: bytes, kind: str = "application/json") -> Response:
     headers = Headers({"Content-Type": kind, "Content-Length": str(len(body)), "Connection": "close"})
     return Response(status, "", headers, body)
 

@@ -1,4 +1,4 @@
-"""`captions.js`: what of a session's messages is shown. In a browser, where it runs; it needs no gateway."""
+"""`captions.js`: which of a session's messages are displayed. In a browser, without a gateway."""
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -24,7 +24,7 @@ TAKE = """async ([source, messages]) => {
   return messages.map((message) => {
     captions.take(message);
     return {
-      shown: captions.entries.filter((entry) => entry.isShown).map((entry) => ({ ...entry })),
+      visible: captions.entries.filter((entry) => entry.isVisible).map((entry) => ({ ...entry })),
       lines: captions.lastLines(2),
       isPending: captions.isPending,
     };
@@ -33,7 +33,7 @@ TAKE = """async ([source, messages]) => {
 
 
 class Entry(TypedDict):
-    """An entry of captions.js, as far as it is looked at here."""
+    """The tested part of an entry of captions.js."""
 
     key: str
     kind: str
@@ -46,42 +46,42 @@ class Entry(TypedDict):
 
 
 class Version(TypedDict):
-    """What is shown after a message."""
+    """The display after a message."""
 
-    shown: list[Entry]
+    visible: list[Entry]
     lines: list[dict[str, str]]
     isPending: bool
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def page(browser: Browser) -> AsyncIterator[Page]:
-    """One for all these tests: they leave nothing in it."""
+    """A page for all tests of this module, which leave no state in it."""
     blank = await browser.new_page()
     yield blank
     await blank.close()
 
 
 async def versions(page: Page, messages: Sequence[Message]) -> list[Version]:
-    """Return what is shown after each message."""
+    """Return the display after each message."""
     found: list[Version] = await page.evaluate(TAKE, [SOURCE, messages])
     return found
 
 
-async def shown(page: Page, *messages: Message) -> list[Entry]:
-    """Return what is shown in the end."""
-    return (await versions(page, messages))[-1]["shown"]
+async def visible(page: Page, *messages: Message) -> list[Entry]:
+    """Return the visible entries after the last message."""
+    return (await versions(page, messages))[-1]["visible"]
 
 
 def cue(text: str, stable: int = 0, revision: int = 1, cue_id: str = "0.1", **more: object) -> Message:
-    said = {"id": cue_id, "utterance_id": 0, "revision": revision, "start_s": float(cue_id[2:]), "state": "partial"}
-    return {"type": "cue", **said, "lines": text.split("\n") if text else [], "stable_chars": stable, **more}
+    common = {"id": cue_id, "utterance_id": 0, "revision": revision, "start_s": float(cue_id[2:]), "state": "partial"}
+    return {"type": "cue", **common, "lines": text.split("\n") if text else [], "stable_chars": stable, **more}
 
 
 def final(text: str, **more: object) -> Message:
     return {"type": "final", "utterance_id": 0, "start_s": 0.2, "end_s": 2.0, "text": text, **more}
 
 
-def said_in(path: Path) -> list[Message]:
+def server_messages(path: Path) -> list[Message]:
     """Return the gateway's messages of a golden session."""
     return [line["server"] for line in map(json.loads, path.read_text().splitlines()) if "server" in line]
 
@@ -112,58 +112,58 @@ def words(entries: Sequence[Entry]) -> list[tuple[str, str]]:
     ],
     ids=str,
 )
-async def test_an_utterance_shows_the_newest_of_its_cues_and_then_its_final(
+async def test_an_utterance_displays_its_newest_cues_and_then_its_final(
     page: Page, messages: list[Message], expected: tuple[str, str] | None
 ) -> None:
-    assert words(await shown(page, *messages)) == ([] if expected is None else [expected])
+    assert words(await visible(page, *messages)) == ([] if expected is None else [expected])
 
 
-async def test_missing_words_and_lost_sound_are_shown_as_such(page: Page) -> None:
+async def test_missing_words_and_lost_audio_are_marked(page: Page) -> None:
     gap = {"type": "gap", "start_s": 5.0, "end_s": 8.0}
-    entries = await shown(page, gap, final("", error="engine_failed"), gap)
+    entries = await visible(page, gap, final("", error="engine_failed"), gap)
     assert [(entry["kind"], entry["error"]) for entry in entries] == [("words", "engine_failed"), ("gap", None)]
 
 
-async def test_channels_are_kept_apart_and_stand_in_the_order_of_their_times(page: Page) -> None:
+async def test_channels_are_kept_apart_and_ordered_by_time(page: Page) -> None:
     late = final("later", channel=1, start_s=3.0)
     early = final("earlier", channel=0, start_s=1.0)
-    entries = await shown(page, late, early)
+    entries = await visible(page, late, early)
     assert [(entry["channel"], entry["stable"]) for entry in entries] == [(0, "earlier"), (1, "later")]
 
 
 async def test_words_have_a_language_when_it_is_known(page: Page) -> None:
     ready = {"type": "ready", "language": "de"}
-    assert (await shown(page, ready, cue("zwei")))[0]["language"] == "de"
-    assert (await shown(page, ready, final("two", language="en")))[0]["language"] == "en"
+    assert (await visible(page, ready, cue("zwei")))[0]["language"] == "de"
+    assert (await visible(page, ready, final("two", language="en")))[0]["language"] == "en"
 
 
-async def test_what_is_not_known_is_skipped(page: Page) -> None:
-    assert await shown(page, {"type": "applause", "seq": 3}, {"type": "ack", "seq": 4}) == []
+async def test_unknown_messages_are_skipped(page: Page) -> None:
+    assert await visible(page, {"type": "applause", "seq": 3}, {"type": "ack", "seq": 4}) == []
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
-async def test_whole_sessions_show_their_finals_and_take_back_no_stable_word_but_with_the_final(
+async def test_whole_sessions_display_their_finals_and_retract_stable_words_only_with_the_final(
     page: Page, path: Path
 ) -> None:
-    messages = said_in(path)
+    messages = server_messages(path)
     if not messages:
-        pytest.skip("nothing is said in it")
+        pytest.skip("it has no server messages")
     found = await versions(page, messages)
     before: dict[str, Entry] = {}
     for version in found:
-        now = {entry["key"]: entry for entry in version["shown"]}
+        now = {entry["key"]: entry for entry in version["visible"]}
         for key, entry in now.items():
             is_kept = entry["stable"].startswith(before[key]["stable"] if key in before else "")
             assert is_kept or entry["isFinal"]
         before = now
     finals = [message["text"] for message in messages if message["type"] == "final"]
-    assert [entry["stable"] for entry in found[-1]["shown"] if entry["isFinal"]] == [text for text in finals if text]
+    assert [entry["stable"] for entry in found[-1]["visible"] if entry["isFinal"]] == [text for text in finals if text]
     if messages[-1]["type"] == "finished":
         assert not found[-1]["isPending"]
 
 
-async def test_messages_that_come_twice_change_nothing(page: Page) -> None:
-    messages = said_in(next(path for path in GOLDEN if path.stem == "long_speech"))
+async def test_repeated_messages_change_nothing(page: Page) -> None:
+    messages = server_messages(next(path for path in GOLDEN if path.stem == "long_speech"))
     random = Random(6)
     repeated = [each for n in range(len(messages)) for each in (messages[n], *random.sample(messages[: n + 1], 1))]
-    assert await shown(page, *repeated) == await shown(page, *messages)
+    assert await visible(page, *repeated) == await visible(page, *messages)

@@ -1,4 +1,4 @@
-"""The viewer in a real browser: what is said in a session, to be read by anybody."""
+"""The viewer in a real browser: the captions of a session, readable by anyone."""
 
 import json
 from collections.abc import AsyncIterator
@@ -29,28 +29,28 @@ async def meeting() -> AsyncIterator[tuple[Served, Speaker]]:
 
 
 @asynccontextmanager
-async def meeting_far_away() -> AsyncIterator[tuple[Network, Speaker]]:
-    """The same, with a network between the gateway and who watches."""
+async def remote_meeting() -> AsyncIterator[tuple[Network, Speaker]]:
+    """The same, with a network between the gateway and its viewers."""
     async with meeting() as (served, speaker), network(served.url) as way:
         yield way, speaker
 
 
 async def watch(page: Page, base: str, session_id: str, query: str = "") -> None:
-    """Open the viewer, and wait until it hears the session."""
+    """Open the viewer and wait until it is live."""
     await page.goto(f"{base}/watch/{session_id}{query}")
-    await shows(page, "live")
+    await has_state(page, "live")
 
 
-async def shows(page: Page, state: str) -> None:
+async def has_state(page: Page, state: str) -> None:
     await expect(page.locator(STATE)).to_have_attribute("data-state", state)
 
 
 async def speak_until_it_scrolls(page: Page, speaker: Speaker) -> list[str]:
-    said: list[str] = []
+    texts: list[str] = []
     while await page.evaluate("document.scrollingElement.scrollHeight < 2 * innerHeight"):
-        said.append(await speaker.say())
-        await expect(page.locator(HISTORY)).to_have_count(len(said))
-    return said
+        texts.append(await speaker.speak())
+        await expect(page.locator(HISTORY)).to_have_count(len(texts))
+    return texts
 
 
 async def is_at_its_end(page: Page) -> bool:
@@ -61,12 +61,12 @@ async def is_at_its_end(page: Page) -> bool:
     return bool(found)
 
 
-async def test_the_viewer_shows_what_is_said(page: Page) -> None:
+async def test_the_viewer_displays_captions(page: Page) -> None:
     async with meeting() as (served, speaker):
         await watch(page, served.url, speaker.session_id)
         await expect(page.locator("#empty")).to_be_visible()
-        said = [await speaker.say(), await speaker.say()]
-        await expect(page.locator(HISTORY)).to_have_text(said)
+        texts = [await speaker.speak(), await speaker.speak()]
+        await expect(page.locator(HISTORY)).to_have_text(texts)
         await expect(page.locator(NOW)).to_have_count(0)
         await expect(page.locator("#empty")).to_be_hidden()
         await expect(page.locator(HISTORY).first).to_have_attribute("lang", "en")
@@ -82,19 +82,19 @@ async def test_words_that_may_still_change_are_dimmed(page: Page) -> None:
         colours = "[...document.querySelectorAll('#now .words, #now .tail')].map((one) => getComputedStyle(one).color)"
         words, dimmed = await page.evaluate(colours)
         assert words != dimmed
-        said = await speaker.end()
-        await expect(page.locator(HISTORY)).to_have_text([said])
+        text = await speaker.end()
+        await expect(page.locator(HISTORY)).to_have_text([text])
         await expect(page.locator(f"{HISTORY} .tail")).to_have_text([""])
 
 
-async def test_missing_words_are_said_to_be_missing(page: Page) -> None:
+async def test_missing_words_are_marked(page: Page) -> None:
     async with serving_files(ScriptedEngine(failing_finals)) as served, speaking(served) as speaker:
         await watch(page, served.url, speaker.session_id)
-        said = await speaker.say()
-        await expect(page.locator(HISTORY)).to_have_text([f"{said} [words are missing]"])
+        text = await speaker.speak()
+        await expect(page.locator(HISTORY)).to_have_text([f"{text} [words are missing]"])
 
 
-async def test_words_from_right_to_left_stand_on_the_right(page: Page) -> None:
+async def test_right_to_left_text_is_right_aligned(page: Page) -> None:
     def in_hebrew(request: DecodeRequest) -> Hypothesis | EngineError:
         counted = spoken_count(request)
         assert isinstance(counted, Hypothesis)
@@ -102,117 +102,117 @@ async def test_words_from_right_to_left_stand_on_the_right(page: Page) -> None:
 
     async with serving_files(ScriptedEngine(in_hebrew)) as served, speaking(served) as speaker:
         await watch(page, served.url, speaker.session_id)
-        said = await speaker.say()
-        await expect(page.locator(HISTORY)).to_have_text([said])
+        text = await speaker.speak()
+        await expect(page.locator(HISTORY)).to_have_text([text])
         await expect(page.locator(HISTORY)).to_have_css("direction", "rtl")
         await expect(page.locator(HISTORY)).to_have_css("text-align", "start")
 
 
-async def test_who_comes_late_sees_what_was_said(page: Page) -> None:
+async def test_a_late_viewer_sees_the_earlier_captions(page: Page) -> None:
     async with meeting() as (served, speaker):
-        said = [await speaker.say(), await speaker.say()]
+        texts = [await speaker.speak(), await speaker.speak()]
         await speaker.begin()
         await watch(page, served.url, speaker.session_id)
-        await expect(page.locator(HISTORY)).to_have_text(said)
+        await expect(page.locator(HISTORY)).to_have_text(texts)
         await expect(page.locator(NOW)).to_have_count(1)
 
 
-async def test_a_cut_connection_loses_no_words_and_doubles_none(page: Page) -> None:
-    async with meeting_far_away() as (way, speaker):
+async def test_a_cut_connection_loses_and_repeats_no_words(page: Page) -> None:
+    async with remote_meeting() as (way, speaker):
         await watch(page, way.url, speaker.session_id)
-        said = [await speaker.say()]
-        await expect(page.locator(HISTORY)).to_have_text(said)
+        texts = [await speaker.speak()]
+        await expect(page.locator(HISTORY)).to_have_text(texts)
         await speaker.begin()
         way.is_down = True
         way.cut()
-        await shows(page, "lost")
-        said += [await speaker.end(), await speaker.say()]
+        await has_state(page, "lost")
+        texts += [await speaker.end(), await speaker.speak()]
         way.is_down = False
-        await shows(page, "live")
-        await expect(page.locator(HISTORY)).to_have_text(said)
+        await has_state(page, "live")
+        await expect(page.locator(HISTORY)).to_have_text(texts)
         await expect(page.locator(NOW)).to_have_count(0)
-        said.append(await speaker.say())
-        await expect(page.locator(HISTORY)).to_have_text(said)
+        texts.append(await speaker.speak())
+        await expect(page.locator(HISTORY)).to_have_text(texts)
 
 
 @pytest.mark.parametrize(("status", "state"), [(404, "lost"), (502, "lost"), (503, "full")])
-async def test_a_session_that_is_missed_for_a_moment_is_waited_for(page: Page, status: int, state: str) -> None:
-    async with meeting_far_away() as (way, speaker):
+async def test_a_briefly_unavailable_session_is_retried(page: Page, status: int, state: str) -> None:
+    async with remote_meeting() as (way, speaker):
         await watch(page, way.url, speaker.session_id)
-        said = [await speaker.say()]
-        await expect(page.locator(HISTORY)).to_have_text(said)
+        texts = [await speaker.speak()]
+        await expect(page.locator(HISTORY)).to_have_text(texts)
         await page.route("**/events?*", lambda route: route.fulfill(status=status))
         way.cut()
-        await shows(page, state)
-        said.append(await speaker.say())
+        await has_state(page, state)
+        texts.append(await speaker.speak())
         await page.unroute("**/events?*")
-        await shows(page, "live")
-        await expect(page.locator(HISTORY)).to_have_text(said)
+        await has_state(page, "live")
+        await expect(page.locator(HISTORY)).to_have_text(texts)
 
 
-async def test_a_session_that_ended_without_a_goodbye_is_over(page: Page) -> None:
-    async with meeting_far_away() as (way, speaker):
+async def test_a_session_that_ended_during_an_outage_is_over(page: Page) -> None:
+    async with remote_meeting() as (way, speaker):
         await watch(page, way.url, speaker.session_id)
-        said = await speaker.say()
-        await expect(page.locator(HISTORY)).to_have_text([said])
+        text = await speaker.speak()
+        await expect(page.locator(HISTORY)).to_have_text([text])
         await page.route("**/events?*", lambda route: route.fulfill(status=204))
         way.cut()
-        await shows(page, "over")
+        await has_state(page, "over")
 
 
-async def test_a_connection_that_has_been_silent_for_long_is_made_anew(page: Page) -> None:
-    """For nobody tells a phone that its old network is gone."""
+async def test_a_silent_connection_is_replaced(page: Page) -> None:
+    """A phone may never detect that its old network is gone."""
     async with meeting() as (served, speaker):
         await page.clock.install()
         await watch(page, served.url, speaker.session_id)
-        said = await speaker.say()
-        await expect(page.locator(HISTORY)).to_have_text([said])
+        text = await speaker.speak()
+        await expect(page.locator(HISTORY)).to_have_text([text])
         async with page.expect_request("**/events?after=*"):
             await page.clock.fast_forward(45_000)
-        await shows(page, "live")
-        await expect(page.locator(HISTORY)).to_have_text([said])
+        await has_state(page, "live")
+        await expect(page.locator(HISTORY)).to_have_text([text])
 
 
 async def test_the_end_of_a_session_is_said_and_its_words_stay(page: Page) -> None:
     async with meeting() as (served, speaker):
         await watch(page, served.url, speaker.session_id)
-        said = await speaker.say()
+        text = await speaker.speak()
         await speaker.stop()
-        await shows(page, "over")
+        await has_state(page, "over")
         await expect(page.locator(STATE)).to_have_text("This session is over.")
-        await expect(page.locator(HISTORY)).to_have_text([said])
+        await expect(page.locator(HISTORY)).to_have_text([text])
 
 
 async def test_a_session_that_is_not_there_is_said_to_be_so(page: Page) -> None:
     async with serving_files() as served:
         await page.goto(f"{served.url}/watch/nobody")
-        await shows(page, "not_found")
-        await expect(page.locator(STATE)).to_contain_text("There is no such session")
+        await has_state(page, "not_found")
+        await expect(page.locator(STATE)).to_contain_text("No such session")
 
 
-async def test_a_link_without_a_right_is_said_to_be_so(page: Page) -> None:
+async def test_a_link_without_permission_is_reported(page: Page) -> None:
     async with serving_files(settings={"server": {"api_keys": ["secret"]}}) as served:
         await page.goto(f"{served.url}/watch/nobody?token=vt_expired")
-        await shows(page, "forbidden")
+        await has_state(page, "forbidden")
         await expect(page.locator(STATE)).to_contain_text("Ask for a new one")
 
 
-async def test_a_viewer_for_whom_there_is_no_room_gets_in_when_there_is(page: Page) -> None:
+async def test_a_refused_viewer_is_admitted_once_there_is_capacity(page: Page) -> None:
     async with serving_files(settings={"server": {"max_viewers": 1}}) as served, speaking(served) as speaker:
         first = await page.context.new_page()
         await watch(first, served.url, speaker.session_id)
         await page.goto(f"{served.url}/watch/{speaker.session_id}")
-        await shows(page, "full")
+        await has_state(page, "full")
         await first.close()
-        await shows(page, "live")
+        await has_state(page, "live")
 
 
-async def test_the_view_token_goes_with_all_that_is_asked_for(page: Page) -> None:
+async def test_the_view_token_is_sent_with_all_requests(page: Page) -> None:
     async with meeting() as (served, speaker):
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+        requested: list[str] = []
+        page.on("request", lambda request: requested.append(request.url))
         await watch(page, served.url, speaker.session_id, "?token=vt_a%2Bb")
-        assert f"{served.url}/v1/sessions/{speaker.session_id}/events?token=vt_a%2Bb" in asked
+        assert f"{served.url}/v1/sessions/{speaker.session_id}/events?token=vt_a%2Bb" in requested
         links = await page.locator("[data-suffix]").evaluate_all("(all) => all.map((one) => one.getAttribute('href'))")
         base = f"/v1/sessions/{speaker.session_id}/transcript"
         assert links == [f"{base}.{suffix}?token=vt_a%2Bb" for suffix in ("txt", "srt", "vtt", "json")]
@@ -222,7 +222,7 @@ async def test_the_page_follows_the_end_until_its_reader_scrolls_away(page: Page
     async with meeting() as (served, speaker):
         await page.set_viewport_size(PHONE)
         await watch(page, served.url, speaker.session_id)
-        said = await speak_until_it_scrolls(page, speaker)
+        texts = await speak_until_it_scrolls(page, speaker)
         assert await is_at_its_end(page)
         back = page.locator("#back")
         await expect(back).to_be_hidden()
@@ -230,44 +230,44 @@ async def test_the_page_follows_the_end_until_its_reader_scrolls_away(page: Page
         await page.mouse.wheel(0, -300)
         await expect(back).to_be_visible()
         before = await page.evaluate("scrollY")
-        said.append(await speaker.say())
-        await expect(page.locator(HISTORY)).to_have_count(len(said))
+        texts.append(await speaker.speak())
+        await expect(page.locator(HISTORY)).to_have_count(len(texts))
         assert await page.evaluate("scrollY") == before
         await back.click()
         await expect(back).to_be_hidden()
         assert await is_at_its_end(page)
-        said.append(await speaker.say())
-        await expect(page.locator(HISTORY)).to_have_text(said)
+        texts.append(await speaker.speak())
+        await expect(page.locator(HISTORY)).to_have_text(texts)
         assert await is_at_its_end(page)
 
 
-async def test_screen_readers_are_told_each_final_once_and_no_partials(page: Page) -> None:
+async def test_screen_readers_announce_each_final_once_and_no_partials(page: Page) -> None:
     async with meeting() as (served, speaker):
-        early = await speaker.say()
+        early = await speaker.speak()
         await watch(page, served.url, speaker.session_id)
         await expect(page.locator(HISTORY)).to_have_text([early])
         log = page.locator("#history")
-        await expect(log).to_have_attribute("aria-live", "polite")  # what was said before is there already
+        await expect(log).to_have_attribute("aria-live", "polite")  # earlier finals are not announced
         await page.evaluate(
             """() => {
-              window.told = [];
-              const tell = (records) => records.forEach(({ addedNodes, type }) => {
-                told.push(...[...addedNodes].map((node) => node.textContent));
-                if (type === "characterData") told.push("changed");
+              window.announced = [];
+              const record = (records) => records.forEach(({ addedNodes, type }) => {
+                announced.push(...[...addedNodes].map((node) => node.textContent));
+                if (type === "characterData") announced.push("changed");
               });
-              new MutationObserver(tell).observe(document.getElementById("history"),
+              new MutationObserver(record).observe(document.getElementById("history"),
                 { childList: true, characterData: true, subtree: true });
             }"""
         )
-        said = [await speaker.say(), await speaker.say()]
-        await expect(page.locator(HISTORY)).to_have_text([early, *said])
-        assert await page.evaluate("told") == said
+        texts = [await speaker.speak(), await speaker.speak()]
+        await expect(page.locator(HISTORY)).to_have_text([early, *texts])
+        assert await page.evaluate("announced") == texts
         assert await page.locator("#now").evaluate("(now) => now.closest('[aria-live]')") is None
 
 
 async def test_size_and_colours_are_kept(page: Page) -> None:
     async with meeting() as (served, speaker):
-        await speaker.say()
+        await speaker.speak()
         await watch(page, served.url, speaker.session_id)
         size = "parseFloat(getComputedStyle(document.querySelector('#history p')).fontSize)"
         await expect(page.locator(HISTORY)).to_have_count(1)
@@ -291,7 +291,7 @@ async def test_size_and_colours_are_kept(page: Page) -> None:
 async def test_axe_finds_no_serious_fault(page: Page, theme: str) -> None:
     async with meeting() as (served, speaker):
         await page.emulate_media(color_scheme="dark")
-        await speaker.say()
+        await speaker.speak()
         await watch(page, served.url, speaker.session_id)
         await page.get_by_label("Colours").select_option(theme)
         await speaker.begin()
@@ -304,7 +304,7 @@ async def test_it_works_on_a_phone(page: Page) -> None:
     async with meeting() as (served, speaker):
         await page.set_viewport_size(PHONE)
         await watch(page, served.url, speaker.session_id)
-        await speaker.say()
+        await speaker.speak()
         larger = page.get_by_role("button", name="Larger text")
         while await larger.is_enabled():
             await larger.click()
@@ -320,8 +320,8 @@ async def test_it_works_on_a_phone(page: Page) -> None:
             assert min(box["width"], box["height"]) >= 44
 
 
-async def test_lines_above_the_last_never_change(page: Page) -> None:
-    """The paragraph is watched while it grows: what stood above its last line stays, to the pixel."""
+async def test_lines_above_the_last_never_move(page: Page) -> None:
+    """While a paragraph grows, the text above its last line does not move by a pixel."""
     async with meeting() as (served, speaker):
         await page.set_viewport_size(PHONE)
         await watch(page, served.url, speaker.session_id)
@@ -338,7 +338,7 @@ async def test_lines_above_the_last_never_change(page: Page) -> None:
             }"""
         )
         for _ in range(3):
-            await speaker.say()
+            await speaker.speak()
         await expect(page.locator(HISTORY)).to_have_count(3)
         versions = [json.loads(seen) for seen in await page.evaluate("seen")]
     for earlier, later in pairwise(versions):

@@ -1,4 +1,4 @@
-"""A gateway that a test plays: one session over any number of connections, in memory, each cut where the test says."""
+"""A scripted gateway: one session over any number of in-memory connections, each cut where the test requires."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -31,13 +31,13 @@ from gateway.wire import (
 )
 from gateway.wire.native.codec import NativeCodec
 
-__all__ = ["PlayedGateway", "at_once", "nobody", "played_connection"]
+__all__ = ["PlayedGateway", "at_once", "played_connection", "unreachable"]
 
 UTTERANCE_FRAMES = 1_000
-"""The gateway plays as if an utterance were so long."""
+"""Length of every utterance."""
 
-REHEARD_FRAMES = 600
-"""After a restart it goes back so far behind what was answered."""
+REWIND_FRAMES = 600
+"""A restarted gateway rewinds by that much before the last answered sample."""
 
 
 class _Cut(Exception):
@@ -45,7 +45,7 @@ class _Cut(Exception):
 
 
 def at_once() -> BackOff:
-    """Return a back-off that takes no time, with a clock that tells how often was waited."""
+    """Return a back-off that takes no time, with a clock that sums the waits."""
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -56,7 +56,7 @@ def at_once() -> BackOff:
 
 
 def played_connection(size: int = 100) -> tuple[Connection, Connection]:
-    """Return the client's end and the gateway's of a connection in which that many messages may be under way."""
+    """Return the client's and the gateway's end of a connection that buffers that many messages."""
     out_send, out_receive = anyio.create_memory_object_stream[str | bytes](size)
     in_send, in_receive = anyio.create_memory_object_stream[str | bytes](size)
     return StapledObjectStream(out_send, in_receive), StapledObjectStream(in_send, out_receive)
@@ -68,18 +68,18 @@ class PlayedGateway:
 
     Attributes:
         audio: format of the audio.
-        cuts: after how many messages, in both directions together, each connection is lost; those that follow stay.
-        restarts: whether the gateway is another one after each cut: it goes back to before what was answered, says what
-            it said after the last ack once more, and its numbers jump.
-        token: of the session; None: it cannot be resumed.
-        says: is asked what is said in answer to a resume; a refusal, or None for what is usual.
+        cuts: number of messages, in both directions together, after which each connection is lost; later ones stay.
+        restarts: whether the gateway restarts after each cut: it rewinds, repeats its events since the last ack, and
+            its sequence numbers jump.
+        token: of the session; None: not resumable.
+        refuses: returns the refusal of a resume; None: it is accepted.
     """
 
     audio: AudioFormat
     cuts: list[int] = field(default_factory=list)
     restarts: bool = False
     token: str | None = "t"
-    says: Callable[[Resume], Error | None] = lambda _: None
+    refuses: Callable[[Resume], Error | None] = lambda _: None
     decoded: bytearray = field(default_factory=bytearray)
     flushes: dict[str, set[int]] = field(default_factory=dict)
     resumes: list[Resume] = field(default_factory=list)
@@ -136,7 +136,7 @@ class PlayedGateway:
                 self.starts += 1
                 self.decoded.clear()
                 self._log, self._seq, self._finals, before = [], 0, 0, 0
-                self._say(Ready(0, f"s{self.starts}", "played", "m", "d", None, self.token))
+                self._emit(Ready(0, f"s{self.starts}", "played", "m", "d", None, self.token))
             case Resume():
                 self.resumes.append(event)
                 return self._resumed(event)
@@ -145,32 +145,32 @@ class PlayedGateway:
                 self._answer_audio()
             case Flush(flush_id):
                 self.flushes.setdefault(flush_id, set()).add(len(self.decoded))
-                self._say(Flushed(0, flush_id))
+                self._emit(Flushed(0, flush_id))
             case Stop():
                 self.has_stopped = True
-                self._say(Finished(0, self.frames, self._finals))
+                self._emit(Finished(0, self.frames, self._finals))
             case _:
                 raise AssertionError(event)
         return self._log[before:]
 
     def _resumed(self, event: Resume) -> list[SessionEvent]:
-        if (refusal := self.says(event)) is not None:
+        if (refusal := self.refuses(event)) is not None:
             return [refusal]
         next_sample = self.frames
-        if self.restarts and not any(isinstance(said, Finished) for said in self._log):
+        if self.restarts and not any(isinstance(logged, Finished) for logged in self._log):
             next_sample = self._restart()
         next_sample = max(next_sample, event.held_sample)
         frame_bytes = self.audio.bytes_per_sample_frame
         self.decoded += bytes(next_sample * frame_bytes - len(self.decoded))
         ready = Ready(event.after_seq, f"s{self.starts}", "played", "m", "d", None, self.token, next_sample)
-        return [ready, *(said for said in self._log if said.seq > event.after_seq)]
+        return [ready, *(logged for logged in self._log if logged.seq > event.after_seq)]
 
     def _restart(self) -> int:
-        """Forget what was said since the newest final but one, and hear its audio again."""
+        """Forget the events since the second newest final, and rewind before its audio."""
         self._finals = max(0, self._finals - 1)
         kept = self._finals * UTTERANCE_FRAMES
-        del self.decoded[max(0, kept - REHEARD_FRAMES) * self.audio.bytes_per_sample_frame :]
-        self._log = [said for said in self._log if not isinstance(said, Final) or said.utterance_id < self._finals]
+        del self.decoded[max(0, kept - REWIND_FRAMES) * self.audio.bytes_per_sample_frame :]
+        self._log = [event for event in self._log if not isinstance(event, Final) or event.utterance_id < self._finals]
         self._seq += 100
         return self.frames
 
@@ -180,17 +180,17 @@ class PlayedGateway:
             start, end = number * UTTERANCE_FRAMES, (number + 1) * UTTERANCE_FRAMES
             self._finals += 1
             cue = Cue(f"{number}.1", number, 1, start, end, (f"words {number}",), 5, CueState.FINAL)
-            self._say(CueEvent(0, cue))
-            self._say(Final(0, number, start, end, f"words {number}", None, Latency(0, 0, 0, 0)))
-            self._say(Ack(0, self.frames, end))
+            self._emit(CueEvent(0, cue))
+            self._emit(Final(0, number, start, end, f"words {number}", None, Latency(0, 0, 0, 0)))
+            self._emit(Ack(0, self.frames, end))
 
-    def _say(self, event: SessionEvent) -> None:
+    def _emit(self, event: SessionEvent) -> None:
         self._seq += 1
         self._log.append(replace(event, seq=self._seq))
 
 
 @asynccontextmanager
-async def nobody(message: str = "nobody is there", status: int | None = None) -> AsyncIterator[Connection]:
+async def unreachable(message: str = "unreachable", status: int | None = None) -> AsyncIterator[Connection]:
     """Fail to connect."""
     if message:
         raise ConnectionFailed(message, status)

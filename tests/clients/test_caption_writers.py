@@ -1,4 +1,4 @@
-"""What is written of the sessions that have several channels."""
+"""Captions of sessions with several channels, in each format."""
 
 import json
 from dataclasses import replace
@@ -24,12 +24,12 @@ def written(output_format: OutputFormat) -> str:
 
 
 @pytest.mark.parametrize("output_format", list(OutputFormat))
-def test_what_is_spoken_in_a_channel_is_written_once_in_each_format(output_format: OutputFormat) -> None:
+def test_speech_of_a_channel_is_written_once_in_each_format(output_format: OutputFormat) -> None:
     expected = 2 if output_format is OutputFormat.JSONL else 1
     assert written(output_format).count("good morning") == expected
 
 
-def test_every_event_says_of_which_channel_it_is() -> None:
+def test_every_event_names_its_channel() -> None:
     lines = [json.loads(line) for line in written(OutputFormat.JSONL).splitlines()]
     assert [(line["type"], line["channel"]) for line in lines] == [("cue", 1), ("final", 1)]
 

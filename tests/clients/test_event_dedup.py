@@ -1,4 +1,4 @@
-"""What a client shows of a session whose gateway was killed and says things again."""
+"""Deduplication of the events of a killed gateway that sends some again."""
 
 import pytest
 
@@ -37,12 +37,12 @@ def partial(seq: int, utterance_id: int, number: int = 1) -> CueEvent:
     return cue(seq, utterance_id, number, CueState.PARTIAL)
 
 
-def shown(*events: ServerEvent) -> list[ServerEvent]:
+def accepted(*events: ServerEvent) -> list[ServerEvent]:
     seen = EventDeduplicator()
     return [event for event in events if seen.is_new(event)]
 
 
-def test_a_number_is_shown_once() -> None:
+def test_a_sequence_number_is_accepted_once() -> None:
     events: list[ServerEvent] = [
         ready(1),
         SpeechStarted(2, 0, 0),
@@ -50,7 +50,7 @@ def test_a_number_is_shown_once() -> None:
         Gap(4, 0, 1),
         Warning(7, "lagging", "m"),
     ]
-    assert shown(*events, ready(7), *events[1:], Ack(8, 9, 9)) == [*events, Ack(8, 9, 9)]
+    assert accepted(*events, ready(7), *events[1:], Ack(8, 9, 9)) == [*events, Ack(8, 9, 9)]
 
 
 @pytest.mark.parametrize(
@@ -65,15 +65,15 @@ def test_a_number_is_shown_once() -> None:
         ([final(2, 0), cue(3, 1), partial(4, 1, 2)], final(104, 0)),
     ],
 )
-def test_what_was_shown_is_not_shown_under_another_number(before: list[ServerEvent], again: ServerEvent) -> None:
-    assert shown(ready(1), *before, ready(50), again) == [ready(1), *before]
+def test_an_accepted_event_is_not_accepted_under_another_number(before: list[ServerEvent], again: ServerEvent) -> None:
+    assert accepted(ready(1), *before, ready(50), again) == [ready(1), *before]
 
 
 def test_a_final_that_comes_again_does_not_bring_the_cues_after_it_back() -> None:
-    assert shown(final(1, 0), cue(2, 1), final(103, 0), cue(104, 1)) == [final(1, 0), cue(2, 1)]
+    assert accepted(final(1, 0), cue(2, 1), final(103, 0), cue(104, 1)) == [final(1, 0), cue(2, 1)]
 
 
-def test_an_open_utterance_goes_on_with_newer_revisions() -> None:
+def test_an_open_utterance_continues_with_newer_revisions() -> None:
     events: list[ServerEvent] = [
         partial(2, 0),
         partial(103, 0),
@@ -82,12 +82,12 @@ def test_an_open_utterance_goes_on_with_newer_revisions() -> None:
         final(106, 0),
         partial(107, 1),
     ]
-    assert shown(*events) == events
+    assert accepted(*events) == events
 
 
-def test_a_refusal_is_shown_whatever_its_number() -> None:
+def test_a_refusal_is_accepted_whatever_its_number() -> None:
     refusal = Error(1, "session_not_found", "m", True)
-    assert shown(ready(1), Ack(9, 1, 1), refusal, Error(1, "protocol_error", "m", False))[-1] == refusal
+    assert accepted(ready(1), Ack(9, 1, 1), refusal, Error(1, "protocol_error", "m", False))[-1] == refusal
 
 
 def test_a_flush_is_answered_as_often_as_it_was_emitted() -> None:
@@ -102,5 +102,5 @@ def test_another_session_has_its_own_numbers_and_utterances() -> None:
     seen.expect("a")
     before: list[ServerEvent] = [ready(1), cue(2, 0), final(3, 0)]
     assert all(seen.is_new(event) for event in before)
-    seen.begin_anew()
+    seen.reset()
     assert all(seen.is_new(event) for event in [*before, Flushed(4, "a")])

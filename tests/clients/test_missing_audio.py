@@ -1,4 +1,4 @@
-"""What of a recording has no words, in one sentence."""
+"""The missing parts of a recording, in one sentence."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_a_recording_with_all_its_words_needs_no_sentence() -> None:
     assert gaps(final(0, 1), final(2, 3)).sentence() is None
 
 
-def test_what_is_missing_is_spoken_with_its_place_and_reason() -> None:
+def test_missing_audio_is_reported_with_its_position_and_reason() -> None:
     found = gaps(final(0, 1), final(62.5, 65, "engine_timeout"), final(70, 71), Gap(1, 3_600 * SECOND, 3_601 * SECOND))
     assert found.sentence() == (
         "the transcript of 3.5 s is missing: 0:01:02.5 to 0:01:05.0 (engine_timeout), "
@@ -32,7 +32,7 @@ def test_what_is_missing_is_spoken_with_its_place_and_reason() -> None:
     )
 
 
-def test_of_many_places_the_first_are_spoken_and_how_many_more_there_are() -> None:
+def test_only_the_first_of_many_places_are_listed_with_the_number_of_others() -> None:
     events = [event for start in range(0, 40, 4) for event in (final(start, start + 1, "broken"), final(start + 2, 3))]
     sentence = gaps(*events).sentence()
     assert sentence is not None
@@ -59,5 +59,5 @@ def test_a_session_has_begun_once_it_is_ready() -> None:
     assert gaps(Ready(1, "s", "scripted", "script", "none", None)).has_begun
 
 
-def test_an_event_that_tells_of_no_words_misses_none() -> None:
+def test_an_event_without_words_misses_none() -> None:
     assert gaps(Flushed(1, "a")).sentence() is None

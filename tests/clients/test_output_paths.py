@@ -28,7 +28,7 @@ def refusal(*sources: str, output: str | None = None, output_format: OutputForma
 
 
 @pytest.mark.parametrize("output_format", list(OutputFormat))
-def test_the_name_of_the_output_says_the_format(folder: Path, output_format: OutputFormat) -> None:
+def test_the_name_of_the_output_determines_the_format(folder: Path, output_format: OutputFormat) -> None:
     output = Path(f"talk.{output_format.upper()}")
     assert plan(["talk.mp4"], output, None) == [Job("talk.mp4", output, output_format)]
 
@@ -43,7 +43,7 @@ def test_a_format_that_contradicts_the_name_is_refused(folder: Path) -> None:
     assert plan(["talk.mp4"], Path("talk.srt"), SRT)[0].format is SRT
 
 
-def test_a_name_that_says_no_format_needs_one(folder: Path) -> None:
+def test_a_name_without_a_format_needs_one(folder: Path) -> None:
     assert "expected one of .srt, .vtt" in refusal("talk.mp4", output="talk.docx")
     assert plan(["talk.mp4"], Path("talk.docx"), TXT)[0].format is TXT
 
@@ -67,7 +67,7 @@ def test_recordings_of_one_name_keep_their_kind(folder: Path) -> None:
     assert outputs == ["out/talk.mp4.srt", "out/talk.wav.srt"]
 
 
-def test_what_would_be_mixed_or_lost_is_refused(folder: Path) -> None:
+def test_outputs_that_would_be_mixed_or_lost_are_refused(folder: Path) -> None:
     assert "expected -o FOLDER" in refusal("talk.mp4", "day")
     assert "expected a folder" in refusal("talk.mp4", "day", output="day/notes.txt")
     assert "two recordings" in refusal("day", "day/one.wav", output="out")

@@ -25,7 +25,7 @@ def test_any_usual_container_becomes_16_khz_frames(tmp_path: Path, kind: str) ->
     assert np.argmax(spectrum) * 2 == pytest.approx(440, abs=4)
 
 
-def test_the_duration_is_known_where_the_container_says_it(tmp_path: Path) -> None:
+def test_the_duration_is_known_if_the_container_has_it(tmp_path: Path) -> None:
     (tmp_path / "tone.wav").write_bytes(encoded("wav"))
     with MediaFile(str(tmp_path / "tone.wav")) as media:
         assert media.duration_s == pytest.approx(1.0, abs=0.01)
@@ -40,7 +40,7 @@ def test_a_file_cut_short_gives_the_audio_that_is_left(tmp_path: Path) -> None:
 
 
 def test_a_video_without_audio_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "silent.mp4").write_bytes(video(sound_s=None))
+    (tmp_path / "silent.mp4").write_bytes(video(audio_s=None))
     with pytest.raises(MediaError, match="no audio track"):
         MediaFile(str(tmp_path / "silent.mp4"))
 

@@ -1,4 +1,4 @@
-"""What a client may have to say again: nothing is lost, nothing said twice, and all of it in its place."""
+"""Audio and controls that may be sent again: nothing is lost, repeated or misplaced."""
 
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -18,7 +18,7 @@ Sent = Audio | Flush | Stop
 
 
 def audio(start: int, count: int) -> bytes:
-    """Return so many bytes of a audio in which no two seconds are the same."""
+    """Return bytes of audio in which no two seconds are equal."""
     return bytes((index * 7 + index // 251) % 256 for index in range(start, start + count))
 
 
@@ -27,19 +27,19 @@ def seconds(count: float) -> Audio:
 
 
 @dataclass
-class Listening:
-    """The other end: hears audio as bytes and controls at the byte where they came."""
+class Receiver:
+    """The other end: collects audio, and controls with their positions."""
 
     decoded: bytearray = field(default_factory=bytearray)
     marks: list[tuple[int, Sent]] = field(default_factory=list)
 
-    def receive(self, said: Sent) -> None:
-        if isinstance(said, Audio):
-            self.decoded += said.data
+    def receive(self, buffer: Sent) -> None:
+        if isinstance(buffer, Audio):
+            self.decoded += buffer.data
         else:
-            self.marks.append((len(self.decoded), said))
+            self.marks.append((len(self.decoded), buffer))
 
-    def go_back_to(self, sample: int) -> None:
+    def rewind_to(self, sample: int) -> None:
         del self.decoded[sample * FRAME_BYTES :]
         self.marks = [mark for mark in self.marks if mark[0] < sample * FRAME_BYTES]
 
@@ -57,137 +57,135 @@ steps = st.lists(
 
 
 @given(steps=steps)
-def test_whatever_is_lost_the_other_end_hears_all_once_with_the_marks_in_place(steps: list[tuple[str, int]]) -> None:
-    said, other, wanted = ReplayBuffer(FORMAT), Listening(), Listening()
+def test_whatever_is_lost_the_other_end_receives_all_once_with_controls_in_place(steps: list[tuple[str, int]]) -> None:
+    buffer, other, wanted = ReplayBuffer(FORMAT), Receiver(), Receiver()
     processed = 0
     for step, number in [*steps, ("stop", 0), ("take", 10**6)]:
         match step:
             case "add":
                 data = audio(len(wanted.decoded), number)
                 wanted.receive(Audio(data))
-                said.add(Audio(data))
+                buffer.add(Audio(data))
             case "flush" | "stop":
                 mark = Flush(str(number)) if step == "flush" else Stop()
                 wanted.receive(mark)
-                said.add(mark)
+                buffer.add(mark)
             case "take":
-                while number and (next_said := said.take()) is not None:
-                    other.receive(next_said)
+                while number and (item := buffer.take()) is not None:
+                    other.receive(item)
                     number -= 1
             case "ack":  # somewhere in what was decoded, and never back
                 whole = len(other.decoded) // FRAME_BYTES
                 processed = max(processed, whole * number // 100)
-                said.acked(processed)
-            case _:  # the other end has lost the newest, up to as much as may be asked for
+                buffer.acked(processed)
+            case _:  # the other end has lost the newest, at most as much as it may request
                 whole = len(other.decoded) // FRAME_BYTES
-                first = max(said.held_sample, processed - round(KEPT_S * RATE_HZ))
+                first = max(buffer.held_sample, processed - round(KEPT_S * RATE_HZ))
                 next_sample = first + (whole - first) * number // 100
-                other.go_back_to(next_sample)
-                said.go_on_from(next_sample)
+                other.rewind_to(next_sample)
+                buffer.rewind_to(next_sample)
     assert other.decoded == wanted.decoded
     assert other.marks == wanted.marks
 
 
 @pytest.mark.parametrize("taken", range(5))
 @pytest.mark.parametrize("next_sample", range(5))
-def test_wherever_the_audio_was_cut_it_goes_on_from_any_sample_frame(next_sample: int, taken: int) -> None:
+def test_wherever_the_audio_was_cut_it_continues_at_any_sample_frame(next_sample: int, taken: int) -> None:
     for first, second in combinations(range(13), 2):
-        said = ReplayBuffer(FORMAT)
+        buffer = ReplayBuffer(FORMAT)
         for data in (audio(0, first), audio(first, second - first), audio(second, 12 - second)):
-            said.add(Audio(data))
+            buffer.add(Audio(data))
         for _ in range(taken):
-            said.take()
-        said.go_on_from(next_sample)
-        assert b"".join(iter_audio(said)) == audio(0, 12)[next_sample * FRAME_BYTES :]
+            buffer.take()
+        buffer.rewind_to(next_sample)
+        assert b"".join(iter_audio(buffer)) == audio(0, 12)[next_sample * FRAME_BYTES :]
 
 
 @given(cuts=st.lists(st.integers(0, 50_000), max_size=12), sent=st.integers(0, 12), limit_s=st.integers(2, 5))
-def test_of_more_than_the_limit_the_oldest_is_dropped_and_the_rest_is_whole(
-    cuts: list[int], sent: int, limit_s: int
-) -> None:
-    said, end = ReplayBuffer(FORMAT, limit_s), 0
+def test_beyond_the_limit_the_oldest_is_dropped_and_the_rest_is_whole(cuts: list[int], sent: int, limit_s: int) -> None:
+    buffer, end = ReplayBuffer(FORMAT, limit_s), 0
     for number, count in enumerate(cuts):
-        said.add(Audio(audio(end, count)))
+        buffer.add(Audio(audio(end, count)))
         end += count
         if number < sent:
-            said.take()
-    held = said.held_sample * FRAME_BYTES
+            buffer.take()
+    held = buffer.held_sample * FRAME_BYTES
     assert end - held <= limit_s * RATE_HZ * FRAME_BYTES
     assert held == 0 or end - held > (limit_s - 1) * RATE_HZ * FRAME_BYTES - FRAME_BYTES
     if held <= end:
-        said.go_on_from(said.held_sample)
-        assert not said.has_gap
-        assert b"".join(iter_audio(said)) == audio(held, end - held)
+        buffer.rewind_to(buffer.held_sample)
+        assert not buffer.has_gap
+        assert b"".join(iter_audio(buffer)) == audio(held, end - held)
 
 
-def iter_audio(said: ReplayBuffer) -> list[bytes]:
+def iter_audio(buffer: ReplayBuffer) -> list[bytes]:
     pieces = []
-    while (piece := said.take()) is not None:
+    while (piece := buffer.take()) is not None:
         assert isinstance(piece, Audio)
         pieces.append(piece.data)
     return pieces
 
 
-def test_audio_is_kept_from_23_s_before_what_is_answered() -> None:
-    said = ReplayBuffer(FORMAT)
+def test_audio_is_kept_from_23_s_before_the_last_answer() -> None:
+    buffer = ReplayBuffer(FORMAT)
     for _ in range(40):
-        said.add(seconds(1))
-        said.take()
-    said.acked(30 * RATE_HZ)
-    assert 6 * RATE_HZ <= said.held_sample <= 7 * RATE_HZ
-    assert said.sent_ahead_s == said.unanswered_s == 10
+        buffer.add(seconds(1))
+        buffer.take()
+    buffer.acked(30 * RATE_HZ)
+    assert 6 * RATE_HZ <= buffer.held_sample <= 7 * RATE_HZ
+    assert buffer.sent_ahead_s == buffer.unanswered_s == 10
 
 
 def test_no_piece_is_longer_than_a_second() -> None:
-    said = ReplayBuffer(FORMAT)
-    said.add(seconds(2.5))
-    assert [len(piece) for piece in iter_audio(said)] == [24_000, 24_000, 12_000]
+    buffer = ReplayBuffer(FORMAT)
+    buffer.add(seconds(2.5))
+    assert [len(piece) for piece in iter_audio(buffer)] == [24_000, 24_000, 12_000]
 
 
 def test_audio_dropped_before_it_was_sent_is_a_gap_that_a_resume_closes() -> None:
-    said = ReplayBuffer(FORMAT, limit_s=5)
-    said.add(seconds(1))
-    said.take()
-    said.add(Flush("a"))
-    said.add(seconds(7))
-    assert said.has_gap
-    assert said.take() is None
-    said.go_on_from(said.held_sample)
-    assert said.held_sample == 3 * RATE_HZ
-    assert said.take() == Flush("a"), "the audio before it is gone, the flush is not"
-    assert said.take() == seconds(1)
+    buffer = ReplayBuffer(FORMAT, limit_s=5)
+    buffer.add(seconds(1))
+    buffer.take()
+    buffer.add(Flush("a"))
+    buffer.add(seconds(7))
+    assert buffer.has_gap
+    assert buffer.take() is None
+    buffer.rewind_to(buffer.held_sample)
+    assert buffer.held_sample == 3 * RATE_HZ
+    assert buffer.take() == Flush("a"), "the audio before it is gone, the flush is not"
+    assert buffer.take() == seconds(1)
 
 
 def test_a_gap_that_grows_while_a_resume_is_under_way_stays_one() -> None:
-    said = ReplayBuffer(FORMAT, limit_s=5)
-    said.add(seconds(5))
-    asked = said.held_sample
-    said.add(seconds(1))
-    said.go_on_from(asked)
-    assert said.has_gap
-    said.go_on_from(said.held_sample)
-    assert not said.has_gap
+    buffer = ReplayBuffer(FORMAT, limit_s=5)
+    buffer.add(seconds(5))
+    requested = buffer.held_sample
+    buffer.add(seconds(1))
+    buffer.rewind_to(requested)
+    assert buffer.has_gap
+    buffer.rewind_to(buffer.held_sample)
+    assert not buffer.has_gap
 
 
-def test_audio_that_does_not_exist_yet_cannot_be_asked_for() -> None:
-    said = ReplayBuffer(FORMAT)
-    said.add(seconds(1))
+def test_audio_that_does_not_exist_yet_cannot_be_requested() -> None:
+    buffer = ReplayBuffer(FORMAT)
+    buffer.add(seconds(1))
     with pytest.raises(ProtocolError, match="requested sample frame 8001: expected at most 8000"):
-        said.go_on_from(8_001)
+        buffer.rewind_to(8_001)
 
 
-def test_another_session_begins_with_what_is_unanswered() -> None:
-    said = ReplayBuffer(FORMAT)
-    said.add(Audio(audio(0, 90_000)))
-    said.add(Flush("a"))
-    iter_controls = [said.take() for _ in range(5)]
+def test_another_session_begins_with_the_unanswered_audio() -> None:
+    buffer = ReplayBuffer(FORMAT)
+    buffer.add(Audio(audio(0, 90_000)))
+    buffer.add(Flush("a"))
+    iter_controls = [buffer.take() for _ in range(5)]
     assert iter_controls[-1] == Flush("a")
-    said.acked(2 * RATE_HZ)
-    said.begin_anew()
-    assert said.held_sample == 0
-    assert said.unanswered_s * RATE_HZ * FRAME_BYTES == 90_000 - 48_000
-    decoded = Listening()
-    while (piece := said.take()) is not None:
+    buffer.acked(2 * RATE_HZ)
+    buffer.restart()
+    assert buffer.held_sample == 0
+    assert buffer.unanswered_s * RATE_HZ * FRAME_BYTES == 90_000 - 48_000
+    decoded = Receiver()
+    while (piece := buffer.take()) is not None:
         decoded.receive(piece)
     assert decoded.decoded == audio(48_000, 42_000)
     assert decoded.marks == [(42_000, Flush("a"))]

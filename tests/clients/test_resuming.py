@@ -1,4 +1,4 @@
-"""A session with a real gateway, over connections that are cut: what is said equals what is said over a whole one."""
+"""A session with a real gateway over cut connections: the transcript equals that of an uncut one."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -83,7 +83,7 @@ class Relay:
 
 
 async def spoken(served: Served, cuts: Sequence[int] = ()) -> list[ServerEvent]:
-    """Return what is said of the recording over connections that are cut."""
+    """Return the events of the recording over cut connections."""
     events: list[ServerEvent] = []
     relay = Relay(port_of(served), list(cuts))
     with MediaFile(str(RECORDING)) as media:
@@ -116,7 +116,7 @@ def cues(events: list[ServerEvent]) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("cuts", [[2_000], [10_000, 40_000, 1_000, 100, 300_000, 200_001], [400_000, 200_003, 100_000]])
-async def test_a_session_whose_connection_is_cut_again_and_again_says_the_same(cuts: list[int]) -> None:
+async def test_a_session_whose_connection_is_cut_repeatedly_has_the_same_transcript(cuts: list[int]) -> None:
     async with serving(ScriptedEngine()) as served:
         whole = await spoken(served)
         cut = await spoken(served, cuts)
@@ -129,7 +129,7 @@ async def test_a_session_whose_connection_is_cut_again_and_again_says_the_same(c
     assert numbers == sorted(set(numbers))
 
 
-async def test_a_session_goes_on_with_a_gateway_that_was_restarted(tmp_path: Path) -> None:
+async def test_a_session_continues_with_a_restarted_gateway(tmp_path: Path) -> None:
     settings = load_settings({"journal": {"database": str(tmp_path / "journal.db")}})
     events: list[ServerEvent] = []
     is_under_way = anyio.Event()
@@ -160,7 +160,7 @@ async def test_a_session_goes_on_with_a_gateway_that_was_restarted(tmp_path: Pat
     assert cues(events) == cues(whole)
 
 
-async def test_a_session_that_goes_on_elsewhere_ends_here() -> None:
+async def test_a_session_resumed_elsewhere_ends_here() -> None:
     async with serving(ScriptedEngine()) as served:
         session = CaptionStream(partial(connect, served.url), START, Lost(back_off=at_once()))
 

@@ -30,7 +30,7 @@ from gateway.wire import (
     Stop,
 )
 from gateway.wire.native.codec import NativeCodec
-from tests.clients.playing import PlayedGateway, at_once, nobody, played_connection
+from tests.clients.playing import PlayedGateway, at_once, played_connection, unreachable
 from tests.meeting import RECORDING
 from tests.servers import serving
 
@@ -38,8 +38,8 @@ SECOND = bytes(32_000)
 
 FORMAT = AudioFormat(Encoding.PCM_S24LE, 8_000, 1)
 RESUMABLE = Start(FORMAT, resumable=True)
-SOUND = bytes(index % 251 for index in range(15_000))
-"""Five utterances as the played gateway hears them."""
+AUDIO = bytes(index % 251 for index in range(15_000))
+"""Five utterances of the scripted gateway."""
 
 NOT_FOUND = Error(1, "session_not_found", "there is no session 's1'", True)
 
@@ -81,14 +81,14 @@ async def test_a_refused_start_is_emitted_with_the_gateways_reason() -> None:
             )
 
 
-async def test_what_the_audio_raises_reaches_the_caller() -> None:
+async def test_errors_of_the_audio_source_reach_the_caller() -> None:
     async with serving(ScriptedEngine()) as served:
         with pytest.raises(MediaError, match="the file ends here"):
             await stream(partial(connect, served.url), Start(), broken_audio(), lambda _: None)
 
 
 @pytest.mark.parametrize("resumable", [False, True])
-async def test_where_nothing_can_be_resumed_a_lost_connection_is_an_error(resumable: bool) -> None:
+async def test_without_a_resumable_session_a_lost_connection_is_an_error(resumable: bool) -> None:
     connection, gateway = played_connection()
     async with connection, gateway:
         await gateway.send(NativeCodec().send(Ready(1, "s", "scripted", "m", "d", None))[0])
@@ -167,29 +167,29 @@ async def test_a_refusal_shows_status_and_reason() -> None:
 async def speak(
     gateway: PlayedGateway, *, piece_bytes: int = 701, lost: Lost | None = None
 ) -> tuple[list[ServerEvent], list[Change]]:
-    """Say the audio, with a flush in its midst, and return what was shown."""
+    """Send the audio, with a flush in the middle, and return the reported events."""
     events: list[ServerEvent] = []
     changes: list[Change] = []
     session = CaptionStream(gateway.connect, RESUMABLE, lost or Lost(on_change=changes.append, back_off=at_once()))
 
-    async def say_all() -> None:
-        for start in range(0, len(SOUND), piece_bytes):
-            if start <= len(SOUND) // 2 < start + piece_bytes:
+    async def send_all() -> None:
+        for start in range(0, len(AUDIO), piece_bytes):
+            if start <= len(AUDIO) // 2 < start + piece_bytes:
                 session.flush("half")
-            await session.send(SOUND[start : start + piece_bytes])
+            await session.send(AUDIO[start : start + piece_bytes])
         session.stop()
 
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(say_all)
+            tasks.start_soon(send_all)
             await session.run(events.append)
     return events, changes
 
 
 def assert_whole(gateway: PlayedGateway, events: list[ServerEvent]) -> None:
-    """Assert that all was decoded, in its place, and all was shown once, in order."""
-    assert gateway.decoded == SOUND
-    assert [len(places) for places in gateway.flushes.values()] == [1], "a flush stays where it was said"
+    """Assert that all audio was decoded in place, and all events were reported once, in order."""
+    assert gateway.decoded == AUDIO
+    assert [len(places) for places in gateway.flushes.values()] == [1], "a flush keeps its position"
     assert isinstance(events[0], Ready)
     assert isinstance(events[-1], Finished)
     assert [event.utterance_id for event in events if isinstance(event, Final)] == [0, 1, 2, 3, 4]
@@ -204,7 +204,7 @@ async def test_a_connection_may_be_lost_at_any_message(cut: int, restarts: bool)
     gateway = PlayedGateway(FORMAT, [cut], restarts)
     events, changes = await speak(gateway)
     assert_whole(gateway, events)
-    assert changes == [Change.LOST, Change.BACK]
+    assert changes == [Change.LOST, Change.RESTORED]
 
 
 @pytest.mark.parametrize("restarts", [False, True], ids=["kept", "restarted"])
@@ -219,7 +219,7 @@ async def test_connections_may_be_lost_one_after_the_other(cut: int, restarts: b
 async def test_audio_may_be_cut_anywhere(piece_bytes: int) -> None:
     gateway = PlayedGateway(FORMAT, [20, 30, 40])
     events, _ = await speak(gateway, piece_bytes=piece_bytes)
-    assert gateway.decoded == SOUND
+    assert gateway.decoded == AUDIO
     assert [event.utterance_id for event in events if isinstance(event, Final)] == [0, 1, 2, 3, 4]
 
 
@@ -228,10 +228,10 @@ async def test_a_connection_that_ends_before_ready_begins_the_session_again() ->
     events, changes = await speak(gateway)
     assert_whole(gateway, events)
     assert gateway.resumes == []
-    assert changes == [Change.LOST, Change.BACK]
+    assert changes == [Change.LOST, Change.RESTORED]
 
 
-async def test_a_resume_says_what_was_seen_and_what_is_held() -> None:
+async def test_a_resume_names_the_newest_event_and_the_oldest_held_sample() -> None:
     gateway = PlayedGateway(FORMAT, [20])
     events, _ = await speak(gateway)
     (resume,) = gateway.resumes
@@ -240,8 +240,8 @@ async def test_a_resume_says_what_was_seen_and_what_is_held() -> None:
 
 
 async def test_the_first_connection_must_be_made_at_once() -> None:
-    with pytest.raises(ConnectionFailed, match="nobody is there"):
-        await stream(nobody, RESUMABLE, audio(SOUND), lambda _: None)
+    with pytest.raises(ConnectionFailed, match="unreachable"):
+        await stream(unreachable, RESUMABLE, audio(AUDIO), lambda _: None)
 
 
 async def test_a_gateway_that_stays_away_is_given_up() -> None:
@@ -251,48 +251,48 @@ async def test_a_gateway_that_stays_away_is_given_up() -> None:
     def connect_once() -> AbstractAsyncContextManager[Connection]:
         nonlocal attempts
         attempts += 1
-        return gateway.connect() if attempts == 1 else nobody()
+        return gateway.connect() if attempts == 1 else unreachable()
 
     back_off = at_once()
-    with pytest.raises(ConnectionFailed, match="no connection for 120 s: nobody is there"):
-        await stream(connect_once, RESUMABLE, audio(SOUND), lambda _: None, Lost(back_off=back_off))
+    with pytest.raises(ConnectionFailed, match="no connection for 120 s: unreachable"):
+        await stream(connect_once, RESUMABLE, audio(AUDIO), lambda _: None, Lost(back_off=back_off))
     assert 120 < back_off.clock() <= 125
     assert attempts == 1 + 5 + 23, "0.25 s, twice as long each time, and then every 5 s"
 
 
-async def test_a_refusal_that_will_not_pass_is_not_asked_for_again() -> None:
+async def test_a_permanent_refusal_is_not_retried() -> None:
     gateway = PlayedGateway(FORMAT, [9])
     attempts = 0
 
     def connect_once() -> AbstractAsyncContextManager[Connection]:
         nonlocal attempts
         attempts += 1
-        return gateway.connect() if attempts == 1 else nobody("the key has been revoked", 401)
+        return gateway.connect() if attempts == 1 else unreachable("the key has been revoked", 401)
 
     with pytest.raises(ConnectionFailed, match="the key has been revoked"):
-        await stream(connect_once, RESUMABLE, audio(SOUND), lambda _: None, Lost(back_off=at_once()))
+        await stream(connect_once, RESUMABLE, audio(AUDIO), lambda _: None, Lost(back_off=at_once()))
     assert attempts == 2
 
 
 @pytest.mark.parametrize("code", ["session_not_found", "resumed_elsewhere"])
 async def test_a_session_that_is_gone_or_taken_over_is_not_resumed_again(code: str) -> None:
-    gateway = PlayedGateway(FORMAT, [9], says=lambda _: Error(1, code, "it is", True))
+    gateway = PlayedGateway(FORMAT, [9], refuses=lambda _: Error(1, code, "it is", True))
     with pytest.raises(SessionFailed, match=f"{code}: it is"):
-        await stream(gateway.connect, RESUMABLE, audio(SOUND), lambda _: None, Lost(back_off=at_once()))
+        await stream(gateway.connect, RESUMABLE, audio(AUDIO), lambda _: None, Lost(back_off=at_once()))
     assert len(gateway.resumes) == 1
 
 
-async def test_where_the_session_is_gone_another_may_begin_with_what_is_unanswered() -> None:
-    gateway = PlayedGateway(FORMAT, [30], says=lambda _: NOT_FOUND)
+async def test_if_the_session_is_lost_another_may_begin_with_the_unanswered_audio() -> None:
+    gateway = PlayedGateway(FORMAT, [30], refuses=lambda _: NOT_FOUND)
     changes: list[Change] = []
-    lost = Lost(begins_anew=True, on_change=changes.append, back_off=at_once())
+    lost = Lost(starts_new_session=True, on_change=changes.append, back_off=at_once())
     events, _ = await speak(gateway, lost=lost)
-    assert changes == [Change.LOST, Change.ANEW, Change.BACK]
+    assert changes == [Change.LOST, Change.NEW_SESSION, Change.RESTORED]
     assert gateway.starts == 2
-    begin = len(SOUND) - len(gateway.decoded)
+    begin = len(AUDIO) - len(gateway.decoded)
     assert begin > 0
-    assert begin % 3_000 == 0, "what has had its final is not said again"
-    assert gateway.decoded == SOUND[begin:]
+    assert begin % 3_000 == 0, "audio with a final is not sent again"
+    assert gateway.decoded == AUDIO[begin:]
     before = [event.utterance_id for event in events[: events.index(NOT_FOUND)] if isinstance(event, Final)]
     after = [event.utterance_id for event in events[events.index(NOT_FOUND) :] if isinstance(event, Final)]
     assert before == list(range(len(before)))
@@ -300,14 +300,14 @@ async def test_where_the_session_is_gone_another_may_begin_with_what_is_unanswer
     assert sum(isinstance(event, Flushed) for event in events) == 1
 
 
-async def test_live_audio_goes_on_while_there_is_no_connection() -> None:
+async def test_live_audio_continues_without_a_connection() -> None:
     gateway = PlayedGateway(FORMAT, [9])
     events = await speak_live(gateway, 100)
     assert gateway.decoded == b"".join(bytes([second]) * 24_000 for second in range(100))
     assert isinstance(events[-1], Finished)
 
 
-async def test_of_live_audio_that_is_too_long_the_resume_says_what_is_held() -> None:
+async def test_after_a_long_outage_the_resume_names_the_held_live_audio() -> None:
     gateway = PlayedGateway(FORMAT, [2])
     await speak_live(gateway, 200)
     assert gateway.resumes[-1].held_sample == 80 * 8_000
@@ -315,17 +315,17 @@ async def test_of_live_audio_that_is_too_long_the_resume_says_what_is_held() -> 
 
 
 async def speak_live(gateway: PlayedGateway, duration_s: int) -> list[ServerEvent]:
-    """Say so much live audio, with no second connection before all of it, and return what was shown."""
-    is_said = anyio.Event()
+    """Send live audio, without a second connection until its end, and return the reported events."""
+    is_sent = anyio.Event()
 
     async def wait(seconds: float) -> None:
-        await is_said.wait()
+        await is_sent.wait()
 
     async def microphone() -> AsyncIterator[bytes]:
         for second in range(duration_s):
             await checkpoint()
             yield bytes([second]) * 24_000
-        is_said.set()
+        is_sent.set()
 
     events: list[ServerEvent] = []
     lost = Lost(is_live=True, back_off=BackOff(sleep=wait, clock=lambda: 0.0))

@@ -59,7 +59,7 @@ def test_lost_audio_is_emitted() -> None:
     assert output.getvalue() == "! 2.5 s of audio were lost\n"
 
 
-def test_of_several_channels_each_final_says_of_which() -> None:
+def test_finals_of_several_channels_name_theirs() -> None:
     output = StringIO()
     with CaptionView(Console(file=output, width=80), times=False) as view:
         for channel in (0, 1):
@@ -74,6 +74,6 @@ def test_a_final_ends_its_cues_of_its_channel() -> None:
         for channel in (0, 1):
             view.event(OfChannel(channel, CueEvent(1, cue(f"speaker {channel} speaks", 4))))
         view.event(OfChannel(0, final("good morning")))
-        shown = output.getvalue()
+        printed = output.getvalue()
         view.event(OfChannel(1, CueEvent(2, cue("speaker 1 goes on", 4))))
-    assert "speaker 0" not in output.getvalue()[len(shown) :]
+    assert "speaker 0" not in output.getvalue()[len(printed) :]

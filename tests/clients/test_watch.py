@@ -1,4 +1,4 @@
-"""Watching a session from the terminal: which one, what is seen of it, and what happens when the connection is lost."""
+"""Watching a session from the terminal: its choice, its display, and lost connections."""
 
 import json
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ from gateway.cli.main import app
 from gateway.settings import load_settings
 from gateway.wire import Error, Final, Finished, Latency, OfChannel, ProtocolError, Ready, ServerEvent, Start
 from gateway.wire.native.codec import NativeCodec
-from tests.clients.playing import at_once, nobody
+from tests.clients.playing import at_once, unreachable
 from tests.servers import serving
 
 READY = Ready(1, "s", "e", "m", "d", None)
@@ -55,7 +55,7 @@ class PlayedSession:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
-        async with serve(self._tell, "127.0.0.1", 0, process_request=self._admit) as server:
+        async with serve(self._send_events, "127.0.0.1", 0, process_request=self._admit) as server:
             yield f"http://127.0.0.1:{port_of(server)}"
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -65,7 +65,7 @@ class PlayedSession:
             return None
         return connection.respond(HTTPStatus(self.refusal[0]), json.dumps({"error": {"message": self.refusal[1]}}))
 
-    async def _tell(self, connection: ServerConnection) -> None:
+    async def _send_events(self, connection: ServerConnection) -> None:
         texts, code = self.emitted.pop(0)
         for text in texts:
             await connection.send(text)
@@ -84,7 +84,7 @@ def texts(*events: ServerEvent) -> tuple[str, ...]:
 
 
 async def seen(session: PlayedSession, link: str = "/watch/abc?token=vt_1") -> tuple[list[ServerEvent], list[Change]]:
-    """Return what a viewer of a played session is shown."""
+    """Return the events and changes that a viewer of a scripted session receives."""
     events: list[ServerEvent] = []
     changes: list[Change] = []
     async with session.serving() as url:
@@ -104,7 +104,7 @@ async def test_a_session_is_seen_to_its_end() -> None:
 @pytest.mark.parametrize("cut", range(len(EVENTS)))
 async def test_a_lost_connection_loses_nothing_and_doubles_nothing(cut: int) -> None:
     session = PlayedSession([(texts(*EVENTS[:cut]), LOST), (texts(*EVENTS[max(0, cut - 1) :]), GOODBYE)])
-    assert await seen(session) == (list(EVENTS), [Change.LOST, Change.BACK])
+    assert await seen(session) == (list(EVENTS), [Change.LOST, Change.RESTORED])
     assert session.asked[1].endswith(f"&after={cut}")
 
 
@@ -117,7 +117,7 @@ async def test_after_its_last_word_a_lost_connection_is_the_end(last: ServerEven
     assert await seen(PlayedSession([(texts(READY, last), LOST)])) == ([READY, last], [])
 
 
-async def test_events_of_several_channels_say_of_which() -> None:
+async def test_events_of_several_channels_name_theirs() -> None:
     (text,) = texts(final(2))
     session = PlayedSession([((text.replace("{", '{"channel":1,', 1), '{"type":"weather","seq":3}'), GOODBYE)])
     events, _ = await seen(session)
@@ -125,7 +125,7 @@ async def test_events_of_several_channels_say_of_which() -> None:
 
 
 @pytest.mark.parametrize("text", ["nonsense", '{"type":"final"}', '{"type":"flushed","seq":2,"id":"a","channel":"x"}'])
-async def test_what_is_no_event_is_an_error(text: str) -> None:
+async def test_a_message_that_is_no_event_is_an_error(text: str) -> None:
     with pytest.raises(ProtocolError):
         await seen(PlayedSession([((text,), GOODBYE)]))
 
@@ -138,7 +138,7 @@ async def watch_command(session: PlayedSession, *options: str) -> Result:
         return await to_thread.run_sync(CliRunner().invoke, app, ["watch", f"{url}/watch/abc", *options])
 
 
-async def test_where_nobody_looks_the_command_prints_a_final_a_line() -> None:
+async def test_without_a_terminal_the_command_prints_one_final_per_line() -> None:
     result = await watch_command(PlayedSession([(texts(READY, final(2)), LOST), (texts(final(3), FINISHED), GOODBYE)]))
     assert result.exit_code == 0
     assert result.stdout == "00:00  words 2\n00:00  words 3\n"
@@ -150,7 +150,7 @@ async def test_the_command_writes_every_event_as_it_came() -> None:
     assert result.stdout.splitlines() == list(texts(*EVENTS))
 
 
-async def test_the_command_says_why_it_cannot_watch() -> None:
+async def test_the_command_reports_why_it_cannot_watch() -> None:
     result = await watch_command(PlayedSession([], refusal=(404, "none of that name is open")))
     assert result.exit_code == 1
     assert "HTTP 404: none of that name is open" in result.stderr
@@ -192,9 +192,9 @@ async def test_a_gateway_that_is_gone_is_given_up() -> None:
     def connect_after(seq: int) -> AbstractAsyncContextManager[Connection]:
         nonlocal is_first
         was_first, is_first = is_first, False
-        return lost() if was_first else nobody()
+        return lost() if was_first else unreachable()
 
-    with pytest.raises(ConnectionFailed, match=r"no connection for 120 s: nobody is there"):
+    with pytest.raises(ConnectionFailed, match=r"no connection for 120 s: unreachable"):
         await watch(connect_after, lambda _: None, back_off=at_once())
 
 
@@ -248,7 +248,7 @@ async def test_a_gateway_without_a_session_has_nothing_to_watch() -> None:
             await find_session(served.url)
 
 
-async def test_of_several_sessions_one_is_to_be_chosen() -> None:
+async def test_with_several_sessions_one_must_be_chosen() -> None:
     async with serving(ScriptedEngine()) as served, speaking(served.url) as one, speaking(served.url) as two:
         with pytest.raises(NothingToWatch, match="2 sessions are open; choose one:") as raised:
             await find_session(served.url)

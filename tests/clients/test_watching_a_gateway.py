@@ -30,14 +30,14 @@ async def test_a_session_is_watched_by_its_link_while_it_runs(tmp_path: Path) ->
         session(served, MASTER) as (websocket, session_id),
         anyio.create_task_group() as tasks,
     ):
-        said = await speak(websocket)  # what was said before
+        messages = await speak(websocket)  # earlier events
         find = await find_session(await link_of(client, served.url, session_id))
         tasks.start_soon(watch, find, seen.append)
-        said += await speak(websocket)
+        messages += await speak(websocket)
         await websocket.send(STOP)
     assert isinstance(seen[0], Ready)
     assert isinstance(seen[-1], Finished)
-    texts = [message["text"] for message in said if message["type"] == "final"]
+    texts = [message["text"] for message in messages if message["type"] == "final"]
     assert [event.text for event in seen if isinstance(event, Final)] == texts
     assert len(texts) == 2
 
@@ -45,10 +45,10 @@ async def test_a_session_is_watched_by_its_link_while_it_runs(tmp_path: Path) ->
 async def test_a_session_that_is_over_is_emitted_to_its_end(tmp_path: Path) -> None:
     seen: list[ServerEvent] = []
     async with serving_files(settings=settings_with(tmp_path)) as served:
-        session_id, said = await stopped_session(served)
+        session_id, messages = await stopped_session(served)
         await watch(await find_session(f"{served.url}/watch/{session_id}"), seen.append)
     assert [event.text for event in seen if isinstance(event, Final)] == [
-        message["text"] for message in said if message["type"] == "final"
+        message["text"] for message in messages if message["type"] == "final"
     ]
     assert isinstance(seen[-1], Finished)
 

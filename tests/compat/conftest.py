@@ -1,4 +1,4 @@
-"""Where a client is not installed, its tests cannot be collected; those that run theirs as a program can."""
+"""Skip the collection of tests whose client is not installed; tests that run theirs as a program are collected."""
 
 from importlib.util import find_spec
 

@@ -21,9 +21,9 @@ async function main(host) {
   await connection.waitForOpen();
   const pieces = [];
   for await (const piece of process.stdin) pieces.push(piece);
-  const sound = Buffer.concat(pieces);
-  for (let at = 0; at < sound.length; at += MESSAGE_BYTES) {
-    connection.sendMedia(sound.subarray(at, at + MESSAGE_BYTES));
+  const audioBytes = Buffer.concat(pieces);
+  for (let at = 0; at < audioBytes.length; at += MESSAGE_BYTES) {
+    connection.sendMedia(audioBytes.subarray(at, at + MESSAGE_BYTES));
   }
   connection.sendCloseStream({ type: "CloseStream" });
   const { code } = await closed;

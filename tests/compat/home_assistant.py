@@ -18,7 +18,7 @@ from homeassistant.components.wyoming.stt import WyomingSttProvider
 from homeassistant.config_entries import ConfigEntry
 
 CHUNK_BYTES = 960
-"""What a satellite sends at a time: 30 ms."""
+"""Audio per message of a satellite: 30 ms."""
 
 
 async def recording() -> AsyncIterator[bytes]:

@@ -26,9 +26,9 @@ async function main(host) {
   realtime.send({ type: "session.update", session: { type: "transcription", audio: { input } } });
   const pieces = [];
   for await (const piece of process.stdin) pieces.push(piece);
-  const sound = Buffer.concat(pieces);
-  for (let at = 0; at < sound.length; at += MESSAGE_BYTES) {
-    const audio = sound.subarray(at, at + MESSAGE_BYTES).toString("base64");
+  const audioBytes = Buffer.concat(pieces);
+  for (let at = 0; at < audioBytes.length; at += MESSAGE_BYTES) {
+    const audio = audioBytes.subarray(at, at + MESSAGE_BYTES).toString("base64");
     realtime.send({ type: "input_audio_buffer.append", audio });
   }
   realtime.send({ type: "input_audio_buffer.clear" });

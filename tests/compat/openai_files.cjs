@@ -8,8 +8,8 @@ const { OpenAI, toFile } = require("openai");
 async function main(url) {
   const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "any", maxRetries: 0 });
   const audio = await buffer(process.stdin);
-  const ask = async (wishes) =>
-    client.audio.transcriptions.create({ file: await toFile(audio, "talk.flac"), model: "whisper-1", ...wishes });
+  const ask = async (options) =>
+    client.audio.transcriptions.create({ file: await toFile(audio, "talk.flac"), model: "whisper-1", ...options });
   const words = ["word", "segment"];
   const verbose = await ask({ response_format: "verbose_json", timestamp_granularities: words });
   const events = [];

@@ -1,4 +1,4 @@
-"""What the tests of all frameworks have in common: the recording, said to a gateway with the embedded engine."""
+"""Shared by the tests of all frameworks: a gateway with the embedded engine, and checks of a transcript."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,16 +25,18 @@ def speech_and_silence() -> list[bytes]:
 
 
 def is_whole(text: str) -> bool:
-    """Return whether a text goes to the recording's last word."""
+    """Return whether a text ends with the recording's last word."""
     return words(text)[-1:] == spoken_words()[-1:]
 
 
 def mistakes(text: str) -> int:
-    """Return how many words of the recording are missing, wrong or too many in a text.
+    """Return the number of wrong, missing or surplus words of a text.
 
-    A framework chooses its own endpointing, and where that cuts a sentence the embedded engine hears a word otherwise.
+    Each framework chooses its endpointing; where it cuts a sentence, the embedded engine may misrecognize a word.
     """
     changes = SequenceMatcher(None, spoken_words(), words(text), autojunk=False).get_opcodes()
     return sum(
-        max(said_end - said, heard_end - heard) for kind, said, said_end, heard, heard_end in changes if kind != "equal"
+        max(spoken_end - spoken, written_end - written)
+        for kind, spoken, spoken_end, written, written_end in changes
+        if kind != "equal"
     )

@@ -38,7 +38,7 @@ def flux_stt(served: Served, key: str = "any") -> stt.STT:
     return deepgram.STTv2(base_url=f"{served.url.replace('http', 'ws', 1)}/v2/listen", api_key=key)
 
 
-async def heard_by(client: stt.STT) -> list[stt.SpeechEvent]:
+async def transcribed_by(client: stt.STT) -> list[stt.SpeechEvent]:
     """Return what a plugin makes of the recording, up to its last word: OpenAI's stream has no end of its own."""
     events: list[stt.SpeechEvent] = []
     async with http_context.open(), client, client.stream(conn_options=ONCE) as stream:
@@ -74,7 +74,7 @@ def kinds(events: list[stt.SpeechEvent]) -> set[SpeechEventType]:
 @exercises("livekit-plugins-openai", "realtime STT: speech events, interim and final transcripts, the words")
 async def test_openai_realtime() -> None:
     async with embedded() as served:
-        events = await heard_by(openai_stt(served))
+        events = await transcribed_by(openai_stt(served))
     assert mistakes(final_text(events)) <= 3
     assert {SpeechEventType.START_OF_SPEECH, SpeechEventType.INTERIM_TRANSCRIPT} <= kinds(events)
 
@@ -82,7 +82,7 @@ async def test_openai_realtime() -> None:
 @exercises("livekit-plugins-deepgram", "STT: speech events, interim and final transcripts, the words")
 async def test_deepgram() -> None:
     async with embedded() as served:
-        events = await heard_by(deepgram_stt(served))
+        events = await transcribed_by(deepgram_stt(served))
     assert mistakes(final_text(events)) <= 3
     assert {SpeechEventType.START_OF_SPEECH, SpeechEventType.INTERIM_TRANSCRIPT} <= kinds(events)
 
@@ -90,7 +90,7 @@ async def test_deepgram() -> None:
 @exercises("livekit-plugins-deepgram", "STTv2 (Flux): turns and their words")
 async def test_flux() -> None:
     async with embedded() as served:
-        events = await heard_by(flux_stt(served))
+        events = await transcribed_by(flux_stt(served))
     assert mistakes(final_text(events)) <= 3
     assert SpeechEventType.END_OF_SPEECH in kinds(events)
 
@@ -106,4 +106,4 @@ async def test_a_wrong_key_is_an_error_of_the_framework(
     settings = load_settings({"server": {"api_keys": ["secret"]}})
     async with serving(ScriptedEngine(), settings) as served:
         with pytest.raises(error, match=r"401|Invalid"):
-            await heard_by(client(served, "wrong"))
+            await transcribed_by(client(served, "wrong"))

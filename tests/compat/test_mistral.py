@@ -7,14 +7,12 @@ from mistralai.client import Mistral
 from mistralai.client.errors import SDKError
 
 from tests.compatibility import exercises
-from tests.uploading import SAID, SPOKEN, serving_files, wav
+from tests.uploading import SPOKEN, SPOKEN_TEXT, serving_files, wav
 
 FILE: Mapping[str, object] = {"file_name": "talk.wav", "content": SPOKEN}
 
 
-@exercises(
-    "mistralai", "audio.transcriptions.complete: a file, one with segments, one in which nobody speaks, a refusal"
-)
+@exercises("mistralai", "audio.transcriptions.complete: a file, one with segments, one without speech, a refusal")
 async def test_a_file_is_transcribed() -> None:
     silent = {"file_name": "silent.wav", "content": wav(bytes(32_000))}
     async with serving_files() as served:
@@ -25,7 +23,7 @@ async def test_a_file_is_transcribed() -> None:
         nothing = await transcriptions.complete_async(model="any", file=silent)
         with pytest.raises(SDKError) as refused:
             await transcriptions.complete_async(model="any", file=FILE, temperature=2.0)
-    assert (plain.text, plain.language, plain.model) == (SAID, "en", "script")
-    assert timed.text == SAID
+    assert (plain.text, plain.language, plain.model) == (SPOKEN_TEXT, "en", "script")
+    assert timed.text == SPOKEN_TEXT
     assert (nothing.text, nothing.language) == ("", None)
     assert (refused.value.status_code, "temperature" in refused.value.body) == (400, True)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@exercises("npm:openai", "Realtime from node, which speaks wss only: a certificate of the gateway's own")
+@exercises("npm:openai", "Realtime from Node, which supports wss only: a certificate of the gateway itself")
 async def test_realtime_from_node_through_tls(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     settings = load_settings({"server": authority.sign().settings()})

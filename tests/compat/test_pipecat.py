@@ -33,23 +33,23 @@ from tests.servers import Served, serving
 pytestmark = pytest.mark.timeout(180)
 
 SPEED = 3
-"""Times real time; a service drops the sound that comes before it is connected, so it is not all sent at once."""
+"""Times real time; a service drops the audio before it is connected, so it is not sent all at once."""
 
 LEAD = [bytes(3_200)] * 20
 """Silence meanwhile."""
 
 
 class Listener(FrameProcessor):  # type: ignore[misc]  # unknown where mypy runs
-    """The end of a pipeline: keeps what a service makes of the sound.
+    """The end of a pipeline: collects the frames of a service.
 
     Args:
-        is_enough: whether a transcript says all that is waited for.
+        is_enough: whether a transcript is complete.
     """
 
     def __init__(self, is_enough: Callable[[str], bool]) -> None:
         super().__init__()
         self.frames: list[Frame] = []
-        self.has_heard = anyio.Event()
+        self.has_transcript = anyio.Event()
         self._is_enough = is_enough
 
     @property
@@ -62,11 +62,11 @@ class Listener(FrameProcessor):  # type: ignore[misc]  # unknown where mypy runs
         await super().process_frame(frame, direction)
         self.frames.append(frame)
         if self._is_enough(self.text):
-            self.has_heard.set()
+            self.has_transcript.set()
         await self.push_frame(frame, direction)
 
 
-def sound(pieces: Iterable[bytes]) -> list[Frame]:
+def audio_frames(pieces: Iterable[bytes]) -> list[Frame]:
     return [InputAudioRawFrame(piece, 16_000, 1) for piece in pieces]
 
 
@@ -74,7 +74,7 @@ def ws_url(served: Served) -> str:
     return served.url.replace("http", "ws", 1)
 
 
-async def heard_by(
+async def transcribed_by(
     service: STTService, frames: Iterable[Frame] | None = None, is_enough: Callable[[str], bool] = is_whole
 ) -> Listener:
     """Return what a service makes of frames; else of the recording, up to its last word."""
@@ -86,9 +86,9 @@ async def heard_by(
     await runner.add_workers(worker)
 
     async def speak() -> None:
-        async for frame in paced(iter(frames or [*sound(LEAD), *sound(speech_and_silence())]), SPEED):
+        async for frame in paced(iter(frames or [*audio_frames(LEAD), *audio_frames(speech_and_silence())]), SPEED):
             await worker.queue_frame(frame)
-        await listener.has_heard.wait()
+        await listener.has_transcript.wait()
         await worker.queue_frame(EndFrame())
 
     async with anyio.create_task_group() as tasks:
@@ -98,28 +98,28 @@ async def heard_by(
     return listener
 
 
-def told_early(listener: Listener) -> bool:
+def has_interims(listener: Listener) -> bool:
     return any(isinstance(frame, InterimTranscriptionFrame) for frame in listener.frames)
 
 
 @exercises("pipecat-ai", "OpenAIRealtimeSTTService with server VAD: interim and final transcripts, the words")
 async def test_openai_realtime() -> None:
     async with embedded() as served:
-        listener = await heard_by(
+        listener = await transcribed_by(
             OpenAIRealtimeSTTService(
                 api_key="any", base_url=f"{ws_url(served)}/v1/realtime", turn_detection={"type": "server_vad"}
             )
         )
     assert mistakes(listener.text) <= 3
-    assert told_early(listener)
+    assert has_interims(listener)
 
 
-@exercises("pipecat-ai", "OpenAIRealtimeSTTService with local VAD: one commit for all that was said")
+@exercises("pipecat-ai", "OpenAIRealtimeSTTService with local VAD: one commit for all of the speech")
 async def test_openai_realtime_committed() -> None:
     async with serving(ScriptedEngine()) as served:
         service = OpenAIRealtimeSTTService(api_key="any", base_url=f"{ws_url(served)}/v1/realtime")
-        turn = [VADUserStartedSpeakingFrame(), *sound(spoken_frames(8.0)), VADUserStoppedSpeakingFrame()]
-        listener = await heard_by(service, [*sound(LEAD), *turn], bool)
+        turn = [VADUserStartedSpeakingFrame(), *audio_frames(spoken_frames(8.0)), VADUserStoppedSpeakingFrame()]
+        listener = await transcribed_by(service, [*audio_frames(LEAD), *turn], bool)
     finals = [frame for frame in listener.frames if isinstance(frame, TranscriptionFrame)]
     assert len(finals) == 1
     assert len(listener.text.split()) > 15  # a word each 0.4 s
@@ -128,13 +128,13 @@ async def test_openai_realtime_committed() -> None:
 @exercises("pipecat-ai", "DeepgramSTTService: interim and final transcripts, the words")
 async def test_deepgram() -> None:
     async with embedded() as served:
-        listener = await heard_by(DeepgramSTTService(api_key="any", base_url=ws_url(served)))
+        listener = await transcribed_by(DeepgramSTTService(api_key="any", base_url=ws_url(served)))
     assert mistakes(listener.text) <= 3
-    assert told_early(listener)
+    assert has_interims(listener)
 
 
 @exercises("pipecat-ai", "DeepgramFluxSTTService: turns and their words")
 async def test_flux() -> None:
     async with embedded() as served:
-        listener = await heard_by(DeepgramFluxSTTService(api_key="any", url=f"{ws_url(served)}/v2/listen"))
+        listener = await transcribed_by(DeepgramFluxSTTService(api_key="any", url=f"{ws_url(served)}/v2/listen"))
     assert mistakes(listener.text) <= 3

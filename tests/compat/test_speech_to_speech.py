@@ -60,7 +60,7 @@ async def test_a_turn_is_transcribed_over_http() -> None:
     assert final.language_code == "en"
 
 
-@exercises("speech-to-speech", "its OpenAI Realtime back end: sound as it comes, a commit, deltas and the transcript")
+@exercises("speech-to-speech", "its OpenAI Realtime back end: audio as it arrives, a commit, deltas and the transcript")
 async def test_a_turn_is_transcribed_as_it_is_spoken() -> None:
     def turn(url: str) -> list[object]:
         setup = {

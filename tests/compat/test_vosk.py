@@ -1,4 +1,4 @@
-"""What vosk's own clients make of the gateway's dialect: the package's transcriber, and the samples of vosk-server."""
+"""vosk's own clients with the gateway's dialect: the package's transcriber, and the samples of vosk-server."""
 
 import asyncio
 import json
@@ -20,8 +20,8 @@ from tests.vosk_client import url_of
 LONG = silence(0.4) + speech(20.0) + silence(1.6)
 """An utterance of 20 s without a pause."""
 
-SAID = "one two three four five six seven eight nine ten"
-"""What the scripted engine hears in it."""
+SPOKEN_TEXT = "one two three four five six seven eight nine ten"
+"""Its transcript by the scripted engine."""
 
 VOSK_SERVER = Path(os.environ.get("VOSK_SERVER") or "no clone")
 """A clone of vosk-server, whose samples are in no package."""
@@ -31,15 +31,15 @@ with_clone = pytest.mark.skipif(not VOSK_SERVER.is_dir(), reason="VOSK_SERVER is
 
 @exercises("vosk", "its transcriber with a server: an utterance of 20 s in lock-step, as text and as subtitles")
 async def test_the_transcriber_of_the_package() -> None:
-    sound = asyncio.StreamReader()
-    sound.feed_data(LONG)
-    sound.feed_eof()
+    audio = asyncio.StreamReader()
+    audio.feed_data(LONG)
+    audio.feed_eof()
     async with serving_files() as served:
         transcriber = object.__new__(Transcriber)  # its constructor loads weights, which a server makes needless
         transcriber.args = Namespace(server=url_of(served), output_type="txt")
-        results, read_bytes = await transcriber.recognize_stream_server(Namespace(stdout=sound))
+        results, read_bytes = await transcriber.recognize_stream_server(Namespace(stdout=audio))
     assert read_bytes == len(LONG)
-    assert transcriber.format_result(results) == f"{SAID}\n"
+    assert transcriber.format_result(results) == f"{SPOKEN_TEXT}\n"
     transcriber.args.output_type = "srt"
     assert "one" in transcriber.format_result(results)
 
@@ -53,7 +53,7 @@ async def test_the_samples_in_python(sample: str, tmp_path: Path) -> None:
     async with serving_files() as served:
         (tmp_path / sample).write_text(source.replace("ws://localhost:2700", url_of(served)), encoding="utf-8")
         finished = await anyio.run_process([sys.executable, sample, "test.wav"], cwd=tmp_path)
-    assert said_in(finished.stdout.decode()) == SAID
+    assert text_in(finished.stdout.decode()) == SPOKEN_TEXT
 
 
 @with_clone
@@ -69,10 +69,10 @@ async def test_the_sample_in_javascript(tmp_path: Path) -> None:
         address = source.replace("wss://api.alphacephei.com/asr/en/", url_of(served))
         (tmp_path / "test.js").write_text(address, encoding="utf-8")
         finished = await anyio.run_process(["node", "test.js"], cwd=tmp_path)
-    assert said_in(finished.stdout.decode()) == SAID
+    assert text_in(finished.stdout.decode()) == SPOKEN_TEXT
 
 
-def said_in(printed: str) -> str:
+def text_in(printed: str) -> str:
     """Return the words of all results among replies that were printed one after the other."""
     texts: list[str] = []
     rest = printed.strip()

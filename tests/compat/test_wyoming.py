@@ -28,7 +28,7 @@ SPOKEN = b"".join(spoken_frames(TALK_BEGINNING_S, TALK))
 with_home_assistant = pytest.mark.skipif(not HOME_ASSISTANT.exists(), reason="no Home Assistant")
 
 
-async def said_to_home_assistant(engine: Engine, language: str) -> Mapping[str, object]:
+async def spoken_to_home_assistant(engine: Engine, language: str) -> Mapping[str, object]:
     """Return what Home Assistant's entity makes of the talk's beginning."""
     script = Path(__file__).parent / "home_assistant.py"
     async with serving(engine, SETTINGS) as served:
@@ -41,7 +41,7 @@ async def said_to_home_assistant(engine: Engine, language: str) -> Mapping[str, 
 @with_home_assistant
 @exercises("homeassistant", "the component's speech-to-text entity: describe, its languages, real speech")
 async def test_home_assistant_has_the_words() -> None:
-    answer = await said_to_home_assistant(create_engine(SETTINGS.engine), "en")
+    answer = await spoken_to_home_assistant(create_engine(SETTINGS.engine), "en")
     assert answer["platforms"] == ["stt"]
     assert answer["is_supported"]
     assert answer["state"] == "success"
@@ -51,7 +51,7 @@ async def test_home_assistant_has_the_words() -> None:
 @with_home_assistant
 @exercises("homeassistant", "the component's speech-to-text entity: a failing engine is its error, not half a command")
 async def test_home_assistant_has_an_error_where_words_are_missing() -> None:
-    answer = await said_to_home_assistant(ScriptedEngine(failing_finals), "en")
+    answer = await spoken_to_home_assistant(ScriptedEngine(failing_finals), "en")
     assert (answer["state"], answer["text"]) == ("error", None)
 
 

@@ -1,6 +1,7 @@
 """Which words of an utterance are committed, so that only its final may change them."""
 
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from decoder.settings import StabiliserSettings
 from decoder.stabiliser import Stabiliser, normalise_word
 from decoder.types import Transcript, Word
-from tests.requests import said, text
+from tests.requests import sentence_words, text
 
 VOCABULARY = ("one", "One,", "two", "TWO.", "three", "…", "straße", "你")
 SENTENCES = st.lists(st.sampled_from(VOCABULARY), max_size=6).map(" ".join)
@@ -22,12 +23,14 @@ def stabiliser(agreement: int = 2) -> Stabiliser:
 
 def receive(made: Stabiliser, *sentences: str) -> Transcript:
     """Add partial hypotheses, and return the last transcript."""
-    *_, last = [made.update(said(sentence), revision, 0) for revision, sentence in enumerate(sentences, start=1)]
+    *_, last = [
+        made.update(sentence_words(sentence), revision, 0) for revision, sentence in enumerate(sentences, start=1)
+    ]
     return last
 
 
 def finish(made: Stabiliser, sentence: str) -> str:
-    return text(made.finish(said(sentence), 99).committed)
+    return text(made.finish(sentence_words(sentence), 99).committed)
 
 
 def displayed(transcript: Transcript) -> tuple[str, str]:
@@ -57,30 +60,33 @@ def test_three_must_agree_where_three_are_asked_for() -> None:
 
 def test_an_unsure_hypothesis_displays_only_words_of_the_previous_one() -> None:
     made = stabiliser(agreement=3)
-    assert displayed(made.update(said("a b c"), 1, 0, avg_logprob=-0.7)) == ("", "")
-    assert displayed(made.update(said("a b d"), 2, 0, avg_logprob=-0.7)) == ("", "a b")
-    assert displayed(made.update(said("a b e"), 3, 0, avg_logprob=-0.5)) == ("a b", "e")
+    assert displayed(made.update(sentence_words("a b c"), 1, 0, avg_logprob=-0.7)) == ("", "")
+    assert displayed(made.update(sentence_words("a b d"), 2, 0, avg_logprob=-0.7)) == ("", "a b")
+    assert displayed(made.update(sentence_words("a b e"), 3, 0, avg_logprob=-0.5)) == ("a b", "e")
 
 
 def test_an_unsure_hypothesis_withdraws_words_that_two_hypotheses_lack() -> None:
     made = stabiliser(agreement=3)
-    made.update(said("a b c"), 1, 0, avg_logprob=-0.2)
-    assert displayed(made.update(said("x y"), 2, 0, avg_logprob=-0.9)) == ("", "a b c")
-    assert displayed(made.update(said("x z"), 3, 0, avg_logprob=-0.9)) == ("", "x")
+    made.update(sentence_words("a b c"), 1, 0, avg_logprob=-0.2)
+    assert displayed(made.update(sentence_words("x y"), 2, 0, avg_logprob=-0.9)) == ("", "a b c")
+    assert displayed(made.update(sentence_words("x z"), 3, 0, avg_logprob=-0.9)) == ("", "x")
 
 
 def test_an_unsure_hypothesis_commits_what_one_more_agrees_on() -> None:
     made = stabiliser(agreement=2)
-    assert displayed(made.update(said("a b"), 1, 0, avg_logprob=-0.7)) == ("", "")
-    assert displayed(made.update(said("a b"), 2, 0, avg_logprob=-0.7)) == ("", "a b")
-    assert displayed(made.update(said("a b"), 3, 0, avg_logprob=-0.7)) == ("a b", "")
+    assert displayed(made.update(sentence_words("a b"), 1, 0, avg_logprob=-0.7)) == ("", "")
+    assert displayed(made.update(sentence_words("a b"), 2, 0, avg_logprob=-0.7)) == ("", "a b")
+    assert displayed(made.update(sentence_words("a b"), 3, 0, avg_logprob=-0.7)) == ("a b", "")
 
 
 def test_the_last_word_is_left_out_while_it_may_be_cut_off() -> None:
     made = stabiliser()
-    assert displayed(made.update(said("the cat sat on a mount"), 1, 0, is_cut=True)) == ("", "the cat sat on a")
-    assert displayed(made.update(said("the cat sat on a"), 2, 0, is_cut=True)) == ("the cat sat on", "a")
-    assert displayed(made.update(said("the cat sat on a mountain"), 3, 0)) == ("the cat sat on", "a mountain")
+    assert displayed(made.update(sentence_words("the cat sat on a mount"), 1, 0, is_cut=True)) == (
+        "",
+        "the cat sat on a",
+    )
+    assert displayed(made.update(sentence_words("the cat sat on a"), 2, 0, is_cut=True)) == ("the cat sat on", "a")
+    assert displayed(made.update(sentence_words("the cat sat on a mountain"), 3, 0)) == ("the cat sat on", "a mountain")
 
 
 @pytest.mark.parametrize("slip", ["alpha gravel charlie", "alpha", "", "gravel"])
@@ -99,7 +105,7 @@ def test_a_displayed_word_is_withdrawn_when_two_hypotheses_agree_on_its_replacem
 def test_a_word_that_stays_displayed_starts_no_sooner_than_the_committed_ones_end() -> None:
     made = stabiliser()
     receive(made, "alpha bravo")
-    later = said("alpha", start_sample=90_000)
+    later = sentence_words("alpha", start_sample=90_000)
     transcript = made.update(later, 9, 0)
     assert displayed(transcript) == ("alpha", "bravo")
     assert transcript.tail[0].start_sample >= transcript.committed[-1].end_sample
@@ -111,9 +117,10 @@ def test_a_word_that_stays_displayed_starts_no_sooner_than_the_committed_ones_en
 )
 def test_two_are_enough_when_they_are_a_second_apart(ends_s: tuple[float, ...], committed: str) -> None:
     made = stabiliser(agreement=3)
-    last = [made.update(said("a b"), 1 + place, round(hypothesis * 16_000)) for place, hypothesis in enumerate(ends_s)][
-        -1
-    ]
+    last = [
+        made.update(sentence_words("a b"), 1 + place, round(hypothesis * 16_000))
+        for place, hypothesis in enumerate(ends_s)
+    ][-1]
     assert displayed(last)[0] == committed
 
 
@@ -123,7 +130,7 @@ def test_with_an_agreement_of_one_all_is_committed_at_once() -> None:
 
 def test_a_transcript_has_its_utterance_and_revision() -> None:
     made = stabiliser()
-    partial, final = made.update(said("one"), 3, 0), made.finish(said("one"), 4)
+    partial, final = made.update(sentence_words("one"), 3, 0), made.finish(sentence_words("one"), 4)
     assert (partial.utterance_id, partial.revision, partial.is_final) == (7, 3, False)
     assert (final.utterance_id, final.revision, final.is_final) == (7, 4, True)
 
@@ -173,7 +180,7 @@ def test_words_spoken_twice_are_kept_twice() -> None:
 def test_a_final_is_the_words_of_the_final_hypothesis_whatever_was_committed() -> None:
     made = stabiliser()
     receive(made, "alpha bravo charlie", "alpha bravo charlie")
-    better = said("Bravo, Charles", start_sample=800, probability=0.9)
+    better = sentence_words("Bravo, Charles", start_sample=800, probability=0.9)
     assert made.finish(better, 3) == Transcript(7, 3, better, (), is_final=True)
 
 
@@ -244,17 +251,17 @@ def test_committed_text_only_grows_until_the_final_which_has_its_own_words(
     committed: tuple[Word, ...] = ()
     hypothesis: list[tuple[Word, ...]] = []
     for revision, sentence in enumerate(sentences):
-        transcript = made.update(said(sentence), revision, 0)
+        transcript = made.update(sentence_words(sentence), revision, 0)
         assert transcript.committed[: len(committed)] == committed
         assert made.committed == transcript.committed
-        hypothesis.append(said(sentence))
+        hypothesis.append(sentence_words(sentence))
         assert any(
             [word.text for word in words[len(words) - len(transcript.tail) :]] == [w.text for w in transcript.tail]
             for words in hypothesis
         )
         committed = transcript.committed
-    final = made.abandon(99) if is_abandoned else made.finish(said(last), 99)
-    assert final.committed[: len(committed)] == committed if is_abandoned else final.committed == said(last)
+    final = made.abandon(99) if is_abandoned else made.finish(sentence_words(last), 99)
+    assert final.committed[: len(committed)] == committed if is_abandoned else final.committed == sentence_words(last)
     assert final.is_final
     assert final.tail == ()
     assert made.committed == final.committed
@@ -265,10 +272,11 @@ def test_nothing_is_committed_that_fewer_hypotheses_agree_on(sentences: list[str
     made = stabiliser(agreement)
     before = 0
     for revision, sentence in enumerate(sentences):
-        transcript = made.update(said(sentence), revision, 0)
+        transcript = made.update(sentence_words(sentence), revision, 0)
         new = normalised(transcript.committed[before:])
         recent = [
-            normalised(said(hypothesis)) for hypothesis in sentences[max(0, revision - agreement + 1) : revision + 1]
+            normalised(sentence_words(hypothesis))
+            for hypothesis in sentences[max(0, revision - agreement + 1) : revision + 1]
         ]
         assert not new or len(recent) == agreement
         assert all(" ".join(new) in " ".join(hypothesis) for hypothesis in recent)
@@ -280,7 +288,7 @@ def test_hypotheses_that_only_grow_and_shrink_commit_what_all_the_last_ones_have
     lengths: list[int], agreement: int
 ) -> None:
     made = stabiliser(agreement)
-    truth = said(TRUTH)
+    truth = sentence_words(TRUTH)
     committed = displayed = 0
     for number, length in enumerate(lengths):
         recent = lengths[max(0, number - agreement + 1) : number + 1]
@@ -306,3 +314,45 @@ def test_one_misrecognized_committed_word_neither_repeats_nor_loses_another(
     misheard = {"drop": [], "replace": ["zulu"], "insert": ["zulu", words[place]]}[kind]
     sentence = " ".join([*words[:place], *misheard, *words[place + 1 :]])
     assert displayed(receive(made, sentence)) == (" ".join(words[:committed]), " ".join(words[committed:]))
+
+
+def timed(sentence: str, *ends_s: float) -> tuple[Word, ...]:
+    """Return the words of a sentence that end at these times."""
+    words = sentence_words(sentence)
+    return tuple(
+        replace(word, start_sample=0, end_sample=round(end_s * 16_000))
+        for word, end_s in zip(words, ends_s, strict=True)
+    )
+
+
+def test_two_hypotheses_commit_a_word_that_ends_well_before_their_audio() -> None:
+    made = stabiliser(agreement=3)
+    made.update(timed("one two three", 0.4, 0.9, 1.2), 1, 16_000, is_timed=True)
+
+    second = made.update(timed("one two three", 0.4, 0.9, 1.2), 2, 24_000, is_timed=True)
+
+    assert displayed(second) == ("one two", "three")
+
+
+def test_times_that_were_not_measured_commit_nothing() -> None:
+    made = stabiliser(agreement=3)
+    made.update(timed("one two", 0.4, 0.9), 1, 16_000)
+
+    assert displayed(made.update(timed("one two", 0.4, 0.9), 2, 24_000)) == ("", "one two")
+
+
+def test_one_hypothesis_commits_no_word_however_long_ago_it_ended() -> None:
+    made = stabiliser(agreement=3)
+    made.update(timed("one", 0.4), 1, 80_000, is_timed=True)
+
+    assert displayed(made.update(timed("two", 0.4), 2, 88_000, is_timed=True))[0] == ""
+
+
+def test_unsure_hypotheses_commit_a_word_only_where_three_have_it() -> None:
+    made = stabiliser(agreement=3)
+    words = timed("one", 0.4)
+    first, second, third = (
+        made.update(words, revision, 16_000, avg_logprob=-0.9, is_timed=True) for revision in (1, 2, 3)
+    )
+
+    assert (displayed(first)[0], displayed(second)[0], displayed(third)[0]) == ("", "", "one")

@@ -29,7 +29,7 @@ from gateway.settings import load_settings
 from tests.compatibility import exercises
 from tests.deepgram_client import (
     RAW,
-    Heard,
+    Received,
     async_client,
     async_file_client,
     client,
@@ -44,7 +44,7 @@ from tests.media import encoded
 from tests.meeting import RECORDING, spoken_frames, spoken_words, wrong_share
 from tests.servers import EMBEDDED, Served, serving
 from tests.sessions import silence, speech
-from tests.uploading import SAID, SPOKEN, serving_files
+from tests.uploading import SPOKEN, SPOKEN_TEXT, serving_files
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -53,12 +53,12 @@ FLUX = {"model": "flux-general-en", "encoding": "linear16", "sample_rate": "1600
 _T = TypeVar("_T")
 
 
-def of(kind: type[_T], heard: Heard) -> list[_T]:
-    return [message for message in heard.messages if isinstance(message, kind)]
+def of(kind: type[_T], received: Received) -> list[_T]:
+    return [message for message in received.messages if isinstance(message, kind)]
 
 
-def turns(heard: Heard) -> list[ListenV2TurnInfo]:
-    return of(ListenV2TurnInfo, heard)
+def turns(received: Received) -> list[ListenV2TurnInfo]:
+    return of(ListenV2TurnInfo, received)
 
 
 def embedded_engine_serving() -> AbstractAsyncContextManager[Served]:
@@ -72,25 +72,25 @@ def embedded_engine_serving() -> AbstractAsyncContextManager[Served]:
 @exercises("deepgram-sdk", "listen.v1, async: real speech, interim and final results, SpeechStarted, Metadata, close")
 async def test_the_words_of_real_speech_are_right_and_events_are_in_order() -> None:
     async with embedded_engine_serving() as served:
-        heard = await events(served, spoken_frames(), **RAW, interim_results="true", vad_events="true")
-    assert wrong_share(text_of(finals(heard))) <= 0.05
-    assert isinstance(heard.messages[-1], ListenV1Metadata)
-    assert heard.messages[-1].duration == pytest.approx(27.8, abs=0.1)
-    assert len(of(ListenV1SpeechStarted, heard)) == 8
-    assert heard.errors == []
-    assert heard.is_closed
+        received = await events(served, spoken_frames(), **RAW, interim_results="true", vad_events="true")
+    assert wrong_share(text_of(finals(received))) <= 0.05
+    assert isinstance(received.messages[-1], ListenV1Metadata)
+    assert received.messages[-1].duration == pytest.approx(27.8, abs=0.1)
+    assert len(of(ListenV1SpeechStarted, received)) == 8
+    assert received.errors == []
+    assert received.is_closed
     end_s = 0.0
-    for result in results(heard):
+    for result in results(received):
         assert result.start == pytest.approx(end_s)
         end_s = result.start + result.duration if result.is_final else end_s
-    for result in finals(heard):
+    for result in finals(received):
         spoken = result.channel.alternatives[0].words
         assert [word.punctuated_word for word in spoken] == result.channel.alternatives[0].transcript.split()
         assert all(result.start <= word.start <= word.end for word in spoken)
 
 
 @exercises("deepgram-sdk", "listen.v1, sync: results, KeepAlive, Finalize without an end, CloseStream")
-async def test_the_sync_client_finalizes_and_goes_on() -> None:
+async def test_the_sync_client_finalizes_and_continues() -> None:
     def talk(served: Served) -> list[object]:
         with client(served).listen.v1.connect(model="nova-3", encoding="linear16", sample_rate=16_000) as connection:
             connection.send_keep_alive()
@@ -115,13 +115,13 @@ async def test_the_client_knows_every_message_it_is_sent() -> None:
     async with (
         serving_files() as served,
         async_client(served).listen.v1.connect(**RAW, interim_results="true", utterance_end_ms="1000") as connection,
-        listening(connection) as heard,
+        listening(connection) as received,
     ):
         await connection.send_configure(ListenV1Configure(keyterms=["livecue"]))
         await connection._send("nonsense")
         await connection.send_media(silence(0.5) + speech(1.2) + silence(1.5))
         await connection.send_close_stream()
-    kinds = [type(message) for message in heard.messages]
+    kinds = [type(message) for message in received.messages]
     assert kinds[:2] == [ListenV1ConfigureSuccess, ListenV1Error]
     assert kinds[-2:] == [ListenV1UtteranceEnd, ListenV1Metadata]
 
@@ -129,20 +129,20 @@ async def test_the_client_knows_every_message_it_is_sent() -> None:
 @exercises("deepgram-sdk", "listen.v1: WebM and FLAC as a recorder sends them, without an encoding")
 @pytest.mark.parametrize("kind", ["flac", "webm"])
 async def test_containers_are_understood_as_they_come(kind: str) -> None:
-    sound = np.frombuffer(b"".join(spoken_frames(6.6)), "<i2") / 32_768
-    file = encoded(kind, sound.astype(np.float32))
+    samples = np.frombuffer(b"".join(spoken_frames(6.6)), "<i2") / 32_768
+    file = encoded(kind, samples.astype(np.float32))
     async with embedded_engine_serving() as served:
-        heard = await events(served, [file[at : at + 4_000] for at in range(0, len(file), 4_000)], model="nova-3")
-    assert wrong_share(text_of(finals(heard)), spoken_words()[:13]) <= 0.1
+        received = await events(served, [file[at : at + 4_000] for at in range(0, len(file), 4_000)], model="nova-3")
+    assert wrong_share(text_of(finals(received)), spoken_words()[:13]) <= 0.1
 
 
 @exercises("deepgram-sdk", "listen.v1: two channels, each transcribed by itself")
-async def test_channels_are_told_apart() -> None:
+async def test_channels_are_separated() -> None:
     spoken, silent = silence(0.5) + speech(1.2) + silence(0.7), silence(2.4)
-    stereo = np.stack([np.frombuffer(sound, "<i2") for sound in (silent, spoken)], axis=1).tobytes()
+    stereo = np.stack([np.frombuffer(samples, "<i2") for samples in (silent, spoken)], axis=1).tobytes()
     async with serving_files() as served:
-        heard = await events(served, [stereo], **RAW, multichannel="true", channels="2")
-    [result] = finals(heard)
+        received = await events(served, [stereo], **RAW, multichannel="true", channels="2")
+    [result] = finals(received)
     assert result.channel_index == [1, 2]
     assert text_of([result]) == "two three four five"
 
@@ -154,8 +154,8 @@ async def test_a_cut_connection_is_followed_by_another() -> None:
             async with async_client(served).listen.v1.connect(**RAW) as connection:
                 await connection.send_media(speech(1.0))
                 connection._websocket.transport.abort()
-        heard = await events(served, [silence(0.5), speech(1.2), silence(0.7)], **RAW)
-    assert text_of(finals(heard)) == "two three four five"
+        received = await events(served, [silence(0.5), speech(1.2), silence(0.7)], **RAW)
+    assert text_of(finals(received)) == "two three four five"
 
 
 @exercises("deepgram-sdk", "listen.v1: a silent connection is closed with 1011 and NET-0001")
@@ -164,10 +164,10 @@ async def test_a_silent_connection_is_closed_as_there() -> None:
     async with (
         serving_files(settings=settings) as served,
         async_client(served).listen.v1.connect(**RAW) as connection,
-        listening(connection) as heard,
+        listening(connection) as received,
     ):
         pass
-    [error] = heard.errors
+    [error] = received.errors
     assert isinstance(error, ConnectionClosedError)
     assert error.rcvd is not None
     assert error.rcvd.code == 1011
@@ -203,18 +203,18 @@ async def test_turns_of_real_speech_have_the_right_words() -> None:
     async with (
         embedded_engine_serving() as served,
         async_client(served).listen.v2.connect(**FLUX, eager_eot_threshold="0.4") as connection,
-        listening(connection) as heard,
+        listening(connection) as received,
     ):
         for frame in spoken_frames():
             await connection.send_media(frame)
         await connection.send_close_stream()
-    assert isinstance(heard.messages[0], ListenV2Connected)
-    ends = [turn for turn in turns(heard) if turn.event == "EndOfTurn"]
+    assert isinstance(received.messages[0], ListenV2Connected)
+    ends = [turn for turn in turns(received) if turn.event == "EndOfTurn"]
     assert wrong_share(" ".join(end.transcript for end in ends)) <= 0.05
     assert [end.turn_index for end in ends] == list(range(len(ends)))
-    assert all(turn.words and 0 <= turn.end_of_turn_confidence <= 1 for turn in turns(heard))
+    assert all(turn.words and 0 <= turn.end_of_turn_confidence <= 1 for turn in turns(received))
     state = "EndOfTurn"
-    for turn in turns(heard):
+    for turn in turns(received):
         assert turn.event in FOLLOWS[state]
         state = turn.event
 
@@ -234,27 +234,27 @@ async def test_a_turn_is_resumed_configured_and_forced_to_its_end() -> None:
     async with (
         serving_files() as served,
         async_client(served).listen.v2.connect(**FLUX, eager_eot_threshold="0.4") as connection,
-        listening(connection) as heard,
+        listening(connection) as received,
     ):
         await connection.send_media(silence(0.5) + speech(1.2))
         await connection.send_media(silence(0.3))
-        await heard.until(lambda message: getattr(message, "event", "") == "EagerEndOfTurn")
+        await received.until(lambda message: getattr(message, "event", "") == "EagerEndOfTurn")
         await connection.send_media(speech(1.2))
-        await heard.until(lambda message: getattr(message, "event", "") == "TurnResumed")
+        await received.until(lambda message: getattr(message, "event", "") == "TurnResumed")
         thresholds = ListenV2ConfigureThresholds(eot_threshold=0.9)
         await connection.send_configure(ListenV2Configure(thresholds=thresholds, keyterms=["livecue"]))
-        await heard.until(lambda message: isinstance(message, ListenV2ConfigureSuccess))
+        await received.until(lambda message: isinstance(message, ListenV2ConfigureSuccess))
         await connection.send_force_end_turn(ListenV2ForceEndTurn())
-        await heard.until(lambda message: getattr(message, "trigger", "") == "manual")
+        await received.until(lambda message: getattr(message, "trigger", "") == "manual")
         await connection.send_close_stream()
-    [success] = of(ListenV2ConfigureSuccess, heard)
+    [success] = of(ListenV2ConfigureSuccess, received)
     assert success.thresholds.eot_threshold == 0.9
-    numbers = [message.sequence_id for message in heard.messages]  # type: ignore[attr-defined]  # every one has it
+    numbers = [message.sequence_id for message in received.messages]  # type: ignore[attr-defined]  # every one has it
     assert numbers == list(range(len(numbers)))
 
 
 @exercises("deepgram-sdk", "listen.v2, sync: a turn")
-async def test_the_sync_client_hears_a_turn() -> None:
+async def test_the_sync_client_receives_a_turn() -> None:
     def talk(served: Served) -> list[object]:
         with client(served).listen.v2.connect(model="flux-general-en", encoding="linear16", sample_rate=16_000) as turn:
             turn.send_media(silence(0.5) + speech(1.2) + silence(0.7))
@@ -289,7 +289,7 @@ async def test_the_sync_client_sends_files() -> None:
     def send(served: Served) -> str:
         with file_client(served) as files:
             with pytest.raises(ApiError) as refusal:
-                files.transcribe_file(request=b"no sound at all", model="nova-3")
+                files.transcribe_file(request=b"no audio at all", model="nova-3")
             answer = files.transcribe_file(request=SPOKEN, model="nova-3")
         assert refusal.value.status_code == 400
         assert isinstance(answer, ListenV1Response)
@@ -297,4 +297,4 @@ async def test_the_sync_client_sends_files() -> None:
         return str(answer.results.channels[0].alternatives[0].transcript)
 
     async with serving_files() as served:
-        assert await to_thread.run_sync(send, served) == SAID
+        assert await to_thread.run_sync(send, served) == SPOKEN_TEXT

@@ -24,19 +24,19 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.fixture(scope="module")
 def events() -> list[ServerEvent]:
-    """What the gateway says of the whole recording, sent faster than it was spoken."""
+    """The events of the whole recording, sent faster than real time."""
     import anyio
 
-    heard: list[ServerEvent] = []
+    received: list[ServerEvent] = []
 
     async def run() -> None:
         settings = load_settings(EMBEDDED)
         with MediaFile(str(RECORDING)) as media:
             gateway = partial(local_connection, settings)
-            await stream(gateway, Start(MEDIA_FORMAT, words=True), paced(media.frames(), SPEED), heard.append)
+            await stream(gateway, Start(MEDIA_FORMAT, words=True), paced(media.frames(), SPEED), received.append)
 
     anyio.run(run)
-    return heard
+    return received
 
 
 def finals(events: list[ServerEvent]) -> list[Final]:
@@ -49,8 +49,8 @@ def final_cues(events: list[ServerEvent]) -> list[Cue]:
 
 
 def test_the_words_are_right(events: list[ServerEvent]) -> None:
-    heard = words(" ".join(final.text for final in finals(events)))
-    assert jiwer.wer(" ".join(spoken_words()), " ".join(heard)) <= 0.05
+    transcript = words(" ".join(final.text for final in finals(events)))
+    assert jiwer.wer(" ".join(spoken_words()), " ".join(transcript)) <= 0.05
 
 
 def test_every_sentence_is_an_utterance_with_word_times(events: list[ServerEvent]) -> None:
@@ -62,8 +62,8 @@ def test_every_sentence_is_an_utterance_with_word_times(events: list[ServerEvent
 
 
 def test_cues_hold_exactly_the_words_of_the_finals(events: list[ServerEvent]) -> None:
-    shown = " ".join(line for cue in final_cues(events) for line in cue.lines)
-    assert shown.split() == " ".join(final.text for final in finals(events)).split()
+    displayed = " ".join(line for cue in final_cues(events) for line in cue.lines)
+    assert displayed.split() == " ".join(final.text for final in finals(events)).split()
 
 
 def test_partials_come_before_their_finals_and_stable_text_stays_until_then(events: list[ServerEvent]) -> None:

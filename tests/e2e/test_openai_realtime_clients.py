@@ -27,8 +27,8 @@ from tests.realtime_client import (
     Events,
     at_24_khz,
     client_of,
+    events_until_settled,
     frames_of,
-    heard_until_settled,
     resampled,
     speak,
     transcripts,
@@ -64,23 +64,23 @@ def wrong_words(spoken: Sequence[str], expected: Sequence[str]) -> float:
     return float(jiwer.wer(" ".join(expected), " ".join(words(" ".join(spoken)))))
 
 
-def a_law(sound: Float32) -> bytes:
-    """Return sound in A-law. ITU-T G.711: sign, chord and step, every other bit inverted."""
-    samples = np.clip(np.round(sound * 32_767), -32_767, 32_767).astype(np.int32)
+def a_law(spoken_audio: Float32) -> bytes:
+    """Return A-law audio. ITU-T G.711: sign, chord and step, every other bit inverted."""
+    samples = np.clip(np.round(spoken_audio * 32_767), -32_767, 32_767).astype(np.int32)
     magnitude = np.abs(samples) >> 4
     chord = np.where(magnitude < 16, 0, np.floor(np.log2(np.maximum(magnitude, 1))).astype(np.int32) - 3)
     step = (magnitude >> np.maximum(chord - 1, 0)) & 0x0F
     return bytes(((np.where(samples < 0, 0, 0x80) | (chord << 4) | step) ^ 0x55).astype(np.uint8))
 
 
-def told_of_items(events: Events) -> dict[str, list[str]]:
-    """Return what is said of each item that was committed, deltas left out."""
-    told: dict[str, list[str]] = {}
+def events_of_items(events: Events) -> dict[str, list[str]]:
+    """Return the kinds of events of each committed item, without deltas."""
+    kinds: dict[str, list[str]] = {}
     for event in events:
         item_id = getattr(event, "item_id", None)
         if isinstance(item_id, str) and not isinstance(event, Delta):
-            told.setdefault(item_id, []).append(event.type.rpartition(".")[2])
-    return told
+            kinds.setdefault(item_id, []).append(event.type.rpartition(".")[2])
+    return kinds
 
 
 def deltas_of_items(events: Events) -> list[str]:
@@ -105,45 +105,45 @@ async def test_a_meeting_over_openais_client() -> None:
         created = await connection.recv()
         frames = frames_of(at_24_khz(spoken_frames()))
         await speak(connection, frames, transcription=TRANSCRIPTION, turn_detection=SERVER_VAD)
-        events = await heard_until_settled(connection)
+        events = await events_until_settled(connection)
     assert created.type == "session.created"
     assert events[0].type == "session.updated"
     for event in events:
         type(event).model_validate(event.to_dict())  # the client reads without a check
     assert wrong_words(transcripts(events), spoken_words()) <= 0.05
     in_order = ["speech_started", "speech_stopped", "committed", "completed"]
-    assert all(told == in_order for told in told_of_items(events).values())
+    assert all(kinds == in_order for kinds in events_of_items(events).values())
     assert deltas_of_items(events) == transcripts(events)
 
 
 @exercises("openai", "Realtime: turn_detection null, an item committed by hand for each sentence")
 async def test_items_are_committed_by_hand() -> None:
-    sound = at_24_khz(spoken_frames(BEGINNING_S))
+    spoken_audio = at_24_khz(spoken_frames(BEGINNING_S))
     async with (
         embedded() as served,
         client_of(served) as client,
         client.realtime.connect(model="gpt-realtime-whisper") as connection,
     ):
-        await speak(connection, frames_of(sound), transcription=TRANSCRIPTION, turn_detection=None)
+        await speak(connection, frames_of(spoken_audio), transcription=TRANSCRIPTION, turn_detection=None)
         await connection.input_audio_buffer.commit()
-        events = await heard_until_settled(connection)
-    assert list(told_of_items(events).values()) == [["committed", "completed"]]
+        events = await events_until_settled(connection)
+    assert list(events_of_items(events).values()) == [["committed", "completed"]]
     assert wrong_words(transcripts(events), BEGINNING) <= 0.1
 
 
 @pytest.mark.parametrize(("kind", "encoded"), [("audio/pcmu", g711), ("audio/pcma", a_law)])
-@exercises("openai", "Realtime: a telephone's sound, audio/pcmu and audio/pcma")
-async def test_telephone_sound_is_understood(kind: str, encoded: Callable[[Float32], bytes]) -> None:
-    sound = encoded(resampled(spoken_frames(TALK_BEGINNING_S, TALK), 8_000))
+@exercises("openai", "Realtime: telephone audio, audio/pcmu and audio/pcma")
+async def test_telephone_audio_is_transcribed(kind: str, encoded: Callable[[Float32], bytes]) -> None:
+    spoken_audio = encoded(resampled(spoken_frames(TALK_BEGINNING_S, TALK), 8_000))
     async with embedded() as served, client_of(served) as client, client.realtime.connect(model="any") as connection:
-        frames = [sound[start : start + 160] for start in range(0, len(sound), 160)]
+        frames = [spoken_audio[start : start + 160] for start in range(0, len(spoken_audio), 160)]
         await speak(connection, frames, format={"type": kind}, turn_detection=SERVER_VAD)
-        events = await heard_until_settled(connection)
+        events = await events_until_settled(connection)
     assert wrong_words(transcripts(events), TALK_BEGINNING.split()) <= 0.1
 
 
 @exercises("openai", "Realtime: the synchronous client")
-async def test_the_synchronous_client_hears_the_same() -> None:
+async def test_the_synchronous_client_receives_the_same() -> None:
     def converse(url: str) -> tuple[list[str], str]:
         with (
             OpenAI(api_key="any", base_url=f"{url}/v1") as client,
@@ -167,7 +167,7 @@ async def test_the_synchronous_client_hears_the_same() -> None:
     assert words(transcript) == BEGINNING[:5]
 
 
-@exercises("openai", "Realtime: refusals come as events that name what caused them, and the session goes on")
+@exercises("openai", "Realtime: refusals are events that name their cause, and the session continues")
 async def test_a_refusal_names_its_cause() -> None:
     async with (
         scripted() as served,
@@ -178,7 +178,7 @@ async def test_a_refusal_names_its_cause() -> None:
         await connection.send({"type": "input_audio_buffer.commit", "event_id": "empty"})
         await connection.send({"type": "input_audio_buffer.append", "audio": "?", "event_id": "bad"})
         await connection.send({"type": "response.create", "event_id": "other"})
-        events = await heard_until_settled(connection)
+        events = await events_until_settled(connection)
     errors = [(event.error.code, event.error.event_id) for event in events if isinstance(event, RealtimeErrorEvent)]
     assert errors == [
         ("input_audio_buffer_commit_empty", "empty"),
@@ -245,36 +245,36 @@ async def test_a_client_secret_opens_sessions_of_its_kind() -> None:
 # --- openai-agents -----------------------------------------------------------------------------------------------
 
 
-async def turns(served: Served, sound: np.ndarray, settings: STTModelSettings) -> list[str]:
-    """Return the turns that a voice agent hears of a sound, up to its end."""
+async def turns(served: Served, spoken_audio: np.ndarray, settings: STTModelSettings) -> list[str]:
+    """Return the turns that a voice agent transcribes."""
     async with client_of(served) as client:
         spoken = StreamedAudioInput()  # type: ignore[no-untyped-call]  # it has no annotation
         session = await OpenAISTTModel("gpt-4o-transcribe", client).create_session(
             spoken, settings, trace_include_sensitive_data=False, trace_include_sensitive_audio_data=False
         )
-        for start in range(0, len(sound), 2_400):
-            await spoken.add_audio(sound[start : start + 2_400])
+        for start in range(0, len(spoken_audio), 2_400):
+            await spoken.add_audio(spoken_audio[start : start + 2_400])
         await spoken.add_audio(None)
         return [turn async for turn in session.transcribe_turns()]
 
 
 @exercises("openai-agents", "voice: a meeting with its semantic_vad, and the end of it by commit and clear")
-async def test_a_voice_agent_hears_a_meeting() -> None:
+async def test_a_voice_agent_transcribes_a_meeting() -> None:
     async with embedded() as served:
-        heard = await turns(served, at_24_khz(spoken_frames()), STTModelSettings(language="en"))
-    assert wrong_words(heard, spoken_words()) <= 0.1
+        turn_texts = await turns(served, at_24_khz(spoken_frames()), STTModelSettings(language="en"))
+    assert wrong_words(turn_texts, spoken_words()) <= 0.1
 
 
-@exercises("openai-agents", "voice: sound that ends within a word, server_vad, keywords and a prompt")
-async def test_a_voice_agent_hears_the_last_words_of_a_sound_that_is_cut() -> None:
+@exercises("openai-agents", "voice: audio that ends within a word, server_vad, keywords and a prompt")
+async def test_a_voice_agent_gets_the_last_words_of_truncated_audio() -> None:
     settings = STTModelSettings(prompt="A meeting.", keywords=["captions"], turn_detection={"type": "server_vad"})
     cut = at_24_khz(spoken_frames(5.0))[: 24_000 * 5]
     async with embedded() as served:
-        heard = await turns(served, cut, settings)
-    assert words(" ".join(heard))[-3:] == ["read", "the", "captions"]
+        turn_texts = await turns(served, cut, settings)
+    assert words(" ".join(turn_texts))[-3:] == ["read", "the", "captions"]
 
 
 @exercises("openai-agents", "voice: silence ends without a turn")
-async def test_a_voice_agent_hears_nothing_in_silence() -> None:
+async def test_a_voice_agent_gets_no_words_in_silence() -> None:
     async with scripted() as served:
         assert await turns(served, np.zeros(24_000, np.int16), STTModelSettings()) == []

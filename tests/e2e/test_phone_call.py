@@ -26,16 +26,16 @@ GAP_MS = 2_000
 
 FIRST, SECOND = "tel_ulaw/1089-134691-0000.flac", "tel_ulaw/1089-134691-0001.flac"
 
-SAID = {
+SPOKEN_TEXT = {
     FIRST: "HE COULD WAIT NO LONGER",
     SECOND: "FOR A FULL HOUR HE HAD PACED UP AND DOWN WAITING BUT HE COULD WAIT NO LONGER",
 }
 """One reader, through 300 to 3400 Hz and µ-law."""
 
 
-def telephone(sound: Float32) -> list[CallFrame]:
-    """Return sound of 16 kHz, with nothing above 4 kHz, as Twilio's frames."""
-    data = g711(sound[::2])
+def telephone(samples: Float32) -> list[CallFrame]:
+    """Return 16 kHz audio without content above 4 kHz as Twilio's frames."""
+    data = g711(samples[::2])
     whole = len(data) - len(data) % FRAME_BYTES
     return frames_of(data[:whole], FRAME_BYTES, FRAME_MS)
 
@@ -72,11 +72,11 @@ async def test_generated_speech_has_its_cues_at_the_right_times() -> None:
     before = telephone(np.concatenate([silence(0.5), tone(1.2)]))
     after = telephone(np.concatenate([tone(1.2), silence(0.8)]))
     async with serving_files() as served:
-        said = await captions(served, disturbed(with_gap(before, after)))
-    first, second = times(said, "final")
+        messages = await captions(served, disturbed(with_gap(before, after)))
+    first, second = times(messages, "final")
     assert first == pytest.approx((0.1, 2.0), abs=0.05)  # 0.5 to 1.7 with what is kept around speech
     assert second == pytest.approx((3.3, 5.2), abs=0.05)  # 3.7 to 4.9
-    for (cue_start_s, _), (start_s, end_s) in zip(times(said, "cue"), (first, second), strict=True):
+    for (cue_start_s, _), (start_s, end_s) in zip(times(messages, "cue"), (first, second), strict=True):
         assert start_s <= cue_start_s < start_s + 0.4 < end_s
 
 
@@ -95,11 +95,11 @@ async def test_a_recorded_call_has_its_words_at_the_right_times() -> None:
     frames = with_gap(telephone(first), telephone(np.concatenate([second, silence(0.8)])))
     settings = load_settings(EMBEDDED)
     async with serving(create_engine(settings.engine), settings) as served:
-        said = await captions(served, disturbed(frames))
-    finals = [event for event in said if event["type"] == "final"]
-    heard = " ".join(words(" ".join(str(final["text"]) for final in finals)))
-    assert jiwer.wer(f"{SAID[FIRST]} {SAID[SECOND]}".lower(), heard) <= 0.15
+        messages = await captions(served, disturbed(frames))
+    finals = [event for event in messages if event["type"] == "final"]
+    transcript = " ".join(words(" ".join(str(final["text"]) for final in finals)))
+    assert jiwer.wer(f"{SPOKEN_TEXT[FIRST]} {SPOKEN_TEXT[SECOND]}".lower(), transcript) <= 0.15
     cut_s = len(first) / SAMPLE_RATE_HZ
-    (_, first_end_s), (second_start_s, _), *_ = times(said, "final")
+    (_, first_end_s), (second_start_s, _), *_ = times(messages, "final")
     assert first_end_s == pytest.approx(cut_s, abs=0.3)
     assert second_start_s == pytest.approx(cut_s + GAP_MS / 1_000, abs=0.3)

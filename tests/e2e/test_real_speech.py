@@ -55,7 +55,7 @@ async def gateway() -> AsyncIterator[ServedModel]:
         yield listener
 
 
-async def test_the_share_of_words_does_not_count_what_is_said_besides() -> None:
+async def test_word_recall_ignores_surplus_words() -> None:
     assert word_recall("one two three four", "well, One two free four and more") == 0.75
 
 
@@ -105,16 +105,16 @@ async def test_word_times_of_a_recording_with_many_utterances_follow_each_other(
 
 
 @pytest.mark.parametrize("name", SILENT_FOR)
-async def test_what_nobody_says_is_not_written(gateway: ServedModel, name: str) -> None:
+async def test_no_words_are_written_without_speech(gateway: ServedModel, name: str) -> None:
     assert await gateway.text(SILENT_FOR[name]) == ""
 
 
-@pytest.mark.parametrize(("name", "said"), [("en_harvard.flac", HARVARD), ("digits/jackson_2.flac", JACKSON)])
-async def test_trimmed_windows_of_finals_double_no_sentence(name: str, said: str) -> None:
+@pytest.mark.parametrize(("name", "spoken"), [("en_harvard.flac", HARVARD), ("digits/jackson_2.flac", JACKSON)])
+async def test_trimmed_windows_of_finals_double_no_sentence(name: str, spoken: str) -> None:
     async with serving_model("whisper-tiny.en", {"engine": {"final_window": "trimmed"}}) as trimmed:
         text = await trimmed.text(recording(name))
-    assert word_recall(said, text) >= 0.85
-    assert doubled_phrases([text], spelled_words(said)) == []
+    assert word_recall(spoken, text) >= 0.85
+    assert doubled_phrases([text], spelled_words(spoken)) == []
 
 
 def half_minute(audio: Float32) -> Float32:
@@ -151,8 +151,10 @@ async def test_nothing_is_displayed_of_recordings_without_speech() -> None:
     for each in recordings:
         if not each.name.startswith("music"):
             streamed = await stream(engine, settings, each, Start(MEDIA_FORMAT, language="en"), COST)
-            series = displays(streamed.said).values()
-            displayed[each.name] = [display.words for shown in series for display in shown if display.words]
+            series = displays(streamed.moments).values()
+            displayed[each.name] = [
+                display.words for displays_of_one in series for display in displays_of_one if display.words
+            ]
     await engine.aclose()
     assert len(displayed) >= 5
     assert {name: words for name, words in displayed.items() if words} == {}

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)
 FELLOWS = "And so my fellow Americans ask not what your country can do for you"
 TOOLS = "Kubernetes and Grafana are tools. "
 RATE_HZ = 24_000
-"""What OpenAI's clients send."""
+"""The rate of OpenAI's clients."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -1,4 +1,4 @@
-"""The same recording has the same words in every dialect: what differs is how they are said."""
+"""The same recording has the same words in every dialect."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import cache, partial
@@ -33,7 +33,7 @@ async def speak_wyoming(served: Served, frames: Sequence[bytes]) -> str:
 
 
 async def speak_twilio(served: Served, frames: Sequence[bytes]) -> str:
-    """Plivo's kind of call: the others have too narrow a sound for the same words."""
+    """A call of Plivo's kind: the narrowband audio of the others changes the words."""
     frame_ms = 100
     sent = [media_of("plivo", CallFrame(n + 1, n * frame_ms, data)) for n, data in enumerate(frames)]
     events = await watched_call(served, start_of("plivo"), *sent)
@@ -47,7 +47,7 @@ async def speak_openai_realtime(served: Served, frames: Sequence[bytes]) -> str:
     ):
         silence = bytes(32_000)  # the last turn ends by itself
         await realtime_client.speak(connection, [*frames, silence], format={"type": "audio/pcm", "rate": 16_000})
-        return " ".join(realtime_client.transcripts(await realtime_client.heard_until_settled(connection)))
+        return " ".join(realtime_client.transcripts(await realtime_client.events_until_settled(connection)))
 
 
 DIALECTS: dict[str, Speak] = {

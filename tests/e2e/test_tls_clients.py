@@ -1,4 +1,4 @@
-"""Real clients through TLS, with a certificate of an authority that they are told to trust."""
+"""Real clients over TLS, with a certificate of an authority that they trust."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ from gateway.settings import load_settings
 from tests.certificates import Authority
 from tests.compatibility import exercises
 from tests.meeting import spoken_frames
-from tests.realtime_client import at_24_khz, frames_of, heard_until_settled, speak, transcripts
+from tests.realtime_client import at_24_khz, events_until_settled, frames_of, speak, transcripts
 from tests.servers import Served, serving
 from tests.uploading import wav
 from tests.vosk_client import EOF, listened_to
@@ -60,7 +60,7 @@ async def test_realtime_through_tls(authority: Authority) -> None:
         ) as connection,
     ):
         await speak(connection, frames_of(at_24_khz(spoken_frames(5.0))), turn_detection=SERVER_VAD)
-        events = await heard_until_settled(connection)
+        events = await events_until_settled(connection)
     assert "".join(transcripts(events))
 
 

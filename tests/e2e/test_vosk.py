@@ -30,7 +30,7 @@ LONG_FRAMES = [LONG[at : at + 6_400] for at in range(0, len(LONG), 6_400)]
 
 
 SPOKEN_WORDS = 10
-"""What the scripted engine hears in it."""
+"""Its transcript by the scripted engine."""
 
 
 @asynccontextmanager
@@ -58,14 +58,14 @@ async def test_each_message_has_one_reply_and_the_words_are_right() -> None:
     assert len(replies) == len(frames) + 1
     assert "text" in replies[-1]
     assert all(reply.keys() <= {"partial", "result", "text"} for reply in replies)
-    heard = words(texts(replies))
-    assert len(set(heard) & set(spoken_words())) > 0.9 * len(set(spoken_words()))
+    transcript = words(texts(replies))
+    assert len(set(transcript) & set(spoken_words())) > 0.9 * len(set(spoken_words()))
     timed = [word for reply in replies for word in reply.get("result") or []]  # type: ignore[attr-defined]  # JSON
     assert [word["word"] for word in timed] == texts(replies).split()
     assert timed == sorted(timed, key=lambda word: word["start"])
 
 
-@exercises("Jitsi jigasi", "a config with a fraction, sound sent without waiting, eof, close 1000")
+@exercises("Jitsi jigasi", "a config with a fraction, audio sent without waiting, eof, close 1000")
 async def test_a_client_that_does_not_wait_gets_as_many_replies() -> None:
     frames = spoken_frames(5.0)
     async with serving(ScriptedEngine()) as served, connect(url_of(served)) as websocket:
@@ -80,9 +80,9 @@ async def test_a_client_that_does_not_wait_gets_as_many_replies() -> None:
 
 
 @exercises("Asterisk res_speech_vosk", "8 kHz without a config, 3200 bytes a message, eof and close at once")
-async def test_a_caller_who_hangs_up_leaves_the_gateway_in_order() -> None:
-    sound = b"".join(spoken_frames(6.0))
-    narrow = b"".join(sound[at : at + 2] for at in range(0, len(sound), 4))
+async def test_a_caller_that_hangs_up_leaves_the_gateway_intact() -> None:
+    audio = b"".join(spoken_frames(6.0))
+    narrow = b"".join(audio[at : at + 2] for at in range(0, len(audio), 4))
     async with serving(ScriptedEngine()) as served:
         async with connect(url_of(served)) as websocket:
             replies = []
@@ -163,7 +163,7 @@ async def test_a_reset_ends_the_utterance() -> None:
     assert replies[-1] == {"text": ""}
 
 
-async def test_nonsense_before_the_sound_ends_the_connection() -> None:
+async def test_nonsense_before_the_audio_ends_the_connection() -> None:
     async with serving(ScriptedEngine()) as served, connect(url_of(served)) as websocket:
         await websocket.send('{"config":{"sample_rate":1}}')
         assert "sample rate" in json.loads(await websocket.recv())["error"]

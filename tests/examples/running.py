@@ -1,4 +1,4 @@
-"""Runs a script of examples/ as a user does: in a process of its own, against a gateway."""
+"""Run a script of examples/ as a user does: in its own process, against a gateway."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ def environment(*packages: Path) -> Mapping[str, str]:
 
 
 async def lines_of(script: str, *arguments: str) -> list[str]:
-    """Return what a script prints; it must succeed."""
+    """Return the output of a script, which must succeed."""
     command = [sys.executable, str(EXAMPLES / script), *arguments]
     finished = await anyio.run_process(command, env=environment(), stderr=subprocess.STDOUT, check=False)
     assert finished.returncode == 0, finished.stdout.decode()

@@ -17,7 +17,7 @@ async def test_the_agent_answers_each_turn_once(tmp_path: Path) -> None:
     assert [line.split("'")[1].split()[0] for line in answers] == ["one", "seven"]
 
 
-async def test_a_draft_is_dropped_when_speech_goes_on(tmp_path: Path) -> None:
+async def test_a_draft_is_dropped_when_speech_resumes(tmp_path: Path) -> None:
     requested: list[RequestKind] = []
 
     def script(request: DecodeRequest) -> Hypothesis:

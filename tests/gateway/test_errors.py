@@ -1,4 +1,4 @@
-"""What a peer is told of each error."""
+"""The error that a peer receives for each exception."""
 
 from collections.abc import Iterator
 
@@ -34,7 +34,7 @@ def tree(root: type[LivecueError] = LivecueError) -> Iterator[type[LivecueError]
         yield from tree(branch)
 
 
-# The package of clients hangs errors of its own under the root; no peer is told of them.
+# The clients' own errors derive from the same root, but no peer receives them.
 GATEWAY_TREE = sorted({kind for kind in tree() if kind.__module__.split(".")[0] != "clients"}, key=lambda k: k.__name__)
 
 

@@ -13,7 +13,7 @@ every_session = pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.st
 
 
 def finals(lines: list[Line]) -> list[Message]:
-    """Return what is said of utterances, without what depends on when it was said."""
+    """Return the events of utterances, without fields that depend on timing."""
     return [
         {key: value for key, value in message.items() if key != "seq"}
         for message in of_server(lines)

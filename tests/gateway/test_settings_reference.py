@@ -1,4 +1,4 @@
-"""Settings as a file and as a page: whole, explained, and read back as they were."""
+"""Settings as a file and as a page: complete, documented, and read back unchanged."""
 
 import tomllib
 from dataclasses import fields, is_dataclass
@@ -31,7 +31,7 @@ def read_back(settings: Settings, folder: Path) -> Settings:
         {"engine": {"model": "/models/größer\x7f"}, "state": {"database": "/var/lib/livecue/state.db"}},
     ],
 )
-def test_what_is_printed_is_read_as_it_was(overrides: Overrides, tmp_path: Path) -> None:
+def test_printed_settings_are_read_back_unchanged(overrides: Overrides, tmp_path: Path) -> None:
     settings = load_settings(overrides)
     again = read_back(settings, tmp_path)
     for name in Settings.model_fields:

@@ -74,7 +74,7 @@ def test_the_file_is_made_by_the_first_use_for_its_owner_only(path: Path) -> Non
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_what_is_written_is_there_for_the_next_process(path: Path) -> None:
+def test_written_data_is_there_for_the_next_process(path: Path) -> None:
     with opened(path) as database:
         database.write(lambda connection: add("one", connection))
     with opened(path) as database:
@@ -104,7 +104,7 @@ def test_on_macos_a_file_of_before_is_still_used(monkeypatch: pytest.MonkeyPatch
     assert data_path("journal.db") == tmp_path / "Library" / "Application Support" / "livecue" / "journal.db"
 
 
-def test_without_a_home_directory_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_home_directory_the_error_reports_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as for a user that the system does not know
@@ -157,7 +157,7 @@ def test_each_part_brings_its_own_tables_up_to_date(path: Path) -> None:
         assert database.read(lambda c: c.execute("SELECT * FROM journal").fetchall()) == []
 
 
-def test_a_part_that_is_not_asked_for_is_left_alone(path: Path) -> None:
+def test_an_unrequested_part_is_left_unchanged(path: Path) -> None:
     journal = Schema("journal", (("CREATE TABLE journal (event TEXT)",),))
     with opened(path) as database:
         database.write(lambda connection: add("one", connection))
@@ -208,7 +208,7 @@ def test_a_file_that_may_not_be_written_is_refused(path: Path) -> None:
 
 
 @pytest.mark.parametrize("free", range(12))
-def test_a_database_that_lacks_descriptors_says_so_and_opens_once_there_are(path: Path, free: int) -> None:
+def test_a_lack_of_descriptors_is_reported_and_the_database_opens_once_there_are(path: Path, free: int) -> None:
     resource = pytest.importorskip("resource")
     with opened(path) as database:
         database.write(lambda connection: add("one", connection))

@@ -20,7 +20,7 @@ from tests.compatibility import exercises
 from tests.meeting import spoken_frames
 from tests.servers import Served, get, serving
 from tests.sessions import failing_finals, stuck_on_finals
-from tests.wyoming_client import ask, connected, heard_until, send_sound
+from tests.wyoming_client import ask, connected, events_until, send_audio
 
 
 def settings(**groups: Mapping[str, object]) -> Settings:
@@ -47,7 +47,7 @@ def transcript(events: list[Event]) -> str:
 async def test_info_names_the_model_and_its_languages() -> None:
     async with serving(ScriptedEngine(), settings()) as served, connected(served) as client:
         await client.write_event(Describe().event())
-        [event] = await heard_until(client, "info")
+        [event] = await events_until(client, "info")
     [program] = Info.from_event(event).asr
     [model] = program.models
     assert (program.installed, model.installed) == (True, True)
@@ -56,14 +56,14 @@ async def test_info_names_the_model_and_its_languages() -> None:
     assert program.supports_transcript_streaming
 
 
-@exercises("wyoming", "ping before the sound and while it is decoded")
+@exercises("wyoming", "ping before the audio and while it is decoded")
 async def test_a_ping_is_answered_at_any_time() -> None:
     async with serving(stuck_on_finals(), settings()) as served, connected(served) as client:
         await client.write_event(Ping("before").event())
-        [before] = await heard_until(client, "pong")
-        await send_sound(client, sentence())
+        [before] = await events_until(client, "pong")
+        await send_audio(client, sentence())
         await client.write_event(Ping("while it is decoded").event())
-        [after] = await heard_until(client, "pong")
+        [after] = await events_until(client, "pong")
     assert [Pong.from_event(event).text for event in (before, after)] == ["before", "while it is decoded"]
 
 
@@ -73,9 +73,9 @@ async def test_chunks_come_while_the_audio_does() -> None:
         await client.write_event(AudioStart(16_000, 2, 1).event())
         for frame in spoken_frames(10.0):
             await client.write_event(AudioChunk(16_000, 2, 1, frame).event())
-        early = await heard_until(client, "transcript-chunk")
-        await send_sound(client, [])
-        late = await heard_until(client, "transcript-stop")
+        early = await events_until(client, "transcript-chunk")
+        await send_audio(client, [])
+        late = await events_until(client, "transcript-stop")
     events = [*early, *late]
     assert [event.type for event in events[:1] + events[-2:]] == ["transcript-start", "transcript", "transcript-stop"]
     chunks = [event.data["text"] for event in events if event.type == "transcript-chunk"]
@@ -89,10 +89,10 @@ async def test_each_utterance_of_a_connection_is_an_answer() -> None:
     narrow = b"".join(mono[at : at + 2] for at in range(0, len(mono), 4))
     async with serving(ScriptedEngine(), settings()) as served, connected(served) as client:
         texts = []
-        for sound, rate, channels in ((mono, 16_000, 1), (stereo, 16_000, 2), (narrow, 8_000, 1)):
+        for data, rate, channels in ((mono, 16_000, 1), (stereo, 16_000, 2), (narrow, 8_000, 1)):
             await client.write_event(Transcribe(language="en-GB").event())
-            await send_sound(client, [sound], rate, channels=channels)
-            texts.append(transcript(await heard_until(client, "transcript-stop")))
+            await send_audio(client, [data], rate, channels=channels)
+            texts.append(transcript(await events_until(client, "transcript-stop")))
     assert texts[0]
     assert texts[1] == texts[0]
     assert abs(len(texts[2].split()) - len(texts[0].split())) <= 1  # it is cut a little otherwise
@@ -101,18 +101,18 @@ async def test_each_utterance_of_a_connection_is_an_answer() -> None:
 async def test_utterances_sent_ahead_are_answered_one_by_one() -> None:
     async with serving(ScriptedEngine(), settings()) as served, connected(served) as client:
         for _ in range(3):
-            await send_sound(client, sentence())
-        texts = [transcript(await heard_until(client, "transcript-stop")) for _ in range(3)]
+            await send_audio(client, sentence())
+        texts = [transcript(await events_until(client, "transcript-stop")) for _ in range(3)]
     assert len(set(texts)) == 1
     assert texts[0]
 
 
 async def test_a_peer_that_has_closed_its_half_still_gets_its_answer() -> None:
     async with serving(ScriptedEngine(), settings()) as served, connected(served) as client:
-        await send_sound(client, sentence())
+        await send_audio(client, sentence())
         assert client._writer is not None
         client._writer.write_eof()
-        assert transcript(await heard_until(client, "transcript-stop"))
+        assert transcript(await events_until(client, "transcript-stop"))
 
 
 @exercises("wyoming", "a failing engine: no transcript, and the connection ends")
@@ -125,17 +125,17 @@ async def test_a_failed_final_is_an_error_to_home_assistant() -> None:
 async def test_a_format_that_cannot_be_read_is_an_error() -> None:
     async with serving(ScriptedEngine(), settings()) as served, connected(served) as client:
         await client.write_event(Event("audio-start", {"rate": 1, "width": 2, "channels": 1}))
-        [refusal] = await heard_until(client, "error")
+        [refusal] = await events_until(client, "error")
         assert await client.read_event() is None
     assert Error.from_event(refusal).code == "protocol_error"
 
 
-async def test_what_is_no_frame_is_an_error_and_ends_one_connection_only() -> None:
+async def test_an_invalid_frame_is_an_error_and_ends_only_its_connection() -> None:
     async with serving(ScriptedEngine(), settings()) as served:
         async with connected(served) as client:
             assert client._writer is not None
             client._writer.write(b"GET / HTTP/1.1\r\n\r\n" * 100)
-            [refusal] = await heard_until(client, "error")
+            [refusal] = await events_until(client, "error")
             assert await client.read_event() is None
         assert Error.from_event(refusal).code == "protocol_error"
         assert await ask(served, sentence())
@@ -146,7 +146,7 @@ async def test_a_malformed_frame_within_audio_is_an_error_too() -> None:
         await client.write_event(AudioStart(16_000, 2, 1).event())
         assert client._writer is not None
         client._writer.write(b"\n")
-        [refusal] = await heard_until(client, "error")
+        [refusal] = await events_until(client, "error")
         assert await client.read_event() is None
     assert Error.from_event(refusal).code == "protocol_error"
 
@@ -154,9 +154,9 @@ async def test_a_malformed_frame_within_audio_is_an_error_too() -> None:
 async def test_one_connection_too_many_gets_an_error() -> None:
     async with serving(ScriptedEngine(), settings(server={"max_sessions": 1})) as served, connected(served) as first:
         await first.write_event(Ping().event())
-        await heard_until(first, "pong")
+        await events_until(first, "pong")
         async with connected(served) as second:
-            [refusal] = await heard_until(second, "error")
+            [refusal] = await events_until(second, "error")
             assert await second.read_event() is None
         assert Error.from_event(refusal).code == "overloaded"
 
@@ -167,7 +167,7 @@ async def test_a_peer_that_hangs_up_leaves_its_place_to_the_next() -> None:
         async with connected(served) as client:
             await client.write_event(AudioStart(16_000, 2, 1).event())
             await client.write_event(Ping().event())
-            await heard_until(client, "pong")
+            await events_until(client, "pong")
         while await open_sessions(served) != "livecue_sessions 0.0":
             await checkpoint()
         assert await ask(served, sentence())
@@ -176,7 +176,7 @@ async def test_a_peer_that_hangs_up_leaves_its_place_to_the_next() -> None:
 async def test_a_silent_peer_is_disconnected() -> None:
     quick = settings(session={"idle_timeout_s": 0.05})
     async with serving(ScriptedEngine(), quick) as served, connected(served) as client:
-        [refusal] = await heard_until(client, "error")
+        [refusal] = await events_until(client, "error")
         assert await client.read_event() is None
     assert Error.from_event(refusal).code == "idle_timeout"
 

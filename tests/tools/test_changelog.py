@@ -12,7 +12,7 @@ TYPES = tuple(
 )
 
 
-def test_every_fragment_says_what_kind_of_change_it_is() -> None:
+def test_every_fragment_names_its_kind_of_change() -> None:
     fragments = [
         path for path in (ROOT / "changelog.d").iterdir() if path.name not in {"README.md", "template.md.jinja"}
     ]

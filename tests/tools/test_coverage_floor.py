@@ -1,4 +1,4 @@
-"""The floor of the pure core: every branch, and allowances that only shrink."""
+"""The coverage floor of the pure core: every branch, with allowances that only shrink."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tests.test_layers import name_of
-from tests.test_layers import pure_modules as modules_that_are_checked_to_be_pure
+from tests.test_layers import pure_modules as checked_modules
 from tools.coverage_floor import ALLOWED, ALSO, ROOT, Module, Report, core_tests, main, pure_modules, shortfalls
 
 
@@ -18,7 +18,7 @@ def report(percent: float, path: str = "vad/a.py") -> Report:
 
 
 def test_the_modules_are_those_that_are_checked_to_be_pure() -> None:
-    assert set(pure_modules()) == {name_of(path) for path in modules_that_are_checked_to_be_pure()}
+    assert set(pure_modules()) == {name_of(path) for path in checked_modules()}
 
 
 def test_a_module_is_pure_when_its_docstring_has_the_word(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_a_module_is_pure_when_its_docstring_has_the_word(tmp_path: Path) -> Non
     assert pure_modules(tmp_path) == ["vad/a.py"]
 
 
-def test_the_tests_of_the_core_carry_the_names_of_its_modules(tmp_path: Path) -> None:
+def test_the_tests_of_the_core_are_named_after_its_modules(tmp_path: Path) -> None:
     for path, text in (
         ("vad/level.py", '"""PURE."""'),
         ("vad/file.py", '"""Reads."""'),
@@ -43,39 +43,39 @@ def test_the_tests_of_the_core_carry_the_names_of_its_modules(tmp_path: Path) ->
     assert core_tests(tmp_path) == sorted((*ALSO, "tests/vad/test_level.py", "tests/vad/test_level_properties.py"))
 
 
-def test_the_tests_of_many_modules_are_there(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_tests_of_many_modules_exist(capsys: pytest.CaptureFixture[str]) -> None:
     assert main("tests") == 0
     assert all((ROOT / path).exists() for path in capsys.readouterr().out.split())
 
 
-def test_a_branch_that_no_test_tries_is_named() -> None:
+def test_an_uncovered_branch_is_listed() -> None:
     assert shortfalls(report(99.5), ["vad/a.py"], {}) == [
         "vad/a.py: 99.5 % of 100 %, lines 7; branches 6 → 7, 9 → exit"
     ]
     assert shortfalls(report(100), ["vad/a.py"], {}) == []
 
 
-def test_a_module_that_was_not_measured_is_named() -> None:
+def test_a_module_without_coverage_is_listed() -> None:
     assert shortfalls(Report({}), ["vad/a.py"], {}) == ["vad/a.py: no test imports it"]
 
 
 @pytest.mark.parametrize(
     ("percent", "found"),
-    [(91.0, []), (90.0, []), (89.9, ["89.9 % of 90 %"]), (100, ["100 %, so its allowance must go"])],
+    [(91.0, []), (90.0, []), (89.9, ["89.9 % of 90 %"]), (100, ["100 %, so remove its allowance"])],
 )
-def test_an_allowance_holds_until_it_is_needed_no_more(percent: float, found: list[str]) -> None:
+def test_an_allowance_applies_until_it_is_obsolete(percent: float, found: list[str]) -> None:
     lines = shortfalls(report(percent), ["vad/a.py"], {"vad/a.py": 90})
 
     assert [line.removeprefix("vad/a.py: ").partition(", lines")[0] for line in lines] == found
 
 
-def test_an_allowance_of_a_module_that_is_gone_is_named() -> None:
+def test_an_allowance_of_a_missing_module_is_listed() -> None:
     assert shortfalls(report(100), ["vad/a.py"], {"vad/gone.py": 90}) == [
-        "vad/gone.py: an allowance for a module that is not pure, or not there"
+        "vad/gone.py: has an allowance, but is missing or not pure"
     ]
 
 
-def test_the_exit_code_is_1_where_something_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_exit_code_is_1_if_there_are_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = {"summary": {"percent_covered": 100.0}, "missing_lines": [], "missing_branches": []}
     files = {path: whole for path in pure_modules() if path not in ALLOWED}
     allowed = {

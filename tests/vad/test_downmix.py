@@ -76,7 +76,7 @@ def test_a_quiet_speaker_is_not_mixed_with_the_noise_of_the_other_channel() -> N
     np.testing.assert_array_equal(mixed(left, right)[spoken], right[spoken])
 
 
-def test_two_who_speak_at_once_are_both_there() -> None:
+def test_two_simultaneous_speakers_are_both_kept() -> None:
     quiet = OTHER_VOICE * np.float32(0.1)
     np.testing.assert_allclose(mixed(VOICE, quiet)[RATE_HZ:], ((VOICE + quiet) / 2)[RATE_HZ:], atol=1e-7)
 

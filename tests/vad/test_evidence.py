@@ -1,4 +1,4 @@
-"""How likely it is that anybody speaks in an utterance."""
+"""The probability of speech in an utterance."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the default detector saves, and what it must not lose."""
+"""The default detector: the work it saves, and the speech it must not lose."""
 
 import numpy as np
 import pytest

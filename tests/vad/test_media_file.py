@@ -81,17 +81,17 @@ def test_blocks_are_equal_but_for_the_last() -> None:
 
 
 def test_the_audio_of_a_video_is_decoded() -> None:
-    with Media(io.BytesIO(video(sound_s=2.0)), "it") as media:
+    with Media(io.BytesIO(video(audio_s=2.0)), "it") as media:
         assert media.duration_s == pytest.approx(2.0, abs=PADDING_S)
         assert sum(map(len, media.blocks(0.5))) / 32_000 == pytest.approx(2.0, abs=PADDING_S)
 
 
 def test_a_video_without_audio_is_refused() -> None:
     with pytest.raises(MediaError, match="it: the file has no audio track"):
-        decoded(video(sound_s=None))
+        decoded(video(audio_s=None))
 
 
-def test_a_stream_that_changes_its_rate_goes_on() -> None:
+def test_a_stream_that_changes_its_rate_continues() -> None:
     """Two Ogg streams after each other, as radio stations send them."""
     samples = decoded(encoded("ogg", 1.0, codec="flac") + encoded("ogg", 1.0, codec="flac", rate_hz=16_000))
     assert len(samples) / MEDIA_RATE_HZ == pytest.approx(2.0, abs=PADDING_S)

@@ -85,7 +85,7 @@ def test_a_speaker_who_is_doubtful_throughout_is_not_cut_at_every_gap() -> None:
     assert len(ended(events_of((1, 5), (doubtful, 30), (0, gap), (1, 5), (0, 40)))) == 1
 
 
-def test_a_long_utterance_is_split_where_the_speaker_goes_on_after_a_pause() -> None:
+def test_a_long_utterance_is_split_where_speech_resumes_after_a_pause() -> None:
     long = replace(SETTINGS, long_utterance_s=1.0)
     events = events_of((1, 40), (0, 10), (1, 10), (0, 30), settings=long)
     first, second = ended(events)
@@ -96,7 +96,7 @@ def test_a_long_utterance_is_split_where_the_speaker_goes_on_after_a_pause() -> 
     assert not any(isinstance(event, SpeechResumed) for event in events)
 
 
-def test_a_short_utterance_goes_on_after_a_pause() -> None:
+def test_a_short_utterance_continues_after_a_pause() -> None:
     long = replace(SETTINGS, long_utterance_s=2.0)
     assert len(ended(events_of((1, 40), (0, 10), (1, 10), (0, 30), settings=long))) == 1
 
@@ -167,7 +167,7 @@ def test_flush_ends_what_is_open_with_the_samples_of_no_window() -> None:
     assert segmenter.flush(NOTHING) == []
 
 
-def test_after_a_flush_the_stream_goes_on() -> None:
+def test_after_a_flush_the_stream_continues() -> None:
     segmenter = Segmenter(SETTINGS, WINDOW)
     stream = audio(30)
     receive(segmenter, stream, [1] * 5)

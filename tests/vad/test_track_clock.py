@@ -23,7 +23,7 @@ def test_a_track_that_begins_late_begins_with_silence() -> None:
     assert silences(TrackClock(1.4), *in_a_row(5.4)) == pytest.approx([4, 0, 0, 0, 0])
 
 
-def test_where_the_file_does_not_say_when_it_begins_its_first_frame_does() -> None:
+def test_without_a_start_time_the_file_begins_with_its_first_frame() -> None:
     assert silences(TrackClock(None), *in_a_row(5.4)) == [0] * 5
 
 
@@ -46,7 +46,7 @@ def test_frames_without_stamps_follow_the_one_before() -> None:
 
 
 @pytest.mark.parametrize("begin_s", [0.0, 95_000.0])
-def test_a_clock_that_begins_anew_goes_on_where_the_audio_is(begin_s: float) -> None:
+def test_a_reset_clock_continues_at_the_position_of_the_audio(begin_s: float) -> None:
     """As of radio stations, whose streams follow one another, and of recordings that were joined."""
     clock = TrackClock(0)
     assert silences(clock, *in_a_row(50.0), *in_a_row(begin_s))[5:] == [0] * 5

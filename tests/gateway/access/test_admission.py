@@ -1,4 +1,4 @@
-"""How many sessions there is room for."""
+"""The limit of concurrent sessions."""
 
 from contextlib import ExitStack
 

@@ -1,4 +1,4 @@
-"""What a key allows: requests a minute, and seconds of sound."""
+"""Limits of a key: requests per minute, and seconds of audio."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def allowed(bucket: TokenBucket, now_s: float) -> bool:
 
 
 @given(st.integers(1, 600), st.lists(st.floats(0, 5), max_size=200))
-def test_no_more_are_let_in_than_at_once_and_by_the_minute(per_minute: int, pauses_s: list[float]) -> None:
+def test_requests_are_limited_in_bursts_and_per_minute(per_minute: int, pauses_s: list[float]) -> None:
     bucket, now_s, taken = TokenBucket(per_minute, 0.0), 0.0, 0
     for pause_s in pauses_s:
         now_s += pause_s
@@ -37,7 +37,7 @@ def test_no_more_are_let_in_than_at_once_and_by_the_minute(per_minute: int, paus
 
 
 @given(st.integers(1, 600), st.lists(st.floats(0, 5), max_size=200))
-def test_who_asks_evenly_is_never_refused(per_minute: int, pauses_s: list[float]) -> None:
+def test_evenly_spaced_requests_are_never_refused(per_minute: int, pauses_s: list[float]) -> None:
     bucket, now_s = TokenBucket(per_minute, 0.0), 0.0
     for pause_s in pauses_s:
         now_s += 60 / per_minute + pause_s
@@ -67,11 +67,13 @@ def test_a_refusal_is_not_counted_and_has_the_retry_time() -> None:
     bucket.take(30.0)
 
 
-# --- seconds of sound -----------------------------------------------------------------------------------------------
+# --- seconds of audio -----------------------------------------------------------------------------------------------
 
 
 @given(seconds, st.lists(st.tuples(st.booleans(), seconds, st.booleans()), max_size=30))
-def test_what_two_gateways_spend_of_one_key_adds_up(credit_s: float, steps: list[tuple[bool, float, bool]]) -> None:
+def test_the_spending_of_two_gateways_on_one_key_adds_up(
+    credit_s: float, steps: list[tuple[bool, float, bool]]
+) -> None:
     stored = Key("demo", DIGEST, credit_s=credit_s)
     accounts = [Account(stored, 0.0), Account(stored, 0.0)]
     spent_s = 0.0
@@ -102,7 +104,7 @@ def test_a_key_without_a_limit_never_runs_out(spends_s: list[float]) -> None:
 
 
 @given(seconds, seconds)
-def test_a_key_is_let_in_exactly_while_something_is_left(credit_s: float, used_s: float) -> None:
+def test_a_key_is_admitted_exactly_while_it_has_credit(credit_s: float, used_s: float) -> None:
     account = Account(Key("demo", DIGEST, credit_s=credit_s, used_s=used_s), 0.0)
     if used_s < credit_s:
         account.admit(0.0)
@@ -111,7 +113,7 @@ def test_a_key_is_let_in_exactly_while_something_is_left(credit_s: float, used_s
             account.admit(0.0)
 
 
-def test_what_is_spent_while_the_rest_is_written_down_is_not_forgotten() -> None:
+def test_spending_during_a_write_is_not_lost() -> None:
     account = Account(Key("demo", DIGEST, credit_s=10.0), 0.0)
     account.spend(2.0)
     account.spend(1.0)
@@ -139,7 +141,7 @@ def test_reading_a_key_again_gives_no_requests_back() -> None:
     account.admit(0.0)
 
 
-def test_a_revoked_key_is_let_in_no_more_whatever_else_it_allows() -> None:
+def test_a_revoked_key_is_refused_whatever_else_it_allows() -> None:
     account = Account(Key("demo", DIGEST, requests_per_minute=1, is_revoked=True), 0.0)
     for _ in range(2):
         with pytest.raises(Unauthorized, match="revoked"):

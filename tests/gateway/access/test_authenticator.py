@@ -1,4 +1,4 @@
-"""Who may connect, how often, and for how much sound."""
+"""Admission of clients: keys, request rates, and audio credit."""
 
 import logging
 import sqlite3
@@ -24,7 +24,7 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104  # refused, or never bound
 
 
 class Clock:
-    """Time that passes when it is told to."""
+    """A clock that the test advances."""
 
     now_s = 1_000.0
 
@@ -184,10 +184,10 @@ async def test_a_key_whose_credit_is_used_up_is_refused(path: Path, clock: Clock
             await authenticator.admit(header)
         await authenticator.sync()
         assert authenticator.spent_s == {"demo": 12.0}
-    assert stored(store, "demo").used_s == 12.0, "what was heard is charged, even beyond the credit"
+    assert stored(store, "demo").used_s == 12.0, "processed audio is charged, even beyond the credit"
 
 
-async def test_what_was_spent_is_remembered_by_the_next_gateway(path: Path, clock: Clock, store: KeyStore) -> None:
+async def test_spending_is_known_to_the_next_gateway(path: Path, clock: Clock, store: KeyStore) -> None:
     header = make(store, "demo", credit_s=10.0)
     for left_s in (6.0, 2.0):
         async with open_authenticator(settings_of(path)) as authenticator:
@@ -279,7 +279,7 @@ async def test_the_door_stays_closed_when_the_last_key_is_revoked(path: Path, cl
             await authenticator.admit(None)
 
 
-async def test_a_key_that_is_revoked_may_go_on_no_more(path: Path, clock: Clock, store: KeyStore) -> None:
+async def test_sessions_of_a_revoked_key_end(path: Path, clock: Clock, store: KeyStore) -> None:
     header = make(store, "demo")
     with keeping(path, clock) as authenticator:
         await authenticator.sync()
@@ -312,7 +312,7 @@ async def test_a_running_gateway_looks_by_itself(path: Path, store: KeyStore) ->
                 await anyio.lowlevel.checkpoint()
 
 
-async def test_who_guesses_keys_does_not_keep_the_database_busy(path: Path, clock: Clock, store: KeyStore) -> None:
+async def test_guessing_keys_does_not_keep_the_database_busy(path: Path, clock: Clock, store: KeyStore) -> None:
     make(store, "demo")
     with keeping(path, clock) as authenticator:
         await authenticator.sync()
@@ -336,7 +336,7 @@ async def test_a_broken_database_is_refused_at_the_start(path: Path) -> None:
             pass
 
 
-async def test_a_database_that_is_locked_later_stops_nobody_and_nothing_is_forgotten(
+async def test_a_database_locked_later_refuses_no_client_and_loses_nothing(
     path: Path, clock: Clock, store: KeyStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("gateway.sqlite._BUSY_S", 0.0)
@@ -356,7 +356,7 @@ async def test_a_database_that_is_locked_later_stops_nobody_and_nothing_is_forgo
             other.execute("ROLLBACK")
         assert authenticator.left_s(caller) == 7.0
         assert authenticator.failures == 3
-        assert [record.levelno for record in caplog.records] == [logging.WARNING], "said once, not every second"
+        assert [record.levelno for record in caplog.records] == [logging.WARNING], "logged once, not every second"
         await authenticator.sync()
     assert stored(store, "demo").used_s == 3.0
 

@@ -1,4 +1,4 @@
-"""Live sessions under a key: refused at the door, or ended when the sound is used up."""
+"""Live sessions with a key: refused at admission, or ended when the credit is used up."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
@@ -213,7 +213,7 @@ async def test_keys_may_come_and_go_while_the_gateway_runs(store: KeyStore, sett
 
     async with serving(ScriptedEngine(), settings) as served:
         async with connect(served.stream_url):
-            pass  # nobody has made a key yet
+            pass  # no key has been created yet
         secret = key(store)
         with anyio.fail_after(10):
             while served.gateway.authenticator.is_open:

@@ -1,4 +1,4 @@
-"""View tokens: each shows one session, to whoever has it, until it expires, and does nothing else."""
+"""View tokens: each gives its holder read access to one session until it expires, and nothing else."""
 
 import json
 import logging
@@ -228,7 +228,7 @@ async def test_tokens_are_not_logged(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert not [message for message in ours if token in message]
 
 
-async def test_where_the_journal_cannot_be_read_tokens_are_not_checked_and_nobody_is_let_in(tmp_path: Path) -> None:
+async def test_with_an_unreadable_journal_tokens_are_not_checked_and_all_viewers_refused(tmp_path: Path) -> None:
     (tmp_path / "journal.db").write_bytes(b"no database" * 1_000)
     async with gateway(tmp_path) as (served, client), session(served, MASTER) as (_, session_id):
         path = f"/v1/sessions/{session_id}"

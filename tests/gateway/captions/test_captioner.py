@@ -28,7 +28,7 @@ from gateway.wire import (
     WordSpan,
 )
 from gateway.wire.cue import Cue, CueState
-from tests.requests import WORD_SAMPLES, said
+from tests.requests import WORD_SAMPLES, sentence_words
 from vad.audio import SAMPLE_RATE_HZ
 from vad.events import EndReason, SpeechEnded
 
@@ -85,7 +85,7 @@ def answer(utterance: int, kind: RequestKind, decoded: str | EngineError, revisi
     asked = DecodeRequest("a", utterance, revision, kind, SILENCE, start_of(utterance), 0.0)
     if isinstance(decoded, EngineError):
         return Answer(asked, decoded, 0.5, 1.5, ANSWERED_S)
-    outcome = Hypothesis("a", utterance, revision, said(decoded, start_of(utterance), 0.5), "en")
+    outcome = Hypothesis("a", utterance, revision, sentence_words(decoded, start_of(utterance), 0.5), "en")
     return Answer(asked, outcome, 0.5, 1.5, ANSWERED_S)
 
 
@@ -103,8 +103,8 @@ def outstanding(made: Captioner) -> tuple[int | None, int | None]:
 
 
 def cues(events: Sequence[ServerEvent], state: CueState | None = None) -> list[Cue]:
-    shown = [event.cue for event in events if isinstance(event, CueEvent)]
-    return [cue for cue in shown if state in (None, cue.state)]
+    found = [event.cue for event in events if isinstance(event, CueEvent)]
+    return [cue for cue in found if state in (None, cue.state)]
 
 
 def finals(events: Sequence[ServerEvent]) -> list[Final]:
@@ -119,7 +119,7 @@ def names(events: Sequence[ServerEvent]) -> list[str]:
     return [type(event).__name__ for event in events]
 
 
-def test_a_partial_is_shown_at_once_and_a_final_comes_with_its_final_cue() -> None:
+def test_a_partial_is_emitted_at_once_and_a_final_with_its_final_cue() -> None:
     made = captioner()
     made.begin(0, 0)
     assert captions(partial(made, 0, "hello")) == ["hello"]
@@ -130,18 +130,18 @@ def test_a_partial_is_shown_at_once_and_a_final_comes_with_its_final_cue() -> No
     assert finals(events)[0].text == "hello world"
 
 
-def test_a_final_tells_where_it_was_spoken_and_in_what_language() -> None:
+def test_a_final_has_its_span_and_language() -> None:
     made = captioner()
     speak(made, 0, 1)
     final(made, 0, "one")
-    (said_last,) = finals(final(made, 1, "two"))
-    assert (said_last.utterance_id, said_last.start_sample, said_last.end_sample, said_last.language) == (
+    (last,) = finals(final(made, 1, "two"))
+    assert (last.utterance_id, last.start_sample, last.end_sample, last.language) == (
         1,
         UTTERANCE_SAMPLES,
         2 * UTTERANCE_SAMPLES,
         "en",
     )
-    assert said_last.error is None
+    assert last.error is None
     assert made.finals == 2
 
 
@@ -209,14 +209,14 @@ def test_a_failed_final_carries_its_error_and_the_words_so_far() -> None:
 def test_a_failed_final_has_the_words_of_a_partial_that_waited_for_its_turn() -> None:
     made = captioner()
     speak(made, 0, 1)
-    partial(made, 1, "heard but never shown")
+    partial(made, 1, "decoded but never displayed")
     final(made, 1, EngineTimeout("no answer"))
     events = final(made, 0, "first")
     assert [(event.text, event.error) for event in finals(events)] == [
         ("first", None),
-        ("heard but never shown", "engine_timeout"),
+        ("decoded but never displayed", "engine_timeout"),
     ]
-    assert captions(events, CueState.FINAL) == ["first", "heard but never shown"]
+    assert captions(events, CueState.FINAL) == ["first", "decoded but never displayed"]
 
 
 def test_a_failed_final_without_words_is_still_emitted() -> None:
@@ -265,7 +265,7 @@ def test_the_eager_answer_of_an_earlier_pause_is_no_final() -> None:
     assert finals(final(made, 0, "hello world"))[0].text == "hello world"
 
 
-def test_eager_and_resumed_are_emitted_when_asked_for() -> None:
+def test_eager_and_resumed_are_emitted_if_requested() -> None:
     made = captioner(eager=True)
     made.begin(0, 0)
     emitted = made.answer(answer(0, EAGER, "hello world", revision=3), NOW_S)
@@ -274,7 +274,7 @@ def test_eager_and_resumed_are_emitted_when_asked_for() -> None:
     assert made.resume(0) == []
 
 
-def test_eager_and_resumed_are_not_emitted_when_not_asked_for() -> None:
+def test_eager_and_resumed_are_not_emitted_unless_requested() -> None:
     made = captioner()
     made.begin(0, 0)
     assert names(made.answer(answer(0, EAGER, "hello world", revision=3), NOW_S)) == ["CueEvent"]
@@ -291,7 +291,7 @@ def test_a_failed_eager_answer_leaves_the_utterance_to_the_request_that_is_made_
     assert finals(final(made, 0, "hello"))[0].text == "hello"
 
 
-def test_words_that_the_guard_rejects_are_dropped_and_the_final_says_why() -> None:
+def test_words_rejected_by_the_guard_are_dropped_and_the_final_has_the_reason() -> None:
     made = captioner(guard=GuardSettings())
     made.begin(0, 0)
     assert partial(made, 0, "thank you") == []
@@ -342,7 +342,7 @@ def test_marks_come_after_what_precedes_them_and_before_what_follows() -> None:
     assert events[-1] == Finished(7, 800, 2)
 
 
-def test_a_final_lists_its_words_when_asked_for() -> None:
+def test_a_final_lists_its_words_if_requested() -> None:
     with_words, without = captioner(words=True), captioner()
     for made in (with_words, without):
         speak(made, 0)

@@ -105,7 +105,7 @@ def test_finals_of_a_session_are_in_one_script(language: str | None, expected: s
     [asked] = [effect for effect in effects if isinstance(effect, DecodeRequest) and effect.kind.ends_utterance]
     decoded = Hypothesis("a", asked.utterance_id, asked.revision, words(written), "zh")
 
-    said = made.answer(Answer(asked, decoded, 0.0, 0.0, 0.0), 0.0)
+    effects = made.answer(Answer(asked, decoded, 0.0, 0.0, 0.0), 0.0)
 
     assert asked.language == (None if language is None else "zh")
-    assert [effect.text for effect in said if isinstance(effect, Final)] == [expected]
+    assert [effect.text for effect in effects if isinstance(effect, Final)] == [expected]

@@ -14,7 +14,7 @@ GAP = 1280  # 0.08 s
 
 
 def spoken(text: str, start_s: float = 0.0, word_s: float = 0.3) -> tuple[Word, ...]:
-    """Words said one after the other without a pause."""
+    """Return consecutive words without a pause."""
     starts = [round((start_s + index * word_s) * SECOND) for index in range(len(text.split()) + 1)]
     return tuple(Word(" " + word, starts[i], starts[i + 1]) for i, word in enumerate(text.split()))
 
@@ -51,7 +51,7 @@ def test_a_partial_that_grows_is_a_new_revision_of_its_cue() -> None:
     assert first.cue_id == second.cue_id
 
 
-def test_a_partial_that_says_the_same_brings_nothing() -> None:
+def test_an_unchanged_partial_emits_nothing() -> None:
     builder = CueBuilder(PROFILES["live"])
     words = spoken("Good morning to all of you")
     builder.update(partial((), words, revision=1), 5 * SECOND)
@@ -109,12 +109,12 @@ def test_no_cue_is_final_before_its_utterance() -> None:
     builder = CueBuilder(PROFILES["teams"])
     words = spoken("one line of fifty is all that Teams will ever take and then the next")
 
-    shown = builder.update(partial(words[:13], words[13:]), 9 * SECOND, "en")
+    displayed = builder.update(partial(words[:13], words[13:]), 9 * SECOND, "en")
     last = builder.update(final(words), 9 * SECOND, "en")
 
-    assert [(cue.cue_id, cue.state) for cue in shown] == [("0.1", CueState.PARTIAL), ("0.2", CueState.PARTIAL)]
+    assert [(cue.cue_id, cue.state) for cue in displayed] == [("0.1", CueState.PARTIAL), ("0.2", CueState.PARTIAL)]
     assert [(cue.cue_id, cue.state) for cue in last] == [("0.1", CueState.FINAL), ("0.2", CueState.FINAL)]
-    assert texts(last) == texts(shown)
+    assert texts(last) == texts(displayed)
 
 
 def test_a_final_corrects_committed_words_and_leaves_the_lines_before_them() -> None:
@@ -164,11 +164,11 @@ def test_a_final_that_is_much_shorter_withdraws_the_cues_that_it_has_no_words_fo
 def test_a_final_leaves_no_word_alone_after_a_full_cue() -> None:
     builder = CueBuilder(PROFILES["teams"])
     words = spoken("somebody brought some lunch and coffee to everyone today")
-    shown = builder.update(partial(words), 9 * SECOND)
+    displayed = builder.update(partial(words), 9 * SECOND)
 
     cues = builder.update(final(words), 9 * SECOND)
 
-    assert texts(shown) == [("somebody brought some lunch and coffee to everyone",), ("today",)]
+    assert texts(displayed) == [("somebody brought some lunch and coffee to everyone",), ("today",)]
     assert texts(cues) == [("somebody brought some lunch",), ("and coffee to everyone today",)]
 
 
@@ -176,11 +176,11 @@ def test_a_final_merges_what_a_live_line_left_over_where_one_cue_holds_it() -> N
     builder = CueBuilder(WEB)
     text = "we waited for a very long time outside the station until somebody brought lunch today"
     words = spoken(text, word_s=0.2)
-    shown = builder.update(partial(words), 9 * SECOND, "en")
+    displayed = builder.update(partial(words), 9 * SECOND, "en")
 
     cues = builder.update(final(words), 9 * SECOND, "en")
 
-    assert texts(shown)[1:] == [("today",)]
+    assert texts(displayed)[1:] == [("today",)]
     assert texts(cues) == [
         ("we waited for a very long time outside the", "station until somebody brought lunch today"),
         (),
@@ -190,16 +190,16 @@ def test_a_final_merges_what_a_live_line_left_over_where_one_cue_holds_it() -> N
 def test_a_cue_without_words_is_withdrawn_and_may_come_back() -> None:
     builder = CueBuilder(WEB)
     words = spoken("Hm")
-    (shown,) = builder.update(partial((), words, revision=1), SECOND)
+    (displayed,) = builder.update(partial((), words, revision=1), SECOND)
 
     (withdrawn,) = builder.update(partial((), (), revision=2), SECOND)
     (back,) = builder.update(partial((), words, revision=3), SECOND)
 
-    assert withdrawn == replace(shown, revision=2, lines=(), stable_chars=0)
-    assert back == replace(shown, revision=3)
+    assert withdrawn == replace(displayed, revision=2, lines=(), stable_chars=0)
+    assert back == replace(displayed, revision=3)
 
 
-def test_a_final_without_words_withdraws_what_was_shown() -> None:
+def test_a_final_without_words_withdraws_the_displayed_cues() -> None:
     builder = CueBuilder(WEB)
     builder.update(partial((), spoken("Hm")), SECOND)
 
@@ -210,7 +210,7 @@ def test_a_final_without_words_after_nothing_brings_nothing() -> None:
     assert CueBuilder(WEB).update(final(()), SECOND) == []
 
 
-def test_a_cue_is_shown_until_it_can_be_read() -> None:
+def test_a_cue_lasts_until_it_can_be_read() -> None:
     words = spoken("Incomprehensibilities notwithstanding", word_s=0.2)
 
     (cue,) = CueBuilder(WEB).update(final(words), 9 * SECOND)
@@ -218,7 +218,7 @@ def test_a_cue_is_shown_until_it_can_be_read() -> None:
     assert cue.end_sample == round(37 / 17 * SECOND)
 
 
-def test_a_cue_is_not_shown_past_what_was_decoded() -> None:
+def test_a_cue_does_not_last_beyond_the_decoded_audio() -> None:
     words = spoken("Incomprehensibilities notwithstanding", word_s=0.2)
 
     (cue,) = CueBuilder(WEB).update(final(words), SECOND)

@@ -60,7 +60,7 @@ def test_every_cue_fits(profile: CueProfile, pieces: tuple[Piece, ...], language
 
 @always
 @given(profiles, st.one_of(english(), chinese()), st.sampled_from([None, "en", "zh"]))
-def test_no_more_cues_are_made_than_filling_them_would(
+def test_there_are_no_more_cues_than_filling_them_would_need(
     profile: CueProfile, pieces: tuple[Piece, ...], language: str | None
 ) -> None:
     filled, start = 0, 0

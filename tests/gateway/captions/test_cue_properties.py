@@ -1,4 +1,4 @@
-"""What holds for all cues, whatever is said and however the hypotheses change."""
+"""Properties of all cues, for any words and any changes of the hypotheses."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -64,12 +64,12 @@ word_texts = st.one_of(english, english, english, cjk, odd, st.text(max_size=6))
 def words(draw: st.DrawFn, max_size: int = 30) -> tuple[Word, ...]:
     """Mostly speech that goes on; sometimes stamps that jump, stand still or run backwards."""
     at = draw(st.integers(0, 200_000))
-    said: list[Word] = []
+    spoken: list[Word] = []
     for text in draw(st.lists(word_texts, max_size=max_size)):
         duration = draw(st.sampled_from([0, 1, 1600, 4800, 9600]) | st.integers(0, 120_000))
-        said.append(Word(text, at, at + duration))
+        spoken.append(Word(text, at, at + duration))
         at = max(0, at + draw(st.sampled_from([duration, duration + 3200]) | st.integers(-50_000, 100_000)))
-    return tuple(said)
+    return tuple(spoken)
 
 
 @st.composite
@@ -99,8 +99,8 @@ def finals_of(draw: st.DrawFn, spoken: tuple[Word, ...]) -> tuple[Word, ...]:
     return draw(st.sampled_from([spoken, spoken, corrected, corrected, draw(words())]))
 
 
-def decoded(said: tuple[Word, ...]) -> st.SearchStrategy[int]:
-    end_sample = max((word.end_sample for word in said), default=0)
+def decoded(spoken: tuple[Word, ...]) -> st.SearchStrategy[int]:
+    end_sample = max((word.end_sample for word in spoken), default=0)
     return st.just(end_sample + 8000) | st.integers(0, 500_000)
 
 
@@ -113,7 +113,7 @@ profiles = st.sampled_from([*PROFILES.values(), TINY, TINY])
 
 
 @dataclass(frozen=True)
-class Told:
+class EmittedUpdate:
     """One update and what it brought."""
 
     transcript: Transcript
@@ -121,12 +121,12 @@ class Told:
     cues: list[Cue]
 
 
-def emitted(profile: CueProfile, session: Iterable[Step]) -> list[Told]:
+def emitted(profile: CueProfile, session: Iterable[Step]) -> list[EmittedUpdate]:
     builder = CueBuilder(profile)
-    return [Told(step[0], step[1], builder.update(*step)) for step in session]
+    return [EmittedUpdate(step[0], step[1], builder.update(*step)) for step in session]
 
 
-def finals(updates: Iterable[Told]) -> list[Cue]:
+def finals(updates: Iterable[EmittedUpdate]) -> list[Cue]:
     return [cue for update in updates for cue in update.cues if cue.state is CueState.FINAL]
 
 
@@ -134,8 +134,8 @@ def visible(text: str) -> str:
     return "".join(c for c in text if not c.isspace() and unicodedata.category(c) != "Cc")
 
 
-def written(profile: CueProfile, said: Iterable[Word]) -> str:
-    return visible("".join(to_latin(word.text) if profile.latin_only else word.text for word in said))
+def written(profile: CueProfile, spoken: Iterable[Word]) -> str:
+    return visible("".join(to_latin(word.text) if profile.latin_only else word.text for word in spoken))
 
 
 @always
@@ -158,10 +158,10 @@ def test_finals_hold_every_word_once(profile: CueProfile, session: list[Step]) -
 def test_final_lines_joined_with_spaces_are_the_text(
     profile: CueProfile, texts: list[str], data: st.DataObject
 ) -> None:
-    said = tuple(Word(text, i * 4000, (i + 1) * 4000) for i, text in enumerate(texts))
-    count = data.draw(st.integers(0, len(said)))
-    session: list[Step] = [(Transcript(0, 1, said[:count], said[count:], False), 300_000, "en")]
-    session.append((Transcript(0, 2, said, (), True), 300_000, "en"))
+    spoken = tuple(Word(text, i * 4000, (i + 1) * 4000) for i, text in enumerate(texts))
+    count = data.draw(st.integers(0, len(spoken)))
+    session: list[Step] = [(Transcript(0, 1, spoken[:count], spoken[count:], False), 300_000, "en")]
+    session.append((Transcript(0, 2, spoken, (), True), 300_000, "en"))
 
     assert join_lines(line for cue in finals(emitted(profile, session)) for line in cue.lines) == "".join(texts).strip()
 
@@ -179,7 +179,7 @@ def test_finals_are_in_order_and_apart_in_the_whole_session(profile: CueProfile,
 
 @always
 @given(profiles, sessions())
-def test_every_cue_is_shown_long_enough_to_be_seen_and_not_too_long(profile: CueProfile, session: list[Step]) -> None:
+def test_every_cue_lasts_long_enough_to_be_read_and_not_too_long(profile: CueProfile, session: list[Step]) -> None:
     for update in emitted(profile, session):
         for cue in update.cues:
             duration_samples = cue.end_sample - cue.start_sample
@@ -227,10 +227,10 @@ def test_cues_are_final_with_their_utterance_and_not_before(profile: CueProfile,
 def test_cues_of_an_utterance_are_numbered_by_their_order_on_the_time_line(
     profile: CueProfile, session: list[Step]
 ) -> None:
-    shown: dict[int, dict[int, Cue]] = {}
+    displayed: dict[int, dict[int, Cue]] = {}
     for update in emitted(profile, session):
         utterance_id = update.transcript.utterance_id
-        cues = shown.setdefault(utterance_id, {})
+        cues = displayed.setdefault(utterance_id, {})
         cues |= {int(cue.cue_id.removeprefix(f"{utterance_id}.")): cue for cue in update.cues}
         visible_ones = [number for number, cue in cues.items() if cue.lines]
         assert sorted(visible_ones) == list(range(1, len(visible_ones) + 1))
@@ -268,28 +268,28 @@ def breaks(lines: Iterable[str]) -> set[int]:
 def test_a_line_break_of_partial_cues_stays_while_the_words_before_it_do(
     profile: CueProfile, session: list[Step]
 ) -> None:
-    shown: dict[str, Cue] = {}
+    displayed: dict[str, Cue] = {}
     before: tuple[Word, ...] = ()
     for update in emitted(profile, session):
         if update.transcript.is_final:
-            shown, before = {}, ()
+            displayed, before = {}, ()
             continue
-        said = update.transcript.committed + update.transcript.tail
-        old = breaks(line for cue in shown.values() for line in cue.lines)
-        shown |= {cue.cue_id: cue for cue in update.cues}
-        new = breaks(line for cue in shown.values() for line in cue.lines)
-        kept, total = unchanged_chars(profile, before, said), len(written(profile, said))
+        spoken = update.transcript.committed + update.transcript.tail
+        old = breaks(line for cue in displayed.values() for line in cue.lines)
+        displayed |= {cue.cue_id: cue for cue in update.cues}
+        new = breaks(line for cue in displayed.values() for line in cue.lines)
+        kept, total = unchanged_chars(profile, before, spoken), len(written(profile, spoken))
         assert {position for position in old if position <= kept and position < total} <= new
-        before = said
+        before = spoken
 
 
-def unchanged_chars(profile: CueProfile, before: tuple[Word, ...], said: tuple[Word, ...]) -> int:
+def unchanged_chars(profile: CueProfile, before: tuple[Word, ...], spoken: tuple[Word, ...]) -> int:
     """Return how many visible characters the words have that both begin with."""
     unchanged = next(
-        (i for i, (a, b) in enumerate(zip(before, said, strict=False)) if a.text != b.text),
-        min(len(before), len(said)),
+        (i for i, (a, b) in enumerate(zip(before, spoken, strict=False)) if a.text != b.text),
+        min(len(before), len(spoken)),
     )
-    return len(written(profile, said[:unchanged]))
+    return len(written(profile, spoken[:unchanged]))
 
 
 @always
@@ -297,22 +297,22 @@ def unchanged_chars(profile: CueProfile, before: tuple[Word, ...], said: tuple[W
 def test_a_final_leaves_the_cues_before_the_last_two_as_they_are_where_it_has_the_same_words(
     profile: CueProfile, session: list[Step]
 ) -> None:
-    shown: dict[str, Cue] = {}
+    displayed: dict[str, Cue] = {}
     before: tuple[Word, ...] = ()
     for update in emitted(profile, session):
-        said = update.transcript.committed + update.transcript.tail
+        spoken = update.transcript.committed + update.transcript.tail
         if update.transcript.is_final:
-            chars, kept = 0, unchanged_chars(profile, before, said)
-            stay = [cue for cue in shown.values() if cue.lines][:-2]
+            chars, kept = 0, unchanged_chars(profile, before, spoken)
+            stay = [cue for cue in displayed.values() if cue.lines][:-2]
             now = {cue.cue_id: cue.lines for cue in update.cues}
             divided_again = [cue.cue_id for cue in update.cues if cue.lines][-2:]
             for cue in stay:
                 chars += len(visible("".join(cue.lines)))
                 assert chars >= kept or now[cue.cue_id] == cue.lines or cue.cue_id in divided_again
-            shown, before = {}, ()
+            displayed, before = {}, ()
         else:
-            shown |= {cue.cue_id: cue for cue in update.cues}
-            before = said
+            displayed |= {cue.cue_id: cue for cue in update.cues}
+            before = spoken
 
 
 @always

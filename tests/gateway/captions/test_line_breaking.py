@@ -76,7 +76,7 @@ def test_words_without_a_space_between_them_are_broken_only_after_a_hyphen() -> 
     assert best_break(number, range(1, 3), aim, lexicon_of(None)) == 1
 
 
-def test_of_equal_breaks_the_last_wins() -> None:
+def test_among_equal_breaks_the_last_wins() -> None:
     assert broken("aaaa bbbb cccc dddd eeee ffff gggg hhhh iiii")[1] == "iiii"
 
 

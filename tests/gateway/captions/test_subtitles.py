@@ -147,9 +147,9 @@ def test_json_holds_all_of_a_cue(cues: list[Cue]) -> None:
 
 
 def test_a_webvtt_block_looks_like_this() -> None:
-    shown = cue("AT&T --> <b>you</b>", "and me", start_sample=HOUR_SAMPLES + 24_000, end_sample=101 * HOUR_SAMPLES)
+    displayed = cue("AT&T --> <b>you</b>", "and me", start_sample=HOUR_SAMPLES + 24_000, end_sample=101 * HOUR_SAMPLES)
 
-    assert vtt_block(shown) == (
+    assert vtt_block(displayed) == (
         "0.1\n01:00:01.500 --> 101:00:00.000\nAT&amp;T --&gt; &lt;b&gt;you&lt;/b&gt;\nand me\n\n"
     )
 
@@ -167,15 +167,15 @@ def test_markup_in_subrip_is_kept_from_the_reader_by_an_invisible_mark(markup: s
 
 
 def test_a_cue_shorter_than_a_millisecond_lasts_one() -> None:
-    shown = cue("x", start_sample=16_007, end_sample=16_008)
+    displayed = cue("x", start_sample=16_007, end_sample=16_008)
 
-    assert "00:00:01.000 --> 00:00:01.001" in vtt_block(shown)
+    assert "00:00:01.000 --> 00:00:01.001" in vtt_block(displayed)
 
 
 def test_line_ends_and_blank_lines_inside_a_cue_do_not_end_it() -> None:
-    shown = cue("one\r\n\r\ntwo", "  ", "\0three\u2028four ")
+    displayed = cue("one\r\n\r\ntwo", "  ", "\0three\u2028four ")
 
-    assert vtt_block(shown).split("\n")[2:] == ["one", "two", "\ufffdthree", "four", "", ""]
+    assert vtt_block(displayed).split("\n")[2:] == ["one", "two", "\ufffdthree", "four", "", ""]
 
 
 def test_no_cues_make_an_empty_file() -> None:

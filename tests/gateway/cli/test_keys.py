@@ -66,7 +66,7 @@ def test_list_shows_what_is_left_and_what_was_used(path: Path) -> None:
     assert listed()[1][4:] == ["39.5 s", "60.5 s"]
 
 
-def test_a_revoked_key_is_listed_no_more() -> None:
+def test_a_revoked_key_is_not_listed() -> None:
     done("create", "first")
     done("create", "second")
     done("revoke", "first")

@@ -38,13 +38,13 @@ class View:
 
 
 def listen(engine: ScriptedEngine, interrupts: int) -> tuple[Result, list[ServerEvent]]:
-    """Let a microphone hear one utterance, then Ctrl-C be pressed so often."""
+    """Run with a microphone that records one utterance, then press Ctrl-C that many times."""
     view = View()
 
-    async def microphone(*_wishes: object) -> AsyncIterator[bytes]:
-        sound = silence(0.5) + speech(1.2)
-        for start in range(0, len(sound), PIECE_BYTES):
-            yield sound[start : start + PIECE_BYTES]
+    async def microphone(*_options: object) -> AsyncIterator[bytes]:
+        audio = silence(0.5) + speech(1.2)
+        for start in range(0, len(audio), PIECE_BYTES):
+            yield audio[start : start + PIECE_BYTES]
         for _ in range(interrupts):
             os.kill(os.getpid(), signal.SIGINT)
             await anyio.wait_all_tasks_blocked()

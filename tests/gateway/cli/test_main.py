@@ -70,7 +70,7 @@ def test_a_wrong_setting_is_named_and_the_exit_code_is_2(arguments: tuple[str, .
     [
         (None, "no such file"),
         (b"", "not a readable audio or video file"),
-        (b"no sound at all", "not a readable audio or video file"),
+        (b"no audio at all", "not a readable audio or video file"),
         (b"#EXTM3U\n#EXTINF:1,\n/etc/hostname\n", "not a readable audio or video file"),
         (b"ffconcat version 1.0\nfile other.wav\n", "not a readable audio or video file"),
     ],
@@ -114,8 +114,8 @@ def test_transcribe_writes_each_format(tmp_path: Path, output_format: str) -> No
 
 def test_transcribe_reads_standard_input() -> None:
     command = [sys.executable, "-m", "gateway", "transcribe", "-", *SCRIPTED]
-    with RECORDING.open("rb") as sound:
-        done = subprocess.run(command, stdin=sound, capture_output=True, check=True)  # noqa: S603
+    with RECORDING.open("rb") as file:
+        done = subprocess.run(command, stdin=file, capture_output=True, check=True)  # noqa: S603
     assert done.stdout
 
 

@@ -24,12 +24,12 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def keep(path: Path, session_id: str, *said: ServerEvent, ended_s: float | None = OPENED_S + 90.0) -> None:
+def keep(path: Path, session_id: str, *emitted: ServerEvent, ended_s: float | None = OPENED_S + 90.0) -> None:
     opening = Opening(session_id, "native", "ada", OPENED_S, {"call_id": "CA1"})
     outcome = None if ended_s is None else "finished"
     change = Change(session_id, OPENED_S + 60.0, "en", finals=1, ended_s=ended_s, outcome=outcome)
     with closing(JournalStore(path)) as store:
-        events = {(session_id, seq): event for seq, event in enumerate(said, start=1)}
+        events = {(session_id, seq): event for seq, event in enumerate(emitted, start=1)}
         store.write(Batch((opening,), events, (), (change,)))
 
 
@@ -131,7 +131,7 @@ def test_an_id_that_names_no_single_session_is_refused(path: Path, command: str,
     assert message in result.stderr
 
 
-def test_a_whole_id_is_enough_where_another_goes_on(path: Path) -> None:
+def test_a_complete_id_suffices_even_if_another_id_starts_with_it(path: Path) -> None:
     keep(path, "ab", ready())
     keep(path, "abc", ready())
     done("delete", "ab")

@@ -114,7 +114,7 @@ def test_a_dead_engine_is_reported(recording: Path) -> None:
 
 
 def test_one_recording_that_cannot_be_read_stops_no_other(recording: Path, tmp_path: Path) -> None:
-    (tmp_path / "broken.wav").write_bytes(b"no sound at all")
+    (tmp_path / "broken.wav").write_bytes(b"no audio at all")
     result = transcribe(tmp_path / "broken.wav", recording, "-o", tmp_path / "out")
     assert result.exit_code == 1
     assert "broken.wav: not a readable audio or video file" in result.stderr

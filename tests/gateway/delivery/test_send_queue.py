@@ -1,4 +1,4 @@
-"""What a session still has to send."""
+"""The queue of a session's outgoing events."""
 
 import anyio
 import pytest
@@ -106,7 +106,7 @@ async def test_a_full_outbox_still_takes_newer_revisions() -> None:
     assert await rest(made) == [flushed(1), cue(49)]
 
 
-async def test_what_was_put_before_close_is_sent_and_what_comes_after_is_not() -> None:
+async def test_items_queued_before_close_are_sent_and_later_ones_are_not() -> None:
     made = outbox(flushed(1))
     made.close()
     made.put(flushed(2))

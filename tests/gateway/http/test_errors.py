@@ -17,7 +17,7 @@ from decoder.types import EngineFailed
 from gateway.access.api_key_store import KEYS_SCHEMA, KeyStore
 from gateway.sqlite import StateDatabase
 from tests.servers import Served
-from tests.uploading import SAID, SPOKEN, GatedEngine, recorded_waits, serving_files, utterances, wav
+from tests.uploading import SPOKEN, SPOKEN_TEXT, GatedEngine, recorded_waits, serving_files, utterances, wav
 
 SHAPE = {"code", "message", "type", "param", "details"}
 
@@ -85,13 +85,13 @@ async def test_without_the_key_it_is_401() -> None:
 
 async def test_with_the_key_it_is_served() -> None:
     async with openai_client("secret", {"server": {"api_keys": ["secret"]}}) as client:
-        assert (await client.audio.transcriptions.create(file=SPOKEN, model="any")).text == SAID
+        assert (await client.audio.transcriptions.create(file=SPOKEN, model="any")).text == SPOKEN_TEXT
 
 
 async def test_a_credit_is_used_up_by_files_and_then_it_is_402(store: KeyStore, database: Path) -> None:
     key = store.create("demo", 0.0, credit_s=6.0)
     async with openai_client(key, {"state": {"database": database}}) as client:
-        assert (await client.audio.transcriptions.create(file=SPOKEN, model="any")).text == SAID
+        assert (await client.audio.transcriptions.create(file=SPOKEN, model="any")).text == SPOKEN_TEXT
         running_out = await refused(client, openai.APIStatusError)
         used_up = await refused(client, openai.APIStatusError)
     for error in (running_out, used_up):
@@ -101,7 +101,7 @@ async def test_a_credit_is_used_up_by_files_and_then_it_is_402(store: KeyStore, 
 async def test_a_credit_may_be_used_to_its_last_second(store: KeyStore, database: Path) -> None:
     key = store.create("demo", 0.0, credit_s=5.0)
     async with openai_client(key, {"state": {"database": database}}) as client:
-        assert (await client.audio.transcriptions.create(file=SPOKEN, model="any")).text == SAID
+        assert (await client.audio.transcriptions.create(file=SPOKEN, model="any")).text == SPOKEN_TEXT
 
 
 async def test_a_rate_limited_key_gets_the_time_until_a_retry(store: KeyStore, database: Path) -> None:
@@ -122,7 +122,7 @@ async def test_a_body_that_is_too_large_is_413() -> None:
     assert (error.status_code, error.code) == (413, "payload_too_large")
 
 
-@pytest.mark.parametrize("file", [b"no sound at all", b"#EXTM3U\nhttp://127.0.0.1/\n"])
+@pytest.mark.parametrize("file", [b"no audio at all", b"#EXTM3U\nhttp://127.0.0.1/\n"])
 async def test_a_file_without_audio_is_415(file: bytes) -> None:
     async with openai_client() as client:
         with pytest.raises(openai.APIStatusError) as raised:
@@ -175,7 +175,7 @@ async def test_one_file_too_many_is_503_with_retry_after_however_large_it_is() -
         ("GET", "/v1/models/nope", 404, "not_found"),
     ],
 )
-async def test_what_the_framework_refuses_has_the_same_shape(method: str, path: str, status: int, code: str) -> None:
+async def test_refusals_of_the_framework_have_the_same_shape(method: str, path: str, status: int, code: str) -> None:
     async with http() as (client, _):
         response = await client.request(method, path)
     assert (response.status_code, error_of(response)["code"]) == (status, code)
@@ -192,7 +192,7 @@ async def test_a_form_without_a_file_or_a_model_is_400(body: dict[str, str]) -> 
     assert error_of(response)["param"] == ("file" if body else "model")
 
 
-async def test_who_hangs_up_in_the_middle_of_an_upload_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_disconnect_during_an_upload_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
     async with http() as (_, served):
         async with await anyio.connect_tcp("127.0.0.1", int(served.url.rpartition(":")[2])) as socket:
             await socket.send(
@@ -204,7 +204,7 @@ async def test_who_hangs_up_in_the_middle_of_an_upload_is_no_error(caplog: pytes
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-async def test_what_is_no_form_is_415() -> None:
+async def test_a_body_that_is_no_form_is_415() -> None:
     async with http() as (client, _):
         response = await client.post("/v1/audio/transcriptions", json={"model": "any"})
     assert (response.status_code, error_of(response)["code"]) == (415, "unsupported_media")

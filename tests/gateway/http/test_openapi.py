@@ -58,7 +58,7 @@ async def test_a_key_is_documented_and_optional() -> None:
         assert within(described, "paths", route, method, "security") == [{"API key": []}, {}]
 
 
-async def test_the_gateway_does_what_its_document_says() -> None:
+async def test_the_gateway_matches_its_openapi_document() -> None:
     async with serving_files(settings={"server": {"api_keys": ["secret"]}}) as served:
         described = (await get(f"{served.url}/openapi.json")).json()
         statuses = await to_thread.run_sync(exercise, served.url, described)
@@ -85,7 +85,7 @@ def exercise(url: str, described: dict[str, object]) -> Counter[int]:
             def try_it(case: Case[APIOperation[Any, Any, Any, Any]]) -> None:
                 if isinstance(case.body, dict) and case.body.get("file"):
                     case.body["file"] = SPOKEN  # type: ignore[assignment]  # a form may hold bytes
-                # what is allowed field by field may not be together: text has no times, and nobody translates here
+                # values allowed separately may exclude each other: text has no times, and no engine translates here
                 response = case.call_and_validate(
                     base_url=url, headers=HEADERS, excluded_checks=[positive_data_acceptance]
                 )

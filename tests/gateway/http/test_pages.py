@@ -38,7 +38,7 @@ async def test_all_that_pages_are_made_of_is_served_by_the_gateway() -> None:
             assert reply.status_code == 200, file.name
             assert reply.content == file.read_bytes()
             for name in re.findall(r'(?:src|href)="([^"]*)"|from "([^"]*)"', reply.text):
-                assert not re.match(r"\w+:|//", "".join(name)), "pages ask nobody else"
+                assert not re.match(r"\w+:|//", "".join(name)), "pages request nothing from other hosts"
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/assets/style.css", "/watch/abc/qr.svg", "/watch/abc/link.json"])
@@ -65,7 +65,7 @@ async def test_a_browser_that_has_a_file_is_not_sent_it_again() -> None:
     assert changed.status_code == 200
 
 
-async def test_a_page_can_be_asked_for_without_its_body() -> None:
+async def test_a_page_can_be_requested_without_its_body() -> None:
     async with client() as http:
         reply = await http.head("/watch/abc")
     assert (reply.status_code, reply.content) == (200, b"")

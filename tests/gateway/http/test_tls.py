@@ -37,8 +37,8 @@ def wss(served: Served) -> str:
 
 def serial_of(websocket: ClientConnection) -> int:
     """Return the number of the certificate that a gateway has shown."""
-    shown = websocket.transport.get_extra_info("ssl_object").getpeercert()
-    return int(shown["serialNumber"], 16)
+    certificate = websocket.transport.get_extra_info("ssl_object").getpeercert()
+    return int(certificate["serialNumber"], 16)
 
 
 async def test_a_session_over_tls(authority: Authority) -> None:
@@ -57,7 +57,7 @@ async def test_a_session_over_tls(authority: Authority) -> None:
     assert isinstance(events[-1], Finished)
 
 
-async def test_who_does_not_trust_the_certificate_gets_no_connection(authority: Authority) -> None:
+async def test_a_client_that_does_not_trust_the_certificate_gets_no_connection(authority: Authority) -> None:
     async with serving(ScriptedEngine(), load_settings({"server": authority.sign().settings()})) as served:
         with pytest.raises(ssl.SSLCertVerificationError):
             await connect(wss(served))
@@ -129,14 +129,14 @@ def test_certificate_and_key_may_be_one_file(authority: Authority, tmp_path: Pat
     assert open_certificate(ServerSettings()) is None
 
 
-def test_what_is_no_certificate_is_refused_by_its_name(authority: Authority, tmp_path: Path) -> None:
+def test_an_invalid_certificate_is_refused_by_name(authority: Authority, tmp_path: Path) -> None:
     files, missing, empty = authority.sign(), tmp_path / "missing.pem", tmp_path / "empty.pem"
     empty.touch()
     other, encrypted = authority.sign("other"), tmp_path / "encrypted.pem"
     key = load_pem_private_key(files.key.read_bytes(), None)
     secret = BestAvailableEncryption(b"secret")
     encrypted.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, secret))
-    for settings, said in (
+    for settings, expected in (
         (ServerSettings(tls_key=files.key), "without server.tls_cert"),
         (ServerSettings(tls_cert=missing), "missing.pem: No such file"),
         (ServerSettings(tls_cert=files.cert, tls_key=missing), "missing.pem: No such file"),
@@ -147,5 +147,5 @@ def test_what_is_no_certificate_is_refused_by_its_name(authority: Authority, tmp
     ):
         with pytest.raises(ConfigurationError) as refused:
             open_certificate(settings)
-        assert said in str(refused.value)
+        assert expected in str(refused.value)
         assert "server.tls_" in str(refused.value)

@@ -1,4 +1,4 @@
-"""Telephone services call a running gateway: who is let in, what is said to viewers, and how a call ends."""
+"""Telephone services call a running gateway: admission, events for viewers, and the end of a call."""
 
 import json
 from base64 import b64encode
@@ -29,11 +29,11 @@ SIGNED = ("wss://captions.example/v1/twilio", "nuHGbm3Ms+C3EoSpuW4q0tXcr80=")
 UTTERANCE_S = (0.5, 1.2, 0.8)
 
 
-def telephone(service: str, sound: Float32, track: str = "inbound") -> list[CallFrame]:
-    """Return sound of 16 kHz as the frames of a service."""
+def telephone(service: str, samples: Float32, track: str = "inbound") -> list[CallFrame]:
+    """Return 16 kHz audio as the frames of a service."""
     spoken = SERVICES[service]
-    data = spoken.encode(sound[:: 16_000 // spoken.rate_hz])
-    return frames_of(data, len(data) * spoken.frame_ms // (len(sound) // 16), spoken.frame_ms, track)
+    data = spoken.encode(samples[:: 16_000 // spoken.rate_hz])
+    return frames_of(data, len(data) * spoken.frame_ms // (len(samples) // 16), spoken.frame_ms, track)
 
 
 def utterance() -> Float32:
@@ -59,7 +59,7 @@ async def refusal(served: Served, **headers: str) -> int:
     return refused.value.response.status_code
 
 
-# --- what is said --------------------------------------------------------------------------------------------------
+# --- events --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -76,8 +76,8 @@ async def test_a_call_of_each_service_is_captioned_for_its_viewers(service: str)
 
 
 async def test_a_call_that_is_cut_in_the_middle_of_a_word_is_captioned_to_its_end() -> None:
-    sound = np.concatenate([silence(0.5), tone(1.2)])
-    frames = [media_of("twilio", frame) for frame in telephone("twilio", sound)]
+    samples = np.concatenate([silence(0.5), tone(1.2)])
+    frames = [media_of("twilio", frame) for frame in telephone("twilio", samples)]
     async with serving_files() as served:
         events = await watched_call(served, start_of("twilio"), *frames)
         metrics = (await get(f"{served.url}/metrics")).body.decode()
@@ -160,7 +160,7 @@ async def test_a_bad_beginning_ends_the_connection(first: str) -> None:
     assert websocket.close_code == 1008
 
 
-async def test_who_hangs_up_before_the_start_leaves_nothing_behind() -> None:
+async def test_a_caller_that_hangs_up_before_the_start_leaves_nothing_behind() -> None:
     async with serving_files() as served:
         async with connect(url_of(served)) as websocket:
             await websocket.send('{"event":"connected"}')
@@ -208,7 +208,7 @@ async def test_another_signature_does_not(signature: str) -> None:
     assert 'livecue_connections_refused_total{code="unauthorized"} 1.0' in metrics
 
 
-async def test_where_twilios_token_is_known_nobody_comes_without_signature_or_key() -> None:
+async def test_with_a_twilio_token_a_signature_or_key_is_required() -> None:
     async with signed_gateway() as served:
         assert await refusal(served) == 401
     async with signed_gateway(api_keys=["secret"]) as served:

@@ -1,4 +1,4 @@
-"""What newer events take the place of, and how events are written down."""
+"""Which events newer ones supersede, and how events are written."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ from tests.wire_events import server_events
 @st.composite
 def sessions(draw: st.DrawFn) -> list[ServerEvent]:
     """What a session of one channel or two says, numbered from 1."""
-    said: list[ServerEvent] = []
+    emitted: list[ServerEvent] = []
     kinds = st.sampled_from(["partial", "cue", "final", "ack", "cadence", "speech", "warning", "finished"])
     for seq, kind in enumerate(draw(st.lists(kinds, max_size=40)), start=1):
         utterance_id, line = draw(st.integers(1, 3)), draw(st.integers(1, 2))
@@ -54,15 +54,15 @@ def sessions(draw: st.DrawFn) -> list[ServerEvent]:
             case _:
                 event = Finished(seq, 0, 0)
         channel = draw(st.sampled_from([None, 0, 1]))
-        said.append(event if channel is None else OfChannel(channel, event))
-    return said
+        emitted.append(event if channel is None else OfChannel(channel, event))
+    return emitted
 
 
 def is_superseded(event: ServerEvent, later: list[ServerEvent]) -> bool:
     """Say it event by event, as docs/journal.md does."""
-    channel, told = channel_of(event)
+    channel, inner = channel_of(event)
     same_channel = [channel_of(other)[1] for other in later if channel_of(other)[0] == channel]
-    match told:
+    match inner:
         case CueEvent(_, cue) if cue.state is CueState.PARTIAL:
             return any(
                 (isinstance(other, CueEvent) and other.cue.cue_id == cue.cue_id)
@@ -70,26 +70,28 @@ def is_superseded(event: ServerEvent, later: list[ServerEvent]) -> bool:
                 for other in same_channel
             )
         case Ack() | CadenceChanged():
-            return any(type(other) is type(told) for other in same_channel)
+            return any(type(other) is type(inner) for other in same_channel)
         case _:
             return False
 
 
 @given(sessions())
-def test_what_is_left_is_what_nothing_newer_takes_the_place_of(said: list[ServerEvent]) -> None:
+def test_only_events_that_nothing_newer_supersedes_remain(emitted: list[ServerEvent]) -> None:
     superseding = EventCompactor()
     left: dict[int, ServerEvent] = {}
-    for event in said:
+    for event in emitted:
         seq = seq_of(event)
         assert seq is not None
         left[seq] = event
         for older in superseding.add(event):
             del left[older]  # each only once, and only what there is
-    assert list(left.values()) == [event for n, event in enumerate(said) if not is_superseded(event, said[n + 1 :])]
+    assert list(left.values()) == [
+        event for n, event in enumerate(emitted) if not is_superseded(event, emitted[n + 1 :])
+    ]
 
 
 @given(server_events(), st.none() | st.integers(0, 7))
-def test_what_is_written_down_is_read_again(event: ServerEvent, channel: int | None) -> None:
+def test_written_events_are_read_back(event: ServerEvent, channel: int | None) -> None:
     message = event_json(event if channel is None else OfChannel(channel, event))
     read = event_of(message)
     assert read is not None
@@ -97,14 +99,14 @@ def test_what_is_written_down_is_read_again(event: ServerEvent, channel: int | N
     assert event_json(read) == message
 
 
-def test_the_token_that_resumes_a_session_is_told_to_nobody_else() -> None:
+def test_the_resume_token_is_sent_to_no_viewer() -> None:
     assert event_of(event_json(replace(ready(), resume_token="secret", next_sample=7))) == ready()
 
 
 @pytest.mark.parametrize(
     "event", [DialectMessage("hello"), Partial(1, 1, 0, 0, (), (), None), OfChannel(1, DialectMessage("hello"))]
 )
-def test_what_is_between_the_session_and_its_peer_has_no_number_and_is_not_written_down(event: ServerEvent) -> None:
+def test_events_for_the_peer_only_have_no_number_and_are_not_written(event: ServerEvent) -> None:
     assert seq_of(event) is None
     with pytest.raises(ValueError, match="for the session's client only"):
         event_json(event)

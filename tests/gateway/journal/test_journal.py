@@ -37,7 +37,7 @@ async def test_events_that_clients_rely_on_are_in_the_file_when_published(path: 
         await reader.up_to(ready())
         assert written_elsewhere(path) == [1]
         reader.write(*events[1:3])
-        assert reader.events == events[:3], "nobody waits for the rest"
+        assert reader.events == events[:3], "the rest is not awaited"
         reader.write(last)
         assert reader.events == events[:3]
         assert await reader.up_to(last) == events
@@ -264,10 +264,10 @@ async def test_two_gateways_write_to_one_file(path: Path) -> None:
         readers[0].write(final(50, 50))
         entry = await one.find("a")
         assert entry is not None
-        assert entry.ended_s is None, "whoever writes it knows better"
+        assert entry.ended_s is None, "its writer has not ended it"
 
 
-async def test_the_settings_say_where_the_journal_is(tmp_path: Path) -> None:
+async def test_the_settings_set_the_path_of_the_journal(tmp_path: Path) -> None:
     path = tmp_path / "mine.db"
     async with open_journal(Settings(journal=JournalSettings(database=path))) as journal:
         Reader(journal)

@@ -61,7 +61,7 @@ async def main():
             reader.write(final(seq, seq))
             await reader.up_to(final(seq, seq))
         reader.write(final(seq + 1, seq + 1))
-        assert reader.events[-1] == final(seq + 1, seq + 1), "nobody waits for a disk that is full"
+        assert reader.events[-1] == final(seq + 1, seq + 1), "a full disk delays no event"
         assert await seqs(journal) == [*range(1, seq + 2), 10_000], "what is not in the file is read all the same"
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     print(len(reader.events), journal.counts.lost, journal.counts.failures > 0)
@@ -108,7 +108,7 @@ async def test_each_session_is_warned_once_of_a_locked_file_and_everything_is_wr
             assert await reader.up_to(final(2)) == [ready(), final(2)]
             await reader.warned.wait()
             reader.write(partial_cue(3, 2), final(4, 2))
-            assert reader.events[-1] == final(4, 2), "nobody waits for a file that is known to be locked"
+            assert reader.events[-1] == final(4, 2), "a file known to be locked delays no event"
             later = Reader(journal, "b")
             await later.warned.wait()
             assert await seqs(journal) == [1, 2, 4, 10_000]

@@ -72,7 +72,7 @@ def test_an_event_that_is_released_before_it_is_put_waits_for_nothing() -> None:
     assert sink.events == [warning(1)]
 
 
-def test_what_follows_the_end_is_discarded() -> None:
+def test_events_after_the_end_are_discarded() -> None:
     sink, error = Sink(), LivecueError("over")
     delivery = OrderedDelivery(sink)
     delivery.put(pending := PendingEvent(warning(1), is_held=True))

@@ -35,9 +35,7 @@ def test_two_journals_in_one_folder_have_an_owner_each(tmp_path: Path) -> None:
         pass
 
 
-def test_where_no_lock_can_be_made_the_block_runs_with_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_if_no_lock_can_be_made_the_block_runs_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").touch()
     has_run = False
     with caplog.at_level(logging.WARNING), owned(tmp_path / "file" / "journal.db"):

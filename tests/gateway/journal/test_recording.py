@@ -71,13 +71,13 @@ async def recorded(folder: Path, start: Start, pieces: Sequence[tuple[bytes, int
     return warnings
 
 
-async def test_the_recording_holds_every_bit_of_the_sound_and_is_its_owners(tmp_path: Path) -> None:
-    sound = s16(noise(2.0))
+async def test_the_recording_is_bit_exact_and_private_to_its_owner(tmp_path: Path) -> None:
+    whole = s16(noise(2.0))
     folder = recordings_folder(tmp_path / "journal.db")
-    assert await recorded(folder, Start(), [(sound[:1_001], 0), (sound[1_001:], 0)]) == []
+    assert await recorded(folder, Start(), [(whole[:1_001], 0), (whole[1_001:], 0)]) == []
     (path,) = recordings_of(folder, "a")
     assert path.name == "a.flac"
-    assert read(path) == sound
+    assert read(path) == whole
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
@@ -105,7 +105,7 @@ def test_recordings_are_deleted_and_those_of_others_are_not(tmp_path: Path) -> N
     delete_recordings(tmp_path / "missing", "a")
 
 
-async def test_a_folder_that_cannot_be_written_is_told_once_and_stops_nothing(tmp_path: Path) -> None:
+async def test_an_unwritable_folder_is_reported_once_and_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     warnings = await recorded(tmp_path / "file" / "recordings", Start(), [(s16(noise(0.5)), 0)])
     assert warnings == ["audio is no longer recorded; captions continue"]
@@ -113,7 +113,7 @@ async def test_a_folder_that_cannot_be_written_is_told_once_and_stops_nothing(tm
 
 async def test_a_disk_that_does_not_keep_up_stops_the_recording(tmp_path: Path) -> None:
     warnings: list[str] = []
-    recording = Recording(tmp_path, "a", Start(), warnings.append)  # nobody runs it
+    recording = Recording(tmp_path, "a", Start(), warnings.append)  # never run
     for _ in range(40):
         recording.write(bytes(32_000))
     assert len(warnings) == 1
@@ -136,9 +136,7 @@ def test_a_process_that_is_killed_leaves_all_but_the_last_third_of_a_second(tmp_
     assert len(read(path)) >= (32_000 - 4_608) * 2
 
 
-async def test_who_waits_for_the_disk_waits_for_all_that_was_appended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_waiting_for_the_disk_covers_all_appended_audio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[int] = []
     gate = threading.Event()
 

@@ -9,23 +9,23 @@ from gateway.journal.transcript_export import TranscriptFormat, transcript
 from gateway.wire import OfChannel, ServerEvent
 from tests.events import final, final_cue, partial_cue, ready
 
-SAID = (ready(), partial_cue(2), final_cue(3), final_cue(4, 1, 2), final(5), partial_cue(6, 2))
+EVENTS = (ready(), partial_cue(2), final_cue(3), final_cue(4, 1, 2), final(5), partial_cue(6, 2))
 
 
-def written(transcript_format: TranscriptFormat, *said: ServerEvent) -> str:
-    return transcript([*map(event_json, said), '{"type":"applause","seq":99}'], transcript_format)
+def written(transcript_format: TranscriptFormat, *emitted: ServerEvent) -> str:
+    return transcript([*map(event_json, emitted), '{"type":"applause","seq":99}'], transcript_format)
 
 
 def test_text_has_a_line_for_each_utterance() -> None:
-    assert written(TranscriptFormat.TXT, *SAID, final(7, 2)) == "words 1\nwords 2\n"
+    assert written(TranscriptFormat.TXT, *EVENTS, final(7, 2)) == "words 1\nwords 2\n"
 
 
 def test_subtitles_have_the_final_cues() -> None:
-    assert written(TranscriptFormat.SRT, *SAID) == (
+    assert written(TranscriptFormat.SRT, *EVENTS) == (
         "1\n00:00:01,006 --> 00:00:01,012\nline 1\n\n2\n00:00:01,012 --> 00:00:01,018\nline 2\n\n"
     )
-    assert written(TranscriptFormat.VTT, *SAID).startswith("WEBVTT\n\n1.1\n00:00:01.006 --> 00:00:01.012\nline 1\n\n")
-    assert [cue["id"] for cue in json.loads(written(TranscriptFormat.JSON, *SAID))] == ["1.1", "1.2"]
+    assert written(TranscriptFormat.VTT, *EVENTS).startswith("WEBVTT\n\n1.1\n00:00:01.006 --> 00:00:01.012\nline 1\n\n")
+    assert [cue["id"] for cue in json.loads(written(TranscriptFormat.JSON, *EVENTS))] == ["1.1", "1.2"]
 
 
 def test_an_utterance_that_is_decoded_again_after_a_crash_is_there_once() -> None:
@@ -34,19 +34,19 @@ def test_an_utterance_that_is_decoded_again_after_a_crash_is_there_once() -> Non
     assert [cue["id"] for cue in json.loads(written(TranscriptFormat.JSON, *before, *again))] == ["1.1", "2.1"]
 
 
-def test_channels_are_put_in_the_order_of_time_and_their_cues_told_apart() -> None:
-    said = (
+def test_channels_are_ordered_by_time_and_their_cues_distinguished() -> None:
+    emitted = (
         OfChannel(1, final_cue(1, 2)),
         OfChannel(1, final(2, 2)),
         OfChannel(0, final_cue(3)),
         OfChannel(0, final(4)),
     )
-    assert written(TranscriptFormat.TXT, *said) == "words 1\nwords 2\n"
-    assert [cue["id"] for cue in json.loads(written(TranscriptFormat.JSON, *said))] == ["0/1.1", "1/2.1"]
+    assert written(TranscriptFormat.TXT, *emitted) == "words 1\nwords 2\n"
+    assert [cue["id"] for cue in json.loads(written(TranscriptFormat.JSON, *emitted))] == ["0/1.1", "1/2.1"]
 
 
 @pytest.mark.parametrize("transcript_format", TranscriptFormat)
-def test_a_session_that_has_said_nothing_has_an_empty_transcript(transcript_format: TranscriptFormat) -> None:
+def test_a_session_without_words_has_an_empty_transcript(transcript_format: TranscriptFormat) -> None:
     empty = {TranscriptFormat.VTT: "WEBVTT\n\n", TranscriptFormat.JSON: "[]"}
     assert written(transcript_format, ready()) == empty.get(transcript_format, "")
     assert transcript_format.media_type.partition("/")[0] in ("text", "application")

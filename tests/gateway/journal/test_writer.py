@@ -19,7 +19,7 @@ from vad.errors import LivecueError
 
 
 class Sink:
-    """Keeps what is published, and wakes whoever waits for an event."""
+    """Collects published events, and wakes the tasks that await one."""
 
     def __init__(self) -> None:
         self.events: list[ServerEvent] = []

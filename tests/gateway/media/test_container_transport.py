@@ -31,7 +31,7 @@ STREAMED = ("wav", "flac", "ogg", "webm", "mp3")
 async def recorder(
     settings: UploadSettings = SETTINGS,
 ) -> AsyncIterator[tuple[ContainerTransport, ObjectStream[str | bytes]]]:
-    """Yield what a session hears, and where a recorder sends."""
+    """Yield the session's end and the recorder's end of a transport."""
     transport, peer = memory_pair()
     async with peer, demultiplexed(transport, is_close, settings) as decoded:
         yield decoded, peer
@@ -94,7 +94,7 @@ async def test_audio_that_begins_late_is_decoded_when_it_begins() -> None:
     assert not any(audio[: round(1.9 * BYTES_PER_S)])
 
 
-async def test_audio_comes_while_the_recording_goes_on() -> None:
+async def test_audio_arrives_during_the_recording() -> None:
     file = encoded("webm", 10.0)
     async with recorder() as (decoded, peer):
         await send(peer, cut(file[: len(file) // 2], 1_000))
@@ -111,17 +111,17 @@ async def test_text_keeps_its_place_after_the_audio_before_it() -> None:
     until: list[int] = []
     async with recorder() as (decoded, peer), anyio.create_task_group() as tasks:
         tasks.start_soon(send, peer, [message for piece in pieces for message in (piece, "mark")] + [CLOSE])
-        sound_bytes = 0
+        audio_bytes = 0
         while (message := await decoded.receive()) != CLOSE:
             if isinstance(message, bytes):
-                sound_bytes += len(message)
+                audio_bytes += len(message)
             else:
-                until.append(sound_bytes)
+                until.append(audio_bytes)
     expected = [4.0 * BYTES_PER_S * (number + 1) / len(pieces) for number in range(len(pieces))]
     assert until == pytest.approx(expected, abs=0.4 * BYTES_PER_S)
 
 
-async def test_live_audio_makes_way_for_nobody() -> None:
+async def test_live_audio_is_never_preempted() -> None:
     async with recorder() as (decoded, peer):
         await send(peer, cut(encoded("webm", 2.0), 1_000))
         await decoded.receive()
@@ -145,7 +145,7 @@ async def test_text_before_any_audio_waits_for_nothing() -> None:
         assert await decoded.receive() == "still here"
 
 
-async def test_what_is_no_recording_is_refused() -> None:
+async def test_a_file_that_is_no_recording_is_refused() -> None:
     with pytest.raises(UnsupportedMedia):
         await received_until_error(lambda: cut(np.random.default_rng(1).bytes(100_000), 1_000))
 

@@ -81,7 +81,7 @@ def listener() -> Iterator[socket.socket]:
 
 
 def instead(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a process decode that does as it is told here."""
+    """Replace the decoder process by one with the given code."""
     monkeypatch.setattr(sandboxed_decoder, "_command", lambda _settings: [sys.executable, "-c", script])
 
 
@@ -95,7 +95,7 @@ async def test_every_usual_kind_is_decoded_in_blocks_of_half_a_second(kind: str,
 
 
 async def test_a_video_gives_its_audio(tmp_path: Path) -> None:
-    assert await duration_s(video(sound_s=2.0), tmp_path) == pytest.approx(2.0, abs=0.1)
+    assert await duration_s(video(audio_s=2.0), tmp_path) == pytest.approx(2.0, abs=0.1)
 
 
 async def test_a_file_may_be_gone_once_its_decoding_has_begun(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ async def test_a_header_alone_is_refused(kind: str, header_bytes: int, tmp_path:
 
 async def test_a_video_without_audio_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedMedia, match="file: the file has no audio track"):
-        await duration_s(video(sound_s=None), tmp_path)
+        await duration_s(video(audio_s=None), tmp_path)
 
 
 async def test_a_file_cut_short_gives_the_audio_that_is_left(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Forms as clients send them, and forms that nobody means well with."""
+"""Forms as clients send them, and malicious forms."""
 
 import stat
 import tempfile
@@ -254,7 +254,7 @@ async def test_a_cancelled_upload_leaves_nothing() -> None:
         tasks.cancel_scope.cancel()
 
 
-async def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_spool: object, _piece: bytes) -> int:
         raise OSError(28, "No space left on device")
 
@@ -277,7 +277,7 @@ async def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         ("multipart/form-data; boundary=žluť", InvalidRequest),
     ],
 )
-async def test_what_is_no_form_is_refused(content_type: str | None, kind: type[GatewayError]) -> None:
+async def test_a_body_that_is_no_form_is_refused(content_type: str | None, kind: type[GatewayError]) -> None:
     with pytest.raises(kind):
         await received(USUAL, content_type=content_type)
 

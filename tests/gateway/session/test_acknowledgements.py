@@ -44,6 +44,8 @@ def test_settled_audio_stays_acknowledged_while_it_is_received_again() -> None:
 
 
 @given(st.integers(0, 10**7), st.integers(0, 10**7), st.none() | st.integers(0, 10**8))
-def test_no_more_is_processed_than_received(received: int, settled_sample: int, answered_until: int | None) -> None:
+def test_processed_audio_never_exceeds_received_audio(
+    received: int, settled_sample: int, answered_until: int | None
+) -> None:
     ack = acks(settled_sample).build(received, answered_until)
     assert 0 <= ack.processed_samples <= ack.received_samples >= received

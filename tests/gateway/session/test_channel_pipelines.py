@@ -46,19 +46,19 @@ def pipelines(start: Start) -> SessionPipeline:
 
 
 def answered(made: SessionPipeline, effects: Sequence[Effect]) -> list[Effect]:
-    """Return what is said, with the answers to all requests."""
-    said: list[Effect] = []
+    """Return the effects, after answering all requests."""
+    results: list[Effect] = []
     for effect in effects:
         if isinstance(effect, DecodeRequest):
             outcome = spoken_count(effect)
-            said += answered(made, made.answer(Answer(effect, outcome, 0.0, 0.0, 0.0), 0.0))
+            results += answered(made, made.answer(Answer(effect, outcome, 0.0, 0.0, 0.0), 0.0))
         else:
-            said.append(effect)
-    return said
+            results.append(effect)
+    return results
 
 
-def receive(made: SessionPipeline, channel: int, *sounds: bytes) -> list[Effect]:
-    return [effect for sound in sounds for effect in answered(made, made.push_audio(sound, 0.0, channel))]
+def receive(made: SessionPipeline, channel: int, *pieces: bytes) -> list[Effect]:
+    return [effect for piece in pieces for effect in answered(made, made.push_audio(piece, 0.0, channel))]
 
 
 def of_channels(effects: Sequence[Effect], kind: type) -> list[int]:
@@ -67,41 +67,41 @@ def of_channels(effects: Sequence[Effect], kind: type) -> list[int]:
 
 def test_each_channel_has_its_own_speech_and_finals() -> None:
     made = pipelines(Start(channels=2))
-    said = receive(made, 1, silence(0.5), speech(1.2), silence(0.8)) + receive(made, 0, silence(3.0))
-    assert of_channels(said, SpeechStarted) == [1]
-    assert of_channels(said, Final) == [1]
+    effects = receive(made, 1, silence(0.5), speech(1.2), silence(0.8)) + receive(made, 0, silence(3.0))
+    assert of_channels(effects, SpeechStarted) == [1]
+    assert of_channels(effects, Final) == [1]
     assert made.stats.finals == 1
     assert made.audio_samples == pytest.approx(16_000 * 5.5, abs=600)
 
 
 def test_numbers_go_on_over_all_channels() -> None:
     made = pipelines(Start(channels=2))
-    said = [
+    effects = [
         made.ready(made.next_seq()),
         *receive(made, 1, silence(0.5), speech(1.2), silence(0.8)),
         *receive(made, 0, speech(1.0), silence(1.0)),
     ]
     numbers = [
-        e.event.seq for e in said if isinstance(e, OfChannel) and not isinstance(e.event, OfChannel | DialectMessage)
+        e.event.seq for e in effects if isinstance(e, OfChannel) and not isinstance(e.event, OfChannel | DialectMessage)
     ]
-    assert isinstance(said[0], Ready)
-    assert (said[0].seq, said[0].session_id) == (1, "a")
+    assert isinstance(effects[0], Ready)
+    assert (effects[0].seq, effects[0].session_id) == (1, "a")
     assert sorted(numbers) == list(range(2, 2 + len(numbers)))
 
 
-def test_a_flush_is_said_once_when_all_channels_have_answered() -> None:
+def test_a_flush_is_answered_once_all_channels_have_answered() -> None:
     made = pipelines(Start(channels=2))
     receive(made, 0, silence(0.5), speech(1.2))
     receive(made, 1, silence(0.5), speech(1.2))
     effects = made.flush("now", 0.0)
     assert not any(isinstance(effect, Flushed) for effect in effects)
-    said = answered(made, effects)
-    assert [type(e) for e in said if isinstance(e, Flushed)] == [Flushed]
-    assert isinstance(said[-1], Flushed) or any(isinstance(e, Flushed) for e in said[-2:])
-    assert sorted(of_channels(said, Final)) == [0, 1]
+    effects = answered(made, effects)
+    assert [type(e) for e in effects if isinstance(e, Flushed)] == [Flushed]
+    assert isinstance(effects[-1], Flushed) or any(isinstance(e, Flushed) for e in effects[-2:])
+    assert sorted(of_channels(effects, Final)) == [0, 1]
 
 
-def test_the_end_is_said_once_with_all_finals() -> None:
+def test_the_end_is_emitted_once_with_all_finals() -> None:
     made = pipelines(Start(channels=2))
     receive(made, 0, silence(0.5), speech(1.2))
     receive(made, 1, silence(2.0))
@@ -110,16 +110,16 @@ def test_the_end_is_said_once_with_all_finals() -> None:
     assert finished.audio_samples == pytest.approx(32_000, abs=600)
 
 
-def test_one_channel_says_what_a_pipeline_says() -> None:
+def test_one_channel_emits_the_events_of_its_pipeline() -> None:
     made = pipelines(Start())
-    said = receive(made, 0, silence(0.5), speech(1.2), silence(0.8))
-    assert any(isinstance(effect, Final) for effect in said)
-    assert not any(isinstance(effect, OfChannel) for effect in said)
+    effects = receive(made, 0, silence(0.5), speech(1.2), silence(0.8))
+    assert any(isinstance(effect, Final) for effect in effects)
+    assert not any(isinstance(effect, OfChannel) for effect in effects)
     assert made.engine_sessions == ("a",)
 
 
 @pytest.mark.parametrize("channel", [-1, 2])
-def test_sound_of_a_channel_that_is_not_there_is_refused(channel: int) -> None:
+def test_audio_of_an_unknown_channel_is_refused(channel: int) -> None:
     with pytest.raises(ProtocolError, match="channel"):
         pipelines(Start(channels=2)).push_audio(b"\0\0", 0.0, channel)
 
@@ -130,19 +130,19 @@ def test_more_channels_than_allowed_are_refused(channels: int) -> None:
         pipelines(Start(channels=channels))
 
 
-def test_flushes_of_the_same_id_are_each_said_once() -> None:
+def test_flushes_of_the_same_id_are_each_answered_once() -> None:
     made = pipelines(Start(channels=2))
-    said = [effect for _ in range(3) for effect in answered(made, made.flush("again", 0.0))]
-    assert sum(isinstance(effect, Flushed) for effect in said) == 3
+    effects = [effect for _ in range(3) for effect in answered(made, made.flush("again", 0.0))]
+    assert sum(isinstance(effect, Flushed) for effect in effects) == 3
 
 
-def test_with_manual_endpointing_all_sound_is_one_utterance_until_it_is_flushed() -> None:
+def test_with_manual_endpointing_all_audio_is_one_utterance_until_a_flush() -> None:
     made = pipelines(Start(endpointing=Endpointing(manual=True)))
-    said = receive(made, 0, silence(1.0), speech(1.0), silence(3.0))
-    assert not any(isinstance(effect, SpeechEnded | Final) for effect in said)
-    said = answered(made, made.flush("now", 0.0))
-    assert [e.reason for e in said if isinstance(e, SpeechEnded)] == ["flush"]
-    assert sum(isinstance(effect, Final) for effect in said) == 1
+    effects = receive(made, 0, silence(1.0), speech(1.0), silence(3.0))
+    assert not any(isinstance(effect, SpeechEnded | Final) for effect in effects)
+    effects = answered(made, made.flush("now", 0.0))
+    assert [e.reason for e in effects if isinstance(e, SpeechEnded)] == ["flush"]
+    assert sum(isinstance(effect, Final) for effect in effects) == 1
 
 
 def test_an_update_changes_language_and_endpointing_from_here_on() -> None:
@@ -180,9 +180,9 @@ def test_an_update_that_cannot_be_met_leaves_all_as_it_was() -> None:
     assert [e.kind for e in effects if isinstance(e, DecodeRequest)][-1] is RequestKind.FINAL
 
 
-def test_the_words_of_an_open_utterance_are_told_when_asked_for() -> None:
-    told = receive(pipelines(Start(transcripts=True)), 0, silence(0.5), speech(2.2))
-    partials = [effect for effect in told if isinstance(effect, Partial)]
+def test_the_words_of_an_open_utterance_are_emitted_if_requested() -> None:
+    emitted = receive(pipelines(Start(transcripts=True)), 0, silence(0.5), speech(2.2))
+    partials = [effect for effect in emitted if isinstance(effect, Partial)]
     assert [word.text for word in partials[-1].committed + partials[-1].tail][:2] == ["two", "three"]
     assert not [e for e in receive(pipelines(Start()), 0, silence(0.5), speech(2.2)) if isinstance(e, Partial)]
 

@@ -1,4 +1,4 @@
-"""Where a session is taken up again: whatever was said, wherever it broke off, whatever the client still holds."""
+"""The position where a session resumes, for any events, any cut, and any audio that the client still holds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,14 +93,14 @@ def spoken(draw: st.DrawFn) -> tuple[Spoken, ...]:
     return tuple(utterances)
 
 
-def told(utterances: Sequence[Spoken], audio: AudioFormat) -> list[SessionEvent]:
+def emitted(utterances: Sequence[Spoken], audio: AudioFormat) -> list[SessionEvent]:
     """Return what a gateway says of them, with an ack each second."""
     happenings: list[tuple[int, int, int, str]] = []
     final_at = 0
     for number, one in enumerate(utterances):
         known_at = one.end_sample + (ENDPOINT_SAMPLES if one.reason is EndReason.SILENCE else 0)
         begun_at = one.start_sample + ONSET_SAMPLES
-        cue_at = max(begun_at, final_at)  # one utterance is told after the other
+        cue_at = max(begun_at, final_at)  # utterances are emitted one after the other
         final_at = max(final_at, known_at + one.late_samples)
         happenings += [(begun_at, number, 0, "start"), (cue_at, number, 1, "cue")]
         happenings += [(known_at, number, 2, "end"), (final_at, number, 3, "final")]
@@ -140,7 +140,7 @@ def broken(draw: st.DrawFn) -> Broken:
     """A session that breaks off after any event, with a client that holds as much as it should, or any less."""
     audio = AudioFormat(Encoding.PCM_S16LE, draw(st.sampled_from(RATES_HZ)), 1)
     utterances = draw(spoken())
-    events = told(utterances, audio)
+    events = emitted(utterances, audio)
     events = events[: draw(st.integers(1, len(events)))]
     acks = [event for event in events if isinstance(event, Ack)]
     processed, received = (acks[-1].processed_samples, acks[-1].received_samples) if acks else (0, 0)
@@ -151,7 +151,7 @@ def broken(draw: st.DrawFn) -> Broken:
 
 @given(broken())
 @always
-def test_what_has_a_final_is_not_heard_again_and_what_has_none_is(session: Broken) -> None:
+def test_audio_with_a_final_is_not_replayed_and_audio_without_one_is(session: Broken) -> None:
     checkpoint = session.checkpoint()
     origin = checkpoint.origin
     assert origin.utterances == session.finals
@@ -162,7 +162,7 @@ def test_what_has_a_final_is_not_heard_again_and_what_has_none_is(session: Broke
 
 @given(broken())
 @always
-def test_sound_is_taken_up_where_the_client_holds_it_and_a_gap_says_what_it_does_not(session: Broken) -> None:
+def test_audio_resumes_where_the_client_holds_it_and_a_gap_reports_the_rest(session: Broken) -> None:
     checkpoint = session.checkpoint()
     origin = checkpoint.origin
     assert origin.first_sample <= origin.settled_sample

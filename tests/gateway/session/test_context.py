@@ -11,7 +11,7 @@ from gateway.session.context import LiveSessions, SessionContext
 from gateway.session.session import Session
 from gateway.wire import Start
 from tests.journals import running_journal
-from tests.sessions import NOBODY, open_context
+from tests.sessions import ANONYMOUS, open_context
 
 
 async def test_resumes_of_one_session_take_turns_and_those_of_others_do_not_wait() -> None:
@@ -55,7 +55,7 @@ async def test_a_cancelled_resume_lets_the_next_one_continue() -> None:
 
 async def test_a_session_is_found_while_it_is_added() -> None:
     async with open_context() as context:
-        session = Session(context, Start(), NOBODY)
+        session = Session(context, Start(), ANONYMOUS)
         live = LiveSessions()
         with live.added(session):
             assert live.find(session.session_id) is session
@@ -64,7 +64,7 @@ async def test_a_session_is_found_while_it_is_added() -> None:
         assert len(live) == 0
 
 
-async def test_of_too_many_detached_sessions_the_oldest_of_the_owner_with_most_is_evicted(tmp_path: Path) -> None:
+async def test_beyond_the_limit_the_oldest_detached_session_of_the_largest_owner_is_evicted(tmp_path: Path) -> None:
     async with running_journal(tmp_path / "journal.db") as journal, open_context(journal=journal) as context:
         sessions = [detached(context, owner) for owner in ("ada", "bob", "bob")]
         context.live.make_room(None)
@@ -76,7 +76,7 @@ async def test_of_too_many_detached_sessions_the_oldest_of_the_owner_with_most_i
 
 def detached(context: SessionContext, owner: str) -> Session:
     """Open a session whose client disconnects at once."""
-    session = Session(context, Start(resumable=True), replace(NOBODY, owner=owner))
+    session = Session(context, Start(resumable=True), replace(ANONYMOUS, owner=owner))
     queue = SendQueue(100)
     session.open(queue, lambda audio_s: None)
     session.detach(queue, Disconnected("the client is gone"))

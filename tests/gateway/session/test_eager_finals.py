@@ -1,4 +1,4 @@
-"""Eager finals are kept or taken back, whatever the order of what is decoded and what is said."""
+"""Eager finals are confirmed or revoked, in any order of answers and audio."""
 
 import json
 from collections import deque
@@ -33,7 +33,7 @@ STEPS = st.lists(
     st.sampled_from(["speech"] * 4 + ["silence"] * 4 + ["answer"] * 3 + ["fail", "flush", "shorter", "longer"]),
     max_size=60,
 )
-"""What happens one after the other: sound comes, the oldest request is answered, the client asks for something."""
+"""Steps of a conversation: audio arrives, the oldest request is answered, the client sends a control."""
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def loudness() -> Iterator[None]:
 
 
 class Conversation:
-    """A session whose engine hears something else each time that it is asked."""
+    """A session whose engine returns another hypothesis for each request."""
 
     def __init__(self, start: Start) -> None:
         settings = PipelineSettings(
@@ -56,10 +56,10 @@ class Conversation:
         self._pipeline = Pipeline("a", start, settings, EngineInfo("scripted", "script", "none", eager_is_final=True))
         self._asked: deque[DecodeRequest] = deque()
         self.speaks = False
-        """Whether somebody speaks up to now."""
+        """Whether the latest audio is speech."""
 
     def run(self, steps: Sequence[str]) -> Iterator[ServerEvent]:
-        """Yield what is said, up to the answer to the last request."""
+        """Yield the events, up to the answer to the last request."""
         yield from self._take(self._pipeline.push_audio(silence(0.5), 0.0))
         for step in steps:
             yield from self._take(self._step(step))
@@ -100,23 +100,23 @@ class Conversation:
 @given(STEPS)
 def test_an_eager_final_comes_in_a_pause_and_is_the_final_or_taken_back(steps: list[str]) -> None:
     conversation = Conversation(Start(eager=True))
-    told: dict[int, str] = {}
+    announced: dict[int, str] = {}
     ended: set[int] = set()
     for event in conversation.run(steps):
         match event:
             case SpeechEnded(utterance_id=utterance):
                 ended.add(utterance)
             case Eager(_, utterance, text):
-                assert utterance not in told
+                assert utterance not in announced
                 assert utterance not in ended
                 assert not conversation.speaks
-                told[utterance] = text
+                announced[utterance] = text
             case Resumed(_, utterance):
-                assert utterance in told
-                del told[utterance]
+                assert utterance in announced
+                del announced[utterance]
             case Final(utterance_id=utterance, text=text):
-                assert told.pop(utterance, text) == text
-    assert not told
+                assert announced.pop(utterance, text) == text
+    assert not announced
 
 
 FOLLOWING = {
@@ -131,18 +131,18 @@ FOLLOWING = {
 
 
 @given(STEPS)
-def test_flux_tells_of_turns_that_end_as_they_were_going_to_or_go_on(steps: list[str]) -> None:
+def test_flux_turns_end_as_predicted_or_resume(steps: list[str]) -> None:
     codec = FluxCodec(read_turns(QUERY))
     (start,) = codec.open()
     assert isinstance(start, Start)
     before, eager = None, ""
     for event in Conversation(start).run(steps):
         for message in codec.send(event):
-            told = json.loads(message)
-            if told["type"] != "TurnInfo":
+            announced = json.loads(message)
+            if announced["type"] != "TurnInfo":
                 continue
-            assert told["event"] in FOLLOWING[before]
-            if before == "EagerEndOfTurn" and told["event"] == "EndOfTurn":
-                assert told["transcript"] == eager
-            before, eager = told["event"], told["transcript"]
+            assert announced["event"] in FOLLOWING[before]
+            if before == "EagerEndOfTurn" and announced["event"] == "EndOfTurn":
+                assert announced["transcript"] == eager
+            before, eager = announced["event"], announced["transcript"]
     assert before in (None, "EndOfTurn")

@@ -1,4 +1,4 @@
-"""A file as a session: what is asked of the engine, in what order it comes back, and what is left when nobody waits."""
+"""A file as a session: its requests, the order of its passages, and the cleanup when its consumer stops."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
@@ -18,18 +18,18 @@ from tests.uploading import GatedEngine, utterances
 BLOCK_BYTES = 16_000
 
 
-async def blocks(*sounds: bytes) -> AsyncIterator[bytes]:
-    whole = b"".join(sounds)
+async def blocks(*pieces: bytes) -> AsyncIterator[bytes]:
+    whole = b"".join(pieces)
     for start in range(0, len(whole), BLOCK_BYTES):
         yield whole[start : start + BLOCK_BYTES]
 
 
-async def transcribe(context: SessionContext, sound: bytes) -> list[Passage]:
-    return await all_of(FileSession(Start(), context, 4), blocks(sound))
+async def transcribe(context: SessionContext, audio: bytes) -> list[Passage]:
+    return await all_of(FileSession(Start(), context, 4), blocks(audio))
 
 
-async def all_of(session: FileSession, sound: AsyncIterator[bytes]) -> list[Passage]:
-    async with aclosing(session.passages(sound)) as passages:
+async def all_of(session: FileSession, audio: AsyncIterator[bytes]) -> list[Passage]:
+    async with aclosing(session.passages(audio)) as passages:
         return [passage async for passage in passages]
 
 
@@ -50,13 +50,13 @@ def failing(times: int) -> Callable[[DecodeRequest], Hypothesis | EngineError]:
     return script
 
 
-async def test_each_utterance_is_asked_for_once_and_as_part_of_a_file() -> None:
+async def test_each_utterance_is_requested_once_and_as_part_of_a_file() -> None:
     engine = GatedEngine()
     async with open_context(engine) as context:
-        wishes = Start(language="en", prompt="Numbers", task=Task.TRANSLATE, temperature=0.5)
-        session = FileSession(wishes, context, 4)
-        said = await all_of(session, blocks(utterances(2)))
-    assert texts(said) == ["two three four", "eight nine ten one"]
+        start = Start(language="en", prompt="Numbers", task=Task.TRANSLATE, temperature=0.5)
+        session = FileSession(start, context, 4)
+        passages = await all_of(session, blocks(utterances(2)))
+    assert texts(passages) == ["two three four", "eight nine ten one"]
     assert session.audio_s == 5.0
     assert [request.kind for request in engine.asked] == [RequestKind.FILE] * 2
     for request in engine.asked:
@@ -67,8 +67,8 @@ async def test_each_utterance_is_asked_for_once_and_as_part_of_a_file() -> None:
 async def test_passages_have_words_and_final_cues_of_the_same_text() -> None:
     async with open_context() as context:
         for passage in await transcribe(context, utterances(2)):
-            shown = " ".join(line for cue in passage.cues for line in cue.lines)
-            assert shown == passage.final.text == " ".join(word.text for word in passage.final.words)
+            displayed = " ".join(line for cue in passage.cues for line in cue.lines)
+            assert displayed == passage.final.text == " ".join(word.text for word in passage.final.words)
 
 
 async def test_a_file_leaves_two_lines_in_the_log_and_none_of_its_words(caplog: pytest.LogCaptureFixture) -> None:
@@ -98,7 +98,7 @@ async def test_an_utterance_that_fails_is_decoded_again(failures: int) -> None:
     assert sum(request.utterance_id == 1 for request in engine.asked) == failures + 1
 
 
-async def test_an_utterance_that_fails_three_times_fails_the_file_and_says_where() -> None:
+async def test_an_utterance_that_fails_three_times_fails_the_file_with_its_position() -> None:
     engine = GatedEngine(failing(3))
     async with open_context(engine) as context:
         with pytest.raises(EngineFailed, match=r"the script says so \(the file's audio from 2\.7 to 4\.4 s\)"):
@@ -106,7 +106,7 @@ async def test_an_utterance_that_fails_three_times_fails_the_file_and_says_where
     assert len(engine.forgotten) == 1
 
 
-async def test_no_more_sound_is_taken_while_enough_utterances_wait() -> None:
+async def test_no_more_audio_is_consumed_while_enough_utterances_are_pending() -> None:
     engine = GatedEngine()
     engine.gate = anyio.Event()
     taken = 0
@@ -117,10 +117,10 @@ async def test_no_more_sound_is_taken_while_enough_utterances_wait() -> None:
             taken += 1
             yield block
 
-    said: list[Passage] = []
+    passages: list[Passage] = []
 
     async def run(session: FileSession) -> None:
-        said.extend(await all_of(session, counted()))
+        passages.extend(await all_of(session, counted()))
 
     async with open_context(engine) as context, anyio.create_task_group() as tasks:
         tasks.start_soon(run, FileSession(Start(), context, 3))
@@ -129,10 +129,10 @@ async def test_no_more_sound_is_taken_while_enough_utterances_wait() -> None:
         engine.gate.set()
     assert waiting == 3
     assert taken_while_waiting < 20
-    assert len(said) == 20
+    assert len(passages) == 20
 
 
-async def test_who_stops_listening_takes_back_what_was_asked() -> None:
+async def test_a_consumer_that_stops_cancels_its_requests() -> None:
     engine = GatedEngine()
     engine.gate = anyio.Event()
     async with open_context(engine) as context:
@@ -162,18 +162,18 @@ async def test_passages_come_as_soon_as_they_are_decoded() -> None:
     assert len(taken) < 10
 
 
-async def test_sound_is_announced_before_it_is_heard_and_may_be_refused() -> None:
-    heard: list[float] = []
+async def test_audio_is_charged_before_it_is_processed_and_may_be_refused() -> None:
+    charged: list[float] = []
 
-    def on_heard(audio_s: float) -> None:
-        if sum(heard) >= 1.0:
+    def charge(audio_s: float) -> None:
+        if sum(charged) >= 1.0:
             raise InsufficientCredits("used up")
-        heard.append(audio_s)
+        charged.append(audio_s)
 
     engine = GatedEngine()
     async with open_context(engine) as context:
-        session = FileSession(Start(), context, 4, on_heard)
+        session = FileSession(Start(), context, 4, charge)
         with pytest.raises(InsufficientCredits):
             await all_of(session, blocks(utterances(3)))
-    assert heard == [0.5, 0.5]
+    assert charged == [0.5, 0.5]
     assert engine.forgotten == [session.session_id]

@@ -40,7 +40,7 @@ def test_it_is_never_stretched_further_than_allowed() -> None:
     assert interval.samples == 4 * BASE
 
 
-def test_it_shrinks_back_when_the_load_is_gone_and_says_so() -> None:
+def test_it_shrinks_back_when_the_load_is_gone_and_reports_it() -> None:
     interval = PartialInterval(BASE, 4)
     interval.record(float("inf"))
     assert interval.announcement() == 10_000

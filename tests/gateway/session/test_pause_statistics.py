@@ -13,7 +13,7 @@ def after(*ends: bool) -> PauseStatistics:
     return statistics
 
 
-def test_a_speaker_nobody_has_heard_yet_is_taken_to_stop_where_he_pauses() -> None:
+def test_a_new_speaker_is_assumed_to_stop_at_a_pause() -> None:
     assert PauseStatistics().is_end_likely
 
 
@@ -22,7 +22,7 @@ def test_a_first_pause_within_a_sentence_ends_that_and_a_turn_after_it_brings_it
     assert after(False, True).is_end_likely
 
 
-def test_someone_who_goes_on_as_often_as_he_stops_gets_none() -> None:
+def test_a_speaker_who_resumes_as_often_as_not_gets_none() -> None:
     assert not after(*[False, True] * 5).is_end_likely
     assert not after(*[False, False, True] * 5).is_end_likely
     assert after(*[False, True, True, True] * 5).is_end_likely

@@ -43,8 +43,8 @@ def pipeline(start: Start | None = None, *, eager_is_final: bool = True, eager_f
     return Pipeline("a", start or Start(), settings, info)
 
 
-def receive(made: Pipeline, *sounds: bytes) -> list[Effect]:
-    return [effect for sound in sounds for effect in made.push_audio(sound, 0.0)]
+def receive(made: Pipeline, *pieces: bytes) -> list[Effect]:
+    return [effect for piece in pieces for effect in made.push_audio(piece, 0.0)]
 
 
 def requests(effects: Sequence[Effect]) -> list[DecodeRequest]:
@@ -86,7 +86,7 @@ def test_an_eager_request_still_at_work_at_the_end_answers_the_utterance() -> No
     assert made.stats.eager_used == 1
 
 
-def test_an_eager_request_is_dropped_when_speech_goes_on() -> None:
+def test_an_eager_request_is_dropped_when_speech_resumes() -> None:
     made = pipeline(Start(eager=True))
     eager = requests(receive(made, silence(0.5), speech(1.2), silence(0.3)))[-1]
     answer(made, eager)
@@ -96,7 +96,7 @@ def test_an_eager_request_is_dropped_when_speech_goes_on() -> None:
     assert (made.stats.eager_used, made.stats.eager_dropped) == (0, 1)
 
 
-def test_requests_say_whether_somebody_speaks_up_to_their_end() -> None:
+def test_requests_state_whether_speech_lasts_to_their_end() -> None:
     made = pipeline()
     asked = [
         request for audio in (silence(0.5), speech(1.4), silence(0.8)) for request in requests(receive(made, audio))
@@ -110,8 +110,8 @@ def test_requests_say_whether_somebody_speaks_up_to_their_end() -> None:
 def test_committed_words_are_forced_in_partials_and_not_in_what_may_be_a_final() -> None:
     made = pipeline()
     asked: list[DecodeRequest] = []
-    for sound in (silence(0.5), *[speech(0.5)] * 6, silence(0.3), speech(0.5), silence(0.8)):
-        for request in requests(receive(made, sound)):
+    for piece in (silence(0.5), *[speech(0.5)] * 6, silence(0.3), speech(0.5), silence(0.8)):
+        for request in requests(receive(made, piece)):
             asked.append(request)
             answer(made, request)
     assert any(request.prefix for request in asked if request.kind is PARTIAL)
@@ -140,7 +140,7 @@ def test_a_client_that_asks_for_eager_finals_gets_one_at_each_pause() -> None:
     assert pauses(made, 8) == [EAGER] * 8
 
 
-def test_finals_are_asked_for_in_haste_only_while_the_engine_is_far_behind() -> None:
+def test_finals_are_requested_in_haste_only_while_the_engine_is_far_behind() -> None:
     made = pipeline(eager_finals=False)
     asked = requests(receive(made, silence(0.5), speech(6.0), silence(0.8)))
     assert not any(request.in_haste for request in asked)
@@ -163,7 +163,7 @@ def test_an_eager_request_that_failed_before_the_end_is_followed_by_a_final_one(
     assert kinds(receive(made, silence(0.5))) == [FINAL]
 
 
-def test_an_eager_request_that_fails_after_the_end_is_followed_by_a_final_one_of_the_same_sound() -> None:
+def test_an_eager_request_that_fails_after_the_end_is_followed_by_a_final_of_the_same_audio() -> None:
     made = pipeline()
     eager = requests(receive(made, silence(0.5), speech(1.2), silence(0.3)))[-1]
     assert kinds(receive(made, silence(0.5))) == []
@@ -175,7 +175,7 @@ def test_an_eager_request_that_fails_after_the_end_is_followed_by_a_final_one_of
     assert made.stats.eager_used == 0
 
 
-def test_a_final_that_fails_is_said_with_its_error() -> None:
+def test_a_failed_final_is_emitted_with_its_error() -> None:
     made = pipeline(eager_finals=False)
     effects = receive(made, silence(0.5), speech(1.2), silence(0.8))
     assert kinds(effects) == [PARTIAL, PARTIAL, PARTIAL, FINAL]
@@ -196,13 +196,13 @@ def test_a_flush_in_a_pause_is_answered_by_the_eager_request() -> None:
     assert len(finals(effects)) == 1
 
 
-def test_a_flush_while_somebody_speaks_asks_for_a_final() -> None:
+def test_a_flush_during_speech_requests_a_final() -> None:
     made = pipeline()
     receive(made, silence(0.5), speech(1.2))
     assert kinds(made.flush("now", 0.0)) == [FINAL]
 
 
-def test_without_partials_only_eager_finals_are_asked_for() -> None:
+def test_without_partials_only_eager_finals_are_requested() -> None:
     made = pipeline(Start(partials=False))
     assert kinds(receive(made, silence(0.5), speech(3.0), silence(0.8))) == [EAGER]
 
@@ -226,12 +226,12 @@ def test_a_partial_that_was_replaced_in_the_queue_stretches_the_interval() -> No
     assert event.partial_interval_samples == 10_000
 
 
-def test_the_same_sound_asks_for_the_same_whatever_the_cuts() -> None:
-    sound = silence(0.5) + speech(1.2) + silence(0.3) + speech(1.0) + silence(0.8)
-    whole = [(r.kind, r.end_sample) for r in requests(receive(pipeline(), sound))]
+def test_the_same_audio_causes_the_same_requests_whatever_the_cuts() -> None:
+    piece = silence(0.5) + speech(1.2) + silence(0.3) + speech(1.0) + silence(0.8)
+    whole = [(r.kind, r.end_sample) for r in requests(receive(pipeline(), piece))]
     cut = [
         (r.kind, r.end_sample)
-        for r in requests(receive(pipeline(), *(sound[i : i + 333] for i in range(0, len(sound), 333))))
+        for r in requests(receive(pipeline(), *(piece[i : i + 333] for i in range(0, len(piece), 333))))
     ]
     assert whole == cut
 
@@ -245,12 +245,12 @@ def test_a_prompt_reaches_the_engine_without_its_repetitions() -> None:
     assert last.prompt == "Ada."
 
 
-@pytest.mark.parametrize(("sounds", "probability"), [([silence(1.0)], 0.0), ([silence(0.5), speech(0.5)], 1.0)])
-def test_a_request_says_whether_the_detector_found_speech_though_the_client_cuts(
-    sounds: list[bytes], probability: float
+@pytest.mark.parametrize(("pieces", "probability"), [([silence(1.0)], 0.0), ([silence(0.5), speech(0.5)], 1.0)])
+def test_a_request_states_whether_the_detector_found_speech_even_with_manual_endpointing(
+    pieces: list[bytes], probability: float
 ) -> None:
     made = pipeline(Start(endpointing=Endpointing(manual=True), partials=False))
-    receive(made, *sounds)
+    receive(made, *pieces)
     [request] = requests(made.flush("1", 0.0))
     assert request.speech_probability == probability
 
@@ -263,7 +263,7 @@ def test_a_file_has_no_deadline_no_eager_finals_and_is_never_behind() -> None:
 
 
 @pytest.mark.parametrize("failures", [1, 2])
-def test_the_final_of_a_file_is_asked_for_again_where_the_engine_fails(failures: int) -> None:
+def test_the_final_of_a_file_is_retried_if_the_engine_fails(failures: int) -> None:
     made = pipeline(Start(file=True, partials=False))
     asked = requests(receive(made, silence(0.5), speech(1.2), silence(0.8)))
     for _ in range(failures):
@@ -272,7 +272,7 @@ def test_the_final_of_a_file_is_asked_for_again_where_the_engine_fails(failures:
     assert [final.error for final in finals(answer(made, asked[0]))] == [None]
 
 
-def test_what_fails_three_times_is_a_gap() -> None:
+def test_an_utterance_that_fails_three_times_is_a_gap() -> None:
     made = pipeline(Start(file=True, partials=False))
     asked = requests(receive(made, silence(0.5), speech(1.2), silence(0.8)))
     for _ in range(2):
@@ -282,7 +282,7 @@ def test_what_fails_three_times_is_a_gap() -> None:
     assert [(final.text, final.error) for final in finals(effects)] == [("", "engine_timeout")]
 
 
-def test_nothing_is_asked_for_again_once_the_session_is_over() -> None:
+def test_nothing_is_retried_once_the_session_is_over() -> None:
     made = pipeline(Start(file=True, partials=False))
     [asked] = requests(receive(made, silence(0.5), speech(1.2), silence(0.8)))
     assert kinds(answer(made, asked, RequestCancelled("closing"))) == []

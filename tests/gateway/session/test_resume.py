@@ -36,7 +36,7 @@ async def gateway(
 
 
 def resume(ready: Message, after_seq: object = 0, held_sample: int = 0) -> Message:
-    """Return the message that resumes the session that said that."""
+    """Return the message that resumes the session of that ready message."""
     return {
         "type": "resume",
         "session_id": ready["session_id"],
@@ -46,9 +46,9 @@ def resume(ready: Message, after_seq: object = 0, held_sample: int = 0) -> Messa
     }
 
 
-def encoded(sound: bytes, encoding: str, rate_hz: int) -> bytes:
-    """Return sound of 16 kHz in another format; how well does not matter, for it is only loud or silent."""
-    samples = np.frombuffer(sound, "<i2").astype(np.float32) / 32768
+def encoded(spoken_audio: bytes, encoding: str, rate_hz: int) -> bytes:
+    """Return 16 kHz audio in another format; quality does not matter, as it is only loud or silent."""
+    samples = np.frombuffer(spoken_audio, "<i2").astype(np.float32) / 32768
     places = np.arange(len(samples) * rate_hz // RATE_HZ) * RATE_HZ / rate_hz
     resampled = np.interp(places, np.arange(len(samples)), samples).astype(np.float32)
     match encoding:
@@ -70,15 +70,15 @@ def texts(messages: list[Message]) -> list[object]:
     return [message["text"] for message in messages if message["type"] == "final"]
 
 
-def sound() -> bytes:
+def spoken_audio() -> bytes:
     """Three utterances: of one, two and three words."""
     return b"".join([silence(1.0), speech(0.5), silence(1.5), speech(1.0), silence(1.5), speech(1.5), silence(1.5)])
 
 
 async def uncut(path: Path) -> list[Message]:
-    """Return what is said of `sound` over one connection."""
+    """Return the events of `spoken_audio` over one connection."""
     async with gateway(path) as context, call(context) as peer:
-        await peer.send(START, sound(), STOP)
+        await peer.send(START, spoken_audio(), STOP)
         return await peer.receive_all()
 
 
@@ -105,8 +105,8 @@ async def killed(context: SessionContext, path: Path) -> Path:
     return left
 
 
-async def heard_so_far(peer: Peer) -> list[Message]:
-    """Return what the gateway has said by now."""
+async def received_so_far(peer: Peer) -> list[Message]:
+    """Return the messages received so far."""
     await settled()
     messages: list[Message] = []
     assert isinstance(peer.stream, StapledObjectStream)
@@ -125,8 +125,8 @@ async def part(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("cut_s", [0.3, 1.2, 1.6, 2.5, 3.3, 4.6, 5.9, 6.6, 8.4])
-async def test_a_session_goes_on_where_the_connection_was_cut(tmp_path: Path, cut_s: float) -> None:
-    whole, at = sound(), round(cut_s * RATE_HZ) * 2 + 1  # in the middle of a sample
+async def test_a_session_continues_where_the_connection_was_cut(tmp_path: Path, cut_s: float) -> None:
+    whole, at = spoken_audio(), round(cut_s * RATE_HZ) * 2 + 1  # in the middle of a sample
     async with gateway(tmp_path / "cut") as context:
         async with call(context) as first:
             await first.send(START, whole[:at])
@@ -146,11 +146,11 @@ async def test_a_session_goes_on_where_the_connection_was_cut(tmp_path: Path, cu
 
 
 @pytest.mark.parametrize("cut_s", [0.3, 1.2, 1.6, 2.5, 3.3, 4.6, 5.9, 6.6, 8.4])
-async def test_a_session_goes_on_after_its_gateway_was_gone(tmp_path: Path, cut_s: float) -> None:
-    whole, at = sound(), round(cut_s * RATE_HZ) * 2
+async def test_a_session_continues_after_its_gateway_was_killed(tmp_path: Path, cut_s: float) -> None:
+    whole, at = spoken_audio(), round(cut_s * RATE_HZ) * 2
     async with gateway(tmp_path / "first") as context, call(context) as first:
         await first.send(START, whole[:at])
-        messages = [await first.receive(), *await heard_so_far(first)]
+        messages = [await first.receive(), *await received_so_far(first)]
         left = await killed(context, tmp_path)
     async with gateway(left) as context, call(context) as second:
         await second.send(resume(messages[0], after_seq=messages[-1]["seq"]))
@@ -173,7 +173,10 @@ async def test_any_format_is_taken_up_at_the_same_place(
 ) -> None:
     encoding, rate_hz = audio
     start = {**START, "audio": {"encoding": encoding, "sample_rate_hz": rate_hz}}
-    whole, size = encoded(sound(), encoding, rate_hz), AudioFormat(Encoding(encoding), rate_hz).bytes_per_sample_frame
+    whole, size = (
+        encoded(spoken_audio(), encoding, rate_hz),
+        AudioFormat(Encoding(encoding), rate_hz).bytes_per_sample_frame,
+    )
     at = round(3.3 * rate_hz) * size
     async with gateway(tmp_path / "uncut") as context, call(context) as peer:
         await peer.send(start, whole, STOP)
@@ -181,7 +184,7 @@ async def test_any_format_is_taken_up_at_the_same_place(
     async with gateway(tmp_path / "first") as context:
         async with call(context) as first:
             await first.send(start, whole[:at])
-            messages = [await first.receive(), *await heard_so_far(first)]
+            messages = [await first.receive(), *await received_so_far(first)]
             left = await killed(context, tmp_path)
             await part(first)
         async with gateway(left) as next_context, call(next_context if is_killed else context) as second:
@@ -200,7 +203,7 @@ async def test_any_format_is_taken_up_at_the_same_place(
         )
 
 
-async def test_speech_that_was_split_goes_on_after_its_gateway_was_gone(tmp_path: Path) -> None:
+async def test_split_speech_continues_after_its_gateway_was_killed(tmp_path: Path) -> None:
     whole = b"".join([silence(1.0), speech(9.0), silence(1.5)])
     start = {**START, "endpointing": {"max_utterance_s": 3.0}}
     async with gateway(tmp_path / "uncut") as context, call(context) as peer:
@@ -208,7 +211,7 @@ async def test_speech_that_was_split_goes_on_after_its_gateway_was_gone(tmp_path
         expected = await peer.receive_all()
     async with gateway(tmp_path / "first") as context, call(context) as first:
         await first.send(start, whole[: round(5.0 * RATE_HZ) * 2])
-        messages = [await first.receive(), *await heard_so_far(first)]
+        messages = [await first.receive(), *await received_so_far(first)]
         left = await killed(context, tmp_path)
     async with gateway(left) as context, call(context) as second:
         await second.send(resume(messages[0], after_seq=messages[-1]["seq"]))
@@ -233,7 +236,7 @@ async def test_a_second_connection_takes_the_session_from_the_first(tmp_path: Pa
             assert (await second.receive_all())[-1]["audio_s"] == 1.0
 
 
-async def test_sound_of_the_connection_that_was_left_is_not_heard_any_more(tmp_path: Path) -> None:
+async def test_audio_of_a_replaced_connection_is_ignored(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context, call(context) as first:
         await first.send(START)
         ready = await first.receive()
@@ -247,7 +250,7 @@ async def test_sound_of_the_connection_that_was_left_is_not_heard_any_more(tmp_p
             assert (await second.receive_all())[-1]["audio_s"] == 0.0
 
 
-async def test_sound_that_the_client_lost_counts_as_silence_and_is_told(tmp_path: Path) -> None:
+async def test_audio_lost_by_the_client_counts_as_silence_and_is_reported(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context:
         async with call(context) as first:
             await first.send(START, silence(0.5), speech(1.0))
@@ -265,19 +268,19 @@ async def test_sound_that_the_client_lost_counts_as_silence_and_is_told(tmp_path
     assert messages[-1]["audio_s"] == 7.0
 
 
-async def test_what_a_client_lost_while_the_gateway_was_gone_is_a_gap_too(tmp_path: Path) -> None:
+async def test_audio_lost_by_the_client_while_the_gateway_was_down_is_a_gap_too(tmp_path: Path) -> None:
     async with gateway(tmp_path / "first") as context, call(context) as first:
-        await first.send(START, sound()[: 4 * RATE_HZ * 2])
-        messages = [await first.receive(), *await heard_so_far(first)]
+        await first.send(START, spoken_audio()[: 4 * RATE_HZ * 2])
+        messages = [await first.receive(), *await received_so_far(first)]
         left = await killed(context, tmp_path)
     async with gateway(left) as context, call(context) as second:
         await second.send(resume(messages[0], messages[-1]["seq"], held_sample=20 * RATE_HZ))
         assert (await second.receive())["next_sample"] == 20 * RATE_HZ
         await second.send(speech(1.0), silence(1.0), STOP)
-        heard = await second.receive_all()
-    gap = next(message for message in heard if message["type"] == "gap")
+        received = await second.receive_all()
+    gap = next(message for message in received if message["type"] == "gap")
     assert gap["end_s"] == 20.0
-    *_, final = (message for message in heard if message["type"] == "final")
+    *_, final = (message for message in received if message["type"] == "final")
     assert isinstance(final["start_s"], float)
     assert final["start_s"] >= 20.0
 
@@ -294,7 +297,7 @@ async def test_more_than_an_hour_cannot_be_missed(tmp_path: Path) -> None:
         assert (await first.receive_all())[-1]["type"] == "finished"
 
 
-async def test_a_session_that_finished_while_nobody_listened_is_told_to_its_end(tmp_path: Path) -> None:
+async def test_a_session_that_finished_while_detached_is_delivered_to_its_end(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context:
         async with call(context) as first:
             await first.send(START, silence(0.5), speech(1.0), STOP)
@@ -327,7 +330,7 @@ async def test_only_the_token_of_a_session_resumes_it(tmp_path: Path, wrong: Mes
         assert second.transport.close_code == 1008
 
 
-async def test_who_comes_back_after_the_grace_finds_no_session_but_all_words_are_written_down(tmp_path: Path) -> None:
+async def test_after_the_grace_the_session_is_gone_but_all_words_are_written(tmp_path: Path) -> None:
     async with gateway(tmp_path, session=replace(SETTINGS, grace_s=0.01)) as context:
         async with call(context) as first:
             await first.send(START, silence(0.5), speech(1.0))
@@ -346,7 +349,7 @@ async def test_who_comes_back_after_the_grace_finds_no_session_but_all_words_are
             assert [message["code"] for message in await second.receive_all()] == ["session_not_found"]
 
 
-async def test_of_too_many_that_wait_the_one_that_has_waited_longest_is_given_up(tmp_path: Path) -> None:
+async def test_beyond_the_limit_the_longest_detached_session_is_evicted(tmp_path: Path) -> None:
     async with gateway(tmp_path, session=replace(SETTINGS, max_waiting=2)) as context:
         names = []
         for _ in range(3):
@@ -370,7 +373,7 @@ async def test_a_silent_connection_of_a_resumable_session_is_cut_and_the_session
 
 @pytest.mark.parametrize("start", [START, {"type": "start"}])
 @pytest.mark.parametrize("is_enabled", [True, False])
-async def test_a_token_is_given_to_who_asks_where_there_is_a_journal(
+async def test_a_token_is_issued_on_request_if_there_is_a_journal(
     tmp_path: Path, start: Message, is_enabled: bool
 ) -> None:
     async with gateway(tmp_path, is_enabled=is_enabled) as context, call(context) as peer:
@@ -387,7 +390,7 @@ async def test_a_session_that_is_not_resumable_ends_with_its_connection(tmp_path
         assert len(context.live) == 0
 
 
-async def test_the_token_is_told_to_nobody_else(tmp_path: Path) -> None:
+async def test_the_token_is_sent_to_no_one_else(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context, call(context) as peer:
         await peer.send(START)
         ready = await peer.receive()
@@ -423,7 +426,7 @@ async def test_a_client_may_go_at_any_message_and_come_back(tmp_path: Path) -> N
                     await peer.send(resume(messages[0], messages[-1]["seq"]))
                     held = int(str((await peer.receive())["next_sample"]))
                 with suppress(anyio.BrokenResourceError):
-                    await peer.send(sound()[held * 2 :], STOP)
+                    await peer.send(spoken_audio()[held * 2 :], STOP)
                 messages.append(await peer.receive())
                 await part(peer)
     assert spans(messages) == spans(await uncut(tmp_path / "uncut"))

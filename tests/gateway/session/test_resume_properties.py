@@ -1,4 +1,4 @@
-"""Whatever befalls a resumable session, its client is told what an uncut one would have been."""
+"""Whatever happens to a resumable session, its client receives the same events as an uncut one."""
 
 import sqlite3
 import tempfile
@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.session.context import SessionContext
-from tests.gateway.session.test_resume import RATE_HZ, START, STOP, gateway, heard_so_far, part, resume
+from tests.gateway.session.test_resume import RATE_HZ, START, STOP, gateway, part, received_so_far, resume
 from tests.sessions import Message, Peer, call, silence, speech
 
 TALK = b"".join(silence(0.9 + 0.13 * n) + speech(0.6 + 0.3 * n) for n in range(5)) * 2 + silence(1.0)
@@ -21,7 +21,7 @@ TALK = b"".join(silence(0.9 + 0.13 * n) + speech(0.6 + 0.3 * n) for n in range(5
 
 WINDOW_S = 0.04
 """So much may a time differ where the windows of a restarted gateway do not lie where they lay: a flush moves those
-after it, and a client that has forgotten too much lets the sound begin in the middle of one."""
+after it, and a client that has forgotten too much lets the audio begin in the middle of one."""
 
 Span = tuple[float, float]
 
@@ -30,7 +30,7 @@ Action = tuple[str, float]
 
 ACTIONS = st.lists(
     st.one_of(
-        st.tuples(st.just("say"), st.floats(0.05, 6.0)),
+        st.tuples(st.just("speak"), st.floats(0.05, 6.0)),
         st.tuples(st.sampled_from(["flush", "lose", "resume", "kill", "cut a sample"]), st.just(0.0)),
         st.tuples(st.just("forget"), st.floats(0.0, 3.0)),
     ),
@@ -43,9 +43,9 @@ class Client:
     """Keeps the rules of docs/protocol.md, and checks that the gateway does.
 
     Attributes:
-        said: sample frames that have been recorded by now.
+        recorded: sample frames recorded so far.
         held: first of them that can still be sent.
-        flushes: where in the sound they stand.
+        flushes: their positions in the audio.
     """
 
     folder: Path
@@ -53,7 +53,7 @@ class Client:
     context: SessionContext
     peer: Peer | None = None
     ready: Message = field(default_factory=dict)
-    said: int = 0
+    recorded: int = 0
     held: int = 0
     seq: int = 0
     kills: int = 0
@@ -62,16 +62,16 @@ class Client:
 
     async def do(self, action: str, amount: float) -> None:
         match action:
-            case "say":
-                begin, self.said = self.said, min(self.said + round(amount * RATE_HZ), len(TALK) // 2)
+            case "speak":
+                begin, self.recorded = self.recorded, min(self.recorded + round(amount * RATE_HZ), len(TALK) // 2)
                 if self.peer is not None:
-                    await self.peer.send(TALK[begin * 2 : self.said * 2])
+                    await self.peer.send(TALK[begin * 2 : self.recorded * 2])
             case "flush":
-                self.flushes.append((self.said, str(len(self.flushes))))
+                self.flushes.append((self.recorded, str(len(self.flushes))))
                 if self.peer is not None:
                     await self.peer.send({"type": "flush", "id": self.flushes[-1][1]})
-            case "cut a sample" if self.peer is not None and self.said * 2 < len(TALK):
-                await self.peer.send(TALK[self.said * 2 : self.said * 2 + 1])
+            case "cut a sample" if self.peer is not None and self.recorded * 2 < len(TALK):
+                await self.peer.send(TALK[self.recorded * 2 : self.recorded * 2 + 1])
                 await self.lose()
             case "lose":
                 await self.lose()
@@ -80,7 +80,7 @@ class Client:
             case "kill":
                 await self.kill()
             case "forget":
-                self.held = max(self.held, self.said - round(amount * RATE_HZ))
+                self.held = max(self.held, self.recorded - round(amount * RATE_HZ))
 
     async def connect(self) -> Peer:
         """Open another connection, beside the one there may be."""
@@ -101,7 +101,7 @@ class Client:
     async def resume(self) -> None:
         before, self.peer = self.peer, await self.connect()
         if before is not None:
-            self.note(await heard_so_far(before), self.seq)
+            self.note(await received_so_far(before), self.seq)
         await self.peer.send(resume(self.ready, self.seq, self.held))
         again = await self.peer.receive()
         assert (again["type"], again["seq"]) == ("ready", self.seq)
@@ -113,17 +113,17 @@ class Client:
 
     async def send_from(self, at: int) -> None:
         assert self.peer is not None
-        assert self.held <= at <= max(self.said, self.held)
+        assert self.held <= at <= max(self.recorded, self.held)
         for place, flush_id in self.flushes:
             if place >= at:
                 await self.peer.send(TALK[at * 2 : place * 2], {"type": "flush", "id": flush_id})
                 at = place
-        await self.peer.send(TALK[at * 2 : self.said * 2])
+        await self.peer.send(TALK[at * 2 : self.recorded * 2])
 
     async def kill(self) -> None:
         """Go on with another gateway, which has what this one has written down by now."""
         if self.peer is not None:
-            self.note(await heard_so_far(self.peer), self.seq)
+            self.note(await received_so_far(self.peer), self.seq)
         assert self.context.journal is not None
         await self.context.journal.find("")  # all is written down, as after a second
         self.kills += 1
@@ -135,7 +135,7 @@ class Client:
     async def stop(self) -> None:
         if self.peer is None:
             await self.resume()
-        await self.do("say", len(TALK))
+        await self.do("speak", len(TALK))
         assert self.peer is not None
         await self.peer.send(STOP)
         self.note(await self.peer.receive_all(), self.seq)
@@ -170,20 +170,20 @@ def words_of(messages: Sequence[Message]) -> list[tuple[object, object]]:
 
 @lru_cache(maxsize=64)
 def uncut(flushes: tuple[int, ...]) -> tuple[Message, ...]:
-    """Return what is said over one connection."""
-    return tuple(anyio.run(told, [*_said_with(flushes)]).messages)
+    """Return the messages over one connection."""
+    return tuple(anyio.run(played, [*_actions_with(flushes)]).messages)
 
 
-def _said_with(flushes: tuple[int, ...]) -> list[Action]:
+def _actions_with(flushes: tuple[int, ...]) -> list[Action]:
     actions: list[Action] = []
     at = 0
     for place in flushes:
-        actions += [("say", (place - at) / RATE_HZ), ("flush", 0.0)]
+        actions += [("speak", (place - at) / RATE_HZ), ("flush", 0.0)]
         at = place
     return actions
 
 
-async def told(actions: Sequence[Action]) -> Client:
+async def played(actions: Sequence[Action]) -> Client:
     """Return a client that all this has befallen, and then the end of the talk."""
     with tempfile.TemporaryDirectory() as folder:
         async with AsyncExitStack() as stack:
@@ -212,9 +212,9 @@ def missing(spans: Sequence[Span], others: Sequence[Span], gaps: Sequence[Span])
 
 def check_against(expected: Sequence[Message], client: Client) -> None:
     messages, gaps = client.messages, spans_of(client.messages, "gap")
-    wanted, said = spans_of(expected, "final"), spans_of(messages, "final")
-    assert missing(wanted, said, gaps) == []
-    assert missing(said, wanted, gaps) == []
+    wanted, received = spans_of(expected, "final"), spans_of(messages, "final")
+    assert missing(wanted, received, gaps) == []
+    assert missing(received, wanted, gaps) == []
     if not gaps:
         assert [number for number, _ in words_of(messages)] == [number for number, _ in words_of(expected)]
     if not gaps and not (client.kills and (client.flushes or client.held)):
@@ -223,19 +223,21 @@ def check_against(expected: Sequence[Message], client: Client) -> None:
 
 
 @given(ACTIONS)
-@example([("say", 4.0), ("lose", 0.0), ("say", 3.0), ("resume", 0.0), ("resume", 0.0), ("kill", 0.0), ("say", 6.0)])
-@example([("say", 5.1), ("flush", 0.0), ("kill", 0.0), ("say", 5.0), ("kill", 0.0), ("cut a sample", 0.0)])
-@example([("say", 6.0), ("lose", 0.0), ("say", 5.0), ("forget", 1.0), ("resume", 0.0)])
-@example([("say", 6.125), ("kill", 0.0), ("forget", 2.5)])
+@example(
+    [("speak", 4.0), ("lose", 0.0), ("speak", 3.0), ("resume", 0.0), ("resume", 0.0), ("kill", 0.0), ("speak", 6.0)]
+)
+@example([("speak", 5.1), ("flush", 0.0), ("kill", 0.0), ("speak", 5.0), ("kill", 0.0), ("cut a sample", 0.0)])
+@example([("speak", 6.0), ("lose", 0.0), ("speak", 5.0), ("forget", 1.0), ("resume", 0.0)])
+@example([("speak", 6.125), ("kill", 0.0), ("forget", 2.5)])
 @settings(max_examples=25, deadline=None)
-def test_a_client_is_told_what_an_uncut_one_would_have_been(actions: list[Action]) -> None:
-    client = anyio.run(told, actions)
+def test_a_client_receives_the_same_as_an_uncut_one(actions: list[Action]) -> None:
+    client = anyio.run(played, actions)
     messages = client.messages
     utterances = [number for number, _ in words_of(messages)]
     assert utterances == list(range(len(utterances)))  # in order, and each has one final
     final_cues = [m["id"] for m in messages if m["type"] == "cue" and m["state"] == "final"]
     assert len(final_cues) == len(set(final_cues))
-    if not spans_of(messages, "gap"):  # else the client has forgotten a flush together with the sound around it
+    if not spans_of(messages, "gap"):  # else the client has dropped a flush with the audio around it
         flushed = {m["id"] for m in messages if m["type"] == "flushed"}
         assert flushed == {flush_id for _, flush_id in client.flushes}
     assert messages[-1]["type"] == "finished"

@@ -31,13 +31,13 @@ from tests.gateway.session.test_resume import (
     START,
     STOP,
     gateway,
-    heard_so_far,
     killed,
     kinds,
     part,
+    received_so_far,
     resume,
-    sound,
     spans,
+    spoken_audio,
     texts,
     uncut,
 )
@@ -105,22 +105,22 @@ async def until(is_so: Callable[[], bool]) -> None:
 # --- two at once -------------------------------------------------------------------------------------------------
 
 
-async def test_of_two_that_resume_after_a_restart_at_once_the_second_takes_over(tmp_path: Path) -> None:
+async def test_the_second_of_two_simultaneous_resumes_after_a_restart_takes_over(tmp_path: Path) -> None:
     async with gateway(tmp_path / "first") as context, call(context) as peer:
-        await peer.send(START, sound()[: 4 * RATE_HZ * 2])
-        ready, *_ = [await peer.receive(), *await heard_so_far(peer)]
+        await peer.send(START, spoken_audio()[: 4 * RATE_HZ * 2])
+        ready, *_ = [await peer.receive(), *await received_so_far(peer)]
         left = await killed(context, tmp_path)
     async with gateway(left) as context, call(context) as first, call(context) as second:
         await first.send(resume(ready))
         await second.send(resume(ready))
         assert [(await first.receive_all())[-1]["code"]] == ["resumed_elsewhere"]
         again = await second.receive()
-        await second.send(sound()[int(str(again["next_sample"])) * 2 :], STOP)
+        await second.send(spoken_audio()[int(str(again["next_sample"])) * 2 :], STOP)
         messages = [again, *await second.receive_all()]
     assert spans(messages) == spans(await uncut(tmp_path / "uncut"))
 
 
-async def test_what_is_said_while_the_journal_is_read_is_told_to_the_second_connection(tmp_path: Path) -> None:
+async def test_events_emitted_while_the_journal_is_read_reach_the_second_connection(tmp_path: Path) -> None:
     store = SlowReads(tmp_path / "journal.db")
     async with on_store(store) as context, call(context) as first, call(context) as second:
         await first.send(START, silence(0.5))
@@ -143,7 +143,7 @@ async def test_what_is_said_while_the_journal_is_read_is_told_to_the_second_conn
     assert seqs == sorted(set(seqs))
 
 
-async def test_a_connection_that_has_been_replaced_is_told_no_more_of_what_it_missed(tmp_path: Path) -> None:
+async def test_a_replaced_connection_receives_no_more_of_its_backlog(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context:
         async with call(context) as peer:
             await peer.send(START)
@@ -168,7 +168,7 @@ async def test_a_connection_that_has_been_replaced_is_told_no_more_of_what_it_mi
 # --- at the end --------------------------------------------------------------------------------------------------
 
 
-async def test_a_session_that_is_resumed_while_it_ends_is_told_to_its_end(tmp_path: Path) -> None:
+async def test_a_session_resumed_while_it_ends_is_delivered_to_its_end(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context:
         context = replace(context, recordings=tmp_path)  # which are closed in a thread
         async with call(context) as first:
@@ -188,7 +188,7 @@ async def test_a_session_that_is_resumed_while_it_ends_is_told_to_its_end(tmp_pa
     assert kinds(messages)[-1] == "finished"
 
 
-async def test_a_session_that_had_finished_when_its_gateway_was_killed_is_told_to_its_end(tmp_path: Path) -> None:
+async def test_a_session_finished_before_its_gateway_was_killed_is_delivered_to_its_end(tmp_path: Path) -> None:
     async with gateway(tmp_path / "first") as context, call(context) as first:
         await first.send(START, silence(0.5), speech(1.0), STOP)
         messages = await first.receive_all()
@@ -202,7 +202,7 @@ async def test_a_session_that_had_finished_when_its_gateway_was_killed_is_told_t
         assert len(context.live) == 0
 
 
-async def test_a_session_whose_end_cannot_be_written_down_does_not_begin_again(tmp_path: Path) -> None:
+async def test_a_session_whose_end_cannot_be_written_does_not_restart(tmp_path: Path) -> None:
     store = SlowReads(tmp_path / "journal.db")
     async with on_store(store) as context:
         async with call(context) as first:
@@ -220,7 +220,7 @@ async def test_a_session_whose_end_cannot_be_written_down_does_not_begin_again(t
         store.is_full = False
 
 
-async def test_who_comes_at_the_end_of_the_grace_is_not_taken_for_absent() -> None:
+async def test_a_resume_at_the_end_of_the_grace_succeeds() -> None:
     publisher = EventPublisher(Broadcaster().create(NATIVE), None)
     given_up = False
 
@@ -238,7 +238,7 @@ async def test_who_comes_at_the_end_of_the_grace_is_not_taken_for_absent() -> No
     assert not given_up
 
 
-async def test_a_session_that_cannot_stop_well_is_over_all_the_same_and_no_other_is_disturbed(tmp_path: Path) -> None:
+async def test_a_session_that_fails_to_stop_is_still_over_and_disturbs_no_other(tmp_path: Path) -> None:
     async with gateway(tmp_path, session=replace(SETTINGS, max_waiting=1)) as context:
         names = []
         for first_bytes in (b"fLaC", b"\0\0"):
@@ -255,7 +255,7 @@ async def test_a_session_that_cannot_stop_well_is_over_all_the_same_and_no_other
         assert entry.outcome == "invalid_audio"
 
 
-async def test_nothing_is_heard_any_more_once_a_session_is_over(tmp_path: Path) -> None:
+async def test_audio_is_ignored_once_a_session_is_over(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context, call(context) as peer:
         await peer.send(START)
         await peer.receive()
@@ -263,9 +263,9 @@ async def test_nothing_is_heard_any_more_once_a_session_is_over(tmp_path: Path) 
         await peer.send(silence(60.0))
         await until(lambda: session.received_s > 0)
         session.fail(LivecueError("it fails"))
-        heard = session.received_s
+        received = session.received_s
         await peer.receive_all()
-        assert session.received_s == heard < 59
+        assert session.received_s == received < 59
 
 
 async def test_a_session_that_waits_when_its_gateway_stops_has_not_finished(tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ async def test_a_session_that_waits_when_its_gateway_stops_has_not_finished(tmp_
 # --- the journal fails -------------------------------------------------------------------------------------------
 
 
-async def test_who_resumes_while_the_journal_cannot_be_read_may_try_again(tmp_path: Path) -> None:
+async def test_a_resume_while_the_journal_is_unreadable_may_be_retried(tmp_path: Path) -> None:
     store = SlowReads(tmp_path / "journal.db")
     async with on_store(store) as context:
         async with call(context) as first:
@@ -304,13 +304,13 @@ async def test_who_resumes_while_the_journal_cannot_be_read_may_try_again(tmp_pa
             assert (await third.receive())["type"] == "ready"
 
 
-async def test_numbers_go_on_above_what_was_told_and_never_written_down(tmp_path: Path) -> None:
+async def test_numbers_continue_above_events_that_were_sent_but_never_written(tmp_path: Path) -> None:
     async with gateway(tmp_path / "first") as context, call(context) as first:
         await first.send(START, silence(0.5))
-        ready, *_ = [await first.receive(), *await heard_so_far(first)]
+        ready, *_ = [await first.receive(), *await received_so_far(first)]
         left = await killed(context, tmp_path)
     async with gateway(left) as context, call(context) as second:
-        await second.send(resume(ready, after_seq=50_000), sound(), STOP)
+        await second.send(resume(ready, after_seq=50_000), spoken_audio(), STOP)
         messages = await second.receive_all()
     assert len(texts(messages)) == 3
     assert all(int(str(message["seq"])) > 50_000 for message in messages[1:])
@@ -354,7 +354,7 @@ async def test_a_long_gap_is_no_late_start(tmp_path: Path) -> None:
 async def test_more_than_an_hour_cannot_be_missed_over_a_restart(tmp_path: Path) -> None:
     async with gateway(tmp_path / "first") as context, call(context) as first:
         await first.send(START, silence(0.5))
-        ready, *_ = [await first.receive(), *await heard_so_far(first)]
+        ready, *_ = [await first.receive(), *await received_so_far(first)]
         left = await killed(context, tmp_path)
     async with gateway(left) as context:
         async with call(context) as second:
@@ -369,27 +369,27 @@ async def test_more_than_an_hour_cannot_be_missed_over_a_restart(tmp_path: Path)
 # --- who pays ----------------------------------------------------------------------------------------------------
 
 
-async def test_sound_is_paid_once_however_often_it_is_heard_and_what_is_lost_is_not(tmp_path: Path) -> None:
+async def test_audio_is_charged_once_however_often_it_is_sent_and_lost_audio_is_not(tmp_path: Path) -> None:
     paid: list[float] = []
     async with gateway(tmp_path / "first") as context, call(context, charge=paid.append) as first:
-        await first.send(START, sound()[: 4 * RATE_HZ * 2])
-        ready, *_ = [await first.receive(), *await heard_so_far(first)]
+        await first.send(START, spoken_audio()[: 4 * RATE_HZ * 2])
+        ready, *_ = [await first.receive(), *await received_so_far(first)]
         left = await killed(context, tmp_path)
         assert sum(paid) == 4.0
     async with gateway(left) as context:
         async with call(context, charge=paid.append) as second:
             await second.send(resume(ready))
             assert (await second.receive())["next_sample"] == 0
-            await second.send(sound()[: 5 * RATE_HZ * 2])
+            await second.send(spoken_audio()[: 5 * RATE_HZ * 2])
             await settled()
             await part(second)
         async with call(context, charge=paid.append) as third:
             await third.send(resume(ready, held_sample=60 * RATE_HZ), silence(1.0), STOP)
             await third.receive_all()
-    assert 6.0 <= sum(paid) <= 7.0  # the newest ack may have said a second less
+    assert 6.0 <= sum(paid) <= 7.0  # the newest ack may lag by a second
 
 
-async def test_who_takes_a_session_up_pays_and_nobody_else(tmp_path: Path) -> None:
+async def test_the_resuming_client_pays_and_no_one_else(tmp_path: Path) -> None:
     first_paid: list[float] = []
 
     def refuse(audio_s: float) -> None:
@@ -429,11 +429,11 @@ async def test_a_recording_has_each_sample_frame_once_and_whole(tmp_path: Path) 
         await until(lambda: not len(context.live))
     (path,) = recordings_of(tmp_path, str(ready["session_id"]))
     with path.open("rb") as file, Media(file, path.name) as media:
-        heard = b"".join(media.pieces())
-    assert np.array_equal(np.frombuffer(heard, "<i2"), np.frombuffer(whole, "<i2"))
+        received = b"".join(media.pieces())
+    assert np.array_equal(np.frombuffer(received, "<i2"), np.frombuffer(whole, "<i2"))
 
 
-async def test_a_gap_and_sound_that_is_sent_ahead_do_not_stop_a_recording(tmp_path: Path) -> None:
+async def test_a_gap_and_audio_sent_ahead_do_not_stop_a_recording(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context:
         context = replace(context, recordings=tmp_path)
         async with call(context) as first:
@@ -447,7 +447,7 @@ async def test_a_gap_and_sound_that_is_sent_ahead_do_not_stop_a_recording(tmp_pa
     assert "warning" not in kinds(messages)
 
 
-async def test_what_others_are_told_of_a_session_never_has_its_token(tmp_path: Path) -> None:
+async def test_viewers_never_receive_the_token_of_a_session(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context, call(context) as peer:
         await peer.send(START)
         ready = await peer.receive()

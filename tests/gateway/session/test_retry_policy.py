@@ -18,7 +18,7 @@ def request(kind: RequestKind, utterance_id: int = 0) -> DecodeRequest:
 @pytest.mark.parametrize(
     ("kind", "expected"), [(RequestKind.EAGER, True), (RequestKind.FINAL, False), (RequestKind.PARTIAL, False)]
 )
-def test_of_live_requests_only_eager_ones_are_followed_by_another(kind: RequestKind, expected: bool) -> None:
+def test_among_live_requests_only_eager_ones_are_retried(kind: RequestKind, expected: bool) -> None:
     assert RetryPolicy().should_retry(request(kind), FAILED) is expected
 
 

@@ -61,7 +61,7 @@ def of(kind: str, messages: list[Message]) -> list[Message]:
     return [message for message in messages if message["type"] == kind]
 
 
-def said(messages: list[Message]) -> str:
+def final_text(messages: list[Message]) -> str:
     return " ".join(str(final["text"]) for final in of("final", messages)).strip()
 
 
@@ -85,7 +85,7 @@ async def test_stop_brings_finished_and_a_normal_close() -> None:
         messages, close_code = await conversation(context, START, *UTTERANCE, STOP)
         assert messages[0]["type"] == "ready"
         assert messages[-1] | {"seq": 0} == {"type": "finished", "seq": 0, "audio_s": 2.4, "utterances": 1}
-        assert said(messages) == "two three four"
+        assert final_text(messages) == "two three four"
         assert close_code == 1000
         assert 'outcome="finished"} 1.0' in outcomes(context)
 
@@ -113,13 +113,13 @@ async def test_a_flush_of_nothing_is_answered() -> None:
     assert [flushed["id"] for flushed in of("flushed", messages)] == ["a", "b"]
 
 
-async def test_the_last_ack_has_heard_everything() -> None:
+async def test_the_last_ack_covers_everything() -> None:
     async with gateway() as context:
         messages, _ = await conversation(context, START, silence(0.5), STOP)
     assert of("ack", messages)[-1]["received_samples"] == of("ack", messages)[-1]["processed_samples"] == 8_000
 
 
-async def test_what_is_said_after_stop_is_refused_and_harms_nothing() -> None:
+async def test_messages_after_stop_are_refused_and_harmless() -> None:
     async with gateway(ScriptedEngine(cost=CostModel(batch_s=TINY_S))) as context, call(context) as peer:
         await peer.send(START, *UTTERANCE, STOP, speech(0.1))
         messages = await peer.receive_all()
@@ -203,11 +203,11 @@ async def test_nonsense_in_the_middle_is_refused_and_harms_nothing() -> None:
         parts = (UTTERANCE[0], "nonsense", UTTERANCE[1], json.dumps(START), UTTERANCE[2])
         messages, close_code = await conversation(context, START, *parts, STOP)
     assert [error["fatal"] for error in of("error", messages)] == [False, False]
-    assert said(messages) == "two three four"
+    assert final_text(messages) == "two three four"
     assert close_code == 1000
 
 
-async def test_a_container_header_in_the_sound_ends_the_session() -> None:
+async def test_a_container_header_in_the_audio_ends_the_session() -> None:
     async with gateway() as context:
         messages, close_code = await conversation(context, START, b"RIFF\0\0\0\0WAVEfmt ")
     assert (messages[-1]["code"], messages[-1]["fatal"]) == ("invalid_audio", True)
@@ -243,11 +243,11 @@ async def test_a_client_may_go_at_any_message(before: int) -> None:
         assert 'outcome="disconnected"} 1.0' in outcomes(context)
 
 
-@pytest.mark.parametrize("heard", range(10))
-async def test_a_client_may_go_after_any_answer(heard: int) -> None:
+@pytest.mark.parametrize("received", range(10))
+async def test_a_client_may_go_after_any_answer(received: int) -> None:
     async with gateway() as context, call(context) as peer:
         await peer.send(START, *UTTERANCE, FLUSH)
-        for _ in range(heard):
+        for _ in range(received):
             await peer.receive()
         await peer.hang_up()
 
@@ -288,7 +288,7 @@ async def test_a_client_that_never_reads_is_cut_off_and_others_are_not() -> None
         async with call(context) as deaf:
             await deaf.send(START, *["nonsense"] * 40)
             messages, close_code = await conversation(context, START, *UTTERANCE, STOP)
-            assert said(messages) == "two three four"
+            assert final_text(messages) == "two three four"
             assert close_code == 1000
             await deaf.is_over.wait()
             assert deaf.transport.close_code == 1013
@@ -315,18 +315,18 @@ async def test_a_full_outbox_hides_no_fatal_error() -> None:
         assert peer.transport.close_code == 1007
 
 
-async def test_a_client_that_never_says_start_is_cut_off() -> None:
+async def test_a_client_that_never_sends_start_is_disconnected() -> None:
     async with gateway(session=replace(SETTINGS, start_timeout_s=TINY_S)) as context:
         messages, close_code = await conversation(context)
     assert [(message["code"], message["fatal"]) for message in messages] == [("start_timeout", True)]
     assert close_code == 1008
 
 
-async def test_a_client_that_falls_silent_gets_what_was_heard_and_is_cut_off() -> None:
+async def test_a_client_that_falls_silent_gets_its_words_and_is_disconnected() -> None:
     async with gateway(session=replace(SETTINGS, idle_timeout_s=TINY_S)) as context:
         messages, close_code = await conversation(context, START, silence(0.5), speech(1.2))
     assert of("error", messages)[0]["code"] == "idle_timeout"
-    assert said(messages) == "two three four"
+    assert final_text(messages) == "two three four"
     assert kinds(messages)[-1] == "finished"
     assert close_code == 1008
 
@@ -342,12 +342,12 @@ async def test_a_client_that_keeps_alive_is_not_idle() -> None:
         assert kinds(await peer.receive_all()) == ["ready", "ack", "finished"]
 
 
-async def test_a_client_that_has_said_stop_is_not_idle() -> None:
+async def test_a_client_that_has_sent_stop_is_not_idle() -> None:
     engine = ScriptedEngine(cost=CostModel(batch_s=2 * TINY_S))
     async with gateway(engine, replace(SETTINGS, idle_timeout_s=TINY_S)) as context:
         messages, close_code = await conversation(context, START, *UTTERANCE, STOP)
     assert of("error", messages) == []
-    assert said(messages) == "two three four"
+    assert final_text(messages) == "two three four"
     assert close_code == 1000
 
 
@@ -368,7 +368,7 @@ def raising(request: DecodeRequest) -> Hypothesis | EngineError:
     ],
     ids=["fails", "raises", "answers too few", "hangs"],
 )
-async def test_a_final_that_fails_says_so_and_the_session_goes_on(
+async def test_a_failed_final_has_an_error_and_the_session_continues(
     engine: Callable[[], Engine], code: str, decode_timeout_s: float
 ) -> None:
     async with gateway(engine(), decode_timeout_s=decode_timeout_s) as context:
@@ -409,7 +409,7 @@ async def test_a_huge_message_delays_no_other_session() -> None:
     async with gateway() as context, call(context) as hog, call(context) as other:
         await hog.send(START, bytes(10_000_000), FLUSH)
         await other.send(START, *UTTERANCE, STOP)
-        assert said(await other.receive_all()) == "two three four"
+        assert final_text(await other.receive_all()) == "two three four"
         assert sessions_open(context) == 1
         so_far = int(str((await hog.receive_until("ack"))[-1]["received_samples"]))
         assert so_far < 5_000_000
@@ -418,17 +418,17 @@ async def test_a_huge_message_delays_no_other_session() -> None:
     assert finished["audio_s"] == 312.5
 
 
-async def test_sessions_do_not_hear_each_other() -> None:
+async def test_sessions_are_isolated() -> None:
     async with gateway() as context, anyio.create_task_group() as tasks:
-        heard: dict[float, str] = {}
+        received: dict[float, str] = {}
 
         async def talk(pause_s: float) -> None:
             messages, _ = await conversation(context, START, silence(pause_s), *UTTERANCE, STOP)
-            heard[pause_s] = said(messages)
+            received[pause_s] = final_text(messages)
 
         for pause_s in (0.0, 0.8, 1.6):
             tasks.start_soon(talk, pause_s)
-    assert heard == {0.0: "two three four", 0.8: "four five six", 1.6: "six seven eight"}
+    assert received == {0.0: "two three four", 0.8: "four five six", 1.6: "six seven eight"}
 
 
 async def test_a_client_that_sends_faster_than_the_engine_decodes_is_warned_then_cut_off() -> None:
@@ -448,11 +448,11 @@ class RestlessCodec(NativeCodec):
 
     def receive(self, message: str | bytes) -> list[ClientEvent]:
         events = super().receive(message)
-        wish = Update(Start(endpointing=Endpointing(silence_ms=-1)))
-        return [wish if isinstance(event, KeepAlive) else event for event in events]
+        update = Update(Start(endpointing=Endpointing(silence_ms=-1)))
+        return [update if isinstance(event, KeepAlive) else event for event in events]
 
 
-async def test_a_wish_that_cannot_be_met_later_is_refused_and_the_session_goes_on() -> None:
+async def test_an_unsupported_update_is_refused_and_the_session_continues() -> None:
     async with open_context() as context, call(context, RestlessCodec()) as peer:
         await peer.send(START, {"type": "keepalive"}, *UTTERANCE, STOP)
         messages = await peer.receive_all()

@@ -1,4 +1,4 @@
-"""The memory of events: whatever a client may make long counts, in notes of codecs too."""
+"""The size of events in memory: all content of variable length counts, also in notes of codecs."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What is decoded of the languages that clients ask for."""
+"""The decoding language for the languages that clients request."""
 
 import json
 from collections.abc import Callable

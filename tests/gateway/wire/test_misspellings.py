@@ -27,6 +27,6 @@ def test_others_are_not(name: str) -> None:
     assert meant_by(name, KNOWN) is None
 
 
-def test_where_only_the_spelling_may_differ_it_is_that() -> None:
+def test_only_spelling_suggests_other_spellings_and_no_typos() -> None:
     assert meant_by("sampleRate", KNOWN, only_spelling=True) == "sample_rate"
     assert meant_by("langauge", KNOWN, only_spelling=True) is None

@@ -261,6 +261,6 @@ def test_every_dialect_that_writes_words_is_here() -> None:
     assert CODECS.keys() - {"twilio"} == {"native", "deepgram", "deepgram_flux", "vosk", "openai_realtime", "wyoming"}
 
 
-def test_a_word_of_which_a_part_has_no_probability_has_none() -> None:
+def test_a_word_with_a_part_without_probability_has_none() -> None:
     (word,) = whole_words((Word(" real", 0, 4_000, 0.9), Word("time", 4_000, 9_000, None)))
     assert (word.text, word.probability) == ("realtime", None)

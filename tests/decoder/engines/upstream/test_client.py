@@ -19,7 +19,7 @@ from decoder.settings import UpstreamSettings
 from decoder.types import ModelError, RequestKind, Task
 from tests.audio import noise, speechlike
 from tests.upstreams import upstream_settings
-from tools.fault_server import FaultServer, Reply, refusal, said, serving_upstream
+from tools.fault_server import FaultServer, Reply, refusal, serving_upstream, text_reply
 from vad.audio import Float32
 
 SECRET = "sk-silence-4711"
@@ -56,7 +56,7 @@ def pcm(content: bytes) -> NDArray[np.int16]:
 
 async def test_a_form_has_the_fields_of_the_request_and_the_file_last() -> None:
     audio = speechlike(1.0)
-    async with serving_upstream(lambda _: said("Hello.")) as server:
+    async with serving_upstream(lambda _: text_reply("Hello.")) as server:
         client = HttpUpstream(upstream_settings(server))
         transcription = await posted(client, ask(audio, language="en", prompt="Ann and Bob", temperature=0.2))
         await client.aclose()
@@ -105,7 +105,7 @@ async def test_very_short_audio_is_padded_to_the_minimum_of_services() -> None:
         client = HttpUpstream(upstream_settings(server))
         await posted(client, ask(noise(0.01)))
         await client.aclose()
-    assert server.asked[0].sound_s == 0.2
+    assert server.asked[0].audio_s == 0.2
 
 
 def test_flac_has_the_same_samples_as_wav() -> None:
@@ -120,7 +120,7 @@ def test_flac_has_the_same_samples_as_wav() -> None:
 
 async def test_audio_that_leaves_the_machine_is_flac(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "_is_loopback", lambda _: False)
-    async with serving_upstream(lambda _: said("Hello.")) as server:
+    async with serving_upstream(lambda _: text_reply("Hello.")) as server:
         client = HttpUpstream(upstream_settings(server))
         await posted(client)
         await client.aclose()
@@ -242,7 +242,7 @@ async def test_a_host_that_does_not_listen_is_unreachable() -> None:
 
 async def test_an_answer_that_never_ends_is_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "_MAX_RESPONSE_BYTES", 100)
-    async with serving_upstream(lambda _: said("Hello " * 100)) as server:
+    async with serving_upstream(lambda _: text_reply("Hello " * 100)) as server:
         client = HttpUpstream(upstream_settings(server))
         assert (await refused(client)).failure is Failure.GARBAGE
         await client.aclose()
@@ -281,7 +281,7 @@ async def test_a_connection_closed_while_idle_is_not_used() -> None:
 async def test_a_format_refused_the_first_time_is_not_requested_again() -> None:
     def only_json(asked: object) -> Reply:
         is_json = getattr(asked, "fields", {})["response_format"] == "json"
-        return said("Hello.") if is_json else refusal(400, "unsupported_value")
+        return text_reply("Hello.") if is_json else refusal(400, "unsupported_value")
 
     async with serving_upstream(only_json) as server:
         client = HttpUpstream(upstream_settings(server, formats=("verbose_json", "srt", "json")))

@@ -20,7 +20,7 @@ from decoder.engines.upstream.retry_policy import AttemptFailed, Failure, Partia
 from decoder.settings import EngineSettings, PoolSettings, UpstreamSettings
 from decoder.types import DecodeRequest, EngineBusy, EngineError, Hypothesis, ModelError, RequestKind, Task
 from tests.audio import silence, tone
-from tests.requests import hypothesis, said, text
+from tests.requests import hypothesis, sentence_words, text
 from vad.audio import SAMPLE_RATE_HZ, Float32, s_to_samples
 
 PARTIAL, EAGER, FINAL = RequestKind.PARTIAL, RequestKind.EAGER, RequestKind.FINAL
@@ -475,7 +475,7 @@ async def test_a_partial_sends_the_newest_seconds() -> None:
 async def test_a_partial_continues_the_committed_words() -> None:
     only = upstream("three four five")
     world = World(only, partials="upstream")
-    committed = said("one two three four")  # in the first second
+    committed = sentence_words("one two three four")  # in the first second
 
     assert await world.words(request(PARTIAL, tone(3.0), prefix=committed)) == "one two three four five"
 
@@ -493,7 +493,7 @@ async def test_uncommitted_words_before_the_window_are_kept() -> None:
 async def test_a_final_sends_all_of_the_utterance() -> None:
     only = upstream("one two three")
     world = World(only, partials="upstream")
-    assert await world.words(request(FINAL, tone(20.0), prefix=said("one"))) == "one two three"
+    assert await world.words(request(FINAL, tone(20.0), prefix=sentence_words("one"))) == "one two three"
     assert len(only.asked[0].samples) == s_to_samples(20.0)
     assert only.asked[0].prompt == ""
 
@@ -538,7 +538,7 @@ async def test_a_cap_turns_partials_off_and_then_finals_until_the_hour_is_over()
 
 async def test_empty_audio_is_sent_nowhere() -> None:
     only = upstream()
-    assert await World(only).words(request(PARTIAL, audio=tone(0.0), prefix=said("one"))) == "one"
+    assert await World(only).words(request(PARTIAL, audio=tone(0.0), prefix=sentence_words("one"))) == "one"
     assert only.asked == []
 
 

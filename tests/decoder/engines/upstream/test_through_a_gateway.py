@@ -24,7 +24,7 @@ from tests.requests import request
 from tests.servers import get, serving
 from tests.sessions import SEGMENTER, LoudnessDetector, Message, call, open_context, silence, speech
 from tests.upstreams import upstream_settings
-from tools.fault_server import FaultServer, Reply, refusal, said, serving_upstream
+from tools.fault_server import FaultServer, Reply, refusal, serving_upstream, text_reply
 from vad.detector import DETECTORS
 
 START = {"type": "start"}
@@ -73,7 +73,7 @@ def finals(messages: list[Message]) -> list[tuple[object, object]]:
     ],
 )
 async def test_an_utterance_that_fails_is_a_final_with_a_code_and_the_session_goes_on(fault: Reply, code: str) -> None:
-    async with serving_upstream(lambda _: said("good morning")) as server:
+    async with serving_upstream(lambda _: text_reply("good morning")) as server:
         engine = engine_of(server)
         server.queued.append(fault)
         async with open_context(engine) as context, call(context) as peer:
@@ -92,7 +92,7 @@ async def test_an_utterance_that_fails_is_a_final_with_a_code_and_the_session_go
 
 async def test_faults_covered_by_another_upstream_are_invisible_to_clients() -> None:
     faults = [refusal(500), Reply(fault="reset"), Reply(fault="reset"), Reply(200, b"<html>", "text/html")]
-    async with serving_upstream() as first, serving_upstream(lambda _: said("good morning")) as second:
+    async with serving_upstream() as first, serving_upstream(lambda _: text_reply("good morning")) as second:
         engine = engine_of(first, second)
         first.queued.extend([*faults, refusal(401)])
         async with open_context(engine) as context, call(context) as peer:
@@ -164,7 +164,7 @@ def test_one_upstream_can_be_named_on_the_command_line(tmp_path: Path) -> None:
 
 
 async def test_a_recording_is_transcribed_by_an_upstream_of_the_command_line() -> None:
-    async with serving_upstream(lambda _: said("good morning")) as server:
+    async with serving_upstream(lambda _: text_reply("good morning")) as server:
         flags = ["--upstream-url", server.base_url, "--upstream-model", "voxtral"]
         result = await to_thread.run_sync(CliRunner().invoke, app, ["transcribe", str(RECORDING), *flags])
     assert result.exit_code == 0, result.output

@@ -11,7 +11,7 @@ from decoder.engines.upstream.response_parsing import TimedText, Transcription
 from decoder.engines.upstream.word_timing import append_new_words, quietest_sample, voiced_span, words_of
 from decoder.types import Word
 from tests.audio import noise, silence, tone
-from tests.requests import said, text
+from tests.requests import sentence_words, text
 from vad.audio import SAMPLE_RATE_HZ, s_to_samples
 
 TEXTS = st.text("ab .,你好", max_size=40)
@@ -90,22 +90,22 @@ def test_both_halves_have_some_audio(length: int) -> None:
 
 
 def test_known_words_are_kept_and_new_words_follow() -> None:
-    known = said("one two three")
-    new = said("Two, three four", start_sample=known[1].start_sample)
+    known = sentence_words("one two three")
+    new = sentence_words("Two, three four", start_sample=known[1].start_sample)
     assert text(append_new_words(known, 2, new)) == "one two three four"
 
 
 def test_known_words_are_kept_though_the_response_differs() -> None:
-    known = said("one too three")
-    assert text(append_new_words(known, 3, said("one two three four"))) == "one too three four"
+    known = sentence_words("one too three")
+    assert text(append_new_words(known, 3, sentence_words("one two three four"))) == "one too three four"
 
 
 def test_all_words_of_the_response_follow_known_words_before_the_audio() -> None:
-    assert text(append_new_words(said("one"), 0, said("one two"))) == "one one two"
+    assert text(append_new_words(sentence_words("one"), 0, sentence_words("one two"))) == "one one two"
 
 
 def test_an_empty_response_leaves_the_known_words() -> None:
-    known = said("one two")
+    known = sentence_words("one two")
     assert append_new_words(known, 2, ()) == known
 
 
@@ -117,10 +117,10 @@ WORDS = st.lists(st.sampled_from(["one", "two", "three"]), max_size=6).map(" ".j
 def test_known_words_come_first_and_times_stay_in_order(
     start_sample: int, before: str, after: str, data: st.DataObject
 ) -> None:
-    known = said(before)
+    known = sentence_words(before)
     expected = data.draw(st.integers(0, len(known)))
 
-    words = append_new_words(known, expected, said(after, start_sample))
+    words = append_new_words(known, expected, sentence_words(after, start_sample))
 
     assert words[: len(known)] == known
     assert all(one.end_sample <= other.start_sample for one, other in pairwise(words))

@@ -1,4 +1,4 @@
-"""Deepgram's routes over real sockets: who is let in, how refusals look, and files."""
+"""Deepgram's routes over real sockets: admission, refusals, and files."""
 
 import json
 import urllib.error
@@ -17,7 +17,7 @@ from gateway.settings import load_settings
 from tests.media import encoded
 from tests.servers import Reply, Served, serving
 from tests.sessions import silence, speech
-from tests.uploading import SAID, SPOKEN, serving_files, utterances
+from tests.uploading import SPOKEN, SPOKEN_TEXT, serving_files, utterances
 
 RAW = "encoding=linear16&sample_rate=16000"
 CLOSE = '{"type":"CloseStream"}'
@@ -105,7 +105,7 @@ def test_other_schemes_are_left_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/listen?encoding=g729", "/v2/listen?eot_threshold=2", "/v1/listen?language=de"])
-async def test_a_wish_that_cannot_be_met_is_refused_before_the_upgrade(path: str) -> None:
+async def test_an_unsupported_option_is_refused_before_the_upgrade(path: str) -> None:
     engine = ScriptedEngine()
     object.__setattr__(engine.info, "languages", ("en",))
     async with serving(engine) as served:
@@ -163,8 +163,8 @@ async def test_a_recorders_webm_is_transcribed_on_both_routes(path: str) -> None
         for start in range(0, len(file), 2_000):
             await websocket.send(file[start : start + 2_000])
         await websocket.send(CLOSE)
-        said = [json.loads(message) async for message in websocket]
-    ends = [message for message in said if message.get("is_final") or message.get("event") == "EndOfTurn"]
+        replies = [json.loads(message) async for message in websocket]
+    ends = [message for message in replies if message.get("is_final") or message.get("event") == "EndOfTurn"]
     text = ends[0].get("transcript") or ends[0]["channel"]["alternatives"][0]["transcript"]
     assert text.startswith("one two three four")
 
@@ -178,7 +178,7 @@ async def test_a_file_is_answered_as_there() -> None:
         reply = await post(f"{served.url}/v1/listen?{query}", SPOKEN)
     body = reply.json()
     assert reply.status == 200
-    assert transcript(reply) == SAID
+    assert transcript(reply) == SPOKEN_TEXT
     metadata, results = body["metadata"], body["results"]
     assert isinstance(metadata, dict)
     assert isinstance(results, dict)
@@ -197,14 +197,14 @@ async def test_a_file_is_answered_as_there() -> None:
 async def test_raw_audio_is_a_file_where_the_query_has_its_format() -> None:
     async with serving_files() as served:
         reply = await post(f"{served.url}/v1/listen?{RAW}", utterances(2), {"content-type": "application/octet-stream"})
-    assert transcript(reply) == SAID
+    assert transcript(reply) == SPOKEN_TEXT
 
 
 @pytest.mark.parametrize(
     ("query", "body", "content_type", "status", "err_code"),
     [
         ("", b"", "audio/wav", 400, "Bad Request"),
-        ("", b"no sound at all", "audio/wav", 400, "Bad Request"),
+        ("", b"no audio at all", "audio/wav", 400, "Bad Request"),
         ("", b'{"url":"http://127.0.0.1/a.wav"}', "application/json", 400, "Bad Request"),
         (RAW, SPOKEN, "audio/wav", 400, "Bad Request"),
         ("callback=http://127.0.0.1/", SPOKEN, "audio/wav", 400, "INVALID_QUERY_PARAMETER"),

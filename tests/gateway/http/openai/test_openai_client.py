@@ -23,7 +23,7 @@ from decoder.engine import EngineInfo
 from decoder.engines.scripted import ScriptedEngine, spoken_count
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, Task
 from tests.servers import Served
-from tests.uploading import SAID, SPOKEN, GatedEngine, recorded_waits, serving_files, utterances, wav
+from tests.uploading import SPOKEN, SPOKEN_TEXT, GatedEngine, recorded_waits, serving_files, utterances, wav
 
 TextFormat = Literal["text", "srt", "vtt"]
 
@@ -50,7 +50,7 @@ async def test_json_is_the_default() -> None:
     async with serving_files() as served, client_of(served) as client:
         transcription = await client.audio.transcriptions.create(file=("talk.wav", SPOKEN), model=MODEL)
     assert isinstance(transcription, Transcription)
-    assert transcription.text == SAID
+    assert transcription.text == SPOKEN_TEXT
     assert transcription.usage is not None
     assert transcription.usage.to_dict() == {"type": "duration", "seconds": 5.0}
 
@@ -76,7 +76,7 @@ async def test_verbose_json_has_segments_and_words() -> None:
             timestamp_granularities=["word", "segment"],
         )
     assert isinstance(verbose, TranscriptionVerbose)
-    assert (verbose.text, verbose.language, verbose.duration) == (SAID, "english", 5.0)
+    assert (verbose.text, verbose.language, verbose.duration) == (SPOKEN_TEXT, "english", 5.0)
     assert verbose.words is not None
     assert [(word.word, word.start, word.end) for word in verbose.words][:2] == [("two", 0.4, 0.8), ("three", 0.8, 1.2)]
     assert verbose.segments is not None
@@ -110,7 +110,7 @@ async def test_a_file_by_any_name_is_known_by_its_bytes() -> None:
     async with serving_files() as served, client_of(served) as client:
         for file in (SPOKEN, ("talk.mp3", SPOKEN), ("../../etc/passwd", SPOKEN, "text/plain"), io.BytesIO(SPOKEN)):
             transcription = await client.audio.transcriptions.create(file=file, model="x")
-            assert transcription.text == SAID
+            assert transcription.text == SPOKEN_TEXT
 
 
 async def test_a_stream_brings_each_utterance_and_then_the_whole() -> None:
@@ -123,7 +123,7 @@ async def test_a_stream_brings_each_utterance_and_then_the_whole() -> None:
         " eight nine ten one",
     ]
     assert isinstance(done, TranscriptionTextDoneEvent)
-    assert done.text == SAID
+    assert done.text == SPOKEN_TEXT
 
 
 async def test_an_utterance_is_streamed_while_others_are_still_undecoded() -> None:
@@ -160,12 +160,12 @@ async def test_silence_is_an_empty_text() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
-async def test_a_translation_is_asked_of_an_engine_that_can() -> None:
+async def test_a_translation_is_requested_from_a_capable_engine() -> None:
     engine = translator()
     async with serving_files(engine) as served, client_of(served) as client:
         verbose = await client.audio.translations.create(file=SPOKEN, model=MODEL, response_format="verbose_json")
     assert isinstance(verbose, TranslationVerbose)
-    assert (verbose.language, verbose.text) == ("english", SAID)
+    assert (verbose.language, verbose.text) == ("english", SPOKEN_TEXT)
     assert {request.task for request in engine.asked} == {Task.TRANSLATE}
 
 
@@ -192,7 +192,7 @@ async def test_the_raw_response_has_a_request_id() -> None:
         own = await create(file=SPOKEN, model=MODEL)
         echoed = await create(file=SPOKEN, model=MODEL, extra_headers={"X-Request-ID": "mine-1"})
         replaced = await create(file=SPOKEN, model=MODEL, extra_headers={"X-Request-ID": "no good"})
-    assert own.parse().text == SAID
+    assert own.parse().text == SPOKEN_TEXT
     assert own.headers["x-request-id"].startswith("req_")
     assert echoed.headers["x-request-id"] == "mine-1"
     assert replaced.headers["x-request-id"].startswith("req_")
@@ -207,11 +207,11 @@ async def test_the_blocking_client_receives_the_same() -> None:
 
     async with serving_files() as served:
         text, events = await to_thread.run_sync(partial(use, served.url))
-    assert text == SAID
+    assert text == SPOKEN_TEXT
     assert events == ["transcript.text.delta", "transcript.text.delta", "transcript.text.done"]
 
 
-async def test_who_hangs_up_is_not_decoded_for_any_longer() -> None:
+async def test_a_client_that_disconnects_is_not_decoded_any_further() -> None:
     engine = GatedEngine()
     engine.gate = anyio.Event()
     async with serving_files(engine) as served, client_of(served) as client:
@@ -224,12 +224,12 @@ async def test_who_hangs_up_is_not_decoded_for_any_longer() -> None:
         engine.gate.set()
         again = await client.audio.transcriptions.create(file=SPOKEN, model=MODEL)
     metrics = served.gateway.sessions.metrics.exposition().decode()
-    assert again.text == SAID
+    assert again.text == SPOKEN_TEXT
     assert 'livecue_files_ended_total{outcome="disconnected"} 1.0' in metrics
     assert "livecue_files 0.0" in metrics
 
 
-async def test_who_leaves_a_stream_is_not_decoded_for_any_longer() -> None:
+async def test_a_client_that_leaves_a_stream_is_not_decoded_any_further() -> None:
     engine = GatedEngine()
     async with (
         serving_files(engine, {"files": {"max_outstanding": 1}}) as served,
@@ -244,7 +244,7 @@ async def test_who_leaves_a_stream_is_not_decoded_for_any_longer() -> None:
     assert len(engine.asked) < 20
 
 
-async def test_one_file_too_many_is_asked_to_come_again() -> None:
+async def test_one_file_too_many_is_asked_to_retry() -> None:
     engine = GatedEngine()
     engine.gate = anyio.Event()
     async with (
@@ -261,11 +261,11 @@ async def test_one_file_too_many_is_asked_to_come_again() -> None:
             tasks.start_soon(upload)
             await engine.has_been_asked.wait()
             tasks.start_soon(upload)
-    assert texts == [SAID, SAID]
+    assert texts == [SPOKEN_TEXT, SPOKEN_TEXT]
     assert set(waits) == {5.0}
 
 
-async def test_an_engine_that_fails_is_asked_again_and_then_reported() -> None:
+async def test_a_failing_engine_is_retried_and_then_reported() -> None:
     engine = GatedEngine(lambda _: EngineFailed("out of luck"))
     async with serving_files(engine) as served, client_of(served, max_retries=2) as client:
         waits = recorded_waits(client)

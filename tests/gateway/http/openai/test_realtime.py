@@ -1,4 +1,4 @@
-"""The routes of OpenAI's Realtime clients: who gets in, by what, and what the others are told."""
+"""The routes of OpenAI's Realtime clients: admission, credentials and refusals."""
 
 import json
 import logging
@@ -118,11 +118,11 @@ async def test_a_full_gateway_closes_with_try_again_and_no_error() -> None:
 
 
 async def test_cues_are_sent_where_the_query_requests_them() -> None:
-    sound = b"\x10\x27\xf0\xd8" * 12_000  # a buzz of 12 kHz would be no speech, but all is where the client commits
+    audio = b"\x10\x27\xf0\xd8" * 12_000  # a buzz of 12 kHz would be no speech, but all is where the client commits
     manual = {"type": "session.update", "session": {"audio": {"input": {"turn_detection": None}}}}
     async with gateway() as served, connect(url_of(served, "?cues=true")) as websocket:
         await websocket.send(json.dumps(manual))
-        await websocket.send(sound)
+        await websocket.send(audio)
         await websocket.send(json.dumps({"type": "input_audio_buffer.commit"}))
         kinds = []
         while "conversation.item.input_audio_transcription.completed" not in kinds:
@@ -202,10 +202,10 @@ def test_a_secret_expires() -> None:
 def test_there_is_room_for_only_so_many_secrets_at_once() -> None:
     now_s = 1_000.0
     secrets = ClientSecrets(lambda: now_s)
-    wishes = SessionConfig.of(Defaults())
+    config = SessionConfig.of(Defaults())
     for _ in range(MAX_SECRETS):
-        secrets.create(Caller(None), wishes, 10)
+        secrets.create(Caller(None), config, 10)
     with pytest.raises(Overloaded):
-        secrets.create(Caller(None), wishes, 10)
+        secrets.create(Caller(None), config, 10)
     now_s = 1_010.0
-    secrets.create(Caller(None), wishes, 10)
+    secrets.create(Caller(None), config, 10)

@@ -1,4 +1,4 @@
-"""The form of a transcription request: what is taken, what is refused and how the refusal says it."""
+"""The form of a transcription request: accepted and refused fields, and the refusals."""
 
 import pytest
 from hypothesis import given
@@ -55,7 +55,7 @@ def test_fields_that_are_not_known_are_ignored() -> None:
     assert order(user="somebody", vad_filter="maybe", known_speaker_names__=["agent"]) == order()
 
 
-def test_optional_fields_that_are_empty_are_as_good_as_missing() -> None:
+def test_empty_optional_fields_count_as_missing() -> None:
     empty: dict[str, str | list[str]] = {
         "language": "",
         "prompt": "",
@@ -174,14 +174,14 @@ def test_a_language_that_the_model_does_not_write_is_refused_with_those_it_does(
     assert "de, en, fr" in str(error)
 
 
-def test_of_several_languages_one_that_is_left_is_taken() -> None:
+def test_a_single_remaining_language_of_several_is_used() -> None:
     assert order(ENGLISH, languages__=["de", "en"]).language == "en"
     assert order(MANY, languages__=["de", "en"]).language is None
     assert order(MANY, languages__=["de", "en"], language="fr").language == "fr"
     assert refusal(ENGLISH, languages__=["de", "fr"]).field == "languages"
 
 
-def test_of_several_languages_those_that_the_model_writes_are_detected_among() -> None:
+def test_detection_is_limited_to_the_listed_languages_that_the_model_supports() -> None:
     assert order(MANY, languages__=["de", "en-US", "ja"]).languages == ("de", "en")
     assert order(MANY, languages__=["german", "auto"]).languages == ()
     assert order(MANY).languages == ()
@@ -202,7 +202,7 @@ def test_keywords_stand_before_the_prompt() -> None:
     assert order(keywords="Ada").prompt == "Ada."
 
 
-def test_of_a_long_prompt_the_end_counts() -> None:
+def test_a_long_prompt_is_truncated_to_its_end() -> None:
     assert order(prompt="a" * 5_000 + "end").prompt == "a" * 997 + "end"
 
 

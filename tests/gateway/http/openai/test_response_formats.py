@@ -1,4 +1,4 @@
-"""Bodies of answers: what the API's clients read, made of passages."""
+"""Response bodies, built from passages."""
 
 import io
 import json
@@ -43,7 +43,7 @@ def passage(
     return Passage(final, (cue,) if text else (), avg_logprob, None)
 
 
-def order(response_format: ResponseFormat = ResponseFormat.JSON, **wishes: object) -> Order:
+def order(response_format: ResponseFormat = ResponseFormat.JSON, **options: object) -> Order:
     defaults: dict[str, object] = {
         "task": Task.TRANSCRIBE,
         "language": None,
@@ -56,7 +56,7 @@ def order(response_format: ResponseFormat = ResponseFormat.JSON, **wishes: objec
         "silence_ms": None,
         "model": "tiny.en",
     }
-    return Order(response_format=response_format, **(defaults | wishes))  # type: ignore[arg-type]  # of many types
+    return Order(response_format=response_format, **(defaults | options))  # type: ignore[arg-type]  # of many types
 
 
 def read(wanted: Order, *passages: Passage, duration_s: float = 3.0) -> dict[str, object]:
@@ -81,7 +81,7 @@ def test_the_most_frequent_language_comes_first() -> None:
     assert body["language"] == "en"
 
 
-def test_where_nobody_speaks_the_language_is_the_one_asked_for() -> None:
+def test_without_speech_the_language_is_the_requested_one() -> None:
     assert read(order(language="fr"))["languages"] == [{"code": "fr"}]
     nothing = read(order())
     assert (nothing["text"], nothing["language"], nothing["languages"]) == ("", None, [])
@@ -114,7 +114,7 @@ def test_the_engines_own_log_probability_goes_before_that_of_its_words() -> None
     assert segments[0]["avg_logprob"] == -0.25
 
 
-def test_verbose_json_has_the_granularities_asked_for() -> None:
+def test_verbose_json_has_the_requested_granularities() -> None:
     words = order(ResponseFormat.VERBOSE_JSON, granularities=frozenset({Granularity.WORD}))
     body = read(words, passage(1, "Hello there."))
     assert body["words"] == [
@@ -148,8 +148,8 @@ def test_text_is_one_line() -> None:
 
 
 def test_subtitles_are_read_back_by_others() -> None:
-    said = [passage(0, "Hello there."), passage(2, "Bye.")]
-    srt, vtt = (body_of(order(kind), said, 3.0) for kind in (ResponseFormat.SRT, ResponseFormat.VTT))
+    items = [passage(0, "Hello there."), passage(2, "Bye.")]
+    srt, vtt = (body_of(order(kind), items, 3.0) for kind in (ResponseFormat.SRT, ResponseFormat.VTT))
     assert (srt.media_type, vtt.media_type) == ("application/x-subrip; charset=utf-8", "text/vtt; charset=utf-8")
     assert [event.text for event in pysubs2.SSAFile.from_string(srt.text, format_="srt")] == ["Hello there.", "Bye."]
     captions = webvtt.from_buffer(io.StringIO(vtt.text)).captions
@@ -162,13 +162,13 @@ def test_deltas_together_are_the_text_of_done() -> None:
     *rest, done = writer.end()
     assert rest == []
     assert events[1] is None
-    said = [json.loads(event) for event in events if event is not None]
-    assert [event["type"] for event in said] == ["transcript.text.delta"] * 4
-    assert "".join(event["delta"] for event in said) == json.loads(done)["text"]
+    items = [json.loads(event) for event in events if event is not None]
+    assert [event["type"] for event in items] == ["transcript.text.delta"] * 4
+    assert "".join(event["delta"] for event in items) == json.loads(done)["text"]
     assert json.loads(done)["type"] == "transcript.text.done"
 
 
-def test_a_stream_in_which_nobody_speaks_has_a_delta_all_the_same() -> None:
+def test_a_stream_without_speech_still_has_a_delta() -> None:
     delta, done = map(json.loads, DeltaWriter(order(stream=True)).end())
     assert delta == {"type": "transcript.text.delta", "delta": ""}
     assert done == {"type": "transcript.text.done", "text": "", "languages": []}

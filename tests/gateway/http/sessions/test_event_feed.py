@@ -1,4 +1,4 @@
-"""A viewer is told each event once and in order, whatever happens while what it has missed is read."""
+"""A viewer receives each event once and in order, whatever happens while its backlog is read."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,8 +25,8 @@ from vad.errors import LivecueError
 class Published:
     """A session that is recorded and viewed."""
 
-    def __init__(self, journal: Journal, tell: Publish) -> None:
-        self.publish = tell
+    def __init__(self, journal: Journal, publish: Publish) -> None:
+        self.publish = publish
         self._log = journal.open(Opening("a", "native", None, 0.0, {}), self, count(10_000).__next__)
 
     def __call__(self, *events: ServerEvent) -> None:
@@ -78,8 +78,8 @@ def followed(watching: Broadcaster, journal: Journal | None, after: int = 0) -> 
         yield story
 
 
-async def told(story: EventFeed) -> list[int]:
-    """Return the numbers of all that is told."""
+async def sequence_numbers(story: EventFeed) -> list[int]:
+    """Return the sequence numbers of all events."""
     numbers: list[int] = []
     while rows := await story.next():
         numbers += [seq for seq, _ in rows]
@@ -90,15 +90,15 @@ async def test_no_event_is_lost_or_sent_twice_while_the_journal_is_read(tmp_path
     journal, watching = made(Interrupted, tmp_path), Broadcaster()
     assert isinstance(journal, Interrupted)
     seqs = iter(range(PAGE_ROWS * 2 + 2, 10_000))
-    with registered(watching) as tell:
+    with registered(watching) as publish:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(journal.run)
-            say = Published(journal, tell)
-            say(ready(), *(final(seq, seq) for seq in range(2, PAGE_ROWS * 2 + 2)))
+            emit = Published(journal, publish)
+            emit(ready(), *(final(seq, seq) for seq in range(2, PAGE_ROWS * 2 + 2)))
             await journal.find("a")
 
-            def happens() -> None:  # warnings are told at once, finals when they are written down
-                say(*(Warning(next(seqs), "odd", "odd") for _ in range(2)), final(seq := next(seqs), seq))
+            def happens() -> None:  # warnings are published at once, finals when they are written
+                emit(*(Warning(next(seqs), "odd", "odd") for _ in range(2)), final(seq := next(seqs), seq))
 
             journal.happens = happens
             with followed(watching, journal) as story:
@@ -106,7 +106,7 @@ async def test_no_event_is_lost_or_sent_twice_while_the_journal_is_read(tmp_path
                 while len(numbers) < PAGE_ROWS * 2 + 1:
                     numbers += [seq for seq, _ in await story.next()]
                 journal.happens = None
-                say(Warning(last := next(seqs), "last", "last"))
+                emit(Warning(last := next(seqs), "last", "last"))
                 while last not in numbers:
                     numbers += [seq for seq, _ in await story.next()]
             tasks.cancel_scope.cancel()
@@ -114,15 +114,15 @@ async def test_no_event_is_lost_or_sent_twice_while_the_journal_is_read(tmp_path
 
 
 @pytest.mark.parametrize("reads", [0, 1])
-async def test_where_the_journal_cannot_be_read_any_more_memory_goes_on(tmp_path: Path, reads: int) -> None:
+async def test_if_the_journal_becomes_unreadable_memory_takes_over(tmp_path: Path, reads: int) -> None:
     journal, watching = made(Unreadable, tmp_path), Broadcaster()
     assert isinstance(journal, Unreadable)
     journal.reads = reads
-    with registered(watching) as tell:
+    with registered(watching) as publish:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(journal.run)
-            say = Published(journal, tell)
-            say(ready(), *(final(seq, seq) for seq in range(2, PAGE_ROWS + 100)))
+            emit = Published(journal, publish)
+            emit(ready(), *(final(seq, seq) for seq in range(2, PAGE_ROWS + 100)))
             await journal.find("a")
             await anyio.wait_all_tasks_blocked()
             with followed(watching, journal) as story:
@@ -143,11 +143,11 @@ async def test_a_session_that_is_not_live_and_cannot_be_read_is_unavailable(tmp_
 
 async def test_events_for_the_peer_only_are_not_sent_to_viewers(tmp_path: Path) -> None:
     journal, watching = made(Journal, tmp_path), Broadcaster()
-    with registered(watching) as tell:
+    with registered(watching) as publish:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(journal.run)
-            say = Published(journal, tell)
-            say(ready(), Ack(2, 100, 100), Flushed(3, "x"), OfChannel(1, SpeechStarted(4, 1, 0)), Ack(5, 200, 200))
+            emit = Published(journal, publish)
+            emit(ready(), Ack(2, 100, 100), Flushed(3, "x"), OfChannel(1, SpeechStarted(4, 1, 0)), Ack(5, 200, 200))
             await journal.find("a")
             with followed(watching, journal, after=1) as story:
                 ((seq, message),) = await story.next()
@@ -156,23 +156,23 @@ async def test_events_for_the_peer_only_are_not_sent_to_viewers(tmp_path: Path) 
     assert '"channel":1' in message
 
 
-async def test_who_comes_when_the_session_has_just_ended_is_let_go(tmp_path: Path) -> None:
+async def test_a_viewer_of_a_session_that_has_just_ended_is_closed(tmp_path: Path) -> None:
     watching = Broadcaster()
-    with registered(watching) as tell:
-        tell(ready())
+    with registered(watching) as publish:
+        publish(ready())
         watched = watching.open_sessions()["a"]
     with follow(SessionRecord("a", watched, None, is_over=False), None, 0) as story, anyio.fail_after(5):
-        assert await told(story) == [1]
+        assert await sequence_numbers(story) == [1]
 
 
 async def test_two_viewers_get_the_same_message_encoded_once() -> None:
     watching = Broadcaster()
-    with registered(watching) as tell:
-        tell(ready())
+    with registered(watching) as publish:
+        publish(ready())
         with followed(watching, None, after=1) as first, followed(watching, None, after=1) as second:
-            tell(partial_cue(2))
+            publish(partial_cue(2))
             ((_, one),), ((_, other),) = await first.next(), await second.next()
-            tell(final_cue(3))
+            publish(final_cue(3))
             ((_, newer),) = await first.next()
     assert one is other
     assert newer != one

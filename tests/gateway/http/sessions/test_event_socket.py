@@ -170,8 +170,8 @@ class Socket:
 @contextmanager
 def live(watching: Broadcaster) -> Iterator[tuple[Broadcast, EventFeed]]:
     """Open a session, and follow it."""
-    with registered(watching) as tell:
-        tell(ready())
+    with registered(watching) as publish:
+        publish(ready())
         watched = watching.open_sessions()["a"]
         with follow(SessionRecord("a", watched, None, is_over=False), None, 0) as story:
             yield watched, story

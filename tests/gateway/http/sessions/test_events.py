@@ -1,4 +1,4 @@
-"""Sessions watched by server-sent events: what was said, what is said, and the end."""
+"""Sessions watched by server-sent events: past events, live events, and the end."""
 
 import json
 import time
@@ -27,7 +27,7 @@ STOP = json.dumps({"type": "stop"})
 
 
 def words(seen: list[Message]) -> list[str]:
-    """Return the kinds of what a viewer is told, but for what is of the moment."""
+    """Return the kinds of the events that a viewer receives, without transient ones."""
     of_the_moment = ("speech_started", "speech_ended", "cadence", "warning")
     kinds = [f"{event.get('state', '')} {event['type']}".strip() for event in seen]
     return [kind for kind in kinds if kind not in of_the_moment]
@@ -36,7 +36,7 @@ def words(seen: list[Message]) -> list[str]:
 async def test_a_native_session_can_be_watched_from_its_beginning_to_its_end() -> None:
     async with serving_files() as served, session(served) as (websocket, session_id):
         async with watch(served, session_id) as viewer:
-            said = await speak(websocket)
+            messages = await speak(websocket)
             await websocket.send(STOP)
             seen = await viewer.all()
         assert viewer.response.headers["content-type"].startswith("text/event-stream")
@@ -45,11 +45,11 @@ async def test_a_native_session_can_be_watched_from_its_beginning_to_its_end() -
     assert seen[-1]["type"] == "finished"
     for event in seen:
         assert event.pop("last_event_id") == str(event["seq"])
-    for message in said:
+    for message in messages:
         assert message in seen or message["type"] == "ack"
 
 
-async def test_who_comes_late_sees_the_words_so_far() -> None:
+async def test_a_late_viewer_sees_the_words_so_far() -> None:
     async with serving_files() as served, session(served) as (websocket, session_id):
         await speak(websocket)
         async with watch(served, session_id) as viewer:
@@ -58,7 +58,7 @@ async def test_who_comes_late_sees_the_words_so_far() -> None:
 
 
 @pytest.mark.parametrize("way", ["header", "address"])
-async def test_who_has_lost_the_connection_goes_on_where_it_was(way: str) -> None:
+async def test_a_reconnecting_viewer_continues_where_it_was(way: str) -> None:
     async with serving_files() as served, session(served) as (websocket, session_id):
         await speak(websocket)
         async with watch(served, session_id) as viewer:
@@ -116,15 +116,15 @@ async def test_a_viewer_that_goes_away_is_forgotten() -> None:
 
 
 async def test_a_viewer_that_comes_after_hours_gets_all_events(tmp_path: Path) -> None:
-    said = {("a", 1): ready()} | {("a", seq): final(seq, seq) for seq in range(2, 1_602)}
+    messages = {("a", 1): ready()} | {("a", seq): final(seq, seq) for seq in range(2, 1_602)}
     opening = Opening("a", "native", None, time.time(), {})
-    write_down(tmp_path, Batch([opening], said))
+    write_down(tmp_path, Batch([opening], messages))
     async with serving_files(settings=settings_with(tmp_path)) as served, watch(served, "a") as viewer:
         assert [event["seq"] for event in await viewer.all()] == list(range(1, 1_602))
 
 
 def write_down(folder: Path, batch: Batch) -> None:
-    """Write what a gateway before has heard."""
+    """Write the journal of a previous gateway."""
     store = JournalStore(folder / "journal.db")
     store.write(batch)
     store.close()
@@ -143,7 +143,7 @@ async def test_all_events_are_sent_however_few_are_in_memory(tmp_path: Path) -> 
 
 async def test_a_session_that_is_over_is_sent_whole_and_then_not_again(tmp_path: Path) -> None:
     async with serving_files(settings=settings_with(tmp_path)) as served:
-        session_id, said = await stopped_session(served)
+        session_id, messages = await stopped_session(served)
         async with watch(served, session_id) as viewer:
             seen = await viewer.all()
         last = str(seen[-1]["last_event_id"])
@@ -152,7 +152,7 @@ async def test_a_session_that_is_over_is_sent_whole_and_then_not_again(tmp_path:
             assert "content-type" not in viewer.response.headers
             assert await viewer.all() == []
     assert [event["type"] for event in (seen[0], seen[-1])] == ["ready", "finished"]
-    lasting = [event for event in said if event["type"] == "final" or event.get("state") == "final"]
+    lasting = [event for event in messages if event["type"] == "final" or event.get("state") == "final"]
     for event in seen:
         del event["last_event_id"]
     assert all(event in seen for event in lasting)
@@ -173,9 +173,9 @@ async def test_a_session_resumed_after_a_restart_is_sent_from_its_beginning(tmp_
     async with serving_files(settings=settings) as served, connect(served.stream_url) as websocket:
         await websocket.send(json.dumps({"type": "start", "language": "en", "resumable": True}))
         ready = json.loads(await websocket.recv())
-        said = await speak(websocket)
+        messages = await speak(websocket)
     session_id, token = ready["session_id"], ready["resume_token"]
-    resume = {"type": "resume", "session_id": session_id, "token": token, "after_seq": said[-1]["seq"]}
+    resume = {"type": "resume", "session_id": session_id, "token": token, "after_seq": messages[-1]["seq"]}
     async with serving_files(settings=settings) as served, connect(served.stream_url) as websocket:
         await websocket.send(json.dumps(resume | {"held_sample": 0}))
         assert json.loads(await websocket.recv())["type"] == "ready"
@@ -199,7 +199,7 @@ async def test_a_detached_session_is_sent_and_the_viewer_reconnects(tmp_path: Pa
             assert await received_on(websocket) == ([], 1013)
 
 
-async def test_a_session_that_nobody_can_take_up_any_more_is_over_before_it_is_swept(tmp_path: Path) -> None:
+async def test_a_session_that_can_no_longer_be_resumed_is_over_before_it_is_swept(tmp_path: Path) -> None:
     async with serving_files(settings=settings_with(tmp_path)) as served:
         assert served.gateway.sessions.journal is not None
         await served.gateway.sessions.journal.maintenance.sweep()
@@ -253,9 +253,9 @@ async def opened(served: Served) -> list[str]:
     return ids
 
 
-def interleaved(sound: bytes) -> bytes:
-    """Return a sound on both of two channels."""
-    samples = np.frombuffer(sound, "<i2")
+def interleaved(audio: bytes) -> bytes:
+    """Return stereo audio with the same signal on both channels."""
+    samples = np.frombuffer(audio, "<i2")
     return np.stack((samples, samples), axis=1).tobytes()
 
 
@@ -271,8 +271,8 @@ async def test_a_viewer_whose_connection_takes_nothing_is_dropped() -> None:
         if message["type"] == "http.response.body":
             await anyio.sleep_forever()
 
-    with registered(watching) as tell:
-        tell(ready())
+    with registered(watching) as publish:
+        publish(ready())
         record = SessionRecord("a", watching.open_sessions()["a"], None, is_over=False)
         following = follow(record, None, 0)
         await EventStream(following, 0.02, lambda: stalled.append("a"))({"type": "http"}, receive, send)

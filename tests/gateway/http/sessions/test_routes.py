@@ -1,4 +1,4 @@
-"""Sessions over HTTP: the list of them, who sees which, and their deletion."""
+"""Sessions over HTTP: their list, its visibility, and their deletion."""
 
 import time
 from pathlib import Path
@@ -36,7 +36,7 @@ async def test_the_list_has_what_is_over_when_asked(tmp_path: Path) -> None:
     assert (second["id"], second["outcome"], second["ended"]) == (present, None, None)
 
 
-async def test_what_is_over_is_listed_after_a_restart(tmp_path: Path) -> None:
+async def test_ended_sessions_are_listed_after_a_restart(tmp_path: Path) -> None:
     async with serving_files(settings=settings_with(tmp_path)) as served:
         past, _ = await stopped_session(served)
     async with serving_files(settings=settings_with(tmp_path)) as served:
@@ -78,7 +78,7 @@ async def test_a_session_that_is_over_is_deleted_and_one_that_is_open_is_not(tmp
 
 
 @pytest.mark.parametrize(("age_s", "status"), [(1.0, 409), (1_000.0, 204)])
-async def test_what_a_crash_left_open_is_not_deleted_while_its_client_may_come_back(
+async def test_a_session_left_open_by_a_crash_is_kept_while_its_client_may_resume(
     tmp_path: Path, age_s: float, status: int
 ) -> None:
     async with (

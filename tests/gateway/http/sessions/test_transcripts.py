@@ -10,7 +10,7 @@ from tests.uploading import serving_files
 from tests.viewing import session, settings_with, speak, stopped_session
 
 WORDS = "two three four five"
-"""What the scripted engine hears in the first utterance."""
+"""Transcript of the first utterance by the scripted engine."""
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ async def test_without_a_journal_transcripts_are_refused_with_the_reason(tmp_pat
     assert "journal.enabled" in refused.json()["error"]["message"]
 
 
-async def test_what_was_written_before_is_read_when_nothing_is_written_any_more(tmp_path: Path) -> None:
+async def test_existing_transcripts_are_readable_with_a_disabled_journal(tmp_path: Path) -> None:
     async with serving_files(settings=settings_with(tmp_path)) as served:
         past, _ = await stopped_session(served)
     async with (

@@ -83,7 +83,7 @@ async def test_an_empty_message_is_the_end_as_for_older_clients() -> None:
     assert (await answers(wanted(), *SPOKEN, b""))[-1]["type"] == "Metadata"
 
 
-async def test_what_comes_after_the_end_is_not_received() -> None:
+async def test_messages_after_the_end_are_not_received() -> None:
     messages = await answers(wanted(), *SPOKEN, CLOSE, speech(1.0), "nonsense", FINALIZE)
     assert [message["type"] for message in messages] == ["Results", "Metadata"]
 
@@ -113,10 +113,10 @@ async def test_every_result_has_all_that_clients_read() -> None:
     assert result["channel_index"] == [0, 1]
 
 
-async def test_interim_results_come_only_when_asked_for() -> None:
-    sounds = [silence(0.5), *[speech(0.1)] * 30, silence(0.7)]
-    assert [result["is_final"] for result in of("Results", await answers(wanted(), *sounds, CLOSE))] == [True]
-    interims = of("Results", await answers(wanted(interim_results="true"), *sounds, CLOSE))
+async def test_interim_results_are_sent_only_if_requested() -> None:
+    chunks = [silence(0.5), *[speech(0.1)] * 30, silence(0.7)]
+    assert [result["is_final"] for result in of("Results", await answers(wanted(), *chunks, CLOSE))] == [True]
+    interims = of("Results", await answers(wanted(interim_results="true"), *chunks, CLOSE))
     assert False in [result["is_final"] for result in interims]
 
 
@@ -157,7 +157,7 @@ def test_no_word_of_a_final_is_sent_as_one_before_the_final_is_known() -> None:
     assert [word["word"] for word in last["channel"]["alternatives"][0]["words"]][:2] == ["other", "word1"]
 
 
-async def test_endpointing_false_never_says_that_speech_is_over() -> None:
+async def test_endpointing_false_never_sends_speech_final() -> None:
     [result, _] = await answers(wanted(endpointing="false"), *SPOKEN, CLOSE)
     assert flags(result) == (True, False, False)
 
@@ -178,12 +178,12 @@ async def test_languages_are_named_when_several_are_expected() -> None:
 # --- events ------------------------------------------------------------------------------------------------------
 
 
-async def test_the_beginning_of_speech_is_sent_when_asked_for() -> None:
+async def test_the_beginning_of_speech_is_sent_if_requested() -> None:
     [started, _, _] = await answers(wanted(vad_events="true"), *SPOKEN, CLOSE)
     assert started == {"type": "SpeechStarted", "channel": [0, 1], "timestamp": 0.18}
 
 
-async def test_the_end_of_an_utterance_is_sent_after_the_silence_asked_for() -> None:
+async def test_the_end_of_an_utterance_is_sent_after_the_requested_silence() -> None:
     messages = await answers(wanted(utterance_end_ms="1000"), *SPOKEN, silence(1.0), *SPOKEN, CLOSE)
     assert [message["type"] for message in messages] == ["Results", "UtteranceEnd", "Results", "Metadata"]
     assert messages[1] == {"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": 1.6}
@@ -197,7 +197,7 @@ async def test_words_that_follow_soon_keep_the_utterance_going() -> None:
 # --- control messages --------------------------------------------------------------------------------------------
 
 
-async def test_finalize_is_answered_and_the_stream_goes_on() -> None:
+async def test_finalize_is_answered_and_the_stream_continues() -> None:
     messages = await answers(wanted(), silence(0.5), speech(1.2), FINALIZE, *SPOKEN, CLOSE)
     results = of("Results", messages)
     assert [flags(result) for result in results] == [(True, True, True), (True, True, False)]
@@ -219,7 +219,7 @@ async def test_keep_alive_is_not_answered() -> None:
     assert [message["type"] for message in await answers(wanted(), {"type": "KeepAlive"}, CLOSE)] == ["Metadata"]
 
 
-async def test_configure_changes_the_keyterms_and_says_so() -> None:
+async def test_configure_changes_the_keyterms_and_confirms_it() -> None:
     codec = DeepgramCodec(wanted(keyterm="before"), "request")
     [update, _] = codec.receive('{"type":"Configure","keyterms":["livecue","pocketsphinx"]}')
     assert isinstance(update, Update)
@@ -228,13 +228,13 @@ async def test_configure_changes_the_keyterms_and_says_so() -> None:
     assert messages[0] == {"type": "ConfigureSuccess", "request_id": "request", "keyterms": ["livecue"]}
 
 
-async def test_too_many_keyterms_change_nothing_and_say_so() -> None:
+async def test_too_many_keyterms_are_refused_and_change_nothing() -> None:
     [failure, _] = await answers(wanted(), {"type": "Configure", "keyterms": ["word"] * 501}, CLOSE)
     assert (failure["type"], failure["code"]) == ("ConfigureFailure", "CONFIGURE_KEYTERM_LIMIT_EXCEEDED")
 
 
 @pytest.mark.parametrize("text", ["nonsense", "{}", '{"type":"Begin"}', "[1]", '{"type":"Configure","keyterms":7}'])
-async def test_what_is_no_message_is_refused_and_harms_nothing(text: str) -> None:
+async def test_an_invalid_message_is_refused_and_harmless(text: str) -> None:
     messages = await answers(wanted(), SPOKEN[0], text, *SPOKEN[1:], CLOSE)
     [error] = of("Error", messages)
     assert error["variant"] == "SchemaError"
@@ -316,7 +316,7 @@ def test_language_is_detected_among_those_of_the_address(
     assert (listen.start.language, listen.start.languages, listen.is_multilingual) == (None, languages, True)
 
 
-def test_the_address_says_what_is_wanted() -> None:
+def test_the_url_carries_the_options() -> None:
     listen = read_listen(
         [
             ("model", "nova-3"),
@@ -349,7 +349,7 @@ def test_endpointing_that_would_cut_words_is_made_longer(value: str, silence_ms:
 
 
 @pytest.mark.parametrize("encoding", [None, "opus", "ogg-opus", "flac", "amr-nb"])
-def test_what_is_containerized_says_itself_what_it_is(encoding: str | None) -> None:
+def test_containerized_audio_needs_no_format(encoding: str | None) -> None:
     assert read_listen([] if encoding is None else [("encoding", encoding)]).is_containerized
 
 
@@ -396,14 +396,14 @@ def test_any_address_is_understood_or_refused(pairs: list[tuple[str, str]]) -> N
         assert DeepgramCodec(listen).open() == [listen.start]
 
 
-@given(sounds=st.lists(st.binary(max_size=50), max_size=10), channels=st.integers(2, 8))
-def test_channels_are_separated_whatever_the_cuts(sounds: list[bytes], channels: int) -> None:
+@given(chunks=st.lists(st.binary(max_size=50), max_size=10), channels=st.integers(2, 8))
+def test_channels_are_separated_whatever_the_cuts(chunks: list[bytes], channels: int) -> None:
     codec = DeepgramCodec(wanted(multichannel="true", channels=str(channels)))
     received = [b""] * channels
-    for audio in sounds:
+    for audio in chunks:
         for event in codec.receive(audio) if audio else ():
             received[event.channel] += event.data  # type: ignore[union-attr]  # audio gives nothing else
-    whole = b"".join(sounds)
+    whole = b"".join(chunks)
     frames = len(whole) // (2 * channels)
     for channel, data in enumerate(received):
         places = [2 * (frame * channels + channel) for frame in range(frames)]
@@ -414,7 +414,7 @@ def test_finalize_is_a_flush() -> None:
     assert DeepgramCodec().receive('{"type":"Finalize"}') == [Flush("finalize")]
 
 
-def test_of_many_keyterms_the_prompt_has_those_that_it_has_room_for() -> None:
+def test_the_prompt_has_as_many_keyterms_as_fit() -> None:
     terms = [f"term{number:03} {'x' * 40}" for number in range(40)]
 
     prompt = read_listen([("keyterm", term) for term in terms]).start.prompt

@@ -67,7 +67,7 @@ async def test_connected_comes_first_and_every_message_is_numbered() -> None:
     assert [message["sequence_id"] for message in messages] == list(range(len(messages)))
 
 
-async def test_a_turn_starts_goes_on_and_ends() -> None:
+async def test_a_turn_starts_updates_and_ends() -> None:
     messages = await answers(wanted(), silence(0.5), speech(0.6), speech(0.6), silence(0.7), CLOSE)
     names = events(messages)
     assert names == ["StartOfTurn", *["Update"] * (len(names) - 2), "EndOfTurn"]
@@ -108,7 +108,7 @@ async def test_a_pause_is_sent_early_and_its_words_are_those_of_the_end() -> Non
     assert eager["end_of_turn_confidence"] == 0.4
 
 
-async def test_speech_that_goes_on_resumes_the_turn() -> None:
+async def test_resumed_speech_resumes_the_turn() -> None:
     messages = await answers(
         wanted(eager_eot_threshold="0.4"), silence(0.5), speech(1.2), silence(0.3), *SPOKEN[1:], CLOSE
     )
@@ -127,7 +127,7 @@ async def test_a_turn_can_be_ended_by_the_client() -> None:
     assert one("EndOfTurn", messages)["trigger"] == "manual"
 
 
-async def test_forcing_the_end_of_no_turn_says_nothing() -> None:
+async def test_forcing_the_end_without_a_turn_sends_nothing() -> None:
     assert events(await answers(wanted(), silence(0.5), {"type": "ForceEndTurn"}, CLOSE)) == []
 
 
@@ -265,7 +265,7 @@ def test_the_default_threshold_is_the_gateways_default_silence() -> None:
         ({"eot_threshold": "1", "eot_timeout_ms": "60000"}, 10_000),
     ],
 )
-def test_who_wants_to_be_surer_waits_longer(query: dict[str, str], silence_ms: int) -> None:
+def test_a_higher_confidence_threshold_waits_longer(query: dict[str, str], silence_ms: int) -> None:
     assert wanted(**query).start.endpointing.silence_ms == silence_ms
 
 
@@ -304,7 +304,7 @@ def test_any_address_is_understood_or_refused(pairs: list[tuple[str, str]]) -> N
         assert FluxCodec(turns).open() == [turns.start]
 
 
-def test_what_comes_after_the_end_is_not_read() -> None:
+def test_messages_after_the_end_are_not_read() -> None:
     codec = FluxCodec(wanted())
     assert codec.receive('{"type":"CloseStream"}') == [Stop()]
     assert codec.receive(b"\0\0") == []
@@ -315,6 +315,6 @@ def test_keep_alive_is_no_audio() -> None:
     assert FluxCodec(wanted()).receive('{"type":"KeepAlive"}') == [KeepAlive()]
 
 
-def test_an_early_end_without_words_is_not_told() -> None:
+def test_an_eager_end_without_words_is_not_sent() -> None:
     codec = FluxCodec(wanted(eager_eot_threshold="0.5"))
     assert codec.send(Eager(1, 0, "", "en")) == []

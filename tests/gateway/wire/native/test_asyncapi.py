@@ -1,4 +1,4 @@
-"""The pages about the native dialect say what the code does: `docs/asyncapi.yaml` and `docs/protocol.md`."""
+"""The documents of the native dialect, `docs/asyncapi.yaml` and `docs/protocol.md`, match the code."""
 
 import json
 import re
@@ -73,7 +73,7 @@ SCHEMAS = cast("Mapping[str, Schema]", at("components/schemas"))
 
 
 def bare(part: object) -> object:
-    """Return a part of a schema without what is said of it in words."""
+    """Return a part of a schema without its descriptions."""
     if isinstance(part, dict):
         return {
             key: {name: bare(inner) for name, inner in value.items()} if key == "properties" else bare(value)
@@ -186,8 +186,8 @@ def test_the_messages_of_the_page_are_messages(text: str) -> None:
 
 
 def test_the_page_has_every_message() -> None:
-    shown = {json.loads(line)["type"] for block in blocks("json") for line in block.splitlines()}
-    assert shown == {*CLIENT_TYPES, *SERVER_TYPES}
+    documented = {json.loads(line)["type"] for block in blocks("json") for line in block.splitlines()}
+    assert documented == {*CLIENT_TYPES, *SERVER_TYPES}
 
 
 def test_the_session_of_the_page_is_one() -> None:
@@ -325,17 +325,17 @@ def test_the_page_has_the_defaults_of_the_settings() -> None:
 
 
 async def test_the_python_client_of_the_page_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sound = np.concatenate([silence(0.4), speechlike(1.5), silence(0.8)])
-    with wave.open(str(tmp_path / "sound.wav"), "wb") as file:
+    samples = np.concatenate([silence(0.4), speechlike(1.5), silence(0.8)])
+    with wave.open(str(tmp_path / "audio.wav"), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
-        file.writeframes(pcm(sound))
+        file.writeframes(pcm(samples))
     (client,) = blocks("python")
     async with serving(ScriptedEngine()) as served:
         client = client.replace("ws://127.0.0.1:8000/v1/stream", served.stream_url)
         client = client.replace("asyncio.sleep(0.1)", "asyncio.sleep(0)")  # as fast as may be
         scope: dict[str, Callable[[str], Awaitable[None]]] = {}
         exec(client.replace("asyncio.run(main(sys.argv[1]))", ""), scope)  # noqa: S102  # our own page
-        await scope["main"](str(tmp_path / "sound.wav"))
+        await scope["main"](str(tmp_path / "audio.wav"))
     assert capsys.readouterr().out.startswith("two three")  # how much more depends on the detector
 
 

@@ -65,7 +65,7 @@ def written(event: ServerEvent) -> object:
 
 @settings(max_examples=150, deadline=None)
 @given(first=starts() | resumes(), then=st.lists(controls(), max_size=4), stops=st.booleans())
-def test_what_a_client_says_arrives(first: Start | Resume, then: list[ClientEvent], stops: bool) -> None:
+def test_client_messages_arrive(first: Start | Resume, then: list[ClientEvent], stops: bool) -> None:
     client, gateway = NativeClientCodec(), NativeCodec()
     events = [first, *then, *([Stop()] if stops else [])]
     assert [
@@ -75,7 +75,7 @@ def test_what_a_client_says_arrives(first: Start | Resume, then: list[ClientEven
 
 @settings(max_examples=300, deadline=None)
 @given(event=server_events())
-def test_what_a_session_says_arrives(event: ServerEvent) -> None:
+def test_session_events_arrive(event: ServerEvent) -> None:
     (message,) = NativeCodec().send(event)
     (arrived,) = NativeClientCodec().receive(message)
     if isinstance(event, Final) and isinstance(arrived, Final):
@@ -110,7 +110,7 @@ def test_a_start_needs_nothing_but_its_type() -> None:
     assert NativeCodec().receive('{"type":"start"}') == [Start()]
 
 
-def test_a_start_may_say_everything() -> None:
+def test_a_start_may_have_every_option() -> None:
     message = {
         "type": "start",
         "version": 1,
@@ -139,7 +139,7 @@ def test_a_resume_needs_the_session_and_its_token() -> None:
     assert NativeCodec().receive('{"type":"resume","session_id":"s","token":"t"}') == [Resume("s", "t", 0, 0)]
 
 
-def test_a_ready_says_where_to_go_on_only_where_the_session_can_be_resumed() -> None:
+def test_a_ready_has_the_next_sample_only_in_a_resumable_session() -> None:
     plain = written(Ready(1, "s", "e", "m", "d", None, None, 5))
     resumable = written(Ready(1, "s", "e", "m", "d", None, "t", 5))
     assert isinstance(plain, dict)
@@ -310,7 +310,7 @@ OPTIONS = "detector, silence_ms, pause_ms, max_utterance_s, partial_interval_ms"
         ),
     ],
 )
-def test_a_refusal_says_what_is_wrong_and_what_is_allowed(message: str, why: str, field: str | None) -> None:
+def test_a_refusal_names_the_fault_and_what_is_allowed(message: str, why: str, field: str | None) -> None:
     error = refused(message)
     assert (str(error), error.field) == (why, field)
 
@@ -340,7 +340,7 @@ def test_a_prompt_is_counted_in_characters() -> None:
     assert NativeCodec().receive(json.dumps({"type": "start", "engine": {"prompt": prompt}})) == [Start(prompt=prompt)]
 
 
-def test_a_client_says_nothing_of_what_the_dialect_has_no_word_for() -> None:
+def test_a_client_sends_nothing_that_the_dialect_cannot_express() -> None:
     assert NativeClientCodec().send(Update(Start())) == []
 
 
@@ -353,5 +353,5 @@ def test_a_refusal_names_the_place_within_a_list() -> None:
     assert refusal.value.field == "words[0].text"
 
 
-def test_what_the_dialect_answers_by_itself_is_sent_as_it_is() -> None:
+def test_answers_of_the_dialect_itself_are_sent_unchanged() -> None:
     assert NativeCodec().send(DialectMessage("as it is")) == ["as it is"]

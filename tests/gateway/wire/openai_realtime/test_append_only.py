@@ -1,4 +1,4 @@
-"""What is left to send of a final where nothing that has been sent can be taken back."""
+"""The unsent rest of a final, if sent text cannot be revoked."""
 
 import pytest
 from hypothesis import given
@@ -28,7 +28,7 @@ def test_the_rest_is_what_comes_after_the_words_that_were_sent(final: str, sent:
 
 
 @given(TEXTS, TEXTS)
-def test_what_was_sent_and_what_came_later_are_all_of_a_final_that_contradicts_nothing(sent: str, later: str) -> None:
+def test_the_unsent_rest_completes_a_final_that_contradicts_nothing(sent: str, later: str) -> None:
     assert sent + unsent_text(sent + later, sent) == sent + later
 
 

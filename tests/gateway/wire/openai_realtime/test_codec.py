@@ -1,4 +1,4 @@
-"""OpenAI's Realtime dialect: what is asked for, what is refused, and what no message can do."""
+"""OpenAI's Realtime dialect: requests, refusals, and robustness against any message."""
 
 import json
 from base64 import b64encode
@@ -144,7 +144,7 @@ def test_null_switches_off() -> None:
     assert (audio["noise_reduction"], audio["transcription"], audio["turn_detection"]) == (None, None, None)
 
 
-def test_what_was_switched_off_comes_back_with_its_defaults() -> None:
+def test_a_disabled_option_returns_with_its_defaults() -> None:
     own = codec()
     update(own, turn_detection={"type": "server_vad", "threshold": 0.9})
     update(own, turn_detection=None)
@@ -175,7 +175,7 @@ def test_turn_detection_of_one_type_is_patched_and_of_another_replaced() -> None
         ({"type": "semantic_vad", "eagerness": "high"}, Endpointing(silence_ms=500)),
     ],
 )
-def test_turn_detection_says_when_utterances_end(turn_detection: object, endpointing: Endpointing) -> None:
+def test_turn_detection_determines_when_utterances_end(turn_detection: object, endpointing: Endpointing) -> None:
     assert started(codec(), turn_detection=turn_detection).endpointing == endpointing
 
 
@@ -204,7 +204,7 @@ def test_keywords_and_prompt_help_the_engine() -> None:
     assert start.prompt == "Kubernetes, etcd. A meeting."
 
 
-def test_of_a_long_prompt_the_end_is_read() -> None:
+def test_the_end_of_a_long_prompt_is_used() -> None:
     start = started(codec(), transcription={"prompt": "x" * 2_000 + "the end"})
     assert len(start.prompt) == 1_000
     assert start.prompt.endswith("the end")
@@ -304,7 +304,7 @@ def test_uncommitted_audio_has_an_end() -> None:
         ({"type": COMMIT, "event_id": "x" * 513}, "invalid_value", "event_id"),
     ],
 )
-def test_a_refusal_says_what_and_where(message: JsonObject, code: str, param: str) -> None:
+def test_a_refusal_names_the_fault_and_its_field(message: JsonObject, code: str, param: str) -> None:
     error = refused(codec(), **message)
     assert (error["type"], error["code"], error["param"]) == ("invalid_request_error", code, param)
 
@@ -335,7 +335,7 @@ def test_a_refused_update_changes_nothing(audio: JsonObject, code: str, param: s
     assert update(own) == before
 
 
-def test_what_is_no_json_is_refused() -> None:
+def test_invalid_json_is_refused() -> None:
     own = codec()
     (answer,) = replies(own, own.receive("{"))
     error = answer["error"]

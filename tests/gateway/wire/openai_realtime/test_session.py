@@ -75,7 +75,7 @@ RECEIVED = ["speech_started", "speech_stopped", *ITEM, "input_audio_transcriptio
 # --- turns found by voice activity -----------------------------------------------------------------------------------
 
 
-async def test_the_session_is_created_before_the_client_says_anything() -> None:
+async def test_the_session_is_created_before_the_first_client_message() -> None:
     async with open_context() as context, call(context, OpenAIRealtimeCodec()) as peer:
         created = await peer.receive()
     assert created["type"] == "session.created"
@@ -287,7 +287,7 @@ async def test_without_transcription_items_have_no_words() -> None:
     assert len(of("completed", messages)) == 1
 
 
-async def test_cues_come_only_where_they_are_asked_for() -> None:
+async def test_cues_are_sent_only_if_requested() -> None:
     async with session(with_cues=True) as peer:
         await peer.send(*UTTERANCE)
         messages = await peer.receive_until(COMPLETED)
@@ -320,7 +320,7 @@ async def test_an_engine_that_fails_without_a_word_fails_the_item_and_not_the_se
     assert (error["type"], error["code"], error["param"]) == ("server_error", "engine_failed", None)
 
 
-async def test_a_gateway_that_is_behind_says_so_by_its_close_code_alone() -> None:
+async def test_a_lagging_gateway_reports_it_only_by_its_close_code() -> None:
     settings = replace(SETTINGS, lag_shed_s=1.0, lag_limit_s=4.0)
     async with (
         open_context(stuck_on_finals(), settings) as context,

@@ -1,4 +1,4 @@
-"""What telephone services say, in events: their spellings, their frames out of order, their gaps."""
+"""Messages of telephone services as events: variants of fields, reordered frames, and gaps."""
 
 import json
 from collections.abc import Sequence
@@ -127,7 +127,7 @@ def test_plivos_extra_headers_are_parameters(text: str) -> None:
     assert (start.language, start.cue_profile) == ("de", "live")
 
 
-def test_what_a_service_sends_beside_audio_changes_nothing() -> None:
+def test_other_messages_of_a_service_change_nothing() -> None:
     codec = TwilioCodec()
     assert codec.receive('{"event":"connected","protocol":"Call","version":"1.0.0"}') == []
     codec.receive(start_of("twilio"))
@@ -135,7 +135,7 @@ def test_what_a_service_sends_beside_audio_changes_nothing() -> None:
         assert codec.receive(json.dumps({"event": event, "sequenceNumber": "2"})) == [KeepAlive()]
 
 
-def test_what_follows_the_stop_is_skipped() -> None:
+def test_messages_after_the_stop_are_skipped() -> None:
     codec, _ = called(counted(3))
     assert codec.receive(media_of("twilio", counted(5)[4])) == []
     assert codec.receive(HANG_UP) == []
@@ -243,17 +243,17 @@ def test_repeated_frames_are_received_once_even_where_one_was_lost_and_not_made_
     assert audio_of(events) == b"".join(frame.data for frame in [*frames[:5], *frames[6:]])
 
 
-def test_numbers_that_say_nothing_lose_nothing() -> None:
+def test_meaningless_numbers_lose_nothing() -> None:
     frames = [replace(frame, number=7) for frame in counted(20)]
     _, events = called(frames)
     assert audio_of(events) == b"".join(frame.data for frame in frames)
 
 
-def test_a_service_that_counts_anew_is_still_received() -> None:
+def test_a_service_that_restarts_its_count_is_still_received() -> None:
     frames = counted(100)
-    anew = [replace(frame, timestamp_ms=2_000 + frame.timestamp_ms) for frame in counted(10)]
-    _, events = called([*frames, *anew])
-    assert audio_of(events) == b"".join(frame.data for frame in [*frames, *anew])
+    restarted = [replace(frame, timestamp_ms=2_000 + frame.timestamp_ms) for frame in counted(10)]
+    _, events = called([*frames, *restarted])
+    assert audio_of(events) == b"".join(frame.data for frame in [*frames, *restarted])
 
 
 def test_frames_without_numbers_and_times_are_received_as_they_come() -> None:
@@ -273,7 +273,7 @@ def after_gap(frames: list[CallFrame], gap_ms: int) -> list[CallFrame]:
 
 
 @pytest.mark.parametrize("encoding", ["PCMU", "PCMA", "L16"])
-def test_a_gap_is_silence_as_long_as_the_clock_says(encoding: str) -> None:
+def test_a_gap_is_silence_of_the_length_of_the_clock(encoding: str) -> None:
     codec = TwilioCodec()
     start = {"tracks": ["inbound"], "media_format": {"encoding": encoding, "sample_rate": 8000}}
     (begun,) = codec.receive(json.dumps({"event": "start", "start": start}))
@@ -298,7 +298,7 @@ def test_an_unsteady_clock_makes_no_silence() -> None:
     assert audio_of(events) == b"".join(frame.data for frame in unsteady)
 
 
-def test_a_clock_that_jumps_far_is_taken_as_set_anew() -> None:
+def test_a_clock_that_jumps_far_counts_as_reset() -> None:
     frames = counted(20)
     far = MAX_GAP_MS + 1_000
     late = after_gap(frames[10:], far)
@@ -308,7 +308,7 @@ def test_a_clock_that_jumps_far_is_taken_as_set_anew() -> None:
     assert codec.jitter_buffer.filled_ms == 0
 
 
-def test_a_clock_that_goes_back_is_taken_as_set_anew() -> None:
+def test_a_clock_that_goes_back_counts_as_reset() -> None:
     frames = counted(200)
     back = [replace(frame, timestamp_ms=frame.timestamp_ms - 2_000) for frame in frames[100:]]
     gap = after_gap(back[50:], 500)
@@ -366,7 +366,7 @@ _MEDIA = st.fixed_dictionaries(
 
 @settings(max_examples=200)
 @given(medias=st.lists(_MEDIA, max_size=30), format_=JSON_VALUES, tracks=JSON_VALUES)
-def test_any_frames_are_received_or_refused_and_no_more_than_a_window_waits(
+def test_any_frames_are_received_or_refused_and_at_most_a_window_is_buffered(
     medias: list[object], format_: object, tracks: object
 ) -> None:
     codec = TwilioCodec()

@@ -54,15 +54,15 @@ def spoken(codec: VoskCodec, *messages: str | bytes) -> list[ServerEvent]:
     return [DialectMessage(event.message) for event in events if isinstance(event, DialectReply)]
 
 
-# --- what the client says --------------------------------------------------------------------------------------------
+# --- client messages -------------------------------------------------------------------------------------------------
 
 
 def test_audio_without_a_config_is_8_khz() -> None:
-    start, audio, say = VoskCodec().receive(b"\0\0")
+    start, audio, reply = VoskCodec().receive(b"\0\0")
     assert isinstance(start, Start)
     assert start.audio.sample_rate_hz == 8_000
     assert audio == Audio(b"\0\0")
-    assert isinstance(say, DialectReply)
+    assert isinstance(reply, DialectReply)
 
 
 def test_a_config_may_have_a_fraction_in_its_rate_as_jitsi_writes_it() -> None:
@@ -151,7 +151,7 @@ def test_the_header_of_a_file_is_left_out(header: int) -> None:
         '{"id":"1","weight":2}',
     ],
 )
-def test_what_is_not_of_the_dialect_is_refused(text: str) -> None:
+def test_foreign_messages_are_refused(text: str) -> None:
     with pytest.raises(ProtocolError):
         VoskCodec().receive(text)
 
@@ -172,19 +172,19 @@ def test_what_is_not_of_the_dialect_is_refused(text: str) -> None:
 )
 def test_any_messages_are_events_or_refused_and_each_audio_has_one_reply(messages: list[str | bytes]) -> None:
     codec = VoskCodec()
-    sent = sounds = 0
+    sent = frames = 0
     for message in messages:
         try:
             events = codec.receive(message)
         except ProtocolError:
             continue
-        sounds += isinstance(message, bytes)
+        frames += isinstance(message, bytes)
         for event in events:
             if isinstance(event, DialectReply):
                 sent += len(replies(codec, DialectMessage(event.message)))
             elif isinstance(event, Flush):
                 sent += len(replies(codec, Flushed(1, event.flush_id))) - 1
-    assert sent == sounds
+    assert sent == frames
 
 
 # --- what it sends --------------------------------------------------------------------------------------------------
@@ -247,7 +247,7 @@ def test_replies_wait_while_an_utterance_waits_too_long_for_its_words() -> None:
     assert replies(codec, late, Ack(4, 8 * DEFAULT_RATE_HZ, 8 * DEFAULT_RATE_HZ))[0]["text"] == "late"
 
 
-def test_an_utterance_that_goes_on_for_long_delays_no_reply() -> None:
+def test_a_long_utterance_delays_no_reply() -> None:
     codec = VoskCodec()
     sent = replies(codec, Ack(1, 20 * DEFAULT_RATE_HZ, 0), *spoken(codec, b"\0\0"))
     assert sent == [{"partial": ""}]
@@ -257,15 +257,15 @@ def overdue() -> DialectMessage:
     return DialectMessage("", is_reminder=True)
 
 
-def test_a_reply_that_has_waited_long_enough_says_what_is_known_whatever_the_engine_does() -> None:
+def test_an_overdue_reply_has_the_known_words_whatever_the_engine_does() -> None:
     codec = VoskCodec()
-    [say] = [event for event in codec.receive(b"\0\0") if isinstance(event, DialectReply)]
-    assert say.remind_after_s == MAX_WAIT_S
+    [reply] = [event for event in codec.receive(b"\0\0") if isinstance(event, DialectReply)]
+    assert reply.remind_after_s == MAX_WAIT_S
     stuck = SpeechEnded(1, 0, 0, 32_000, "silence"), Ack(2, 8 * DEFAULT_RATE_HZ, 0)
-    assert replies(codec, *stuck, DialectMessage(say.message)) == []
+    assert replies(codec, *stuck, DialectMessage(reply.message)) == []
     assert replies(codec, overdue()) == [{"partial": ""}]
-    [next_say] = [event for event in codec.receive(b"\0\0") if isinstance(event, DialectReply)]
-    assert next_say.remind_after_s == MAX_WAIT_S
+    [next_reply] = [event for event in codec.receive(b"\0\0") if isinstance(event, DialectReply)]
+    assert next_reply.remind_after_s == MAX_WAIT_S
 
 
 def test_a_reset_that_has_waited_long_enough_is_replied_to_once_and_its_words_come_later() -> None:
@@ -292,7 +292,7 @@ class LockStep:
     def step(self, name: str) -> None:
         match name:
             case "audio" | "reset":
-                self._say(name)
+                self._emit(name)
             case "ends":
                 self._send(SpeechEnded(1, 0, 0, self._received_samples * 2, "silence"))
             case "final":
@@ -305,7 +305,7 @@ class LockStep:
                 for _ in range(self._reminders.count(self._now_s)):
                     self._send(overdue())
 
-    def _say(self, name: str) -> None:
+    def _emit(self, name: str) -> None:
         self._resets += name == "reset"
         self._received_samples += round(MAX_LAG_S * DEFAULT_RATE_HZ)
         for event in self.codec.receive(b"\0\0" if name == "audio" else '{"reset":1}'):

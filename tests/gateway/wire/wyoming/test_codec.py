@@ -116,12 +116,12 @@ def test_any_bytes_are_frames_or_refused(pieces: list[bytes]) -> None:
         b'{"type":"a","payload_length":1.5}\n',
     ],
 )
-def test_what_is_no_frame_or_too_large_is_refused_before_it_is_all_there(stream: bytes) -> None:
+def test_an_invalid_or_too_large_frame_is_refused_before_it_is_complete(stream: bytes) -> None:
     with pytest.raises(ProtocolError):
         frames_of([stream])
 
 
-# --- what the client says --------------------------------------------------------------------------------------------
+# --- client messages -------------------------------------------------------------------------------------------------
 
 
 @given(
@@ -205,15 +205,15 @@ def test_names_and_terms_help_the_engine() -> None:
     assert start.prompt == "Grüner Salon, dimmer"
 
 
-def test_an_answer_is_asked_for_even_where_there_was_no_audio() -> None:
+def test_an_answer_is_requested_even_without_audio() -> None:
     assert WyomingCodec().receive(frame("audio-stop")) == [Start(partials=False), Stop()]
 
 
-def test_what_is_not_known_is_dropped() -> None:
+def test_unknown_messages_are_dropped() -> None:
     assert WyomingCodec().receive(frame("voice-started", {"timestamp": 1})) == []
 
 
-# --- what the gateway says -------------------------------------------------------------------------------------------
+# --- gateway messages ------------------------------------------------------------------------------------------------
 
 
 def test_the_transcript_is_all_chunks_and_comes_between_start_and_stop() -> None:
@@ -249,12 +249,12 @@ def test_audio_that_was_refused_leaves_no_transcript() -> None:
 
 
 @pytest.mark.parametrize("payload", [b"", b"\0", b"\0\0\0"])
-def test_a_frame_of_another_length_than_its_header_says_is_refused(payload: bytes) -> None:
+def test_a_frame_of_another_length_than_in_its_header_is_refused(payload: bytes) -> None:
     with pytest.raises(ProtocolError, match="announces another length"):
         WyomingCodec().receive(b'{"type":"audio-chunk","payload_length":2}\n' + payload)
 
 
-def test_what_the_dialect_answers_by_itself_is_sent_as_it_is() -> None:
+def test_answers_of_the_dialect_itself_are_sent_unchanged() -> None:
     assert WyomingCodec().send(DialectMessage(b'{"type":"pong"}\n')) == [b'{"type":"pong"}\n']
 
 

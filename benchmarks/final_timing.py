@@ -1,4 +1,4 @@
-"""What the viewer of a live stream is told, and when."""
+"""The finals of a live stream as a client receives them, with their times."""
 
 import time
 from collections import Counter
@@ -11,16 +11,16 @@ from clients.paced_media import MEDIA_FORMAT, paced
 from clients.stream import stream
 from gateway.wire import Final, ServerEvent, SpeechEnded, SpeechStarted, Start
 
-__all__ = ["Listener", "Told", "listen"]
+__all__ = ["FinalRecorder", "TimedFinal", "stream_and_record"]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A final as it came.
+class TimedFinal:
+    """A final with its time of arrival.
 
     Attributes:
-        at_s: when.
-        late_s: since the word that the utterance had ended; infinite if that never came.
+        at_s: time of arrival.
+        late_s: time since the event that the utterance had ended; infinite if that never arrived.
     """
 
     at_s: float
@@ -30,16 +30,16 @@ class Told:
 
 
 @dataclass(slots=True)
-class Listener:
-    """What the viewer of one stream was told. PURE."""
+class FinalRecorder:
+    """Records the finals that a client of one stream receives. PURE."""
 
-    finals: list[Told] = field(default_factory=list)
+    finals: list[TimedFinal] = field(default_factory=list)
     _spoken: set[int] = field(default_factory=set)
     _ended_s: dict[int, float] = field(default_factory=dict)
     _finals_of: Counter[int] = field(default_factory=Counter)
 
     def note(self, event: ServerEvent, at_s: float) -> None:
-        """Take in the next event."""
+        """Record the next event."""
         match event:
             case SpeechStarted():
                 self._spoken.add(event.utterance_id)
@@ -47,19 +47,19 @@ class Listener:
                 self._ended_s[event.utterance_id] = at_s
             case Final():
                 late_s = at_s - self._ended_s.get(event.utterance_id, float("-inf"))
-                self.finals.append(Told(at_s, late_s, event.text, event.error))
+                self.finals.append(TimedFinal(at_s, late_s, event.text, event.error))
                 self._finals_of[event.utterance_id] += 1
             case _:
                 pass
 
     @property
     def utterances(self) -> int:
-        """How many there were."""
+        """Number of utterances."""
         return len(self._spoken)
 
     @property
     def text(self) -> str:
-        """What was said, all finals together."""
+        """The text of all finals."""
         return " ".join(final.text for final in self.finals)
 
     @property
@@ -70,20 +70,21 @@ class Listener:
         )
 
 
-async def listen(connection: Connection, frames: Iterator[bytes], listener: Listener, speed: float = 1.0) -> None:
-    """Stream sound and let the listener hear of it.
+async def stream_and_record(
+    connection: Connection, frames: Iterator[bytes], recorder: FinalRecorder, speed: float = 1.0
+) -> None:
+    """Stream audio and record its finals.
 
     Args:
-        connection: fresh; closed when this returns.
+        connection: new; closed when this returns.
         frames: of 100 ms, in the format of files.
-        listener: fresh.
+        recorder: new.
         speed: times real time.
     """
     async with connection:
-        sound = paced(frames, speed)
         await stream(
             lambda: nullcontext(connection),
             Start(MEDIA_FORMAT),
-            sound,
-            lambda event: listener.note(event, time.monotonic()),
+            paced(frames, speed),
+            lambda event: recorder.note(event, time.monotonic()),
         )
