@@ -134,9 +134,10 @@ def advice(comparison: Comparison) -> str:
                 "(livecue serve --final-window trimmed)"
             )
         case Verdict.FULL:
+            may_change = comparison.difference_points <= ALLOWED_POINTS
             return (
                 f"keep full windows: with trimmed ones up to {comparison.most_points:.2f} points more words may be "
-                f"wrong, expected at most {ALLOWED_POINTS}"
+                f"wrong, expected at most {ALLOWED_POINTS}{'; more recordings may show less' if may_change else ''}"
             )
         case verdict:
             assert_never(verdict)

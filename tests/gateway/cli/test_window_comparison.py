@@ -92,6 +92,15 @@ def test_full_windows_are_kept_where_trimmed_ones_may_be_worse() -> None:
     assert comparison.difference_points == pytest.approx(1.0)
     assert comparison.verdict is Verdict.FULL
     assert advice(comparison).startswith("keep full windows: ")
+    assert "more recordings" not in advice(comparison)
+
+
+def test_more_recordings_are_asked_for_where_only_the_interval_is_too_wide() -> None:
+    comparison = compare([pair(15, 0, 3), pair(15, 3, 0)] * MIN_RECORDINGS)
+
+    assert comparison.difference_points == 0.0
+    assert comparison.verdict is Verdict.FULL
+    assert advice(comparison).endswith("; more recordings may show less")
 
 
 @pytest.mark.parametrize(
