@@ -133,8 +133,9 @@ class EngineSettings:
             model saturates it there.
         partial_window: how much Whisper's encoder computes for a partial: full is the 30 s it was trained on; trimmed
             is the audio and a margin, with the output for silence behind it, for a fraction of the work.
-        final_window: the same for finals, eager ones included. full, until both were compared with the model in use:
-            tiny.en has 0.4 points more words wrong with trimmed windows, base none.
+        final_window: the same for finals, eager ones included. full, until both were compared with the model in use, as
+            `livecue doctor --compare-windows` does: tiny.en has 0.5 points more words wrong with trimmed windows, base
+            0.3 (docs/performance.md).
         hasty_final_window: the same for finals while the engine is far behind, partials at half their rate or less: on
             a CPU a full window is several times the work of most trimmed ones.
         final_beam_size: beam of finals; 5 is Whisper's own default. Partials are greedy.
