@@ -10,7 +10,7 @@ from pathlib import Path
 from clients.caption_writers import OutputFormat
 from gateway.wire import LivecueError
 
-__all__ = ["STANDARD_INPUT", "Job", "TargetRefused", "plan"]
+__all__ = ["STANDARD_INPUT", "Job", "TargetRefused", "media_files", "plan"]
 
 STANDARD_INPUT = "-"
 
@@ -116,12 +116,17 @@ def plan(sources: Sequence[str], output: Path | None, output_format: OutputForma
     return jobs
 
 
+def media_files(folder: Path) -> list[Path]:
+    """Return the recordings in a folder and below, by their suffixes, ordered by name."""
+    return [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in _MEDIA_SUFFIXES and file.is_file()]
+
+
 def _found(source: str) -> list[tuple[str, Path]]:
     """Return the recordings of an argument, each with the name for its captions."""
     path = Path(source)
     if not path.is_dir():
         return [(source, Path("captions" if source == STANDARD_INPUT else path.name))]
-    files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in _MEDIA_SUFFIXES and file.is_file()]
+    files = media_files(path)
     if not files:
         raise TargetRefused(f"{source}: no recordings in this folder (*.wav, *.mp3, *.mp4 …)")
     return [(str(file), file.relative_to(path)) for file in files]

@@ -12,9 +12,9 @@ import anyio
 from anyio import to_thread
 
 from gateway.wire import SAMPLE_RATE_HZ, AudioFormat, Encoding
-from vad.media_file import Media, MediaError
+from vad.media_file import Media, MediaError, MediaTooLong
 
-__all__ = ["MEDIA_FORMAT", "MediaError", "MediaFile", "paced"]
+__all__ = ["MEDIA_FORMAT", "MediaError", "MediaFile", "MediaTooLong", "paced"]
 
 MEDIA_FORMAT = AudioFormat(Encoding.PCM_S16LE, SAMPLE_RATE_HZ, 1)
 """The format that media files are decoded to."""
@@ -29,15 +29,17 @@ class MediaFile:
     Args:
         source: its path, or `-` for standard input.
         track: its number, from 1; None: the default track of the file.
+        max_duration_s: maximum length of the audio; None: unlimited.
 
     Raises:
         MediaError: it cannot be opened, or has no audio, or no such track.
+        MediaTooLong: its header declares a length above `max_duration_s`.
     """
 
-    def __init__(self, source: str, track: int | None = None) -> None:
+    def __init__(self, source: str, track: int | None = None, max_duration_s: float | None = None) -> None:
         with ExitStack() as opened:
             file = sys.stdin.buffer if source == "-" else opened.enter_context(_open(source))
-            self._media = opened.enter_context(Media(file, source, track=track))
+            self._media = opened.enter_context(Media(file, source, max_duration_s, track=track))
             self._opened = opened.pop_all()
 
     @property
@@ -65,6 +67,7 @@ class MediaFile:
 
         Raises:
             MediaError: all packets are broken.
+            MediaTooLong: the audio exceeds the maximum length.
         """
         return self._media.blocks(_FRAME_S)
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from decoder.types import DecodeRequest, EngineError, Hypothesis
 
-__all__ = ["ENGINES", "Engine", "EngineInfo", "EngineWork", "PoolReport", "UpstreamReport"]
+__all__ = ["ENGINES", "WINDOWED_ENGINES", "Engine", "EngineInfo", "EngineWork", "PoolReport", "UpstreamReport"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +168,6 @@ ENGINES: dict[str, str] = {
     "whisper": "decoder.engines.whisper.engine:create",
 }
 """Name in the settings → factory taking `EngineSettings`. Imported on use, so that unused libraries are not loaded."""
+
+WINDOWED_ENGINES = frozenset({"torch", "whisper"})
+"""Those that encode windows, whose length `EngineSettings.final_window` sets; the others encode the audio alone."""

@@ -139,8 +139,9 @@ class EngineSettings:
             nothing.
         partial_window: audio that Whisper's encoder computes for a partial: full is the 30 s it was trained on; trimmed
             is the audio and a margin, followed by the encoder output of silence, for a fraction of the work.
-        final_window: the same for finals, eager ones included. full unless both were compared on the model in use:
-            trimmed windows raise the word error rate of tiny.en by 0.4 points, and of base not at all.
+        final_window: the same for finals, eager ones included. full unless both were compared on the model in use, as
+            `livecue doctor --compare-windows` does: trimmed windows raise the word error rate of tiny.en by 0.5 points,
+            and that of base by 0.3 (docs/performance.md).
         hasty_final_window: the same for finals while the engine is far behind, with partials at half their rate or
             less: on a CPU a full window is several times the work of most trimmed ones.
         final_beam_size: beam size of finals; 5 is Whisper's own default. Partials are greedy.

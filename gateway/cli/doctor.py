@@ -1,4 +1,4 @@
-"""Checks of what works on this machine, and what to install for the rest."""
+"""`livecue doctor`: checks what works on this machine, and which windows suit the model in use."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -7,7 +7,10 @@ from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -18,10 +21,48 @@ from decoder.model_hub import is_cached
 from decoder.packaged_models import EMBEDDED, MOONSHINE, PACKAGED, PackagedModel, moonshine_model, packaged_model
 from decoder.settings import EngineSettings
 from decoder.types import ModelError
+from gateway.cli import options
+from gateway.cli.compare_windows import compare_windows as compare
+from gateway.cli.running import EXIT_FAILED, reported_errors, set_up_logging
+from gateway.errors import ConfigurationError
 from vad.detector import DETECTORS, create_detector
 from vad.errors import LivecueError
 
-__all__ = ["Check", "checks", "print_report"]
+__all__ = ["Check", "checks", "doctor", "print_report"]
+
+
+def doctor(
+    compare_windows: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Instead: decode recordings with known texts in full and in trimmed windows, and count wrong words.",
+        ),
+    ] = None,
+    language: options.Language = None,
+    engine: options.Engine = None,
+    model: options.Model = None,
+    device: options.Device = None,
+    compute_type: options.ComputeType = None,
+    offline: options.Offline = None,
+    config: options.Config = None,
+    settings_list: options.Set = None,
+) -> None:
+    """Check what works on this machine, and what to install for the rest.
+
+    The other options are for --compare-windows.
+    """
+    flags = options.engine_flags(engine, model, device, compute_type, offline)
+    if compare_windows is not None:
+        settings = options.read_settings(flags, config, settings_list)
+        set_up_logging("warning")
+        compare(compare_windows, settings, language)
+        return
+    with reported_errors():
+        if any(value is not None for value in (language, config, settings_list, *flags.values())):
+            raise ConfigurationError("options of the engine: expected only with --compare-windows DIR")
+    if not print_report(Console()):
+        raise typer.Exit(EXIT_FAILED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from clients.terminal import CaptionView
 from clients.watch import find_session
 from clients.watch import watch as watch_session
 from decoder.model_hub import pull_model
-from gateway.cli.doctor import print_report
+from gateway.cli.doctor import doctor
 from gateway.cli.keys import app as keys_app
 from gateway.cli.options import (
     ApiKey,
@@ -46,7 +46,7 @@ from gateway.cli.options import (
     settings_of,
     upstream_flags,
 )
-from gateway.cli.running import EXIT_FAILED, report_change, reported_errors, run, set_up_logging
+from gateway.cli.running import report_change, reported_errors, run, set_up_logging
 from gateway.cli.sessions import app as sessions_app
 from gateway.cli.transcribe import transcribe
 from gateway.in_process import local_connection
@@ -212,11 +212,7 @@ def pull(
         typer.echo(pull_model(model))
 
 
-@app.command()
-def doctor() -> None:
-    """Check what works on this machine, and what to install for the rest."""
-    if not print_report(Console()):
-        raise typer.Exit(EXIT_FAILED)
+app.command()(doctor)
 
 
 @app.command()
