@@ -144,7 +144,7 @@ def test_an_engine_without_windows_is_refused(tmp_path: Path, engine: str) -> No
     result = CliRunner().invoke(app, ["doctor", "--compare-windows", str(tmp_path), "--engine", engine])
 
     assert result.exit_code == 2
-    assert f"engine {engine} has no windows to compare: expected whisper" in result.stderr
+    assert f"engine {engine} has no windows to compare: expected torch, whisper" in result.stderr
 
 
 @pytest.mark.parametrize(
