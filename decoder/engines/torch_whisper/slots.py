@@ -246,7 +246,7 @@ class Slots:
         self._settle(rows, choice, accepted)
 
     def _clear(self, slot: int) -> None:
-        """Remove a slot's keys and values. NaN among them would reach later texts: its weight is 0, and 0 · NaN is NaN."""
+        """Remove a slot's keys and values: NaN among them would reach later texts, since 0 · NaN is NaN."""
         self.own.keys_values[:, :, slot] = 0
         self.cross.keys_values[:, :, slot] = 0
 

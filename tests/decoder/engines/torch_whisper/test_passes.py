@@ -68,7 +68,7 @@ def test_every_row_that_a_pass_moves_sees_all_of_its_text_and_its_audio(rows: li
         for need in rows:
             if not covers(shape, need):
                 continue
-            # A row between those that a pass is for takes it, too: its last token, or its draft as far as there is room.
+            # A row between those that a pass is for takes it, too: its last token, and its draft where there is room.
             entering = taken(need) if own[need.row] == need.own else 1
             assert shape.own >= min(CONTEXT, own[need.row] + min(entering, shape.width))
             assert shape.cross >= need.cross
