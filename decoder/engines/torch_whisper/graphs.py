@@ -22,7 +22,7 @@ class Graphs:
         self._pool = torch.cuda.graph_pool_handle() if self._captures else None
 
     def run(self, key: Hashable, function: Callable[[], None]) -> None:
-        """Run a function: the first time as it is, so that libraries choose their kernels, from then on by replaying it.
+        """Run a function: the first time as it is, for libraries to choose their kernels, and then as a graph.
 
         Args:
             key: what distinguishes it from all others.

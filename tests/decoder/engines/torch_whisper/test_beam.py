@@ -66,8 +66,8 @@ def greedy(audio: int, start: Start) -> tuple[tuple[int, ...], float]:
 
 
 def openai_search(audio: int, start: Start, beams: int) -> tuple[tuple[int, ...], float]:
-    """Return what openai/whisper's `BeamSearchDecoder` finds, with patience 1, for a text that ends before the limit."""
-    texts = {(): 0.0}
+    """Return what openai/whisper's `BeamSearchDecoder` finds with patience 1 where it ends before the limit."""
+    texts: dict[tuple[int, ...], float] = {(): 0.0}
     finished: dict[tuple[int, ...], float] = {}
     for _ in range(start.limit):
         candidates = {
