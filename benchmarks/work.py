@@ -53,6 +53,7 @@ MODES: dict[str, dict[str, dict[str, object]]] = {
 
 OTHER_ENGINES: dict[str, dict[str, dict[str, object]]] = {
     "moonshine": {"engine": {"name": "moonshine", "model": str(MODELS_DIRECTORY / "moonshine-tiny-en")}},
+    "torch": {"engine": {"name": "torch"}},
 }
 """Livecue on another engine, for `--paced`."""
 

@@ -20,6 +20,7 @@ from decoder.whisper.batch_decoder import BatchDecoder, Decoded
 from decoder.whisper.language_detection import SessionLanguages
 from decoder.whisper.network import Network
 from decoder.whisper.utterance_cache import UtteranceStore
+from decoder.whisper.vocabulary import Vocabulary
 from vad.audio import SAMPLE_RATE_HZ
 
 __all__ = ["Backend", "WhisperEngine"]
@@ -87,6 +88,11 @@ class WhisperEngine:
     def work(self) -> EngineWork:
         """What all networks have computed up to now."""
         return sum((network.work for network in self._networks), EngineWork())
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens of the model, which must be loaded."""
+        return self._networks[0].vocabulary
 
     async def warm_up(self) -> None:
         """Load the model and decode a second of silence.
