@@ -140,12 +140,15 @@ class TorchNetwork:
         )
 
     def _start(self, plan: Plan, language: str, temperature: float) -> Start:
-        prompt = (*plan.context, *self.vocabulary.start(plan, language), *self.vocabulary.before_text(plan))
+        begun = (*self.vocabulary.start(plan, language), *self.vocabulary.before_text(plan))
         forced, is_timed = plan.prefix_tokens, not plan.is_partial
+        room = CONTEXT_TOKENS - len(begun) - len(forced) - 1  # the text goes on for a token at least
+        context = (*plan.context[:1], *plan.context[1:][-(room - 1) :])
+        prompt = (*context, *begun)
         draft = () if temperature else plan.draft[: CONTEXT_TOKENS // 2]
         return Start(
             prompt=prompt,
-            start=len(plan.context),
+            start=len(context),
             forced=forced,
             draft=(self.vocabulary.first_time, *draft) if draft and is_timed else draft,
             limit=max(1, min(plan.limit, CONTEXT_TOKENS - len(prompt)) - len(forced)),
