@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from decoder.settings import EngineSettings
 from decoder.truncation import Cut, find_cut, wants_cut
@@ -101,11 +102,11 @@ class BatchDecoder:
         plans: list[Plan] = []
         for item, words in self._timed([item for item in texts if not item.plan.is_partial], proceed):
             rest_samples = rest_of(item)
-            self._keep_hypothesis(item)
+            expected = self._keep_hypothesis(item)
             if rest_samples is None:
                 answers[item.plan.place] = _answer(item, words)
             else:
-                plans.append(self._rest(item, words, rest_samples))
+                plans.append(replace(self._rest(item, words, rest_samples), draft=expected))
         return answers, plans
 
     def _rest(self, text: Generated, words: tuple[Word, ...], first: int) -> Plan:
@@ -119,7 +120,7 @@ class BatchDecoder:
         )
         context = goes_on_from((*plan.context[1:], *text.tokens), self._network.vocabulary)
         frames = self._network.window_frames(len(rest.samples), self._planner.window(request))
-        return replace(plan, request=rest, before=so_far(text, words), context=context, frames=frames, draft=())
+        return replace(plan, request=rest, before=so_far(text, words), context=context, frames=frames)
 
     def _timed(
         self, texts: list[Generated], proceed: Callable[[], None]
@@ -131,11 +132,18 @@ class BatchDecoder:
             for item, alignment in zip(texts[first:end], self._network.align(texts[first:end]), strict=True):
                 yield item, final_words(item, self._network.vocabulary, alignment)
 
-    def _keep_hypothesis(self, text: Generated) -> None:
-        """Remember the words of the utterance, for the next of its requests will probably have most of them."""
-        vocabulary = self._network.vocabulary
+    def _keep_hypothesis(self, text: Generated) -> tuple[int, ...]:
+        """Remember the words of the utterance, and return the tokens that are expected after them.
+
+        The next request of the utterance will probably have most of the words. Behind a text that is not the end of its
+        audio those of the hypothesis before are expected.
+        """
+        vocabulary, request = self._network.vocabulary, text.plan.request
         before = tuple(vocabulary.tokens(word.text) for word in text.plan.before.words)
-        self._utterances.keep_hypothesis(text.plan.request, before + word_tokens(text, vocabulary))
+        words = before + word_tokens(text, vocabulary)
+        expected = self._utterances.hypothesis(request)[len(words) :] if text.rest_sample is not None else ()
+        self._utterances.keep_hypothesis(request, words + expected)
+        return tuple(chain.from_iterable(expected))
 
     def _cut(self, text: Generated, words: tuple[Word, ...]) -> None:
         request = text.plan.request

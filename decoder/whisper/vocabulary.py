@@ -10,6 +10,8 @@ from decoder.whisper.batch_plan import Plan
 
 __all__ = ["Vocabulary"]
 
+MARKS = ".,?!;:-…。，？！、"
+
 TRANSLATED_INTO = "en"
 """The only language that Whisper was trained to translate into."""
 
@@ -24,6 +26,7 @@ class Vocabulary:
         sot_prev: <|startofprev|>.
         sot: <|startoftranscript|>.
         first_time: <|0.00|>; timestamps are this and above.
+        marks: tokens that are one punctuation mark.
         suppressed: tokens that are never generated, ascending; timestamps are not among them.
     """
 
@@ -54,6 +57,8 @@ class Vocabulary:
         self.suppressed = tuple(
             sorted({*any_tokenizer.non_speech_tokens, *range(self.eot + 1, any_tokenizer.no_timestamps + 1)})
         )
+
+        self.marks = frozenset(token for mark in MARKS for token in self.tokens(mark))
 
     @property
     def no_timestamps(self) -> int:

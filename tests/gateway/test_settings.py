@@ -156,7 +156,7 @@ def test_a_variable_with_a_single_underscore_is_not_taken_for_a_setting(monkeypa
         ("engine", "cpu_threads", -1, "at least 0"),
         ("planner", "max_wait_s", -1, "at least 0"),
         ("planner", "bucket_edges_s", (5, 1), "ascending"),
-        ("scheduler", "decode_timeout_s", 0, "above 0"),
+        ("scheduler", "decode_timeout_s", 0, "more than 0"),
         ("scheduler", "failures_until_unready", 0, "at least 1"),
         ("stabiliser", "agreement", 0, "at least 1"),
         ("segmenter", "pause_ms", 99_999, "1–2000"),

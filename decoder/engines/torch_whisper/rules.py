@@ -67,6 +67,9 @@ class Rules:
         suppressed = torch.zeros(size, device=device)
         suppressed[list(vocabulary.suppressed)] = -torch.inf
         self._suppressed = suppressed
+        self._marks = torch.zeros(size, dtype=torch.bool, device=device)
+        self._marks[list(vocabulary.marks)] = True
+        self._marks[self.first_time :] = True
 
     def choose(self, logits: Tensor, history: History, temperature: Tensor | None = None) -> Choice:
         """Return the most likely token of each place, or a random one.
@@ -107,6 +110,10 @@ class Rules:
     def is_time(self, tokens: Tensor) -> Tensor:
         """Return which tokens are timestamps."""
         return tokens >= self.first_time
+
+    def is_mark(self, tokens: Tensor) -> Tensor:
+        """Return which tokens are timestamps or punctuation marks, which one hypothesis has and another has not."""
+        return self._marks[tokens]
 
     def _allowed(self, logits: Tensor, history: History) -> _Allowed:
         is_first = history.length == 0

@@ -13,8 +13,9 @@ from decoder.engines.torch_whisper.rules import Choice, History, Rules
 
 __all__ = ["Finished", "Progress", "Slots", "Start"]
 
-REACH = 3
-"""A chosen token is looked for among so many of the draft that follow."""
+OFFSETS = (0, -1, 1, 2)
+"""Where a chosen token is looked for in the draft, counted from the expected one. It is the one before where the last
+choice was an insertion, and no substitution."""
 
 SMOOTHED = 7
 """Attention to the audio is smoothed over so many positions; openai/whisper takes their median."""
@@ -138,8 +139,8 @@ class Slots:
     The first `known` tokens of a row are decided, and `entered` of these are in the store of keys and values. A pass
     takes in the others, and the draft behind them, and chooses a token at each place. What the draft and the choice
     have in common is accepted, and the first choice that differs: one token at least. So the text is that of greedy
-    decoding, whatever the draft says. The draft goes on behind that token if it has it a little later; else the token
-    stands for the next of the draft, or, being a timestamp, which drafts of partials do not have, for none.
+    decoding, whatever the draft says. The draft goes on behind that token if it has it nearby; else the token
+    stands for the next of the draft, or, being a timestamp or a punctuation mark, for none.
 
     Args:
         weights: of the model.
@@ -157,6 +158,7 @@ class Slots:
     own: OwnStore = field(init=False)
     cross: CrossStore = field(init=False)
     _rows: Rows = field(init=False)
+    _offsets: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
         dims, device = self.weights.dims, self.weights.device
@@ -166,6 +168,7 @@ class Slots:
         mask[:, 0] = 0.0  # a row with nothing to attend to would be NaN
         self.cross = CrossStore(torch.zeros(shape, device=device, dtype=self.weights.dtype), mask)
         self._rows = Rows.empty(self.count, dims.text_positions, device)
+        self._offsets = torch.tensor(OFFSETS, device=device)
 
     def fill(self, slot: int, start: Start) -> Progress:
         """Put a request into a slot, whose audio is in `cross` already, and return how far it is."""
@@ -292,11 +295,12 @@ class Slots:
         known = rows.known + accepted + (~is_end).long()
         is_over = is_end | (known >= rows.limit)
         running = rows.is_running.bool()
-        follows = _at(rows.draft, (rows.draft_at + accepted)[:, None] + torch.arange(REACH, device=new.device))
-        is_found = follows == new[:, None]
-        is_inserted = self.rules.is_time(new) & ~self.rules.is_time(follows[:, 0])
-        skipped = torch.where(is_found.any(1), is_found.long().argmax(1) + 1, (~is_inserted).long())
-        draft_at = (rows.draft_at + accepted + skipped).minimum(rows.draft_end)
+        expected = rows.draft_at + accepted
+        near = expected[:, None] + self._offsets
+        is_found = (_at(rows.draft, near.clamp(min=0)) == new[:, None]) & (near >= 0)
+        is_inserted = self.rules.is_mark(new) & ~self.rules.is_mark(_at(rows.draft, expected[:, None])[:, 0])
+        found = near.gather(1, is_found.long().argmax(1, keepdim=True))[:, 0] + 1
+        draft_at = torch.where(is_found.any(1), found, expected + (~is_inserted).long()).minimum(rows.draft_end)
         rows.logprob += torch.where(running, gained, 0.0)
         rows.passes += rows.is_running
         rows.entered[:] = torch.where(running, (rows.known + accepted).minimum(known), rows.entered)
