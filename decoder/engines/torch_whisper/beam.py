@@ -33,43 +33,63 @@ def beam_search(
     ids = [*start.prompt, *start.forced]
     own = OwnStore.empty(weights, beams, len(ids) + start.limit + 1)
     entering = torch.tensor([ids] * beams, device=weights.device)
-    texts = entering[:, len(ids) :]
-    scores = torch.full((beams,), -torch.inf, device=weights.device)
-    scores[0] = 0.0  # all are the same before the first choice
-    complete: list[tuple[float, tuple[int, ...]]] = []
-    silent = 0.0
-    place = 0
-    for done in range(start.limit):
+    search = _Beams(rules, beams, start, entering[:, len(ids) :])
+    place, silent, passes = 0, 0.0, 0
+    for passes in range(1, start.limit + 1):
         first = torch.full((beams,), place, device=weights.device)
         hidden, _ = decode(weights, own, cross, entering, first, place + entering.shape[1])
         place += entering.shape[1]
-        if done == 0:
+        if passes == 1:
             silent = float(functional.linear(hidden[0, start.start], weights.embedding).float().softmax(-1)[no_speech])
-        logits = functional.linear(hidden[:, -1:], weights.embedding).float()
-        logprobs = rules.log_probs(logits, _history(rules, texts, start.is_timed))[:, 0]
-        best = (scores[:, None] + logprobs).flatten().topk(2 * beams)
+        origin = search.advance(functional.linear(hidden[:, -1:], weights.embedding).float())
+        if origin is None:
+            break
+        own.keys_values[:, :, :, :, :place] = own.keys_values[:, :, origin, :, :place]
+        entering = search.texts[:, -1:]
+        yield None
+    logprob, text = search.best()
+    yield Finished(text, (), logprob, silent, passes)
+
+
+class _Beams:
+    """Texts that are followed at the same time, int64[beams, tokens], and those that are complete."""
+
+    def __init__(self, rules: Rules, count: int, start: Start, texts: Tensor) -> None:
+        self.texts = texts
+        self._rules, self._count, self._is_timed = rules, count, start.is_timed
+        self._scores = torch.full((count,), -torch.inf, device=texts.device)
+        self._scores[0] = 0.0  # all are the same before the first choice
+        self._complete: list[tuple[float, tuple[int, ...]]] = []
+
+    def advance(self, logits: Tensor) -> Tensor | None:
+        """Lengthen the texts by a token, and return which text each goes on from; None: enough are complete."""
+        logprobs = self._rules.log_probs(logits, _history(self._rules, self.texts, self._is_timed))[:, 0]
+        best = (self._scores[:, None] + logprobs).flatten().topk(2 * self._count)
         parents, tokens = best.indices // logprobs.shape[1], best.indices % logprobs.shape[1]
         kept: list[int] = []
         candidates = zip(best.values.tolist(), parents.tolist(), tokens.tolist(), strict=True)
         for n, (score, parent, token) in enumerate(candidates):
-            if len(kept) == beams:
+            if len(kept) == self._count:
                 break  # what ends behind all that go on is none of the best
-            if token != rules.end:
+            if token != self._rules.end:
                 kept.append(n)
             elif score > -math.inf:
-                complete.append((score, tuple(texts[parent].tolist())))
-        if len(complete) >= beams or not kept:
-            break
-        kept += kept[:1] * (beams - len(kept))
-        rows = torch.tensor(kept, device=weights.device)
-        scores, origin, entering = best.values[rows], parents[rows], tokens[rows][:, None]
-        texts = torch.cat([texts[origin], entering], 1)
-        own.keys_values[:, :, :, :, :place] = own.keys_values[:, :, origin, :, :place]
-        yield None
-    going_on = zip(scores.tolist(), map(tuple, texts.tolist()), strict=True)
-    complete += list(going_on)[: max(0, beams - len(complete))]
-    logprob, text = max(complete, key=lambda found: found[0] / (len(found[1]) + 1))
-    yield Finished(text, (), logprob, silent, done + 1)
+                self._complete.append((score, tuple(self.texts[parent].tolist())))
+        if len(self._complete) >= self._count or not kept:
+            return None
+        kept += kept[:1] * (self._count - len(kept))
+        rows = torch.tensor(kept, device=logits.device)
+        origin = parents[rows]
+        self._scores, self.texts = best.values[rows], torch.cat([self.texts[origin], tokens[rows][:, None]], 1)
+        return origin
+
+    def best(self) -> tuple[float, tuple[int, ...]]:
+        """Return the best text and its log probability; where few are complete those that go on count, too."""
+        going_on: list[tuple[float, tuple[int, ...]]] = list(
+            zip(self._scores.tolist(), map(tuple, self.texts.tolist()), strict=True)
+        )
+        found = self._complete + going_on[: max(0, self._count - len(self._complete))]
+        return max(found, key=lambda item: item[0] / (len(item[1]) + 1))
 
 
 def _history(rules: Rules, texts: Tensor, is_timed: bool) -> History:

@@ -116,57 +116,20 @@ class Weights:
     def of(cls, checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> "Weights":
         """Return the weights of a checkpoint, on a device and in a type."""
 
-        def tensor(name: str) -> Tensor:
-            return checkpoint.tensors[name].to(device, dtype)
-
-        def joined(name: str, parts: str) -> Linear:
-            """Return several projections as one; that of keys has no bias in Whisper."""
-            weights = [tensor(f"{name}.{part}_proj.weight") for part in parts]
-            biases = [
-                torch.zeros(len(weight), device=device, dtype=dtype)
-                if part == "k"
-                else tensor(f"{name}.{part}_proj.bias")
-                for part, weight in zip(parts, weights, strict=True)
-            ]
-            return Linear(torch.cat(weights), torch.cat(biases))
-
-        def linear(name: str) -> Linear:
-            return Linear(tensor(f"{name}.weight"), tensor(f"{name}.bias"))
-
-        def norm(name: str) -> Norm:
-            return Norm(tensor(f"{name}.weight"), tensor(f"{name}.bias"))
-
-        def own(name: str) -> SelfAttention:
-            attention = f"{name}.self_attn"
-            return SelfAttention(
-                norm(f"{attention}_layer_norm"), joined(attention, "qkv"), linear(f"{attention}.out_proj")
-            )
-
-        def cross(name: str) -> CrossAttention:
-            attention = f"{name}.encoder_attn"
-            return CrossAttention(
-                norm(f"{attention}_layer_norm"),
-                joined(attention, "q"),
-                joined(attention, "kv"),
-                linear(f"{attention}.out_proj"),
-            )
-
-        def mlp(name: str) -> Mlp:
-            return Mlp(norm(f"{name}.final_layer_norm"), linear(f"{name}.fc1"), linear(f"{name}.fc2"))
-
+        read = _Reader(checkpoint, device, dtype)
         dims = checkpoint.dims
         encoder_names = [f"encoder.layers.{n}" for n in range(dims.encoder_layers)]
         decoder_names = [f"decoder.layers.{n}" for n in range(dims.decoder_layers)]
         return cls(
             dims,
-            (linear("encoder.conv1"), linear("encoder.conv2")),
-            tensor("encoder.embed_positions.weight"),
-            tuple(EncoderLayer(own(name), mlp(name)) for name in encoder_names),
-            norm("encoder.layer_norm"),
-            tensor("decoder.embed_tokens.weight"),
-            tensor("decoder.embed_positions.weight"),
-            tuple(DecoderLayer(own(name), cross(name), mlp(name)) for name in decoder_names),
-            norm("decoder.layer_norm"),
+            (read.linear("encoder.conv1"), read.linear("encoder.conv2")),
+            read.tensor("encoder.embed_positions.weight"),
+            tuple(EncoderLayer(read.own(name), read.mlp(name)) for name in encoder_names),
+            read.norm("encoder.layer_norm"),
+            read.tensor("decoder.embed_tokens.weight"),
+            read.tensor("decoder.embed_positions.weight"),
+            tuple(DecoderLayer(read.own(name), read.cross(name), read.mlp(name)) for name in decoder_names),
+            read.norm("decoder.layer_norm"),
         )
 
     @property
@@ -178,6 +141,46 @@ class Weights:
     def dtype(self) -> torch.dtype:
         """Their type."""
         return self.embedding.dtype
+
+
+class _Reader:
+    """Takes a checkpoint's tensors to a device, in a type, and makes layers of them."""
+
+    def __init__(self, checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> None:
+        self._tensors, self._device, self._dtype = checkpoint.tensors, device, dtype
+
+    def tensor(self, name: str) -> Tensor:
+        return self._tensors[name].to(self._device, self._dtype)
+
+    def linear(self, name: str) -> Linear:
+        return Linear(self.tensor(f"{name}.weight"), self.tensor(f"{name}.bias"))
+
+    def norm(self, name: str) -> Norm:
+        return Norm(self.tensor(f"{name}.weight"), self.tensor(f"{name}.bias"))
+
+    def own(self, name: str) -> SelfAttention:
+        attention = f"{name}.self_attn"
+        norm, out = self.norm(f"{attention}_layer_norm"), self.linear(f"{attention}.out_proj")
+        return SelfAttention(norm, self._joined(attention, "qkv"), out)
+
+    def cross(self, name: str) -> CrossAttention:
+        attention = f"{name}.encoder_attn"
+        norm, out = self.norm(f"{attention}_layer_norm"), self.linear(f"{attention}.out_proj")
+        return CrossAttention(norm, self._joined(attention, "q"), self._joined(attention, "kv"), out)
+
+    def mlp(self, name: str) -> Mlp:
+        return Mlp(self.norm(f"{name}.final_layer_norm"), self.linear(f"{name}.fc1"), self.linear(f"{name}.fc2"))
+
+    def _joined(self, name: str, parts: str) -> Linear:
+        """Return several projections as one; that of keys has no bias in Whisper."""
+        weights = [self.tensor(f"{name}.{part}_proj.weight") for part in parts]
+        biases = [
+            torch.zeros(len(weight), device=self._device, dtype=self._dtype)
+            if part == "k"
+            else self.tensor(f"{name}.{part}_proj.bias")
+            for part, weight in zip(parts, weights, strict=True)
+        ]
+        return Linear(torch.cat(weights), torch.cat(biases))
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,9 +315,7 @@ def decode(
     own_places: int,
     heads: tuple[tuple[int, int], ...] = (),
 ) -> tuple[Tensor, Tensor | None]:
-    """Return the hidden states of one pass, [B, Q, width], and the scores of some heads of cross attention.
-
-    The tokens' keys and values go into `own`. What stands behind a row's own tokens is overwritten by its later passes.
+    """Return the hidden states of a pass, [B, Q, width], whose keys and values go into `own`, and scores of some heads.
 
     Args:
         weights: of the model.
@@ -325,31 +326,34 @@ def decode(
         own_places: places of `own` to attend to; at least those that any row has.
         heads: (layer, head) whose scores are returned, [B, heads, Q, positions].
     """
-    batch, width = tokens.shape
-    places = first_place[:, None] + torch.arange(width, device=tokens.device)
+    places = first_place[:, None] + torch.arange(tokens.shape[1], device=tokens.device)
     stored = places.clamp(max=own.places)
     x = functional.embedding(tokens, weights.embedding) + weights.text_positions[places.clamp(max=own.places - 1)]
-    visible = torch.arange(own_places, device=tokens.device) <= places[:, :, None]
-    own_mask = torch.zeros(visible.shape, device=x.device, dtype=x.dtype).masked_fill(~visible, -torch.inf)[:, None]
+    own_mask = _own_mask(places, own_places, x.dtype)
     cross_mask = cross.mask[:, None, None].to(x.dtype)
-    row = torch.arange(batch, device=tokens.device)[:, None].expand(batch, width)
+    row = torch.arange(len(tokens), device=tokens.device)[:, None].expand(tokens.shape)
     scores = []
     for n, layer in enumerate(weights.decoder):
-        projected = layer.own.query_key_value(layer.own.norm(x)).view(batch, width, 3, weights.dims.heads, -1)
+        projected = layer.own.query_key_value(layer.own.norm(x)).view(*tokens.shape, 3, weights.dims.heads, -1)
         query, key, value = projected.unbind(2)
         keys, values = own.keys_values[n].unbind(0)
         keys[row, :, stored], values[row, :, stored] = key, value
-        attended = functional.scaled_dot_product_attention(
-            query.transpose(1, 2), keys[:, :, :own_places], values[:, :, :own_places], attn_mask=own_mask
-        )
-        x = x + layer.own.out(attended.transpose(1, 2).reshape(batch, width, -1))
-        query = layer.cross.query(layer.cross.norm(x)).view(batch, width, weights.dims.heads, -1).transpose(1, 2)
+        x = x + layer.own.out(_attended(query, keys[:, :, :own_places], values[:, :, :own_places], own_mask))
+        query = layer.cross.query(layer.cross.norm(x)).view(*tokens.shape, weights.dims.heads, -1)
         keys, values = cross.keys_values[n].unbind(0)
-        attended = functional.scaled_dot_product_attention(query, keys, values, attn_mask=cross_mask)
-        scores += [
-            query[:, head] @ keys[:, head].transpose(1, 2) * query.shape[-1] ** -0.5
-            for of_layer, head in heads
-            if of_layer == n
-        ]
-        x = layer.mlp(x + layer.cross.out(attended.transpose(1, 2).reshape(batch, width, -1)))
+        watched = (head for of_layer, head in heads if of_layer == n)
+        scores += [query[:, :, head] @ keys[:, head].transpose(1, 2) * query.shape[-1] ** -0.5 for head in watched]
+        x = layer.mlp(x + layer.cross.out(_attended(query, keys, values, cross_mask)))
     return weights.decoder_norm(x), torch.stack(scores, 1) if scores else None
+
+
+def _own_mask(places: Tensor, own_places: int, dtype: torch.dtype) -> Tensor:
+    """Return what is added to the scores of own attention, [B, 1, Q, own places]: -∞ behind each token's place."""
+    visible = torch.arange(own_places, device=places.device) <= places[:, :, None]
+    return torch.zeros(visible.shape, device=places.device, dtype=dtype).masked_fill(~visible, -torch.inf)[:, None]
+
+
+def _attended(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """Return what the tokens attend to, [B, Q, width], for queries of [B, Q, heads, width of a head]."""
+    attended = functional.scaled_dot_product_attention(query.transpose(1, 2), keys, values, attn_mask=mask)
+    return attended.transpose(1, 2).flatten(2)
