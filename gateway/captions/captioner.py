@@ -211,24 +211,21 @@ class Captioner:
             return []
         outcome = answer.outcome
         words = self._guard.judge(answer.request, outcome, is_final=False).words
-        audio_end_sample, is_cut = answer.request.end_sample, answer.request.ends_in_speech
+        audio_end_sample = answer.request.end_sample
         transcript = utterance.stabiliser.update(
             words,
             answer.request.revision,
             audio_end_sample,
-            is_cut=is_cut,
+            is_cut=answer.request.ends_in_speech,
             avg_logprob=outcome.avg_logprob,
             is_timed=outcome.is_timed,
         )
         events = self._cue_events(transcript, outcome.language, audio_end_sample)
         if self._start.transcripts:
-            spans = committed_and_open(transcript.committed, transcript.tail)
-            position = utterance.utterance_id, utterance.start_sample, audio_end_sample
-            committed_text = text_of(transcript.committed)
-            events.append(Partial(self._next_seq(), *position, *spans, outcome.language, committed_text))
+            events.append(_partial_of(transcript, utterance, answer, self._next_seq()))
         if self._start.eager and answer is utterance.eager:
             utterance.eager_is_sent = True
-            # the final will have these words, not the committed ones of partials
+            # the words of the final, not those that partials committed
             events.append(Eager(self._next_seq(), utterance.utterance_id, text_of(words), outcome.language))
         return events
 
@@ -264,6 +261,13 @@ class Captioner:
         cues = self._cues.update(transcript, audio_end_sample, language)
         visible = [cue for cue in cues if self._start.partials or cue.state is CueState.FINAL]
         return [CueEvent(self._next_seq(), cue) for cue in visible]
+
+
+def _partial_of(transcript: Transcript, utterance: _Utterance, answer: Answer, seq: int) -> Partial:
+    spans = committed_and_open(transcript.committed, transcript.tail)
+    position = utterance.utterance_id, utterance.start_sample, answer.request.end_sample
+    assert isinstance(answer.outcome, Hypothesis)
+    return Partial(seq, *position, *spans, answer.outcome.language, text_of(transcript.committed))
 
 
 def _latency(ended: _Ended, answer: Answer, now_s: float) -> Latency:

@@ -21,5 +21,5 @@ from decoder.settings import EngineSettings
 def test_cores_are_divided_among_the_workers(
     monkeypatch: pytest.MonkeyPatch, cores: int, settings: EngineSettings, expected: tuple[int, int]
 ) -> None:
-    monkeypatch.setattr(cpu_cores, "_core_count", lambda: cores)
+    monkeypatch.setattr(cpu_cores, "core_count", lambda: cores)
     assert shared_cores(settings) == expected
