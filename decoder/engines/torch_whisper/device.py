@@ -134,7 +134,7 @@ class Device:
     def search(self, slot: int, start: Start, beams: int) -> Iterator[Finished | None]:
         """Return a beam search over the audio in a slot, which takes a pass each time it is advanced."""
         cross = self._slots.cross.rows(0, self._slots.count, self._positions[slot]).repeated(slot, beams)
-        return beam_search(self.weights, self._rules, cross, start, beams, self._no_speech)
+        return beam_search(self.weights, self._rules, cross, start, beams, self._no_speech, self._slots.bias)
 
     def detect(self, slot: int, job: Detect) -> list[float]:
         """Return the probability of each of the job's tokens after <|startoftranscript|>, among themselves."""

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from decoder.engines.torch_whisper.term_bias import Bias
 from decoder.whisper.batch_plan import LATEST_FIRST_TIME
 from decoder.whisper.vocabulary import Vocabulary
 
@@ -71,18 +72,25 @@ class Rules:
         self._marks[list(vocabulary.marks)] = True
         self._marks[self.first_time :] = True
 
-    def choose(self, logits: Tensor, history: History, temperature: Tensor | None = None) -> Choice:
+    def choose(
+        self, logits: Tensor, history: History, temperature: Tensor | None = None, bias: Bias | None = None
+    ) -> Choice:
         """Return the most likely token of each place, or a random one.
+
+        Terms add to what decides, timestamps against text included, and nothing to log probabilities: these say how
+        sure the model is, whatever the terms.
 
         Args:
             logits: float32[B, D, vocabulary]; changed.
             history: of each place.
             temperature: float32[B]; 0: the most likely. None: all are 0, and no random numbers are drawn.
+            bias: of the terms; None: no row has any.
         """
         logits += self._suppressed
-        allowed = self._allowed(logits, history)
+        biased = logits if bias is None else bias.added_to(logits)
+        allowed = self._allowed(biased, history)
         total = self._log_total(logits, allowed)
-        scores = logits if temperature is None else _noisy(logits, temperature)
+        scores = biased if temperature is None else _noisy(biased, temperature)
         best_text, text = scores[..., : self.first_time].max(-1)
         best_end = scores[..., self.end].where(allowed.end, -torch.inf)
         text = text.where(allowed.text, self.end)
@@ -91,15 +99,18 @@ class Rules:
         tokens = text.where(best_text >= best_time, time + self.first_time)
         return Choice(tokens, logits.gather(-1, tokens[..., None])[..., 0] - total)
 
-    def log_probs(self, logits: Tensor, history: History) -> Tensor:
+    def log_probs(self, logits: Tensor, history: History, bias: Bias | None = None) -> Tensor:
         """Return the log probability of every token, float32[B, D, vocabulary], -∞ where it is not allowed.
+
+        Terms have a say in what is allowed, timestamps or text, and add nothing else.
 
         Args:
             logits: float32[B, D, vocabulary]; changed.
             history: of each place.
+            bias: of the terms; None: no row has any.
         """
         logits += self._suppressed
-        allowed = self._allowed(logits, history)
+        allowed = self._allowed(logits if bias is None else bias.added_to(logits), history)
         total = self._log_total(logits, allowed)
         end = logits[..., self.end].where(allowed.end, -torch.inf)
         logits[..., : self.first_time].masked_fill_(~allowed.text[..., None], -torch.inf)

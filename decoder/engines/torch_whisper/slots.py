@@ -10,6 +10,7 @@ from torch.nn import functional
 from decoder.engines.torch_whisper.model import CrossStore, OwnStore, Weights, decode
 from decoder.engines.torch_whisper.passes import Pass
 from decoder.engines.torch_whisper.rules import Choice, History, Rules
+from decoder.engines.torch_whisper.term_bias import Bias, TermBias
 
 __all__ = ["Finished", "Progress", "Slots", "Start"]
 
@@ -34,6 +35,7 @@ class Start:
         is_timed: whether the text has timestamps.
         temperature: 0: the most likely text; above 0: a random one.
         content: positions of the window that hold audio, ≥ 1.
+        terms: number of the list of terms that its tokens gain by; 0: none.
     """
 
     prompt: Sequence[int]
@@ -44,6 +46,7 @@ class Start:
     is_timed: bool
     temperature: float
     content: int
+    terms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +106,13 @@ class Rows:
         content: [B], positions of the audio.
         passes: [B].
         is_running, is_timed: [B], 0 or 1.
+        terms: [B], number of the list of terms.
         logprob, no_speech, temperature: float32[B].
     """
 
     NUMBERS = (
         *("known", "entered", "draft_at", "draft_end", "text", "limit", "start", "content"),
-        *("passes", "is_running", "is_timed"),
+        *("passes", "is_running", "is_timed", "terms"),
     )
     REALS = ("logprob", "no_speech", "temperature")
 
@@ -118,7 +122,7 @@ class Rows:
         self.tokens, self.peaks = integers[:, :width], integers[:, width : 2 * width]
         self.draft, numbers = integers[:, 2 * width : 3 * width], integers[:, 3 * width :]
         self.known, self.entered, self.draft_at, self.draft_end, self.text, self.limit = numbers[:, :6].unbind(1)
-        self.start, self.content, self.passes, self.is_running, self.is_timed = numbers[:, 6:].unbind(1)
+        self.start, self.content, self.passes, self.is_running, self.is_timed, self.terms = numbers[:, 6:].unbind(1)
         self.logprob, self.no_speech, self.temperature = reals.unbind(1)
 
     @classmethod
@@ -148,6 +152,7 @@ class Slots:
         count: slots.
         heads: (layer, head) of cross attention that show where a token was spoken.
         no_speech: <|nospeech|>.
+        bias: the lists of terms; None: there are none, and passes do nothing for them.
     """
 
     weights: Weights
@@ -155,6 +160,7 @@ class Slots:
     count: int
     heads: tuple[tuple[int, int], ...]
     no_speech: int
+    bias: TermBias | None = None
     own: OwnStore = field(init=False)
     cross: CrossStore = field(init=False)
     _rows: Rows = field(init=False)
@@ -171,7 +177,14 @@ class Slots:
         self._offsets = torch.tensor(OFFSETS, device=device)
 
     def fill(self, slot: int, start: Start) -> Progress:
-        """Put a request into a slot, whose audio is in `cross` already, and return how far it is."""
+        """Put a request into a slot, whose audio is in `cross` already, and return how far it is.
+
+        Raises:
+            ValueError: it names a list of terms that there is not.
+        """
+        lists = 0 if self.bias is None else self.bias.capacity.lists
+        if not 0 <= start.terms <= lists:  # on a GPU the pass would fail, and the device be lost
+            raise ValueError(f"list {start.terms} of terms out of range: expected 0–{lists}")
         row = Rows.empty(1, self.weights.dims.text_positions, torch.device("cpu"))
         ids = [*start.prompt, *start.forced]
         row.tokens[0, : len(ids)] = torch.tensor(ids)
@@ -181,7 +194,7 @@ class Slots:
         row.limit[:] = len(ids) + start.limit
         row.start[:], row.content[:] = start.start, start.content
         row.is_running[:], row.is_timed[:] = 1, start.is_timed
-        row.temperature[:] = start.temperature
+        row.temperature[:], row.terms[:] = start.temperature, start.terms
         self._rows.integers[slot] = row.integers[0].to(self.weights.device, non_blocking=True)
         self._rows.reals[slot] = row.reals[0].to(self.weights.device, non_blocking=True)
         return Progress(is_running=True, entering=len(ids), drafted=len(start.draft), known=len(ids))
@@ -237,7 +250,8 @@ class Slots:
         if not shape.is_step:
             self._note_no_speech(rows, hidden)
         history = self._history(rows, guesses)
-        choice = self.rules.choose(logits, history, rows.temperature if is_random else None)
+        bias = self._term_bias(rows, guesses)
+        choice = self.rules.choose(logits, history, rows.temperature if is_random else None, bias)
         # Nothing of a draft counts behind the end of the text, nor behind the limit.
         fits = (choosing[:, 1:] < shape.width) & (guesses[:, :-1] != self.rules.end)
         room = (rows.limit - rows.known - 1).clamp(min=0)
@@ -277,6 +291,15 @@ class Slots:
             length=(rows.known - rows.text)[:, None] + place,
             is_timed=rows.is_timed[:, None].bool().expand(place.shape),
         )
+
+    def _term_bias(self, rows: Rows, guesses: Tensor) -> Bias | None:
+        """Return what terms add to each token that is to be chosen."""
+        if self.bias is None:
+            return None
+        back = torch.arange(-self.bias.capacity.term_tokens, 0, device=guesses.device)
+        # Before the first token stands that token again, which is special, and so in no term.
+        before = _at(rows.tokens, (rows.known[:, None] + back).clamp(min=0))
+        return self.bias.at(rows.terms, before, guesses[:, :-1])
 
     def _keep(self, rows: Rows, kept: Tensor, chosen: Tensor, accepted: Tensor) -> None:
         """Put what belongs to the accepted tokens, and to the one after them, in its place."""
