@@ -11,6 +11,9 @@ __all__ = ["attention_matrix", "warp"]
 MEDIAN = 7
 """Positions of the median filter over the attention (openai/whisper)."""
 
+LEAST_DEVIATION = 1e-10
+"""Less is no difference between the tokens: that of a single position is 0, and so is that of one nobody attends to."""
+
 
 def attention_matrix(scores: Tensor, content: int) -> Tensor:
     """Return how much each token attends to each position, as openai/whisper prepares it, float32[tokens, content].
@@ -21,7 +24,7 @@ def attention_matrix(scores: Tensor, content: int) -> Tensor:
     """
     attention = scores[..., :content].float().softmax(-1)
     deviation, mean = torch.std_mean(attention, dim=-2, keepdim=True, unbiased=False)
-    attention = (attention - mean) / deviation
+    attention = (attention - mean) / deviation.clamp(min=LEAST_DEVIATION)
     if content > MEDIAN // 2:
         half = MEDIAN // 2
         attention = functional.pad(attention, (half, half), mode="reflect").unfold(-1, MEDIAN, 1).median(-1).values

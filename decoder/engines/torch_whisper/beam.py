@@ -1,5 +1,6 @@
 """Beam search over the audio of one slot, for texts that greedy decoding is unsure of."""
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -18,8 +19,8 @@ def beam_search(
 ) -> Iterator[Finished | None]:
     """Yield None after each pass of the decoder, and the best text at last.
 
-    As in openai/whisper with patience 1: it ends when as many texts are complete as there are beams, and the best is
-    the one of the greatest log probability per token.
+    As in openai/whisper with patience 1: it ends when as many texts are complete as there are beams, or at the limit,
+    where the best of those that go on are added. The best is the one of the greatest log probability per token.
 
     Args:
         weights: of the model.
@@ -51,10 +52,12 @@ def beam_search(
         kept: list[int] = []
         candidates = zip(best.values.tolist(), parents.tolist(), tokens.tolist(), strict=True)
         for n, (score, parent, token) in enumerate(candidates):
-            if token == rules.end:
-                complete.append((score, tuple(texts[parent].tolist())))
-            elif len(kept) < beams:
+            if len(kept) == beams:
+                break  # what ends behind all that go on is none of the best
+            if token != rules.end:
                 kept.append(n)
+            elif score > -math.inf:
+                complete.append((score, tuple(texts[parent].tolist())))
         if len(complete) >= beams or not kept:
             break
         kept += kept[:1] * (beams - len(kept))
@@ -63,8 +66,8 @@ def beam_search(
         texts = torch.cat([texts[origin], entering], 1)
         own.keys_values[:, :, :, :, :place] = own.keys_values[:, :, origin, :, :place]
         yield None
-    if not complete:
-        complete = [(float(scores[0]), tuple(texts[0].tolist()))]
+    going_on = zip(scores.tolist(), map(tuple, texts.tolist()), strict=True)
+    complete += list(going_on)[: max(0, beams - len(complete))]
     logprob, text = max(complete, key=lambda found: found[0] / (len(found[1]) + 1))
     yield Finished(text, (), logprob, silent, done + 1)
 

@@ -4,6 +4,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 import torch
@@ -44,6 +45,7 @@ class DeviceLoop:
         self._progress: dict[int, Progress] = {}
         self._searching: dict[Search, Iterator[Finished | None]] = {}
         self._has_ended = threading.Event()
+        self._abandoning = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="livecue-torch", daemon=True)
         self._thread.start()
 
@@ -76,12 +78,15 @@ class DeviceLoop:
 
     def _abandon(self) -> None:
         """Answer all jobs, so that nobody waits for a loop that has ended."""
-        while not self._inbox.empty():
-            job = self._inbox.get()
-            if job is not None:
-                self._waiting.append(job)
-        for job in [*self._waiting, *self._running.values(), *self._searching]:
-            self._fail(job, RuntimeError("the engine's loop has ended"))
+        with self._abandoning:  # by the thread, and by those who submit meanwhile
+            with suppress(Empty):
+                while True:
+                    job = self._inbox.get_nowait()
+                    if job is not None:
+                        self._waiting.append(job)
+            for job in [*self._waiting, *self._running.values(), *self._searching]:
+                if not job.answer.done():
+                    job.answer.set_exception(RuntimeError("the engine's loop has ended"))
 
     def _take_in(self) -> bool:
         """Take in what was submitted, wait where there is nothing else to do, and return whether to go on."""
@@ -99,9 +104,7 @@ class DeviceLoop:
     def _turn(self) -> None:
         self._waiting.sort(key=lambda job: job.urgency)
         self._attempt(self._next_windows(), self._encode)
-        ready = [job for job in self._waiting if job.window is None]
-        self._waiting = [job for job in self._waiting if job.window is not None]
-        for job in ready:
+        for job in [job for job in self._waiting if job.window is None]:
             self._attempt([job], self._begin)
         self._attempt(list(self._running.values()), self._advance)
         for search in list(self._searching):
@@ -119,9 +122,9 @@ class DeviceLoop:
                 self._fail(job, error)
 
     def _fail(self, job: AnyJob, error: Exception) -> None:
-        self._forget(job)
-        if not job.answer.done():
+        if not job.answer.done():  # first, for a device that is lost cannot even stop
             job.answer.set_exception(error)
+        self._forget(job)
 
     def _forget(self, job: AnyJob) -> None:
         if job in self._waiting:
@@ -159,6 +162,7 @@ class DeviceLoop:
                     job.answer.set_result(self._device.detect(job.slot, job))
                 case Align():
                     job.answer.set_result(self._device.align(job.slot, job))
+            self._waiting.remove(job)
 
     def _advance(self, _jobs: Sequence[AnyJob]) -> None:
         """Let all texts in progress take a pass, and answer those that are complete."""

@@ -6,9 +6,6 @@ import torch
 
 __all__ = ["Graphs"]
 
-WARM_UPS = 2
-"""Runs before a capture, in which libraries choose their kernels and allocate what they keep."""
-
 
 class Graphs:
     """Runs functions that read and write static tensors: on CUDA as graphs, elsewhere as they are.
@@ -25,19 +22,19 @@ class Graphs:
         self._pool = torch.cuda.graph_pool_handle() if self._captures else None
 
     def run(self, key: Hashable, function: Callable[[], None]) -> None:
-        """Run a function; one that is captured already is replayed.
+        """Run a function: the first time as it is, for libraries to choose their kernels, and then as a graph.
 
         Args:
             key: what distinguishes it from all others.
             function: without a branch on the content of tensors.
         """
-        if not self._captures:
-            function()
-            return
         graph = self._graphs.get(key)
-        if graph is None:
-            graph = self._graphs[key] = self._captured(function)
-        graph.replay()
+        if graph is not None:
+            graph.replay()
+            return
+        function()
+        if self._captures:
+            self._graphs[key] = self._captured(function)
 
     def _captured(self, function: Callable[[], None]) -> torch.cuda.CUDAGraph:
         graph = torch.cuda.CUDAGraph()

@@ -1,7 +1,7 @@
 """PURE: which rows go through the decoder together, and how many tokens of each."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["EXACT", "GRAPHS", "Need", "Pass", "Shapes", "passes"]
 
@@ -78,9 +78,10 @@ class Shapes:
             for cross in self.cross
         ]
         first = [
-            Pass(lane, self.lane, width, chosen, self.own[n], cross, is_step=False)
+            Pass(lane, self.lane, width, chosen, own, cross, is_step=False)
             for lane in lanes
             for n, (width, chosen) in enumerate(self.widths[:2])
+            for own in self.own[n:2]
             for cross in self.cross
         ]
         return sorted(first + steps, key=lambda shape: -shape.count * shape.width * shape.cross)
@@ -97,44 +98,52 @@ nine in ten below 32, and all below 80."""
 def passes(needs: Iterable[Need], shapes: Shapes) -> list[Pass]:
     """Return the passes that advance each of the rows by one, the wide ones first.
 
-    Steps of one token go together, all between the first lane and the last; the others, mostly new ones with a
-    prompt and a draft, go lane by lane.
+    Steps of one token go together, all up to the last lane; the others, mostly new ones with a prompt and a draft, go
+    lane by lane. The rows between those that a pass is for take it, too, so that it has to do for their texts and their
+    audio as well.
 
     Args:
         needs: of all running rows.
         shapes: what is rounded to.
     """
+    rows = list(needs)
     wide: dict[int, list[Need]] = {}
     narrow: list[Need] = []
-    for need in needs:
+    for need in rows:
         if need.entering + need.drafted == 1 and not need.is_new:
             narrow.append(need)
         else:
             wide.setdefault(need.row // shapes.lane, []).append(need)
-    together = [_pass(rows, shapes, is_step=False) for _, rows in sorted(wide.items())]
-    return together + ([_pass(narrow, shapes, is_step=True)] if narrow else [])
+    together = [_pass(some, rows, shapes, is_step=False) for _, some in sorted(wide.items())]
+    moved = [_moved(need) if need.row // shapes.lane in wide else need for need in rows]
+    return together + ([_pass(narrow, moved, shapes, is_step=True)] if narrow else [])
 
 
-def _pass(needs: Sequence[Need], shapes: Shapes, *, is_step: bool) -> Pass:
-    first = min(need.row for need in needs) // shapes.lane * shapes.lane
+def _taken(need: Need) -> int:
+    """Return how many tokens of a row go in."""
+    return need.entering + min(need.drafted, MOST_DRAFTED)
+
+
+def _moved(need: Need) -> Need:
+    """Return what a row needs at most of a step that follows its pass."""
+    return replace(need, entering=1, drafted=0, own=need.own + _taken(need), is_new=False)
+
+
+def _pass(needs: Sequence[Need], rows: Iterable[Need], shapes: Shapes, *, is_step: bool) -> Pass:
+    """Return the pass for some of the rows."""
+    is_rounded = bool(shapes.widths)
+    first = 0 if is_step and is_rounded else min(need.row for need in needs) // shapes.lane * shapes.lane
     end = (max(need.row for need in needs) // shapes.lane + 1) * shapes.lane
-    drafted = [min(need.drafted, MOST_DRAFTED) for need in needs]
-    width = max(need.entering + some for need, some in zip(needs, drafted, strict=True))
-    chosen = max(drafted) + 1
+    width = max(map(_taken, needs))
+    chosen = max(min(need.drafted, MOST_DRAFTED) for need in needs) + 1
     for most_width, most_chosen in () if is_step else shapes.widths:
         if width <= most_width and chosen <= most_chosen:
             width, chosen = most_width, most_chosen
             break
-    own = max(need.own for need in needs) + width
-    return Pass(
-        first,
-        end - first,
-        width,
-        chosen,
-        _rounded(own, shapes.own),
-        _rounded(max(need.cross for need in needs), shapes.cross),
-        is_step,
-    )
+    taking = [need for need in rows if first <= need.row < end]
+    own = max(width, *(need.own + _taken(need) for need in taking))
+    cross = max(need.cross for need in taking)
+    return Pass(first, end - first, width, chosen, _rounded(own, shapes.own), _rounded(cross, shapes.cross), is_step)
 
 
 def _rounded(size: int, sizes: Sequence[int]) -> int:

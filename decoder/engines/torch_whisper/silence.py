@@ -47,8 +47,11 @@ class Silence:
         self._encoded = [False] * LEVELS
 
     def levels(self, floors: Tensor) -> Tensor:
-        """Return the index of the level nearest to each floor of a normalised log-mel, int64[B]."""
-        return ((floors - LOWEST_LEVEL) / LEVEL_STEP).round().clamp(0, LEVELS - 1).long()
+        """Return the index of the level nearest to each floor of a normalised log-mel, int64[B].
+
+        A floor that is NaN, of audio whose energy overflows, has the lowest: its own text is an error, no neighbour's.
+        """
+        return ((floors - LOWEST_LEVEL) / LEVEL_STEP).nan_to_num().round().clamp(0, LEVELS - 1).long()
 
     def prepare(self, levels: Tensor) -> None:
         """Encode those of the levels that have not been yet."""

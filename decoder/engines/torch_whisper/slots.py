@@ -197,6 +197,9 @@ class Slots:
         """Return the texts of slots that have stopped running."""
         chosen = torch.tensor(slots, device=self.weights.device)
         rows = Rows(self._rows.integers[chosen].cpu(), self._rows.reals[chosen].cpu())
+        for n, slot in enumerate(slots):
+            if rows.logprob[n].isnan():
+                self._clear(slot)
         return [
             Finished(
                 tuple(rows.tokens[n, int(rows.text[n]) : int(rows.known[n])].tolist()),
@@ -224,20 +227,28 @@ class Slots:
         hidden, scores = decode(
             self.weights, own, cross, entering, rows.entered, min(shape.own, self.own.places), self.heads
         )
-        # The states that choose: of the last known token, and of the drafted ones.
-        choosing = (rows.known - rows.entered)[:, None] - 1 + torch.arange(shape.chosen, device=places.device)
+        # The states that choose: of the last known token, and of the drafted ones. A row that ended may have none.
+        last_known = (rows.known - rows.entered - 1).clamp(min=0)
+        choosing = last_known[:, None] + torch.arange(shape.chosen, device=places.device)
         logits = self._logits(_states(hidden, choosing))
         if not shape.is_step:
             self._note_no_speech(rows, hidden)
         history = self._history(rows, guesses)
         choice = self.rules.choose(logits, history, rows.temperature if is_random else None)
-        fits = choosing[:, 1:] < shape.width
-        accepted = _accepted(choice.tokens, guesses, is_guess, fits)
+        # Nothing of a draft counts behind the end of the text, nor behind the limit.
+        fits = (choosing[:, 1:] < shape.width) & (guesses[:, :-1] != self.rules.end)
+        room = (rows.limit - rows.known - 1).clamp(min=0)
+        accepted = _accepted(choice.tokens, guesses, is_guess, fits).minimum(room)
         if scores is not None:
             peaks = _peaks(scores, rows.content, shape.cross)
             self._keep(rows, rows.peaks, _at(peaks, choosing), accepted)
         self._keep(rows, rows.tokens, choice.tokens, accepted)
         self._settle(rows, choice, accepted)
+
+    def _clear(self, slot: int) -> None:
+        """Remove a slot's keys and values: NaN among them would reach later texts, since 0 · NaN is NaN."""
+        self.own.keys_values[:, :, slot] = 0
+        self.cross.keys_values[:, :, slot] = 0
 
     def _logits(self, states: Tensor) -> Tensor:
         return functional.linear(states, self.weights.embedding).float()
@@ -278,7 +289,7 @@ class Slots:
         ahead = torch.arange(choice.tokens.shape[1], device=new.device)
         gained = choice.logprobs.where(ahead <= accepted[:, None], 0.0).sum(1)
         is_end = new == self.rules.end
-        known = (rows.known + accepted + (~is_end).long()).minimum(rows.limit)
+        known = rows.known + accepted + (~is_end).long()
         is_over = is_end | (known >= rows.limit)
         running = rows.is_running.bool()
         follows = _at(rows.draft, (rows.draft_at + accepted)[:, None] + torch.arange(REACH, device=new.device))
