@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import numpy as np
 import torch
@@ -62,7 +63,8 @@ class Device:
             return
         self._silence.prepare_all()
         for shape in self._shapes.all_passes(self._slots.count):
-            self._advance(shape, is_random=False)
+            # No slot runs yet, so that a pass changes nothing that is read.
+            self._graphs.capture(shape, partial(self._slots.advance, shape))
 
     def encode(self, slots: Sequence[int], windows: Sequence[Window]) -> None:
         """Encode windows of one length, and put them into their slots."""
@@ -129,7 +131,7 @@ class Device:
         if is_random:  # rare, so that it is not captured
             self._slots.advance(shape, is_random=True)
         else:
-            self._graphs.run(shape, lambda: self._slots.advance(shape))
+            self._graphs.run(shape, partial(self._slots.advance, shape))
 
     def search(self, slot: int, start: Start, beams: int) -> Iterator[Finished | None]:
         """Return a beam search over the audio in a slot, which takes a pass each time it is advanced."""
