@@ -86,12 +86,13 @@ class Device:
 
     def _put(self, slots: Sequence[int], keys_values: Tensor, positions: int) -> None:
         """Put keys and values into slots; those behind the positions stand for silence."""
-        rows = torch.tensor(slots, device=self._device)
+        # A copy that waited would wait for the encoder. From pageable memory it is staged before `to` returns.
+        rows = torch.tensor(slots).to(self._device, non_blocking=True)
         total = keys_values.shape[4]
         self._slots.cross.keys_values[:, :, rows, :, :total] = keys_values
         mask = torch.full((self.weights.dims.audio_positions,), -torch.inf)
         mask[:positions], mask[positions:total] = 0.0, LOG_MASS
-        self._slots.cross.mask[rows] = mask.to(self._device)
+        self._slots.cross.mask[rows] = mask.to(self._device, non_blocking=True)
         for slot in slots:
             self._positions[slot] = total
 
