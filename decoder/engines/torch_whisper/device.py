@@ -53,6 +53,11 @@ class Device:
         self._graphs = Graphs(device)
         self._shapes = EXACT if device.type == "cpu" else GRAPHS
 
+    @property
+    def graphs(self) -> int:
+        """How many passes are captured as CUDA graphs."""
+        return len(self._graphs)
+
     def entered(self) -> AbstractContextManager[object]:
         """Return a context in which the device is the thread's own."""
         return torch.cuda.device(self._device) if self._device.type == "cuda" else nullcontext()
