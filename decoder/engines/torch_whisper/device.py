@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import numpy as np
 import torch
@@ -52,6 +53,11 @@ class Device:
         self._graphs = Graphs(device)
         self._shapes = EXACT if device.type == "cpu" else GRAPHS
 
+    @property
+    def graphs(self) -> int:
+        """How many passes are captured as CUDA graphs."""
+        return len(self._graphs)
+
     def entered(self) -> AbstractContextManager[object]:
         """Return a context in which the device is the thread's own."""
         return torch.cuda.device(self._device) if self._device.type == "cuda" else nullcontext()
@@ -62,7 +68,8 @@ class Device:
             return
         self._silence.prepare_all()
         for shape in self._shapes.all_passes(self._slots.count):
-            self._advance(shape, is_random=False)
+            # No slot runs yet, so that a pass changes nothing that is read.
+            self._graphs.capture(shape, partial(self._slots.advance, shape))
 
     def encode(self, slots: Sequence[int], windows: Sequence[Window]) -> None:
         """Encode windows of one length, and put them into their slots."""
@@ -84,12 +91,13 @@ class Device:
 
     def _put(self, slots: Sequence[int], keys_values: Tensor, positions: int) -> None:
         """Put keys and values into slots; those behind the positions stand for silence."""
-        rows = torch.tensor(slots, device=self._device)
+        # A copy that waited would wait for the encoder. From pageable memory it is staged before `to` returns.
+        rows = torch.tensor(slots).to(self._device, non_blocking=True)
         total = keys_values.shape[4]
         self._slots.cross.keys_values[:, :, rows, :, :total] = keys_values
         mask = torch.full((self.weights.dims.audio_positions,), -torch.inf)
         mask[:positions], mask[positions:total] = 0.0, LOG_MASS
-        self._slots.cross.mask[rows] = mask.to(self._device)
+        self._slots.cross.mask[rows] = mask.to(self._device, non_blocking=True)
         for slot in slots:
             self._positions[slot] = total
 
@@ -129,7 +137,7 @@ class Device:
         if is_random:  # rare, so that it is not captured
             self._slots.advance(shape, is_random=True)
         else:
-            self._graphs.run(shape, lambda: self._slots.advance(shape))
+            self._graphs.run(shape, partial(self._slots.advance, shape))
 
     def search(self, slot: int, start: Start, beams: int) -> Iterator[Finished | None]:
         """Return a beam search over the audio in a slot, which takes a pass each time it is advanced."""

@@ -3,6 +3,7 @@
 import logging
 import math
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -118,6 +119,8 @@ class DeviceLoop:
             step(jobs)
         except (RuntimeError, ValueError, IndexError, MemoryError) as error:  # torch's own are RuntimeErrors
             logger.error("torch failed jobs=%d error=%s", len(jobs), error)
+            # The callers keep the error, and it its frames, whose tensors may be what the memory is full of.
+            traceback.clear_frames(error.__traceback__)
             for job in jobs:
                 self._fail(job, error)
 

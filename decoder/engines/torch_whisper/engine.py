@@ -20,7 +20,7 @@ from decoder.whisper.engine import Backend, WhisperEngine
 from decoder.whisper.utterance_cache import UtteranceStore
 from decoder.whisper.vocabulary import Vocabulary
 
-__all__ = ["create"]
+__all__ = ["create", "read_vocabulary"]
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -57,7 +57,7 @@ def backend(settings: EngineSettings) -> Backend:
         if devices[0].type == "cpu":
             torch.set_num_threads(settings.cpu_threads or core_count())
         checkpoint = read_checkpoint(directory)
-        vocabulary = _vocabulary(directory, checkpoint)
+        vocabulary = read_vocabulary(directory, checkpoint)
         try:
             loops = [DeviceLoop(Device(checkpoint, vocabulary, device, dtype, slots)) for device in devices]
         except RuntimeError as error:
@@ -92,7 +92,16 @@ def _dtype(name: str, device: torch.device) -> torch.dtype:
     return DTYPES[name]
 
 
-def _vocabulary(directory: Path, checkpoint: Checkpoint) -> Vocabulary:
+def read_vocabulary(directory: Path, checkpoint: Checkpoint) -> Vocabulary:
+    """Return the vocabulary beside a model's weights.
+
+    Args:
+        directory: of the model, or its file.
+        checkpoint: its weights.
+
+    Raises:
+        ModelError: there is no usable tokenizer.json.
+    """
     file = directory / "tokenizer.json" if directory.is_dir() else directory.with_name("tokenizer.json")
     try:
         # tokenizers raises a bare Exception for a corrupt file; this raises ValueError.

@@ -55,6 +55,8 @@ class Silence:
 
     def prepare(self, levels: Tensor) -> None:
         """Encode those of the levels that have not been yet."""
+        if all(self._encoded):
+            return  # to read the levels would be to wait for the device
         for level in set(levels.tolist()):
             if not self._encoded[level]:
                 self._encode(level)

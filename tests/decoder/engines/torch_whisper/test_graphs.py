@@ -1,32 +1,39 @@
+"""What runs as a graph, and what as it is. Captures themselves need a GPU: `benchmarks.gpu` replays them."""
+
+from functools import partial
+
 import pytest
 import torch
+from torch import Tensor
 
 from decoder.engines.torch_whisper.graphs import Graphs
 
 
-def test_on_a_cpu_a_function_runs_each_time() -> None:
-    graphs, total = Graphs(torch.device("cpu")), torch.zeros(1)
+def _count(counts: Tensor, place: int) -> None:
+    counts[place] += 1
 
-    def add() -> None:
-        total.add_(1)
 
-    def add_ten() -> None:
-        total.add_(10)
+def test_without_cuda_nothing_is_captured_and_functions_run_once() -> None:
+    counts = torch.zeros(2, dtype=torch.int64)
+    graphs = Graphs(torch.device("cpu"))
 
-    for _ in range(3):
-        graphs.run("one", add)
-        graphs.run("ten", add_ten)
-    assert total.item() == 33
+    graphs.capture("first", partial(_count, counts, 0))
+    graphs.run("first", partial(_count, counts, 0))
+    graphs.run("second", partial(_count, counts, 1))
+
+    assert counts.tolist() == [1, 1]
+    assert len(graphs) == 0
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-def test_on_a_gpu_a_function_is_captured_and_computes_the_same() -> None:
+def test_on_a_gpu_a_captured_function_computes_the_same() -> None:
     device = torch.device("cuda")
-    graphs, total = Graphs(device), torch.zeros(1, device=device)
-
-    def add() -> None:
-        total.add_(1)
+    graphs, counts = Graphs(device), torch.zeros(1, dtype=torch.int64, device=device)
+    graphs.capture("one", partial(_count, counts, 0))
+    counts.zero_()
 
     for _ in range(4):
-        graphs.run("one", add)
-    assert total.item() == 4
+        graphs.run("one", partial(_count, counts, 0))
+
+    assert len(graphs) == 1
+    assert counts.tolist() == [4]
