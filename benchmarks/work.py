@@ -53,7 +53,8 @@ MODES: dict[str, dict[str, dict[str, object]]] = {
 
 OTHER_ENGINES: dict[str, dict[str, dict[str, object]]] = {
     "moonshine": {"engine": {"name": "moonshine", "model": str(MODELS_DIRECTORY / "moonshine-tiny-en")}},
-    "torch": {"engine": {"name": "torch"}},
+    "torch": {"engine": {"name": "torch", "cpu_threads": 0}},
+    "torch-bfloat16": {"engine": {"name": "torch", "cpu_threads": 0, "compute_type": "bfloat16"}},
 }
 """Livecue on another engine, for `--paced`."""
 
