@@ -14,11 +14,12 @@ from torch.nn import functional
 
 from decoder.engines.torch_whisper.beam import beam_search
 from decoder.engines.torch_whisper.model import CrossStore, OwnStore, decode
-from decoder.engines.torch_whisper.passes import EXACT, Pass, Shapes
-from decoder.engines.torch_whisper.rules import History
+from decoder.engines.torch_whisper.passes import EXACT, GRAPHS, Pass, Shapes
+from decoder.engines.torch_whisper.rules import History, Rules
 from decoder.engines.torch_whisper.slots import Finished, Slots
 from decoder.engines.torch_whisper.term_bias import Capacity, TermBias
 from decoder.engines.torch_whisper.term_trie import Term, automaton
+from tests.decoder.engines.torch_whisper.test_model import HEADS, TURBO, Recorded, fake_weights
 from tests.decoder.engines.torch_whisper.test_slots import (
     AUDIOS,
     END,
@@ -217,7 +218,7 @@ def test_whatever_the_draft_the_text_is_that_of_greedy_decoding_with_the_terms(
 
     for slot, found in decoded(rows, shapes, slots).items():
         request, number = rows[slot], rows[slot].start.terms
-        assert_text(found, greedy(replace_draft(request), LISTS[number - 1] if number else ()))
+        assert_text(found, greedy(without_draft(request), LISTS[number - 1] if number else ()))
         if not number:
             assert_greedy(found, request)  # the terms of others change nothing
 
@@ -234,7 +235,7 @@ def test_so_it_is_with_any_terms(terms: Terms, audio: int, timed: bool, data: st
     assert_text(decoded({2: Request(audio, replace(request.start, draft=draft))}, ROUNDED, slots)[2], expected)
 
 
-def replace_draft(request: Request) -> Request:
+def without_draft(request: Request) -> Request:
     return Request(request.audio, replace(request.start, draft=()))
 
 
@@ -304,7 +305,8 @@ def search(request: Request, terms: Terms, beams: int) -> tuple[tuple[int, ...],
                     break
         if len(finished) >= beams:
             break
-    finished |= dict(list(texts.items())[: max(0, beams - len(finished))])
+    for text, (score, logprob) in list(texts.items())[: max(0, beams - len(finished))]:
+        finished[text] = (score - gains(terms, text)[1], logprob)
     text, (_, logprob) = max(finished.items(), key=lambda item: item[1][0] / (len(item[0]) + 1))
     return text, logprob
 
@@ -365,13 +367,29 @@ def test_a_slot_takes_no_list_that_there_is_not() -> None:
             slots.fill(0, replace(start(), terms=4))
 
 
-def test_a_pass_with_terms_can_be_captured() -> None:
+def test_passes_of_large_v3_turbo_with_terms_can_be_captured() -> None:
     """A branch on what a tensor holds raises, for these tensors hold nothing."""
-    of = weights()
-    names = ("encoder", "decoder", "embedding")
-    assert all(hasattr(of, name) for name in names[2:])
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.inference_mode():
-        slots = Slots(of, rules(), SLOTS, ((0, 1),), NO_SPEECH, TermBias(Capacity(), END, CPU))
-        for shape in (Pass(0, 8, 1, 1, 32, 64, is_step=True), Pass(2, 2, 24, 17, 64, 64, is_step=False)):
+    passes = GRAPHS.all_passes(64)
+    with FakeTensorMode(), torch.inference_mode():
+        bias = TermBias(Capacity(), END, CPU)
+        slots = Slots(fake_weights(TURBO), Rules(vocabulary(), TURBO.vocabulary, CPU), 64, HEADS, 300, bias)
+        for shape in passes[:: len(passes) // 6]:
             slots.advance(shape)
             slots.advance(shape, is_random=True)
+
+
+def test_a_pass_with_terms_copies_nothing_from_the_host_and_one_without_lists_computes_nothing_for_them() -> None:
+    slots = new_slots()
+    wide, step = Pass(0, 8, 24, 17, 64, 64, is_step=False), Pass(0, 8, 1, 1, 32, 64, is_step=True)
+
+    def operations(bias: TermBias | None) -> set[str]:
+        slots.bias = bias
+        with torch.inference_mode(), Recorded() as recorded:
+            slots.advance(wide)
+            slots.advance(step)
+        return {name.removesuffix(".default") for name in recorded.names}
+
+    assert "aten.scatter_add" not in operations(None)
+    assert "aten.scatter_add" in operations(bias_of(*LISTS))
+    copies = {"aten.lift_fresh", "aten._local_scalar_dense", "aten.nonzero", "aten.is_nonzero", "aten.item"}
+    assert not operations(bias_of(*LISTS)) & copies
