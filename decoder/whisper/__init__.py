@@ -1,1 +1,1 @@
-"""What all engines of Whisper share: plans, prompts, languages, loops, words. The networks are the engines' own."""
+"""Share plans, prompts, languages, loops and words among the Whisper engines; each engine brings its own network."""

@@ -1,4 +1,4 @@
-"""Decodes batches of requests of different sessions with Whisper."""
+"""Decode batches of requests of different sessions with Whisper."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ class Decoded:
 
     Attributes:
         answers: one per request, in the batch's order.
-        learned: session → what is now known about its languages.
+        learned: session → its updated language state.
     """
 
     answers: tuple[Hypothesis | EngineError, ...]
@@ -57,7 +57,7 @@ class BatchDecoder:
 
         Args:
             batch: any mixture of requests.
-            known: session → what is known about its languages.
+            known: session → its language state before the batch.
             proceed: called between the steps; an exception from it ends the decode.
         """
         answers: dict[int, Hypothesis | EngineError] = {}
@@ -84,7 +84,7 @@ class BatchDecoder:
         return Decoded(tuple(answers[place] for place in range(len(batch))), learned)
 
     def _partials(self, texts: list[Generated], proceed: Callable[[], None]) -> dict[int, Hypothesis]:
-        """Return the answers to partials, and choose where the long ones are truncated from now on."""
+        """Return the answers to partials, and choose where later requests truncate the long ones."""
         partials = [item for item in texts if item.plan.is_partial]
         answers = {}
         for item in partials:
@@ -133,10 +133,10 @@ class BatchDecoder:
                 yield item, final_words(item, self._network.vocabulary, alignment)
 
     def _keep_hypothesis(self, text: Generated) -> tuple[int, ...]:
-        """Remember the words of the utterance, and return the tokens that are expected after them.
+        """Store the utterance's words, and return the tokens that are expected after them.
 
-        The next request of the utterance will probably have most of the words. Behind a text that is not the end of its
-        audio those of the hypothesis before are expected.
+        The utterance's next request probably repeats most of these words. After a text that does not reach the end of
+        its audio, the words of the previous hypothesis are expected.
         """
         vocabulary, request = self._network.vocabulary, text.plan.request
         before = tuple(vocabulary.tokens(word.text) for word in text.plan.before.words)

@@ -1,4 +1,4 @@
-"""PURE: what of a batch the model may decode together, and within which limits."""
+"""PURE: which requests of a batch can be decoded together, and their limits."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -39,35 +39,36 @@ FRAMES_PER_SECOND = SAMPLE_RATE_HZ // FRAME_SAMPLES
 FULL_WINDOW_FRAMES = LONGEST_SAMPLES // FRAME_SAMPLES
 
 MARGIN_FRAMES = 2 * 128
-"""2.56 s of silence behind the audio in a trimmed window, beside the encoder's output for silence that follows it
-(`_whisper_silence`). With half of it a little is lost; without the output it would have to be three times as long."""
+"""2.56 s of silence after the audio in a trimmed window; the encoder's output for silence follows it
+(`decoder.engines.whisper.encoded_silence`). Half of it costs a little accuracy; without that output it would have to be
+three times as long."""
 
 LATEST_FIRST_TIME = 50
 """The first timestamp is at most 1 s (openai/whisper)."""
 
 WINDOW_EDGES_S = (2.5, 3.8, 5, 6.2, 7.5, 8.8, 10, 15, 20, LONGEST_S)
-"""Audio is rounded up to one of these, then comes the margin. They divide the planner's buckets of finals, and partials
-of more than 8 s are cut. Steps of 2.5 s would encode a twentieth more, and generate in larger groups."""
+"""Audio is padded to one of these lengths, then the margin is added. They divide the planner's buckets of finals, and
+partials of more than 8 s are cut. Steps of 2.5 s would encode a twentieth more, and generate in larger groups."""
 
 CONTEXT_TOKENS = 448
-"""Positions of Whisper's decoder; half may go to the text before, half to the text itself (openai/whisper)."""
+"""Positions of Whisper's decoder: at most half for the context, half for the text itself (openai/whisper)."""
 
 CARRIED_TOKENS = 16
-"""So many tokens of what was said before a cut are context for what comes after it, 5 s of English; fewer are none. One
-length, for CTranslate2 generates together only where <|startoftranscript|> stands at one position."""
+"""Tokens before a cut that become the context of the text after it, 5 s of English; with fewer there is no context. The
+length is fixed because CTranslate2 batches only prompts with <|startoftranscript|> at the same position."""
 
 TOKENS_PER_SECOND = 15
-"""No speech is faster: English at 5 words a second takes 7 tokens, scripts of several tokens a letter about twice as
-many. What goes on beyond is a loop."""
+"""Upper bound of speech: English at 5 words a second takes 7 tokens, scripts with several tokens a letter about twice
+as many. A longer text is a loop."""
 
 TIME_TOKENS = 16
-"""Timestamp tokens of a text, two a sentence; those of more sentences have to do with what their words leave."""
+"""Timestamp tokens reserved for a text, two a sentence; further ones use up tokens of the words."""
 
 LIMIT_EDGES_S = (5, 10, 20, LONGEST_S)
-"""The planner's bucket edges, so that the limit splits no batch of finals that the planner has made."""
+"""The planner's bucket edges, so that the limit never splits a batch of finals that the planner made."""
 
 PARTIAL_LIMIT_SAMPLES = 10 * SAMPLE_RATE_HZ
-"""Partials of less are generated together, with one limit: eight streams take a tenth less CPU so."""
+"""Shorter partials share one limit and are generated together: eight streams take a tenth less CPU."""
 
 
 Window = Literal["trimmed", "full"]
@@ -75,13 +76,13 @@ Window = Literal["trimmed", "full"]
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What an utterance says before the audio that is decoded now.
+    """The text of an utterance before the audio of a plan.
 
     Attributes:
-        words: of a partial those that were committed before the cut, of a final those of the pieces decoded before.
-        tokens: how many tokens these pieces had, ends of text included.
-        logprob: their sum of log probabilities, nats.
-        no_speech_probability: of the piece that speech is surest in, 0..1.
+        words: of a partial, the words committed before the cut; of a final, those of the pieces already decoded.
+        tokens: number of tokens of these pieces, ends of text included.
+        logprob: sum of their log probabilities, nats.
+        no_speech_probability: the lowest of all pieces, 0..1.
     """
 
     words: tuple[Word, ...] = ()
@@ -92,18 +93,18 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One request made ready for the model.
+    """One request prepared for the model.
 
     Attributes:
         place: its index in the batch.
-        request: with audio of 1 sample to 30 s; what comes after the cut of a partial, or after the pieces of a final
-            that are decoded already.
-        before: what its utterance says before that.
-        context: <|startofprev|> and the tokens of the text before, or empty.
-        prefix: the tokens of each committed word that the text begins with; finals begin with none.
+        request: with audio of 1 sample to 30 s: the audio after the cut of a partial, or after the decoded pieces of a
+            final.
+        before: the text of its utterance before that audio.
+        context: <|startofprev|> and the tokens of the preceding text, or empty.
+        prefix: the tokens of each committed word that the text begins with; empty for finals.
         beam_size: 1 is greedy.
-        frames: of the window that its audio is padded to.
-        draft: tokens that probably follow the prefix: those of the utterance's last hypothesis.
+        frames: length of the window that its audio is padded to.
+        draft: tokens that probably follow the prefix, from the utterance's last hypothesis.
     """
 
     place: int
@@ -117,11 +118,11 @@ class Plan:
 
     @property
     def is_partial(self) -> bool:
-        """Whether its text is one of many of its utterance, gone in half a second.
+        """Whether its text is a partial, which the next one supersedes in half a second.
 
-        Only the others are aligned with the audio, and generated with Whisper's timestamp tokens, which make a text
-        better the longer it is: on telephone recordings finals without them have 11.4 instead of 10.2 % of their words
-        wrong, on meetings up to ten points more. The prefix of a partial has none.
+        Only other texts are aligned with the audio, and generated with Whisper's timestamp tokens. The longer a text,
+        the more these improve it: without them, finals on telephone recordings have 11.4 instead of 10.2 % of their
+        words wrong, on meetings up to ten points more. The prefix of a partial has none.
         """
         return self.request.kind is RequestKind.PARTIAL
 
@@ -129,20 +130,20 @@ class Plan:
     def suppresses_blank(self) -> bool:
         """Whether the text must not be empty.
 
-        Finals do as Whisper does. With a prefix CTranslate2 would force a word after it, whether one was said or not,
-        and a partial of silence had better show nothing.
+        Finals follow openai/whisper. After a prefix, CTranslate2 would force a word even if none was spoken, and a
+        partial of silence should be empty.
         """
         return not self.is_partial and not self.prefix
 
     @property
     def limit(self) -> int:
-        """Most tokens of its text, prefix and timestamps included."""
+        """Maximum number of tokens of its text, prefix and timestamps included."""
         times = 0 if self.is_partial else TIME_TOKENS
         return min(token_limit(len(self.request.samples)) + times, CONTEXT_TOKENS // 2)
 
     @property
     def generated_limit(self) -> int:
-        """Most tokens that are generated; what is beyond `limit` is cut off."""
+        """Maximum number of tokens to generate; those beyond `limit` are truncated."""
         return max(self.limit, token_limit(PARTIAL_LIMIT_SAMPLES)) if self.is_partial else self.limit
 
     @property
@@ -152,11 +153,11 @@ class Plan:
 
     @property
     def group(self) -> tuple[bool, int, float, bool, int, int]:
-        """What requests of one `generate` call have in common.
+        """Key of the plans that one `generate` call can decode together.
 
-        CTranslate2 wants <|startoftranscript|> at one position in a call and takes one beam, one temperature, one limit
-        and one rule for blanks; windows, which silence makes equally long, language, task and prefix may differ. All of
-        it follows from the request alone, so that its answer does not depend on its neighbours.
+        CTranslate2 requires <|startoftranscript|> at the same position in all rows of a call, and takes one beam size,
+        temperature, limit and rule for blanks. Windows (padded with silence to one length), language, task and prefix
+        may differ. The key depends on the request alone, so that its answer does not depend on its neighbours.
         """
         return (
             self.is_partial,
@@ -178,18 +179,18 @@ def runs(keys: Sequence[object]) -> Iterator[tuple[int, int]]:
 
 
 def carried_tokens(count: int) -> int:
-    """Return how many of the tokens before a cut are context for what comes after it."""
+    """Return how many of the tokens before a cut become the context of the text after it."""
     return CARRIED_TOKENS if count >= CARRIED_TOKENS else 0
 
 
 def token_limit(audio_samples: int) -> int:
-    """Return the most tokens that speech of that length is spelled with."""
+    """Return the maximum number of tokens for speech of that length."""
     seconds = next((edge_s for edge_s in LIMIT_EDGES_S if audio_samples <= edge_s * SAMPLE_RATE_HZ), LONGEST_S)
     return min(seconds * TOKENS_PER_SECOND, CONTEXT_TOKENS // 2)
 
 
 def window_frames(audio_samples: int, window: Window) -> int:
-    """Return the frames that audio of that length is padded to. It follows from the audio alone, not the batch."""
+    """Return the frames that audio of that length is padded to, independent of the rest of the batch."""
     if window == "full":
         return FULL_WINDOW_FRAMES
     edge_s = next((edge_s for edge_s in WINDOW_EDGES_S if audio_samples <= edge_s * SAMPLE_RATE_HZ), LONGEST_S)
@@ -197,5 +198,5 @@ def window_frames(audio_samples: int, window: Window) -> int:
 
 
 def frame_count(audio_samples: int) -> int:
-    """Return the frames that hold that much audio."""
+    """Return the number of frames that cover the audio, rounded up."""
     return -(-audio_samples // FRAME_SAMPLES)

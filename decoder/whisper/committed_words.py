@@ -1,4 +1,7 @@
-"""Which of the words that partials promised a final keeps."""
+"""Decide which promised words a final keeps.
+
+Promised words are those that the partials of an utterance committed: clients already display them.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,24 +17,24 @@ from decoder.whisper.word_alignment import Spelling
 __all__ = ["Difference", "differences", "keep_promises"]
 
 KEPT_NATS = 0.0
-"""Promised words are kept where the text with them is at most so much less likely, nats. The search does not find every
-text, and timestamps, which partials have not, take part in it, so that some promised words are likelier than its own.
-Clean speech, Whisper tiny.en, words agreed on twice: promised words taken back 2.8 % without it, 2.4 at 0 nats and
+"""Promised words are kept if the text with them is at most this much less likely, nats. The search is not exhaustive
+and includes timestamps, which partials do not have, so that some promised words are likelier than the final's own.
+Clean speech, Whisper tiny.en, words agreed on twice: promised words revoked 2.8 % without this rule, 2.4 at 0 nats and
 2.2 at 1 nat; words wrong 4.5, 4.5 and 5.0."""
 
 MOST_DIFFERENCES = 8
-"""A final that differs in more places is a different text, and is better."""
+"""A final that differs in more places is a different text, and a better one."""
 
 LEAST_PROBABILITY = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Words of a final that stand where others were promised.
+    """A span of a final's words that differs from the promised words.
 
     Attributes:
-        first, end: span of the final's words; empty where a promised word is missing.
-        promised: what was promised there; empty where the final has a word too many.
+        first, end: half-open span of the final's words; empty where a promised word is missing.
+        promised: the promised words of that place; empty where the final has an extra word.
     """
 
     first: int
@@ -40,9 +43,9 @@ class Difference:
 
 
 def differences(promised: Sequence[str], final: Sequence[str]) -> list[Difference]:
-    """Return where a final differs from what was promised, in order; words are compared without case and punctuation.
+    """Return where a final differs from the promised words, in order; case and punctuation are ignored.
 
-    What the final says after the promised words is no difference.
+    Words that the final adds after the promised ones are not a difference.
     """
     old, new = [normalise_word(word) for word in promised], [normalise_word(word) for word in final]
     found = []
@@ -55,15 +58,15 @@ def differences(promised: Sequence[str], final: Sequence[str]) -> list[Differenc
 
 
 def keep_promises(generated: Sequence[Generated], network: Network, proceed: Callable[[], None]) -> list[Generated]:
-    """Return the generated text, with the words that were promised where they are as good.
+    """Return the texts, with the promised words restored where they are as likely.
 
-    Each difference is judged by itself: the model scores the final's text with the promised words in its place, all in
-    one pass. Finals of several pieces, which are long or of several speakers, stay as they are decoded.
+    Each difference is decided separately: the model scores the final's text with the promised words in that place, all
+    alternatives in one pass. Finals of several pieces, which are long or of several speakers, are left unchanged.
 
     Args:
         generated: in any order.
-        network: that generated it.
-        proceed: called before each pass; what it raises ends the work.
+        network: the network that generated them.
+        proceed: called before each pass; an exception from it ends the work.
     """
     return [_with_promises(item, network, proceed) if _is_whole(item) else item for item in generated]
 
@@ -92,7 +95,7 @@ def _with_promises(generated: Generated, network: Network, proceed: Callable[[],
 def _tokens(
     generated: Generated, spelled: Sequence[Spelling], promised: Sequence[Difference], network: Network
 ) -> tuple[int, ...]:
-    """Return the tokens of the text with the promised words in their places."""
+    """Return the tokens of the text with the promised words substituted."""
     starts = [*(word.first_token for word in spelled), len(generated.tokens)]
     tokens: list[int] = []
     done = 0

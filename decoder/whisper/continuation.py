@@ -1,4 +1,4 @@
-"""PURE: a final that is decoded in pieces, each from where the text before it ends."""
+"""PURE: a final that is decoded in pieces, each starting where the text of the previous one ends."""
 
 from decoder.types import Word
 from decoder.whisper.batch_plan import Before
@@ -9,11 +9,11 @@ from vad.audio import SAMPLE_RATE_HZ
 __all__ = ["rest_of", "so_far"]
 
 LEAST_REST_SAMPLES = SAMPLE_RATE_HZ // 2
-"""What is left after the last word of an utterance is mostly the silence kept behind it."""
+"""A shorter rest after the last word of an utterance is mostly its trailing silence."""
 
 
 def rest_of(generated: Generated) -> int | None:
-    """Return from which sample of its audio a final is to be decoded on, or None where it is complete."""
+    """Return the sample of its audio where decoding of a final continues, or None if it is complete."""
     rest_sample, length = generated.rest_sample, len(generated.plan.request.samples)
     if not rest_sample or length - rest_sample < LEAST_REST_SAMPLES:
         return None
@@ -21,12 +21,12 @@ def rest_of(generated: Generated) -> int | None:
 
 
 def so_far(generated: Generated, words: tuple[Word, ...]) -> Before:
-    """Return what the utterance says up to the end of this text.
+    """Return the text of the utterance up to and including this piece.
 
-    A piece that goes on from another and is silence to the model, its words guessed, adds none (openai/whisper).
+    A later piece adds no words if the model classifies it as silence and its words are guessed (openai/whisper).
 
     Args:
-        generated: the text.
+        generated: the piece.
         words: its words.
     """
     before = generated.plan.before

@@ -1,4 +1,4 @@
-"""Whisper as an engine: its networks in threads off the event loop, languages remembered by session."""
+"""Run Whisper as an engine: its networks in worker threads, with the language state of each session."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -30,15 +30,15 @@ WARM_UP_SESSION = ""
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """The library that computes Whisper's network, and how it is used.
+    """The library that computes Whisper's network, and its configuration.
 
     Attributes:
         engine: its name in `decoder.engine.ENGINES`.
         device: cpu, cuda …
-        parallel: networks, each of which computes for one batch at a time, ≥ 1.
-        max_batch: most requests of one batch, ≥ 1.
-        formats: of models that it reads, the preferred one first.
-        load: makes that many networks of a model's directory; raises `ModelError`. Called once, in a thread.
+        parallel: number of networks, each of which computes one batch at a time, ≥ 1.
+        max_batch: maximum number of requests of a batch, ≥ 1.
+        formats: model formats that it reads, the preferred one first.
+        load: loads `parallel` networks from a model's directory; raises `ModelError`. Called once, in a thread.
     """
 
     engine: str
@@ -50,48 +50,50 @@ class Backend:
 
 
 class WhisperEngine:
-    """Whisper, whatever library computes it. The contract is `decoder.engine.Engine`'s.
+    """Whisper on any backend. The contract is `decoder.engine.Engine`'s.
 
-    The weights are loaded once, and shared by a decoder for each batch that may be decoded at the same time. A
-    cancelled `decode` returns at once. Its thread ends after the step it is in, and has its decoder until then, so that
-    no decoder ever does two things at a time.
+    The weights are loaded once and shared by the decoders, one for each batch that may be decoded at the same time. A
+    cancelled `decode` returns at once. Its thread ends after the current step and holds its decoder until then, so that
+    no decoder is ever used by two threads at a time.
     """
 
     def __init__(self, settings: EngineSettings, backend: Backend) -> None:
-        """Remember what to load.
+        """Create an engine; `warm_up` or the first `decode` loads the model.
 
         Args:
-            settings: what is loaded, and how it decodes.
-            backend: what computes it.
+            settings: the model, and how it decodes.
+            backend: the library that computes it.
 
         Raises:
-            ModelError: no model is named.
+            ModelError: the settings name no model.
         """
         if settings.model is None:
-            raise ModelError(f"{backend.engine} needs a model: a name as `livecue pull` takes, or a directory")
+            raise ModelError(
+                f"{backend.engine} needs a model: expected a name that `livecue pull` accepts, or a directory"
+            )
         self._name = settings.model
         self.info = EngineInfo(backend.engine, _common_name(self._name), backend.device)
         self._settings = settings
         self._backend = backend
         self._utterances = UtteranceStore()
-        self._languages: dict[str, SessionLanguages] = {}  # session → what is known of its languages
+        self._languages: dict[str, SessionLanguages] = {}  # by session
         self.max_batch = backend.max_batch
         self.parallel = backend.parallel
         self._networks: tuple[Network, ...] = ()
         self._limiter: anyio.CapacityLimiter | None = None
-        # The limiter alone is not enough: cancelling frees its token while the abandoned thread still runs. The lowest
-        # come first, so that those in use lie close together.
+        # The limiter alone is not enough: cancelling frees its token while the abandoned thread still runs. The decoder
+        # with the lowest index is taken first, so that the decoders in use lie close together.
         self._idle: PriorityQueue[tuple[int, BatchDecoder]] = PriorityQueue()
         self._loading = threading.Lock()
 
     @property
     def work(self) -> EngineWork:
-        """What all networks have computed up to now."""
+        """Total work of all networks since they were loaded."""
         return sum((network.work for network in self._networks), EngineWork())
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The tokens of the model, which must be loaded."""
+        """Vocabulary of the model, which must be loaded."""
         return self._networks[0].vocabulary
 
     async def warm_up(self) -> None:
@@ -103,12 +105,14 @@ class WhisperEngine:
         try:
             for answer in await self.decode([_silence(RequestKind.PARTIAL), _silence(RequestKind.FINAL)]):
                 if isinstance(answer, EngineError):
-                    raise ModelError(f"model {self.info.model} decodes nothing: {answer}") from answer
+                    raise ModelError(
+                        f"model {self.info.model} failed to decode silence at warm-up: {answer}"
+                    ) from answer
         finally:
             self.forget(WARM_UP_SESSION)
 
     async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
-        """Return one answer a request, in the same order; load the model if nobody has.
+        """Return one answer per request, in the same order; load the model if it is not loaded yet.
 
         Raises:
             ModelError: the model cannot be found, fetched, loaded or run as set.
@@ -134,16 +138,16 @@ class WhisperEngine:
         return decoded.answers
 
     def forget(self, session_id: str) -> None:
-        """Drop what is known of the session's languages and the spectrogram of its utterance."""
+        """Drop the session's language state and its cached utterance."""
         self._languages.pop(session_id, None)
         self._utterances.forget(session_id)
 
     async def aclose(self) -> None:
-        """Free the model, once all decodes that were cancelled are out of it."""
+        """Free the model, once all cancelled decodes have left it."""
         await anyio.to_thread.run_sync(self._close, limiter=self._threads())
 
     def _threads(self) -> anyio.CapacityLimiter:
-        if self._limiter is None:  # made on use: it belongs to an event loop
+        if self._limiter is None:  # created on first use: it belongs to an event loop
             self._limiter = anyio.CapacityLimiter(self.parallel)
         return self._limiter
 
@@ -188,7 +192,7 @@ class WhisperEngine:
 
 
 class _AbandonedError(Exception):
-    """Ends a decode nobody waits for; nobody sees it."""
+    """Ends the thread of a cancelled decode; never reaches a caller."""
 
 
 def _common_name(model: str) -> str:

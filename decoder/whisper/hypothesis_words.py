@@ -1,4 +1,4 @@
-"""The words of an answer: what was generated, spelled, and put on the session's time line."""
+"""Turn generated tokens into the words of an answer, on the session's time line."""
 
 from itertools import accumulate, pairwise
 
@@ -21,14 +21,14 @@ __all__ = ["final_words", "partial_words", "spell", "word_tokens"]
 
 
 def partial_words(generated: Generated, vocabulary: Vocabulary) -> tuple[Word, ...]:
-    """Return the committed words, and the new ones where they were spoken.
+    """Return the committed words, and the new ones at the times of their attention peaks.
 
-    Where that is unknown they are spread over the audio after the committed words.
+    Without peaks the new words are spread over the audio after the committed words.
     """
     request = generated.plan.request
     committed = len(request.prefix)
     before = generated.plan.before.words + request.prefix
-    # Where a committed word was guessed to end may lie after the place where it was cut off.
+    # The estimated end of a committed word may lie after the cut.
     start_sample = max(request.start_sample, before[-1].end_sample) if before else request.start_sample
     start_sample = min(start_sample, request.end_sample)
     new_words = spell(generated, vocabulary)[committed:]
@@ -48,10 +48,10 @@ def partial_words(generated: Generated, vocabulary: Vocabulary) -> tuple[Word, .
 
 
 def final_words(generated: Generated, vocabulary: Vocabulary, alignment: Alignment) -> tuple[Word, ...]:
-    """Return the words where they were spoken.
+    """Return the words with the times at which they were spoken.
 
     Args:
-        generated: with the committed words in front.
+        generated: the text, after the committed words.
         vocabulary: of its tokens.
         alignment: of the text with the audio.
     """
@@ -64,14 +64,14 @@ def final_words(generated: Generated, vocabulary: Vocabulary, alignment: Alignme
 
 
 def word_tokens(generated: Generated, vocabulary: Vocabulary) -> tuple[tuple[int, ...], ...]:
-    """Return the tokens of each word, committed ones included, with those of its punctuation."""
+    """Return the tokens of each word with its punctuation, committed words included."""
     tokens = (*generated.plan.prefix_tokens, *generated.tokens)
     starts = [word.first_token for word in spell(generated, vocabulary)]
     return tuple(tokens[first:end] for first, end in pairwise([*starts, len(tokens)]))
 
 
 def spell(generated: Generated, vocabulary: Vocabulary) -> list[Spelling]:
-    """Return the words that the text had to begin with as they are, then the new ones.
+    """Return the words of the forced prefix unchanged, then the new ones.
 
     Args:
         generated: of a partial or a final.

@@ -1,4 +1,4 @@
-"""The network seam: what decodes a window, whichever library computes it."""
+"""Define the interface of Whisper's network, independent of the library that computes it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ class Generated:
     """The text generated for one plan.
 
     Attributes:
-        plan: of the decode.
+        plan: the decoded plan.
         encoded: its window.
         language: ISO-639-1.
-        tokens: of the text after the prefix.
-        rest_sample: samples of its audio that the text covers; the rest is still to be decoded. None: complete.
+        tokens: tokens of the text after the prefix.
+        rest_sample: samples of its audio that the text covers; the rest is not decoded yet. None: complete.
         avg_logprob: nats per token, ≤ 0; None if there is no token.
         no_speech_probability: 0..1.
         peaks: encoder position that each of the tokens attends to most; None if unknown.
@@ -44,7 +44,7 @@ class Generated:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """Where a text lies in the audio.
+    """The alignment of a text with its audio.
 
     Attributes:
         path: (token, encoder position) along the path of dynamic time warping; tokens count from the prefix on.
@@ -60,14 +60,14 @@ class Network(Protocol):
 
     vocabulary: Vocabulary
     work: EngineWork
-    """Its work so far."""
+    """Total work since it was loaded."""
 
     def window_frames(self, audio_samples: int, window: Window) -> int:
-        """Return the frames that audio of that length is padded to. It follows from the audio alone, not the batch."""
+        """Return the frames that audio of that length is padded to, independent of the rest of the batch."""
         ...
 
     def encode(self, plans: Sequence[Plan]) -> list[Encoded]:
-        """Return the window of each plan, encoded. The decoder sees that silence follows it, up to 30 s."""
+        """Return the encoded window of each plan, followed by the output for silence up to 30 s."""
         ...
 
     def detect_language(self, encoded: Sequence[Encoded]) -> list[dict[str, float]]:
@@ -88,7 +88,7 @@ class Network(Protocol):
         ...
 
     def align(self, texts: Sequence[Generated]) -> list[Alignment]:
-        """Return where each text lies in its audio.
+        """Return the alignment of each text with its audio.
 
         Args:
             texts: of one language and task.

@@ -1,4 +1,4 @@
-"""PURE: words moved off the silence around them, which the alignment with the audio does not know."""
+"""PURE: exclude pauses from the times of words, because the alignment with the audio does not model silence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,22 +13,22 @@ from vad.audio import Float32
 __all__ = ["without_pauses"]
 
 QUIET_DB = 25.0
-"""What is quieter than both neighbouring words' loudest 10 ms by more is a pause. Where the noise is louder there is no
-pause to be found, and words stay where the alignment put them. On 283 telephone digits of known times 20, 25 and 30 dB
-leave a median error of the starts of 0.04, 0.03 and 0.02 s, the alignment alone one of 0.25 s."""
+"""A pause is quieter than the loudest 10 ms of either neighbouring word by more than this. Louder noise hides the
+pause, and words keep the times of the alignment. On 283 telephone digits of known times, 20, 25 and 30 dB leave a
+median error of the starts of 0.04, 0.03 and 0.02 s, the alignment alone one of 0.25 s."""
 
 REACH_FRAMES = 20
-"""A pause is looked for 0.2 s on either side of where the alignment parts two words: it is seldom further off."""
+"""0.2 s: how far a pause is searched on either side of the aligned boundary of two words; it is rarely further off."""
 
 LEAST_WORD_FRAMES = 5
-"""50 ms, which a word keeps."""
+"""50 ms, the minimum length of a word."""
 
 
 def without_pauses(words: Sequence[Word], samples: Float32, start_sample: int) -> tuple[Word, ...]:
     """Return the words with their starts and ends moved to the edges of the pauses between them.
 
-    The alignment gives each pause to the word after it. So at every boundary the quietest place nearby is looked for;
-    if it is a pause, the word before ends where it begins and the word after begins where it ends.
+    The alignment adds each pause to the word after it. So the quietest frame near every boundary is searched; if it is
+    in a pause, the word before ends at the start of the pause and the word after begins at its end.
 
     Args:
         words: in order, within the audio.
@@ -49,7 +49,7 @@ def without_pauses(words: Sequence[Word], samples: Float32, start_sample: int) -
             moved[place - 1] = replace(moved[place - 1], end_sample=first_sample)
         if after is not None:
             moved[place] = replace(moved[place], start_sample=end_sample)
-            spans[place] = replace(after, first=pause[1])  # what is left of the word is what its end may be moved in
+            spans[place] = replace(after, first=pause[1])  # its end moves within the rest of the word only
     return tuple(moved)
 
 

@@ -1,4 +1,4 @@
-"""What a plan's text goes on from: the request's prompt, and the words before a cut; and prompts that become text."""
+"""Build a plan's context from the request's prompt and the words before a cut, and remove repeated prompts."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,15 +13,15 @@ __all__ = ["context_of", "free_of_prompts", "goes_on_from", "without_prompt"]
 
 
 def context_of(prompt: str, before: Sequence[Word], vocabulary: Vocabulary) -> tuple[int, ...]:
-    """Return <|startofprev|> and the tokens of the text before, or nothing where there is none.
+    """Return <|startofprev|> and the tokens of the preceding text, or an empty tuple if there is none.
 
     Args:
-        prompt: of the request; of a long one the end counts.
+        prompt: of the request; only the end of a long one is used.
         before: committed words before the cut.
-        vocabulary: whose tokens they are.
+        vocabulary: of the model.
 
     Raises:
-        TypeError, ValueError: they have lone surrogates.
+        TypeError, ValueError: the prompt or a word has lone surrogates.
     """
     prompted = vocabulary.tokens(f" {prompt.strip()}" if prompt.strip() else "")
     carried = tuple(token for word in before for token in vocabulary.tokens(word.text))
@@ -29,26 +29,26 @@ def context_of(prompt: str, before: Sequence[Word], vocabulary: Vocabulary) -> t
 
 
 def goes_on_from(tokens: Sequence[int], vocabulary: Vocabulary) -> tuple[int, ...]:
-    """Return <|startofprev|> and the last of the tokens, as many as Whisper takes, or nothing where there are none."""
+    """Return <|startofprev|> and the last tokens that Whisper accepts, or an empty tuple if there are none."""
     context = tokens[-(CONTEXT_TOKENS // 2 - 1) :]
     return (vocabulary.sot_prev, *context) if context else ()
 
 
 def without_prompt(plan: Plan, vocabulary: Vocabulary) -> Plan:
-    """Return the plan of the same audio with no prompt."""
+    """Return the plan without the request's prompt in its context."""
     return replace(plan, context=context_of("", plan.before.words, vocabulary)) if plan.request.prompt else plan
 
 
 def free_of_prompts(generated: Sequence[Generated], network: Network, proceed: Callable[[], None]) -> list[Generated]:
-    """Return the texts; one that repeats its prompt instead of the audio is replaced by a text without prompt.
+    """Return the texts; one that repeats its prompt instead of the audio is replaced by a decode without the prompt.
 
-    A prompt is text before the audio to Whisper: it goes on from it, and where it hears nothing clear it says it again.
-    So a text that may be the prompt's is decoded once more without it, from the same encoding.
+    Whisper treats a prompt as the text before the audio: it continues it, and repeats it if the audio is unclear. So a
+    text that may be a copy of the prompt is decoded again without it, from the same encoder output.
 
     Args:
         generated: in any order.
-        network: that generated it.
-        proceed: called before each of them; what it raises ends the work.
+        network: the network that generated them.
+        proceed: called before each of these decodes; an exception from it ends the work.
     """
     return [_freed(item, network, proceed) for item in generated]
 

@@ -1,4 +1,4 @@
-"""Recognises speech: encodes the audio of requests, detects languages, and decodes again where a text is doubtful."""
+"""Recognize speech: encode the audio of requests, detect languages, and decode doubtful texts again."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -38,8 +38,8 @@ class Recognizer:
 
         Args:
             plans: those of one group next to each other.
-            known: session → what was known about its languages before the batch.
-            learned: session → what is known about its languages now; updated.
+            known: session → its language state before the batch.
+            learned: session → its new language state; updated in place.
             proceed: called between the steps; an exception from it ends the decode.
         """
         encoded = self._encode(plans, proceed)
@@ -70,7 +70,7 @@ class Recognizer:
             return detected[row]
 
         languages = [""] * len(plans)
-        # In the batch's order, so that a session's later request knows the result of the earlier one.
+        # In the batch's order, so that a session's later request uses the result of the earlier one.
         for row in sorted(range(len(plans)), key=lambda row: plans[row].place):
             request = plans[row].request
             languages[row] = request.language or ""
@@ -114,9 +114,8 @@ class Recognizer:
     def _least_doubtful(self, first: Generated, proceed: Callable[[], None]) -> Generated:
         attempts = [first]
         requested = first.plan.request.temperature
-        plan = without_prompt(
-            first.plan, self._network.vocabulary
-        )  # sampling a doubtful text tends to reproduce the prompt
+        # Sampling a doubtful text tends to reproduce the prompt.
+        plan = without_prompt(first.plan, self._network.vocabulary)
         for temperature in (t for t in self._settings.final_temperatures if t > requested):
             if not self._is_doubtful(attempts[-1]):
                 break

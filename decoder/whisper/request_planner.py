@@ -1,4 +1,4 @@
-"""Plans the decode of one request: its window, its prompt and the committed words that its text begins with."""
+"""Plan the decode of a request: its window, its context and the committed words that its text begins with."""
 
 from itertools import chain
 
@@ -29,10 +29,10 @@ class RequestPlanner:
         self._utterances = utterances
 
     def plan(self, place: int, request: DecodeRequest) -> Plan | Hypothesis | EngineError:
-        """Return the plan of a request, or its answer where there is nothing to decode or it is invalid.
+        """Return the plan of a request, or its answer if it is invalid or there is nothing to decode.
 
         Args:
-            place: of the request in its batch.
+            place: index of the request in its batch.
             request: of any kind.
         """
         error = refused_audio(request.samples)

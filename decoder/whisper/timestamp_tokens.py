@@ -1,4 +1,4 @@
-"""PURE: Whisper's timestamp tokens in a text, and where the audio is to be decoded on."""
+"""PURE: split Whisper's timestamp tokens from a text, and find where decoding of the audio continues."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ __all__ = ["TimedText", "split_times"]
 
 
 LEAST_ADVANCE = 25
-"""Positions, half a second: with less at a time, a text that never gets on would be decoded on for minutes."""
+"""Positions, half a second: with smaller steps, a text that makes no progress would be decoded for minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +17,8 @@ class TimedText:
     """A generated text without its timestamp tokens.
 
     Attributes:
-        tokens: of the text.
-        rest_sample: samples of the window before the place from which the audio is to be decoded on; None: the text is
-            complete.
+        tokens: tokens of the text.
+        rest_sample: sample of the window where decoding continues; None: the text is complete.
     """
 
     tokens: tuple[int, ...]
@@ -27,14 +26,14 @@ class TimedText:
 
 
 def split_times(tokens: Sequence[int], first_time: int) -> TimedText:
-    """Return the text of the segments that Whisper closed, and where it would go on.
+    """Return the text of the closed segments, and where decoding continues.
 
-    The rule is openai/whisper's `transcribe`: two timestamps in a row end a segment and begin the next. Where the text
-    ends in a pair, or in a segment that was begun and not closed, the audio is decoded on from that pair; a text that
-    ends in a single timestamp, or has no pair, is complete.
+    The rule is openai/whisper's `transcribe`: two timestamps in a row end a segment and begin the next. If the text
+    ends in such a pair, or in an open segment, decoding continues at the last pair; a text that ends in a single
+    timestamp, or has no pair, is complete.
 
     Args:
-        tokens: as generated, without the end of the text.
+        tokens: as generated, without <|endoftext|>.
         first_time: <|0.00|>; timestamps are this and above.
     """
     is_time = [token >= first_time for token in tokens]

@@ -1,4 +1,4 @@
-"""What is kept of utterances that still grow, one a session."""
+"""Cache the state of the utterances in progress, one per session."""
 
 import threading
 from collections.abc import Iterable
@@ -13,32 +13,32 @@ __all__ = ["UtteranceStore"]
 
 
 @dataclass(slots=True)
-class _Kept:
+class _Cached:
     utterance_id: int
     cut: Cut | None = None
     hypothesis: tuple[tuple[int, ...], ...] = ()
-    start_sample: int | None = None  # of the audio that the spectrogram is of
+    start_sample: int | None = None  # of the audio of the spectrogram
     log_mel: IncrementalLogMel | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)  # a cancelled decode may still be at the spectrogram
+    lock: threading.Lock = field(default_factory=threading.Lock)  # a cancelled decode may still use log_mel
 
 
 class UtteranceStore:
-    """Keeps what requests of an utterance have in common: the spectrogram, the last words, where a long one was cut.
+    """Caches the state that requests of an utterance share: spectrogram, last hypothesis, and cut of a long one.
 
-    A session's utterances come one after the other, so the newest is kept and no other: at most 30 s, some 3 MB with
-    its audio, for each session that was admitted and not forgotten. Whether a spectrogram is kept changes no answer.
+    A session's utterances come one after the other, so only the newest is cached: at most 30 s, some 3 MB with its
+    audio, for each session that was admitted and not forgotten. Caching a spectrogram changes no answer.
     """
 
     def __init__(self) -> None:
-        """Keep nothing yet."""
-        self._kept: dict[str, _Kept | None] = {}  # a key: the session is admitted
-        self._lock = threading.Lock()  # sessions come and go on the event loop, spectrograms are made in threads
+        """Create an empty cache."""
+        self._cached: dict[str, _Cached | None] = {}  # a key: the session is admitted
+        self._lock = threading.Lock()  # sessions come and go on the event loop, spectrograms are computed in threads
 
     def admit(self, session_ids: Iterable[str]) -> None:
-        """Let spectrograms of these sessions be kept from now on."""
+        """Enable caching for these sessions."""
         with self._lock:
             for session_id in session_ids:
-                self._kept.setdefault(session_id, None)
+                self._cached.setdefault(session_id, None)
 
     def window(self, request: DecodeRequest, filters: Float32, frames: int) -> Float32:
         """Return the spectrogram of the request's audio, float32[mels, frames], padded with silence.
@@ -48,47 +48,47 @@ class UtteranceStore:
             filters: float32[mels, 201], as `IncrementalLogMel` takes them.
             frames: of 10 ms.
         """
-        kept = self._utterance(request)
-        with kept.lock:
-            if kept.log_mel is None or kept.start_sample != request.start_sample:
-                kept.start_sample = request.start_sample
-                kept.log_mel = IncrementalLogMel(filters)
-            kept.log_mel.extend(request.samples)
-            return kept.log_mel.window(frames)
+        cached = self._utterance(request)
+        with cached.lock:
+            if cached.log_mel is None or cached.start_sample != request.start_sample:
+                cached.start_sample = request.start_sample
+                cached.log_mel = IncrementalLogMel(filters)
+            cached.log_mel.extend(request.samples)
+            return cached.log_mel.window(frames)
 
     def cut(self, request: DecodeRequest) -> Cut | None:
         """Return where the request's utterance was cut, or None."""
         return self._utterance(request).cut
 
     def keep_cut(self, request: DecodeRequest, cut: Cut) -> None:
-        """Remember where the request's utterance is cut."""
+        """Store where the request's utterance is cut."""
         self._utterance(request).cut = cut
 
     def hypothesis(self, request: DecodeRequest) -> tuple[tuple[int, ...], ...]:
-        """Return the tokens of each word of the utterance's last hypothesis; empty where there is none."""
+        """Return the tokens of each word of the utterance's last hypothesis; empty if there is none."""
         return self._utterance(request).hypothesis
 
     def keep_hypothesis(self, request: DecodeRequest, words: tuple[tuple[int, ...], ...]) -> None:
-        """Remember the tokens of each word of the utterance."""
+        """Store the tokens of each word of the utterance."""
         self._utterance(request).hypothesis = words
 
     def drop(self, request: DecodeRequest) -> None:
-        """Keep nothing of the request's utterance any longer: it has ended."""
+        """Drop the state of the request's utterance, which has ended."""
         with self._lock:
-            kept = self._kept.get(request.session_id)
-            if kept is not None and kept.utterance_id == request.utterance_id:
-                self._kept[request.session_id] = None
+            cached = self._cached.get(request.session_id)
+            if cached is not None and cached.utterance_id == request.utterance_id:
+                self._cached[request.session_id] = None
 
     def forget(self, session_id: str) -> None:
-        """Keep nothing of the session any longer: it has ended."""
+        """Drop the state of the session, which has ended."""
         with self._lock:
-            self._kept.pop(session_id, None)
+            self._cached.pop(session_id, None)
 
-    def _utterance(self, request: DecodeRequest) -> _Kept:
+    def _utterance(self, request: DecodeRequest) -> _Cached:
         with self._lock:
-            kept = self._kept.get(request.session_id)
-            if kept is None or kept.utterance_id != request.utterance_id:
-                kept = _Kept(request.utterance_id)
-                if request.session_id in self._kept:  # else it was forgotten meanwhile
-                    self._kept[request.session_id] = kept
-            return kept
+            cached = self._cached.get(request.session_id)
+            if cached is None or cached.utterance_id != request.utterance_id:
+                cached = _Cached(request.utterance_id)
+                if request.session_id in self._cached:  # else it was forgotten meanwhile
+                    self._cached[request.session_id] = cached
+            return cached

@@ -1,4 +1,4 @@
-"""Whisper's vocabulary: tokens, languages, and the tokens that never belong in a text."""
+"""Wrap Whisper's vocabulary: tokens, languages, and the tokens that are never generated."""
 
 from collections.abc import Sequence
 
@@ -21,12 +21,12 @@ class Vocabulary:
 
     Attributes:
         is_multilingual: whether the model has languages and tasks.
-        languages: ISO-639-1 codes that it can write.
+        languages: ISO-639-1 codes that it can transcribe.
         eot: <|endoftext|>; text tokens are below it.
         sot_prev: <|startofprev|>.
         sot: <|startoftranscript|>.
         first_time: <|0.00|>; timestamps are this and above.
-        marks: tokens that are one punctuation mark.
+        marks: tokens of a single punctuation mark.
         suppressed: tokens that are never generated, ascending; timestamps are not among them.
     """
 
@@ -36,7 +36,7 @@ class Vocabulary:
         Args:
             tokenizer: of the model.
             languages: codes that the model may have.
-            is_multilingual: whether it has others than English.
+            is_multilingual: whether it has languages other than English.
         """
         self._tokenizer = tokenizer
         self.is_multilingual = is_multilingual
@@ -71,11 +71,11 @@ class Vocabulary:
         Raises:
             TypeError, ValueError: the text has lone surrogates.
         """
-        # Special tokens spelled out in a text would be taken for real ones and corrupt the whole batch.
+        # Special tokens spelled out in a text would be treated as control tokens and corrupt the whole batch.
         return tuple(token for token in self._tokenizer.encode(text, add_special_tokens=False).ids if token < self.eot)
 
     def token(self, special: str) -> int | None:
-        """Return the token of that exact spelling, `<|nospeech|>` say; None if there is none."""
+        """Return the token of that exact spelling, for example `<|nospeech|>`; None if there is none."""
         token: int | None = self._tokenizer.token_to_id(special)
         return token
 
@@ -93,7 +93,7 @@ class Vocabulary:
         return (self.no_timestamps,) if plan.is_partial else ()
 
     def split_words(self, tokens: Sequence[int], plan: Plan, language: str) -> tuple[list[str], list[list[int]]]:
-        """Return the words of a plan's text and the tokens of each, by the language that it is written in."""
+        """Return the words of a plan's text and the tokens of each, by the language of the text."""
         is_translated = plan.request.task is Task.TRANSLATE and TRANSLATED_INTO in self.languages
         tokenizer = self._tokenizers[TRANSLATED_INTO if is_translated else language, Task.TRANSCRIBE]
         words: tuple[list[str], list[list[int]]] = tokenizer.split_to_word_tokens(list(tokens))

@@ -1,4 +1,4 @@
-"""PURE: Whisper's tokens made into words, and words put where they were spoken."""
+"""PURE: join Whisper's tokens into words, and assign times to words."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ CLOSING_MARKS = frozenset("\"'.。,，!！?？:：”)]}、")
 SENTENCE_MARKS = tuple(".。!！?？")
 
 LONGEST_MEDIAN_SAMPLES = 11_200
-"""0.7 s. A greater median says that the alignment failed, not that somebody speaks so slowly (openai/whisper)."""
+"""0.7 s. A greater median indicates a failed alignment, not slow speech (openai/whisper)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def join_punctuation(pieces: Iterable[Spelling]) -> list[Spelling]:
     """Return the words with opening marks joined to the word after, closing marks to the word before.
 
     Args:
-        pieces: what the tokenizer split, in order; pieces of nothing but space are left out.
+        pieces: the tokenizer's pieces, in order; those of white space only are dropped.
     """
     words: list[Spelling] = []
     opening: Spelling | None = None
@@ -105,7 +105,7 @@ def token_starts(alignment: Sequence[tuple[int, int]], start_sample: int) -> lis
 
 
 def keep_order(words: Iterable[Word], start_sample: int, end_sample: int) -> tuple[Word, ...]:
-    """Return the words clamped into the span, none before the end of the word before it."""
+    """Return the words clamped to the span, none starting before the end of the previous word."""
     ordered = []
     floor = start_sample
     for word in words:
@@ -116,10 +116,10 @@ def keep_order(words: Iterable[Word], start_sample: int, end_sample: int) -> tup
 
 
 def with_lengths(words: Sequence[Word]) -> tuple[Word, ...]:
-    """Return the words, those without length sharing the time of a neighbour.
+    """Return the words; those of zero length share the time of a neighbour.
 
     The path of the alignment may pass several words at one position. They share the time of the longer of the two words
-    around them, by their number of characters; where all have none, they stay.
+    around them, by number of characters; if all words have zero length, they are unchanged.
 
     Args:
         words: in order, none overlapping.
@@ -149,8 +149,8 @@ def _sharing(words: Sequence[Word], span: Word) -> list[Word]:
 
 
 def _without_pauses(words: list[Word]) -> Iterable[Word]:
-    # The alignment knows no silence: a pause goes to the word after it. So a word at the start of the utterance or of a
-    # sentence, where pauses are, keeps at most twice the median duration (openai/whisper does the same).
+    # The alignment does not model silence and adds a pause to the word after it. So a word at the start of the
+    # utterance or of a sentence, where pauses occur, keeps at most twice the median duration (as in openai/whisper).
     durations = [word.end_sample - word.start_sample for word in words if word.end_sample > word.start_sample]
     if not durations:
         return words

@@ -1,4 +1,4 @@
-"""Encoder outputs of several windows, joined and split with as few copies as possible."""
+"""Join and split the encoder outputs of several windows with as few copies as possible."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def to_array(output: ctranslate2.StorageView) -> Float32:
 def joined(encoded: Sequence[Encoded]) -> ctranslate2.StorageView:
     """Return the windows as one encoder output: a view of their rows if these are adjacent, else a copy."""
     windows = [window for window in encoded if isinstance(window, EncoderRow)]
-    assert len(windows) == len(encoded), "windows of another network"
+    assert len(windows) == len(encoded), "expected windows of this network"
     output, first, end = windows[0].output, windows[0].row, windows[-1].row + 1
     if not all(window.output is output and window.row == first + place for place, window in enumerate(windows)):
         return ctranslate2.StorageView.from_array(np.concatenate([to_array(joined([window])) for window in windows]))

@@ -23,20 +23,20 @@ def create(settings: EngineSettings) -> WhisperEngine:
     """Return an engine that loads its model in `warm_up`.
 
     Raises:
-        ModelError: no model is named.
+        ModelError: the settings name no model.
     """
     return WhisperEngine(settings, backend(settings))
 
 
 def backend(settings: EngineSettings, network: type[CTranslate2Network] = CTranslate2Network) -> Backend:
-    """Return how CTranslate2 computes with these settings.
+    """Return the CTranslate2 backend for these settings.
 
     Args:
         settings: device, compute type, workers, threads and batch.
-        network: what each worker makes of the loaded model.
+        network: class that each worker instantiates with the loaded model.
     """
     device = _chosen_device(settings.device)
-    settings = _shared_out(settings, device)
+    settings = _with_workers(settings, device)
 
     def load(directory: Path, utterances: UtteranceStore) -> Sequence[CTranslate2Network]:
         _check_device(device, settings.compute_type)
@@ -50,14 +50,14 @@ def _check_device(device: str, compute_type: str) -> None:
     if device not in DEVICES:
         raise ModelError(f"device {device!r}: allowed are auto, {', '.join(DEVICES)}")
     if device == "cuda" and ctranslate2.get_cuda_device_count() == 0:
-        raise ModelError("device cuda: CTranslate2 finds no usable GPU here; allowed are auto, cpu")
+        raise ModelError("device cuda: CTranslate2 finds no usable GPU; allowed are auto, cpu")
     allowed = ("default", "auto", *sorted(ctranslate2.get_supported_compute_types(device)))
     if compute_type not in allowed:
         raise ModelError(f"compute type {compute_type!r} on {device}: allowed are {', '.join(allowed)}")
 
 
 def _chosen_compute_type(compute_type: str, device: str) -> str:
-    """Return CTranslate2's type for `auto`: int8 on a CPU, as the model is stored elsewhere."""
+    """Return CTranslate2's type for `auto`: int8 on a CPU, elsewhere the type the model is stored in."""
     if compute_type != "auto":
         return compute_type
     return "int8" if device == "cpu" and "int8" in ctranslate2.get_supported_compute_types(device) else "default"
@@ -69,8 +69,8 @@ def _chosen_device(device: str) -> str:
     return "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
 
 
-def _shared_out(settings: EngineSettings, device: str) -> EngineSettings:
-    """Return the settings with the workers there are, and the cores shared out among them."""
+def _with_workers(settings: EngineSettings, device: str) -> EngineSettings:
+    """Return the settings with the number of workers, and the cores divided among them."""
     settings = replace(settings, compute_type=_chosen_compute_type(settings.compute_type, device))
     if device != "cpu":
         return replace(settings, workers=settings.workers or 1)

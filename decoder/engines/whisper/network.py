@@ -1,4 +1,4 @@
-"""Whisper's network on CTranslate2: encodes, generates and aligns many windows per call."""
+"""Run Whisper's network on CTranslate2: encode, generate and align many windows per call."""
 
 import json
 import time
@@ -71,7 +71,7 @@ class CTranslate2Network:
 
         Args:
             loaded: from `load_model`.
-            utterances: where spectrograms of utterances in progress are kept; may be shared.
+            utterances: cache of the utterances in progress; may be shared.
         """
         self._model = loaded.model
         self._utterances = utterances
@@ -164,7 +164,7 @@ class CTranslate2Network:
         return [self._generated(*each, limit) for each in zip(plans, encoded, languages, results, strict=True)]
 
     def align(self, texts: Sequence[Generated]) -> list[Alignment]:
-        """Return where each text lies in its audio.
+        """Return the alignment of each text with its audio.
 
         Args:
             texts: of one language and task.

@@ -1,4 +1,4 @@
-"""Where a final differs from what its partials promised."""
+"""Differences of a final from the words that its partials promised."""
 
 import pytest
 from hypothesis import given

@@ -14,7 +14,7 @@ ONE = (Word(" one", 0, 8_000, 0.9),)
 TWO = (Word(" two", 16_000, 24_000, 0.9),)
 
 
-def heard(
+def generated(
     rest_s: float | None = None,
     audio_s: float = 4.0,
     before: Before | None = None,
@@ -29,13 +29,13 @@ def heard(
 
 @pytest.mark.parametrize(("rest_s", "expected"), [(None, None), (2.0, 32_000), (3.4, 54_400), (3.6, None)])
 def test_a_final_is_decoded_on_where_enough_audio_is_left(rest_s: float | None, expected: int | None) -> None:
-    assert rest_of(heard(rest_s)) == expected
+    assert rest_of(generated(rest_s)) == expected
 
 
 def test_pieces_add_up_to_one_answer() -> None:
-    first = so_far(heard(2.0), ONE)
+    first = so_far(generated(2.0), ONE)
 
-    both = so_far(heard(before=first, avg_logprob=-0.6, no_speech_probability=0.4), TWO)
+    both = so_far(generated(before=first, avg_logprob=-0.6, no_speech_probability=0.4), TWO)
 
     assert both.words == ONE + TWO
     assert both.logprob / both.tokens == pytest.approx(-0.4)
@@ -43,10 +43,10 @@ def test_pieces_add_up_to_one_answer() -> None:
 
 
 def test_a_later_piece_that_is_silence_to_the_model_adds_no_words() -> None:
-    first = so_far(heard(2.0), ONE)
+    first = so_far(generated(2.0), ONE)
 
-    assert so_far(heard(before=first, avg_logprob=-1.5, no_speech_probability=0.9), TWO) == first
+    assert so_far(generated(before=first, avg_logprob=-1.5, no_speech_probability=0.9), TWO) == first
 
 
 def test_a_first_piece_that_is_silence_to_the_model_is_left_to_the_guard() -> None:
-    assert so_far(heard(avg_logprob=-1.5, no_speech_probability=0.9), ONE).words == ONE
+    assert so_far(generated(avg_logprob=-1.5, no_speech_probability=0.9), ONE).words == ONE

@@ -1,4 +1,4 @@
-"""Which language utterances are decoded in, by what their session has spoken so far."""
+"""The language of utterances, given the earlier utterances of their session."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -19,22 +19,22 @@ LIKELY_PORTUGUESE = {"en": 0.05, "de": 0.05, "es": 0.3, "pt": 0.6}
 
 SILENCE = np.zeros(s_to_samples(30), np.float32)
 
-Heard = tuple[RequestKind, int, float, Mapping[str, float]]
-"""Kind, utterance, seconds of audio, and what Whisper takes it for."""
+Detected = tuple[RequestKind, int, float, Mapping[str, float]]
+"""Kind, utterance, seconds of audio, and detected probabilities."""
 
 
-def final(utterance: int, seconds: float, probabilities: Mapping[str, float]) -> Heard:
+def final(utterance: int, seconds: float, probabilities: Mapping[str, float]) -> Detected:
     return RequestKind.FINAL, utterance, seconds, probabilities
 
 
-def partial(utterance: int, seconds: float, probabilities: Mapping[str, float]) -> Heard:
+def partial(utterance: int, seconds: float, probabilities: Mapping[str, float]) -> Detected:
     return RequestKind.PARTIAL, utterance, seconds, probabilities
 
 
-def languages(*heard: Heard, allowed: tuple[str, ...] = ()) -> list[str]:
+def languages(*detected: Detected, allowed: tuple[str, ...] = ()) -> list[str]:
     """Return the language that each request of a session is decoded in."""
     session, judged = SessionLanguages(), []
-    for revision, (kind, utterance, seconds, probabilities) in enumerate(heard):
+    for revision, (kind, utterance, seconds, probabilities) in enumerate(detected):
         language, session = judge_language(
             session, request(kind, utterance, seconds, revision, allowed), certain(probabilities)
         )
@@ -55,7 +55,7 @@ def certain(probabilities: Mapping[str, float]) -> Callable[[], Mapping[str, flo
 
 
 def unasked() -> Mapping[str, float]:
-    raise AssertionError("the language is detected where it is known")
+    raise AssertionError("the language was detected although it was settled")
 
 
 @pytest.mark.parametrize("kind", [RequestKind.FINAL, RequestKind.EAGER, RequestKind.FILE])
@@ -65,19 +65,19 @@ def test_a_speaker_who_changes_language_is_followed_at_once(kind: RequestKind) -
     assert languages(*english, (kind, 20, 3.0, GERMAN), (kind, 21, 3.0, ENGLISH))[-3:] == ["en", "de", "en"]
 
 
-def test_a_short_utterance_is_taken_for_what_the_session_speaks() -> None:
+def test_a_short_utterance_has_the_language_of_the_session() -> None:
     assert languages(final(0, 5.0, SPANISH), final(1, 4.0, SPANISH), final(2, 0.9, LIKELY_PORTUGUESE))[-1] == "es"
 
 
-def test_a_first_utterance_is_taken_for_what_is_likeliest() -> None:
+def test_a_first_utterance_has_the_likeliest_language() -> None:
     assert languages(final(0, 0.9, LIKELY_PORTUGUESE)) == ["pt"]
 
 
-def test_a_first_utterance_that_says_little_teaches_little() -> None:
+def test_a_short_first_utterance_is_weak_evidence() -> None:
     assert languages(final(0, 0.5, LIKELY_PORTUGUESE), final(1, 1.0, SPANISH)) == ["pt", "es"]
 
 
-def test_doubts_that_last_add_up_to_a_change() -> None:
+def test_repeated_weak_evidence_adds_up_to_a_change() -> None:
     doubts = [final(utterance, 3.0, LIKELY_PORTUGUESE) for utterance in range(1, 8)]
 
     judged = languages(final(0, 5.0, SPANISH), *doubts)
@@ -113,13 +113,13 @@ def test_the_rest_after_a_cut_changes_no_language() -> None:
     assert language == "de"
 
 
-def test_what_an_eager_request_has_taught_is_forgotten_where_speech_goes_on() -> None:
+def test_evidence_of_an_eager_request_is_discarded_if_speech_continues() -> None:
     resumed = [(RequestKind.EAGER, 1, 2.0, GERMAN), final(1, 6.0, ENGLISH)]
 
     assert languages(final(0, 5.0, ENGLISH), *resumed, final(2, 0.6, GERMAN))[-2:] == ["en", "en"]
 
 
-def test_an_eager_request_that_answers_its_utterance_teaches_as_a_final_does() -> None:
+def test_an_eager_request_that_answers_its_utterance_counts_like_a_final() -> None:
     eager = RequestKind.EAGER, 1, 4.0, GERMAN
 
     assert languages(final(0, 5.0, ENGLISH), eager, final(2, 0.6, ENGLISH)) == ["en", "de", "de"]
@@ -129,7 +129,7 @@ def test_only_allowed_languages_are_detected() -> None:
     assert languages(final(0, 3.0, LIKELY_PORTUGUESE), allowed=("en", "es")) == ["es"]
 
 
-def test_a_list_that_the_model_knows_nothing_of_allows_all() -> None:
+def test_a_list_of_unsupported_languages_allows_all() -> None:
     assert languages(final(0, 3.0, GERMAN), allowed=("tlh",)) == ["de"]
 
 
@@ -137,7 +137,7 @@ _CODES = ("en", "de", "es", "pt")
 _PROBABILITIES = st.lists(st.floats(0.0, 1.0), min_size=4, max_size=4).map(
     lambda numbers: dict(zip(_CODES, numbers, strict=True))
 )
-_HEARD = st.tuples(
+_UTTERANCES = st.tuples(
     st.sampled_from([RequestKind.FINAL, RequestKind.PARTIAL, RequestKind.EAGER]),
     st.integers(0, 4),
     st.floats(0.01, 30.0),
@@ -145,23 +145,25 @@ _HEARD = st.tuples(
 )
 
 
-@given(st.lists(_HEARD, max_size=12), st.sets(st.sampled_from(_CODES)))
-def test_any_session_is_decoded_in_allowed_languages(heard: list[Heard], allowed: set[str]) -> None:
-    judged = languages(*heard, allowed=tuple(sorted(allowed)))
+@given(st.lists(_UTTERANCES, max_size=12), st.sets(st.sampled_from(_CODES)))
+def test_any_session_is_decoded_in_allowed_languages(detected: list[Detected], allowed: set[str]) -> None:
+    judged = languages(*detected, allowed=tuple(sorted(allowed)))
 
     assert set(judged) <= (allowed or set(_CODES))
 
 
-@given(st.lists(_HEARD, max_size=12), st.sampled_from([ENGLISH, GERMAN, SPANISH]))
-def test_two_clear_utterances_are_followed_after_any_session(heard: list[Heard], clear: Mapping[str, float]) -> None:
-    judged = languages(*heard, final(98, 3.0, clear), final(99, 3.0, clear))
+@given(st.lists(_UTTERANCES, max_size=12), st.sampled_from([ENGLISH, GERMAN, SPANISH]))
+def test_two_clear_utterances_are_followed_after_any_session(
+    detected: list[Detected], clear: Mapping[str, float]
+) -> None:
+    judged = languages(*detected, final(98, 3.0, clear), final(99, 3.0, clear))
 
     assert judged[-1] == max(clear, key=lambda code: clear[code])
 
 
-@given(st.lists(_HEARD.filter(lambda heard: heard[0] is not RequestKind.EAGER), max_size=12))
-def test_partials_change_no_final(heard: list[Heard]) -> None:
-    ordered = sorted(heard, key=lambda item: item[1])
+@given(st.lists(_UTTERANCES.filter(lambda detected: detected[0] is not RequestKind.EAGER), max_size=12))
+def test_partials_change_no_final(detected: list[Detected]) -> None:
+    ordered = sorted(detected, key=lambda item: item[1])
     finals = [item for item in ordered if item[0] is RequestKind.FINAL]
 
     mixed = languages(*ordered)

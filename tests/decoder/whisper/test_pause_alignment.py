@@ -1,4 +1,4 @@
-"""Words end where the voice falls silent and start where it comes back."""
+"""Words end where the speech stops and start where it resumes."""
 
 from itertools import pairwise
 
@@ -35,7 +35,7 @@ def test_pause_belongs_to_no_word() -> None:
     assert times_s(words) == pytest.approx([0.5, 1.0, 1.6, 2.0], abs=0.03)
 
 
-def test_words_count_from_where_the_sound_starts() -> None:
+def test_words_count_from_where_the_audio_starts() -> None:
     moved = without_pauses([Word(" a", 1_006_400, 1_014_400), Word(" b", 1_014_400, 1_033_600)], PAUSED, 1_000_000)
 
     expected = [1_000_000 + second * SAMPLE_RATE_HZ for second in (0.5, 1.0, 1.6, 2.0)]
@@ -64,7 +64,7 @@ def test_nothing_and_next_to_nothing_stay() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, len(PAUSED)), min_size=2, max_size=12))
-def test_words_stay_in_order_within_the_sound(ends: list[int]) -> None:
+def test_words_stay_in_order_within_the_audio(ends: list[int]) -> None:
     words = [Word(" word", start, end) for start, end in pairwise(sorted(ends))]
 
     moved = without_pauses(words, PAUSED, 0)

@@ -35,7 +35,7 @@ async def engine() -> AsyncIterator[WhisperEngine]:
 
 
 async def text(engine: WhisperEngine, audio: Float32, prompt: str = "", speech_probability: float = 0.9) -> str:
-    """Return what a final says of the audio."""
+    """Return the text of a final for the audio."""
     asked = request(
         audio, kind=RequestKind.FINAL, prompt=condense_prompt(prompt), speech_probability=speech_probability
     )
@@ -60,10 +60,10 @@ async def test_a_prompt_that_repeats_itself_replaces_no_speech(engine: WhisperEn
     assert len(prompted.split()) == len(plain.split())
 
 
-async def test_a_speaker_who_says_the_prompt_is_written(engine: WhisperEngine) -> None:
+async def test_a_spoken_prompt_is_transcribed(engine: WhisperEngine) -> None:
     audio = recording("en_home_in_the_stars.flac")
-    said = "We must find a new home in the stars."
-    assert await text(engine, audio, said) == said
+    spoken = "We must find a new home in the stars."
+    assert await text(engine, audio, spoken) == spoken
 
 
 async def test_a_sentence_that_the_decoder_adds_to_its_text_is_left_out(engine: WhisperEngine) -> None:
@@ -71,7 +71,7 @@ async def test_a_sentence_that_the_decoder_adds_to_its_text_is_left_out(engine: 
     assert (await text(engine, audio)).count("hot cross bun") == 1
 
 
-async def test_a_sentence_that_is_said_twice_is_written_twice(engine: WhisperEngine) -> None:
+async def test_a_sentence_spoken_twice_is_transcribed_twice(engine: WhisperEngine) -> None:
     once = recording("en_harvard.flac")[s_to_samples(4.1) : s_to_samples(6.7)]
     twice = await text(engine, np.concatenate([once, once]))
     assert twice.lower().count("takes heat") == 2

@@ -1,4 +1,4 @@
-"""What Whisper says when it has lost the thread, and what people say that only looks like it."""
+"""Loops and guesses of Whisper, and real speech that resembles them."""
 
 import zlib
 
@@ -11,7 +11,7 @@ SPEECH = " And so, my fellow Americans, ask not what your country can do for you
 
 
 def tokens(text: str) -> list[int]:
-    """Return a token a word."""
+    """Return one token per word."""
     return [zlib.crc32(word.encode()) for word in text.split()]
 
 
@@ -45,18 +45,18 @@ def test_speech_is_no_loop(text: str) -> None:
         SPEECH * 5,
     ],
 )
-def test_phrase_over_and_over_is_a_loop(text: str) -> None:
+def test_repeated_phrase_is_a_loop(text: str) -> None:
     assert is_loop_in(text, 30.0)
 
 
-def test_more_words_than_anybody_can_say_in_that_time_are_a_loop() -> None:
+def test_more_tokens_than_speech_of_that_length_are_a_loop() -> None:
     words = "".join(f" {chr(letter)}" for letter in range(ord("あ"), ord("あ") + 40))
 
     assert is_loop_in(words, 1.0)
     assert not is_loop_in(words, 10.0)
 
 
-def test_word_in_next_to_no_sound_is_no_loop() -> None:
+def test_word_in_very_short_audio_is_no_loop() -> None:
     assert not is_loop_in(" Hm. Well.", 0.01)
 
 

@@ -1,4 +1,4 @@
-"""Spectrograms kept for utterances that grow; whether one is kept shows in no answer."""
+"""Cached spectrograms of growing utterances; caching changes no answer."""
 
 import gc
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ def is_as_fresh(kept: UtteranceStore, asked: DecodeRequest) -> bool:
 
 
 def spectrograms() -> int:
-    """Return how many there are in memory, of all tests."""
+    """Return the number of instances in memory, of all tests."""
     return sum(type(found) is IncrementalLogMel for found in gc.get_objects())
 
 
@@ -40,7 +40,7 @@ def test_growing_utterance_has_the_spectrogram_of_the_whole() -> None:
     assert all(is_as_fresh(kept, request(SPOKEN[:end])) for end in range(4_000, len(SPOKEN), 8_000))
 
 
-def test_shorter_other_or_moved_sound_starts_afresh() -> None:
+def test_shorter_other_or_moved_audio_starts_a_new_spectrogram() -> None:
     kept = store("session")
     asked = request(SPOKEN)
 

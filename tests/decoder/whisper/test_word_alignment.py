@@ -1,4 +1,4 @@
-"""Tokens made into words, and words put on the time line."""
+"""Tokens joined into words, and the times of words."""
 
 from itertools import pairwise
 
@@ -76,7 +76,7 @@ def test_words_are_spread_by_their_characters() -> None:
     assert spread_words([], 100, 200) == ()
 
 
-def test_times_are_clamped_into_the_sound_in_order() -> None:
+def test_times_are_clamped_to_the_audio_in_order() -> None:
     words = (Word(" a", 0, 50), Word(" b", 40, 30), Word(" c", 60, 900))
 
     assert keep_order(words, 10, 100) == (Word(" a", 10, 50), Word(" b", 50, 50), Word(" c", 60, 100))
@@ -91,20 +91,20 @@ def test_runs_are_the_spans_of_equal_neighbours() -> None:
     assert list(runs("")) == []
 
 
-def test_limit_grows_with_the_sound_up_to_what_whisper_can_say() -> None:
+def test_limit_grows_with_the_audio_up_to_the_maximum_of_whisper() -> None:
     limits = [token_limit(seconds * SAMPLE_RATE_HZ) for seconds in (1, 5, 6, 10, 11, 30)]
 
     assert limits == [75, 75, 150, 150, 224, 224]
 
 
 def test_trimmed_window_leaves_a_margin_of_128_positions() -> None:
-    for sound_samples in range(1, 20 * SAMPLE_RATE_HZ, 1_000):
-        silent_samples = window_frames(sound_samples, "trimmed") * FRAME_SAMPLES - sound_samples
+    for audio_samples in range(1, 20 * SAMPLE_RATE_HZ, 1_000):
+        silent_samples = window_frames(audio_samples, "trimmed") * FRAME_SAMPLES - audio_samples
         assert silent_samples >= 128 * POSITION_SAMPLES
 
 
 def test_trimmed_windows_have_few_lengths_and_never_more_than_the_full_one() -> None:
-    windows = {window_frames(sound_samples, "trimmed") for sound_samples in range(0, LONGEST_SAMPLES + 1, 1_000)}
+    windows = {window_frames(audio_samples, "trimmed") for audio_samples in range(0, LONGEST_SAMPLES + 1, 1_000)}
 
     assert len(windows) == 10
     assert max(windows) == FULL_WINDOW_FRAMES == window_frames(1, "full")
@@ -116,4 +116,4 @@ def test_requests_of_one_planner_bucket_have_four_windows_at_most() -> None:
 
     for least_s, most_s in pairwise(edges_s):
         lengths = range(int(least_s * SAMPLE_RATE_HZ) + 1, int(most_s * SAMPLE_RATE_HZ) + 1, 500)
-        assert len({window_frames(sound_samples, "trimmed") for sound_samples in lengths}) <= 4
+        assert len({window_frames(audio_samples, "trimmed") for audio_samples in lengths}) <= 4

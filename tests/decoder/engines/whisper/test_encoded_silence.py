@@ -1,4 +1,4 @@
-"""The encoder's output for silence, behind windows that are trimmed."""
+"""The encoder's output for silence after trimmed windows."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ WIDTH = 4
 
 
 class CountingEncoder:
-    """Encodes silence as its level and position, and counts how often it is asked."""
+    """Encodes silence as its level and position, and counts its calls."""
 
     def __init__(self) -> None:
         self.levels: list[float] = []

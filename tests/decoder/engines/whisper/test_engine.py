@@ -143,9 +143,9 @@ async def test_final_that_repeats_itself_is_tried_at_every_temperature(tmp_path:
     model = write_micro_whisper(tmp_path, " one" * 440)
     settings = EngineSettings(model=str(model), device="cpu", cpu_threads=1, final_temperatures=(0.0, 0.2, 0.4))
     looping = create(settings)
-    sounds = [request(noise(4.0), session_id=kind, kind=kind) for kind in RequestKind]
+    batch = [request(noise(4.0), session_id=kind, kind=kind) for kind in RequestKind]
 
-    answers = await looping.decode(sounds)
+    answers = await looping.decode(batch)
 
     # finals have some tokens more, for timestamps
     assert [len(text(answer).split()) for answer in answers] == [75, 90, 90, 90]
@@ -192,9 +192,9 @@ async def test_work_is_counted(micro: Path) -> None:
     await made.aclose()
 
 
-async def test_growing_utterance_is_heard_as_if_it_came_at_once(engine: WhisperEngine) -> None:
-    sound = speechlike(8.0)
-    growing = [request(sound[:end], session_id="growing") for end in range(8_000, len(sound) + 1, 8_000)]
+async def test_growing_utterance_is_decoded_as_if_it_came_at_once(engine: WhisperEngine) -> None:
+    audio = speechlike(8.0)
+    growing = [request(audio[:end], session_id="growing") for end in range(8_000, len(audio) + 1, 8_000)]
 
     answers = [answer for item in growing for answer in await engine.decode([item])]
 
@@ -205,9 +205,9 @@ async def test_growing_utterance_is_heard_as_if_it_came_at_once(engine: WhisperE
 
 
 async def test_answers_do_not_depend_on_the_lengths_of_their_neighbours(digits: WhisperEngine) -> None:
-    sound = recordings()[0][0]
+    audio = recordings()[0][0]
     batch = [
-        request(sound[: round(seconds * SAMPLE_RATE_HZ)], session_id=str(seconds))
+        request(audio[: round(seconds * SAMPLE_RATE_HZ)], session_id=str(seconds))
         for seconds in (12.0, 1.5, 4.8, 2.6, 9.0, 7.0, 3.0)
     ]
 
@@ -218,7 +218,7 @@ async def test_answers_do_not_depend_on_the_lengths_of_their_neighbours(digits: 
 
 
 async def at_once(engine: WhisperEngine, *batches: list[DecodeRequest]) -> list[Hypothesis | EngineError]:
-    """Return the answers to batches that are given to the engine at the same time."""
+    """Return the answers to batches submitted to the engine at the same time."""
     return [answer for answers in await asyncio.gather(*map(engine.decode, batches)) for answer in answers]
 
 
@@ -267,7 +267,7 @@ async def test_closing_waits_for_cancelled_decodes(micro: Path) -> None:
     ("cores", "device", "workers", "parallel"),
     [(8, "cpu", 0, 2), (1, "cpu", 0, 1), (1, "cpu", 3, 3), (8, "cuda", 0, 1), (8, "cuda", 2, 2)],
 )
-async def test_a_cpu_of_two_cores_or_more_has_two_workers_unless_told_otherwise(
+async def test_a_cpu_of_two_cores_or_more_has_two_workers_unless_set_otherwise(
     monkeypatch: pytest.MonkeyPatch, cores: int, device: str, workers: int, parallel: int
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(cores)), raising=False)
@@ -275,7 +275,7 @@ async def test_a_cpu_of_two_cores_or_more_has_two_workers_unless_told_otherwise(
     assert create(EngineSettings(model="tiny", device=device, workers=workers)).parallel == parallel
 
 
-async def test_whisper_without_a_model_says_so() -> None:
+async def test_whisper_without_a_model_is_a_model_error() -> None:
     with pytest.raises(ModelError, match="needs a model"):
         create(EngineSettings(name="whisper"))
 
@@ -351,7 +351,7 @@ async def test_broken_model_files_are_a_model_error(micro: Path, tmp_path: Path,
         await create(EngineSettings(model=str(tmp_path), device="cpu")).warm_up()
 
 
-# --- with the model that hears digits ------------------------------------------------------------------------------
+# --- with the model that recognizes digits ---------------------------------------------------------------------------
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -366,7 +366,7 @@ async def digits() -> AsyncIterator[WhisperEngine]:
 
 
 def recordings() -> list[tuple[Float32, str]]:
-    """Return telephone recordings of digits with what is said in them."""
+    """Return telephone recordings of digits with their transcripts."""
     listed = json.loads(recording_path("manifest.json").read_text(encoding="utf-8"))
     return [(recording(entry["file"]), entry["text"]) for entry in listed if entry["file"].startswith("digits/")]
 
@@ -377,13 +377,13 @@ def digit_requests(spoken: list[tuple[Float32, str]]) -> list[DecodeRequest]:
     ]
 
 
-async def test_spoken_digits_are_understood(digits: WhisperEngine) -> None:
+async def test_spoken_digits_are_recognized(digits: WhisperEngine) -> None:
     spoken = recordings()[:8]
 
     answers = await digits.decode([replace(item, kind=RequestKind.PARTIAL) for item in digit_requests(spoken)])
 
-    # All 16 files: 12.9 % greedy. The model was trained on single groups of digits, and hears those at 5.9 %.
-    assert wer([said for _, said in spoken], [text(answer).strip() for answer in answers]) < 0.2
+    # All 16 files: 12.9 % greedy. The model was trained on single groups of digits, and recognizes those at 5.9 %.
+    assert wer([transcript for _, transcript in spoken], [text(answer).strip() for answer in answers]) < 0.2
 
 
 async def test_words_are_timed_near_where_they_are_spoken(digits: WhisperEngine) -> None:
@@ -401,7 +401,7 @@ async def test_words_are_timed_near_where_they_are_spoken(digits: WhisperEngine)
     assert ends_s == pytest.approx([1.126, 1.747, 2.451], abs=0.1)
 
 
-async def test_eight_at_once_are_heard_as_one_by_one(digits: WhisperEngine) -> None:
+async def test_eight_at_once_are_decoded_as_one_by_one(digits: WhisperEngine) -> None:
     batch = digit_requests(recordings()[:8])
 
     together = await digits.decode(batch)
@@ -428,17 +428,17 @@ async def test_language_is_remembered_until_the_session_ends(digits: WhisperEngi
 
 
 def long_utterance() -> tuple[Float32, str]:
-    """Return a speaker's groups of digits one after the other, about 14 s, with what is said."""
+    """Return a speaker's groups of digits one after the other, about 14 s, with the transcript."""
     listed = json.loads(recording_path("manifest.json").read_text(encoding="utf-8"))
     [entry] = [entry for entry in listed if entry["file"] == "digits/george_1.flac"]
     return recording(entry["file"]), entry["text"]
 
 
-def partials_of(sound: Float32, session_id: str) -> list[DecodeRequest]:
+def partials_of(audio: Float32, session_id: str) -> list[DecodeRequest]:
     """Return a partial for every half a second."""
     step = SAMPLE_RATE_HZ // 2
     return [
-        request(sound[:end], session_id=session_id, revision=end // step) for end in range(step, len(sound) + 1, step)
+        request(audio[:end], session_id=session_id, revision=end // step) for end in range(step, len(audio) + 1, step)
     ]
 
 
@@ -460,18 +460,18 @@ async def test_long_partial_is_carried_on_from_a_committed_word(digits: WhisperE
     assert spent_s[-1] < max(spent_s)
 
 
-async def test_final_of_a_cut_utterance_hears_all_of_it(digits: WhisperEngine) -> None:
-    sound, said = long_utterance()
+async def test_final_of_a_cut_utterance_covers_all_of_it(digits: WhisperEngine) -> None:
+    audio, transcript = long_utterance()
     stabiliser = Stabiliser(1, StabiliserSettings())
-    for item in partials_of(sound, "cut"):
+    for item in partials_of(audio, "cut"):
         [answer] = await digits.decode([replace(item, prefix=stabiliser.committed)])
         assert isinstance(answer, Hypothesis)
         stabiliser.update(answer.words, item.revision, item.end_sample)
     before_s = digits.work.encoder_s
 
-    final = request(sound, session_id="cut", kind=RequestKind.FINAL, prefix=stabiliser.committed)
+    final = request(audio, session_id="cut", kind=RequestKind.FINAL, prefix=stabiliser.committed)
     [answer] = await digits.decode([final])
 
     digits.forget("cut")
     assert digits.work.encoder_s - before_s == pytest.approx(30.0)
-    assert wer(said, text(answer).strip()) < 0.25
+    assert wer(transcript, text(answer).strip()) < 0.25

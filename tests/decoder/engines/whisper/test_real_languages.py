@@ -54,7 +54,7 @@ def utterance(number: int, samples: Float32, **fields: object) -> DecodeRequest:
 
 
 async def spoken(engine: WhisperEngine, *utterances: DecodeRequest) -> list[Hypothesis]:
-    """Return what a session's utterances are decoded as, one after the other."""
+    """Return the texts of a session's utterances, decoded one after the other."""
     engine.forget("session")
     answers = [answer for asked in utterances for answer in await engine.decode([asked])]
     assert all(isinstance(answer, Hypothesis) for answer in answers), answers
@@ -92,7 +92,7 @@ async def test_detection_is_restricted_to_the_allowed_languages(base: WhisperEng
     assert answer.language in ("en", "es")
 
 
-async def test_a_batch_knows_what_its_earlier_requests_have_taught(base: WhisperEngine) -> None:
+async def test_a_batch_uses_the_evidence_of_its_earlier_requests(base: WhisperEngine) -> None:
     spanish = recording("ml_mls_es.flac")
     batch = [utterance(0, spanish[: s_to_samples(4.0)]), utterance(1, spanish[s_to_samples(6.0) : s_to_samples(7.0)])]
     alone = await spoken(base, *batch)

@@ -1,4 +1,4 @@
-"""Whisper asked to translate, or to leave something to chance."""
+"""Tasks and temperatures of Whisper's requests."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,8 +17,8 @@ from tests.audio import noise
 from tests.contracts.engines import SENTENCE, request, write_micro_whisper
 
 
-class Overheard:
-    """A model that tells what it was asked to generate."""
+class RecordingModel:
+    """A model that records the arguments of `generate`."""
 
     def __init__(self, model: Whisper) -> None:
         self.prompts: list[list[int]] = []
@@ -46,8 +46,8 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> WhisperModel:
 
 
 @pytest.fixture
-def overheard(loaded: WhisperModel, monkeypatch: pytest.MonkeyPatch) -> Overheard:
-    made = Overheard(loaded.model)
+def recording(loaded: WhisperModel, monkeypatch: pytest.MonkeyPatch) -> RecordingModel:
+    made = RecordingModel(loaded.model)
     monkeypatch.setattr(loaded, "model", made)
     return made
 
@@ -70,7 +70,7 @@ def token(loaded: WhisperModel, text: str) -> int:
 
 @pytest.mark.parametrize("kind", RequestKind)
 def test_each_request_of_a_batch_gets_its_own_task(
-    loaded: WhisperModel, overheard: Overheard, kind: RequestKind
+    loaded: WhisperModel, recording: RecordingModel, kind: RequestKind
 ) -> None:
     asked = request(noise(2.0), kind=kind, language="de")
     batch = [asked, replace(asked, session_id="other", task=Task.TRANSLATE)]
@@ -78,8 +78,8 @@ def test_each_request_of_a_batch_gets_its_own_task(
     answers = decoder(loaded).decode(batch, {}, lambda: None).answers
 
     transcribe, translate = token(loaded, "<|transcribe|>"), token(loaded, "<|translate|>")
-    assert sorted(transcribe in prompt for prompt in overheard.prompts) == [False, True]
-    assert all((transcribe in prompt) != (translate in prompt) for prompt in overheard.prompts)
+    assert sorted(transcribe in prompt for prompt in recording.prompts) == [False, True]
+    assert all((transcribe in prompt) != (translate in prompt) for prompt in recording.prompts)
     assert [text_of(answer) for answer in answers] == [SENTENCE] * 2
 
 
@@ -94,10 +94,10 @@ def test_a_model_of_one_language_translates_nothing(loaded: WhisperModel, monkey
     assert "translate" in str(answer)
 
 
-def test_a_request_is_decoded_at_its_own_temperature(loaded: WhisperModel, overheard: Overheard) -> None:
+def test_a_request_is_decoded_at_its_own_temperature(loaded: WhisperModel, recording: RecordingModel) -> None:
     asked = request(noise(2.0), kind=RequestKind.FILE)
     batch = [asked, replace(asked, session_id="other", temperature=0.7)]
 
     decoder(loaded).decode(batch, {}, lambda: None)
 
-    assert sorted({round(temperature, 3) for temperature in overheard.temperatures})[:2] == [0.0, 0.7]
+    assert sorted({round(temperature, 3) for temperature in recording.temperatures})[:2] == [0.0, 0.7]
