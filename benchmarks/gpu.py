@@ -6,35 +6,27 @@
 Sections, each of which is skipped where the rest of the budget is not enough for it, and whose results are written as
 soon as they are there: *machine*, *correct* (`benchmarks.gpu_correctness`), *encoder* and *pass*
 (`benchmarks.gpu_kernels`), *streams* (`benchmarks.gpu_streams`). Weights are random (`benchmarks.gpu_models`) but where
-what is decoded matters: there Whisper base and tiny.en, where they are laid out. It needs torch, faster-whisper, anyio
-and rich, and none of the gateway's libraries. The marks are of one NVIDIA H100.
+what is decoded matters: there Whisper base and tiny.en, where their packages are installed. Of what livecue depends on,
+it needs torch, faster-whisper, anyio, msgspec, soxr and rich. The marks are for one NVIDIA H100.
 """
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import anyio
 import torch
 
 from benchmarks.gpu_correctness import Case, measure_correctness
 from benchmarks.gpu_engines import ctranslate2_engine, has_ctranslate2_gpu, loaded_model
-from benchmarks.gpu_kernels import (
-    Ceilings,
-    graph_memory_bytes,
-    measure_ceilings,
-    measure_encoder,
-    measure_pass,
-    pass_slots,
-)
+from benchmarks.gpu_kernels import graph_memory_bytes, measure_encoder, measure_pass, pass_slots
 from benchmarks.gpu_models import SIZES, speaking_checkpoint, speaking_vocabulary
+from benchmarks.gpu_run import Run, Scale, scale_of
 from benchmarks.gpu_streams import Load, StreamFigures, measure_streams, most_streams
-from benchmarks.report import print_table, write_json
+from benchmarks.report import print_table
 from decoder.engine import Engine
 from decoder.engines.torch_whisper.checkpoint import read_checkpoint
 from decoder.engines.torch_whisper.engine import read_vocabulary
@@ -54,118 +46,6 @@ STREAM_MARKS = {"large-v3-turbo": "200 / 400 / 600", "large-v3": "60 / 150 / 250
 """The least, the goal, and the most that anybody has shown."""
 
 REAL_MODELS = ("whisper-tiny.en", "whisper-base")
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How large everything is.
-
-    Attributes:
-        device, dtype: where, and of which weights.
-        kernels: size of the model whose parts are timed.
-        texts: that are compared.
-        encoder: (positions, windows) of batches.
-        rows, widths, cross: of passes.
-        slots: of the engines.
-        searches: (size of the model, window of finals, cadence in seconds, streams tried first).
-        probes: most counts of streams that a search tries.
-        seconds: of a run.
-    """
-
-    device: torch.device
-    dtype: torch.dtype
-    kernels: str
-    texts: int
-    encoder: Sequence[tuple[int, int]]
-    rows: Sequence[int]
-    widths: Sequence[int]
-    cross: Sequence[int]
-    slots: int
-    searches: Sequence[tuple[str, Literal["trimmed", "full"], float, int]]
-    probes: int
-    seconds: float
-
-
-def scale_of(*, is_gpu: bool) -> Scale:
-    """Return the sizes for a GPU, or for a rehearsal on a CPU."""
-    if not is_gpu:
-        return Scale(
-            device=torch.device("cpu"),
-            dtype=torch.float32,
-            kernels="micro",
-            texts=4,
-            encoder=((192, 1), (192, 2), (1500, 1)),
-            rows=(1, 4),
-            widths=(1, 4),
-            cross=(352,),
-            slots=4,
-            searches=(("micro", "trimmed", 1.0, 2),),
-            probes=2,
-            seconds=9.0,
-        )
-    return Scale(
-        device=torch.device("cuda", 0),
-        dtype=torch.float16,
-        kernels="large-v3-turbo",
-        texts=16,
-        encoder=tuple((n, batch) for n in (192, 256, 320, 448, 640, 1500) for batch in (1, 4, 16, 32, 64)),
-        rows=(1, 16, 64, 128),
-        widths=(1, 4, 32, 80),
-        cross=(352, 1500),
-        slots=64,
-        searches=(
-            ("large-v3-turbo", "trimmed", 0.5, 400),
-            ("large-v3-turbo", "trimmed", 1.0, 600),
-            ("large-v3-turbo", "full", 0.5, 200),
-            ("large-v3", "trimmed", 0.5, 150),
-            ("large-v3", "trimmed", 1.0, 200),
-        ),
-        probes=5,
-        seconds=6.0,
-    )
-
-
-@dataclass(slots=True)
-class Run:
-    """A run of all sections.
-
-    Attributes:
-        scale: how large everything is.
-        budget_s: what it may take.
-        json: file for the results, or None.
-        results: section → what it measured.
-    """
-
-    scale: Scale
-    budget_s: float
-    json: Path | None
-    results: dict[str, object] = field(default_factory=dict)
-    _began_s: float = field(default_factory=time.perf_counter)
-    _ceilings: Ceilings | None = None
-
-    @property
-    def left_s(self) -> float:
-        """What is left of the budget."""
-        return self.budget_s - (time.perf_counter() - self._began_s)
-
-    @property
-    def ceilings(self) -> Ceilings:
-        """What the device does at best, measured once."""
-        if self._ceilings is None:
-            self._ceilings = measure_ceilings(self.scale.device, self.scale.dtype)
-        return self._ceilings
-
-    def has_time(self, what: str, needed_s: float) -> bool:
-        """Return whether the budget is enough for something, and say so where it is not."""
-        has_time = self.left_s >= needed_s
-        if not has_time:
-            print(f"{what}: skipped, {self.left_s:.0f} s are left and it needs {needed_s:.0f} s", flush=True)
-        return has_time
-
-    def keep(self, name: str, measured: object) -> None:
-        """Keep results, and write all there are, so that a run that is ended early keeps them."""
-        self.results[name] = measured
-        write_json(self.json, "gpu", self.results)
 
 
 def machine(run: Run) -> None:
@@ -223,10 +103,12 @@ def _cases(scale: Scale) -> list[Case]:
                 print(f"correct, {name}: skipped, {error}", flush=True)
                 continue
         checkpoint = read_checkpoint(directory)
-        cases.append(Case(name, checkpoint, read_vocabulary(directory, checkpoint), scale.texts))
+        cases.append(Case(name, checkpoint, read_vocabulary(directory, checkpoint), scale.texts, scale.text_tokens))
     if not cases:
         vocabulary = speaking_vocabulary(SIZES["micro"])
-        cases.append(Case("micro", speaking_checkpoint(SIZES["micro"], vocabulary), vocabulary, scale.texts))
+        cases.append(
+            Case("micro", speaking_checkpoint(SIZES["micro"], vocabulary), vocabulary, scale.texts, scale.text_tokens)
+        )
     return cases
 
 

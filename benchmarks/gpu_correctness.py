@@ -27,8 +27,6 @@ RECORDING = Path(__file__).parents[1] / "clients" / "demo" / "talk.flac"
 LENGTHS_S = (1.0, 2.2, 3.5, 5.0)
 """Of the pieces of the recording, in turns."""
 
-LIMIT = 60
-"""Most tokens of a text."""
 
 WRONG_TOKEN = 10
 SPOILED_EVERY = 4
@@ -43,12 +41,14 @@ class Case:
         checkpoint: its weights.
         vocabulary: its tokens.
         count: pieces, at most 16.
+        limit: most tokens of a text.
     """
 
     name: str
     checkpoint: Checkpoint
     vocabulary: Vocabulary
     count: int
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +202,15 @@ def _starts(case: Case, windows: Sequence[Window]) -> list[Start]:
     tokens = [vocabulary.sot, *(vocabulary.token(name) for name in spoken), vocabulary.no_timestamps]
     prompt = tuple(token for token in tokens if token is not None)
     return [
-        Start(prompt, 0, (), (), LIMIT, is_timed=False, temperature=0.0, content=len(each.samples) // POSITION_SAMPLES)
+        Start(
+            prompt,
+            0,
+            (),
+            (),
+            case.limit,
+            is_timed=False,
+            temperature=0.0,
+            content=len(each.samples) // POSITION_SAMPLES,
+        )
         for each in windows
     ]
