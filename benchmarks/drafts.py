@@ -22,9 +22,9 @@ from pathlib import Path
 
 import anyio
 
-from benchmarks.recordings import SHARED_AUDIO
 from benchmarks.report import print_table, write_json
 from benchmarks.sets import Recording, read_sets
+from benchmarks.weights_options import parse_options, weights_parser
 from decoder.engine import Engine
 from decoder.engine_selection import create_engine
 from decoder.settings import EngineSettings, StabiliserSettings
@@ -32,10 +32,7 @@ from decoder.stabiliser import Stabiliser
 from decoder.types import DecodeRequest, Hypothesis, RequestKind
 from decoder.whisper.batch_plan import FULL_WINDOW_FRAMES
 from decoder.whisper.engine import WhisperEngine
-from tools.real_models import model_directory
 from vad.audio import SAMPLE_RATE_HZ, Float32
-
-WEIGHTS = ("whisper-tiny.en", "whisper-base")
 
 SHORTEST_S, LONGEST_S = 3.0, 15.0
 
@@ -200,18 +197,10 @@ def print_figures(results: Sequence[Figures]) -> None:
 
 def main() -> None:
     """Measure, print the table and write the JSON."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.drafts", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    laid_out = [directory for directory in map(model_directory, WEIGHTS) if directory is not None]
-    parser.add_argument("--audio", type=Path, default=SHARED_AUDIO, help="folder of recordings and their manifest.json")
-    parser.add_argument("--weights", type=Path, nargs="+", default=laid_out, help="directories for CTranslate2")
+    parser = weights_parser("benchmarks.drafts", __doc__)
     parser.add_argument("--cadence", type=float, nargs="+", default=[0.5, 1.0], help="seconds between partials")
     parser.add_argument("--arms", type=Arm, nargs="+", choices=list(Arm), default=list(Arm), help="to be measured")
-    parser.add_argument("--json", type=Path, help="file for the results")
-    options = parser.parse_args()
-    if not options.weights:
-        parser.error("no weights found: run `make models`, or set --weights")
+    options = parse_options(parser)
     results = anyio.run(run, options)
     write_json(options.json, "drafts", [asdict(one) for one in results])
 

@@ -14,25 +14,21 @@ Recordings of up to 30 s are decoded in full windows, greedily and once, so that
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import anyio
 import numpy as np
 from faster_whisper import WhisperModel
 
-from benchmarks.recordings import SHARED_AUDIO
 from benchmarks.report import print_table, write_json
 from benchmarks.sets import SETS, Recording, read_sets
+from benchmarks.weights_options import parse_options, weights_parser
 from decoder.audio_checks import LONGEST_S
 from decoder.engine import Engine
 from decoder.engine_selection import create_engine
 from decoder.settings import EngineSettings
 from decoder.types import DecodeRequest, Hypothesis, RequestKind
 from decoder.whisper.batch_plan import POSITION_SAMPLES
-from tools.real_models import model_directory
 from vad.audio import SAMPLE_RATE_HZ, Float32
-
-WEIGHTS = ("whisper-tiny.en", "whisper-base")
 
 DEFAULT_SETS = ("clean", "noisy", "telephone")
 
@@ -193,19 +189,9 @@ def _others(difference: Difference) -> tuple[str | None, str | None]:
 
 def main() -> None:
     """Compare, print the tables and write the JSON."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.parity", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    laid_out = [directory for directory in map(model_directory, WEIGHTS) if directory is not None]
-    parser.add_argument("--audio", type=Path, default=SHARED_AUDIO, help="folder of recordings and their manifest.json")
-    parser.add_argument("--weights", type=Path, nargs="+", default=laid_out, help="directories for CTranslate2")
-    parser.add_argument(
-        "--sets", nargs="+", choices=SETS, default=["clean", "noisy", "telephone"], help="of recordings"
-    )
-    parser.add_argument("--json", type=Path, help="file for the results")
-    options = parser.parse_args()
-    if not options.weights:
-        parser.error("no weights found: run `make models`, or set --weights")
+    parser = weights_parser("benchmarks.parity", __doc__)
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=DEFAULT_SETS, help="of recordings")
+    options = parse_options(parser)
     differences = anyio.run(run, options)
     write_json(options.json, "parity", [asdict(one) for one in differences])
 

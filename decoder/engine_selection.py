@@ -49,7 +49,11 @@ def create_engine(settings: EngineSettings) -> Engine:
         raise ModelError(f"engine {choice.settings.name!r} is unknown: expected auto, {', '.join(ENGINES)}")
     if choice.reason:
         logger.log(logging.WARNING if choice.is_second_best else logging.INFO, "%s", choice.reason)
-    factory = cast("Callable[[EngineSettings], Engine]", resolve_name(ENGINES[choice.settings.name]))
+    name = choice.settings.name
+    try:
+        factory = cast("Callable[[EngineSettings], Engine]", resolve_name(ENGINES[name]))
+    except ModuleNotFoundError as error:
+        raise ModelError(f"engine {name} needs {error.name}: run `pip install 'livecue[{name}]'`") from error
     return factory(choice.settings)
 
 

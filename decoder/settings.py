@@ -135,8 +135,8 @@ class EngineSettings:
         cpu_threads: threads of each decode on a CPU; 0: the cores divided among the workers.
         max_batch: maximum requests per batch. 16: larger batches gain nothing on a CPU, and 16 full 30 s windows of a
             large model saturate a GPU.
-        slots: requests in flight of the engine torch on each device; 0: 64 on a GPU, and 4 on a CPU, where more gain
-            nothing.
+        slots: requests in flight of the engine torch on each device; 0: 64 on a GPU, and 4 on a CPU; a partial in
+            flight can no longer be replaced by a newer one.
         partial_window: audio that Whisper's encoder computes for a partial: full is the 30 s it was trained on; trimmed
             is the audio and a margin, followed by the encoder output of silence, for a fraction of the work.
         final_window: the same for finals, eager ones included. full unless both were compared on the model in use, as

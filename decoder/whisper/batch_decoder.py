@@ -138,6 +138,8 @@ class BatchDecoder:
         The utterance's next request probably repeats most of these words. After a text that does not reach the end of
         its audio, the words of the previous hypothesis are expected.
         """
+        if not self._network.verifies_drafts:
+            return ()
         vocabulary, request = self._network.vocabulary, text.plan.request
         before = tuple(vocabulary.tokens(word.text) for word in text.plan.before.words)
         words = before + word_tokens(text, vocabulary)

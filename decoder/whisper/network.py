@@ -59,6 +59,8 @@ class Network(Protocol):
     """Whisper's network. Not thread-safe: one call at a time, but several networks may share weights."""
 
     vocabulary: Vocabulary
+    verifies_drafts: bool
+    """Whether `Plan.draft` saves it work."""
     work: EngineWork
     """Total work since it was loaded."""
 

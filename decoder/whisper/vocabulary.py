@@ -11,6 +11,7 @@ from decoder.whisper.batch_plan import Plan
 __all__ = ["Vocabulary"]
 
 MARKS = ".,?!;:-…。，？！、"
+"""Punctuation that one hypothesis has and the next has not."""
 
 TRANSLATED_INTO = "en"
 """The only language that Whisper was trained to translate into."""

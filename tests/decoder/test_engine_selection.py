@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -188,3 +189,12 @@ def test_the_choice_is_logged_in_one_line(install: Callable[..., None], caplog: 
 def test_an_installation_comes_with_the_model_that_was_measured() -> None:
     packaged_models._checksum.cache_clear()
     assert packaged_model(EMBEDDED) is not None
+
+
+def test_an_engine_whose_package_is_missing_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for module in [name for name in sys.modules if name.startswith("decoder.engines.torch_whisper")]:
+        monkeypatch.delitem(sys.modules, module)
+
+    with pytest.raises(ModelError, match=r"engine torch needs torch: run `pip install 'livecue\[torch\]'`"):
+        create_engine(replace(AUTO, name="torch", model="tiny.en"))

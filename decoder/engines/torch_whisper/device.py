@@ -117,8 +117,8 @@ class Device:
         """Let the text of a slot be complete as it is."""
         self._slots.stop(slot)
 
-    def advance(self, running: Iterable[tuple[int, Progress]], *, is_random: bool) -> bool:
-        """Let the texts of slots take a pass, and return whether all of them took a step of one token.
+    def advance(self, running: Iterable[tuple[int, Progress]], *, is_random: bool) -> None:
+        """Let the texts of slots take a pass.
 
         Args:
             running: slots, and how far they are.
@@ -128,10 +128,8 @@ class Device:
             Need(slot, now.entering, now.drafted, now.known - now.entering, self._positions[slot], now.is_new)
             for slot, now in running
         ]
-        chosen = passes(needs, self._shapes)
-        for shape in chosen:
+        for shape in passes(needs, self._shapes):
             self._advance(shape, is_random=is_random)
-        return all(shape.is_step for shape in chosen)
 
     def _advance(self, shape: Pass, *, is_random: bool) -> None:
         if is_random:  # rare, so that it is not captured

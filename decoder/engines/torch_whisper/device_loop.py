@@ -2,6 +2,7 @@
 
 import logging
 import math
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -46,6 +47,7 @@ class DeviceLoop:
         self._progress: dict[int, Progress] = {}
         self._searching: dict[Search, Iterator[Finished | None]] = {}
         self._has_ended = threading.Event()
+        self._reason = ""  # why it has ended
         self._abandoning = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="livecue-torch", daemon=True)
         self._thread.start()
@@ -57,7 +59,7 @@ class DeviceLoop:
             RuntimeError: the loop has ended.
         """
         if self._has_ended.is_set():
-            raise RuntimeError("the engine's loop has ended")
+            raise RuntimeError(self._reason)
         self._inbox.put(job)
         if self._has_ended.is_set():  # between the two
             self._abandon()
@@ -74,6 +76,7 @@ class DeviceLoop:
                 while self._take_in():
                     self._turn()
         finally:
+            self._reason = f"the engine's loop has ended: {sys.exception() or 'it was closed'}"
             self._has_ended.set()
             self._abandon()
 
@@ -87,7 +90,7 @@ class DeviceLoop:
                         self._waiting.append(job)
             for job in [*self._waiting, *self._running.values(), *self._searching]:
                 if not job.answer.done():
-                    job.answer.set_exception(RuntimeError("the engine's loop has ended"))
+                    job.answer.set_exception(RuntimeError(self._reason))
 
     def _take_in(self) -> bool:
         """Take in what was submitted, wait where there is nothing else to do, and return whether to go on."""

@@ -25,7 +25,7 @@ __all__ = ["create", "read_vocabulary"]
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 CPU_SLOTS = 4
-"""More requests at once gain a CPU nothing, and a newer partial can no longer replace an older one in the queue."""
+"""Few: a partial in flight is decoded to its end, and cannot be replaced by a newer one as in the queue."""
 
 CUDA_SLOTS = 64
 """Four lanes of 16: 2.6 GB of keys and values for large-v3-turbo, 20 GB for large-v3, in float16."""

@@ -20,7 +20,7 @@ _CAPTURING = threading.Lock()
 class Graphs:
     """Runs functions that read and write static tensors: those that were captured as graphs, the others as they are.
 
-    All graphs share one pool of memory, which is sound because they run one after the other. The thread that captures
+    All graphs share one pool of memory, which is safe because they run one after the other. The thread that captures
     is the one that runs, with the device as its current one.
 
     Args:

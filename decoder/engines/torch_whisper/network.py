@@ -46,6 +46,8 @@ Answer = TypeVar("Answer")
 class TorchNetwork:
     """One slot. The contract is `decoder.whisper.network.Network`'s; other threads use other slots at the same time."""
 
+    verifies_drafts = True
+
     def __init__(self, loop: DeviceLoop, slot: int, vocabulary: Vocabulary) -> None:
         """Use a slot.
 

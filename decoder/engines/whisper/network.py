@@ -66,6 +66,8 @@ def load_model(directory: Path, settings: EngineSettings, device: str) -> Whispe
 class CTranslate2Network:
     """A loaded model. The contract is `decoder.whisper.network.Network`'s."""
 
+    verifies_drafts = False
+
     def __init__(self, loaded: WhisperModel, utterances: UtteranceStore) -> None:
         """Wrap a loaded model.
 

@@ -57,11 +57,11 @@ class FaultyDevice(Device):
         self._fault("begin")
         return super().begin(slot, start)
 
-    def advance(self, running: Iterable[tuple[int, Progress]], *, is_random: bool) -> bool:
+    def advance(self, running: Iterable[tuple[int, Progress]], *, is_random: bool) -> None:
         rows = list(running)
         if len(rows) >= self.rows_that_fail:
             self._fault("advance")
-        return super().advance(rows, is_random=is_random)
+        super().advance(rows, is_random=is_random)
 
     def stop(self, slot: int) -> None:
         self._fault("stop")
