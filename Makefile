@@ -42,12 +42,25 @@ demo: $(RUNTIME)
 serve: $(RUNTIME)
 	$(BIN)/livecue serve
 
-# A process for each core; `worksteal` keeps them busy to the end, and the tests of a file mostly together. With FLOOR=1
-# also the floor of coverage, which takes longer.
-test: $(STAMP)
+# A process for each core; `worksteal` keeps them busy to the end, and the tests of a file mostly together.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m 'not slow'
+CORE_TESTS = $$($(BIN)/python -m tools.coverage_floor tests)
+COVERED := --cov --cov-report=json:build/coverage.json
+
+test: coverage-core
+	$(PYTEST) --ignore tests/browser $$(printf -- '--ignore %s ' $(CORE_TESTS))
+
+# The floor of coverage, every branch of the pure core, by the tests that carry its modules' names: only these run at the
+# speed of a tracer.
+coverage-core: $(STAMP)
 	mkdir -p build
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --ignore tests/browser -m 'not slow' $(if $(FLOOR),$(COVERED))
-	$(if $(FLOOR),$(BIN)/python -m tools.coverage_floor build/coverage.json)
+	$(PYTEST) $(COVERED) $(CORE_TESTS)
+	$(BIN)/python -m tools.coverage_floor build/coverage.json
+
+# Coverage of each module by all tests of `make test`.
+coverage: $(STAMP)
+	mkdir -p build
+	$(PYTEST) --ignore tests/browser $(COVERED) --cov-report=term
 
 # Real weights on many recordings, which take minutes; one process, so that each model is loaded once. And examples for
 # the properties that `make test` does not try.
@@ -60,20 +73,6 @@ test-browser: $(STAMP)
 		apt-get update --quiet=2 && apt-get install --quiet=2 --no-install-recommends chromium; \
 	fi
 	$(BIN)/python -m pytest tests/browser --numprocesses auto --dist worksteal
-
-# Coverage of each module by all tests of `make test`, and the floor: every branch of the pure core.
-COVERED := --cov --cov-report=json:build/coverage.json
-coverage: $(STAMP)
-	mkdir -p build
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --ignore tests/browser -m 'not slow' $(COVERED) --cov-report=term
-	$(BIN)/python -m tools.coverage_floor build/coverage.json
-
-# The floor alone, by the tests that carry the names of the pure core's modules: two minutes in place of twenty.
-coverage-core: $(STAMP)
-	mkdir -p build
-	$(BIN)/python -m pytest --quiet --numprocesses auto --dist worksteal -m 'not slow' $(COVERED) \
-		$$($(BIN)/python -m tools.coverage_floor tests)
-	$(BIN)/python -m tools.coverage_floor build/coverage.json
 
 # What the README and docs/pages.md show, taken anew.
 screenshots: $(STAMP)

@@ -39,7 +39,10 @@ def texts(words: Sequence[Word]) -> list[str]:
     return [word.text for word in words]
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode",
+    [mode if mode in ("livecue", "naive") else pytest.param(mode, marks=pytest.mark.slow) for mode in MODES],
+)
 async def test_words_follow_the_audio_whatever_was_committed(mode: str, model: Model) -> None:
     engine = engine_of(mode, model)
     await engine.warm_up()

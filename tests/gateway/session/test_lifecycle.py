@@ -61,6 +61,21 @@ def test_an_evicted_session_cannot_be_resumed(happenings: list[Transition]) -> N
         assert set(states[states.index(State.EVICTED) :]) <= {State.EVICTED, *OVER}
 
 
+@pytest.mark.parametrize(
+    ("happenings", "can_resume"),
+    [
+        ([Transition.ATTACH, Transition.DETACH], True),
+        ([Transition.ATTACH, Transition.STOP, Transition.DETACH], True),
+        ([Transition.ATTACH, Transition.DETACH, Transition.EVICT], False),
+        ([Transition.ATTACH, Transition.STOP, Transition.FINISH], False),
+        ([Transition.ATTACH, Transition.FAIL], False),
+    ],
+)
+def test_a_session_can_be_resumed_until_it_is_evicted_or_over(happenings: list[Transition], can_resume: bool) -> None:
+    life, _ = lived(happenings)
+    assert life.can_resume is can_resume
+
+
 @given(HAPPENINGS, st.data())
 def test_a_transition_that_comes_too_late_changes_nothing(happenings: list[Transition], data: st.DataObject) -> None:
     life, _ = lived(happenings)
