@@ -40,7 +40,7 @@ class SileroDetector:
         self._hidden: Float32
         self._cell: Float32
         self.reset()
-        self._context: Float32 = np.zeros(CONTEXT_SAMPLES, np.float32)
+        self._context: Float32 = np.zeros((1, CONTEXT_SAMPLES), np.float32)
         self._level = LevelNormaliser()
 
     def probabilities(self, windows: Float32) -> Float32:
@@ -49,14 +49,12 @@ class SileroDetector:
         if len(windows) == 0:
             return np.zeros(0, np.float32)
         windows = self._level.normalise(windows)
-        inputs = np.empty((len(windows), CONTEXT_SAMPLES + self.window_samples), np.float32)
-        inputs[:, CONTEXT_SAMPLES:] = windows
-        inputs[1:, :CONTEXT_SAMPLES] = windows[:-1, -CONTEXT_SAMPLES:]
-        inputs[0, :CONTEXT_SAMPLES] = self._context
+        ends = windows[:, -CONTEXT_SAMPLES:]
+        inputs = np.concatenate([np.concatenate([self._context, ends[:-1]]), windows], axis=1)
         feeds = {"input": inputs, "h": self._hidden, "c": self._cell}
         probabilities: Float32
         probabilities, self._hidden, self._cell = self._session.run(["speech_probs", "hn", "cn"], feeds)
-        self._context = windows[-1, -CONTEXT_SAMPLES:].copy()
+        self._context = ends[-1:].copy()
         return probabilities
 
     def reset(self) -> None:
@@ -66,7 +64,7 @@ class SileroDetector:
 
     def skip(self, windows: Float32) -> None:
         """Advance past the next windows, float32[k, 512] with k ≥ 1, without judging them or changing the state."""
-        self._context = self._level.normalise(windows)[-1, -CONTEXT_SAMPLES:].copy()
+        self._context = self._level.normalise(windows)[-1:, -CONTEXT_SAMPLES:].copy()
 
 
 @cache
