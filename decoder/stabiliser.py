@@ -25,7 +25,8 @@ class Stabiliser:
     digits this avoids two fifths of the erasures; new words beside an error are displayed one hypothesis later.
 
     Where the times of words were measured, two hypotheses commit a word that ends well before the end of their audio:
-    what follows it is known, and hardly changes it (as AlignAtt decides, Papi et al. 2023, by attention alone).
+    what follows it is known, and hardly changes it (as AlignAtt decides, Papi et al. 2023, by attention alone). The
+    hypothesis must be a likely one.
 
     An unsure hypothesis, one with a low log probability, mostly comes from noisy or far speech, and the next one
     differs more: it commits only words that one more hypothesis confirms, and displays only the part of its tail that
@@ -76,8 +77,8 @@ class Stabiliser:
         self._audio_ends = [*self._audio_ends, audio_end_sample][-kept:]
         needed = self._needed() + is_unsure
         agreed = self._agreed(needed)
-        if is_timed:
-            agreed = max(agreed, self._settled(rest[: self._agreed(2 + is_unsure)], audio_end_sample))
+        if is_timed and (avg_logprob is None or avg_logprob >= self._settings.settled_avg_logprob):
+            agreed = max(agreed, self._settled(rest[: self._agreed(2)], audio_end_sample))
         was_displayed = _common_prefix([rest[:agreed], self._displayed]) == agreed
         self._committed += rest[:agreed]
         self._recent = [earlier[agreed:] for earlier in self._recent]
