@@ -58,10 +58,14 @@ def backend(settings: EngineSettings) -> Backend:
             torch.set_num_threads(settings.cpu_threads or core_count())
         checkpoint = read_checkpoint(directory)
         vocabulary = read_vocabulary(directory, checkpoint)
-        try:
-            loops = [DeviceLoop(Device(checkpoint, vocabulary, device, dtype, slots)) for device in devices]
-        except RuntimeError as error:
-            raise ModelError(f"model {directory} cannot be put on {devices[0]}: {error}") from error
+        loops: list[DeviceLoop] = []
+        for device in devices:
+            try:
+                loops.append(DeviceLoop(Device(checkpoint, vocabulary, device, dtype, slots)))
+            except RuntimeError as error:
+                for loop in loops:
+                    loop.close()
+                raise ModelError(f"model {directory} cannot be put on {device}: {error}") from error
         # In turns, so that few requests spread over all devices.
         return [TorchNetwork(loop, slot, vocabulary) for slot in range(slots) for loop in loops]
 

@@ -62,6 +62,11 @@ class TorchNetwork:
         self.vocabulary = vocabulary
         self.work = EngineWork()
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether the device's loop serves."""
+        return self._loop.is_usable
+
     def close(self) -> None:
         """End the device's loop, which the networks of its slots share."""
         self._loop.close()

@@ -14,12 +14,16 @@ import pytest_asyncio
 import torch
 from jiwer import wer
 
+from decoder.engines.torch_whisper import engine as torch_engine
+from decoder.engines.torch_whisper.checkpoint import Checkpoint
+from decoder.engines.torch_whisper.device import Device
 from decoder.engines.torch_whisper.engine import create
 from decoder.engines.whisper import engine as ctranslate2_engine
 from decoder.settings import EngineSettings
 from decoder.types import EngineError, EngineFailed, Hypothesis, ModelError, RequestKind, Word
 from decoder.whisper.batch_plan import POSITION_SAMPLES, Window
 from decoder.whisper.engine import WhisperEngine
+from decoder.whisper.vocabulary import Vocabulary
 from tests.audio import noise, silence, speechlike
 from tests.contracts.engines import SENTENCE, digits_model, request, same, write_micro_whisper
 from tests.recordings import recording, recording_path
@@ -140,6 +144,44 @@ async def test_without_a_model_the_engine_says_so() -> None:
 async def test_a_gpu_that_is_not_there_is_named(micro: Path) -> None:
     with pytest.raises(ModelError, match="torch finds no usable GPU; allowed are auto, cpu"):
         made(micro, replace(PLAIN, device="cuda"))
+
+
+async def test_a_device_that_fails_to_start_ends_the_loops_of_the_others(
+    micro: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu, made_on = torch.device("cpu"), []
+
+    def make(
+        checkpoint: Checkpoint, vocabulary: Vocabulary, device: torch.device, dtype: torch.dtype, slots: int
+    ) -> Device:
+        made_on.append(device)
+        if len(made_on) == 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return Device(checkpoint, vocabulary, device, dtype, slots)
+
+    monkeypatch.setattr(torch_engine, "_devices", lambda _name: [cpu, cpu])
+    monkeypatch.setattr(torch_engine, "Device", make)
+    before = loops()
+    with pytest.raises(ModelError, match="cannot be put on cpu: out of memory"):
+        await made(micro).warm_up()
+    assert len(made_on) == 2
+    assert loops() == before
+
+
+def loops() -> int:
+    return sum(thread.name == "livecue-torch" for thread in threading.enumerate())
+
+
+async def test_readiness_follows_the_loops_of_all_devices(micro: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_engine, "_devices", lambda _name: [torch.device("cpu")] * 2)
+    loaded = made(micro)
+    assert loaded.info.is_usable is not None
+    await loaded.warm_up()
+    usable = [loaded.info.is_usable()]
+    loaded._networks[1].close()
+    usable.append(loaded.info.is_usable())
+    await loaded.aclose()
+    assert usable == [True, False]
 
 
 @pytest.mark.parametrize("broken", ["tokenizer.json", "model.bin"])
