@@ -146,6 +146,31 @@ async def test_a_gpu_that_is_not_there_is_named(micro: Path) -> None:
         made(micro, replace(PLAIN, device="cuda"))
 
 
+REPEATED = " one" * 300
+
+
+@pytest.mark.parametrize(
+    ("window", "passes"),
+    [
+        # <|0.00|> and 6 words are a loop; it is decoded again in the full window, where it takes 96 to be certain
+        ("trimmed", 1 + 6 + 1 + 96),
+        ("full", 1 + 96),
+    ],
+)
+async def test_loops_end_early(tmp_path: Path, window: Window, passes: int) -> None:
+    loaded = made(
+        write_micro_whisper(tmp_path, REPEATED), replace(PLAIN, final_window=window, final_temperatures=(0.0,))
+    )
+    await loaded.warm_up()
+    before = replace(loaded.work)
+
+    [answer] = await loaded.decode([request(noise(14.0), kind=RequestKind.FINAL)])
+
+    assert text(answer) == " one" * 96
+    assert loaded.work.decoder_steps - before.decoder_steps == passes
+    await loaded.aclose()
+
+
 async def test_a_device_that_fails_to_start_ends_the_loops_of_the_others(
     micro: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
