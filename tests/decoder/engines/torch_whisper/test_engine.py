@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
@@ -21,7 +21,7 @@ from decoder.engines.torch_whisper.engine import create
 from decoder.engines.whisper import engine as ctranslate2_engine
 from decoder.settings import EngineSettings
 from decoder.types import EngineError, EngineFailed, Hypothesis, ModelError, RequestKind, Word
-from decoder.whisper.batch_plan import POSITION_SAMPLES, Window
+from decoder.whisper.batch_plan import POSITION_SAMPLES, Plan, Window
 from decoder.whisper.engine import WhisperEngine
 from decoder.whisper.vocabulary import Vocabulary
 from tests.audio import noise, silence, speechlike
@@ -144,6 +144,26 @@ async def test_without_a_model_the_engine_says_so() -> None:
 async def test_a_gpu_that_is_not_there_is_named(micro: Path) -> None:
     with pytest.raises(ModelError, match="torch finds no usable GPU; allowed are auto, cpu"):
         made(micro, replace(PLAIN, device="cuda"))
+
+
+@pytest.mark.parametrize("kind", [RequestKind.PARTIAL, RequestKind.FINAL])
+async def test_words_are_spelled_once_for_the_answer_and_the_next_draft(
+    engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch, kind: RequestKind
+) -> None:
+    spelled: list[Sequence[int]] = []
+    split_words = Vocabulary.split_words
+
+    def counted(
+        self: Vocabulary, tokens: Sequence[int], plan: Plan, language: str
+    ) -> tuple[list[str], list[list[int]]]:
+        spelled.append(tokens)
+        return split_words(self, tokens, plan, language)
+
+    monkeypatch.setattr(Vocabulary, "split_words", counted)
+    [answer] = await engine.decode([request(noise(5.0), kind=kind, session_id="spelled")])
+
+    assert text(answer) == SENTENCE
+    assert len(spelled) == 1
 
 
 REPEATED = " one" * 300
