@@ -79,6 +79,8 @@ class EngineInfo:
         translates: whether it supports `Task.TRANSLATE`.
         partial_interval_s: minimum new speech between two partials, in seconds; None: it decodes no partials.
         pool: returns the state of its upstreams; None if it has no upstreams.
+        is_usable: returns whether a request decoded now could succeed; None: only the answers show it. Any thread may
+            call it.
     """
 
     engine: str
@@ -89,6 +91,7 @@ class EngineInfo:
     translates: bool = False
     partial_interval_s: float | None = 0.0
     pool: Callable[[], PoolReport] | None = None
+    is_usable: Callable[[], bool] | None = None
 
 
 @dataclass(slots=True)

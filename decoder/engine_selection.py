@@ -8,6 +8,7 @@ from pkgutil import resolve_name
 from typing import cast
 
 from decoder.engine import ENGINES, Engine
+from decoder.engine_process.engine import ProcessEngine
 from decoder.model_hub import is_cached, resolve_model
 from decoder.packaged_models import EMBEDDED, MOONSHINE, PACKAGED, moonshine_model, packaged_model
 from decoder.settings import EngineSettings
@@ -50,6 +51,8 @@ def create_engine(settings: EngineSettings) -> Engine:
     if choice.reason:
         logger.log(logging.WARNING if choice.is_second_best else logging.INFO, "%s", choice.reason)
     name = choice.settings.name
+    if choice.settings.own_process and name != "upstream":
+        return ProcessEngine(choice.settings)
     try:
         factory = cast("Callable[[EngineSettings], Engine]", resolve_name(ENGINES[name]))
     except ModuleNotFoundError as error:

@@ -1,8 +1,10 @@
 """Finds Whisper models: in a local directory, an installed package, the hub's cache, or on the hub."""
 
+import fnmatch
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,7 +12,17 @@ from typing import Final
 from decoder.packaged_models import EMBEDDED, MOONSHINE, PACKAGED, moonshine_cache, packaged_model
 from decoder.types import ModelError
 
-__all__ = ["ALL_FORMATS", "CTRANSLATE2", "HUB_NAMES", "ModelFormat", "is_cached", "pull_model", "resolve_model"]
+__all__ = [
+    "ALL_FORMATS",
+    "CTRANSLATE2",
+    "HUB_NAMES",
+    "HUGGING_FACE",
+    "OPENAI",
+    "ModelFormat",
+    "is_cached",
+    "pull_model",
+    "resolve_model",
+]
 
 HUB_NAMES: Final = {
     "tiny.en": "Systran/faster-whisper-tiny.en",
@@ -43,17 +55,16 @@ class ModelFormat:
     Attributes:
         name: for messages.
         required: patterns of files without which the model does not load.
-        optional: patterns of files that are downloaded, too. A repository may hold the same weights in other formats,
-            which are gigabytes.
+        optional: patterns of files that are downloaded, too.
     """
 
     name: str
     required: tuple[str, ...]
     optional: tuple[str, ...] = ("preprocessor_config.json",)
 
-    def missing(self, directory: Path) -> list[str]:
-        """Return the patterns of required files that a directory has none of."""
-        return [pattern for pattern in self.required if not any(directory.glob(pattern))]
+    def missing(self, files: Collection[str]) -> list[str]:
+        """Return the patterns of required files that are not among the files of a directory."""
+        return [pattern for pattern in self.required if not fnmatch.filter(files, pattern)]
 
 
 CTRANSLATE2: Final = ModelFormat("CTranslate2", ("model.bin", "config.json", "tokenizer.json", "vocabulary.*"))
@@ -113,13 +124,21 @@ def is_cached(name: str, formats: Sequence[ModelFormat] = (CTRANSLATE2,)) -> Pat
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     hub_id, revision = _hub_id(name)
-    try:
-        found = Path(
-            snapshot_download(hub_id, revision=revision, local_files_only=True, allow_patterns=_patterns(formats))
-        )
-    except LocalEntryNotFoundError:
-        return None
-    return found if _complete(found, formats) else None
+    for each in formats:  # one by one: files of a format that was not downloaded count as missing
+        wanted = _patterns([each])
+        with suppress(LocalEntryNotFoundError):
+            found = Path(
+                snapshot_download(
+                    hub_id,
+                    revision=revision,
+                    local_files_only=True,
+                    allow_patterns=wanted,
+                    ignore_patterns=_UNWANTED,
+                )
+            )
+            if not each.missing(_files_of(found)):
+                return found
+    return None
 
 
 def pull_model(name: str, formats: Sequence[ModelFormat] = ALL_FORMATS) -> Path:
@@ -127,7 +146,8 @@ def pull_model(name: str, formats: Sequence[ModelFormat] = ALL_FORMATS) -> Path:
 
     Args:
         name: a name on the hub, or `moonshine-tiny-en`, which its makers serve themselves.
-        formats: that are downloaded.
+        formats: that may be downloaded, the preferred one first. A repository may have the same weights in several,
+            each of gigabytes; it is downloaded in one.
 
     Raises:
         ModelError: no such model, no access to it, or the hub cannot be reached.
@@ -155,9 +175,8 @@ def _download(name: str, hub_id: str, revision: str | None, formats: Sequence[Mo
     if not sys.stderr.isatty():  # the bar would end up in the log file
         disable_progress_bars()
     try:
-        return Path(
-            snapshot_download(hub_id, revision=revision, allow_patterns=_patterns(formats), ignore_patterns=_UNWANTED)
-        )
+        wanted = _patterns(_offered(hub_id, revision, formats))
+        return Path(snapshot_download(hub_id, revision=revision, allow_patterns=wanted, ignore_patterns=_UNWANTED))
     except LocalEntryNotFoundError as error:
         raise ModelError(
             f"model {name} is not in the local cache and could not be downloaded: {_advice(name)}"
@@ -170,6 +189,23 @@ def _download(name: str, hub_id: str, revision: str | None, formats: Sequence[Mo
         raise ModelError(f"model {name}: the hub refused {hub_id}: {error}") from error
     except OSError as error:
         raise ModelError(f"model {name} cannot be downloaded: {error}; {_advice(name)}") from error
+
+
+def _offered(hub_id: str, revision: str | None, formats: Sequence[ModelFormat]) -> Sequence[ModelFormat]:
+    """Return the first of the formats that a repository has all files of; all of them if it has none, or is not known.
+
+    Raises:
+        HfHubHTTPError: the hub refuses to list the files.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import DryRunError
+
+    try:
+        listed = snapshot_download(hub_id, revision=revision, allow_patterns=_patterns(formats), dry_run=True)
+    except DryRunError:  # the download itself says why
+        return formats
+    offered = _complete([file.filename for file in listed], formats)
+    return formats if offered is None else (offered,)
 
 
 def _hub_id(name: str) -> tuple[str, str | None]:
@@ -187,21 +223,26 @@ def _patterns(formats: Sequence[ModelFormat]) -> list[str]:
     return list(dict.fromkeys(pattern for each in formats for pattern in (*each.required, *each.optional)))
 
 
-def _complete(directory: Path, formats: Sequence[ModelFormat]) -> ModelFormat | None:
-    """Return the first of the formats that the directory has all files of."""
-    return next((each for each in formats if not each.missing(directory)), None)
+def _files_of(directory: Path) -> list[str]:
+    return [file.name for file in directory.glob("*")]  # of a directory that does not exist: none
+
+
+def _complete(files: Collection[str], formats: Sequence[ModelFormat]) -> ModelFormat | None:
+    """Return the first of the formats all of whose files are there."""
+    return next((each for each in formats if not each.missing(files)), None)
 
 
 def _check_files(what: str, directory: Path, formats: Sequence[ModelFormat]) -> None:
     """Raise `ModelError` unless the directory has all files of one of the formats."""
-    if _complete(directory, formats) is not None:
+    files = _files_of(directory)
+    if _complete(files, formats) is not None:
         return
-    other = _complete(directory, ALL_FORMATS)
+    other = _complete(files, ALL_FORMATS)
     if other is not None:
         allowed = ", ".join(each.name for each in formats)
         raise ModelError(f"{what} has a model in the format of {other.name}: expected {allowed}; engine torch reads it")
-    nearest = min(formats, key=lambda each: len(each.missing(directory)))
-    raise ModelError(f"{what} lacks {', '.join(nearest.missing(directory))}: not a {nearest.name} Whisper model")
+    nearest = min(formats, key=lambda each: len(each.missing(files)))
+    raise ModelError(f"{what} lacks {', '.join(nearest.missing(files))}: not a {nearest.name} Whisper model")
 
 
 def _advice(name: str) -> str:

@@ -105,8 +105,13 @@ class Scheduler:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the scheduler is running and the engine is not failing persistently."""
-        return self._running and self.statistics.failed_in_a_row < self._settings.failures_until_unready
+        """Whether the scheduler is running, and the engine is usable and not failing persistently."""
+        is_usable = self._engine.info.is_usable
+        return (
+            self._running
+            and (is_usable is None or is_usable())
+            and self.statistics.failed_in_a_row < self._settings.failures_until_unready
+        )
 
     @property
     def waiting(self) -> int:

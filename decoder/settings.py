@@ -148,6 +148,9 @@ class EngineSettings:
         final_temperatures: a final with doubtful or repetitive words is decoded again at the next of these
             temperatures, starting at 0, which is deterministic. Whisper's defaults. A single one disables this.
         offline: never access the model hub.
+        own_process: run the engine in a process of its own, which is started again if it dies, and leaves the gateway's
+            to the streams: Python runs on one core per process, and above some 300 streams that is the limit. Of the
+            engine `upstream` this holds for the local engine.
         upstreams: services of the engine `upstream`, the preferred one first.
         pool: how the upstreams are used together.
 
@@ -169,6 +172,7 @@ class EngineSettings:
     final_beam_size: int = 5
     final_temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     offline: bool = False
+    own_process: bool = False
     upstreams: tuple[UpstreamSettings, ...] = ()
     pool: PoolSettings = field(default_factory=PoolSettings)
 

@@ -1,21 +1,23 @@
 """Decode batches of requests of different sessions with Whisper."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import NamedTuple
 
 from decoder.settings import EngineSettings
 from decoder.truncation import Cut, find_cut, wants_cut
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, Word
 from decoder.whisper.batch_plan import Plan, runs
 from decoder.whisper.continuation import rest_of, so_far
-from decoder.whisper.hypothesis_words import final_words, partial_words, word_tokens
+from decoder.whisper.hypothesis_words import final_words, partial_words, spell, word_tokens
 from decoder.whisper.language_detection import SessionLanguages
 from decoder.whisper.network import Generated, Network
 from decoder.whisper.prompt_tokens import goes_on_from
 from decoder.whisper.recognizer import Recognizer
 from decoder.whisper.request_planner import RequestPlanner
 from decoder.whisper.utterance_cache import UtteranceStore
+from decoder.whisper.word_alignment import Spelling
 
 __all__ = ["BatchDecoder", "Decoded"]
 
@@ -31,6 +33,13 @@ class Decoded:
 
     answers: tuple[Hypothesis | EngineError, ...]
     learned: dict[str, SessionLanguages]
+
+
+class _Spelled(NamedTuple):
+    """A text, and its words, which are spelled once."""
+
+    text: Generated
+    words: Sequence[Spelling]
 
 
 class BatchDecoder:
@@ -85,28 +94,29 @@ class BatchDecoder:
 
     def _partials(self, texts: list[Generated], proceed: Callable[[], None]) -> dict[int, Hypothesis]:
         """Return the answers to partials, and choose where later requests truncate the long ones."""
-        partials = [item for item in texts if item.plan.is_partial]
+        partials = self._spelled(item for item in texts if item.plan.is_partial)
         answers = {}
-        for item in partials:
-            self._keep_hypothesis(item)
-            answer = _answer(item, partial_words(item, self._network.vocabulary))
-            answers[item.plan.place] = replace(answer, is_timed=item.peaks is not None)
+        for partial in partials:
+            self._keep_hypothesis(partial)
+            answer = _answer(partial.text, partial_words(partial.text, partial.words))
+            answers[partial.text.plan.place] = replace(answer, is_timed=partial.text.peaks is not None)
         if self._settings.partial_window == "trimmed":
-            for item, words in self._timed([item for item in partials if wants_cut(item.plan.request)], proceed):
-                self._cut(item, words)
+            for partial, words in self._timed([it for it in partials if wants_cut(it.text.plan.request)], proceed):
+                self._cut(partial.text, words)
         return answers
 
     def _finals(self, texts: list[Generated], proceed: Callable[[], None]) -> tuple[dict[int, Hypothesis], list[Plan]]:
         """Return the answers to complete finals, and plans for the rest of the others."""
         answers: dict[int, Hypothesis] = {}
         plans: list[Plan] = []
-        for item, words in self._timed([item for item in texts if not item.plan.is_partial], proceed):
-            rest_samples = rest_of(item)
-            expected = self._keep_hypothesis(item)
+        finals = self._spelled(item for item in texts if not item.plan.is_partial)
+        for final, words in self._timed(finals, proceed):
+            rest_samples = rest_of(final.text)
+            expected = self._keep_hypothesis(final)
             if rest_samples is None:
-                answers[item.plan.place] = _answer(item, words)
+                answers[final.text.plan.place] = _answer(final.text, words)
             else:
-                plans.append(replace(self._rest(item, words, rest_samples), draft=expected))
+                plans.append(replace(self._rest(final.text, words, rest_samples), draft=expected))
         return answers, plans
 
     def _rest(self, text: Generated, words: tuple[Word, ...], first: int) -> Plan:
@@ -122,17 +132,21 @@ class BatchDecoder:
         frames = self._network.window_frames(len(rest.samples), self._planner.window(request))
         return replace(plan, request=rest, before=so_far(text, words), context=context, frames=frames)
 
-    def _timed(
-        self, texts: list[Generated], proceed: Callable[[], None]
-    ) -> Iterator[tuple[Generated, tuple[Word, ...]]]:
-        # `align` accepts one start sequence per call, which determines language and task
-        texts = sorted(texts, key=lambda item: (item.language, item.plan.request.task))
-        for first, end in runs([(item.language, item.plan.request.task) for item in texts]):
-            proceed()
-            for item, alignment in zip(texts[first:end], self._network.align(texts[first:end]), strict=True):
-                yield item, final_words(item, self._network.vocabulary, alignment)
+    def _spelled(self, texts: Iterable[Generated]) -> list[_Spelled]:
+        return [_Spelled(text, spell(text, self._network.vocabulary)) for text in texts]
 
-    def _keep_hypothesis(self, text: Generated) -> tuple[int, ...]:
+    def _timed(
+        self, spelled: list[_Spelled], proceed: Callable[[], None]
+    ) -> Iterator[tuple[_Spelled, tuple[Word, ...]]]:
+        # `align` accepts one start sequence per call, which determines language and task
+        spelled = sorted(spelled, key=lambda item: _start_of(item.text))
+        for first, end in runs([_start_of(item.text) for item in spelled]):
+            proceed()
+            group = spelled[first:end]
+            for item, alignment in zip(group, self._network.align([item.text for item in group]), strict=True):
+                yield item, final_words(item.text, item.words, alignment)
+
+    def _keep_hypothesis(self, spelled: _Spelled) -> tuple[int, ...]:
         """Store the utterance's words, and return the tokens that are expected after them.
 
         The utterance's next request probably repeats most of these words. After a text that does not reach the end of
@@ -140,9 +154,9 @@ class BatchDecoder:
         """
         if not self._network.verifies_drafts:
             return ()
-        vocabulary, request = self._network.vocabulary, text.plan.request
-        before = tuple(vocabulary.tokens(word.text) for word in text.plan.before.words)
-        words = before + word_tokens(text, vocabulary)
+        text, request = spelled.text, spelled.text.plan.request
+        before = tuple(self._network.vocabulary.tokens(word.text) for word in text.plan.before.words)
+        words = before + word_tokens(text, spelled.words)
         expected = self._utterances.hypothesis(request)[len(words) :] if text.rest_sample is not None else ()
         self._utterances.keep_hypothesis(request, words + expected)
         return tuple(chain.from_iterable(expected))
@@ -154,6 +168,10 @@ class BatchDecoder:
             count, sample = found
             committed = (*text.plan.before.words, *request.prefix[:count])
             self._utterances.keep_cut(request, Cut(sample, tuple(word.text for word in committed)))
+
+
+def _start_of(text: Generated) -> tuple[str, str]:
+    return text.language, text.plan.request.task
 
 
 def _answer(text: Generated, words: tuple[Word, ...]) -> Hypothesis:

@@ -72,7 +72,7 @@ class WhisperEngine:
                 f"{backend.engine} needs a model: expected a name that `livecue pull` accepts, or a directory"
             )
         self._name = settings.model
-        self.info = EngineInfo(backend.engine, _common_name(self._name), backend.device)
+        self.info = EngineInfo(backend.engine, _common_name(self._name), backend.device, is_usable=self._is_usable)
         self._settings = settings
         self._backend = backend
         self._utterances = UtteranceStore()
@@ -145,6 +145,10 @@ class WhisperEngine:
     async def aclose(self) -> None:
         """Free the model, once all cancelled decodes have left it."""
         await anyio.to_thread.run_sync(self._close, limiter=self._threads())
+
+    def _is_usable(self) -> bool:
+        # All of them: requests go to each in turn.
+        return all(network.is_usable for network in self._networks)
 
     def _threads(self) -> anyio.CapacityLimiter:
         if self._limiter is None:  # created on first use: it belongs to an event loop

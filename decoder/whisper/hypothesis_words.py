@@ -1,5 +1,6 @@
 """Turn generated tokens into the words of an answer, on the session's time line."""
 
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
 from decoder.types import Word
@@ -20,10 +21,14 @@ from decoder.whisper.word_alignment import (
 __all__ = ["final_words", "partial_words", "spell", "word_tokens"]
 
 
-def partial_words(generated: Generated, vocabulary: Vocabulary) -> tuple[Word, ...]:
+def partial_words(generated: Generated, spelled: Sequence[Spelling]) -> tuple[Word, ...]:
     """Return the committed words, and the new ones at the times of their attention peaks.
 
     Without peaks the new words are spread over the audio after the committed words.
+
+    Args:
+        generated: the text, after the committed words.
+        spelled: its words, as `spell` returns them.
     """
     request = generated.plan.request
     committed = len(request.prefix)
@@ -31,7 +36,7 @@ def partial_words(generated: Generated, vocabulary: Vocabulary) -> tuple[Word, .
     # The estimated end of a committed word may lie after the cut.
     start_sample = max(request.start_sample, before[-1].end_sample) if before else request.start_sample
     start_sample = min(start_sample, request.end_sample)
-    new_words = spell(generated, vocabulary)[committed:]
+    new_words = spelled[committed:]
     if generated.peaks is None:
         return request.prefix + spread_words(new_words, start_sample, request.end_sample)
     forced = len(generated.plan.prefix_tokens)
@@ -47,26 +52,29 @@ def partial_words(generated: Generated, vocabulary: Vocabulary) -> tuple[Word, .
     return request.prefix + with_lengths(keep_order(timed, start_sample, request.end_sample))
 
 
-def final_words(generated: Generated, vocabulary: Vocabulary, alignment: Alignment) -> tuple[Word, ...]:
+def final_words(generated: Generated, spelled: Sequence[Spelling], alignment: Alignment) -> tuple[Word, ...]:
     """Return the words with the times at which they were spoken.
 
     Args:
         generated: the text, after the committed words.
-        vocabulary: of its tokens.
+        spelled: its words, as `spell` returns them.
         alignment: of the text with the audio.
     """
     request = generated.plan.request
-    timed = align_words(
-        spell(generated, vocabulary), token_starts(alignment.path, request.start_sample), alignment.probabilities
-    )
+    timed = align_words(spelled, token_starts(alignment.path, request.start_sample), alignment.probabilities)
     ordered = keep_order(timed, request.start_sample, request.end_sample)
     return with_lengths(without_pauses(ordered, request.samples, request.start_sample))
 
 
-def word_tokens(generated: Generated, vocabulary: Vocabulary) -> tuple[tuple[int, ...], ...]:
-    """Return the tokens of each word with its punctuation, committed words included."""
+def word_tokens(generated: Generated, spelled: Sequence[Spelling]) -> tuple[tuple[int, ...], ...]:
+    """Return the tokens of each word with its punctuation, committed words included.
+
+    Args:
+        generated: the text, after the committed words.
+        spelled: its words, as `spell` returns them.
+    """
     tokens = (*generated.plan.prefix_tokens, *generated.tokens)
-    starts = [word.first_token for word in spell(generated, vocabulary)]
+    starts = [word.first_token for word in spelled]
     return tuple(tokens[first:end] for first, end in pairwise([*starts, len(tokens)]))
 
 

@@ -64,6 +64,11 @@ class Network(Protocol):
     work: EngineWork
     """Total work since it was loaded."""
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether it can compute now. Any thread may ask."""
+        ...
+
     def window_frames(self, audio_samples: int, window: Window) -> int:
         """Return the frames that audio of that length is padded to, independent of the rest of the batch."""
         ...

@@ -125,6 +125,11 @@ def _micro_whisper(directory: Path) -> Engine:
     return _whisper(write_micro_whisper(directory))
 
 
+def _micro_whisper_process(directory: Path) -> Engine:
+    model = str(write_micro_whisper(directory))
+    return create_engine(EngineSettings("whisper", model, device="cpu", cpu_threads=1, own_process=True))
+
+
 def _digits_whisper(directory: Path) -> Engine | None:
     model = digits_model()
     return None if model is None else _whisper(model)
@@ -176,6 +181,7 @@ def _moonshine(_directory: Path) -> Engine | None:
 
 ENGINE_CASES = (
     EngineCase("micro-whisper", _micro_whisper, ("en", "ja"), "xx"),
+    EngineCase("micro-whisper-process", _micro_whisper_process, ("en", "ja"), "xx"),
     EngineCase("digits-whisper", _digits_whisper, ("en", "de"), "xx"),
     EngineCase("trimmed-whisper", _trimmed_whisper, ("en", "de"), "xx"),
     EngineCase("tiny.en", _embedded_whisper, ("en", "en"), "de"),

@@ -24,8 +24,30 @@ FILES = {
     "vocabulary.json": b"[]",
     "pytorch_model.bin": b"the same weights, twice as large",
 }
+SAFETENSORS = {
+    "config.json": b"{}",
+    "generation_config.json": b"{}",
+    "model.fp32-00001-of-00002.safetensors": b"the same weights, twice as large",
+    "model.safetensors": b"weights of another format",
+    "preprocessor_config.json": b"{}",
+    "pytorch_model.bin": b"the same weights as pickles",
+    "tokenizer.json": b'{"model": {}}',
+    "vocab.json": b"{}",
+}
+SHARDED = {name: content for name, content in SAFETENSORS.items() if name != "model.safetensors"} | {
+    "model-00001-of-00002.safetensors": b"half of the weights",
+    "model-00002-of-00002.safetensors": b"the other half",
+    "model.safetensors.index.json": b"{}",
+}
 COMMIT = sha1(b"commit").hexdigest()  # noqa: S324 - it only has to look like git's
 REPOSITORY = "someone/some-whisper"
+REPOSITORIES = {
+    REPOSITORY: FILES,
+    "someone/safetensors": SAFETENSORS,
+    "someone/sharded": SHARDED,
+    "someone/both": SAFETENSORS | FILES,
+    "someone/neither": {"README.md": b"soon"},
+}
 
 
 def write_model(directory: Path, *, without: str | None = None) -> Path:
@@ -46,21 +68,36 @@ def write_cached(home: Path, repository: str, *, without: str | None = None) -> 
     return snapshot
 
 
-def resolve_apart(home: Path, name: str, *, endpoint: str = "http://127.0.0.1:9", offline: bool = False) -> str:
+def resolve_apart(
+    home: Path,
+    name: str,
+    *,
+    endpoint: str = "http://127.0.0.1:9",
+    offline: bool = False,
+    formats: str = "CTRANSLATE2",
+) -> str:
     """Resolve the model in a new process, because the hub's library reads its environment once.
+
+    Args:
+        home: folder of the cache.
+        name: of the model.
+        endpoint: of the hub.
+        offline: as in `resolve_model`.
+        formats: names of those in `decoder.model_hub`, the preferred one first.
 
     Returns:
         The directory, or the message of the `ModelError` after `error: `, after all that went to stderr.
     """
     code = (
-        "import sys; from decoder.model_hub import resolve_model; from decoder.types import ModelError\n"
-        "try: print(resolve_model(sys.argv[1], offline=sys.argv[2] == 'offline'))\n"
+        "import sys; from decoder import model_hub; from decoder.types import ModelError\n"
+        "formats = [getattr(model_hub, name) for name in sys.argv[3:]]\n"
+        "try: print(model_hub.resolve_model(sys.argv[1], offline=sys.argv[2] == 'offline', formats=formats))\n"
         "except ModelError as error: print('error:', error)"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     environment |= {"HF_HOME": str(home), "HF_ENDPOINT": endpoint, "HF_HUB_DISABLE_TELEMETRY": "1"}
     finished = subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, "-c", code, name, "offline" if offline else "online"],
+        [sys.executable, "-c", code, name, "offline" if offline else "online", *formats.split()],
         env=environment,
         capture_output=True,
         text=True,
@@ -87,19 +124,22 @@ class Hub(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         path = self.path.split("?")[0]
         name = path.rsplit("/", 1)[-1]
+        parts = path.removeprefix("/api/models").split("/")
+        repository = "/".join(parts[1:3])
+        files = REPOSITORIES.get(repository, {})
         if "/no-such-revision" in path:
             self._send(b"{}", status=404, headers={"X-Error-Code": "RevisionNotFound"})
-        elif path.startswith(f"/api/models/{REPOSITORY}/revision/"):
-            siblings = [{"rfilename": file} for file in FILES]
-            self._send(json.dumps({"id": REPOSITORY, "sha": COMMIT, "siblings": siblings}).encode())
-        elif path.startswith(f"/api/models/{REPOSITORY}/tree/"):
+        elif path.startswith(f"/api/models/{repository}/revision/") and files:
+            siblings = [{"rfilename": file} for file in files]
+            self._send(json.dumps({"id": repository, "sha": COMMIT, "siblings": siblings}).encode())
+        elif path.startswith(f"/api/models/{repository}/tree/") and files:
             tree = [
                 {"type": "file", "path": file, "size": len(content), "oid": sha1(content).hexdigest()}  # noqa: S324
-                for file, content in FILES.items()
+                for file, content in files.items()
             ]
             self._send(json.dumps(tree).encode())
-        elif path.startswith(f"/{REPOSITORY}/resolve/") and name in FILES:
-            self._send(FILES[name])
+        elif path.startswith(f"/{repository}/resolve/") and name in files:
+            self._send(files[name])
         else:
             self._send(b"{}", status=404, headers={"X-Error-Code": "RepoNotFound"})
 
@@ -200,3 +240,61 @@ def test_model_the_hub_does_not_have_is_named(tmp_path: Path, hub: str) -> None:
     printed = resolve_apart(tmp_path, "someone/else", endpoint=hub)
 
     assert "error: model someone/else: the hub has no public repository someone/else" in printed
+
+
+WANTED = {
+    "CTRANSLATE2": set(FILES) - {"pytorch_model.bin"},
+    "HUGGING_FACE": {"config.json", "generation_config.json", "model.safetensors", "preprocessor_config.json"}
+    | {"tokenizer.json"},
+}
+"""Format → the files of `someone/both` that are downloaded; what else it needs of no format is small."""
+
+
+@pytest.mark.parametrize(
+    ("formats", "chosen"),
+    [
+        ("CTRANSLATE2", "CTRANSLATE2"),
+        ("CTRANSLATE2 HUGGING_FACE OPENAI", "CTRANSLATE2"),
+        ("HUGGING_FACE CTRANSLATE2 OPENAI", "HUGGING_FACE"),
+        ("OPENAI HUGGING_FACE CTRANSLATE2", "HUGGING_FACE"),
+    ],
+)
+def test_a_model_of_several_formats_is_downloaded_in_the_preferred_one(
+    tmp_path: Path, hub: str, formats: str, chosen: str
+) -> None:
+    found = resolve_apart(tmp_path, "someone/both", endpoint=hub, formats=formats)
+
+    files = {file.name for file in Path(found).iterdir()}
+    assert files - {"preprocessor_config.json"} == WANTED[chosen] - {"preprocessor_config.json"}
+    assert resolve_apart(tmp_path, "someone/both", offline=True, formats=formats) == found
+
+
+def test_a_model_of_hugging_face_is_downloaded_with_the_files_that_it_loads_from(tmp_path: Path, hub: str) -> None:
+    found = resolve_apart(tmp_path, "someone/safetensors", endpoint=hub, formats="CTRANSLATE2 HUGGING_FACE OPENAI")
+    again = resolve_apart(tmp_path, "someone/safetensors", offline=True, formats="HUGGING_FACE")
+
+    assert again == found
+    assert {file.name for file in Path(found).iterdir()} == WANTED["HUGGING_FACE"]
+
+
+def test_all_shards_of_a_model_are_downloaded(tmp_path: Path, hub: str) -> None:
+    found = resolve_apart(tmp_path, "someone/sharded", endpoint=hub, formats="HUGGING_FACE")
+
+    files = {file.name for file in Path(found).iterdir()}
+    assert files == (WANTED["HUGGING_FACE"] - {"model.safetensors"}) | {
+        "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors",
+        "model.safetensors.index.json",
+    }
+
+
+def test_a_model_in_a_format_that_the_engine_does_not_read_is_refused(tmp_path: Path, hub: str) -> None:
+    printed = resolve_apart(tmp_path, "someone/safetensors", endpoint=hub)
+
+    assert "error: repository someone/safetensors lacks model.bin, vocabulary.*" in printed
+
+
+def test_a_repository_without_a_model_is_refused(tmp_path: Path, hub: str) -> None:
+    printed = resolve_apart(tmp_path, "someone/neither", endpoint=hub, formats="CTRANSLATE2 HUGGING_FACE OPENAI")
+
+    assert "error: repository someone/neither lacks *.pt, tokenizer.json: not a OpenAI Whisper model" in printed

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from decoder.engines.torch_whisper.alignment_heads import alignment_heads
 from decoder.engines.torch_whisper.ctranslate2_model import BINARY, read_ctranslate2
 from decoder.engines.torch_whisper.dims import Dims, tensor_shapes
 from decoder.engines.torch_whisper.hugging_face_model import INDEX, WEIGHTS, read_hugging_face
@@ -111,9 +112,5 @@ def _random_tensor(name: str, shape: tuple[int, ...], layers: int, normal: Tenso
 
 def _checkpoint(model: StoredModel) -> Checkpoint:
     dims = model.dims
-    # As in openai/whisper, where it is not known which heads follow the audio: all of the upper half of the layers.
-    upper = tuple(
-        (layer, head) for layer in range(dims.decoder_layers // 2, dims.decoder_layers) for head in range(dims.heads)
-    )
     is_multilingual = dims.vocabulary >= MULTILINGUAL_VOCABULARY
-    return Checkpoint(dims, model.tensors, model.alignment_heads or upper, is_multilingual)
+    return Checkpoint(dims, model.tensors, model.alignment_heads or alignment_heads(dims), is_multilingual)

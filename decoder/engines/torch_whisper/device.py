@@ -1,7 +1,7 @@
 """A device with the weights on it, and its slots: what can be computed in them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 
 import numpy as np
@@ -45,13 +45,26 @@ class Device:
         self.weights = Weights.of(checkpoint, device, dtype)
         self._rules = Rules(vocabulary, checkpoint.dims.vocabulary, device)
         self._log_mel = LogMel(checkpoint.dims.mels, device)
-        self._silence = Silence(self.weights)
         self._heads = checkpoint.alignment_heads
         self._no_speech = _no_speech_token(vocabulary)
-        self._slots = Slots(self.weights, self._rules, slots, self._heads, self._no_speech)
-        self._positions = [0] * slots  # of the audio that is in each slot, silence included
-        self._graphs = Graphs(device)
         self._shapes = EXACT if device.type == "cpu" else GRAPHS
+        self._make_state(slots)
+
+    def _make_state(self, slots: int) -> None:
+        self._positions = [0] * slots  # of the audio that is in each slot, silence included; 0: there is none
+        self._silence = Silence(self.weights)
+        self._slots = Slots(self.weights, self._rules, slots, self._heads, self._no_speech)
+        self._graphs = Graphs(self._device)
+
+    def reset(self) -> None:
+        """Discard all state, in which a failure may have left anything; the weights stay. It has to be warmed up again.
+
+        Raises:
+            RuntimeError: there is no memory for new state, or the device is lost.
+        """
+        with suppress(AttributeError):  # of those that an earlier reset could not make
+            del self._silence, self._slots, self._graphs  # the new ones need their memory
+        self._make_state(len(self._positions))
 
     @property
     def graphs(self) -> int:
@@ -102,7 +115,12 @@ class Device:
             self._positions[slot] = total
 
     def begin(self, slot: int, start: Start) -> Progress:
-        """Begin a text of the audio in a slot."""
+        """Begin a text of the audio in a slot.
+
+        Raises:
+            ValueError: there is no audio in it.
+        """
+        self._positions_in(slot)
         return self._slots.fill(slot, start)
 
     def progress(self) -> list[Progress]:
@@ -139,7 +157,7 @@ class Device:
 
     def search(self, slot: int, start: Start, beams: int) -> Iterator[Finished | None]:
         """Return a beam search over the audio in a slot, which takes a pass each time it is advanced."""
-        cross = self._slots.cross.rows(0, self._slots.count, self._positions[slot]).repeated(slot, beams)
+        cross = self._slots.cross.rows(0, self._slots.count, self._positions_in(slot)).repeated(slot, beams)
         return beam_search(self.weights, self._rules, cross, start, beams, self._no_speech, self._slots.bias)
 
     def detect(self, slot: int, job: Detect) -> list[float]:
@@ -169,6 +187,12 @@ class Device:
             alignments.append(Alignment(warp(-matrix.cpu().numpy()), of_text[: len(text)]))
         return alignments
 
+    def _positions_in(self, slot: int) -> int:
+        positions = self._positions[slot]
+        if not positions:
+            raise ValueError(f"slot {slot} has no audio: the device was reset")
+        return positions
+
     def _read(
         self, slot: int, ids: Sequence[Sequence[int]], heads: tuple[tuple[int, int], ...]
     ) -> tuple[Tensor, Tensor | None]:
@@ -176,7 +200,7 @@ class Device:
         tokens = torch.tensor(ids, device=self._device)
         rows, width = tokens.shape
         own = OwnStore.empty(self.weights, rows, width)
-        cross = self._slots.cross.rows(0, self._slots.count, self._positions[slot]).repeated(slot, rows)
+        cross = self._slots.cross.rows(0, self._slots.count, self._positions_in(slot)).repeated(slot, rows)
         return decode(self.weights, own, cross, tokens, tokens.new_zeros(rows), width, heads)
 
 

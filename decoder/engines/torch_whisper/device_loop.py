@@ -2,7 +2,6 @@
 
 import logging
 import math
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,13 @@ ENCODED_POSITIONS = 4096
 """Most positions of one batch of the encoder, for which the texts in progress wait: by its arithmetic 15 ms of
 large-v3-turbo on an H100."""
 
+MOST_FAILURES = 3
+"""Failures of the loop as a whole, without an answer in between, after which it ends: a device that is lost to the
+process cannot be reset, and each attempt to warm it up takes seconds."""
+
+LOST = "CUDA error"
+"""What errors say after which nothing can be computed on the device; out of memory is none of them."""
+
 AnyJob = Generate | Search | Detect | Align
 
 
@@ -31,7 +37,14 @@ class DeviceLoop:
 
     A turn: take in what was submitted, encode the most urgent windows of one length, begin their texts, let all texts
     take a pass, answer those that are complete. Nothing waits for a batch to fill, and no text for another's
-    end. What fails is answered with its error, and the loop goes on; a device that is lost fails every job.
+    end. What fails is answered with its error, and the loop goes on.
+
+    | state | `submit` | entered when | all jobs in flight |
+    |---|---|---|---|
+    | starting | is served later | it is created | – |
+    | running | is served | the device is warm | – |
+    | restarting | raises | a turn, or warming up, fails as a whole | are answered with the error |
+    | ended | raises | it is closed, or fails in a row too often, as a device does that is lost | the same |
     """
 
     def __init__(self, device: Device) -> None:
@@ -46,51 +59,72 @@ class DeviceLoop:
         self._running: dict[int, Generate] = {}
         self._progress: dict[int, Progress] = {}
         self._searching: dict[Search, Iterator[Finished | None]] = {}
-        self._has_ended = threading.Event()
-        self._reason = ""  # why it has ended
-        self._abandoning = threading.Lock()
+        self._refusal: str | None = None  # why it does not serve; None: it does
+        self._is_closing = False
+        self._lock = threading.Lock()  # of the two above, so that no job is left in the inbox
+        self._failures = 0  # in a row, of the loop as a whole
         self._thread = threading.Thread(target=self._run, name="livecue-torch", daemon=True)
         self._thread.start()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a job submitted now is served."""
+        return self._refusal is None
 
     def submit(self, job: AnyJob) -> None:
         """Let a job be computed; no other of its slot may be in flight.
 
         Raises:
-            RuntimeError: the loop has ended.
+            RuntimeError: the loop is restarting, or has ended.
         """
-        if self._has_ended.is_set():
-            raise RuntimeError(self._reason)
-        self._inbox.put(job)
-        if self._has_ended.is_set():  # between the two
-            self._abandon()
+        with self._lock:
+            if self._refusal is not None:
+                raise RuntimeError(self._refusal)
+            self._inbox.put(job)
 
     def close(self) -> None:
         """End the loop; no job may be in flight. May be called again."""
-        self._inbox.put(None)
+        with self._lock:
+            self._is_closing = True
+            self._inbox.put(None)
         self._thread.join()
 
     def _run(self) -> None:
-        try:
-            with torch.inference_mode(), self._device.entered():
-                self._device.warm_up()
-                while self._take_in():
-                    self._turn()
-        finally:
-            self._reason = f"the engine's loop has ended: {sys.exception() or 'it was closed'}"
-            self._has_ended.set()
-            self._abandon()
+        while not self._is_closing and self._failures < MOST_FAILURES:
+            try:
+                with torch.inference_mode(), self._device.entered():
+                    self._serve()
+                self._abandon("the engine's loop has ended: it was closed")
+            except Exception as error:  # whatever it was, nobody may wait for a thread that has died
+                self._failures += 1
+                what = "is restarting" if self._failures < MOST_FAILURES else "has ended"
+                logger.exception("torch loop %s failures=%d", what, self._failures)
+                self._abandon(f"the engine's loop {what}: {error}")
+                traceback.clear_frames(error.__traceback__)  # whose tensors may be what the memory is full of
 
-    def _abandon(self) -> None:
-        """Answer all jobs, so that nobody waits for a loop that has ended."""
-        with self._abandoning:  # by the thread, and by those who submit meanwhile
+    def _serve(self) -> None:
+        """Warm the device up, and serve until the loop is closed."""
+        if self._failures:
+            self._device.reset()
+        self._device.warm_up()
+        self._refusal = None
+        while self._take_in():
+            self._turn()
+
+    def _abandon(self, reason: str) -> None:
+        """Answer all jobs with an error, and refuse further ones."""
+        with self._lock:
+            self._refusal = reason
             with suppress(Empty):
                 while True:
                     job = self._inbox.get_nowait()
                     if job is not None:
                         self._waiting.append(job)
-            for job in [*self._waiting, *self._running.values(), *self._searching]:
-                if not job.answer.done():
-                    job.answer.set_exception(RuntimeError(self._reason))
+        for job in [*self._waiting, *self._running.values(), *self._searching]:
+            if not job.answer.done():
+                job.answer.set_exception(RuntimeError(reason))
+        for state in (self._waiting, self._running, self._progress, self._searching):
+            state.clear()
 
     def _take_in(self) -> bool:
         """Take in what was submitted, wait where there is nothing else to do, and return whether to go on."""
@@ -126,6 +160,8 @@ class DeviceLoop:
             traceback.clear_frames(error.__traceback__)
             for job in jobs:
                 self._fail(job, error)
+            if LOST in str(error):
+                raise
 
     def _fail(self, job: AnyJob, error: Exception) -> None:
         if not job.answer.done():  # first, for a device that is lost cannot even stop
@@ -179,7 +215,7 @@ class DeviceLoop:
         self._progress = {slot: progress[slot] for slot in self._running}
         if complete:
             for slot, finished in zip(complete, self._device.finished(complete), strict=True):
-                _answer(self._running.pop(slot), finished)
+                self._answer(self._running.pop(slot), finished)
 
     def _search(self, jobs: Sequence[AnyJob]) -> None:
         for job in jobs:
@@ -187,11 +223,11 @@ class DeviceLoop:
             finished = next(self._searching[job])
             if finished is not None:
                 del self._searching[job]
-                _answer(job, finished)
+                self._answer(job, finished)
 
-
-def _answer(job: Generate | Search, finished: Finished) -> None:
-    if math.isnan(finished.logprob):
-        job.answer.set_exception(RuntimeError("the model computed NaN: expected finite numbers"))
-    else:
-        job.answer.set_result(finished)
+    def _answer(self, job: Generate | Search, finished: Finished) -> None:
+        if math.isnan(finished.logprob):
+            job.answer.set_exception(RuntimeError("the model computed NaN: expected finite numbers"))
+        else:
+            self._failures = 0
+            job.answer.set_result(finished)

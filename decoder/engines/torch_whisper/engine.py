@@ -13,7 +13,7 @@ from decoder.engines.torch_whisper.checkpoint import Checkpoint, read_checkpoint
 from decoder.engines.torch_whisper.device import Device
 from decoder.engines.torch_whisper.device_loop import DeviceLoop
 from decoder.engines.torch_whisper.network import TorchNetwork
-from decoder.model_hub import ALL_FORMATS
+from decoder.model_hub import CTRANSLATE2, HUGGING_FACE, OPENAI
 from decoder.settings import EngineSettings
 from decoder.types import ModelError
 from decoder.whisper.engine import Backend, WhisperEngine
@@ -23,6 +23,9 @@ from decoder.whisper.vocabulary import Vocabulary
 __all__ = ["create", "read_vocabulary"]
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+FORMATS = (HUGGING_FACE, CTRANSLATE2, OPENAI)
+"""Hugging Face's is mapped as it is, and has the most models."""
 
 CPU_SLOTS = 4
 """Few: a partial in flight is decoded to its end, and cannot be replaced by a newer one as in the queue."""
@@ -58,14 +61,18 @@ def backend(settings: EngineSettings) -> Backend:
             torch.set_num_threads(settings.cpu_threads or core_count())
         checkpoint = read_checkpoint(directory)
         vocabulary = read_vocabulary(directory, checkpoint)
-        try:
-            loops = [DeviceLoop(Device(checkpoint, vocabulary, device, dtype, slots)) for device in devices]
-        except RuntimeError as error:
-            raise ModelError(f"model {directory} cannot be put on {devices[0]}: {error}") from error
+        loops: list[DeviceLoop] = []
+        for device in devices:
+            try:
+                loops.append(DeviceLoop(Device(checkpoint, vocabulary, device, dtype, slots)))
+            except RuntimeError as error:
+                for loop in loops:
+                    loop.close()
+                raise ModelError(f"model {directory} cannot be put on {device}: {error}") from error
         # In turns, so that few requests spread over all devices.
         return [TorchNetwork(loop, slot, vocabulary) for slot in range(slots) for loop in loops]
 
-    return Backend("torch", devices[0].type, slots * len(devices), 1, ALL_FORMATS, load)
+    return Backend("torch", devices[0].type, slots * len(devices), 1, FORMATS, load)
 
 
 def _devices(name: str) -> list[torch.device]:

@@ -6,6 +6,7 @@ from typing import TypeVar
 from decoder.engine import EngineWork
 from decoder.engines.torch_whisper.device_loop import DeviceLoop
 from decoder.engines.torch_whisper.jobs import Align, Detect, Generate, Job, Search, Window
+from decoder.engines.torch_whisper.loops import CERTAIN_LOOP_TOKENS, LOOP_TOKENS
 from decoder.engines.torch_whisper.slots import Finished, Start
 from decoder.types import RequestKind
 from decoder.whisper.batch_plan import (
@@ -17,6 +18,7 @@ from decoder.whisper.batch_plan import (
 )
 from decoder.whisper.batch_plan import Window as WindowKind
 from decoder.whisper.network import Alignment, Encoded, Generated
+from decoder.whisper.repetition import repeats_itself
 from decoder.whisper.timestamp_tokens import split_times
 from decoder.whisper.vocabulary import Vocabulary
 
@@ -61,6 +63,11 @@ class TorchNetwork:
         self._in_slot: Encoded | None = None
         self.vocabulary = vocabulary
         self.work = EngineWork()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the device's loop serves."""
+        return self._loop.is_usable
 
     def close(self) -> None:
         """End the device's loop, which the networks of its slots share."""
@@ -125,7 +132,8 @@ class TorchNetwork:
         urgency = (URGENCY[plan.request.kind], plan.request.deadline_s)
         start = self._start(plan, language, temperature)
         found = self._computed(Generate(slot=self._slot, urgency=urgency, start=start), window)
-        if plan.beam_size > 1 and not temperature and _avg_logprob(found) < UNSURE_AVG_LOGPROB:
+        is_unsure = plan.beam_size > 1 and not temperature and _avg_logprob(found) < UNSURE_AVG_LOGPROB
+        if is_unsure and not (plan.frames < FULL_WINDOW_FRAMES and repeats_itself(found.tokens)):  # soon decoded again
             search = Search(slot=self._slot, urgency=urgency, start=start, beams=plan.beam_size)
             found = self._computed(search, window)
         text = split_times(found.tokens, self.vocabulary.first_time)
@@ -157,6 +165,7 @@ class TorchNetwork:
             is_timed=is_timed,
             temperature=temperature,
             content=_content(plan),
+            loop_tokens=CERTAIN_LOOP_TOKENS if plan.frames == FULL_WINDOW_FRAMES else LOOP_TOKENS,
         )
 
     def _computed(self, job: Job[Answer], encoded: Encoded) -> Answer:

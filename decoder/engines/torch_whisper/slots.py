@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from decoder.engines.torch_whisper.loops import end_in_loops
 from decoder.engines.torch_whisper.model import CrossStore, OwnStore, Weights, decode
 from decoder.engines.torch_whisper.passes import Pass
 from decoder.engines.torch_whisper.rules import Choice, History, Rules
@@ -17,6 +18,9 @@ __all__ = ["Finished", "Progress", "Slots", "Start"]
 OFFSETS = (0, -1, 1, 2)
 """Where a chosen token is looked for in the draft, counted from the expected one. It is the one before where the last
 choice was an insertion, and no substitution."""
+
+NEVER = 1 << 20
+"""Repeated tokens that no text has."""
 
 SMOOTHED = 7
 """Attention to the audio is smoothed over so many positions; openai/whisper takes their median."""
@@ -36,6 +40,8 @@ class Start:
         temperature: 0: the most likely text; above 0: a random one.
         content: positions of the window that hold audio, ≥ 1.
         terms: number of the list of terms that its tokens gain by; 0: none.
+        loop_tokens: a phrase is repeated in so many tokens when the text ends early, ≤ `CERTAIN_LOOP_TOKENS`; None: it
+            may be repeated up to the limit.
     """
 
     prompt: Sequence[int]
@@ -47,6 +53,7 @@ class Start:
     temperature: float
     content: int
     terms: int = 0
+    loop_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +114,13 @@ class Rows:
         passes: [B].
         is_running, is_timed: [B], 0 or 1.
         terms: [B], number of the list of terms.
+        loop_tokens: [B], repeated ones at which the text ends.
         logprob, no_speech, temperature: float32[B].
     """
 
     NUMBERS = (
         *("known", "entered", "draft_at", "draft_end", "text", "limit", "start", "content"),
-        *("passes", "is_running", "is_timed", "terms"),
+        *("passes", "is_running", "is_timed", "terms", "loop_tokens"),
     )
     REALS = ("logprob", "no_speech", "temperature")
 
@@ -122,7 +130,8 @@ class Rows:
         self.tokens, self.peaks = integers[:, :width], integers[:, width : 2 * width]
         self.draft, numbers = integers[:, 2 * width : 3 * width], integers[:, 3 * width :]
         self.known, self.entered, self.draft_at, self.draft_end, self.text, self.limit = numbers[:, :6].unbind(1)
-        self.start, self.content, self.passes, self.is_running, self.is_timed, self.terms = numbers[:, 6:].unbind(1)
+        self.start, self.content, self.passes, self.is_running, self.is_timed = numbers[:, 6:11].unbind(1)
+        self.terms, self.loop_tokens = numbers[:, 11:].unbind(1)
         self.logprob, self.no_speech, self.temperature = reals.unbind(1)
 
     @classmethod
@@ -195,6 +204,7 @@ class Slots:
         row.start[:], row.content[:] = start.start, start.content
         row.is_running[:], row.is_timed[:] = 1, start.is_timed
         row.temperature[:], row.terms[:] = start.temperature, start.terms
+        row.loop_tokens[:] = NEVER if start.loop_tokens is None else start.loop_tokens
         self._rows.integers[slot] = row.integers[0].to(self.weights.device, non_blocking=True)
         self._rows.reals[slot] = row.reals[0].to(self.weights.device, non_blocking=True)
         return Progress(is_running=True, entering=len(ids), drafted=len(start.draft), known=len(ids))
@@ -316,7 +326,7 @@ class Slots:
         gained = choice.logprobs.where(ahead <= accepted[:, None], 0.0).sum(1)
         is_end = new == self.rules.end
         known = rows.known + accepted + (~is_end).long()
-        is_over = is_end | (known >= rows.limit)
+        is_over = is_end | (known >= rows.limit) | end_in_loops(rows.tokens, known, rows.text, rows.loop_tokens)
         running = rows.is_running.bool()
         expected = rows.draft_at + accepted
         near = expected[:, None] + self._offsets

@@ -68,6 +68,8 @@ class CTranslate2Network:
 
     verifies_drafts = False
 
+    is_usable = True
+
     def __init__(self, loaded: WhisperModel, utterances: UtteranceStore) -> None:
         """Wrap a loaded model.
 

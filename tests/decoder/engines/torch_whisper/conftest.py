@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-PURE_TESTS = ("test_dims.py", "test_passes.py", "test_term_trie.py")
+PURE_TESTS = ("test_alignment_heads.py", "test_dims.py", "test_passes.py", "test_term_trie.py")
 
 HAS_TORCH = find_spec("torch") is not None
 

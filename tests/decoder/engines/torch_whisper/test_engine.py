@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
@@ -14,12 +14,16 @@ import pytest_asyncio
 import torch
 from jiwer import wer
 
+from decoder.engines.torch_whisper import engine as torch_engine
+from decoder.engines.torch_whisper.checkpoint import Checkpoint
+from decoder.engines.torch_whisper.device import Device
 from decoder.engines.torch_whisper.engine import create
 from decoder.engines.whisper import engine as ctranslate2_engine
 from decoder.settings import EngineSettings
 from decoder.types import EngineError, EngineFailed, Hypothesis, ModelError, RequestKind, Word
-from decoder.whisper.batch_plan import POSITION_SAMPLES, Window
+from decoder.whisper.batch_plan import POSITION_SAMPLES, Plan, Window
 from decoder.whisper.engine import WhisperEngine
+from decoder.whisper.vocabulary import Vocabulary
 from tests.audio import noise, silence, speechlike
 from tests.contracts.engines import SENTENCE, digits_model, request, same, write_micro_whisper
 from tests.recordings import recording, recording_path
@@ -140,6 +144,89 @@ async def test_without_a_model_the_engine_says_so() -> None:
 async def test_a_gpu_that_is_not_there_is_named(micro: Path) -> None:
     with pytest.raises(ModelError, match="torch finds no usable GPU; allowed are auto, cpu"):
         made(micro, replace(PLAIN, device="cuda"))
+
+
+@pytest.mark.parametrize("kind", [RequestKind.PARTIAL, RequestKind.FINAL])
+async def test_words_are_spelled_once_for_the_answer_and_the_next_draft(
+    engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch, kind: RequestKind
+) -> None:
+    spelled: list[Sequence[int]] = []
+    split_words = Vocabulary.split_words
+
+    def counted(
+        self: Vocabulary, tokens: Sequence[int], plan: Plan, language: str
+    ) -> tuple[list[str], list[list[int]]]:
+        spelled.append(tokens)
+        return split_words(self, tokens, plan, language)
+
+    monkeypatch.setattr(Vocabulary, "split_words", counted)
+    [answer] = await engine.decode([request(noise(5.0), kind=kind, session_id="spelled")])
+
+    assert text(answer) == SENTENCE
+    assert len(spelled) == 1
+
+
+REPEATED = " one" * 300
+
+
+@pytest.mark.parametrize(
+    ("window", "passes"),
+    [
+        # <|0.00|> and 6 words are a loop; it is decoded again in the full window, where it takes 96 to be certain
+        ("trimmed", 1 + 6 + 1 + 96),
+        ("full", 1 + 96),
+    ],
+)
+async def test_loops_end_early(tmp_path: Path, window: Window, passes: int) -> None:
+    loaded = made(
+        write_micro_whisper(tmp_path, REPEATED), replace(PLAIN, final_window=window, final_temperatures=(0.0,))
+    )
+    await loaded.warm_up()
+    before = replace(loaded.work)
+
+    [answer] = await loaded.decode([request(noise(14.0), kind=RequestKind.FINAL)])
+
+    assert text(answer) == " one" * 96
+    assert loaded.work.decoder_steps - before.decoder_steps == passes
+    await loaded.aclose()
+
+
+async def test_a_device_that_fails_to_start_ends_the_loops_of_the_others(
+    micro: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu, made_on = torch.device("cpu"), []
+
+    def make(
+        checkpoint: Checkpoint, vocabulary: Vocabulary, device: torch.device, dtype: torch.dtype, slots: int
+    ) -> Device:
+        made_on.append(device)
+        if len(made_on) == 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return Device(checkpoint, vocabulary, device, dtype, slots)
+
+    monkeypatch.setattr(torch_engine, "_devices", lambda _name: [cpu, cpu])
+    monkeypatch.setattr(torch_engine, "Device", make)
+    before = loops()
+    with pytest.raises(ModelError, match="cannot be put on cpu: out of memory"):
+        await made(micro).warm_up()
+    assert len(made_on) == 2
+    assert loops() == before
+
+
+def loops() -> int:
+    return sum(thread.name == "livecue-torch" for thread in threading.enumerate())
+
+
+async def test_readiness_follows_the_loops_of_all_devices(micro: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_engine, "_devices", lambda _name: [torch.device("cpu")] * 2)
+    loaded = made(micro)
+    assert loaded.info.is_usable is not None
+    await loaded.warm_up()
+    usable = [loaded.info.is_usable()]
+    loaded._networks[1].close()
+    usable.append(loaded.info.is_usable())
+    await loaded.aclose()
+    assert usable == [True, False]
 
 
 @pytest.mark.parametrize("broken", ["tokenizer.json", "model.bin"])
