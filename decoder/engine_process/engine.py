@@ -73,7 +73,6 @@ class ProcessEngine:
         self._settings = replace(settings, own_process=False)  # the process has the engine in itself
         self._command = command
         self._supervision = supervision or Supervision()
-        self._supervision = supervision or Supervision()
         self._earlier_work = EngineWork()  # of processes that have ended
         self._running: Process | None = None
         self._warm: Process | None = None  # the running one, once its engine is warm
