@@ -10,7 +10,22 @@ from math import cos, sin, tau
 from clients.bench.report.markup import Markup, element, joined
 from clients.bench.report.scale import Scale
 
-__all__ = ["AREA", "STYLES", "Area", "Axis", "Point", "band", "chart", "clipped", "limit", "line", "mark", "steps", "style", "swatch"]
+__all__ = [
+    "AREA",
+    "STYLES",
+    "Area",
+    "Axis",
+    "Point",
+    "band",
+    "chart",
+    "clipped",
+    "limit",
+    "line",
+    "mark",
+    "steps",
+    "style",
+    "swatch",
+]
 
 Point = tuple[float, float]
 """A value on the horizontal axis, and one on the vertical axis."""
@@ -31,7 +46,9 @@ class Area:
     bottom: float
 
 
-AREA = Area(width=400, height=236, left=46, right=388, top=12, bottom=194)
+AREA = Area(width=400, height=236, left=46, right=388, top=20, bottom=194)
+
+_LINE_WIDTH = 2.0
 
 _CIRCLE = tuple((4.3 * cos(tau * part / 16), 4.3 * sin(tau * part / 16)) for part in range(16))
 
@@ -121,9 +138,10 @@ def mark(place: int, at: Point, title: str, is_hollow: bool = False) -> Markup:
 
 def clipped(*contents: Markup) -> Markup:
     """Return contents, cut off at the edges of the area between the axes."""
-    width, height = AREA.right - AREA.left, AREA.bottom - AREA.top
-    box = f"{AREA.left:g} {AREA.top:g} {width:g} {height:g}"
-    return element("svg", *contents, x=AREA.left, y=AREA.top, width=width, height=height, viewBox=box, class_="clip")
+    left, top = AREA.left - _LINE_WIDTH, AREA.top - _LINE_WIDTH
+    width, height = AREA.right + _LINE_WIDTH - left, AREA.bottom + _LINE_WIDTH - top
+    box = f"{left:g} {top:g} {width:g} {height:g}"
+    return element("svg", *contents, x=left, y=top, width=width, height=height, viewBox=box, class_="clip")
 
 
 def limit(value: float, text: str, y: Axis) -> Markup:
@@ -136,7 +154,7 @@ def limit(value: float, text: str, y: Axis) -> Markup:
 
 
 def _vertical_axis(axis: Axis) -> list[Markup]:
-    parts = [element("text", axis.label, x=0.0, y=10.0, class_="axis-label")]
+    parts = [element("text", axis.label, x=0.0, y=9.0, class_="axis-label")]
     for tick in axis.ticks:
         height = axis.scale(tick)
         parts.append(element("line", x1=AREA.left, x2=AREA.right, y1=height, y2=height, class_="grid"))

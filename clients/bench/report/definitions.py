@@ -3,7 +3,10 @@
 __all__ = ["DEFINITIONS"]
 
 DEFINITIONS = (
-    ("Lag", "Time at which a text arrived, minus the time at which the word ended in the audio, which is played in real time."),
+    (
+        "Lag",
+        "Time at which a text arrived, minus the time at which its word ended in the audio, played in real time.",
+    ),
     ("Word first shown", "End of a word until any display has something in its place, right or wrong."),
     ("Word shown", "End of a word until it is displayed in a form that never goes away again."),
     ("Word committed", "End of a word until the server promises to keep it until the final."),
@@ -11,7 +14,10 @@ DEFINITIONS = (
     ("End of speech → final", "End of the last word before a pause until the final with this word: TTFS."),
     ("First partial", "Start of the first word of an utterance until anything of it is displayed."),
     ("Between updates", "Time between two changes of the display while somebody speaks."),
-    ("Words wrong (WER)", "Words substituted, inserted and deleted in the finals, per spoken word, after the normaliser."),
+    (
+        "Words wrong (WER)",
+        "Words substituted, inserted and deleted in the finals, per spoken word, after the normaliser.",
+    ),
     ("Characters wrong (CER)", "The same for characters."),
     ("Finals missing", "Ends of speech whose last word is in no final. They have no lag, so they are counted."),
     ("Finals premature", "Finals that ended a segment between two words without a pause between them."),

@@ -1,4 +1,4 @@
-"""What the tables of the report show beyond the summary: errors, finals, stability, delivery, load and the clock. PURE."""
+"""Tables beyond the summary: errors, finals, stability, delivery, load and the clock. PURE."""
 
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -159,5 +159,7 @@ _CLOCK = (
     Field("late most, ms", lambda run: _milliseconds(run.clock.late.max)),
     Field("blocked p99, ms", lambda run: _milliseconds(run.clock.blocked.p99)),
     Field("blocked most, ms", lambda run: _milliseconds(run.clock.blocked.max)),
-    Field("verdict", lambda run: "valid" if run.clock.valid else f"INVALID: {'; '.join(run.clock.reasons)}", is_text=True),
+    Field(
+        "verdict", lambda run: "valid" if run.clock.valid else f"INVALID: {'; '.join(run.clock.reasons)}", is_text=True
+    ),
 )

@@ -71,7 +71,7 @@ def is_substituted(word: Word) -> bool:
     return word.written is not None and _folded(word.written) != _folded(word.text)
 
 
-def _opcodes(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
+def _opcodes(old: Sequence[str], new: Sequence[str]) -> Sequence[tuple[str, int, int, int, int]]:
     return SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
 
 
@@ -86,5 +86,3 @@ def _shortened(words: Sequence[str], is_first: bool, is_last: bool) -> str:
 
 def _folded(token: str) -> str:
     return "".join(letter for letter in token.casefold() if letter.isalnum())
-
-

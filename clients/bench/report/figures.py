@@ -2,7 +2,18 @@
 
 from collections.abc import Callable
 
-__all__ = ["NOTHING", "Format", "count", "decimal", "duration", "fraction", "memory", "percent", "seconds"]
+__all__ = [
+    "NOTHING",
+    "Format",
+    "count",
+    "decimal",
+    "duration",
+    "fraction",
+    "memory",
+    "percent",
+    "seconds",
+    "streams_text",
+]
 
 NOTHING = "–"
 
@@ -51,6 +62,11 @@ def duration(value_s: float) -> str:
     """Return a duration as people say it: `42 s`, `3 min 05 s`."""
     minutes, rest_s = divmod(round(value_s), _MINUTE_S)
     return f"{minutes} min {rest_s:02} s" if minutes else f"{rest_s} s"
+
+
+def streams_text(streams: int) -> str:
+    """Return a number of streams."""
+    return "1 stream" if streams == 1 else f"{count(streams)} streams"
 
 
 def fraction(part: int | None, whole: int) -> str:

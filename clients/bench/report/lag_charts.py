@@ -47,7 +47,7 @@ def distribution_chart(lag: Lag, servers: Sequence[Measured]) -> Markup | None:
         return None
     low, high = _range_of([values for _, values in drawn])
     x = Axis("lag in seconds", Linear(low, high, AREA.left, AREA.right), ticks(low, high, _STEPS), _short)
-    y = Axis("% of words", Linear(0, 1, AREA.bottom, AREA.top + 8), _QUARTERS, lambda share: f"{100 * share:.0f}")
+    y = Axis("% of words", Linear(0, 1, AREA.bottom, AREA.top), _QUARTERS, lambda share: f"{100 * share:.0f}")
     curves = [
         element(
             "g",
@@ -58,7 +58,9 @@ def distribution_chart(lag: Lag, servers: Sequence[Measured]) -> Markup | None:
         for server, values in drawn
     ]
     names = ", ".join(server.name for server, _ in drawn)
-    return chart(x, y, curves, f"{lag.title}: share of words against lag, {names}. The table below has the percentiles.")
+    return chart(
+        x, y, curves, f"{lag.title}: share of words against lag, {names}. The table below has the percentiles."
+    )
 
 
 def over_time_chart(servers: Sequence[Measured]) -> Markup | None:
@@ -72,8 +74,10 @@ def over_time_chart(servers: Sequence[Measured]) -> Markup | None:
     start, end = round_range(0.0, last_s, _STEPS)
     low, high = round_range(min(0.0, *medians), max(medians), _STEPS)
     x = Axis("time in the audio, seconds", Linear(start, end, AREA.left, AREA.right), ticks(start, end, _STEPS), _short)
-    y = Axis("lag in seconds", Linear(low, high, AREA.bottom, AREA.top + 8), ticks(low, high, _STEPS), _short)
-    curves = [element("g", clipped(*_course(intervals, x, y)), class_=style(server.place)) for server, intervals in drawn]
+    y = Axis("lag in seconds", Linear(low, high, AREA.bottom, AREA.top), ticks(low, high, _STEPS), _short)
+    curves = [
+        element("g", clipped(*_course(intervals, x, y)), class_=style(server.place)) for server, intervals in drawn
+    ]
     names = ", ".join(server.name for server, _ in drawn)
     return chart(x, y, curves, f"Median lag of displayed words over the time in the audio: {names}.")
 
@@ -93,7 +97,7 @@ def _lag_of_share(values: Distribution, share: float) -> float:
 
 
 def _percentile_marks(lag: Lag, server: Measured, values: Distribution, axes: tuple[Axis, Axis]) -> Iterator[Markup]:
-    """Yield marks at the percentiles of the result, where they are within the axis; of one run, or there are several."""
+    """Yield marks at p50 and p95 where they are within the axis; several runs at the same load have no common ones."""
     if len(server.runs) != 1:
         return
     x, y = axes

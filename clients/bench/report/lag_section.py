@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from clients.bench.report.charts import swatch
-from clients.bench.report.figures import NOTHING, count, seconds
+from clients.bench.report.figures import NOTHING, count, seconds, streams_text
 from clients.bench.report.lag_charts import Measured, distribution_chart, over_time_chart
 from clients.bench.report.lags import LAGS, Lag
 from clients.bench.report.markup import Markup, element
@@ -24,7 +24,7 @@ def lag_blocks(results: Sequence[Result]) -> Iterator[Markup]:
             for place, result in enumerate(results)
             if (runs := [run for run in result.runs if run.streams == streams and run.purpose == compared])
         ]
-        name = "1 stream" if streams == 1 else f"{count(streams)} streams"
+        name = streams_text(streams)
         charts = [*(_lag_figure(lag, servers) for lag in LAGS), _over_time_figure(servers)]
         grid = element("div", *charts, class_="grid")
         yield element("div", element("h3", name), grid, class_="choice", data_name=name)
@@ -32,9 +32,7 @@ def lag_blocks(results: Sequence[Result]) -> Iterator[Markup]:
 
 def legend(results: Sequence[Result]) -> Markup:
     """Return the line styles of the servers."""
-    entries = (
-        element("li", swatch(place), element("bdi", result.server.name)) for place, result in enumerate(results)
-    )
+    entries = (element("li", swatch(place), element("bdi", result.server.name)) for place, result in enumerate(results))
     return element("ul", *entries, class_="legend")
 
 
@@ -62,5 +60,7 @@ def _over_time_figure(servers: Sequence[Measured]) -> Markup:
     drawn = over_time_chart(servers) or element("p", "not measured", class_="blank")
     explained = "median of all streams; the area goes from the lowest to the highest"
     caption = element("figcaption", element("strong", "Lag over time"), element("span", explained))
-    note = element("p", "A line that rises is a server that falls behind: words wait for the ones before them.", class_="note")
+    note = element(
+        "p", "A line that rises is a server that falls behind: words wait for the ones before them.", class_="note"
+    )
     return element("figure", caption, drawn, note)

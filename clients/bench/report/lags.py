@@ -12,10 +12,10 @@ __all__ = ["LAGS", "Distribution", "Interval", "Lag", "distribution", "over_time
 _MAX_POINTS = 240
 """Of a curve: more than a chart has pixels to tell apart."""
 
-_INTERVALS = 60
+_INTERVALS = 40
 """Of lag over time, at most."""
 
-_MIN_INTERVAL_S = 1.0
+_MIN_INTERVAL_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Distribution:
 
     Attributes:
         due: words that should have the lag; those that never got there count as infinitely late.
-        points: (lag in seconds, share of the due words that are at most as late), both ascending; empty: there are none.
+        points: (lag in seconds, share of the due words that are at most as late), ascending; empty: there are none.
     """
 
     due: int

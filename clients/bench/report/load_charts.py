@@ -43,6 +43,7 @@ LOAD_FIGURES = (
     LoadFigure("word_shown.p95", "Word shown, p95", "seconds", lambda run: run.word_shown.p95),
     LoadFigure("final.p95", "End of speech → final, p95", "seconds", lambda run: run.final.p95),
     LoadFigure("wer", "Words wrong", "% of words", lambda run: _hundredfold(run.errors.wer)),
+    LoadFigure("finals_missing", "Finals missing", "% of ends of speech", lambda run: _finals_missing(run)),
     LoadFigure("words_on_time", "Words on time", "% of words", lambda run: _words_on_time(run)),
     LoadFigure("cores", "Cores busy", "cores", lambda run: run.server_load.cores if run.server_load else None),
 )
@@ -58,13 +59,16 @@ def load_chart(figure: LoadFigure, results: Sequence[Result]) -> Markup | None:
         return None
     limits = {value for result in results if (value := limit_of(figure.metric, result)) is not None}
     x, y = _axes(figure, [point for _, _, points in drawn for _, point in points], limits)
-    contents = [limit(value, f"SLO {value:g} s", y) for value in sorted(limits)]
+    contents = []
     for place, result, points in drawn:
         curve = clipped(line([point for _, point in points], x, y))
         marks = _marks(place, result, points, (x, y))
-        contents.append(element("g", *_capacity_line(result, x), curve, *marks, class_=style(place)))
+        contents.append(element("g", *_capacity_line(place, result, x), curve, *marks, class_=style(place)))
+    contents += [limit(value, f"SLO {value:g} s", y) for value in sorted(limits)]
     names = ", ".join(result.server.name for _, result, _ in drawn)
-    return chart(x, y, contents, f"{figure.title} in {figure.unit} against streams: {names}. The summary has the figures.")
+    return chart(
+        x, y, contents, f"{figure.title} in {figure.unit} against streams: {names}. The summary has the figures."
+    )
 
 
 def limit_of(metric: str, result: Result) -> float | None:
@@ -91,7 +95,7 @@ def _axes(figure: LoadFigure, points: Sequence[Point], limits: set[float]) -> tu
     low, high = round_range(min(0.0, *(up for _, up in points)), most, _STEPS)
     return (
         Axis("streams", Doubling(streams[0], streams[-1], AREA.left + 8, AREA.right - 8), streams, _whole),
-        Axis(figure.unit, Linear(low, high, AREA.bottom, AREA.top + 8), ticks(low, high, _STEPS), _whole),
+        Axis(figure.unit, Linear(low, high, AREA.bottom, AREA.top), ticks(low, high, _STEPS), _whole),
     )
 
 
@@ -107,14 +111,20 @@ def _marks(
             continue
         kind = "" if run.purpose == "load" else f", {run.purpose}"
         validity = "" if run.clock.valid else ", INVALID"
-        yield mark(place, at, f"{result.server.name}, {run.streams} streams{kind}{validity}: {up:.2f}", not run.clock.valid)
+        yield mark(
+            place, at, f"{result.server.name}, {run.streams} streams{kind}{validity}: {up:.2f}", not run.clock.valid
+        )
 
 
-def _capacity_line(result: Result, x: Axis) -> Iterator[Markup]:
+def _capacity_line(place: int, result: Result, x: Axis) -> Iterator[Markup]:
     if result.capacity is not None and result.capacity.streams > 0:
-        place = x.scale(result.capacity.streams)
+        across = min(x.scale(result.capacity.streams), AREA.right)
         title = element("title", f"{result.server.name}: capacity {result.capacity.streams} streams")
-        yield element("line", title, x1=place, x2=place, y1=AREA.top + 8, y2=AREA.bottom, class_="capacity")
+        yield element("line", title, x1=across, x2=across, y1=AREA.top, y2=AREA.bottom, class_="capacity")
+        anchor, offset = ("start", 5) if across < (AREA.left + AREA.right) / 2 else ("end", -5)
+        height = AREA.bottom - 6 - _LABEL_HEIGHT * place
+        text = f"capacity {result.capacity.streams}"
+        yield element("text", text, x=across + offset, y=height, text_anchor=anchor, class_="beyond")
 
 
 def _whole(value: float) -> str:
@@ -123,6 +133,10 @@ def _whole(value: float) -> str:
 
 def _hundredfold(share: float | None) -> float | None:
     return None if share is None else 100 * share
+
+
+def _finals_missing(run: Run) -> float | None:
+    return 100 * run.finals.missing / run.finals.ends_of_speech if run.finals.ends_of_speech else None
 
 
 def _words_on_time(run: Run) -> float | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from clients.bench.report.charts import swatch
-from clients.bench.report.figures import NOTHING, count, duration, percent, seconds
+from clients.bench.report.figures import NOTHING, count, duration, percent, seconds, streams_text
 from clients.bench.report.lag_section import legend
 from clients.bench.report.load_charts import LOAD_FIGURES, LoadFigure, load_chart
 from clients.bench.report.markup import Markup, element
@@ -48,7 +48,7 @@ def warnings(results: Sequence[Result]) -> Iterator[Markup]:
         for run in result.runs:
             if not run.clock.valid:
                 reasons = "; ".join(run.clock.reasons) or "no reason given"
-                text = f" at {count(run.streams)} streams ({run.purpose}): {reasons}. Its figures do not count."
+                text = f" at {streams_text(run.streams)} ({run.purpose}): {reasons}. Its figures do not count."
                 yield _warning(element("strong", "Invalid run"), ": ", element("bdi", result.server.name), text)
     if len({(result.testset.sha256, result.testset.normaliser_sha256) for result in results}) > 1:
         yield _warning("The results have different test sets or normalisers: their figures must not be compared.")
@@ -70,22 +70,24 @@ def _card(place: int, result: Result) -> Markup:
     server = result.server
     model = f"{server.dialect} · {server.model}" if server.model else server.dialect
     runs = [run for run in result.runs if run.purpose == "load"] or list(result.runs)
-    key = [_key(*pair) for pair in _key_figures(min(runs, key=lambda run: run.streams))] if runs else []
+    run = min(runs, key=lambda run: run.streams, default=None)
+    load = "" if run is None else f" · at {streams_text(run.streams)}"
+    key = [] if run is None else list(_key_figures(run))
     if result.capacity is not None:
-        key.append(_key("Capacity", f"{count(result.capacity.streams)}", "streams within the SLO"))
+        key.append(_key("Capacity", count(result.capacity.streams), "streams"))
     head = element("h2", swatch(place), element("bdi", server.name))
-    return element("article", head, element("p", model, class_="note"), element("dl", *key), class_="card")
+    return element("article", head, element("p", model, load, class_="note"), element("dl", *key), class_="card")
 
 
-def _key_figures(run: Run) -> Iterator[tuple[str, str, str]]:
-    load = "at 1 stream" if run.streams == 1 else f"at {count(run.streams)} streams"
-    yield "Words wrong", percent(run.errors.wer), f"% {load}"
-    yield "Word shown, p95", seconds(run.word_shown.p95), f"s {load}"
-    yield "Speech → final, p95", seconds(run.final.p95), f"s {load}"
+def _key_figures(run: Run) -> Iterator[Markup]:
+    yield _key("Words wrong", percent(run.errors.wer), "%")
+    yield _key("Shown, p95", seconds(run.word_shown.p95), "s")
+    yield _key("Final, p95", seconds(run.final.p95), "s")
 
 
 def _key(term: str, value: str, unit: str) -> Markup:
-    return element("div", element("dt", term), element("dd", element("strong", value), " ", element("span", unit)))
+    number = [element("strong", value), *([] if value == NOTHING else [" ", element("span", unit)])]
+    return element("div", element("dt", term), element("dd", *number))
 
 
 def _warning(*parts: str) -> Markup:
@@ -96,17 +98,24 @@ def _load_figure(known: LoadFigure, results: Sequence[Result]) -> Markup | None:
     drawn = load_chart(known, results)
     if drawn is None:
         return None
-    caption = element("figcaption", element("strong", known.title), element("span", "against streams"))
+    caption = element("figcaption", element("strong", known.title), element("span", "by number of streams"))
     return element("figure", caption, drawn)
 
 
 def _capacity_table(found: Sequence[tuple[int, Result, Capacity]]) -> Markup:
-    headings = ("streams", "overload, streams", "words on time, %", "refused", "finals missing", "recovery, s")
+    headings = (
+        "capacity, streams",
+        "overload, streams",
+        "words on time, %",
+        "refused",
+        "finals missing",
+        "recovery, s",
+    )
     head = (element("th", text, scope="col", class_="num") for text in headings)
-    first, last = (element("th", text, scope="col") for text in ("Capacity", "SLO"))
+    first, last = (element("th", text, scope="col") for text in ("Server", "SLO"))
     rows = (element("tr", *_capacity_cells(place, result, capacity)) for place, result, capacity in found)
     table = element("table", element("thead", element("tr", first, *head, last)), element("tbody", *rows))
-    return scrolling("Capacity", table)
+    return element("div", element("h3", "Capacity"), scrolling("Capacity", table), class_="part")
 
 
 def _capacity_cells(place: int, result: Result, capacity: Capacity) -> Iterator[Markup]:
@@ -117,4 +126,4 @@ def _capacity_cells(place: int, result: Result, capacity: Capacity) -> Iterator[
     yield figure(count(capacity.overload_refused))
     yield figure(count(capacity.overload_finals_missing))
     yield figure(seconds(capacity.recovery_s))
-    yield element("td", " and ".join(capacity.slo) or NOTHING)
+    yield element("td", " and ".join(capacity.slo) or NOTHING, class_="prose")

@@ -1,9 +1,12 @@
 """The report as one page of HTML, which requests nothing. PURE."""
 
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+
+from msgspec.structs import replace
 
 from clients.bench.report import detail_tables, overview, setup_section
 from clients.bench.report.lag_section import lag_blocks, legend
@@ -30,6 +33,7 @@ def page(results: Sequence[Result], assets: Assets) -> str:
         results: one or more.
         assets: style and script, which the content security policy names by their hashes.
     """
+    results = _distinguished(results)
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -65,7 +69,9 @@ def _sections(results: Sequence[Result]) -> Iterator[tuple[str, str, Markup]]:
         yield "load", "Load and capacity", load
     lags = joined(*lag_blocks(results))
     if lags:
-        marks = "Hollow marks are p50, full ones p95. A curve that ends below 100 % leaves out words that were never displayed."
+        marks = (
+            "Hollow marks: p50; full ones: p95. A curve that ends below 100 %: the other words were never displayed."
+        )
         yield "lags", "Lags", joined(_note(marks), legend(results), _choices("Streams", "buttons", lags))
     timelines = joined(*timeline_blocks(results))
     if timelines:
@@ -101,6 +107,18 @@ def _explained() -> Markup:
 
 def _note(text: str) -> Markup:
     return element("p", text, class_="note")
+
+
+def _distinguished(results: Sequence[Result]) -> list[Result]:
+    """Return results whose servers have different names: the second of a name gets ` (2)`."""
+    seen: Counter[str] = Counter()
+    named = []
+    for result in results:
+        seen[result.server.name] += 1
+        number = seen[result.server.name]
+        name = result.server.name if number == 1 else f"{result.server.name} ({number})"
+        named.append(replace(result, server=replace(result.server, name=name)))
+    return named
 
 
 def _policy(assets: Assets) -> str:

@@ -1,5 +1,4 @@
-"""What a reader needs to repeat a benchmark: servers, commands, machine, versions, recordings, and what was not measured.
-PURE."""
+"""How to repeat a benchmark: servers, commands, machines, versions, recordings, and what was not measured. PURE."""
 
 from collections.abc import Iterator, Sequence
 from shlex import join
@@ -29,10 +28,10 @@ def testsets(results: Sequence[Result]) -> Iterator[Markup]:
     """Yield each test set once, with its recordings and hashes."""
     different = {result.testset.sha256: result.testset for result in results}
     for testset in different.values():
-        yield element("h3", element("bdi", testset.name))
-        yield element("dl", *_testset_facts(testset))
-        if testset.recordings:
-            yield element("details", element("summary", f"{count(len(testset.recordings))} recordings"), _recordings(testset))
+        name = element("h3", element("bdi", testset.name))
+        folded = element("summary", f"{count(len(testset.recordings))} recordings")
+        recordings = [element("details", folded, _recordings(testset))] if testset.recordings else []
+        yield element("div", name, element("dl", *_testset_facts(testset)), *recordings, class_="box")
 
 
 def withheld(results: Sequence[Result]) -> Markup:
@@ -99,7 +98,10 @@ def _recordings(testset: Testset) -> Markup:
             element("td", duration(recording.duration_s), class_="num"),
             element("td", count(recording.words), class_="num"),
             element("td", recording.times),
-            *(element("td", element("code", digest[:_DIGITS], title=digest)) for digest in (recording.audio_sha256, recording.reference_sha256)),
+            *(
+                element("td", element("code", digest[:_DIGITS], title=digest))
+                for digest in (recording.audio_sha256, recording.reference_sha256)
+            ),
         )
         for recording in testset.recordings
     )

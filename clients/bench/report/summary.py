@@ -67,7 +67,7 @@ class Row:
 
 
 def rows_of(results: Sequence[Result]) -> list[Row]:
-    """Return the runs by load, and those of the same load side by side; tries of the search only if there is no other."""
+    """Return the runs, those of the same load side by side; tries of the search only where there are no others."""
     rows = [
         Row(place, result, run)
         for place, result in enumerate(results)

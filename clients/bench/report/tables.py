@@ -32,13 +32,19 @@ def summary(results: Sequence[Result]) -> Markup:
     rows = rows_of(results)
     best = best_cells(rows)
     body = [
-        element("tr", *_summary_cells(row, {column for place, column in best if place == number}), class_=_row_class(rows, number))
+        element(
+            "tr",
+            *_summary_cells(row, {column for place, column in best if place == number}),
+            class_=_row_class(rows, number),
+        )
         for number, row in enumerate(rows)
     ]
     return scrolling("Summary", element("table", _summary_head(), element("tbody", *body), class_="summary"))
 
 
-def run_table(caption: str, results: Sequence[Result], fields: Sequence[Field], has: Callable[[Run], bool]) -> Markup | None:
+def run_table(
+    caption: str, results: Sequence[Result], fields: Sequence[Field], has: Callable[[Run], bool]
+) -> Markup | None:
     """Return a table of the runs that have something; None: none has.
 
     Args:
@@ -53,7 +59,9 @@ def run_table(caption: str, results: Sequence[Result], fields: Sequence[Field], 
     headings = [element("th", text, scope="col") for text in ("Server", "Streams")]
     headings += [element("th", field.heading, scope="col", class_=None if field.is_text else "num") for field in fields]
     body = [
-        element("tr", *_identity(row), *(_field_cell(field, row.run) for field in fields), class_=_row_class(rows, number))
+        element(
+            "tr", *_identity(row), *(_field_cell(field, row.run) for field in fields), class_=_row_class(rows, number)
+        )
         for number, row in enumerate(rows)
     ]
     table = element("table", element("thead", element("tr", *headings)), element("tbody", *body))
@@ -70,14 +78,16 @@ def server_cell(place: int, name: str) -> Markup:
     return element("th", swatch(place), element("bdi", name), scope="row", class_="server")
 
 
-def figure(text: str, is_best: bool = False) -> Markup:
-    """Return the cell of a figure."""
+def figure(text: str, is_best: bool = False, also: str = "") -> Markup:
+    """Return the cell of a figure; `also`: further classes, each with a space before it."""
     if text == NOTHING:
-        return element("td", element("span", NOTHING, aria_hidden="true"), unseen("not measured"), class_="num nothing")
+        return element(
+            "td", element("span", NOTHING, aria_hidden="true"), unseen("not measured"), class_=f"num nothing{also}"
+        )
     if is_best:
         star = element("span", "★", aria_hidden="true", class_="star")
-        return element("td", star, element("strong", text), unseen(" best"), class_="num best")
-    return element("td", text, class_="num")
+        return element("td", star, element("strong", text), unseen(" best"), class_=f"num best{also}")
+    return element("td", text, class_=f"num{also}")
 
 
 def badge(text: str, kind: str) -> Markup:
@@ -119,7 +129,7 @@ def _edge(number: int) -> str:
 def _summary_cells(row: Row, best: set[int]) -> Iterable[Markup]:
     yield from _identity(row)
     for number, column in enumerate(COLUMNS):
-        yield figure(column.cell(row.run), number in best)
+        yield figure(column.cell(row.run), number in best, _edge(number))
     clock = badge("valid", "good") if row.run.clock.valid else badge("✕ INVALID", "bad")
     yield element("td", clock)
     text = slo_text(row.run)
@@ -134,7 +144,7 @@ def _identity(row: Row) -> Iterable[Markup]:
 
 def _field_cell(field: Field, run: Run) -> Markup:
     text = field.of(run)
-    return element("td", text) if field.is_text else figure(text)
+    return element("td", text, class_="prose") if field.is_text else figure(text)
 
 
 def _row_class(rows: Sequence[Row], number: int) -> str | None:

@@ -47,7 +47,9 @@ def summary_text(result: Result) -> str:
     """Return the summary as plain text in aligned columns, two spaces apart."""
     lines = [[heading for heading, _ in _COLUMNS], *(_flat(row) for row in rows_of([result]))]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
-    aligned = (_GAP.join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    aligned = (
+        _GAP.join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
     return "\n".join([_title(result), *aligned])
 
 

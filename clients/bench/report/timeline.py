@@ -9,7 +9,7 @@ from clients.bench.report.markup import Markup, element
 from clients.bench.report.scale import Linear, ticks
 from clients.bench.result import Correction, Stream, Word
 
-__all__ = ["MAX_WORDS", "Panel", "panels", "timeline"]
+__all__ = ["MAX_WORDS", "Layout", "Panel", "layout", "panels", "timeline"]
 
 MAX_WORDS = 160
 """Of a timeline; about a minute of speech. More is for the CSV."""
@@ -17,13 +17,21 @@ MAX_WORDS = 160
 _MAX_ROWS = 40
 """Of a panel, where somebody speaks without a pause."""
 
-_WIDTH, _LEFT, _RIGHT = 760.0, 168.0, 748.0
+_WIDTH, _RIGHT = 760.0, 750.0
 _TOP, _ROW, _FOOT = 20.0, 18.0, 34.0
 
 _MAX_LETTERS = 23
 """Of a word in the margin."""
 
+_LETTER, _GAP = 6.4, 10.0
+"""Width of a letter, at most as an average, and between the margin and the bars."""
+
+_MISSING = " missing"
+
 _TICKS = 12
+
+_MIN_SPAN_S, _SLACK = 1.0, 1.03
+"""Of the time axis: at least, and how much longer than the longest utterance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +72,31 @@ def panels(stream: Stream) -> tuple[Panel, ...]:
     return tuple(_panel(stream, cut, end, inserted) for cut, end in zip(cuts, ends, strict=False))
 
 
-def timeline(panel: Panel, span_s: float) -> Markup:
-    """Return the drawing of a panel.
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What all panels of a stream have in common, so that they can be compared.
 
-    Args:
-        panel: an utterance.
-        span_s: seconds that the width stands for, the same in all panels of a stream.
+    Attributes:
+        left: where time begins, in units of the drawing; words stand before it.
+        span_s: seconds from there to the right edge.
     """
+
+    left: float
+    span_s: float
+
+
+def layout(drawn: Sequence[Panel]) -> Layout:
+    """Return the layout into which all panels, at least one, fit."""
+    letters = max(_letters(row) for panel in drawn for row in _rows(panel))
+    span_s = max(panel.end_s - panel.start_s for panel in drawn)
+    return Layout(letters * _LETTER + 2 * _GAP, max(span_s, _MIN_SPAN_S) * _SLACK)
+
+
+def timeline(panel: Panel, common: Layout) -> Markup:
+    """Return the drawing of a panel."""
     rows = list(_rows(panel))
     height = _TOP + _ROW * len(rows) + _FOOT
-    scale = Linear(panel.start_s, panel.start_s + span_s, _LEFT, _RIGHT)
+    scale = Linear(panel.start_s, panel.start_s + common.span_s, common.left, _RIGHT)
     bottom = height - _FOOT
     return element(
         "svg",
@@ -128,35 +151,52 @@ def _correction_mark(correction: Correction, scale: Linear, bottom: float) -> Ma
 
 def _drawn(row: Word | str, scale: Linear, middle: float) -> Markup:
     if isinstance(row, str):
-        return _inserted_row(row, middle)
+        return _inserted_row(row, scale.start, middle)
     spoken = element(
-        "rect", x=scale(row.start_s), y=middle - 5, width=scale(row.end_s) - scale(row.start_s), height=10.0, class_="spoken"
+        "rect",
+        x=scale(row.start_s),
+        y=middle - 5,
+        width=scale(row.end_s) - scale(row.start_s),
+        height=10.0,
+        class_="spoken",
     )
-    return element("g", element("title", _story(row)), *_label(row, middle), *_displayed(row, scale, middle), spoken)
+    return element(
+        "g", element("title", _story(row)), *_label(row, scale.start, middle), *_displayed(row, scale, middle), spoken
+    )
 
 
-def _inserted_row(text: str, middle: float) -> Markup:
+def _inserted_row(text: str, left: float, middle: float) -> Markup:
     return element(
         "text",
         element("title", f"“{text}” was written, but not spoken"),
         element("tspan", f"+ {_cut(text)}", class_="inserted"),
-        x=_LEFT - 10,
+        x=left - _GAP,
         y=middle + 4,
         text_anchor="end",
     )
 
 
-def _label(word: Word, middle: float) -> Iterator[Markup]:
+def _label(word: Word, left: float, middle: float) -> Iterator[Markup]:
     """Yield the word in the margin: as spoken, struck through where it is missing, with what replaced it."""
     if word.written is None:
-        parts = [element("tspan", _cut(word.text), class_="missing"), element("tspan", " missing", class_="note")]
+        parts = [element("tspan", _cut(word.text), class_="missing"), element("tspan", _MISSING, class_="remark")]
     elif is_substituted(word):
         half = _MAX_LETTERS // 2
         replaced = element("tspan", _cut(word.text, half), class_="replaced")
         parts = [replaced, element("tspan", f" {_cut(word.written, half)}", class_="replacement")]
     else:
         parts = [element("tspan", _cut(word.text))]
-    yield element("text", *parts, x=_LEFT - 10, y=middle + 4, text_anchor="end")
+    yield element("text", *parts, x=left - _GAP, y=middle + 4, text_anchor="end")
+
+
+def _letters(row: Word | str) -> int:
+    """Return the length of the text in the margin."""
+    if isinstance(row, str):
+        return min(len(row), _MAX_LETTERS) + len("+ ")
+    if row.written is None:
+        return min(len(row.text), _MAX_LETTERS) + len(_MISSING)
+    replacement = len(row.written) + 1 if is_substituted(row) else 0
+    return min(len(row.text) + replacement, _MAX_LETTERS)
 
 
 def _displayed(word: Word, scale: Linear, middle: float) -> Iterator[Markup]:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from clients.bench.report.differences import Change, differences
-from clients.bench.report.figures import count, seconds
+from clients.bench.report.figures import count, seconds, streams_text
 from clients.bench.report.markup import Markup, element, joined
 from clients.bench.report.tables import scrolling
-from clients.bench.report.timeline import MAX_WORDS, Panel, panels, timeline
+from clients.bench.report.timeline import MAX_WORDS, Panel, layout, panels, timeline
 from clients.bench.result import Correction, Result, Run, Stream
 
 __all__ = ["timeline_blocks", "timeline_key"]
@@ -33,8 +33,7 @@ def timeline_blocks(results: Sequence[Result]) -> Iterator[Markup]:
         for run in result.runs:
             for kind, stream in _chosen(run):
                 purpose = "" if run.purpose == "load" else f", {run.purpose}"
-                load = "1 stream" if run.streams == 1 else f"{count(run.streams)} streams"
-                name = f"{result.server.name}, {load}{purpose}: {kind}"
+                name = f"{result.server.name}, {streams_text(run.streams)}{purpose}: {kind}"
                 yield element("div", element("h3", name), *_block(stream), class_="choice", data_name=name)
 
 
@@ -43,7 +42,13 @@ def timeline_key() -> Markup:
     entries = (element("li", _sample(kind), text) for kind, text in _KEY)
     words = (
         element("li", element("span", "word", class_="missing"), " in no final"),
-        element("li", element("span", "word", class_="replaced"), " ", element("span", "other", class_="replacement"), " in its place"),
+        element(
+            "li",
+            element("span", "word", class_="replaced"),
+            " ",
+            element("span", "other", class_="replacement"),
+            " in its place",
+        ),
         element("li", element("span", "+ word", class_="inserted"), " not spoken"),
     )
     return element("ul", *entries, *words, class_="legend key")
@@ -64,15 +69,21 @@ def _mean_lag_s(stream: Stream) -> float:
 
 def _block(stream: Stream) -> Iterator[Markup]:
     drawn = panels(stream)
-    cut = f" The first {MAX_WORDS} of {count(len(stream.words))} words; the CSV has all." if len(stream.words) > MAX_WORDS else ""
+    cut = (
+        f" The first {MAX_WORDS} of {count(len(stream.words))} words; the CSV has all."
+        if len(stream.words) > MAX_WORDS
+        else ""
+    )
     failure = f" It failed: {stream.failure}." if stream.failure else ""
-    yield element("p", f"Stream {stream.stream}, recording ", element("bdi", stream.recording), f".{failure}{cut}", class_="note")
+    yield element(
+        "p", f"Stream {stream.stream}, recording ", element("bdi", stream.recording), f".{failure}{cut}", class_="note"
+    )
     for stretch in stream.unanswered:
-        text = f"No final has a word of {seconds(stretch.start_s)}–{seconds(stretch.end_s)} s: {count(stretch.words)} words."
-        yield element("p", text, class_="bad-text")
-    span_s = max(panel.end_s - panel.start_s for panel in drawn) * 1.03
+        span = f"{seconds(stretch.start_s)}–{seconds(stretch.end_s)} s"
+        yield element("p", f"No final has a word of {span}: {count(stretch.words)} words.", class_="bad-text")
+    common = layout(drawn)
     for number, panel in enumerate(drawn, start=1):
-        drawing = scrolling(f"Timeline, part {number}", timeline(panel, span_s))
+        drawing = scrolling(f"Timeline, part {number}", timeline(panel, common))
         yield element("div", drawing, *_corrections(panel), class_="panel")
 
 
@@ -88,11 +99,13 @@ def _corrections(panel: Panel) -> Iterator[Markup]:
 
 
 def _correction(correction: Correction) -> Markup:
-    pieces = [element(_ELEMENTS[piece.change], piece.text) for piece in differences(correction.before, correction.after)]
+    pieces = [
+        element(_ELEMENTS[piece.change], piece.text) for piece in differences(correction.before, correction.after)
+    ]
     spaced = [joined(" ", piece) if place else piece for place, piece in enumerate(pieces)]
     time = element("span", f"{seconds(correction.at_s)} s", class_="time")
     by = [element("span", "by the final", class_="badge plain"), " "] if correction.by_final else []
-    return element("li", time, " ", *by, element("span", *spaced, dir="auto"))
+    return element("li", time, " ", element("span", *by, *spaced, dir="auto"))
 
 
 def _sample(kind: str) -> Markup:

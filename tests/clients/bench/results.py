@@ -32,10 +32,12 @@ from clients.bench.result import (
 
 __all__ = ["Behaviour", "a_result", "an_empty_result", "percentiles", "two_results"]
 
-_TEXT = """the committee will now hear the report on the harbour. we have had two months of heavy rain, and the pumps at
-the north gate ran day and night. nobody was hurt. what did it cost the city? about four hundred thousand, most of it for
-diesel. the new pumps are electric, so next year it should be a third of that. i move that we accept the report and thank
-the crews who stood in the water."""
+_TEXT = """
+the committee will now hear the report on the harbour. we have had two months of heavy rain, and the pumps at the north
+gate ran day and night. nobody was hurt. what did it cost the city? about four hundred thousand, most of it for diesel.
+the new pumps are electric, so next year it should be a third of that. i move that we accept the report and thank the
+crews who stood in the water.
+"""
 
 _HOMOPHONES = {"hear": "here", "two": "to", "night": "knight", "cost": "caused", "year": "ear", "crews": "cruise"}
 
@@ -117,7 +119,9 @@ def percentiles(values: Sequence[float]) -> Percentiles:
 
 def _testset() -> Testset:
     recordings = [
-        Recording(f"harbour-{number}", "en", 32.5, len(_TEXT.split()), f"{number:064x}", f"{number + 9:064x}", "manifest")
+        Recording(
+            f"harbour-{number}", "en", 32.5, len(_TEXT.split()), f"{number:064x}", f"{number + 9:064x}", "manifest"
+        )
         for number in range(3)
     ]
     return Testset("harbour", recordings, "5e" * 32, "whisper-english 0.1.0", "a1" * 32)
@@ -171,7 +175,10 @@ def _run(behaviour: Behaviour, streams: int, chance: random.Random, purpose: str
         invented=Invented(60.0, 1, 1.0, 2),
         cuts=Cuts(2, 2, 0, 1, percentiles([0.4, 0.7])),
         server_load=ServerLoad(
-            behaviour.cores, min(2.0, behaviour.cores * streams), 420_000_000 + 30_000_000 * streams, 1 / behaviour.cores
+            behaviour.cores,
+            min(2.0, behaviour.cores * streams),
+            420_000_000 + 30_000_000 * streams,
+            1 / behaviour.cores,
         ),
         slo=[_outcome(SLO[0], shown.p95, 1.5), _outcome(SLO[1], final.p95, 1.0)],
         per_stream=made,
@@ -237,7 +244,7 @@ def _corrections(words: Sequence[Word]) -> list[Correction]:
     for place, word in enumerate(words):
         if word.first_shown_s is not None and word.shown_s is not None and word.shown_s > word.first_shown_s:
             before = " ".join(other.written or "" for other in words[max(0, place - 6) : place])
-            wrong = f"{before} {word.text.strip('.,?')[:3]}"
+            wrong = f"{before} {word.text.strip('.,?')[:-1]}"
             found.append(Correction(word.shown_s, "1", wrong, f"{before} {word.written}", word.shown_s == word.final_s))
     return found
 
