@@ -77,6 +77,8 @@ def _opcodes(old: Sequence[str], new: Sequence[str]) -> Sequence[tuple[str, int,
 
 def _shortened(words: Sequence[str], is_first: bool, is_last: bool) -> str:
     """Return unchanged words: those beside the changes before and after them."""
+    if is_first and is_last:
+        return " ".join(words)
     before = 0 if is_first else _CONTEXT_WORDS
     after = 0 if is_last else _CONTEXT_WORDS
     if len(words) <= before + after + 1:
