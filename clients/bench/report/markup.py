@@ -29,7 +29,9 @@ def element(tag: str, *children: str, **attributes: Attribute) -> Markup:
         attributes: `_` in a name stands for `-`, and one at its end is dropped (`class_`). None and False leave the
             attribute out, True gives it no value; numbers are rounded to hundredths.
     """
-    written = "".join(_attribute(name, value) for name, value in attributes.items() if value is not None and value is not False)
+    written = "".join(
+        _attribute(name, value) for name, value in attributes.items() if value is not None and value is not False
+    )
     if tag in _VOID:
         return Markup(f"<{tag}{written}/>")
     return Markup(f"<{tag}{written}>{joined(*children)}</{tag}>")

@@ -1,10 +1,10 @@
 """The report as one page of HTML, which requests nothing. PURE."""
 
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain, count
 
 from msgspec.structs import replace
 
@@ -111,14 +111,13 @@ def _note(text: str) -> Markup:
 
 def _distinguished(results: Sequence[Result]) -> list[Result]:
     """Return results whose servers have different names: the second of a name gets ` (2)`."""
-    seen: Counter[str] = Counter()
-    named = []
+    named: dict[str, Result] = {}
     for result in results:
-        seen[result.server.name] += 1
-        number = seen[result.server.name]
-        name = result.server.name if number == 1 else f"{result.server.name} ({number})"
-        named.append(replace(result, server=replace(result.server, name=name)))
-    return named
+        own = result.server.name
+        numbered = chain([own], (f"{own} ({number})" for number in count(2)))
+        name = next(name for name in numbered if name not in named)
+        named[name] = replace(result, server=replace(result.server, name=name))
+    return list(named.values())
 
 
 def _policy(assets: Assets) -> str:

@@ -12,12 +12,14 @@ __all__ = ["all_text", "classes", "elements", "parsed", "parsed_page"]
 
 def parsed(markup: str) -> Element:
     """Return the root of a document or a fragment with one root."""
-    parser = XMLPullParser(["start"])
+    parser: XMLPullParser[Element] = XMLPullParser(["start"])
     parser.feed(markup)
     parser.close()
-    _, root = next(iter(parser.read_events()))
-    assert isinstance(root, Element)
-    return root
+    for event in parser.read_events():
+        match event:
+            case (_, Element() as root):
+                return root
+    raise AssertionError("no element")
 
 
 def parsed_page(results: Sequence[Result]) -> Element:
@@ -39,5 +41,3 @@ def classes(found: Element) -> list[str]:
 def all_text(root: Element) -> str:
     """Return the text of an element and all below it, separated by single spaces."""
     return " ".join(" ".join(root.itertext()).split())
-
-

@@ -8,7 +8,9 @@ from clients.bench.report.summary import COLUMNS, Row, best_cells, rows_of, slo_
 from clients.bench.result import Clock, Percentiles, Result, Run, SloOutcome
 from tests.clients.bench.results import FAST, a_result, an_empty_result, two_results
 
-SHOWN_P95 = next(place for place, column in enumerate(COLUMNS) if (column.group, column.heading) == ("Word shown", "p95"))
+SHOWN_P95 = next(
+    place for place, column in enumerate(COLUMNS) if (column.group, column.heading) == ("Word shown", "p95")
+)
 
 
 def results_with_shown(*p95s: float | None, valid: Sequence[bool] = ()) -> list[Result]:
