@@ -7,7 +7,7 @@ from clients.bench.report.figures import NOTHING, count, seconds, streams_text
 from clients.bench.report.lag_charts import Measured, distribution_chart, over_time_chart
 from clients.bench.report.lags import LAGS, Lag
 from clients.bench.report.markup import Markup, element
-from clients.bench.report.tables import figure
+from clients.bench.report.tables import figure, server_cell
 from clients.bench.result import Result
 
 __all__ = ["lag_blocks", "legend"]
@@ -52,8 +52,7 @@ def _percentile_row(lag: Lag, server: Measured, number: int) -> Markup:
     cells = [figure(seconds(value)) for value in (found.p50, found.p95, found.p99)]
     cells.append(figure(count(found.count) if found.count else NOTHING))
     invalid = [] if run.clock.valid else [element("span", " ✕ invalid", class_="bad-text")]
-    head = element("th", swatch(server.place), element("bdi", server.name), *invalid, scope="row", class_="server")
-    return element("tr", head, *cells)
+    return element("tr", server_cell(server.place, server.name, *invalid), *cells)
 
 
 def _over_time_figure(servers: Sequence[Measured]) -> Markup:

@@ -52,7 +52,8 @@ LOAD_FIGURES = (
 def load_chart(figure: LoadFigure, results: Sequence[Result]) -> Markup | None:
     """Return a figure against the number of streams, with a line a server; None: no run has it.
 
-    Runs that are not valid have hollow marks, and the most streams that met the SLO a vertical line.
+    Runs that are not valid have hollow marks. Where the SLO limits the figure, the most streams that met it, the
+    capacity, have a vertical line.
     """
     drawn = [(place, result, points) for place, result in enumerate(results) if (points := _points(figure, result))]
     if not drawn:
@@ -63,7 +64,9 @@ def load_chart(figure: LoadFigure, results: Sequence[Result]) -> Markup | None:
     for place, result, points in drawn:
         curve = clipped(line([point for _, point in points], x, y))
         marks = _marks(place, result, points, (x, y))
-        contents.append(element("g", *_capacity_line(place, result, x), curve, *marks, class_=style(place)))
+        contents.append(
+            element("g", *(_capacity_line(result, x) if limits else ()), curve, *marks, class_=style(place))
+        )
     contents += [limit(value, f"SLO {value:g} s", y) for value in sorted(limits)]
     names = ", ".join(result.server.name for _, result, _ in drawn)
     return chart(
@@ -116,15 +119,11 @@ def _marks(
         )
 
 
-def _capacity_line(place: int, result: Result, x: Axis) -> Iterator[Markup]:
+def _capacity_line(result: Result, x: Axis) -> Iterator[Markup]:
     if result.capacity is not None and result.capacity.streams > 0:
         across = min(x.scale(result.capacity.streams), AREA.right)
         title = element("title", f"{result.server.name}: capacity {result.capacity.streams} streams")
         yield element("line", title, x1=across, x2=across, y1=AREA.top, y2=AREA.bottom, class_="capacity")
-        anchor, offset = ("start", 5) if across < (AREA.left + AREA.right) / 2 else ("end", -5)
-        height = AREA.bottom - 6 - _LABEL_HEIGHT * place
-        text = f"capacity {result.capacity.streams}"
-        yield element("text", text, x=across + offset, y=height, text_anchor=anchor, class_="beyond")
 
 
 def _whole(value: float) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from clients.bench.report.charts import swatch
 from clients.bench.report.figures import NOTHING, count, duration, percent, seconds, streams_text
 from clients.bench.report.lag_section import legend
-from clients.bench.report.load_charts import LOAD_FIGURES, LoadFigure, load_chart
+from clients.bench.report.load_charts import LOAD_FIGURES, LoadFigure, limit_of, load_chart
 from clients.bench.report.markup import Markup, element
 from clients.bench.report.tables import figure, scrolling, server_cell
 from clients.bench.result import Capacity, Result, Run
@@ -98,7 +98,10 @@ def _load_figure(known: LoadFigure, results: Sequence[Result]) -> Markup | None:
     drawn = load_chart(known, results)
     if drawn is None:
         return None
-    caption = element("figcaption", element("strong", known.title), element("span", "by number of streams"))
+    limited = any(limit_of(known.metric, result) is not None for result in results)
+    sought = any(result.capacity is not None for result in results)
+    key = "; red: limit of the SLO" + ("; dotted: capacity" if sought else "") if limited else ""
+    caption = element("figcaption", element("strong", known.title), element("span", f"by number of streams{key}"))
     return element("figure", caption, drawn)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from clients.bench.report.figures import Format, count, decimal, fraction, percent, seconds
 from clients.bench.result import Result, Run
 
-__all__ = ["COLUMNS", "Column", "Row", "best_cells", "rows_of", "slo_text", "validity_text"]
+__all__ = ["COLUMNS", "Column", "Row", "best_cells", "main_runs", "rows_of", "slo_text", "validity_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,14 @@ class Row:
     run: Run
 
 
+def main_runs(result: Result) -> Sequence[Run]:
+    """Return the runs of a result; tries of the search for capacity only where there are no others."""
+    return [run for run in result.runs if run.purpose != "capacity"] or result.runs
+
+
 def rows_of(results: Sequence[Result]) -> list[Row]:
-    """Return the runs, those of the same load side by side; tries of the search only where there are no others."""
-    rows = [
-        Row(place, result, run)
-        for place, result in enumerate(results)
-        for run in [run for run in result.runs if run.purpose != "capacity"] or result.runs
-    ]
+    """Return the main runs of results, those of the same load side by side."""
+    rows = [Row(place, result, run) for place, result in enumerate(results) for run in main_runs(result)]
     return sorted(rows, key=lambda row: (row.run.streams, row.run.purpose != "load", row.place))
 
 

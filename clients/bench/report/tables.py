@@ -73,9 +73,10 @@ def scrolling(label: str, table: Markup) -> Markup:
     return element("div", table, class_="scroll", tabindex="0", role="group", aria_label=label)
 
 
-def server_cell(place: int, name: str) -> Markup:
-    """Return the head of a server's row."""
-    return element("th", swatch(place), element("bdi", name), scope="row", class_="server")
+def server_cell(place: int, name: str, *notes: str) -> Markup:
+    """Return the head of a server's row: its line style, its name, and notes."""
+    named = element("span", swatch(place), element("span", element("bdi", name), *notes), class_="name")
+    return element("th", named, scope="row", class_="server")
 
 
 def figure(text: str, is_best: bool = False, also: str = "") -> Markup:

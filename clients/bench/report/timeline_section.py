@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from clients.bench.report.differences import Change, differences
 from clients.bench.report.figures import count, seconds, streams_text
 from clients.bench.report.markup import Markup, element, joined
+from clients.bench.report.summary import main_runs
 from clients.bench.report.tables import scrolling
 from clients.bench.report.timeline import MAX_WORDS, Panel, layout, panels, timeline
 from clients.bench.result import Correction, Result, Run, Stream
@@ -30,7 +31,7 @@ _KEY = (
 def timeline_blocks(results: Sequence[Result]) -> Iterator[Markup]:
     """Yield a block for the typical and the slowest stream of each run; a reader chooses one of them."""
     for result in results:
-        for run in result.runs:
+        for run in main_runs(result):
             for kind, stream in _chosen(run):
                 purpose = "" if run.purpose == "load" else f", {run.purpose}"
                 name = f"{result.server.name}, {streams_text(run.streams)}{purpose}: {kind}"

@@ -3,6 +3,7 @@
 import pytest
 from msgspec import structs
 
+from clients.bench.report.charts import AREA
 from clients.bench.report.load_charts import LOAD_FIGURES, LoadFigure, limit_of, load_chart
 from clients.bench.result import Capacity, Percentiles, Result
 from tests.clients.bench.report.pages import all_text, elements, parsed
@@ -49,18 +50,19 @@ def test_invalid_runs_are_hollow_and_say_so() -> None:
     ]
 
 
-@pytest.mark.parametrize(("streams", "anchor"), [(1, "start"), (4, "end")])
-def test_the_capacity_is_marked_and_named_inside_the_chart(streams: int, anchor: str) -> None:
-    drawn = parsed(load_chart(SHOWN, [with_capacity(streams)]) or "")
-    assert len(elements(drawn, "capacity")) == 1
-    assert [(text.text, text.get("text-anchor")) for text in elements(drawn, "beyond")] == [
-        (f"capacity {streams}", anchor)
-    ]
+@pytest.mark.parametrize("streams", [1, 3, 4, 64])
+def test_the_capacity_is_marked_inside_the_chart(streams: int) -> None:
+    (capacity,) = elements(parsed(load_chart(SHOWN, [with_capacity(streams)]) or ""), "capacity")
+    assert all_text(capacity) == f"livecue: capacity {streams} streams"
+    assert AREA.left <= float(capacity.get("x1", "0")) <= AREA.right
+
+
+def test_figures_without_a_limit_have_no_capacity() -> None:
+    assert elements(parsed(load_chart(WRONG, [with_capacity(2)]) or ""), "capacity") == []
 
 
 def test_a_capacity_of_nothing_has_no_line() -> None:
-    drawn = parsed(load_chart(SHOWN, [with_capacity(0)]) or "")
-    assert "capacity" not in all_text(drawn)
+    assert elements(parsed(load_chart(SHOWN, [with_capacity(0)]) or ""), "capacity") == []
 
 
 @pytest.mark.parametrize("figure", LOAD_FIGURES, ids=lambda figure: figure.metric)

@@ -172,6 +172,12 @@ def test_loads_of_the_search_are_shown_where_there_are_no_others() -> None:
     ]
 
 
+def test_tries_of_the_search_have_no_timelines_where_there_are_other_runs() -> None:
+    result = a_result(loads=[1, 2], has_capacity=False)
+    runs = [result.runs[0], structs.replace(result.runs[1], purpose="capacity")]
+    assert choices(parsed_page([structs.replace(result, runs=runs)])) == ["1 stream", "livecue, 1 stream: the stream"]
+
+
 def test_timelines_are_of_the_typical_and_the_slowest_stream() -> None:
     result = a_result(loads=[4], has_capacity=False)
     streams = result.runs[0].per_stream
@@ -268,7 +274,8 @@ def test_figures_that_no_run_has_are_left_out_of_the_charts_against_load() -> No
     result = a_result(loads=[1, 2], has_capacity=False)
     runs = [structs.replace(run, server_load=None) for run in result.runs]
     text = all_text(parsed_page([structs.replace(result, runs=runs)]))
-    assert "Words on time by number of streams" in text
+    assert "Words on time by number of streams % of words" in text
+    assert "Word shown, p95 by number of streams; red: limit of the SLO seconds" in text
     assert "Cores busy" not in text
 
 
