@@ -19,7 +19,7 @@ Scheme = Literal["light", "dark"]
 @pytest.fixture
 def report(tmp_path: Path) -> Path:
     """A report on two servers."""
-    write_html(two_results(loads=[1, 2, 8]), tmp_path / "report.html")
+    write_html(two_results(loads=[1, 8]), tmp_path / "report.html")
     return tmp_path / "report.html"
 
 

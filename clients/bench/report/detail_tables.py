@@ -15,7 +15,12 @@ def accuracy(results: Sequence[Result]) -> list[Markup]:
     """Return the tables about words: errors, stability, terms, and words that nobody spoke."""
     return _present(
         run_table("Errors", results, _ERRORS, lambda run: run.errors.words > 0),
-        run_table("Stability of the display", results, _STABILITY, lambda run: run.stability.updates > 0),
+        run_table(
+            "Stability of the display",
+            results,
+            _STABILITY,
+            lambda run: run.stability.updates > 0 and "stability" not in run.withheld,
+        ),
         run_table("Terms", results, _TERMS, lambda run: run.terms is not None),
         run_table("Words invented while nobody spoke", results, _INVENTED, lambda run: run.invented is not None),
     )
@@ -24,10 +29,12 @@ def accuracy(results: Sequence[Result]) -> list[Markup]:
 def delivery(results: Sequence[Result]) -> list[Markup]:
     """Return the tables about what arrived: finals, words on time, cuts, and other times."""
     return _present(
-        run_table("Finals", results, _FINALS, lambda run: run.finals.ends_of_speech > 0),
+        run_table(
+            "Finals", results, _FINALS, lambda run: run.finals.ends_of_speech > 0 and "finals" not in run.withheld
+        ),
         run_table("On time, refused and failed", results, _GOODPUT, lambda run: True),
         run_table("Other times, p50 / p95 in seconds", results, _TIMES, lambda run: run.connect.count > 0),
-        run_table("Cut connections", results, _CUTS, lambda run: run.cuts is not None),
+        run_table("Cut connections", results, _CUTS, lambda run: run.cuts is not None and "cuts" not in run.withheld),
     )
 
 
@@ -47,6 +54,14 @@ def _present(*tables: Markup | None) -> list[Markup]:
 
 def _pair(lag: Percentiles) -> str:
     return NOTHING if lag.p50 is None else f"{seconds(lag.p50)} / {seconds(lag.p95)}"
+
+
+def _unless_withheld(run: Run, metric: str, text: str) -> str:
+    return NOTHING if metric in run.withheld else text
+
+
+def _on_time(run: Run, on_time: int, due: int) -> str:
+    return _unless_withheld(run, "goodput", fraction(on_time, due))
 
 
 def _milliseconds(value: float | None) -> str:
@@ -82,7 +97,7 @@ _ERRORS = (
     Field("deleted", lambda run: count(run.errors.deleted)),
     Field("words wrong, %", lambda run: percent(run.errors.wer)),
     Field("characters wrong, %", lambda run: percent(run.errors.cer)),
-    Field("speech without a word, s", lambda run: seconds(run.unanswered_s)),
+    Field("speech without a word, s", lambda run: _unless_withheld(run, "unanswered_s", seconds(run.unanswered_s))),
 )
 
 _STABILITY = (
@@ -121,8 +136,8 @@ _FINALS = (
 )
 
 _GOODPUT = (
-    Field("words on time", lambda run: fraction(run.goodput.words_on_time, run.goodput.words_due)),
-    Field("finals on time", lambda run: fraction(run.goodput.finals_on_time, run.goodput.finals_due)),
+    Field("words on time", lambda run: _on_time(run, run.goodput.words_on_time, run.goodput.words_due)),
+    Field("finals on time", lambda run: _on_time(run, run.goodput.finals_on_time, run.goodput.finals_due)),
     Field("streams refused", lambda run: count(run.goodput.refused_streams)),
     Field("streams failed", lambda run: count(run.goodput.failed_streams)),
     Field("how", _refusals, is_text=True),

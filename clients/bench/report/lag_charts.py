@@ -41,7 +41,7 @@ class Measured:
 
 def distribution_chart(lag: Lag, servers: Sequence[Measured]) -> Markup | None:
     """Return the distributions of a lag over the words, with marks at p50 and p95; None: no server has any."""
-    found = [(server, distribution(lag, server.runs)) for server in servers]
+    found = [(server, distribution(lag, server.runs)) for server in servers if not _is_withheld(lag.metric, server)]
     drawn = [(server, values) for server, values in found if values.points]
     if not drawn:
         return None
@@ -65,7 +65,8 @@ def distribution_chart(lag: Lag, servers: Sequence[Measured]) -> Markup | None:
 
 def over_time_chart(servers: Sequence[Measured]) -> Markup | None:
     """Return the median lag of the display over time, within the range of the streams; None: there are no lags."""
-    found = [(server, over_time([stream for run in server.runs for stream in run.per_stream])) for server in servers]
+    measured = [server for server in servers if not _is_withheld("word_shown", server)]
+    found = [(server, over_time([stream for run in server.runs for stream in run.per_stream])) for server in measured]
     drawn = [(server, intervals) for server, intervals in found if intervals]
     if not drawn:
         return None
@@ -80,6 +81,10 @@ def over_time_chart(servers: Sequence[Measured]) -> Markup | None:
     ]
     names = ", ".join(server.name for server, _ in drawn)
     return chart(x, y, curves, f"Median lag of displayed words over the time in the audio: {names}.")
+
+
+def _is_withheld(metric: str, server: Measured) -> bool:
+    return any(metric in run.withheld for run in server.runs)
 
 
 def _range_of(distributions: Sequence[Distribution]) -> Point:

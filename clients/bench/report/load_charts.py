@@ -12,7 +12,7 @@ from clients.bench.result import Result, Run
 
 __all__ = ["LOAD_FIGURES", "LoadFigure", "limit_of", "load_chart"]
 
-_LIMIT = re.compile(r"\s*(?P<metric>[a-z_.0-9]+)\s*<=?\s*(?P<value>\d+(\.\d+)?)")
+_LIMIT = re.compile(r"\s*(?P<metric>[a-z_.0-9]+)\s*<=?\s*(?P<value>\d*\.?\d+)\s*")
 
 _STEPS = 5
 
@@ -29,7 +29,7 @@ class LoadFigure:
     Attributes:
         metric: as SLOs name it.
         title: of its chart.
-        unit: label of the axis.
+        unit: label of the axis; limits of SLOs are shares of 1 where it is in percent.
         of: the figure; None: there was nothing to measure.
     """
 
@@ -42,10 +42,12 @@ class LoadFigure:
 LOAD_FIGURES = (
     LoadFigure("word_shown.p95", "Word shown, p95", "seconds", lambda run: run.word_shown.p95),
     LoadFigure("final.p95", "End of speech → final, p95", "seconds", lambda run: run.final.p95),
-    LoadFigure("wer", "Words wrong", "% of words", lambda run: _hundredfold(run.errors.wer)),
-    LoadFigure("finals_missing", "Finals missing", "% of ends of speech", lambda run: _finals_missing(run)),
-    LoadFigure("words_on_time", "Words on time", "% of words", lambda run: _words_on_time(run)),
-    LoadFigure("cores", "Cores busy", "cores", lambda run: run.server_load.cores if run.server_load else None),
+    LoadFigure("errors.wer", "Words wrong", "% of words", lambda run: _hundredfold(run.errors.wer)),
+    LoadFigure("finals.missing_share", "Finals missing", "% of ends of speech", lambda run: _finals_missing(run)),
+    LoadFigure("goodput.words_share", "Words on time", "% of words", lambda run: _words_on_time(run)),
+    LoadFigure(
+        "server_load.cores", "Cores busy", "cores", lambda run: run.server_load.cores if run.server_load else None
+    ),
 )
 
 
@@ -58,7 +60,7 @@ def load_chart(figure: LoadFigure, results: Sequence[Result]) -> Markup | None:
     drawn = [(place, result, points) for place, result in enumerate(results) if (points := _points(figure, result))]
     if not drawn:
         return None
-    limits = {value for result in results if (value := limit_of(figure.metric, result)) is not None}
+    limits = {value for result in results if (value := limit_of(figure, result)) is not None}
     x, y = _axes(figure, [point for _, _, points in drawn for _, point in points], limits)
     contents = []
     for place, result, points in drawn:
@@ -67,20 +69,21 @@ def load_chart(figure: LoadFigure, results: Sequence[Result]) -> Markup | None:
         contents.append(
             element("g", *(_capacity_line(result, x) if limits else ()), curve, *marks, class_=style(place))
         )
-    contents += [limit(value, f"SLO {value:g} s", y) for value in sorted(limits)]
+    unit = figure.unit.partition(" ")[0].replace("seconds", "s")
+    contents += [limit(value, f"SLO {value:g} {unit}", y) for value in sorted(limits)]
     names = ", ".join(result.server.name for _, result, _ in drawn)
     return chart(
         x, y, contents, f"{figure.title} in {figure.unit} against streams: {names}. The summary has the figures."
     )
 
 
-def limit_of(metric: str, result: Result) -> float | None:
-    """Return the limit of a metric in a result's SLO; None: it has none."""
+def limit_of(figure: LoadFigure, result: Result) -> float | None:
+    """Return the upper limit of a figure in a result's SLO, in the unit of its chart; None: it has none."""
     expressions = [outcome.expression for run in result.runs for outcome in run.slo]
     for expression in (*(result.capacity.slo if result.capacity else ()), *expressions):
-        found = _LIMIT.match(expression)
-        if found and found["metric"] == metric:
-            return float(found["value"])
+        found = _LIMIT.fullmatch(expression)
+        if found and found["metric"] == figure.metric:
+            return float(found["value"]) * (100 if figure.unit.startswith("%") else 1)
     return None
 
 
@@ -135,8 +138,12 @@ def _hundredfold(share: float | None) -> float | None:
 
 
 def _finals_missing(run: Run) -> float | None:
-    return 100 * run.finals.missing / run.finals.ends_of_speech if run.finals.ends_of_speech else None
+    if "finals" in run.withheld or not run.finals.ends_of_speech:
+        return None
+    return 100 * run.finals.missing / run.finals.ends_of_speech
 
 
 def _words_on_time(run: Run) -> float | None:
-    return 100 * run.goodput.words_on_time / run.goodput.words_due if run.goodput.words_due else None
+    if "goodput" in run.withheld or not run.goodput.words_due:
+        return None
+    return 100 * run.goodput.words_on_time / run.goodput.words_due

@@ -98,7 +98,7 @@ def _load_figure(known: LoadFigure, results: Sequence[Result]) -> Markup | None:
     drawn = load_chart(known, results)
     if drawn is None:
         return None
-    limited = any(limit_of(known.metric, result) is not None for result in results)
+    limited = any(limit_of(known, result) is not None for result in results)
     sought = any(result.capacity is not None for result in results)
     key = "; red: limit of the SLO" + ("; dotted: capacity" if sought else "") if limited else ""
     caption = element("figcaption", element("strong", known.title), element("span", f"by number of streams{key}"))

@@ -15,20 +15,26 @@ class Column:
     """A figure of runs, of which less is better.
 
     Attributes:
+        metric: the field of `Run`, as `withheld` names it.
         group: heading over several columns.
         heading: its own.
         unit: of its figures; None: they have none.
-        value: of a run; None: there was nothing to measure.
+        figure: of a run; None: there was nothing to measure.
         text: of a value.
         whole: of which it is a part; None: it is no part.
     """
 
+    metric: str
     group: str
     heading: str
     unit: str | None
-    value: Callable[[Run], float | None]
+    figure: Callable[[Run], float | None]
     text: Format
     whole: Callable[[Run], int] | None = None
+
+    def value(self, run: Run) -> float | None:
+        """Return the figure of a run; None: there was nothing to measure, or it is withheld."""
+        return None if self.metric in run.withheld else self.figure(run)
 
     def cell(self, run: Run) -> str:
         """Return the text of a run's figure."""
@@ -37,16 +43,18 @@ class Column:
 
 
 COLUMNS = (
-    Column("Words", "wrong", "%", lambda run: run.errors.wer, percent),
-    Column("Word shown", "p50", "s", lambda run: run.word_shown.p50, seconds),
-    Column("Word shown", "p95", "s", lambda run: run.word_shown.p95, seconds),
-    Column("Committed", "p50", "s", lambda run: run.word_committed.p50, seconds),
-    Column("Committed", "p95", "s", lambda run: run.word_committed.p95, seconds),
-    Column("Speech → final", "p50", "s", lambda run: run.final.p50, seconds),
-    Column("Speech → final", "p95", "s", lambda run: run.final.p95, seconds),
-    Column("Finals", "missing", None, lambda run: _missing(run), count, lambda run: run.finals.ends_of_speech),
-    Column("Finals", "premature", None, lambda run: run.finals.premature, count),
-    Column("Erasure", "per word", None, lambda run: run.stability.normalised_erasure, decimal),
+    Column("errors", "Words", "wrong", "%", lambda run: run.errors.wer, percent),
+    Column("word_shown", "Word shown", "p50", "s", lambda run: run.word_shown.p50, seconds),
+    Column("word_shown", "Word shown", "p95", "s", lambda run: run.word_shown.p95, seconds),
+    Column("word_committed", "Committed", "p50", "s", lambda run: run.word_committed.p50, seconds),
+    Column("word_committed", "Committed", "p95", "s", lambda run: run.word_committed.p95, seconds),
+    Column("final", "Speech → final", "p50", "s", lambda run: run.final.p50, seconds),
+    Column("final", "Speech → final", "p95", "s", lambda run: run.final.p95, seconds),
+    Column(
+        "finals", "Finals", "missing", None, lambda run: _missing(run), count, lambda run: run.finals.ends_of_speech
+    ),
+    Column("finals", "Finals", "premature", None, lambda run: run.finals.premature, count),
+    Column("stability", "Erasure", "per word", None, lambda run: run.stability.normalised_erasure, decimal),
 )
 """From words wrong on; servers and streams come before, validity and SLO after."""
 

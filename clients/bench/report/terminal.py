@@ -19,9 +19,9 @@ _COLUMNS: tuple[tuple[str, Callable[[Run], str]], ...] = (
     ("shown p50/p95 s", lambda run: _pair(run.word_shown)),
     ("committed p50/p95 s", lambda run: _pair(run.word_committed)),
     ("final p50/p95 s", lambda run: _pair(run.final)),
-    ("finals missing", lambda run: f"{count(run.finals.missing)}/{count(run.finals.ends_of_speech)}"),
-    ("finals early", lambda run: count(run.finals.premature)),
-    ("erased /word", lambda run: decimal(run.stability.normalised_erasure)),
+    ("finals missing", lambda run: _of_finals(run, f"{count(run.finals.missing)}/{count(run.finals.ends_of_speech)}")),
+    ("finals early", lambda run: _of_finals(run, count(run.finals.premature))),
+    ("erased /word", lambda run: _erasure(run)),
     ("clock", validity_text),
     ("SLO met", lambda run: _slo(run)),
 )
@@ -76,6 +76,14 @@ def _flat(row: Row) -> list[str]:
 
 def _pair(lag: Percentiles) -> str:
     return NOTHING if lag.p50 is None else f"{seconds(lag.p50)}/{seconds(lag.p95)}"
+
+
+def _of_finals(run: Run, text: str) -> str:
+    return NOTHING if "finals" in run.withheld else text
+
+
+def _erasure(run: Run) -> str:
+    return NOTHING if "stability" in run.withheld else decimal(run.stability.normalised_erasure)
 
 
 def _slo(run: Run) -> str:

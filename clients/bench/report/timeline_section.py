@@ -57,6 +57,8 @@ def timeline_key() -> Markup:
 
 def _chosen(run: Run) -> list[tuple[str, Stream]]:
     """Return the stream with the median of mean lags, and the one with the highest; of one stream only this."""
+    if "word_final" in run.withheld:  # the times of the spoken words are unknown
+        return []
     ordered = sorted((stream for stream in run.per_stream if stream.words), key=_mean_lag_s)
     if len(ordered) < 2:
         return [("the stream", stream) for stream in ordered]

@@ -63,6 +63,13 @@ def test_a_server_without_the_lag_has_no_line() -> None:
     assert elements(parsed(made), "s1") == []
 
 
+def test_a_withheld_lag_is_not_drawn_though_words_have_times() -> None:
+    server = with_lags(0, [0.5, 0.6])
+    run = structs.replace(server.runs[0], withheld={"word_shown": "there were no partial transcripts"})
+    assert distribution_chart(SHOWN, [Measured(0, "s0", [run])]) is None
+    assert over_time_chart([Measured(0, "s0", [run])]) is None
+
+
 def test_without_any_lag_there_is_no_chart() -> None:
     empty = Measured(0, "silent", an_empty_result().runs)
     assert distribution_chart(SHOWN, [empty]) is None

@@ -10,7 +10,7 @@ from tests.clients.bench.report.pages import all_text, elements, parsed
 from tests.clients.bench.results import FAST, SLOW, a_result, an_empty_result, two_results
 
 SHOWN = next(figure for figure in LOAD_FIGURES if figure.metric == "word_shown.p95")
-WRONG = next(figure for figure in LOAD_FIGURES if figure.metric == "wer")
+WRONG = next(figure for figure in LOAD_FIGURES if figure.metric == "errors.wer")
 
 
 def with_shown(*p95s: float) -> Result:
@@ -37,8 +37,8 @@ def test_the_limit_of_the_slo_is_drawn_once() -> None:
 
 
 def test_figures_far_beyond_the_limit_get_an_arrow() -> None:
-    drawn = parsed(load_chart(SHOWN, [with_shown(0.4, 5.9, 40.0)]) or "")
-    assert [text.text for text in elements(drawn, "beyond")] == ["↑ 40.00"]
+    drawn = parsed(load_chart(SHOWN, [with_shown(0.4, 5.9, 6.2, 40.0)]) or "")
+    assert [text.text for text in elements(drawn, "beyond")] == ["↑ 6.20", "↑ 40.00"]
     assert len(elements(drawn, "mark")) == 2
 
 
@@ -87,8 +87,24 @@ def test_runs_are_in_the_order_of_their_load() -> None:
 )
 def test_limits_are_read_from_the_slo(expression: str, expected: float | None) -> None:
     result = structs.replace(a_result(FAST), runs=[], capacity=Capacity([expression], 1, []))
-    assert limit_of("word_shown.p95", result) == expected
+    assert limit_of(SHOWN, result) == expected
+
+
+def test_limits_of_shares_are_in_percent_as_their_charts() -> None:
+    result = structs.replace(with_shown(0.4), capacity=Capacity(["errors.wer<=.125"], 1, []))
+    drawn = parsed(load_chart(WRONG, [result]) or "")
+    assert [text.text for text in elements(drawn, "limit-text")] == ["SLO 12.5 %"]
+
+
+@pytest.mark.parametrize(("metric", "field"), [("finals.missing_share", "finals"), ("goodput.words_share", "goodput")])
+def test_figures_that_are_withheld_are_left_out(metric: str, field: str) -> None:
+    result = a_result(loads=[1], has_capacity=False)
+    run = structs.replace(result.runs[0], withheld={field: "the times of the spoken words are unknown"})
+    figure = next(figure for figure in LOAD_FIGURES if figure.metric == metric)
+    assert load_chart(figure, [result]) is not None
+    assert load_chart(figure, [structs.replace(result, runs=[run])]) is None
 
 
 def test_limits_are_read_from_the_runs_where_no_capacity_was_sought() -> None:
-    assert limit_of("final.p95", a_result(has_capacity=False)) == 1.0
+    final = next(figure for figure in LOAD_FIGURES if figure.metric == "final.p95")
+    assert limit_of(final, a_result(has_capacity=False)) == 1.0

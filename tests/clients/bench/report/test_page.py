@@ -199,6 +199,17 @@ def test_a_stream_that_displayed_nothing_is_the_slowest() -> None:
     assert "Stream 7" in all_text(elements(root, "choice")[-1])
 
 
+def test_without_times_of_words_there_are_errors_but_no_timeline_and_no_delivery() -> None:
+    result = a_result(loads=[1], has_capacity=False)
+    names = ("word_final", "finals", "goodput", "cuts", "unanswered_s", "stability")
+    run = structs.replace(result.runs[0], withheld=dict.fromkeys(names, "the times of the spoken words are unknown"))
+    root = parsed_page([structs.replace(result, runs=[run])])
+    headings = [heading.text for heading in root.iter("h3")]
+    assert "timeline" not in sections(root)
+    assert {"Finals", "Cut connections", "Stability of the display"}.isdisjoint(headings)
+    assert "On time, refused and failed" in headings
+
+
 def test_a_long_timeline_says_that_it_is_cut() -> None:
     result = a_result(loads=[1], has_capacity=False)
     stream = result.runs[0].per_stream[0]

@@ -85,6 +85,15 @@ def test_cells_are_dashes_where_nothing_was_measured() -> None:
     }
 
 
+def test_figures_that_are_withheld_are_dashes_and_never_best() -> None:
+    one, other = results_with_shown(0.1, 0.4)
+    withheld = structs.replace(one.runs[0], withheld={"word_shown": "no partials", "finals": "no times"})
+    results = [structs.replace(one, runs=[withheld]), other]
+    cells = [column.cell(withheld) for column in COLUMNS if column.metric in {"word_shown", "finals"}]
+    assert cells == ["–", "–", "–", "–"]
+    assert best_shown(results) == []
+
+
 def test_cells_have_the_figures_of_the_run() -> None:
     row = Row(0, a_result(), a_result(loads=[4]).runs[0])
     cells = [column.cell(row.run) for column in COLUMNS]

@@ -47,6 +47,13 @@ def test_an_invalid_run_is_marked() -> None:
     assert summary_text(a_result(SLOW, loads=[8], has_capacity=False)).splitlines()[-1].split()[-2] == "INVALID"
 
 
+def test_what_is_withheld_is_a_dash() -> None:
+    result = a_result(loads=[1], has_capacity=False)
+    run = structs.replace(result.runs[0], withheld={"finals": "no times", "stability": "no partials"})
+    cells = summary_text(structs.replace(result, runs=[run])).splitlines()[-1].split()
+    assert cells[5:8] == ["–", "–", "–"]
+
+
 def test_nothing_measured_is_a_dash() -> None:
     assert summary_text(an_empty_result()).splitlines()[-1].split() == ["1", *"–––", "–", "0/0", "0", "–", "valid", "–"]
 
