@@ -38,7 +38,7 @@ def heading(results: Sequence[Result]) -> Markup:
 
 
 def cards(results: Sequence[Result]) -> Markup:
-    """Return a card a server, with its key figures at the lowest load."""
+    """Return a card a server, with its key figures at the lowest load of its valid runs."""
     return element("div", *(_card(place, result) for place, result in enumerate(results)), class_="cards")
 
 
@@ -70,8 +70,8 @@ def _card(place: int, result: Result) -> Markup:
     server = result.server
     model = f"{server.dialect} · {server.model}" if server.model else server.dialect
     runs = [run for run in result.runs if run.purpose == "load"] or list(result.runs)
-    run = min(runs, key=lambda run: run.streams, default=None)
-    load = "" if run is None else f" · at {streams_text(run.streams)}"
+    run = min(runs, key=lambda run: (not run.clock.valid, run.streams), default=None)
+    load = "" if run is None else f" · at {streams_text(run.streams)}{'' if run.clock.valid else ' · INVALID'}"
     key = [] if run is None else list(_key_figures(run))
     if result.capacity is not None:
         key.append(_key("Capacity", count(result.capacity.streams), "streams"))
@@ -100,8 +100,8 @@ def _load_figure(known: LoadFigure, results: Sequence[Result]) -> Markup | None:
         return None
     limited = any(limit_of(known, result) is not None for result in results)
     sought = any(result.capacity is not None for result in results)
-    key = "; red: limit of the SLO" + ("; dotted: capacity" if sought else "") if limited else ""
-    caption = element("figcaption", element("strong", known.title), element("span", f"by number of streams{key}"))
+    key = f"by streams; red: limit{'; dotted: capacity' if sought else ''}" if limited else "by streams"
+    caption = element("figcaption", element("strong", known.title), element("span", key))
     return element("figure", caption, drawn)
 
 

@@ -250,6 +250,16 @@ def test_an_invalid_run_without_a_reason_says_so() -> None:
     assert "no reason given" in all_text(elements(root, "warning")[0])
 
 
+def test_key_figures_are_of_a_valid_run_or_say_that_they_are_not() -> None:
+    result = a_result(SLOW, loads=[1, 8], has_capacity=False)
+    first, invalid = result.runs
+    early = structs.replace(result, runs=[structs.replace(invalid, streams=1), structs.replace(first, streams=2)])
+    only = structs.replace(result, runs=[invalid])
+    cards = [all_text(elements(parsed_page([made]), "card")[0]) for made in (early, only)]
+    assert "tiny.en · at 2 streams Words" in cards[0]
+    assert "tiny.en · at 8 streams · INVALID Words" in cards[1]
+
+
 def test_results_of_different_test_sets_must_not_be_compared() -> None:
     one, other = two_results(loads=[1])
     different = structs.replace(other, testset=structs.replace(other.testset, sha256="00" * 32))
@@ -278,15 +288,15 @@ def test_capacity_at_one_load_has_a_table_without_charts() -> None:
     result = a_result(loads=[1])
     root = parsed_page([structs.replace(result, runs=result.runs[:1])])
     assert "load" in sections(root)
-    assert "by number of streams" not in all_text(root)
+    assert "by streams" not in all_text(root)
 
 
 def test_figures_that_no_run_has_are_left_out_of_the_charts_against_load() -> None:
     result = a_result(loads=[1, 2], has_capacity=False)
     runs = [structs.replace(run, server_load=None) for run in result.runs]
     text = all_text(parsed_page([structs.replace(result, runs=runs)]))
-    assert "Words on time by number of streams % of words" in text
-    assert "Word shown, p95 by number of streams; red: limit of the SLO seconds" in text
+    assert "Words on time by streams % of words" in text
+    assert "Word shown, p95 by streams; red: limit seconds" in text
     assert "Cores busy" not in text
 
 
