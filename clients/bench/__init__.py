@@ -1,0 +1,1 @@
+"""`livecue bench`: measures any streaming transcription server against recordings whose words and times are known."""
