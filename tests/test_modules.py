@@ -97,6 +97,8 @@ TESTED_BY = {
     "gateway/wire/twilio/messages.py": "tests/gateway/wire/twilio/test_codec.py",
     "gateway/wire/wyoming/framing.py": "tests/gateway/wire/wyoming/test_codec.py",
     "clients/connection.py": "tests/clients/test_resuming.py",
+    "clients/dialects/driver.py": "tests/clients/dialects/test_session.py",
+    "clients/dialects/single_connection.py": "tests/contracts/test_dialect_drivers.py",
     "clients/interrupts.py": "tests/gateway/cli/test_main.py",
     "clients/microphone.py": "tests/gateway/cli/test_main.py",
     "clients/reconnect.py": "tests/clients/test_resuming.py",
