@@ -155,6 +155,14 @@ def test_a_server_that_closes_normally_before_the_end_of_the_audio_has_failed(di
 
 
 @dialects
+def test_a_server_that_breaks_after_the_end_of_the_audio_has_failed(dialect: str) -> None:
+    driver = opened(dialect)
+    driver.send_audio(ONE_SECOND)
+    driver.finish()
+    assert driver.closed(1011, "broken") == [Failed("1011", "broken")]
+
+
+@dialects
 def test_a_refusal_has_the_code_of_its_body(dialect: str) -> None:
     body = '{"error":{"code":"too_many_sessions","message":"the server is full","type":"x","param":null}}'
     assert opened(dialect).closed(503, body) == [Failed("too_many_sessions", "the server is full")]

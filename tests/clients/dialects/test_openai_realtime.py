@@ -100,7 +100,7 @@ def test_the_end_commits_and_clears_and_waits_for_all_items() -> None:
 
 
 def test_a_buffer_that_is_cleared_before_the_end_does_not_end_the_session() -> None:
-    assert Finished() not in fed(opened("openai-realtime"), UPDATED, committed("a"), completed("a", "one"))
+    assert Finished() not in fed(opened("openai-realtime"), UPDATED, committed("a"), CLEARED, completed("a", "one"))
 
 
 def test_an_item_that_was_settled_before_it_was_committed_is_not_awaited() -> None:

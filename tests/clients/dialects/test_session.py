@@ -68,6 +68,25 @@ async def test_what_a_message_makes_a_driver_send_is_sent() -> None:
     assert events == [Ready(), Finished()]
 
 
+async def test_an_answer_to_a_message_does_not_wait_for_audio() -> None:
+    events: list[DriverEvent] = []
+
+    async def server(theirs: Connection) -> None:
+        _, begin = [await theirs.receive() for _ in range(2)]
+        await theirs.send('{"type":"transcription.done","text":"one"}')
+        assert await theirs.receive() == begin
+        await theirs.send('{"type":"error","error":"over","code":"x"}')
+
+    async def none() -> AsyncIterator[bytes]:
+        await anyio.sleep_forever()
+        yield b""
+
+    async with served(server) as ours:
+        with anyio.fail_after(5):
+            await drive(DRIVERS["vllm-realtime"](DriverOptions()), ours, none(), events.append)
+    assert events[-1] == Failed("x", "over")
+
+
 async def test_a_connection_that_ends_ends_the_session_although_audio_goes_on() -> None:
     events: list[DriverEvent] = []
 

@@ -56,7 +56,8 @@ def test_a_reply_of_another_kind_is_only_counted() -> None:
 
 def test_an_error_is_the_reason_of_the_close_that_follows() -> None:
     driver = opened("vosk")
-    assert fed(driver, {"text": "", "error": "sample rate 1: expected 8000 to 48000"}) == [Ready()]
+    error = {"text": "", "error": "sample rate 1: expected 8000 to 48000"}
+    assert fed(driver, error, {"partial": ""}) == [Ready()]
     assert driver.closed(1008, "bad") == [Failed("1008", "sample rate 1: expected 8000 to 48000")]
 
 
