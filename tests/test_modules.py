@@ -107,6 +107,8 @@ TESTED_BY = {
     "clients/bench/report/timeline_section.py": "tests/clients/bench/report/test_page.py",
     "clients/bench/result.py": "tests/clients/bench/report/test_schema.py",
     "clients/connection.py": "tests/clients/test_resuming.py",
+    "clients/dialects/driver.py": "tests/clients/dialects/test_session.py",
+    "clients/dialects/single_connection.py": "tests/contracts/test_dialect_drivers.py",
     "clients/interrupts.py": "tests/gateway/cli/test_main.py",
     "clients/microphone.py": "tests/gateway/cli/test_main.py",
     "clients/reconnect.py": "tests/clients/test_resuming.py",
