@@ -2,12 +2,15 @@
 
 An end of speech is answered if a final has its last word, right or wrong. The time from its end to that final is what
 an agent that waits for the final waits (time to final segment, TTFS).
+
+A final is premature if it ends between two words of an utterance without a pause between them, and comes before the
+second of them is over, or leaves it to another final.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clients.bench.matched_words import Matches
+from clients.bench.matched_words import MatchedWord, Matches
 from clients.bench.result import Finals
 from clients.bench.trace import Cut
 
@@ -51,8 +54,15 @@ def final_answers(matches: Matches, cuts: Sequence[Cut], premature_pause_s: floa
 
 
 def _is_premature(matches: Matches, end: int, cuts: Sequence[Cut], premature_pause_s: float) -> bool:
-    word, following = matches.words[end], matches.words[end + 1 : end + 2]
-    if not following or following[0].spoken.start_s - word.spoken.end_s >= premature_pause_s:
+    word, rest = matches.words[end], _rest_of_utterance(matches.words, end)
+    if not rest or rest[0].spoken.start_s - word.spoken.end_s >= premature_pause_s:
         return False
-    end_s = word.spoken.end_s
-    return not any(end_s - _CUT_MARGIN_S <= cut.at_s <= (word.final_s or end_s) for cut in cuts)
+    # Where the last words of an utterance are lost, its final ends before them, but is not early.
+    final_s = word.final_s or 0.0
+    is_early = final_s < rest[0].spoken.end_s or any(later.written for later in rest)
+    return is_early and not any(word.spoken.end_s - _CUT_MARGIN_S <= cut.at_s <= final_s for cut in cuts)
+
+
+def _rest_of_utterance(words: Sequence[MatchedWord], place: int) -> Sequence[MatchedWord]:
+    ends = (number for number in range(place, len(words)) if words[number].speech_ends_s is not None)
+    return words[place + 1 : next(ends, len(words)) + 1]

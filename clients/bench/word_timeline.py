@@ -14,7 +14,7 @@ matter.
 """
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from clients.bench.alignment import aligned, common_prefix
 from clients.bench.normaliser import is_unspaced, plain_form, tokens
@@ -203,7 +203,8 @@ class WordTimeline:
 
     def _word(self, old: DisplayedWord | None, new: _NewWord) -> DisplayedWord:
         if old is not None and old.text == new.text:
-            word = replace(old, written=new.written, segment=new.segment)
+            word = old
+            word.written, word.segment = new.written, new.segment
         else:
             earlier = self._returned(new) if old is None else old.appeared_s
             word = DisplayedWord(new.text, new.written, new.segment, (*earlier, new.at_s))

@@ -62,7 +62,7 @@ def test_wrong_and_lost_words_have_no_lag_of_display() -> None:
 def test_an_end_of_speech_is_answered_by_a_wrong_word_but_not_by_none() -> None:
     run = measured(final(2.5, "red new", "a"), final(4.5, "pink", "b"))
 
-    assert run.finals == Finals(ends_of_speech=2, answered=1, premature=1, missing=1)
+    assert run.finals == Finals(ends_of_speech=2, answered=1, premature=0, missing=1)
     assert run.final.max == 0.5
 
 
