@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 
 __all__ = ["PAUSE_S", "Reference", "ReferenceWord", "with_ends_of_speech"]
 
@@ -56,7 +56,9 @@ def with_ends_of_speech(words: Sequence[ReferenceWord], pause_s: float = PAUSE_S
         pause_s: least length of a pause.
     """
     starts_s = [word.start_s for word in words[1:]]
-    gaps_s = [start_s - word.end_s for word, start_s in zip(words, starts_s, strict=False)]
+    # Where people speak at the same time, an earlier word may be the last to end.
+    ends_s = accumulate((word.end_s for word in words), max)
+    gaps_s = [start_s - end_s for start_s, end_s in zip(starts_s, ends_s, strict=False)]
     return tuple(
         replace(word, ends_speech=gap_s is None or gap_s >= pause_s) for word, gap_s in zip_longest(words, gaps_s)
     )

@@ -11,6 +11,7 @@ import anyio
 import typer
 from rich.console import Console
 
+from clients.bench.manifest import TestsetError
 from clients.output_paths import TargetRefused
 from clients.reconnect import Change
 from decoder.types import ModelError
@@ -107,5 +108,5 @@ def report_change(change: Change) -> None:
 
 def _exit(error: LivecueError) -> NoReturn:
     report(error)
-    is_usage_error = isinstance(error, ConfigurationError | ModelError | TargetRefused)
+    is_usage_error = isinstance(error, ConfigurationError | ModelError | TargetRefused | TestsetError)
     raise typer.Exit(EXIT_CONFIGURATION if is_usage_error else EXIT_FAILED)
