@@ -2,8 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -13,7 +12,6 @@ import anyio
 import numpy as np
 import typer
 from anyio import to_thread
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from clients.bench.manifest import MANIFEST, ListedRecording, read_listed
 from clients.paced_media import MEDIA_FORMAT, MediaError, MediaFile, MediaTooLong
@@ -23,7 +21,7 @@ from decoder.engine_selection import choose, create_engine
 from decoder.languages import read_language
 from decoder.settings import EngineSettings
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind
-from gateway.cli.running import EXIT_FAILED, notices, report, reported_errors, run
+from gateway.cli.running import EXIT_FAILED, recording_progress, report, reported_errors, run
 from gateway.cli.tables import print_table
 from gateway.cli.window_comparison import Comparison, Decoded, Pair, advice, compare
 from gateway.cli.word_errors import count_errors, scored_words
@@ -57,7 +55,7 @@ def compare_windows(folder: Path, settings: Settings, language: str | None) -> N
 async def _compare(folder: Path, recordings: Sequence[ListedRecording], engine: Engine, comparer: "_Comparer") -> None:
     try:
         await engine.warm_up()
-        with _progress(len(recordings)) as advance:
+        with recording_progress(len(recordings)) as advance:
             for recording in recordings:
                 await comparer.add(recording)
                 advance()
@@ -251,12 +249,3 @@ def _cells(decoded: Decoded) -> tuple[str, ...]:
     shares = (errors.wrong, errors.substituted, errors.inserted, errors.deleted)
     percents = (f"{100 * count / errors.words:.2f} %" for count in shares)
     return (*percents, str(decoded.redecoded), f"{decoded.encoder_s:.0f}")
-
-
-@contextmanager
-def _progress(recordings: int) -> Iterator[Callable[[], None]]:
-    """Display how many recordings are done, where standard error is a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=notices, transient=True, disable=not notices.is_terminal) as progress:
-        task = progress.add_task("recordings", total=recordings)
-        yield lambda: progress.advance(task)

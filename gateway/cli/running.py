@@ -10,6 +10,7 @@ from typing import NoReturn
 import anyio
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from clients.bench.manifest import TestsetError
 from clients.output_paths import TargetRefused
@@ -23,6 +24,7 @@ __all__ = [
     "EXIT_CONFIGURATION",
     "EXIT_FAILED",
     "notices",
+    "recording_progress",
     "report",
     "report_change",
     "reported_errors",
@@ -104,6 +106,15 @@ def report_change(change: Change) -> None:
     """Print a change of the connection's state."""
     # not by `notices`: rich prints this above its live display
     sys.stderr.write(f"livecue: {change}\n")
+
+
+@contextmanager
+def recording_progress(recordings: int) -> Iterator[Callable[[], None]]:
+    """Display how many recordings are done, where standard error is a terminal; call what it yields after each."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=notices, transient=True, disable=not notices.is_terminal) as progress:
+        task = progress.add_task("recordings", total=recordings)
+        yield lambda: progress.advance(task)
 
 
 def _exit(error: LivecueError) -> NoReturn:
