@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from benchmarks.virtual import TimedEvents
+from clients.bench.alignment import aligned, common_prefix
 from gateway.wire import Cue, CueEvent, CueState, Final
 
 __all__ = [
@@ -29,9 +30,6 @@ __all__ = [
     "standing_since",
     "word_errors",
 ]
-
-_CHANGE = 1 << 20
-"""Cost of a change; a replacement costs one more, which never adds up to another change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ def partial_displays(shown: Sequence[Display]) -> list[Display]:
 
 def erased_words(shown: Sequence[Display]) -> int:
     """Return the number of words that were removed or changed, or followed one that was."""
-    return sum(len(before.words) - _common(before.words, after.words) for before, after in pairwise(shown))
+    return sum(len(before.words) - common_prefix(before.words, after.words) for before, after in pairwise(shown))
 
 
 def changed_words(partial: Display, final: Sequence[str]) -> tuple[int, int]:
@@ -120,39 +118,9 @@ def standing_since(shown: Sequence[Display]) -> list[Standing]:
     return since
 
 
-def aligned(reference: Sequence[str], hypothesis: Sequence[str]) -> list[tuple[int | None, int | None]]:
-    """Return pairs of indices with the fewest changes (Levenshtein over words); None pairs a surplus word.
-
-    Of equally good alignments, return one with the most equal words.
-    """
-    rows = [[_CHANGE * j for j in range(len(hypothesis) + 1)]]
-    for i, word in enumerate(reference, start=1):
-        row = [_CHANGE * i]
-        for j, other in enumerate(hypothesis, start=1):
-            row.append(min(rows[-1][j - 1] + _replacing(word, other), rows[-1][j] + _CHANGE, row[-1] + _CHANGE))
-        rows.append(row)
-    pairs: list[tuple[int | None, int | None]] = []
-    i, j = len(reference), len(hypothesis)
-    while i or j:
-        if i and j and rows[i][j] == rows[i - 1][j - 1] + _replacing(reference[i - 1], hypothesis[j - 1]):
-            i, j = i - 1, j - 1
-            pairs.append((i, j))
-        elif i and rows[i][j] == rows[i - 1][j] + _CHANGE:
-            i -= 1
-            pairs.append((i, None))
-        else:
-            j -= 1
-            pairs.append((None, j))
-    return pairs[::-1]
-
-
 def word_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
     """Return the number of wrong, missing or surplus words."""
     return sum(i is None or j is None or reference[i] != hypothesis[j] for i, j in aligned(reference, hypothesis))
-
-
-def _replacing(word: str, other: str) -> int:
-    return 0 if word == other else _CHANGE + 1
 
 
 def _display(at_s: float, cues: Sequence[Cue], is_final: bool, split: Callable[[str], Sequence[str]]) -> Display:
@@ -166,8 +134,3 @@ def _display(at_s: float, cues: Sequence[Cue], is_final: bool, split: Callable[[
             stable += len(split(text[:stable_chars]))
             is_stable = stable_chars == len(text) > 0
     return Display(at_s, tuple(words), stable, is_final)
-
-
-def _common(one: Sequence[str], other: Sequence[str]) -> int:
-    places = range(min(len(one), len(other)))
-    return next((place for place in places if one[place] != other[place]), len(places))

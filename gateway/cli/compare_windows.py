@@ -2,8 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -13,8 +12,8 @@ import anyio
 import numpy as np
 import typer
 from anyio import to_thread
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from clients.bench.manifest import MANIFEST, ListedRecording, read_listed
 from clients.paced_media import MEDIA_FORMAT, MediaError, MediaFile, MediaTooLong
 from decoder.audio_checks import LONGEST_S
 from decoder.engine import WINDOWED_ENGINES, Engine
@@ -22,8 +21,7 @@ from decoder.engine_selection import choose, create_engine
 from decoder.languages import read_language
 from decoder.settings import EngineSettings
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind
-from gateway.cli.references import Reference, read_references
-from gateway.cli.running import EXIT_FAILED, notices, report, reported_errors, run
+from gateway.cli.running import EXIT_FAILED, recording_progress, report, reported_errors, run
 from gateway.cli.tables import print_table
 from gateway.cli.window_comparison import Comparison, Decoded, Pair, advice, compare
 from gateway.cli.word_errors import count_errors, scored_words
@@ -42,34 +40,44 @@ def compare_windows(folder: Path, settings: Settings, language: str | None) -> N
     """Compare the windows on the recordings of a folder, and print the figures and what to do.
 
     Args:
-        folder: holds recordings and their texts (`gateway.cli.references`).
+        folder: holds recordings and their texts (`clients.bench.manifest`).
         settings: of the engine, and the languages among which one is detected.
         language: of recordings whose own is unknown; None: detected.
     """
     with reported_errors():
         code = _language_code(language)
-        references = read_references(folder)
+        recordings = _with_texts(folder)
         engine = create_engine(_engine_settings(settings.engine))
         comparer = _Comparer(engine, _english_normaliser(), code, settings.session.languages)
-    run(partial(_compare, folder, references, engine, comparer))
+    run(partial(_compare, folder, recordings, engine, comparer))
 
 
-async def _compare(folder: Path, references: Sequence[Reference], engine: Engine, comparer: "_Comparer") -> None:
+async def _compare(folder: Path, recordings: Sequence[ListedRecording], engine: Engine, comparer: "_Comparer") -> None:
     try:
         await engine.warm_up()
-        with _progress(len(references)) as advance:
-            for reference in references:
-                await comparer.add(reference)
+        with recording_progress(len(recordings)) as advance:
+            for recording in recordings:
+                await comparer.add(recording)
                 advance()
     finally:
         with anyio.CancelScope(shield=True):
             await engine.aclose()
     comparer.print_uncompared()
     if not comparer.pairs:
-        raise ConfigurationError(f"{folder}: none of {len(references)} recordings can be compared")
+        raise ConfigurationError(f"{folder}: none of {len(recordings)} recordings can be compared")
     _print_comparison(engine, compare(comparer.pairs))
     if comparer.failed:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _with_texts(folder: Path) -> list[ListedRecording]:
+    recordings = read_listed(folder)
+    if not any(recording.text for recording in recordings):
+        raise ConfigurationError(
+            f"{folder}: {len(recordings)} recordings, none with a text: expected talk.txt beside talk.flac, or "
+            f'{MANIFEST}, a list of {{"audio": "talk.flac", "text": "what is spoken", "language": "en"}}'
+        )
+    return recordings
 
 
 class _Skipped(Exception):
@@ -95,10 +103,10 @@ class _Comparer:
         self.failed = 0
         self._skipped: Counter[str] = Counter()
 
-    async def add(self, reference: Reference) -> None:
+    async def add(self, recording: ListedRecording) -> None:
         """Decode a recording; report an error, so that the others still count."""
         try:
-            self.pairs.append(await self._pair(reference))
+            self.pairs.append(await self._pair(recording))
         except _Skipped as reason:
             self._skipped[str(reason)] += 1
         except LivecueError as error:
@@ -113,18 +121,18 @@ class _Comparer:
         if reasons:
             typer.echo(f"not compared: {', '.join(reasons)}")
 
-    async def _pair(self, reference: Reference) -> Pair:
-        if reference.text is None:
+    async def _pair(self, recording: ListedRecording) -> Pair:
+        if not recording.text:
             raise _Skipped("without a text")
-        language = _known_code(reference.language) or self._language
+        language = _known_code(recording.language) or self._language
         if language is not None and language not in self._engine.info.languages:
             raise _Skipped("in languages that the model does not write")
-        samples = await to_thread.run_sync(_read_audio, reference.path)
-        request = self._request(reference.path, samples, language)
+        samples = await to_thread.run_sync(_read_audio, recording.path)
+        request = self._request(recording.path, samples, language)
         full, full_work = await self._decoded(request)
         trimmed, trimmed_work = await self._decoded(replace(request, in_haste=True))
         scored = partial(self._scored_words, language=language or full.language)
-        words = scored(reference.text)
+        words = scored(recording.text)
         if not words:
             raise _Skipped("without a text")
         errors = [count_errors(words, scored(_text(answer))) for answer in (full, trimmed)]
@@ -241,12 +249,3 @@ def _cells(decoded: Decoded) -> tuple[str, ...]:
     shares = (errors.wrong, errors.substituted, errors.inserted, errors.deleted)
     percents = (f"{100 * count / errors.words:.2f} %" for count in shares)
     return (*percents, str(decoded.redecoded), f"{decoded.encoder_s:.0f}")
-
-
-@contextmanager
-def _progress(recordings: int) -> Iterator[Callable[[], None]]:
-    """Display how many recordings are done, where standard error is a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=notices, transient=True, disable=not notices.is_terminal) as progress:
-        task = progress.add_task("recordings", total=recordings)
-        yield lambda: progress.advance(task)

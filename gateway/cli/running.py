@@ -10,7 +10,9 @@ from typing import NoReturn
 import anyio
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from clients.bench.manifest import TestsetError
 from clients.output_paths import TargetRefused
 from clients.reconnect import Change
 from decoder.types import ModelError
@@ -22,6 +24,7 @@ __all__ = [
     "EXIT_CONFIGURATION",
     "EXIT_FAILED",
     "notices",
+    "recording_progress",
     "report",
     "report_change",
     "reported_errors",
@@ -105,7 +108,16 @@ def report_change(change: Change) -> None:
     sys.stderr.write(f"livecue: {change}\n")
 
 
+@contextmanager
+def recording_progress(recordings: int) -> Iterator[Callable[[], None]]:
+    """Display how many recordings are done, where standard error is a terminal; call what it yields after each."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=notices, transient=True, disable=not notices.is_terminal) as progress:
+        task = progress.add_task("recordings", total=recordings)
+        yield lambda: progress.advance(task)
+
+
 def _exit(error: LivecueError) -> NoReturn:
     report(error)
-    is_usage_error = isinstance(error, ConfigurationError | ModelError | TargetRefused)
+    is_usage_error = isinstance(error, ConfigurationError | ModelError | TargetRefused | TestsetError)
     raise typer.Exit(EXIT_CONFIGURATION if is_usage_error else EXIT_FAILED)

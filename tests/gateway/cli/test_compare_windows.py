@@ -150,7 +150,7 @@ def test_an_engine_without_windows_is_refused(tmp_path: Path, engine: str) -> No
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--compare-windows", "missing"), "missing: no such folder"),
+        (("--compare-windows", "missing"), "missing: no such file or folder"),
         (("--compare-windows", ".", "--language", "?"), "--language: language '?'"),
         (("--compare-windows", ".", "--set", "engine.window=1"), "engine.window"),
         (("--model", "tiny.en"), "expected only with --compare-windows DIR"),
