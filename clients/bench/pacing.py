@@ -71,7 +71,7 @@ class FrameQueue:
     def end(self) -> None:
         """Note that no frame follows."""
         self._has_ended = True
-        self._changed.set()
+        self.wake()
 
     def wake(self) -> None:
         """Let `take` return without a frame."""
@@ -84,8 +84,8 @@ class FrameQueue:
         return self._has_ended and not self._frames
 
     async def take(self) -> tuple[Frame, float] | None:
-        """Wait for the next frame; return it and the time at which it was queued, or None: woken, or at the end."""
-        while not self._frames and not self._is_woken and not self._has_ended:
+        """Wait for the next frame; return it and the time at which it was queued, or None: woken, as by the end."""
+        while not self._frames and not self._is_woken:
             self._changed = anyio.Event()
             await self._changed.wait()
         self._is_woken = False

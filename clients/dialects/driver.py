@@ -11,7 +11,7 @@ describes, and after every call sends what `take_outgoing` returns:
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 __all__ = [
     "AudioEncoding",
@@ -22,6 +22,7 @@ __all__ = [
     "Failed",
     "Finished",
     "Ready",
+    "SettlingDriver",
     "Target",
     "TimedText",
     "Transcript",
@@ -33,7 +34,8 @@ class Transport(StrEnum):
     """How messages travel.
 
     WEBSOCKET: text and binary messages. TCP: bytes, received in pieces of any size. HTTP_POST: all outgoing bytes are
-    the body of one request, sent once the driver has finished; the response body is received as one message.
+    the body of one request, one message that the driver gives out once it has finished; the response body is received
+    as one message.
     """
 
     WEBSOCKET = "websocket"
@@ -94,7 +96,11 @@ class TimedText:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The server takes audio."""
+    """The server takes audio.
+
+    In the dialects of `READY_WHEN_CONNECTED` no message says so: the server takes audio once it is connected, and this
+    event comes with its first message, if there is any.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +194,20 @@ class Driver(Protocol):
 
     def take_outgoing(self) -> Sequence[str | bytes]:
         """Return the messages to send now, in order, each once."""
+
+
+@runtime_checkable
+class SettlingDriver(Driver, Protocol):
+    """A driver whose server does not say when it has answered all audio.
+
+    Attributes:
+        settle_s: once `finish` was called, `settle` is to be called when no message has arrived for that long.
+    """
+
+    settle_s: float
+
+    def settle(self) -> None:
+        """Queue the end of the session; `Finished` or `Failed` follows, in `receive` or `closed`."""
 
 
 DriverFactory = Callable[[DriverOptions], Driver]
