@@ -1,7 +1,7 @@
-"""A WebSocket to a gateway, as an anyio stream of messages."""
+"""A WebSocket to a server, as an anyio stream of messages."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
 from urllib.parse import urlsplit, urlunsplit
@@ -12,13 +12,23 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as websocket_connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.frames import CloseCode
+from websockets.typing import Subprotocol
 
 from gateway.wire import LivecueError
 
-__all__ = ["Connect", "Connection", "ConnectionFailed", "NormalClosure", "connect", "reason_of"]
+__all__ = [
+    "Closed",
+    "Connect",
+    "Connection",
+    "ConnectionFailed",
+    "NormalClosure",
+    "connect",
+    "connect_websocket",
+    "reason_of",
+]
 
 Connection = ObjectStream[str | bytes]
-"""Messages to and from a gateway; `receive` raises `anyio.EndOfStream` once it has closed."""
+"""Messages to and from a server; `receive` raises `Closed` once it has closed."""
 
 Connect = Callable[[], AbstractAsyncContextManager[Connection]]
 """Opens a connection for the duration of a block; raises `ConnectionFailed`."""
@@ -34,19 +44,24 @@ _PING_S, _PONG_S = 5.0, 20.0
 _CLOSE_S = 1.0
 """A gateway answers a close frame at once; later messages are not awaited."""
 
+_MAX_MESSAGE_BYTES = 2**24
+"""Some servers repeat the whole transcript in each message; 16 MiB are days of speech."""
+
 
 class ConnectionFailed(LivecueError):
-    """The gateway cannot be reached, or refuses the connection.
+    """The server cannot be reached, or refuses the connection.
 
     Attributes:
         status: of the HTTP response that refused it; None: there was no response.
+        body: of that response.
     """
 
     code = "connection_failed"
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    def __init__(self, message: str, status: int | None = None, body: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.body = body
 
     @property
     def may_pass(self) -> bool:
@@ -55,8 +70,22 @@ class ConnectionFailed(LivecueError):
         return self.status is None or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.status in busy
 
 
-class NormalClosure(anyio.EndOfStream):
-    """The gateway closed the connection normally: no message follows."""
+class Closed(anyio.EndOfStream):
+    """The connection is closed: no message follows.
+
+    Attributes:
+        code: of the close frame; the HTTP status of a refusal, 400 or above; None: there was neither.
+        reason: of the close frame, or the body of the refusal.
+    """
+
+    def __init__(self, code: int | None = None, reason: str = "") -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+
+class NormalClosure(Closed):
+    """The server closed the connection normally."""
 
 
 class _WebSocketStream(ObjectStream[str | bytes]):
@@ -67,8 +96,10 @@ class _WebSocketStream(ObjectStream[str | bytes]):
         try:
             return await self._websocket.recv()
         except ConnectionClosed as error:
-            is_normal = error.rcvd is not None and error.rcvd.code == CloseCode.NORMAL_CLOSURE
-            raise (NormalClosure if is_normal else anyio.EndOfStream) from error
+            if error.rcvd is None:
+                raise Closed from error
+            is_normal = error.rcvd.code == CloseCode.NORMAL_CLOSURE
+            raise (NormalClosure if is_normal else Closed)(error.rcvd.code, error.rcvd.reason) from error
 
     async def send(self, item: str | bytes) -> None:
         try:
@@ -94,22 +125,43 @@ async def connect(url: str, api_key: str | None = None) -> AsyncIterator[Connect
     Raises:
         ConnectionFailed: it cannot be reached, or refuses; the message says why.
     """
-    address = _stream_url(url)
-    displayed = address.partition("?")[0]  # the query may hold a token
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    async with connect_websocket(_stream_url(url), headers, pings=True) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def connect_websocket(
+    url: str, headers: Mapping[str, str], subprotocols: Sequence[str] = (), *, pings: bool = False
+) -> AsyncIterator[Connection]:
+    """Connect to any server for the duration of the block.
+
+    Args:
+        url: `ws:` or `wss:`, complete.
+        headers: of the upgrade.
+        subprotocols: offered in the upgrade.
+        pings: whether a server that answers no ping for 25 s is given up; it may merely be slow.
+
+    Raises:
+        ConnectionFailed: it cannot be reached, or refuses; the message says why.
+    """
+    displayed = url.partition("?")[0]  # the query may hold a token
     try:
         # audio does not compress, and the gateway would decline
         websocket = await websocket_connect(
-            address,
+            url,
             additional_headers=headers,
+            subprotocols=[Subprotocol(name) for name in subprotocols] or None,
             compression=None,
-            ping_interval=_PING_S,
-            ping_timeout=_PONG_S,
             close_timeout=_CLOSE_S,
+            max_size=_MAX_MESSAGE_BYTES,
+            ping_interval=_PING_S if pings else None,
+            ping_timeout=_PONG_S,
         )
     except InvalidStatus as error:
-        status, reason = error.response.status_code, reason_of(error.response.body or b"")
-        raise ConnectionFailed(f"{displayed} refused the connection with HTTP {status}: {reason}", status) from error
+        status, body = error.response.status_code, error.response.body or b""
+        message = f"{displayed} refused the connection with HTTP {status}: {reason_of(body)}"
+        raise ConnectionFailed(message, status, body.decode(errors="replace")) from error
     except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as error:
         raise ConnectionFailed(f"{displayed} cannot be reached: {error}") from error
     async with websocket:

@@ -5,11 +5,15 @@ from math import inf
 
 from gateway.wire import Audio, AudioFormat, Flush, ProtocolError, Stop
 
-__all__ = ["KEPT_S", "ReplayBuffer"]
+__all__ = ["KEPT_S", "SEND_AHEAD_S", "ReplayBuffer"]
 
 KEPT_S = 23.0
 """Audio kept from before what the newest ack calls processed: a restarted gateway rewinds by that much, two eras of the
 detector and what may still begin an utterance (docs/protocol.md)."""
+
+SEND_AHEAD_S = 45.0
+"""Audio that may be sent and unanswered. An utterance is unanswered until its final, and the longest configurable one
+with the longest endpoint silence takes 40 s. Half the lag that a gateway tolerates."""
 
 _PIECE_S = 1.0
 """Maximum audio in one message: 0.4 MB in the widest format; a gateway accepts 1 MiB."""

@@ -11,7 +11,7 @@ import anyio
 from clients.connection import Connect, Connection, ConnectionFailed
 from clients.event_dedup import EventDeduplicator
 from clients.reconnect import BackOff, Change, Outage
-from clients.replay_buffer import ReplayBuffer
+from clients.replay_buffer import SEND_AHEAD_S, ReplayBuffer
 from gateway.wire import (
     Ack,
     Audio,
@@ -29,10 +29,6 @@ from gateway.wire import (
 from gateway.wire.native.codec import NativeClientCodec
 
 __all__ = ["CaptionStream", "Lost", "SessionFailed", "stream"]
-
-_SEND_AHEAD_S = 45.0
-"""Audio that may be unanswered. An utterance is unanswered until its final, and the longest configurable one with the
-longest endpoint silence takes 40 s. Half the lag that a gateway tolerates."""
 
 _KEPT_LIVE_S = 120.0
 """Live audio kept while it cannot be sent, for as long as retries last. 23 MB for stereo at 48 kHz."""
@@ -106,7 +102,7 @@ class CaptionStream:
         Raises:
             ConnectionFailed: the session is over.
         """
-        while self._waits_for_room and self._buffer.unanswered_s > _SEND_AHEAD_S and not self._is_over:
+        while self._waits_for_room and self._buffer.unanswered_s > SEND_AHEAD_S and not self._is_over:
             await self._changed.wait()
         self._queue(Audio(data))
 
@@ -188,7 +184,7 @@ class CaptionStream:
             if self._ready is not None:
                 await resumed.wait()
             while not self._buffer.has_gap:
-                if self._buffer.sent_ahead_s > _SEND_AHEAD_S or (item := self._buffer.take()) is None:
+                if self._buffer.sent_ahead_s > SEND_AHEAD_S or (item := self._buffer.take()) is None:
                     await self._changed.wait()
                 else:
                     await send(item)

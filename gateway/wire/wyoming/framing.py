@@ -100,13 +100,15 @@ def parse_frame(data: bytes) -> tuple[str, Mapping[str, object], bytes]:
     return header.type, {**(header.data or {}), **fields}, body[split:]
 
 
-def frame(kind: str, data: Mapping[str, object]) -> bytes:
-    """Return a frame without payload.
+def frame(kind: str, data: Mapping[str, object], payload: bytes = b"") -> bytes:
+    """Return a frame.
 
     Args:
         kind: its type.
         data: its JSON data.
+        payload: audio, at most 1 MiB.
     """
     body = msgspec.json.encode(data) if data else b""
-    header = {"type": kind, **({"data_length": len(body)} if body else {})}
-    return msgspec.json.encode(header) + b"\n" + body
+    lengths = {"data_length": len(body), "payload_length": len(payload)}
+    header = {"type": kind, **{name: length for name, length in lengths.items() if length}}
+    return msgspec.json.encode(header) + b"\n" + body + payload
