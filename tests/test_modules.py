@@ -96,6 +96,7 @@ TESTED_BY = {
     "gateway/wire/twilio/jitter_buffer.py": "tests/gateway/wire/twilio/test_codec.py",
     "gateway/wire/twilio/messages.py": "tests/gateway/wire/twilio/test_codec.py",
     "gateway/wire/wyoming/framing.py": "tests/gateway/wire/wyoming/test_codec.py",
+    "clients/bench/endpoint.py": "tests/clients/bench/test_stream_run.py",
     "clients/connection.py": "tests/clients/test_resuming.py",
     "clients/interrupts.py": "tests/gateway/cli/test_main.py",
     "clients/microphone.py": "tests/gateway/cli/test_main.py",

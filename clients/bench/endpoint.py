@@ -4,13 +4,12 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
-from anyio.abc import ObjectStream
-
+from clients.connection import Connection
 from clients.dialects.driver import Driver, Target
 
 __all__ = ["Conditions", "ConnectTarget", "Endpoint", "StreamPlan"]
 
-ConnectTarget = Callable[[Target], AbstractAsyncContextManager[ObjectStream[str | bytes]]]
+ConnectTarget = Callable[[Target], AbstractAsyncContextManager[Connection]]
 """Opens the connection of a target for the duration of a block; raises `ConnectionFailed`.
 
 Closing the stream forcefully (`anyio.aclose_forcefully`) drops the connection without a goodbye, as a cut wire does.

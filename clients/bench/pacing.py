@@ -13,7 +13,7 @@ import anyio
 
 from clients.bench.trace import Pacing
 
-__all__ = ["BYTES_PER_SAMPLE", "Frame", "FrameQueue", "duration_s", "frames_of", "pace"]
+__all__ = ["BYTES_PER_SAMPLE", "Capture", "Frame", "FrameQueue", "duration_s", "frames_of"]
 
 BYTES_PER_SAMPLE = 2
 """Of the only encoding of drivers, mono `pcm_s16le`."""
@@ -92,19 +92,64 @@ class FrameQueue:
         return self._frames.popleft() if self._frames else None
 
 
-async def pace(frames: Iterator[Frame], begin_s: float, queue: FrameQueue, pacing: Pacing) -> None:
-    """Queue each frame when it is due.
+class Capture:
+    """Captures the audio of a stream, as a microphone does: from `begin` on, until its end or `leave`.
 
     Args:
-        frames: of the stream.
-        begin_s: time of the event loop's clock at which the audio began.
-        queue: takes them.
-        pacing: takes the lateness of each.
+        pcm: s16le, mono.
+        sample_rate_hz: of the audio.
+        frame_s: audio in a frame.
+        pacing: takes the lateness of each frame.
     """
-    for frame in frames:
-        due_s = begin_s + frame.due_s
-        await anyio.sleep_until(due_s)
-        now_s = anyio.current_time()
-        pacing.late_s.append(max(0.0, now_s - due_s))
-        queue.put(frame, now_s)
-    queue.end()
+
+    def __init__(self, pcm: bytes, sample_rate_hz: int, frame_s: float, pacing: Pacing) -> None:
+        self.queue = FrameQueue()
+        """Takes the frames."""
+        self.audio_s = duration_s(pcm, sample_rate_hz)
+        """Length of the audio; once it has left, what was captured."""
+        self.position_s = 0.0
+        """Captured so far."""
+        self._frames = frames_of(pcm, sample_rate_hz, frame_s)
+        self._pacing = pacing
+        self._begin_s = 0.0
+        self._begun = anyio.Event()
+        self._leaving = anyio.Event()
+
+    @property
+    def has_left(self) -> bool:
+        """Whether it was told to leave."""
+        return self._leaving.is_set()
+
+    def begin(self, at_s: float) -> None:
+        """Begin at a time of the event loop's clock; do nothing if it has begun."""
+        if not self._begun.is_set():
+            self._begin_s = at_s
+            self._begun.set()
+
+    def leave(self) -> None:
+        """End the audio now."""
+        self._leaving.set()
+
+    async def begun(self) -> None:
+        """Wait until it begins."""
+        await self._begun.wait()
+
+    async def left(self) -> None:
+        """Wait until it leaves."""
+        await self._leaving.wait()
+
+    async def run(self) -> None:
+        """Queue each frame when it is due, whatever became of those before."""
+        await self._begun.wait()
+        for frame in self._frames:
+            due_s = self._begin_s + frame.due_s
+            with anyio.move_on_at(due_s):
+                await self._leaving.wait()
+            if self._leaving.is_set():
+                self.audio_s = self.position_s
+                break
+            now_s = anyio.current_time()
+            self._pacing.late_s.append(max(0.0, now_s - due_s))
+            self.position_s = frame.due_s
+            self.queue.put(frame, now_s)
+        self.queue.end()

@@ -36,6 +36,11 @@ class StreamRecord:
         """Whether the connection was cut, and the server takes no audio yet."""
         return bool(self.trace.cuts) and self.trace.cuts[-1].live_s is None
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the server takes audio."""
+        return self.begin_s is not None and not self.is_cut
+
     def connecting(self, now_s: float) -> None:
         """Record the first attempt to connect."""
         self._attempt_s = now_s

@@ -5,14 +5,12 @@ from collections.abc import Sequence
 
 import anyio
 from anyio import CancelScope
-from anyio.abc import ObjectStream
-from websockets.exceptions import ConnectionClosed
 
 from clients.bench.endpoint import Conditions, Endpoint, StreamPlan
-from clients.bench.pacing import Frame, FrameQueue, duration_s, frames_of, pace
+from clients.bench.pacing import Capture, Frame, duration_s
 from clients.bench.stream_record import StreamRecord
 from clients.bench.trace import StreamTrace
-from clients.connection import ConnectionFailed
+from clients.connection import Closed, Connection, ConnectionFailed
 from clients.dialects.driver import DriverEvent, Ready, SettlingDriver
 from gateway.wire import ProtocolError
 
@@ -20,8 +18,6 @@ __all__ = ["StreamRun"]
 
 _RECONNECT_WAITS_S = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Before each further attempt to reconnect after a cut: a server may be full until it notices the loss."""
-
-_Connection = ObjectStream[str | bytes]
 
 
 class StreamRun:
@@ -38,22 +34,20 @@ class StreamRun:
     """
 
     def __init__(self, plan: StreamPlan, endpoint: Endpoint, conditions: Conditions, start_s: float) -> None:
-        self._plan = plan
         self._endpoint = endpoint
         self._conditions = conditions
         self._connect_at_s = start_s + plan.connect_at_s
         self._driver = endpoint.make_driver()
-        self._rate_hz = self._driver.sample_rate_hz
-        self._queue = FrameQueue()
-        self._begun = anyio.Event()
         self._finishing = anyio.Event()
-        self._leaving = anyio.Event()
         self._connected_s = 0.0
         self._quiet = CancelScope()
         """Ends once a server that is to settle has sent nothing for long enough."""
         self._scope = CancelScope()
         """Of the current connection; its deadline is the longest silence of the server."""
-        trace = StreamTrace(plan.stream, plan.recording, duration_s(plan.pcm, self._rate_hz))
+        rate_hz = self._driver.sample_rate_hz
+        trace = StreamTrace(plan.stream, plan.recording, duration_s(plan.pcm, rate_hz))
+        self._capture = Capture(plan.pcm, rate_hz, conditions.frame_s, trace.pacing)
+        self._queue = self._capture.queue
         self._record = StreamRecord(trace, start_s)
 
     @property
@@ -64,51 +58,36 @@ class StreamRun:
     @property
     def position_s(self) -> float:
         """Audio captured so far, in seconds."""
-        return min(self.trace.audio_s, len(self.trace.pacing.late_s) * self._conditions.frame_s)
+        return self._capture.position_s
 
     def leave(self) -> None:
         """End the audio now; the server is still given time to answer what it was sent."""
-        self._leaving.set()
+        self._capture.leave()
 
     async def run(self) -> StreamTrace:
         """Play the stream, and return what was observed; a refusal or failure is in the trace."""
         with anyio.move_on_at(self._connect_at_s):
-            await self._leaving.wait()
-        if self._leaving.is_set():
+            await self._capture.left()
+        if self._capture.has_left:
             self.trace.audio_s = 0.0
             self._record.fail("interrupted", "the run ended before the stream connected")
             return self.trace
         self._record.connecting(anyio.current_time())
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._capture)
+            tasks.start_soon(self._play)
             attempt = 0
             while not self._record.is_over:
                 attempt = await self._attempt(attempt)
             tasks.cancel_scope.cancel()
         return self.trace
 
-    async def _capture(self) -> None:
-        await self._begun.wait()
-        assert self._record.begin_s is not None
-        frames = frames_of(self._plan.pcm, self._rate_hz, self._conditions.frame_s)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._end_capture, tasks.cancel_scope)
-            await pace(frames, self._record.begin_s, self._queue, self.trace.pacing)
-            tasks.cancel_scope.cancel()
-
-    async def _end_capture(self, scope: CancelScope) -> None:
-        await self._leaving.wait()
-        self.trace.audio_s = self.position_s
-        self._queue.end()
+    async def _play(self) -> None:
+        await self._capture.run()
+        self.trace.audio_s = self._capture.audio_s
         self._renew_deadline()
-        scope.cancel()
 
     async def _attempt(self, attempt: int) -> int:
-        """Use one connection until the stream is over or the bench cuts it; return the number of attempts that failed.
-
-        Args:
-            attempt: number of attempts since the last cut that failed.
-        """
+        """Use one connection until the stream is over or cut; take and return how many attempts failed in a row."""
         now_s = anyio.current_time()
         self._scope = CancelScope(deadline=now_s + self._conditions.ready_timeout_s)
         try:
@@ -124,7 +103,7 @@ class StreamRun:
             self._timed_out()
         return 0
 
-    async def _use(self, connection: _Connection) -> None:
+    async def _use(self, connection: Connection) -> None:
         self._connected_s = anyio.current_time()
         self._driver.open()
         if self._endpoint.is_ready_when_connected:
@@ -137,7 +116,7 @@ class StreamRun:
             await self._read(connection)
             tasks.cancel_scope.cancel()
 
-    async def _write(self, connection: _Connection) -> None:
+    async def _write(self, connection: Connection) -> None:
         """Send what the driver has to send: the only task that sends, so that messages keep their order."""
         has_finished = False
         try:
@@ -157,7 +136,7 @@ class StreamRun:
         self._record.finishing()
         self._finishing.set()
 
-    async def _send_frame(self, connection: _Connection, frame: Frame, queued_s: float) -> None:
+    async def _send_frame(self, connection: Connection, frame: Frame, queued_s: float) -> None:
         self._record.sent(frame.start_s)
         self._driver.send_audio(frame.pcm)
         await self._send_outgoing(connection)
@@ -166,11 +145,11 @@ class StreamRun:
         self.trace.pacing.frames += 1
         self.trace.pacing.blocked_s.append(anyio.current_time() - since_s)
 
-    async def _send_outgoing(self, connection: _Connection) -> None:
+    async def _send_outgoing(self, connection: Connection) -> None:
         for message in self._driver.take_outgoing():
             await connection.send(message)
 
-    async def _read(self, connection: _Connection) -> None:
+    async def _read(self, connection: Connection) -> None:
         while not self._record.is_over:
             try:
                 message = await connection.receive()
@@ -195,17 +174,17 @@ class StreamRun:
         driver.settle()
         self._queue.wake()
 
-    async def _cut(self, connection: _Connection, scope: CancelScope) -> None:
+    async def _cut(self, connection: Connection, scope: CancelScope) -> None:
         """Cut the connection at the next position that is due, if there is one, and leave the scope."""
         cut_every_s = self._conditions.cut_every_s
         if cut_every_s is None:
             return
-        await self._begun.wait()
+        await self._capture.begun()
         assert self._record.begin_s is not None
         played_s = anyio.current_time() - self._record.begin_s
         cut_s = cut_every_s * (math.floor(played_s / cut_every_s) + 1)
         await anyio.sleep_until(self._record.begin_s + cut_s)
-        if cut_s >= self.trace.audio_s or self._leaving.is_set():
+        if cut_s >= self.trace.audio_s or self._capture.has_left:
             return
         resumes = self._driver.lose()
         self._record.cut(anyio.current_time(), resumes=resumes)
@@ -221,32 +200,28 @@ class StreamRun:
         if events:
             self._renew_deadline()
         if self._record.begin_s is not None:
-            self._begun.set()
+            self._capture.begin(self._record.begin_s)
 
     def _renew_deadline(self) -> None:
         """Give the server time for its next event, counted from now or, later, from the end of the audio."""
-        if self._record.begin_s is None or self._record.is_cut:
-            return
-        end_s = self._record.begin_s + self.trace.audio_s
-        self._scope.deadline = max(anyio.current_time(), end_s) + self._conditions.answer_timeout_s
+        if self._record.begin_s is not None and self._record.is_live:
+            end_s = self._record.begin_s + self.trace.audio_s
+            self._scope.deadline = max(anyio.current_time(), end_s) + self._conditions.answer_timeout_s
 
     def _refused(self, error: ConnectionFailed) -> None:
-        self._note(self._driver.closed(error.status, str(error)))
+        if error.status is not None:
+            self._note(self._driver.closed(error.status, error.body))
         code = "unreachable" if error.status is None else str(error.status)
         self._record.fail(code, str(error))
 
     def _timed_out(self) -> None:
-        if self._record.begin_s is None or self._record.is_cut:
-            limit_s = self._conditions.ready_timeout_s
-            self._record.fail("timeout", f"the server took no audio within {limit_s:g} s")
-        else:
-            limit_s = self._conditions.answer_timeout_s
-            self._record.fail("timeout", f"no answer for {limit_s:g} s after the end of the audio")
+        conditions = self._conditions
+        message = f"the server took no audio within {conditions.ready_timeout_s:g} s"
+        if self._record.is_live:
+            message = f"no answer for {conditions.answer_timeout_s:g} s after the end of the audio"
+        self._record.fail("timeout", message)
 
 
 def _closing(error: Exception) -> tuple[int | None, str]:
     """Return the code and reason of a close frame, if that ended the connection."""
-    cause = error.__cause__
-    if isinstance(cause, ConnectionClosed) and cause.rcvd is not None:
-        return cause.rcvd.code, cause.rcvd.reason
-    return None, ""
+    return (error.code, error.reason) if isinstance(error, Closed) else (None, "")

@@ -80,7 +80,7 @@ def endpoint(
         nonlocal count
         number, count = count, count + 1
         if number in refused:
-            raise ConnectionFailed("full", status)
+            raise ConnectionFailed("full", status, "full")
         to_server = anyio.create_memory_object_stream[str | bytes](MESSAGES)
         to_client = anyio.create_memory_object_stream[str | bytes](MESSAGES)
 

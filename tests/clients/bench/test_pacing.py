@@ -4,7 +4,7 @@ import anyio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.bench.pacing import Frame, FrameQueue, duration_s, frames_of, pace
+from clients.bench.pacing import Capture, Frame, FrameQueue, duration_s, frames_of
 from clients.bench.trace import Pacing
 from tests.clients.bench.virtual_time import run_virtually, stall
 
@@ -29,39 +29,59 @@ def test_frames_are_the_audio_without_gaps(pcm: bytes, frame_s: float) -> None:
 
 
 def test_frames_are_queued_at_absolute_times_although_one_was_late() -> None:
-    queue, pacing = FrameQueue(), Pacing()
-
-    class Stalling(FrameQueue):
-        """Stops the event loop's clock owner for 0.25 s at the first frame."""
-
-        def put(self, frame: Frame, at_s: float) -> None:
-            queue.put(frame, at_s)
-            if frame.start_s == 0.0:
-                stall(0.25)
+    pacing = Pacing()
 
     async def run() -> list[float]:
+        capture = Capture(silence(0.5), RATE_HZ, 0.1, pacing)
         begin_s = anyio.current_time()
-        await pace(frames_of(silence(0.5), RATE_HZ, 0.1), begin_s, Stalling(), pacing)
-        queue.end()
-        taken = []
-        while not queue.is_over:
-            item = await queue.take()
-            assert item is not None
-            taken.append(round(item[1] - begin_s, 6))
-        return taken
+        queued_s = []
+
+        async def take() -> None:
+            while not capture.queue.is_over:
+                taken = await capture.queue.take()
+                if taken is not None:
+                    queued_s.append(round(taken[1] - begin_s, 6))
+                    if len(queued_s) == 1:
+                        stall(0.25)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(take)
+            capture.begin(begin_s)
+            await capture.run()
+        return queued_s
 
     assert run_virtually(run) == [0.1, 0.35, 0.35, 0.4, 0.5]
     assert [round(late_s, 6) for late_s in pacing.late_s] == [0.0, 0.15, 0.05, 0.0, 0.0]
 
 
-def test_an_early_timer_is_not_counted_as_negative_lateness() -> None:
-    pacing = Pacing()
+def test_audio_begins_once_and_its_position_is_what_was_captured() -> None:
+    async def run() -> list[float]:
+        capture = Capture(silence(0.25), RATE_HZ, 0.1, Pacing())
+        positions = []
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(capture.run)
+            for wait_s in (1.0, 0.15, 0.2):
+                await anyio.sleep(wait_s)
+                positions.append(capture.position_s)
+                capture.begin(anyio.current_time())
+        return [*positions, capture.audio_s]
 
-    async def run() -> None:
-        await pace(frames_of(silence(0.1), RATE_HZ, 0.1), anyio.current_time() + 1e-12, FrameQueue(), pacing)
+    assert run_virtually(run) == [0.0, 0.1, 0.25, 0.25]
 
-    run_virtually(run)
-    assert pacing.late_s[0] >= 0.0
+
+def test_audio_that_leaves_ends_with_the_last_whole_frame() -> None:
+    async def run() -> tuple[float, float, bool]:
+        capture = Capture(silence(9.0), RATE_HZ, 0.1, Pacing())
+        capture.begin(anyio.current_time())
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(capture.run)
+            await anyio.sleep(0.35)
+            capture.leave()
+            left_s = anyio.current_time()
+            await capture.left()
+        return round(capture.audio_s, 6), anyio.current_time() - left_s, capture.has_left
+
+    assert run_virtually(run) == (0.3, 0.0, True)
 
 
 def test_a_waiting_sender_is_woken_without_a_frame() -> None:
