@@ -34,7 +34,8 @@ async def test_the_server_with_its_children_and_the_others_are_told_apart(tmp_pa
     write_proc(tmp_path, 100.0, 50.0, {own: (1, 5.0, 1), 77_001: (1, 10.0, 100), 77_002: (77_001, 1.0, 50)})
     async with monitored(77_001, tmp_path) as monitor:
         write_proc(tmp_path, 110.0, 65.0, {own: (1, 6.0, 1), 77_001: (1, 16.0, 80), 77_002: (77_001, 3.0, 60)})
-    assert (monitor.wall_s, monitor.server_cpu_s, monitor.other_cores) == (10.0, 8.0, pytest.approx(0.6))
+    assert (monitor.wall_s, monitor.server_cpu_s) == (10.0, 8.0)
+    assert monitor.other_cores == pytest.approx(0.6)
     assert monitor.server_memory_bytes == 150 * PAGE
 
 
