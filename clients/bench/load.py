@@ -25,7 +25,9 @@ class Passage:
     pcm: bytes
 
 
-def plan_streams(passages: Sequence[Passage], count: int, stagger_s: float = 1.0, first: int = 0) -> list[StreamPlan]:
+def plan_streams(
+    passages: Sequence[Passage], count: int, stagger_s: float = 1.0, first: int = 0, connect_at_s: float = 0.0
+) -> list[StreamPlan]:
     """Return streams that play the passages in turn and connect one after the other.
 
     Args:
@@ -34,13 +36,14 @@ def plan_streams(passages: Sequence[Passage], count: int, stagger_s: float = 1.0
         stagger_s: time over which they connect: all at once would measure the server's accept queue, and let all
             finals fall due together.
         first: number of the first stream, which also chooses its passage.
+        connect_at_s: when the first one connects, since the start of the run.
     """
     return [
         StreamPlan(
             stream=number,
             recording=passages[number % len(passages)].recording,
             pcm=passages[number % len(passages)].pcm,
-            connect_at_s=(number - first) * stagger_s / count,
+            connect_at_s=connect_at_s + (number - first) * stagger_s / count,
         )
         for number in range(first, first + count)
     ]
