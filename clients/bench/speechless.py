@@ -48,7 +48,8 @@ def _noise(count: int) -> NDArray[np.float64]:
     spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
     spectrum[0] = 0.0
     noise: NDArray[np.float64] = np.fft.irfft(spectrum, count)
-    return noise * (_NOISE_LEVEL / np.sqrt(np.mean(noise**2)))
+    level = float(np.sqrt(np.mean(noise**2)))
+    return noise * (_NOISE_LEVEL / level)
 
 
 def _music(count: int, sample_rate_hz: int) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from gateway.errors import ConfigurationError
 
@@ -142,13 +142,17 @@ def api_key(url: str, environment: Mapping[str, str]) -> str | None:
 
 
 def redacted(command: Sequence[str]) -> list[str]:
-    """Return a command line without what may be secret: queries of URLs, and values of options named like keys."""
+    """Return a command line without what may be secret.
+
+    That is: queries and passwords of URLs, and values of options that are named like keys.
+    """
     return [_redacted(argument) for argument in command]
 
 
 def _redacted(argument: str) -> str:
-    if "://" in argument:
-        return argument.partition("?")[0]
+    if re.match(r"[a-z]+://", argument):
+        parts = urlsplit(argument)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
     name, equals, _ = argument.partition("=")
     return f"{name}=…" if equals and _SECRET.search(name) else argument
 

@@ -93,7 +93,7 @@ def test_secrets_stay_out_of_results() -> None:
     command = [
         "livecue",
         "bench",
-        "wss://x.org/v1?token=abc",
+        "wss://me:pw@x.org/v1?token=abc",
         "--option",
         "api_key=abc",
         "--slo",
