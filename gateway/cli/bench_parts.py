@@ -75,9 +75,9 @@ class Limits(Protocol):
     def word_s(self) -> float: ...
 
 
-def read_testset(source: Path) -> Testset:
+def read_testset(source: Path, cache: Path | None = None, default_language: str = "en") -> Testset:
     """See `clients.bench.testset`."""
-    found: Testset = import_module("clients.bench.testset").read_testset(source)
+    found: Testset = import_module("clients.bench.testset").read_testset(source, cache, default_language)
     return found
 
 

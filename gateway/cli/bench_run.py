@@ -37,6 +37,9 @@ __all__ = ["Exit", "Plan", "exit_code", "make_plan", "run_plan"]
 _DEFAULT_DIALECT = "native"
 """Of URLs that do not tell: `livecue bench http://127.0.0.1:8000` measures livecue."""
 
+_DEFAULT_LANGUAGE = "en"
+"""Of texts whose language is unknown, where none is asked of the server."""
+
 
 class Exit(IntEnum):
     """Exit codes of the command."""
@@ -99,7 +102,7 @@ def make_plan(options: BenchOptions, environment: Mapping[str, str] = os.environ
         evaluate=lambda run: evaluate(run, conditions),
         word_s=limits.word_s,
     )
-    testset = read_testset(options.audio)
+    testset = read_testset(options.audio, default_language=options.language or _DEFAULT_LANGUAGE)
     testset.entry()  # fails where the normaliser is missing, rather than after the runs
     rate_hz = table[dialect](asked).sample_rate_hz
     silent = silent_material(testset, rate_hz) if options.measures_silence else None
