@@ -8,9 +8,9 @@ from clients.bench.endpoint import StreamPlan
 __all__ = ["STREAMS_PER_PROCESS", "Passage", "plan_streams", "split"]
 
 STREAMS_PER_PROCESS = 50
-"""Streams that one event loop plays. Measured on two cores with a load of 6, against the self-test's server: 99 % of the
-frames of 200 streams were within 31 ms in one loop, and within 16 ms in four; of 50 and 100 streams, within 16 ms in
-either. Long texts cost more than that server's, hence the margin."""
+"""Streams that one event loop plays. Measured on two cores with a load of 6, against the self-test's server: 99 % of
+the frames of 200 streams were within 31 ms in one loop, and within 16 ms in four; of 50 and 100 streams, within 16 ms
+in either. Long texts cost more than that server's, hence the margin."""
 
 
 @dataclass(frozen=True, slots=True)
