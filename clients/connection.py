@@ -1,6 +1,7 @@
 """A WebSocket to a server, as an anyio stream of messages."""
 
 import json
+import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
@@ -111,6 +112,9 @@ class _WebSocketStream(ObjectStream[str | bytes]):
         raise NotImplementedError("a WebSocket closes both directions at once")
 
     async def aclose(self) -> None:
+        if anyio.current_effective_deadline() == -math.inf:  # of `anyio.aclose_forcefully`: without a goodbye
+            self._websocket.transport.abort()
+            return
         await self._websocket.close()
 
 

@@ -99,6 +99,7 @@ TESTED_BY = {
     "gateway/wire/twilio/jitter_buffer.py": "tests/gateway/wire/twilio/test_codec.py",
     "gateway/wire/twilio/messages.py": "tests/gateway/wire/twilio/test_codec.py",
     "gateway/wire/wyoming/framing.py": "tests/gateway/wire/wyoming/test_codec.py",
+    "clients/bench/endpoint.py": "tests/clients/bench/test_stream_run.py",
     "clients/bench/goodput.py": "tests/clients/bench/test_measure.py",
     "clients/bench/invented.py": "tests/clients/bench/test_measure.py",
     "clients/bench/limits.py": "tests/clients/bench/test_measure.py",

@@ -64,6 +64,7 @@ class StreamTrace:
         was_refused: whether the failure came before the server took audio.
         ended_s: time at which the server had answered everything; None: it never did.
         pacing: of its frames.
+        began_s: time at which its audio began, since the start of the run.
     """
 
     stream: int
@@ -76,3 +77,4 @@ class StreamTrace:
     was_refused: bool = False
     ended_s: float | None = None
     pacing: Pacing = field(default_factory=Pacing)
+    began_s: float = 0.0

@@ -19,6 +19,7 @@ from clients.terminal import CaptionView
 from clients.watch import find_session
 from clients.watch import watch as watch_session
 from decoder.model_hub import pull_model
+from gateway.cli.bench import app as bench_app
 from gateway.cli.doctor import doctor
 from gateway.cli.keys import app as keys_app
 from gateway.cli.options import (
@@ -65,6 +66,7 @@ app = typer.Typer(
 )
 app.add_typer(keys_app, name="keys")
 app.add_typer(sessions_app, name="sessions")
+app.add_typer(bench_app, name="bench")
 
 
 def _print_version(wanted: bool) -> None:
