@@ -1,15 +1,13 @@
 """Servers by the name of their dialect: what a worker process needs to know of an endpoint."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import import_module
 
-from clients.bench.endpoint import ConnectTarget, Endpoint
+from clients.bench.endpoint import Endpoint
 from clients.bench.self_test_dialect import SelfTestDriver
-from clients.connection import Connection, connect_websocket
-from clients.dialects.driver import Driver, DriverOptions, Target
+from clients.dialects import DRIVERS, READY_WHEN_CONNECTED
+from clients.dialects.driver import DriverOptions
+from clients.dialects.transports import open_transport
 
 __all__ = ["SELF_TEST", "EndpointSpec", "endpoint_of"]
 
@@ -39,16 +37,6 @@ def endpoint_of(spec: EndpointSpec) -> Endpoint:
         KeyError: there is no such dialect.
     """
     if spec.dialect == SELF_TEST:
-        return Endpoint(spec.url, SelfTestDriver, _open_websocket)
-    # found by name until the drivers are part of the package
-    dialects = import_module("clients.dialects")
-    connect: ConnectTarget = import_module("clients.dialects.transports").open_transport
-    drivers: Mapping[str, Callable[[DriverOptions], Driver]] = dialects.DRIVERS
-    is_ready = spec.dialect in dialects.READY_WHEN_CONNECTED
-    return Endpoint(spec.url, partial(drivers[spec.dialect], spec.options), connect, is_ready)
-
-
-@asynccontextmanager
-async def _open_websocket(target: Target) -> AsyncIterator[Connection]:
-    async with connect_websocket(target.url, target.headers, target.subprotocols) as connection:
-        yield connection
+        return Endpoint(spec.url, SelfTestDriver, open_transport)
+    is_ready = spec.dialect in READY_WHEN_CONNECTED
+    return Endpoint(spec.url, partial(DRIVERS[spec.dialect], spec.options), open_transport, is_ready)

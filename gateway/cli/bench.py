@@ -14,6 +14,8 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from clients.bench.benchmark import Watch, play_streams
+from clients.bench.measure import measure_run
+from clients.bench.report import print_summary, read_results, write_csv, write_html
 from clients.bench.result import Result
 from clients.bench.self_test import Comparison, SelfTest
 from clients.bench.self_test_server import serving
@@ -21,8 +23,7 @@ from clients.bench.targets import SELF_TEST, EndpointSpec, endpoint_of
 from clients.interrupts import interruptible
 from gateway.cli.bench_material import cost_text
 from gateway.cli.bench_options import BenchOptions, is_local, read_counts, read_duration, read_options
-from gateway.cli.bench_parts import measure_run, print_summary, read_results, write_csv, write_html
-from gateway.cli.bench_parts import prepare as prepare_references
+from gateway.cli.bench_prepare import prepare
 from gateway.cli.bench_progress import run_progress
 from gateway.cli.bench_run import Exit, Plan, exit_code, make_plan, run_plan
 from gateway.cli.running import notices, reported_errors
@@ -155,14 +156,7 @@ def bench(
     raise typer.Exit(code)
 
 
-@app.command()
-def prepare(
-    folder: Annotated[Path, typer.Argument(help="Recordings with texts, as of --audio.")],
-    model: Annotated[str, typer.Option(help="Whisper model that aligns them.")] = "base",
-) -> None:
-    """Find the times of the words of reference texts, once: they are kept beside the recordings."""
-    with reported_errors():
-        prepare_references(folder, model)
+app.command()(prepare)
 
 
 @app.command("report")

@@ -1,21 +1,54 @@
 """What the streams of a benchmark play, and what it may cost."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
+from clients.bench import result
 from clients.bench.capacity_run import Material
+from clients.bench.concatenation import Clip, concatenate, rotation
 from clients.bench.load import Passage
+from clients.bench.reference import Reference
 from clients.bench.speechless import speechless
 from gateway.cli.bench_options import BenchOptions
-from gateway.cli.bench_parts import Testset, concatenate, rotation
 from gateway.errors import ConfigurationError
 
-__all__ = ["cost_text", "silent_material", "spoken_material"]
+__all__ = ["PlayableRecording", "PlayableTestset", "cost_text", "silent_material", "spoken_material"]
 
 _MOST_PASSAGES = 64
 """Passages in memory, of some megabytes each; further streams begin again with the first."""
 
 
-def spoken_material(testset: Testset, options: BenchOptions, sample_rate_hz: int) -> Material:
+class PlayableRecording(Protocol):
+    """A recording, as of `clients.bench.testset.TestRecording`."""
+
+    @property
+    def reference(self) -> Reference:
+        """What is spoken in it."""
+
+    def clip(self, sample_rate_hz: int) -> Clip:
+        """Return it with its audio at a rate."""
+
+
+class PlayableTestset(Protocol):
+    """A test set, as of `clients.bench.testset.Testset`."""
+
+    @property
+    def speech(self) -> Sequence[PlayableRecording]:
+        """Recordings in which somebody speaks."""
+
+    @property
+    def speechless(self) -> Sequence[PlayableRecording]:
+        """Recordings in which nobody speaks."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What is left out, and why."""
+
+    def entry(self) -> result.Testset:
+        """Return its entry in a result."""
+
+
+def spoken_material(testset: PlayableTestset, options: BenchOptions, sample_rate_hz: int) -> Material:
     """Return what streams with speech play: each begins with another recording.
 
     Raises:
@@ -35,7 +68,7 @@ def spoken_material(testset: Testset, options: BenchOptions, sample_rate_hz: int
     return Material(tuple(passages), spoken, sample_rate_hz)
 
 
-def silent_material(testset: Testset, sample_rate_hz: int) -> Material:
+def silent_material(testset: PlayableTestset, sample_rate_hz: int) -> Material:
     """Return audio in which nobody speaks: that of the test set, and generated silence, noise and music."""
     pairs = list(speechless(sample_rate_hz))
     for recording in testset.speechless:

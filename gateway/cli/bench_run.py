@@ -15,21 +15,15 @@ from clients.bench.capacity import CapacitySearch
 from clients.bench.capacity_run import Material, find_capacity
 from clients.bench.endpoint import Conditions
 from clients.bench.machine import describe_machine
+from clients.bench.measure import measure_run
 from clients.bench.result import Capacity, Result, Run, Server, Tool
+from clients.bench.slo import evaluate, goodput_limits, parse_condition
 from clients.bench.targets import EndpointSpec
+from clients.bench.testset import read_testset
+from clients.dialects import DRIVERS, detect
 from clients.dialects.driver import DriverOptions
-from gateway.cli.bench_material import silent_material, spoken_material
+from gateway.cli.bench_material import PlayableTestset, silent_material, spoken_material
 from gateway.cli.bench_options import BenchOptions, api_key, read_options, redacted
-from gateway.cli.bench_parts import (
-    Testset,
-    detect,
-    drivers,
-    evaluate,
-    goodput_limits,
-    measure_run,
-    parse_condition,
-    read_testset,
-)
 from gateway.errors import ConfigurationError
 
 __all__ = ["Exit", "Plan", "exit_code", "make_plan", "run_plan"]
@@ -67,7 +61,7 @@ class Plan:
 
     options: BenchOptions
     endpoint: EndpointSpec
-    testset: Testset
+    testset: PlayableTestset
     spoken: Material
     silent: Material | None
     judge: Judge
@@ -89,9 +83,8 @@ def make_plan(options: BenchOptions, environment: Mapping[str, str] = os.environ
     dialect = options.dialect
     if dialect == "auto":
         dialect = detect(options.url) or _DEFAULT_DIALECT
-    table = drivers()
-    if dialect not in table:
-        raise ConfigurationError(f"--dialect {dialect}: expected auto, {', '.join(table)}")
+    if dialect not in DRIVERS:
+        raise ConfigurationError(f"--dialect {dialect}: expected auto, {', '.join(DRIVERS)}")
     asked = DriverOptions(
         options.model, options.language, api_key(options.url, environment), options.terms, options.extra
     )
@@ -104,7 +97,7 @@ def make_plan(options: BenchOptions, environment: Mapping[str, str] = os.environ
     )
     testset = read_testset(options.audio, default_language=options.language or _DEFAULT_LANGUAGE)
     testset.entry()  # fails where the normaliser is missing, rather than after the runs
-    rate_hz = table[dialect](asked).sample_rate_hz
+    rate_hz = DRIVERS[dialect](asked).sample_rate_hz
     silent = silent_material(testset, rate_hz) if options.measures_silence else None
     spoken = spoken_material(testset, options, rate_hz)
     return Plan(options, EndpointSpec(options.url, dialect, asked), testset, spoken, silent, judge)

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from importlib import import_module
 
 import anyio
 import msgspec
@@ -12,6 +11,7 @@ from anyio.abc import ObjectStream
 from anyio.streams.stapled import StapledObjectStream
 
 from clients.bench.endpoint import Endpoint
+from clients.bench.measure import measure_run
 from clients.bench.reference import Reference
 from clients.bench.result import Run
 from clients.bench.self_test import Comparison, Measure, SelfTest
@@ -21,11 +21,6 @@ from clients.bench.targets import SELF_TEST, EndpointSpec, endpoint_of
 from clients.bench.trace import Observed, StreamTrace
 from clients.dialects.driver import Target
 from tests.clients.bench.virtual_time import run_virtually
-
-
-def measure() -> Measure:
-    found: Measure = import_module("clients.bench.measure").measure_run
-    return found
 
 
 def in_memory(server: ScriptedServer) -> Endpoint:
@@ -47,10 +42,10 @@ def in_memory(server: ScriptedServer) -> Endpoint:
     return Endpoint("test://", SelfTestDriver, connect)
 
 
-def compared(distort: Measure | None = None) -> list[Comparison]:
+def compared(measure: Measure = measure_run) -> list[Comparison]:
     async def run() -> list[Comparison]:
         test = SelfTest()
-        result = await test.run(in_memory(test.server), distort or measure(), anyio.Event())
+        result = await test.run(in_memory(test.server), measure, anyio.Event())
         return test.comparisons(result)
 
     return run_virtually(run)
@@ -74,7 +69,7 @@ def test_a_judge_whose_clock_is_6_ms_late_is_noticed() -> None:
     def late(traces: Sequence[StreamTrace], references: Mapping[str, Reference]) -> Run:
         for trace in traces:
             trace.transcripts = [Observed(each.at_s + 0.006, each.transcript) for each in trace.transcripts]
-        return measure()(traces, references)
+        return measure_run(traces, references)
 
     wrong = {figure.partition(".")[0] for figure, _, _ in disagreeing(compared(late))}
     assert wrong == {"first_shown", "word_shown", "word_committed", "word_final", "final", "first_partial"}
@@ -84,7 +79,7 @@ def test_a_judge_that_drops_words_is_noticed() -> None:
     def forgetful(traces: Sequence[StreamTrace], references: Mapping[str, Reference]) -> Run:
         for trace in traces:
             trace.transcripts = [each for each in trace.transcripts if each.transcript.segment != "1.0"]
-        return measure()(traces, references)
+        return measure_run(traces, references)
 
     figures = {figure for figure, _, _ in disagreeing(compared(forgetful))}
     assert {"errors.deleted", "finals.missing", "word_shown.count"} <= figures
@@ -100,7 +95,7 @@ def test_a_figure_that_was_not_measured_does_not_agree() -> None:
 def test_audio_that_did_not_arrive_is_noticed() -> None:
     async def run() -> list[Comparison]:
         test = SelfTest()
-        result = await test.run(in_memory(test.server), measure(), anyio.Event())
+        result = await test.run(in_memory(test.server), measure_run, anyio.Event())
         unreached = SelfTest()
         return unreached.comparisons(msgspec.structs.replace(result))
 
@@ -115,7 +110,7 @@ def test_the_audio_of_all_streams_is_counted() -> None:
 async def test_every_figure_is_that_of_the_script_over_a_real_socket() -> None:
     test = SelfTest()
     async with serving(test.server) as url:
-        run = await test.run(endpoint_of(EndpointSpec(url, SELF_TEST)), measure(), anyio.Event())
+        run = await test.run(endpoint_of(EndpointSpec(url, SELF_TEST)), measure_run, anyio.Event())
     if not run.clock.valid:
         pytest.skip(f"the machine was too busy to measure on: {', '.join(run.clock.reasons)}")
     assert disagreeing(test.comparisons(run)) == []

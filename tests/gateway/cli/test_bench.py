@@ -87,13 +87,6 @@ def test_results_are_compared_and_reported(monkeypatch: pytest.MonkeyPatch, tmp_
     assert (done.exit_code, done.output.split(), written) == (0, ["server", "server"], [(2, "r.html")])
 
 
-def test_references_are_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-    monkeypatch.setattr(bench, "prepare_references", lambda folder, model: asked.append((folder, model)))
-    assert runner.invoke(app, ["bench", "prepare", "audio", "--model", "tiny"]).exit_code == 0
-    assert asked == [(Path("audio"), "tiny")]
-
-
 def test_the_search_needs_a_condition() -> None:
     done = runner.invoke(app, ["bench", "ws://x", "--audio", "a", "--find-capacity"])
     assert done.exit_code == Exit.USAGE

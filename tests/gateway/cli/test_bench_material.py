@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from clients.bench import result
+from clients.bench.concatenation import Clip
 from clients.bench.reference import Reference, ReferenceWord
 from gateway.cli import bench_material
 from gateway.cli.bench_material import cost_text, silent_material, spoken_material
@@ -17,17 +18,11 @@ RATE_HZ = 8_000
 
 
 @dataclass(frozen=True)
-class FakeClip:
-    reference: Reference
-    pcm: bytes
-
-
-@dataclass(frozen=True)
 class FakeRecording:
     reference: Reference
 
-    def clip(self, sample_rate_hz: int) -> FakeClip:
-        return FakeClip(self.reference, self.reference.recording.encode())
+    def clip(self, sample_rate_hz: int) -> Clip:
+        return Clip(self.reference, self.reference.recording.encode())
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ OPTIONS = BenchOptions("ws://x", "auto", Path("audio"), counts=(1, 2))
 def _without_joining(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each stream play one recording: joining them has tests of its own."""
 
-    def first_clip(clips: Sequence[FakeClip], sample_rate_hz: int) -> FakeClip:
+    def first_clip(clips: Sequence[Clip], sample_rate_hz: int) -> Clip:
         return clips[0]
 
     monkeypatch.setattr(bench_material, "concatenate", first_clip)
