@@ -6,7 +6,8 @@ import pytest
 
 from clients.dialects import DRIVERS
 from clients.dialects.driver import DriverEvent, DriverOptions, Failed, Finished, Ready, TimedText, Transcript
-from clients.dialects.session import run_session
+from clients.dialects.session import drive, run_session
+from clients.dialects.transports import open_transport
 from decoder.engine_selection import create_engine
 from decoder.engines.scripted import ScriptedEngine
 from gateway.settings import load_settings
@@ -94,6 +95,34 @@ async def test_a_refused_key_is_a_failure_with_the_gateways_code(dialect: str) -
         events = await transcribed(served, dialect, spoken_frames(1.0), DriverOptions(api_key="secret"))
     assert isinstance(failed, Failed)
     assert "key" in failed.message or "credentials" in failed.message
+    assert events[-1] == Finished()
+
+
+async def test_a_session_of_the_gateway_survives_a_cut_connection() -> None:
+    frames = spoken_frames(8.0)
+    driver = DRIVERS["native"](DriverOptions(language="en"))
+    events: list[DriverEvent] = []
+
+    async def rest() -> AsyncIterator[bytes]:
+        for frame in frames[40:]:
+            yield frame
+
+    async with serving(ScriptedEngine()) as served:
+        target = driver.target(served.url)
+        async with open_transport(target) as connection:
+            driver.open()
+            for frame in frames[:40]:
+                driver.send_audio(frame)
+            for message in driver.take_outgoing():
+                await connection.send(message)
+            while not any(isinstance(event, Transcript) and event.is_final for event in events):
+                events += driver.receive(await connection.receive())
+        assert driver.lose()
+        async with open_transport(target) as connection:
+            await drive(driver, connection, rest(), events.append)
+        uncut = await transcribed(served, "native", frames)
+    assert events.count(Ready()) == 2
+    assert final_text(events) == final_text(uncut)
     assert events[-1] == Finished()
 
 

@@ -55,6 +55,12 @@ def test_a_word_is_doubled_as_often_as_it_was_spoken_around_the_cut_and_counts_f
     assert cost(Cut(2.6, 2.7, resumed=True), Cut(3.2, 3.3, resumed=True), found=found).words_doubled == 2
 
 
+def test_a_doubled_word_counts_for_one_of_two_cuts_around_which_it_was_spoken() -> None:
+    found = matches(final(2.6, "ax bx cx", "a"), final(5, "cx dx ex", "b"), spoken="ax bx cx dx ex")
+
+    assert cost(Cut(2.6, 2.7, resumed=True), Cut(3.2, 3.3, resumed=True), found=found).words_doubled == 1
+
+
 def test_the_time_until_the_server_takes_audio_again_is_measured() -> None:
     costs = cost(Cut(2.0, 2.5, resumed=True), Cut(4.0, None, resumed=False), found=without())
 

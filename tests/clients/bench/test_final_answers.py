@@ -2,6 +2,7 @@
 
 from clients.bench.final_answers import FinalAnswers, final_answers
 from clients.bench.matched_words import match_words
+from clients.bench.reference import Reference, ReferenceWord, with_ends_of_speech
 from clients.bench.result import Finals
 from clients.bench.trace import Cut, Observed
 from clients.bench.word_timeline import WordTimeline
@@ -42,6 +43,15 @@ def test_a_final_without_the_last_words_is_not_premature() -> None:
 
 def test_a_final_in_a_pause_is_not_premature() -> None:
     assert answers("red | blue", final(2, "red"), final(4, "blue", "b")).finals.premature == 0
+
+
+def test_a_short_pause_is_pause_enough_for_a_final() -> None:
+    words = with_ends_of_speech([ReferenceWord("red", 1, 1.5), ReferenceWord("blue", 1.9, 2.4)])
+    timeline = WordTimeline([final(1.7, "red"), final(3, "blue", "b")], "en")
+    matches = match_words(Reference("talk", "en", 3.0, words), timeline.final_segments)
+
+    assert final_answers(matches, (), premature_pause_s=0.3).finals == Finals(1, 1, 0, 0)
+    assert final_answers(matches, (), premature_pause_s=0.5).finals == Finals(1, 1, 1, 0)
 
 
 def test_a_final_without_spoken_words_ends_nowhere() -> None:

@@ -91,6 +91,10 @@ def test_commitments_are_withheld_where_none_was_ever_made() -> None:
     assert set(run.withheld) == {"word_committed"}
 
 
+def test_erasure_is_not_measured_without_words_of_finals() -> None:
+    assert measured(partial(2, "red"), partial(3, "blue")).stability.normalised_erasure is None
+
+
 def test_nothing_is_withheld_of_a_server_that_never_answered() -> None:
     run = measured()
 
@@ -128,6 +132,7 @@ def test_refused_streams_count_in_the_goodput_only() -> None:
     assert (run.goodput.refused_streams, run.goodput.failed_streams) == (1, 1)
     assert run.goodput.refusals == {"429": 1}
     assert (run.errors.words, run.errors.deleted) == (4, 2)
+    assert [len(stream.unanswered) for stream in run.per_stream] == [0, 0]
     assert [stream.failure for stream in run.per_stream] == ["429: too many streams", "1011: gone"]
     assert run.audio_s == run.wall_s == 2
 

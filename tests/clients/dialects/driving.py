@@ -1,4 +1,4 @@
-"""Helpers to drive a dialect's driver by hand, and what real servers have sent."""
+"""Functions to drive a dialect's driver by hand, and what real servers have sent."""
 
 import json
 from collections.abc import Iterable, Sequence
