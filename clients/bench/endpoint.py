@@ -42,12 +42,14 @@ class Conditions:
         ready_timeout_s: longest wait for a connection and for the server to take audio. A server that loads a model
             when the first client connects needs tens of seconds.
         answer_timeout_s: longest silence of a server after the end of the audio; beyond it, the stream has failed.
+        drain_timeout_s: most time after the end of the audio, whatever the server sends.
         cut_every_s: audio between two cuts of the connection; None: it is not cut.
     """
 
     frame_s: float = 0.1
     ready_timeout_s: float = 60.0
     answer_timeout_s: float = 30.0
+    drain_timeout_s: float = 180.0
     cut_every_s: float | None = None
 
 

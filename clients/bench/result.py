@@ -302,7 +302,7 @@ class Run(msgspec.Struct, frozen=True):
     slo: Sequence[SloOutcome] = ()
     per_stream: Sequence[Stream] = ()
     purpose: str = "load"
-    """`load`, `capacity` (a try of the search) or `overload`."""
+    """`load`, `capacity` (a try of the search), `overload` or `silence` (recordings without speech)."""
     withheld: dict[str, str] = {}
     """Metric → why it cannot be measured in this dialect or run."""
 

@@ -159,6 +159,7 @@ class StreamRun:
                 return
             if isinstance(self._driver, SettlingDriver):
                 self._quiet.deadline = anyio.current_time() + self._driver.settle_s
+            self._renew_deadline()  # a message without an event is a sign of life too: some servers repeat themselves
             try:
                 self._note(self._driver.receive(message))
             except ProtocolError as error:
@@ -206,7 +207,8 @@ class StreamRun:
         """Give the server time for its next event, counted from now or, later, from the end of the audio."""
         if self._record.begin_s is not None and self._record.is_live:
             end_s = self._record.begin_s + self.trace.audio_s
-            self._scope.deadline = max(anyio.current_time(), end_s) + self._conditions.answer_timeout_s
+            answer_s = max(anyio.current_time(), end_s) + self._conditions.answer_timeout_s
+            self._scope.deadline = min(answer_s, end_s + self._conditions.drain_timeout_s)
 
     def _refused(self, error: ConnectionFailed) -> None:
         if error.status is not None:
@@ -218,7 +220,8 @@ class StreamRun:
         conditions = self._conditions
         message = f"the server took no audio within {conditions.ready_timeout_s:g} s"
         if self._record.is_live:
-            message = f"no answer for {conditions.answer_timeout_s:g} s after the end of the audio"
+            limits = f"{conditions.answer_timeout_s:g} s without a message, or {conditions.drain_timeout_s:g} s in all"
+            message = f"the server has not answered all audio after its end (limit {limits})"
         self._record.fail("timeout", message)
 
 

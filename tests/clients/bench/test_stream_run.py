@@ -150,8 +150,36 @@ def test_silence_after_the_end_of_the_audio_is_a_failure_after_a_while() -> None
         return trace, anyio.current_time() - started[0]
 
     trace, took_s = run_virtually(run)
-    assert trace.failure == ("timeout", "no answer for 10 s after the end of the audio")
+    limits = "10 s without a message, or 180 s in all"
+    assert trace.failure == ("timeout", f"the server has not answered all audio after its end (limit {limits})")
     assert (trace.ended_s, round(took_s, 3)) == (None, 20.0)
+
+
+class DriverWithoutRepetitions(SelfTestDriver):
+    def receive(self, message: str | bytes) -> Sequence[DriverEvent]:
+        return () if message == "the same" else super().receive(message)
+
+
+def test_a_server_that_repeats_itself_is_given_more_time_but_not_for_ever() -> None:
+    async def serve(peer: Peer) -> None:
+        await peer.send(Ready())
+        await peer.until_finish()
+        while True:
+            await anyio.sleep(8.0)
+            await peer.send_raw("the same")
+
+    started: list[float] = []
+
+    async def run() -> tuple[StreamTrace, float]:
+        started.append(anyio.current_time())
+        conditions = Conditions(answer_timeout_s=10.0, drain_timeout_s=35.0)
+        repeated = endpoint(serve, DriverWithoutRepetitions)
+        trace = await StreamRun(plan(2.0), repeated, conditions, started[0]).run()
+        return trace, anyio.current_time() - started[0]
+
+    trace, took_s = run_virtually(run)
+    assert trace.failure is not None
+    assert (trace.failure[0], round(took_s, 3)) == ("timeout", 37.0)
 
 
 def test_a_server_that_never_takes_audio_is_a_refusal_after_a_while() -> None:
