@@ -15,7 +15,7 @@ def test_a_client_that_is_often_late_makes_an_invalid_run() -> None:
     clock = check_clock([Pacing(50, [0.0] * 49 + [0.1], [0.0])], Limits())
 
     assert not clock.valid
-    assert clock.reasons == ["the client was 0.100 s late with the latest 1 % of its frames (limit 0.02 s)"]
+    assert clock.reasons == ["the client was 0.100 s late with the latest 1 % of its frames (limit 0.05 s)"]
 
 
 def test_a_client_that_is_once_very_late_makes_an_invalid_run() -> None:
