@@ -36,7 +36,7 @@ import anyio
 from anyio import to_thread
 
 from benchmarks.differences import Difference, Received, compare
-from benchmarks.paced import percentile
+from benchmarks.percentile import percentile
 from benchmarks.processes import GatewayProcess
 from benchmarks.relay import RECORDING
 from benchmarks.report import print_table, write_json

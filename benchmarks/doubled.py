@@ -5,7 +5,7 @@ one language with a known text, with pauses between them, starting at a differen
 `--finals` finals of all streams together.
 
 *Doubled*: a phrase of three words or more, or a whole sentence, that appears twice in a row, but once in the recording
-(`benchmarks.doubling`). Lags are not measured; `benchmarks.work --paced` measures how many streams keep up.
+(`benchmarks.doubling`). Lags are not measured; `livecue bench` measures how many streams keep up.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import anyio
 
 from benchmarks.arms import gateway_settings, pcm_of
 from benchmarks.doubling import doubled_phrases, spelled_words
-from benchmarks.paced import play
+from benchmarks.real_time import play
 from benchmarks.recordings import SHARED_AUDIO, read_recording
 from benchmarks.report import print_table, write_json
 from clients.paced_media import MEDIA_FORMAT

@@ -21,6 +21,7 @@ import anyio.to_thread
 import numpy as np
 
 from benchmarks.bisection import Bisection
+from benchmarks.percentile import percentile
 from decoder.engine import Engine
 from decoder.scheduler import Answer, Scheduler
 from decoder.settings import PlannerSettings, SchedulerSettings
@@ -295,21 +296,16 @@ class _Run:
         return StreamFigures(
             self._load.streams,
             self._load.cadence_s,
-            _percentile(lags.shown_s, 50),
-            _percentile(lags.shown_s, 95),
-            _percentile(lags.finals_s, 50),
-            _percentile(lags.finals_s, 95),
+            percentile(lags.shown_s, 50),
+            percentile(lags.shown_s, 95),
+            percentile(lags.finals_s, 50),
+            percentile(lags.finals_s, 95),
             lags.superseded / max(1, lags.partials),
             lags.failed,
-            _percentile(self._late_s, 95),
+            percentile(self._late_s, 95),
             host_share,
             gpu_busy,
         )
-
-
-def _percentile(values: Sequence[float], percent: float) -> float | None:
-    # Not that of `benchmarks.paced`, which needs the gateway's libraries; a GPU machine may not have them.
-    return float(np.percentile(values, percent)) if values else None
 
 
 def _session(stream: int) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 import numpy as np
 
-from benchmarks.paced import percentile
+from benchmarks.percentile import percentile
 from benchmarks.report import print_table, write_json
 from decoder.engine import Engine
 from decoder.engine_selection import create_engine

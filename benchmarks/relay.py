@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.captions import word_errors
 from benchmarks.final_timing import FinalRecorder, stream_and_record
-from benchmarks.paced import percentile
+from benchmarks.percentile import percentile
 from benchmarks.processes import GatewayProcess
 from benchmarks.report import print_table
 from clients.connection import connect

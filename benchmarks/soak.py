@@ -25,7 +25,7 @@ from pathlib import Path
 import anyio
 
 from benchmarks.arms import gateway_settings
-from benchmarks.paced import percentile
+from benchmarks.percentile import percentile
 from benchmarks.recordings import SHARED_AUDIO
 from benchmarks.report import print_table, write_json
 from benchmarks.virtual import TimedEvents, VirtualGateway

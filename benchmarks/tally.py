@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.arms import FULL_WINDOW_S, Arm, Transcribed
 from benchmarks.captions import Display, changed_words, displays, erased_words, partial_displays, standing_since
-from benchmarks.paced import percentile
+from benchmarks.percentile import percentile
 from benchmarks.recordings import SpokenWord
 from benchmarks.scoring import count_errors, merge_aligned, normalised, splitter
 from benchmarks.sets import Recording

@@ -30,7 +30,7 @@ from anyio import to_thread
 from websockets.asyncio.client import connect
 
 from benchmarks.gateway import RECORDING, decoded
-from benchmarks.paced import percentile
+from benchmarks.percentile import percentile
 from benchmarks.report import print_table, write_json
 from clients.paced_media import MEDIA_FORMAT
 from clients.stream import stream

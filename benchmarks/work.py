@@ -1,25 +1,19 @@
-"""The engine's work for a stream, compared with that of open peers; and the number of streams that keep up.
+"""The engine's work for a stream, compared with that of open peers.
 
 Modes: `naive` encodes a full 30 s window and decodes the whole text again at every interval, without a committed prefix
 or an eager final, as open peers do with Whisper; `livecue` is this gateway with default settings. Audio, segmentation,
 model, beams and intervals are the same. On request, `not-eager` is livecue without eager finals, and `trimmed-finals`
 with the windows of finals trimmed too.
 
-Work (default): sessions on a virtual clock, each at another position of one recording, all answered before the next
+Sessions run on a virtual clock, each at another position of one recording, all answered before the next
 frame. Encoder seconds, decoder steps and final tokens are counts, the same in every run. CPU seconds are those of this
 process while the engine decodes, one thread; the modes alternate at every frame, so that a busy machine slows both. The
 model is synthetic: the arithmetic of the real shape, with an oracle's words (`benchmarks.following`).
-
-Paced (`--paced`): streams in real time against a gateway in this process, each frame due at an absolute time. Lags are
-measured from the moment a word was spoken. A stream keeps up if 95 % of its words are displayed within 2.5 s and the
-lag does not grow. CPU seconds are those of the whole process: gateway, voice activity detection, engine and the
-streams. The weights are real (`--weights`), and the words those of the recording's text, tracked by alignment, some of
-them wrong; `--shapes` uses a synthetic model instead.
 """
 
 import argparse
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -27,18 +21,13 @@ import anyio
 
 from benchmarks.following import FollowingEngine, write_following_model
 from benchmarks.gateway import decoded
-from benchmarks.paced import Clock, Paced, WordClock, measure_paced
-from benchmarks.paced_speech import SpeechClock, WholeTextEngine, load_speech, passages
 from benchmarks.recordings import SHARED_AUDIO
 from benchmarks.report import print_table, write_json
 from benchmarks.virtual import VirtualGateway
 from clients.paced_media import MEDIA_FORMAT
-from decoder.engine import Engine
-from decoder.engine_selection import create_engine
 from decoder.types import RequestKind
 from gateway.settings import Settings, load_settings
 from gateway.wire import SAMPLE_RATE_HZ, Endpointing, Final, Start
-from tools.real_models import MODELS_DIRECTORY, model_directory
 
 MODES: dict[str, dict[str, dict[str, object]]] = {
     "naive": {
@@ -51,17 +40,7 @@ MODES: dict[str, dict[str, dict[str, object]]] = {
 }
 """Mode → settings that differ from the defaults; naive also has no committed prefix in the decoder."""
 
-OTHER_ENGINES: dict[str, dict[str, dict[str, object]]] = {
-    "moonshine": {"engine": {"name": "moonshine", "model": str(MODELS_DIRECTORY / "moonshine-tiny-en")}},
-    "torch": {"engine": {"name": "torch", "cpu_threads": 0}},
-    "torch-bfloat16": {"engine": {"name": "torch", "cpu_threads": 0, "compute_type": "bfloat16"}},
-}
-"""Livecue on another engine, for `--paced`."""
-
 COMPARED = ("naive", "livecue")
-
-WEIGHTS = "whisper-tiny.en"
-"""Default weights of paced streams."""
 
 RECORDING = SHARED_AUDIO / "long_lj_contiguous.flac"
 TOKENIZER = SHARED_AUDIO.parent / "models" / "tokenizer-multilingual" / "tokenizer.json"
@@ -104,14 +83,14 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model on disk.
+    """A synthetic model on disk.
 
     Attributes:
-        shape: of a synthetic model; None: its weights are real.
+        shape: of the model.
         directory: of its files.
     """
 
-    shape: str | None
+    shape: str
     directory: Path
 
     @classmethod
@@ -121,24 +100,16 @@ class Model:
         return cls(shape, directory)
 
 
-def settings_of(mode: str, model: Model, workers: int = 1) -> Settings:
-    """Return the gateway's settings in that mode, with one thread per worker of the engine; 0: default number."""
-    wanted = {**MODES, **OTHER_ENGINES}[mode]
+def settings_of(mode: str, model: Model) -> Settings:
+    """Return the gateway's settings in that mode, with one thread for the engine."""
+    wanted = MODES[mode]
     engine = {"name": "whisper", "model": str(model.directory), "device": "cpu", "cpu_threads": 1, "offline": True}
-    return load_settings({**wanted, "engine": {**engine, "workers": workers, **wanted.get("engine", {})}})
+    return load_settings({**wanted, "engine": {**engine, "workers": 1, **wanted.get("engine", {})}})
 
 
-def engine_of(mode: str, model: Model, workers: int = 1) -> FollowingEngine:
+def engine_of(mode: str, model: Model) -> FollowingEngine:
     """Return a cold engine for that mode."""
-    return FollowingEngine(settings_of(mode, model, workers).engine, forces_prefix=mode != "naive")
-
-
-def paced_engine_of(mode: str, model: Model) -> Engine:
-    """Return a cold engine for that mode, with the default number of workers."""
-    if model.shape is not None:
-        return engine_of(mode, model, workers=0)
-    settings = settings_of(mode, model, workers=0).engine
-    return WholeTextEngine(settings) if mode == "naive" else create_engine(settings)
+    return FollowingEngine(settings_of(mode, model).engine, forces_prefix=mode != "naive")
 
 
 def rotated(audio: bytes, count: int, seconds: float) -> list[bytes]:
@@ -168,7 +139,7 @@ async def measure_work(
         work = {name: after - before[mode][name] for name, after in asdict(engines[mode].work).items()}
         results.append(
             Work(
-                shape=model.shape or model.directory.name,
+                shape=model.shape,
                 interval_s=interval_s,
                 sessions=len(streams),
                 mode=mode,
@@ -191,7 +162,7 @@ def final_tokens(gateway: VirtualGateway) -> int:
 
 
 async def run_work(options: argparse.Namespace, models: Sequence[Model], audio: bytes) -> list[Work]:
-    """Measure all arms of the first part."""
+    """Measure all arms."""
     results: list[Work] = []
     for model in models:
         engines = {mode: engine_of(mode, model) for mode in options.modes}
@@ -206,42 +177,8 @@ async def run_work(options: argparse.Namespace, models: Sequence[Model], audio: 
     return results
 
 
-def paced_streams(options: argparse.Namespace, model: Model) -> Callable[[int, Settings], list[tuple[bytes, Clock]]]:
-    """Return a function that returns the audio and the clock of each of a number of streams."""
-    if model.shape is None:
-        speech = load_speech(options.recording, model.directory)
-        return lambda count, _: [
-            (passage.audio, SpeechClock(passage)) for passage in passages(speech, count, options.seconds)
-        ]
-    audio = decoded(options.recording)
-
-    def made(count: int, settings: Settings) -> list[tuple[bytes, Clock]]:
-        pad_ms = min(settings.segmenter.pause_ms, settings.segmenter.silence_ms)
-        pad_samples = pad_ms * SAMPLE_RATE_HZ // 1000
-        return [(each, WordClock(pad_samples)) for each in rotated(audio, count, options.seconds)]
-
-    return made
-
-
-async def run_paced(options: argparse.Namespace, model: Model) -> list[Paced]:
-    """Measure all arms of the second part; a mode that does not keep up is not measured with more streams."""
-    results: list[Paced] = []
-    endpointing = Endpointing(partial_interval_ms=round(1000 * options.intervals[0]))
-    start = Start(MEDIA_FORMAT, language="en", endpointing=endpointing)
-    streams_of = paced_streams(options, model)
-    for mode in options.modes:
-        for count in options.streams:
-            settings = settings_of(mode, model, workers=0)
-            streams = streams_of(count, settings)
-            results.append(await measure_paced(mode, paced_engine_of(mode, model), settings, start, streams))
-            print_paced(results[-1:])
-            if not results[-1].keeps_up:
-                break
-    return results
-
-
 def print_work(results: Sequence[Work]) -> None:
-    """Print the first part."""
+    """Print the table."""
     columns = [
         "shape",
         "interval s",
@@ -256,60 +193,29 @@ def print_work(results: Sequence[Work]) -> None:
     print_table("work for a second of audio", columns, [list(asdict(result).values()) for result in results])
 
 
-def print_paced(results: Sequence[Paced]) -> None:
-    """Print the second part."""
-    columns = ["mode", "streams", "wrong", "final p50 s", "p95", "finals", "shown p50 s", "p95", "newest p50 s", "p95"]
-    columns += ["grown s", "interval s", "CPU s / s", "late s", "failed", "others' cores", "keeps up"]
-    rows = [[*asdict(result).values(), "yes" if result.keeps_up else "no"] for result in results]
-    cells = [["–" if value is None else value for value in row] for row in rows]
-    print_table("paced streams: seconds after a word was spoken", columns, cells)
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.work", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--recording", type=Path, default=RECORDING, help="audio of the sessions")
     parser.add_argument("--tokenizer", type=Path, default=TOKENIZER, help="Whisper's tokenizer.json")
-    parser.add_argument("--shapes", nargs="+", help="of synthetic models; default: tiny base, with --paced none")
-    parser.add_argument(
-        "--weights",
-        type=Path,
-        default=model_directory(WEIGHTS),
-        help="CTranslate2 Whisper for --paced without --shapes",
-    )
+    parser.add_argument("--shapes", nargs="+", default=["tiny", "base"], help="of the synthetic models")
     parser.add_argument("--seconds", type=float, default=30.0, help="audio of each session")
     parser.add_argument("--intervals", type=float, nargs="+", default=[0.5, 1.0], help="speech between partials, s")
     parser.add_argument("--sessions", type=int, nargs="+", default=[1, 4, 8, 16], help="concurrent sessions")
-    parser.add_argument("--paced", action="store_true", help="measure real-time streams instead of work")
-    parser.add_argument(
-        "--streams", type=int, nargs="+", default=[1, 2, 4, 8, 12, 16], help="concurrent streams with --paced"
-    )
-    parser.add_argument("--modes", nargs="+", choices=[*MODES, *OTHER_ENGINES], default=COMPARED, help="of the engine")
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=COMPARED, help="of the engine")
     parser.add_argument("--json", type=Path, help="file for the results")
-    options = parser.parse_args()
-    if options.paced and not options.shapes and options.weights is None:
-        parser.error("no weights found: run `make models`, or set --weights or --shapes")
-    if not options.paced and not MODES.keys() >= set(options.modes):
-        parser.error(f"--modes {', '.join(OTHER_ENGINES)}: only with --paced")
-    return options
+    return parser.parse_args()
 
 
 def main() -> None:
-    """Measure, print the tables and write the JSON."""
+    """Measure, print the table and write the JSON."""
     options = _options()
     with tempfile.TemporaryDirectory() as folder:
-        shapes = options.shapes or ([] if options.paced else ["tiny", "base"])
-        models = [Model.write(shape, Path(folder) / shape, options.tokenizer) for shape in shapes]
-        if options.paced:
-            model = models[0] if models else Model(None, options.weights)
-            streams = anyio.run(run_paced, options, model)
-            print_paced(streams)
-            write_json(options.json, "work-paced", [{**asdict(s), "keeps_up": s.keeps_up} for s in streams])
-        else:
-            work = anyio.run(run_work, options, models, decoded(options.recording))
-            print_work(work)
-            write_json(options.json, "work", [asdict(result) for result in work])
+        models = [Model.write(shape, Path(folder) / shape, options.tokenizer) for shape in options.shapes]
+        work = anyio.run(run_work, options, models, decoded(options.recording))
+        print_work(work)
+        write_json(options.json, "work", [asdict(result) for result in work])
 
 
 if __name__ == "__main__":

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from benchmarks.following import WORD_SAMPLES, first_word_sample
-from benchmarks.paced import WordClock, growth_s, percentile
 from benchmarks.virtual import TimedEvents, VirtualGateway
 from benchmarks.work import COMPARED, MODES, Model, Work, engine_of, measure_work, rotated
 from decoder.engines.scripted import CostModel, ScriptedEngine
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind, Word
 from gateway.settings import Settings
-from gateway.wire import SAMPLE_RATE_HZ, Cue, CueEvent, CueState, Final, Latency, SpeechEnded, SpeechStarted, Start
+from gateway.wire import SAMPLE_RATE_HZ, Final, Start
 from tests.audio import silence, speechlike
 from tests.contracts.engines import write_micro_whisper
 from tests.requests import request
@@ -115,45 +114,6 @@ def test_streams_start_at_different_positions_of_the_recording() -> None:
     assert len(first) == len(second) == len(audio) * 3 // 4
     assert first == audio[: len(first)]
     assert second == audio[len(audio) // 2 :] + audio[: len(audio) // 4]
-
-
-def test_words_are_late_by_the_time_since_they_ended() -> None:
-    clock = WordClock(pad_samples=0)
-    word_s = WORD_SAMPLES / SAMPLE_RATE_HZ
-    end_sample = 3 * WORD_SAMPLES
-
-    def cue(*lines: str, state: CueState = CueState.PARTIAL) -> CueEvent:
-        return CueEvent(0, Cue("0.1", 0, 1, 0, end_sample, lines, 0, state))
-
-    clock.note(SpeechStarted(0, 0, 0), 0.1)
-    clock.note(cue("one two"), 2 * word_s + 0.5)
-    clock.note(SpeechEnded(0, 0, 0, end_sample, "silence"), 1.0)
-    clock.note(cue("one two three", state=CueState.FINAL), 2.0)
-    clock.note(Final(0, 0, 0, end_sample, "one two three", "en", Latency(0, 0, 0, 0)), 2.0)
-
-    lags_s = [lag_s for _, lag_s in clock.figures().shown]
-    assert lags_s == pytest.approx([word_s + 0.5, 0.5, 2.0 - 3 * word_s])
-    assert clock.figures().newest_s == pytest.approx([0.5])
-    assert clock.figures().finals_s == pytest.approx([2.0 - 3 * word_s])
-
-
-def test_a_final_after_a_split_does_not_end_speech() -> None:
-    clock = WordClock(pad_samples=0)
-
-    clock.note(SpeechEnded(0, 0, 0, 100, "max_length"), 1.0)
-    clock.note(Final(0, 0, 0, 100, "", "en", Latency(0, 0, 0, 0)), 2.0)
-
-    assert clock.figures().finals_s == []
-
-
-def test_growth_compares_the_ends_of_a_run() -> None:
-    assert growth_s([(1.0, 0.5), (5.0, 9.0), (9.0, 2.0)], length_s=9.0) == 1.5
-    assert growth_s([(1.0, 0.5)], length_s=9.0) == 0.0
-
-
-def test_percentile_of_nothing_is_none() -> None:
-    assert percentile([], 50) is None
-    assert percentile([1.0, 2.0, 3.0], 50) == 2.0
 
 
 def test_the_first_word_begins_on_the_grid() -> None:
