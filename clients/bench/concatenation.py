@@ -62,22 +62,21 @@ def concatenate(clips: Sequence[Clip], sample_rate_hz: int, gap_s: float = GAP_S
     return Clip(reference, bytes(pcm))
 
 
-def rotation(references: Sequence[Reference], stream: int, least_s: float, gap_s: float = GAP_S) -> list[int]:
+def rotation(references: Sequence[Reference], first: int, least_s: float, gap_s: float = GAP_S) -> list[int]:
     """Return which recordings a stream plays, in order, as indices: at least one, and as many as it must last.
 
-    Each stream begins with another recording, and goes on with the next ones of that one's language. Recordings with
-    speech and those without are not mixed, and neither are those with word times and those without.
+    It begins with one recording, and goes on with the next ones of that one's language. Recordings with speech and
+    those without are not mixed, and neither are those with word times and those without.
 
     Args:
         references: of all recordings, at least one.
-        stream: number of the stream, from 0.
+        first: index of the first recording, from 0; beyond the last one, they begin again.
         least_s: least length of the stream.
         gap_s: silence between two recordings.
     """
-    first = references[stream % len(references)]
-    order = [(stream + number) % len(references) for number in range(len(references))]
-    fitting = [place for place in order if _kind(references[place]) == _kind(first)]
-    chosen, length_s = [fitting[0]], first.duration_s
+    order = [(first + number) % len(references) for number in range(len(references))]
+    fitting = [place for place in order if _kind(references[place]) == _kind(references[order[0]])]
+    chosen, length_s = [fitting[0]], references[fitting[0]].duration_s
     while length_s < least_s:
         chosen.append(fitting[len(chosen) % len(fitting)])
         length_s += gap_s + references[chosen[-1]].duration_s

@@ -49,7 +49,7 @@ class PlayableTestset(Protocol):
 
 
 def spoken_material(testset: PlayableTestset, options: BenchOptions, sample_rate_hz: int) -> Material:
-    """Return what streams with speech play: each begins with another recording.
+    """Return what streams with speech play: each begins after the last recording of the stream before it.
 
     Raises:
         ConfigurationError: there is no recording with speech.
@@ -59,9 +59,10 @@ def spoken_material(testset: PlayableTestset, options: BenchOptions, sample_rate
         raise ConfigurationError(f"--audio {options.audio}: no recording with speech")
     references = [recording.reference for recording in recordings]
     most = len(recordings) if options.finds_capacity else min(max(options.counts), len(recordings))
-    passages, spoken = [], {}
-    for stream in range(min(most, _MOST_PASSAGES)):
-        places = rotation(references, stream, options.seconds or 0.0)
+    passages, spoken, first = [], dict[str, Reference](), 0
+    for _ in range(min(most, _MOST_PASSAGES)):
+        places = rotation(references, first, options.seconds or 0.0)
+        first = places[-1] + 1
         clip = concatenate([recordings[place].clip(sample_rate_hz) for place in places], sample_rate_hz)
         passages.append(Passage(clip.reference.recording, clip.pcm))
         spoken[clip.reference.recording] = clip.reference

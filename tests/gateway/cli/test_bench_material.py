@@ -51,7 +51,13 @@ def _without_joining(monkeypatch: pytest.MonkeyPatch) -> None:
         return clips[0]
 
     monkeypatch.setattr(bench_material, "concatenate", first_clip)
-    monkeypatch.setattr(bench_material, "rotation", lambda references, stream, least_s: [stream])
+    monkeypatch.setattr(bench_material, "rotation", lambda references, first, least_s: [first])
+
+
+def test_a_stream_begins_where_the_one_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_material, "rotation", lambda references, first, least_s: [first, first + 1])
+    material = spoken_material(SET, OPTIONS, RATE_HZ)
+    assert [passage.recording for passage in material.passages] == ["a", "c"]
 
 
 def test_there_are_as_many_passages_as_streams_have_use_for() -> None:
