@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from clients.bench.benchmark import Watch, play_streams
 from clients.bench.measure import measure_run
-from clients.bench.report import print_summary, read_results, write_csv, write_html
+from clients.bench.report import join_results, print_summary, read_results, write_csv, write_html
 from clients.bench.result import Result
 from clients.bench.self_test import Comparison, SelfTest
 from clients.bench.self_test_server import serving
@@ -164,9 +164,9 @@ def report_results(
     results: Annotated[list[Path], typer.Argument(help="JSON files of results, in the order of their columns.")],
     html_file: _Html = None,
 ) -> None:
-    """Compare results, in the terminal and side by side in one HTML file."""
+    """Compare results, in the terminal and side by side in one HTML file. Results of one server are joined."""
     with reported_errors():
-        read = read_results(results)
+        read = join_results(read_results(results))
         for result in read:
             print_summary(result, Console())
         if html_file is not None:
