@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -80,11 +81,12 @@ def test_a_service_elsewhere_is_not_sent_audio_where_nobody_can_be_asked(measure
 
 def test_results_are_compared_and_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     written: list[object] = []
-    monkeypatch.setattr(bench, "read_results", lambda paths: [RESULT for _ in paths])
+    other = msgspec.structs.replace(RESULT, server=msgspec.structs.replace(RESULT.server, name="other"))
+    monkeypatch.setattr(bench, "read_results", lambda paths: [RESULT, other, RESULT])
     monkeypatch.setattr(bench, "print_summary", lambda result, console: console.print(result.server.name))
     monkeypatch.setattr(bench, "write_html", lambda results, path: written.append((len(results), path.name)))
-    done = runner.invoke(app, ["bench", "report", "a.json", "b.json", "--html", str(tmp_path / "r.html")])
-    assert (done.exit_code, done.output.split(), written) == (0, ["server", "server"], [(2, "r.html")])
+    done = runner.invoke(app, ["bench", "report", "a.json", "b.json", "c.json", "--html", str(tmp_path / "r.html")])
+    assert (done.exit_code, done.output.split(), written) == (0, ["server", "other"], [(2, "r.html")])
 
 
 def test_the_search_needs_a_condition() -> None:
