@@ -124,6 +124,13 @@ class SelfTest:
         rows.append(Comparison("audio received", sent, self.server.received_bytes, 0, "bytes"))
         return rows
 
+    def obstacles(self, run: Run) -> list[str]:
+        """Return why the machine was too busy to compare: the client was late, or the server with its script."""
+        server_s = max(self.server.late_s, default=0.0)
+        is_late = server_s > _TOLERANCE_S
+        server = [f"the scripted server was {server_s:.3f} s late (limit {_TOLERANCE_S:g} s)"] if is_late else []
+        return [*run.clock.reasons, *server]
+
     @property
     def _plans(self) -> list[StreamPlan]:
         scripts = self.server.scripts

@@ -32,11 +32,13 @@ class ScriptedServer:
         scripts: of the connections.
         arrivals_s: of each frame: from the time at which its last sample was captured until its arrival.
         received_bytes: of audio.
+        late_s: of each message: from the time that its script states until it was sent.
     """
 
     scripts: Sequence[Script]
     arrivals_s: list[float] = field(default_factory=list)
     received_bytes: int = 0
+    late_s: list[float] = field(default_factory=list)
     _connections: int = 0
 
     async def serve(self, connection: ObjectStream[str | bytes]) -> None:
@@ -58,6 +60,7 @@ class ScriptedServer:
             tasks.start_soon(self._listen, connection, begin_s)
             for scripted in self.scripts[number].messages:
                 await anyio.sleep_until(begin_s + scripted.at_s)
+                self.late_s.append(anyio.current_time() - begin_s - scripted.at_s)
                 await connection.send(encode(scripted.transcript))
         await connection.send(encode(Finished()))
 

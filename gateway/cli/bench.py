@@ -227,8 +227,8 @@ async def _test_self() -> Exit:
             run = await test.run(endpoint, measure_run, leaving, progress.update)
     rows = test.comparisons(run)
     print_table(("figure", "script", "measured", "differs by", ""), [_cells(row) for row in rows])
-    if not run.clock.valid:
-        typer.echo(f"invalid: the machine is too busy to measure on: {', '.join(run.clock.reasons)}")
+    if obstacles := test.obstacles(run):
+        typer.echo(f"invalid: the machine is too busy to measure on: {', '.join(obstacles)}")
         return Exit.INVALID
     agreeing = sum(row.agrees for row in rows)
     typer.echo(f"{agreeing} of {len(rows)} figures agree")

@@ -106,11 +106,23 @@ def test_the_audio_of_all_streams_is_counted() -> None:
     assert 50.0 < SelfTest().audio_s < 90.0
 
 
+def test_a_late_client_or_server_stands_in_the_way_of_a_comparison() -> None:
+    async def run() -> list[list[str]]:
+        test = SelfTest()
+        result = await test.run(in_memory(test.server), measure_run, anyio.Event())
+        late_client = msgspec.structs.replace(result.clock, valid=False, reasons=["late"])
+        found = [test.obstacles(result), test.obstacles(msgspec.structs.replace(result, clock=late_client))]
+        test.server.late_s.append(0.006)
+        return [*found, test.obstacles(result)]
+
+    assert run_virtually(run) == [[], ["late"], ["the scripted server was 0.006 s late (limit 0.005 s)"]]
+
+
 @pytest.mark.slow
 async def test_every_figure_is_that_of_the_script_over_a_real_socket() -> None:
     test = SelfTest()
     async with serving(test.server) as url:
         run = await test.run(endpoint_of(EndpointSpec(url, SELF_TEST)), measure_run, anyio.Event())
-    if not run.clock.valid:
-        pytest.skip(f"the machine was too busy to measure on: {', '.join(run.clock.reasons)}")
+    if obstacles := test.obstacles(run):
+        pytest.skip(f"the machine was too busy to measure on: {', '.join(obstacles)}")
     assert disagreeing(test.comparisons(run)) == []
