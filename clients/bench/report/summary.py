@@ -75,8 +75,9 @@ class Row:
 
 
 def main_runs(result: Result) -> Sequence[Run]:
-    """Return the runs of a result; tries of the search for capacity only where there are no others."""
-    return [run for run in result.runs if run.purpose != "capacity"] or result.runs
+    """Return the runs of a result; of the search for capacity the one at capacity, or all where there are no others."""
+    held = result.capacity.streams if result.capacity else None
+    return [run for run in result.runs if run.purpose != "capacity" or run.streams == held] or result.runs
 
 
 def rows_of(results: Sequence[Result]) -> list[Row]:

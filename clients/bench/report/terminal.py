@@ -9,9 +9,9 @@ from rich.text import Text
 
 from clients.bench.report.figures import NOTHING, count, decimal, percent, seconds
 from clients.bench.report.summary import Row, rows_of, validity_text
-from clients.bench.result import Percentiles, Result, Run
+from clients.bench.result import Capacity, Percentiles, Result, Run
 
-__all__ = ["print_summary", "summary_table", "summary_text"]
+__all__ = ["capacity_text", "print_summary", "summary_table", "summary_text"]
 
 _COLUMNS: tuple[tuple[str, Callable[[Run], str]], ...] = (
     ("streams", lambda run: f"{run.streams}" if run.purpose == "load" else f"{run.streams}\n{run.purpose}"),
@@ -54,11 +54,27 @@ def summary_text(result: Result) -> str:
 
 
 def print_summary(result: Result, console: Console) -> None:
-    """Print the summary: a table on a terminal, else plain text, whose lines are never broken."""
+    """Print the summary: a table on a terminal, else plain text, whose lines are never broken; and the capacity."""
     if console.is_terminal:
         console.print(summary_table(result))
     else:
         console.out(summary_text(result), highlight=False)
+    if result.capacity is not None:
+        console.out(capacity_text(result.capacity), highlight=False)
+
+
+def capacity_text(capacity: Capacity) -> str:
+    """Return the most streams that met the SLO, how they were found, and what an overload did."""
+    tried = ", ".join(f"{streams} {'yes' if is_met else 'no'}" for streams, is_met in capacity.tried)
+    text = f"capacity: {capacity.streams} streams meet {' and '.join(capacity.slo)} (tried {tried})"
+    if capacity.overload_streams is None:
+        return text
+    recovered = "never" if capacity.recovery_s is None else f"{seconds(capacity.recovery_s)} s after its end"
+    return (
+        f"{text}\noverload of {capacity.overload_streams} streams: {decimal(capacity.overload_goodput)} × the words on time "
+        f"at capacity, {count(capacity.overload_refused)} streams refused, "
+        f"{count(capacity.overload_finals_missing)} finals missing, on time again: {recovered}"
+    )
 
 
 def _title(result: Result) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from clients.bench.report.summary import COLUMNS, Row, best_cells, rows_of, slo_text, validity_text
-from clients.bench.result import Clock, Percentiles, Result, Run, SloOutcome
+from clients.bench.result import Capacity, Clock, Percentiles, Result, Run, SloOutcome
 from tests.clients.bench.results import FAST, a_result, an_empty_result, two_results
 
 SHOWN_P95 = next(
@@ -41,12 +41,14 @@ def test_runs_of_the_same_load_stand_side_by_side() -> None:
     ]
 
 
-def test_tries_of_the_search_are_rows_only_where_there_are_no_other_runs() -> None:
+def test_the_try_at_capacity_is_a_row_and_others_only_where_there_are_no_other_runs() -> None:
     load = a_result(loads=[1]).runs[0]
     tried = structs.replace(load, purpose="capacity", streams=3)
     both = structs.replace(a_result(), runs=[load, tried])
     only = structs.replace(a_result(), runs=[tried])
     assert [row.run.streams for row in rows_of([both])] == [1]
+    held = structs.replace(both, capacity=Capacity([], 3, []))
+    assert [row.run.streams for row in rows_of([held])] == [1, 3]
     assert [row.run.streams for row in rows_of([only])] == [3]
 
 

@@ -6,8 +6,8 @@ import pytest
 from msgspec import structs
 from rich.console import Console
 
-from clients.bench.report.terminal import print_summary, summary_table, summary_text
-from clients.bench.result import Result
+from clients.bench.report.terminal import capacity_text, print_summary, summary_table, summary_text
+from clients.bench.result import Capacity, Result
 from tests.clients.bench.results import SLOW, a_result, an_empty_result
 
 
@@ -20,7 +20,7 @@ def printed(result: Result, is_terminal: bool, width: int = 80) -> str:
 
 @pytest.mark.parametrize("result", [a_result(), a_result(SLOW, has_capacity=False), an_empty_result()])
 def test_the_table_fits_into_a_terminal_of_80_columns(result: Result) -> None:
-    text = printed(result, is_terminal=True)
+    text = printed(structs.replace(result, capacity=None), is_terminal=True)
     assert "…" not in text
     assert all(len(line) <= 80 for line in text.splitlines())
 
@@ -35,8 +35,9 @@ def test_a_row_has_the_figures_of_a_run() -> None:
 
 
 def test_a_file_gets_plain_text_whose_lines_are_never_broken() -> None:
-    text = printed(a_result(), is_terminal=False, width=40)
-    assert text == summary_text(a_result()) + "\n"
+    result = structs.replace(a_result(), capacity=None)
+    text = printed(result, is_terminal=False, width=40)
+    assert text == summary_text(result) + "\n"
     lines = text.splitlines()
     assert lines[0] == "livecue (native, tiny.en) on harbour"
     assert lines[1].split()[:3] == ["streams", "words", "wrong"]
@@ -62,6 +63,20 @@ def test_names_are_no_markup_of_the_terminal() -> None:
     result = a_result(loads=[1])
     named = structs.replace(result, server=structs.replace(result.server, name="[red]a[/red]", model=None))
     assert "[red]a[/red] (native) on harbour" in printed(named, is_terminal=True)
+
+
+def test_the_capacity_follows_the_runs() -> None:
+    found = Capacity(["final.p95<=1"], 3, [(2, True), (4, False), (3, True)])
+    assert capacity_text(found) == "capacity: 3 streams meet final.p95<=1 (tried 2 yes, 4 no, 3 yes)"
+    overloaded = structs.replace(
+        found, overload_streams=6, overload_goodput=1.5, overload_refused=1, overload_finals_missing=0, recovery_s=0.25
+    )
+    effect = "1 streams refused, 0 finals missing, on time again: "
+    overload = f"overload of 6 streams: 1.50 × the words on time at capacity, {effect}"
+    assert capacity_text(overloaded).splitlines()[1] == f"{overload}0.25 s after its end"
+    assert capacity_text(structs.replace(overloaded, recovery_s=None)).endswith(f"{overload}never")
+    printed_lines = printed(structs.replace(a_result(loads=[1]), capacity=found), is_terminal=False).splitlines()
+    assert printed_lines[-1] == capacity_text(found)
 
 
 def test_one_row_a_run() -> None:
