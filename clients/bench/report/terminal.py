@@ -71,8 +71,8 @@ def capacity_text(capacity: Capacity) -> str:
         return text
     recovered = "never" if capacity.recovery_s is None else f"{seconds(capacity.recovery_s)} s after its end"
     return (
-        f"{text}\noverload of {capacity.overload_streams} streams: {decimal(capacity.overload_goodput)} × the words on time "
-        f"at capacity, {count(capacity.overload_refused)} streams refused, "
+        f"{text}\noverload of {capacity.overload_streams} streams: {decimal(capacity.overload_goodput)} × the words "
+        f"on time at capacity, {count(capacity.overload_refused)} streams refused, "
         f"{count(capacity.overload_finals_missing)} finals missing, on time again: {recovered}"
     )
 
