@@ -217,14 +217,16 @@ class StreamRun:
         self._record.fail(code, str(error))
 
     def _timed_out(self) -> None:
-        conditions = self._conditions
-        message = f"the server took no audio within {conditions.ready_timeout_s:g} s"
-        if self._record.is_live:
-            limits = f"{conditions.answer_timeout_s:g} s without a message, or {conditions.drain_timeout_s:g} s in all"
-            message = f"the server has not answered all audio after its end (limit {limits})"
-        self._record.fail("timeout", message)
+        self._record.fail("timeout", _timeout_text(self._conditions, is_live=self._record.is_live))
 
 
 def _closing(error: Exception) -> tuple[int | None, str]:
     """Return the code and reason of a close frame, if that ended the connection."""
     return (error.code, error.reason) if isinstance(error, Closed) else (None, "")
+
+
+def _timeout_text(conditions: Conditions, *, is_live: bool) -> str:
+    if not is_live:
+        return f"the server took no audio within {conditions.ready_timeout_s:g} s"
+    limits = f"{conditions.answer_timeout_s:g} s without a message, or {conditions.drain_timeout_s:g} s in all"
+    return f"the server has not answered all audio after its end (limit {limits})"
