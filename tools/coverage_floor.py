@@ -25,6 +25,7 @@ ALLOWED: Mapping[str, float] = {
 
 ALSO = (
     "tests/contracts/test_codecs.py",
+    "tests/contracts/test_dialect_drivers.py",
     "tests/decoder/engines/moonshine",
     "tests/gateway/captions",
     "tests/gateway/session/test_file_session.py",

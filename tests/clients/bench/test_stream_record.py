@@ -23,6 +23,18 @@ def test_the_audio_begins_when_the_server_is_ready() -> None:
     assert made.trace.transcripts == [Observed(0.5, words("one"))]
 
 
+def test_the_server_takes_audio_from_its_ready_to_the_cut_and_again_after_it() -> None:
+    made = record()
+    states = [made.is_live]
+    made.note(Ready(), 101.5)
+    states.append(made.is_live)
+    made.cut(103.0, resumes=True)
+    states.append(made.is_live)
+    made.note(Ready(), 103.5)
+    states.append(made.is_live)
+    assert states == [False, True, False, True]
+
+
 def test_another_ready_changes_nothing_while_the_connection_lasts() -> None:
     made = record()
     made.note(Ready(), 101.5)
