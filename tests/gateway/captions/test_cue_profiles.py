@@ -44,6 +44,7 @@ def test_a_field_out_of_range_is_refused(field: str, value: float) -> None:
         ("ＡＢＣ ﬁn", "ABC fin"),
         ("Привет", "??????"),
         ("e\u0301z\u0301", "éz"),
+        ("co\u00adop\u200d", "coop"),
     ],
 )
 def test_text_for_608_is_spelt_with_its_characters(text: str, latin: str) -> None:

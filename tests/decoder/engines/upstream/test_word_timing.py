@@ -46,6 +46,25 @@ def test_words_take_the_times_of_the_segment_they_are_in() -> None:
     assert [seconds(word) for word in words_of(transcription, tone(4.0), 0)] == [(0.0, 0.5), (0.5, 1.0), (2.0, 3.0)]
 
 
+def test_segments_without_words_of_the_text_give_no_times() -> None:
+    segments = (
+        TimedText("one", 0.0, 1.0),
+        TimedText("...", 1.0, 2.0),
+        TimedText(" ", 2.0, 2.5),
+        TimedText("two", 3.0, 4.0),
+    )
+    words = words_of(Transcription("one", segments=segments), tone(4.0), 0)
+    assert [seconds(word) for word in words] == [(0.0, 1.0)]
+
+
+def test_a_text_without_words_has_none() -> None:
+    assert words_of(Transcription("  "), tone(1.0), 0) == ()
+
+
+def test_audio_too_short_for_levels_is_split_in_the_middle() -> None:
+    assert quietest_sample(silence(0.05)) == len(silence(0.05)) // 2
+
+
 def test_words_that_were_timed_keep_the_spelling_of_the_text() -> None:
     transcription = Transcription("Hello, World!", words=(TimedText("hello", 0.5, 1.0), TimedText("world", 1.0, 1.5)))
     words = words_of(transcription, tone(2.0), 0)
