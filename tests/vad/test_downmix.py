@@ -89,6 +89,15 @@ def test_a_change_of_the_mix_has_no_click() -> None:
     assert steps.max() <= 1.2 * np.abs(np.diff(tone)).max()
 
 
+def test_a_block_that_arrives_in_parts_is_mixed_as_a_whole_one() -> None:
+    pcm = np.rint(np.stack([VOICE, -VOICE], axis=1) * 32_767).astype("<i2")[: 2 * SETTLED]
+    half = RATE_HZ // BLOCKS_PER_S // 2
+    file = PcmDownmix(RATE_HZ)
+    parts = [file.push(pcm[start : start + half].tobytes()) for start in range(0, len(pcm), half)]
+    assert b"".join(parts) == PcmDownmix(RATE_HZ).push(pcm.tobytes())
+    assert np.frombuffer(parts[-1], "<i2").any()
+
+
 CHANNELS = st.sampled_from(
     [VOICE, -VOICE, noise(2.0, 0.1), silence(2.0), np.concatenate([silence(1.0), VOICE[:RATE_HZ]])]
 )

@@ -122,6 +122,16 @@ def test_audio_that_is_a_part_of_more_arrives_as_that_part() -> None:
     assert found.batch[0].samples.tolist() == [4, 6, 8, 10, 12, 14]
 
 
+def test_a_request_without_audio_takes_none_from_the_next() -> None:
+    empty = DecodeRequest("a", 1, 1, RequestKind.FINAL, np.zeros(0, np.float32), 0, 0.0)
+    full = DecodeRequest("b", 1, 1, RequestKind.FINAL, np.arange(3, dtype=np.float32), 0, 0.0)
+    found = arrived(Decode(1, (empty, full)))
+
+    assert isinstance(found, Decode)
+    assert [request.samples.tolist() for request in found.batch] == [[], [0, 1, 2]]
+    assert found.batch[0].samples.dtype == np.float32
+
+
 @given(
     st.lists(HYPOTHESES, max_size=3), st.builds(EngineWork, st.floats(0, 1e9), st.integers(0, 2**40), st.floats(0, 1e9))
 )

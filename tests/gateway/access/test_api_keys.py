@@ -113,6 +113,17 @@ def test_a_key_is_admitted_exactly_while_it_has_credit(credit_s: float, used_s: 
             account.admit(0.0)
 
 
+def test_a_key_whose_credit_is_used_up_is_admitted_only_to_what_costs_none() -> None:
+    account = Account(Key("demo", DIGEST, credit_s=5.0, used_s=4.0), 0.0)
+    account.spend(0.5)
+    account.admit(0.0)
+    account.spend(2.0)
+    with pytest.raises(InsufficientCredits, match=r"the credit of this API key, 5 s of audio, is used up"):
+        account.admit(0.0)
+    account.admit(0.0, needs_credit=False)
+    assert account.left_s == 0
+
+
 def test_spending_during_a_write_is_not_lost() -> None:
     account = Account(Key("demo", DIGEST, credit_s=10.0), 0.0)
     account.spend(2.0)
@@ -125,8 +136,9 @@ def test_spending_during_a_write_is_not_lost() -> None:
 def test_a_grant_opens_the_door_again() -> None:
     spent = Key("demo", DIGEST, credit_s=5.0, used_s=5.0)
     account = Account(spent, 0.0)
-    account.read(replace(spent, credit_s=6.0), 0.0)
+    account.read(granted := replace(spent, credit_s=6.0), 0.0)
     account.admit(0.0)
+    assert account.key == granted
     assert account.left_s == 1.0
 
 

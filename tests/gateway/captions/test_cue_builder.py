@@ -199,6 +199,15 @@ def test_a_cue_without_words_is_withdrawn_and_may_come_back() -> None:
     assert back == replace(displayed, revision=3)
 
 
+def test_a_withdrawn_cue_is_not_withdrawn_again() -> None:
+    builder = CueBuilder(WEB)
+    builder.update(partial((), spoken("Hm"), revision=1), SECOND)
+    builder.update(partial((), (), revision=2), SECOND)
+
+    assert builder.update(partial((), (), revision=3), SECOND) == []
+    assert builder.update(final(()), SECOND) == []
+
+
 def test_a_final_without_words_withdraws_the_displayed_cues() -> None:
     builder = CueBuilder(WEB)
     builder.update(partial((), spoken("Hm")), SECOND)
@@ -259,6 +268,36 @@ def test_a_second_line_that_comes_too_late_begins_a_cue() -> None:
 
     assert all(cue.end_sample - cue.start_sample <= 6 * SECOND for cue in cues)
     assert " ".join(line for cue in cues for line in cue.lines) == "the representatives of all associations reassembled"
+
+
+FULL_LINE = "everybody waited patiently for their coach"
+
+
+def test_a_live_word_too_late_for_the_cue_of_a_full_line_begins_the_next() -> None:
+    words = spoken(FULL_LINE) + spoken("nobody came", start_s=8.0)
+
+    cues = CueBuilder(WEB).update(partial((), words), 9 * SECOND, "en")
+
+    assert texts(cues) == [(FULL_LINE,), ("nobody came",)]
+
+
+def test_a_short_live_line_moves_to_the_next_cue_when_what_follows_it_is_too_late() -> None:
+    words = spoken(FULL_LINE + " until") + spoken("nobody came", start_s=6.5)
+
+    cues = CueBuilder(WEB).update(partial((), words), 9 * SECOND, "en")
+
+    assert texts(cues) == [(FULL_LINE,), ("until nobody came",)]
+
+
+def test_a_short_live_line_that_is_committed_stays_in_its_cue() -> None:
+    builder = CueBuilder(WEB)
+    shown, late = spoken(FULL_LINE + " until"), spoken("nobody came", start_s=6.5)
+    displayed = builder.update(partial(shown), 3 * SECOND, "en")
+
+    cues = builder.update(partial(shown, late), 9 * SECOND, "en")
+
+    assert texts(displayed) == [(FULL_LINE, "until")]
+    assert [(cue.cue_id, cue.lines) for cue in cues] == [("0.2", ("nobody came",))]
 
 
 def test_chinese_fills_lines_by_width() -> None:

@@ -37,6 +37,7 @@ def broken(text: str, language: str | None = None, max_width: int = 42) -> tuple
         ("yesterday somebody had seen a large fox there", "en", "there"),
         ("the letter was signed by a certain Mr. Smith", "en", "Mr. Smith"),
         ("the discovery was made by professor J. Watson", None, "J. Watson"),
+        ("everybody counted again and found only 300 grams", None, "300 grams"),
         ("wir warten schon sehr lange hier auf den Zug", "de", "auf den Zug"),
         ("nous attendons depuis longtemps et le train", "fr", "et le train"),
         ("esperamos todavía en la estación pero el tren", "es", "pero el tren"),
@@ -57,6 +58,12 @@ def test_an_empty_word_takes_no_space_away() -> None:
     assert [piece.spaced for piece in pieces_of([word("a "), word(""), word("b")], 42)] == [False, True]
 
 
+def test_a_word_of_only_a_no_break_space_is_a_space() -> None:
+    parts = pieces_of([word("a"), word("\u00a0"), word("b")], 42)
+
+    assert [(part.text, part.spaced) for part in parts] == [("a", False), ("b", True)]
+
+
 def test_a_no_break_space_is_kept() -> None:
     assert [piece.text for piece in pieces_of([word(" Qui\u00a0?"), word(" Moi")], 42)] == ["Qui\u00a0?", "Moi"]
 
@@ -70,10 +77,12 @@ def test_a_word_too_long_is_split_at_a_no_break_space_without_keeping_it() -> No
 def test_words_without_a_space_between_them_are_broken_only_after_a_hyphen() -> None:
     hyphenated = pieces_of([word(" well-"), word("known")], 42)
     number = pieces_of([word(" or"), word(" 20"), word(",000")], 42)
+    joined = pieces_of([word(" or"), word(" note"), word("book")], 42)
     aim = LineAim(3, 1)
 
     assert best_break(hyphenated, range(1, 2), aim, lexicon_of(None)) == 1
     assert best_break(number, range(1, 3), aim, lexicon_of(None)) == 1
+    assert best_break(joined, range(1, 3), LineAim(line_width(joined[:2]), 1), lexicon_of(None)) == 1
 
 
 def test_among_equal_breaks_the_last_wins() -> None:
@@ -105,6 +114,11 @@ def broken_between_characters(text: str, language: str | None, columns: int) -> 
 )
 def test_scripts_without_spaces_are_broken_where_a_word_ends(text: str, language: str | None, first_line: str) -> None:
     assert broken_between_characters(text, language, text_width(text) // 2) == first_line
+
+
+def test_chinese_words_of_several_characters_are_kept_whole_where_a_break_between_them_is_near() -> None:
+    whole = pieces_of([word("清晨"), word("保護")], 42)
+    assert best_break(whole, range(1, 4), LineAim(6, 1), lexicon_of(None)) == 2
 
 
 def test_a_space_between_chinese_characters_is_a_pause() -> None:

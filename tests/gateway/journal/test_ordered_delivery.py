@@ -54,6 +54,29 @@ def test_events_are_delivered_in_order_whenever_they_are_released(
     assert sink.ends == [None], "the end comes once"
 
 
+def test_the_next_number_is_that_of_the_first_event_still_pending() -> None:
+    delivery = OrderedDelivery(Sink())
+    first, second = (PendingEvent(warning(seq), is_held=True) for seq in (4, 5))
+    numbers = [delivery.next_seq]
+    for step, pending in (
+        (delivery.put, first),
+        (delivery.put, second),
+        (delivery.release, first),
+        (delivery.release, second),
+    ):
+        step(pending)
+        numbers.append(delivery.next_seq)
+    assert numbers == [None, 4, 4, 5, None]
+
+
+def test_a_close_with_nothing_pending_ends_at_once() -> None:
+    sink, error = Sink(), LivecueError("over")
+    delivery = OrderedDelivery(sink)
+    delivery.close(error)
+    assert delivery.is_closed
+    assert sink.ends == [error]
+
+
 def test_an_event_that_is_released_twice_is_delivered_once() -> None:
     sink = Sink()
     delivery = OrderedDelivery(sink)

@@ -264,3 +264,9 @@ def test_every_dialect_that_writes_words_is_here() -> None:
 def test_a_word_with_a_part_without_probability_has_none() -> None:
     (word,) = whole_words((Word(" real", 0, 4_000, 0.9), Word("time", 4_000, 9_000, None)))
     assert (word.text, word.probability) == ("realtime", None)
+
+
+def test_a_gap_on_its_own_is_no_word_and_separates_those_beside_it() -> None:
+    words = whole_words(words_of((" micro", " ", "phone", " ")))
+    assert [word.text for word in words] == ["micro", "phone"]
+    assert join_words(words) == "micro phone"

@@ -38,6 +38,14 @@ def test_a_success_between_them_keeps_it_closed() -> None:
     assert circuit.state is CircuitState.CLOSED
 
 
+def test_requests_of_a_closed_circuit_are_no_probes_and_may_be_cancelled() -> None:
+    circuit = Circuit(1)
+    circuit.begin()
+    assert (circuit.state, circuit.available_s) == (CircuitState.CLOSED, -inf)
+    circuit.inconclusive(5.0)
+    assert (circuit.state, circuit.available_s) == (CircuitState.CLOSED, -inf)
+
+
 def test_one_probe_at_a_time_is_admitted_and_its_success_closes() -> None:
     circuit = Circuit(1)
     circuit.failed(Failure.SERVER, 0.0, 0.0)
@@ -157,6 +165,13 @@ def test_few_latencies_have_no_percentile() -> None:
     for _ in range(19):
         latencies.record(1.0)
     assert latencies.p95_s is None
+
+
+def test_twenty_latencies_have_a_percentile_in_whatever_order_they_come() -> None:
+    latencies = Latencies()
+    for latency_s in (20, *range(1, 20)):
+        latencies.record(latency_s)
+    assert latencies.p95_s == 19
 
 
 @given(st.permutations(range(1, 101)))

@@ -96,9 +96,36 @@ def test_a_server_error_is_retried_twice() -> None:
     assert actions == [Action.RETRY_LATER, Action.RETRY_LATER, Action.WAIT]
 
 
+@pytest.mark.parametrize("kind", [PARTIAL, FINAL])
+def test_a_stale_connection_is_replaced_at_once_and_only_once(kind: RequestKind) -> None:
+    assert decide(Failure.DISCONNECTED, kind, 1) is Action.RETRY_AT_ONCE
+    assert decide(Failure.DISCONNECTED, kind, 2) is not Action.RETRY_AT_ONCE
+
+
+@pytest.mark.parametrize("failure", [Failure.RATE_LIMITED, Failure.UNREACHABLE])
+def test_a_failure_that_cost_no_work_is_retried_however_often_it_comes(failure: Failure) -> None:
+    assert [decide(failure, FINAL, n) for n in (1, 3, 50)] == [Action.RETRY_LATER] * 3
+
+
 def test_too_large_requests_are_split_and_invalid_ones_given_up() -> None:
     assert decide(Failure.TOO_LARGE, FINAL, 1) is Action.SPLIT
     assert decide(Failure.INVALID, FINAL, 1) is Action.GIVE_UP
+
+
+@pytest.mark.parametrize(
+    ("attempts", "draw", "expected_s"),
+    [
+        (1, 0.0, 0.1),
+        (1, 1.0, 0.2),
+        (3, 0.5, 0.45),
+        (4, 1.0, 1.6),
+        (5, 1.0, 2.0),
+        (10_000, 1.0, 2.0),
+        (10_000, 0.0, 0.1),
+    ],
+)
+def test_a_backoff_doubles_with_each_attempt_up_to_two_seconds(attempts: int, draw: float, expected_s: float) -> None:
+    assert backoff_s(attempts, draw) == pytest.approx(expected_s)
 
 
 @given(st.integers(1, 100), st.floats(0, 1))

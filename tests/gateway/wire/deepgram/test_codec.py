@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 
 from decoder.engines.scripted import ScriptedEngine
 from gateway.session.context import SessionContext
-from gateway.wire import AudioFormat, Encoding, Final, Flush, Latency, Partial, ProtocolError, Start, Update, WordSpan
+from gateway.wire import (
+    AudioFormat,
+    DialectReply,
+    Encoding,
+    Final,
+    Flush,
+    Latency,
+    Partial,
+    ProtocolError,
+    Start,
+    Update,
+    WordSpan,
+)
 from gateway.wire.deepgram.codec import DeepgramCodec, closing_of
 from gateway.wire.deepgram.listen_params import Listen, read_listen
 from gateway.wire.deepgram.messages import is_close
@@ -436,3 +448,14 @@ def test_the_prompt_has_as_many_keyterms_as_fit() -> None:
 )
 def test_the_end_is_a_close_stream_or_an_empty_binary_message(message: str | bytes, ends: bool) -> None:
     assert is_close(message) is ends
+
+
+def test_a_configure_without_keyterms_keeps_those_before() -> None:
+    codec = DeepgramCodec(wanted(keyterm="livecue"), "request")
+    (reply,) = codec.receive('{"type":"Configure"}')
+    assert isinstance(reply, DialectReply)
+    assert isinstance(reply.message, str | bytes)
+    assert json.loads(reply.message) == {"type": "ConfigureSuccess", "request_id": "request"}
+    (start,) = codec.open()
+    assert isinstance(start, Start)
+    assert start.prompt == "livecue."

@@ -318,3 +318,11 @@ def test_keep_alive_is_no_audio() -> None:
 def test_an_eager_end_without_words_is_not_sent() -> None:
     codec = FluxCodec(wanted(eager_eot_threshold="0.5"))
     assert codec.send(Eager(1, 0, "", "en")) == []
+
+
+def test_an_utterance_without_words_is_no_turn() -> None:
+    codec = FluxCodec(wanted())
+    assert codec.send(final(())) == []
+    (started, ended) = [json.loads(message) for message in codec.send(final((WordSpan("two", 0, 1, None),), 1))]
+    assert (started["event"], started["turn_index"]) == ("StartOfTurn", 0)
+    assert (ended["event"], ended["turn_index"]) == ("EndOfTurn", 0)

@@ -26,6 +26,8 @@ from gateway.wire import (
     Gap,
     KeepAlive,
     Latency,
+    OfChannel,
+    Partial,
     ProtocolError,
     Ready,
     Resume,
@@ -40,6 +42,7 @@ from gateway.wire import (
 )
 from gateway.wire.native.codec import NativeClientCodec, NativeCodec
 from gateway.wire.native.conversion import MAX_PROMPT_CHARS
+from gateway.wire.openai_realtime.notes import ClearNote
 from tests.wire_events import controls, resumes, server_events, starts
 
 FINAL = Final(9, 0, 2_880, 30_848, "two three", "en", Latency(0.512, 0.0012345, 0.25, 0.0))
@@ -355,3 +358,44 @@ def test_a_refusal_names_the_place_within_a_list() -> None:
 
 def test_answers_of_the_dialect_itself_are_sent_unchanged() -> None:
     assert NativeCodec().send(DialectMessage("as it is")) == ["as it is"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        OfChannel(1, FINAL),
+        Partial(1, 0, 0, 16_000, (), (), None),
+        DialectMessage(ClearNote()),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_events_that_the_dialect_cannot_express_are_not_sent(event: ServerEvent) -> None:
+    assert NativeCodec().send(event) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        (Flush("a"), {"type": "flush", "id": "a"}),
+        (Stop(), {"type": "stop"}),
+        (KeepAlive(), {"type": "keepalive"}),
+        (
+            Resume("s", "t", 3, 16_000),
+            {"type": "resume", "session_id": "s", "token": "t", "after_seq": 3, "held_sample": 16_000},
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_client_writes_its_controls(event: ClientEvent, message: dict[str, object]) -> None:
+    (sent,) = NativeClientCodec().send(event)
+    assert json.loads(sent) == message
+
+
+def test_a_client_sends_audio_as_it_is() -> None:
+    assert NativeClientCodec().send(Audio(b"\0\1")) == [b"\0\1"]
+
+
+def test_a_client_writes_its_start_as_the_gateway_reads_it() -> None:
+    start = Start(AudioFormat(Encoding.PCM_ALAW, 8_000), "de", words=True)
+    (sent,) = NativeClientCodec().send(start)
+    assert NativeCodec().receive(sent) == [start]

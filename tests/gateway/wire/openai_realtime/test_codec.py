@@ -16,6 +16,7 @@ from gateway.wire import (
     DialectReply,
     Encoding,
     Endpointing,
+    Error,
     Final,
     Flush,
     Latency,
@@ -29,6 +30,9 @@ from gateway.wire import (
     WordSpan,
 )
 from gateway.wire.openai_realtime.codec import OpenAIRealtimeCodec
+from gateway.wire.openai_realtime.items import Items
+from gateway.wire.openai_realtime.messages import AudioObject, InputObject
+from gateway.wire.openai_realtime.notes import SessionNote
 from gateway.wire.openai_realtime.session_config import Defaults, SessionConfig
 from tests.audio import tone
 from tests.wire_events import JSON_VALUES
@@ -443,3 +447,46 @@ def test_a_few_bytes_that_begin_like_a_file_are_refused_where_they_end(message: 
     own.receive(json.dumps({"type": APPEND, "audio": b64encode(b"fLaC").decode()}))
 
     assert refused(own, **message)["param"] == "audio"
+
+
+def test_a_manual_commit_without_speech_is_an_item_without_words() -> None:
+    own = codec()
+    update(own, turn_detection=None)
+    own.receive(json.dumps({"type": APPEND, "audio": b64encode(bytes(9_600)).decode()}))
+    (reply,) = [event for event in own.receive(json.dumps({"type": COMMIT})) if isinstance(event, DialectReply)]
+    messages = [json.loads(message) for message in own.send(DialectMessage(reply.message))]
+    assert [message["type"].rpartition(".")[2] for message in messages] == ["committed", "added", "done", "completed"]
+    assert messages[-1]["item_id"] == messages[0]["item_id"]
+    assert messages[-1]["transcript"] == ""
+
+
+@pytest.mark.parametrize("event", [committed("of no item"), final("of no item")], ids=["partial", "final"])
+def test_words_of_an_unknown_utterance_are_not_sent(event: ServerEvent) -> None:
+    assert codec().send(event) == []
+
+
+def test_committed_words_that_contradict_those_sent_are_not_sent() -> None:
+    own = codec()
+    own.send(SpeechStarted(1, 0, 0))
+    assert deltas(own, committed("we hold"), committed("he holds it"), committed("we hold these")) == "we hold these"
+
+
+def test_a_session_without_options_of_its_audio_keeps_those_before() -> None:
+    items = Items(with_cues=False)
+    items.send(DialectMessage(SessionNote(AudioObject(InputObject(turn_detection=None)), None)))
+    (message,) = items.send(DialectMessage(SessionNote(AudioObject(), None)))
+    assert json.loads(message)["session"]["audio"] == {}
+    assert items.send(SpeechStarted(1, 0, 16_000)) == []  # still manual
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Error(1, "unauthorized", "no key", fatal=True), "invalid_api_key"),
+        (Error(1, "protocol_error", "no such type", fatal=False), "protocol_error"),
+    ],
+    ids=["of the account", "of a message"],
+)
+def test_an_error_that_a_client_can_act_on_is_sent(error: Error, code: str) -> None:
+    (message,) = codec().send(error)
+    assert json.loads(message)["error"]["code"] == code

@@ -221,6 +221,13 @@ def test_frames_that_overtake_each_other_are_put_right(data: st.DataObject) -> N
     assert outcomes(codec)[FrameOutcome.RELEASED] == 20
 
 
+def test_frames_in_reverse_are_put_right_and_counted() -> None:
+    frames = counted(4)
+    codec, events = called([frames[0], *reversed(frames[1:])])
+    assert audio_of(events) == b"".join(frame.data for frame in frames)
+    assert outcomes(codec) == {FrameOutcome.RELEASED: 4, FrameOutcome.REORDERED: 2}
+
+
 def test_repeated_frames_are_received_once() -> None:
     frames = counted(10)
     codec, events = called([*frames[:5], frames[2], frames[4], *frames[5:], frames[9]])

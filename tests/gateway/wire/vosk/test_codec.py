@@ -21,6 +21,7 @@ from gateway.wire import (
     ProtocolError,
     ServerEvent,
     SpeechEnded,
+    SpeechStarted,
     Start,
     Stop,
     Update,
@@ -338,3 +339,9 @@ def test_an_error_is_a_reply_that_clients_can_read() -> None:
 def test_missing_words_are_reported() -> None:
     codec = VoskCodec()
     assert replies(codec, final("", "engine_failed"), Finished(1, 0, 1)) == [{"text": "", "error": "engine_failed"}]
+
+
+def test_the_beginning_of_speech_is_no_reply() -> None:
+    codec = VoskCodec()
+    assert replies(codec, SpeechStarted(1, 0, 0)) == []
+    assert replies(codec, *spoken(codec, b"\0\0")) == [{"partial": ""}]

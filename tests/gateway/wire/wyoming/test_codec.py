@@ -26,7 +26,7 @@ from gateway.wire import (
     Update,
 )
 from gateway.wire.wyoming.codec import WyomingCodec
-from gateway.wire.wyoming.framing import MAX_LINE_BYTES, MAX_PAYLOAD_BYTES, Framer, frame_type
+from gateway.wire.wyoming.framing import MAX_LINE_BYTES, MAX_PAYLOAD_BYTES, Framer, frame_type, parse_frame
 from tests.wire_events import JSON_VALUES
 from vad.audio import Float32, PcmDecoder
 
@@ -262,3 +262,36 @@ def test_the_type_of_a_frame_is_in_its_header() -> None:
     assert frame_type(b'{"type":"ping"}\n') == "ping"
     with pytest.raises(ProtocolError, match="invalid header"):
         frame_type(b"ping\n")
+
+
+def test_a_frame_is_complete_with_its_last_byte() -> None:
+    whole = frame("audio-chunk", PCM_16K, b"\0\1")
+    framer = Framer()
+    framer.push(whole[:-1])
+    assert framer.pop() is None
+    framer.push(whole[-1:] + b"{")
+    assert framer.pop() == whole
+    assert framer.pop() is None
+
+
+@pytest.mark.parametrize("data", [b"[]", b"{", b"\xff"])
+def test_data_that_is_no_object_is_refused(data: bytes) -> None:
+    header = json.dumps({"type": "ping", "data_length": len(data)}).encode()
+    with pytest.raises(ProtocolError, match="data of 'ping' is not a JSON object"):
+        WyomingCodec().receive(header + b"\n" + data)
+
+
+def test_audio_after_the_stop_is_refused_and_a_ping_is_answered() -> None:
+    codec = WyomingCodec()
+    codec.receive(frame("audio-stop"))
+    with pytest.raises(ProtocolError, match="got audio-chunk after audio-stop"):
+        codec.receive(frame("audio-chunk", PCM_16K, b"\0\0"))
+    (reply,) = codec.receive(frame("ping", {"text": "a"}))
+    assert isinstance(reply, DialectReply)
+    assert isinstance(reply.message, bytes)
+    assert parse_frame(reply.message) == ("pong", {"text": "a"}, b"")
+
+
+def test_text_is_no_frame() -> None:
+    with pytest.raises(ProtocolError, match="expected a binary frame"):
+        WyomingCodec().receive("{}")
