@@ -19,7 +19,6 @@ PACKAGES = ("clients", "decoder", "gateway", "vad")
 
 ALLOWED: Mapping[str, float] = {
     "gateway/session/channel_pipelines.py": 90,  # a resumed session has one channel; no unit test resumes it
-    "gateway/wire/openai_realtime/items.py": 98,  # a manual commit without audio, which the codec refuses before
 }
 """Module → the percentage that it must reach until it reaches 100. The table only shrinks."""
 
