@@ -40,7 +40,7 @@ def texts(words: Sequence[Word]) -> list[str]:
 
 @pytest.mark.parametrize(
     "mode",
-    [mode if mode in ("livecue", "naive") else pytest.param(mode, marks=pytest.mark.slow) for mode in MODES],
+    [mode if mode == "livecue" else pytest.param(mode, marks=pytest.mark.slow) for mode in MODES],
 )
 async def test_words_follow_the_audio_whatever_was_committed(mode: str, model: Model) -> None:
     engine = engine_of(mode, model)

@@ -17,11 +17,18 @@ from tests.contracts.engines import ENGINE_CASES, EngineCase, request, same
 
 KINDS = tuple(RequestKind)
 
+SLOW_CASES = ("digits-torch", "tiny.en")
+"""Engines whose contract takes more than a minute; smaller models of the same engines are tested each time."""
+
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]  # real models on slow machines
 
 
-@pytest.fixture(scope="module", params=ENGINE_CASES, ids=lambda case: case.name)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(case, marks=[pytest.mark.slow] * (case.name in SLOW_CASES)) for case in ENGINE_CASES],
+    ids=[case.name for case in ENGINE_CASES],
+)
 def case(request: pytest.FixtureRequest) -> EngineCase:
     chosen: EngineCase = request.param
     return chosen
