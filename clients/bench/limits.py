@@ -10,8 +10,8 @@ class Limits:
     """Limits of a measurement, in seconds.
 
     Attributes:
-        word_s: from the end of a word to its lasting display, for goodput. Readers lose the thread of captions that
-            are later; Ofcom asks for 3 s at most, speech to display, of humans.
+        word_s: from the end of a word to its uninterrupted display, for goodput. Readers lose the thread of captions
+            that are later; Ofcom asks for 3 s at most, speech to display, of humans.
         final_s: from an end of speech to its final, for goodput.
         premature_pause_s: a final between two words that lie closer together is premature. Endpointers wait for
             silence of 0.3 s at the least.

@@ -117,7 +117,7 @@ class Capture:
 
     @property
     def has_left(self) -> bool:
-        """Whether it was told to leave."""
+        """Whether `leave` was called."""
         return self._leaving.is_set()
 
     def begin(self, at_s: float) -> None:

@@ -26,7 +26,7 @@ _GPU_QUERY = ("--query-gpu=utilization.gpu,memory.used", "--format=csv,noheader,
 
 
 class NoSuchProcess(LivecueError):
-    """The process to watch is not there, or this system does not tell about processes."""
+    """The process to watch is not there, or this system does not report processes."""
 
     code = "no_such_process"
 
@@ -46,7 +46,7 @@ class GpuSample:
 
 @dataclass(slots=True)
 class LoadMonitor:
-    """What was measured; None: this system does not tell.
+    """What was measured; None: this system does not report it.
 
     Attributes:
         wall_s: length of the measurement.
@@ -77,7 +77,7 @@ async def monitored(pid: int | None, proc: Path = Path("/proc")) -> AsyncIterato
 
     Args:
         pid: of the server; None: only the rest of the machine is measured.
-        proc: where Linux tells about processes.
+        proc: where Linux reports processes.
 
     Raises:
         NoSuchProcess: there is none of this pid.
@@ -157,7 +157,7 @@ def _add(monitor: LoadMonitor, first: _Snapshot | None, now: _Snapshot | None) -
 
 
 def _snapshot(pid: int | None, proc: Path) -> _Snapshot | None:
-    """Return the state of all processes; None: this system does not tell."""
+    """Return the state of all processes; None: this system does not report it."""
     try:
         busy_s = busy_ticks((proc / "stat").read_text()) / os.sysconf("SC_CLK_TCK")
         processes = _processes(proc)

@@ -55,7 +55,7 @@ class StreamRecord:
             self._session_start_s = position_s
 
     def finishing(self) -> None:
-        """Record that the server was told of the end of the audio."""
+        """Record that the end of the audio was sent."""
         self._has_finished = True
 
     def ready(self, now_s: float) -> None:

@@ -1,7 +1,7 @@
 """WhisperLive's dialect (Collabora): float32 audio, and the newest segments in each message. PURE.
 
-One segment is one of the server's: the completed ones come in order, and at most one follows that may change. When it
-is told of the end, the server drops what is not completed; so the driver tells it once the last segment is completed,
+One segment is one of the server's: the completed ones come in order, and at most one follows that may change. At the
+message of the end, the server drops what is not completed; so the driver sends it once the last segment is completed,
 or nothing has arrived for 15 s, as WhisperLive's own client does.
 """
 

@@ -136,17 +136,19 @@ class ReferenceAligner:
     def _cuts(self, samples: Float32, words: Sequence[str], language: str, *, is_spaced: bool) -> list[_Cut]:
         segments, _ = self._model.transcribe(samples, language=language, word_timestamps=True)
         # A word of a script without spaces may have several characters; its time is that of each.
-        heard = [
+        recognized = [
             (text, float(word.start), float(word.end))
             for segment in segments
             for word in segment.words or ()
             for text in ([word.word] if is_spaced else word.word.strip())
         ]
-        matcher = SequenceMatcher(None, [*map(_bare, words)], [_bare(text) for text, _, _ in heard], autojunk=False)
+        matcher = SequenceMatcher(
+            None, [*map(_bare, words)], [_bare(text) for text, _, _ in recognized], autojunk=False
+        )
         return [
-            _Cut((heard[j][2] + heard[j + 1][1]) / 2, heard[j + 1][1] - heard[j][2], i + 1)
+            _Cut((recognized[j][2] + recognized[j + 1][1]) / 2, recognized[j + 1][1] - recognized[j][2], i + 1)
             for block in matcher.get_matching_blocks()
-            for i, j in zip(range(block.a, block.a + block.size - 1), range(block.b, len(heard)), strict=False)
+            for i, j in zip(range(block.a, block.a + block.size - 1), range(block.b, len(recognized)), strict=False)
         ]
 
     def _spans(
