@@ -28,6 +28,10 @@ def test_the_time_to_stop_covers_the_drain() -> None:
     assert seconds(service()["TimeoutStopSec"]) > stop_s()
 
 
+def test_the_documentation_has_the_longest_time_to_stop() -> None:
+    assert f"At most {stop_s():g} s by default" in read("docs/deployment.md")
+
+
 def test_only_the_gateway_is_asked_to_stop_since_it_still_needs_its_decoders() -> None:
     assert service()["KillMode"] == "mixed"
 
