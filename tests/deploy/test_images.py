@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import distribution
+from pathlib import Path
 
 import pytest
 
@@ -49,12 +51,15 @@ def test_the_project_admits_every_python_that_is_tested() -> None:
     assert requires == ">=" + min(TESTED_PYTHONS)
 
 
-def test_ctranslate2_finds_the_cuda_that_it_needs() -> None:
-    """CTranslate2 4.5 and later: CUDA 12 and cuDNN 9, which NVIDIA's images of CUDA 12.4 and later have."""
-    found = re.search(r"^FROM nvidia/cuda:(\d+)\.(\d+)\.\d+-cudnn-runtime-", read("Dockerfile.cuda"), re.MULTILINE)
+def test_ctranslate2_finds_the_cuda_that_it_loads() -> None:
+    found = re.search(r"^FROM nvidia/cuda:(\d+)\.\d+\.\d+-runtime-", read("Dockerfile.cuda"), re.MULTILINE)
     assert found is not None
-    assert int(found[1]) == 12
-    assert int(found[2]) >= 4
+    files = [file.locate() for file in distribution("ctranslate2").files or () if "libctranslate2" in file.name]
+    if not files:
+        pytest.skip("this platform's CTranslate2 has no CUDA")
+    library = Path(files[0]).read_bytes()
+    assert set(re.findall(rb"libcublas\.so\.(\d+)", library)) == {found[1].encode()}
+    assert b"cudnn" not in library, "the image has no cuDNN for it"
 
 
 def test_torch_is_installed_at_the_version_that_is_tested() -> None:
