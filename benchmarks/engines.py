@@ -2,7 +2,8 @@
 
     python -m benchmarks.engines [--audio DIR] [--engines whisper:DIR moonshine:DIR …] [--sets …] [--streams 1 4 8]
 
-Each engine is measured in its own process.
+Each engine is measured in its own process. `naive:DIR` is Whisper as open peers use it: for every partial the full
+window and the whole text again, without committed words or eager finals.
 
 - Words, stability and lags of each set are those of `benchmarks.words`, arm `shipped`.
 - *CPU*: seconds of decoding for a second of audio, with that many concurrent streams: passages of a long recording on
@@ -16,8 +17,8 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -30,11 +31,14 @@ from benchmarks.report import print_table, write_json
 from benchmarks.sets import SETS, Recording, read_sets
 from benchmarks.tally import Figures
 from benchmarks.virtual import VirtualGateway
-from benchmarks.words import Bench
+from benchmarks.words import Bench, overrides_of
 from clients.paced_media import MEDIA_FORMAT
 from decoder.engine import Engine
 from decoder.engine_selection import create_engine
 from decoder.engines.scripted import CostModel
+from decoder.engines.whisper.engine import backend
+from decoder.types import DecodeRequest, EngineError, Hypothesis
+from decoder.whisper.engine import WhisperEngine
 from gateway.settings import Settings
 from gateway.wire import SAMPLE_RATE_HZ, Start
 from tools.real_models import model_directory
@@ -43,6 +47,10 @@ DEFAULT_SETS = tuple(name for name in SETS if name != "languages")
 
 PASSAGE_S = 25.0
 """Of the long recording, for each stream."""
+
+NAIVE = "naive"
+
+NAIVE_SETTINGS = ("engine.partial_window=full", "session.eager_finals=false")
 
 MIB = 1 << 20
 
@@ -82,17 +90,20 @@ class Measured:
 
     @property
     def named(self) -> str:
-        """Its weights, for a table."""
-        return Path(self.engine).name
+        """Its name and that of its weights, for a table."""
+        name, weights = engine_of(self.engine)
+        return f"{name} {weights.name}"
 
 
 async def measure(options: argparse.Namespace) -> Measured:
     """Measure one engine in this process."""
     name, weights = engine_of(options.alone)
-    settings = gateway_settings(weights, {}, name)
+    settings = settings_of(name, weights, overrides_of(options.settings))
     cost = CostModel(batch_s=options.cost_ms / 1000)
     empty_mib, began_s = peak_mib(), time.perf_counter()
-    engine = create_engine(settings.engine)
+    engine = (
+        NaiveWhisper(settings.engine, backend(settings.engine)) if name == NAIVE else create_engine(settings.engine)
+    )
     await engine.warm_up()
     start_s = time.perf_counter() - began_s
     sets = read_sets(options.audio, options.sets)
@@ -114,6 +125,22 @@ async def cpu_of(engine: Engine, settings: Settings, long: Recording, streams: i
     gateway = VirtualGateway(engine, settings, Start(MEDIA_FORMAT, language="en"), streamed, cost=cost)
     await gateway.run()
     return gateway.cpu_s / (streams * PASSAGE_S)
+
+
+class NaiveWhisper(WhisperEngine):
+    """Whisper on CTranslate2 without committed words: the whole text is generated each time."""
+
+    async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
+        """Return one answer per request, in the same order."""
+        return await super().decode([replace(request, prefix=()) for request in batch])
+
+
+def settings_of(name: str, weights: Path, overrides: Mapping[str, Mapping[str, object]]) -> Settings:
+    """Return the gateway's settings for an engine, or for `NAIVE`."""
+    if name != NAIVE:
+        return gateway_settings(weights, overrides, name)
+    naive = overrides_of(NAIVE_SETTINGS)
+    return gateway_settings(weights, {**overrides, **{key: {**overrides.get(key, {}), **naive[key]} for key in naive}})
 
 
 def engine_of(text: str) -> tuple[str, Path]:
@@ -142,6 +169,7 @@ def measure_apart(options: argparse.Namespace, engine: str, folder: Path) -> Mea
     command = [sys.executable, "-m", "benchmarks.engines", "--alone", engine, "--json", str(target)]
     command += ["--audio", str(options.audio), "--times", str(options.times), "--cost-ms", str(options.cost_ms)]
     command += ["--sets", *options.sets, "--streams", *map(str, options.streams)]
+    command += [argument for setting in options.settings for argument in ("--set", setting)]
     subprocess.run(command, check=True)  # noqa: S603 - our own command
     return msgspec.json.decode(target.read_bytes(), type=Measured)
 
@@ -181,9 +209,10 @@ def main() -> None:
     parser.add_argument(
         "--times", type=Path, default=laid_out["whisper"], help="Whisper model for the times of the spoken words"
     )
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(DEFAULT_SETS), help="of recordings")
+    parser.add_argument("--sets", nargs="*", choices=SETS, default=list(DEFAULT_SETS), help="of recordings")
     parser.add_argument("--streams", type=int, nargs="+", default=[1, 4, 8], help="concurrent, for the CPU")
     parser.add_argument("--cost-ms", type=float, default=150.0, help="of a decode on the virtual clock")
+    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="GROUP.KEY=VALUE")
     parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--alone", help=argparse.SUPPRESS)
     options = parser.parse_args()

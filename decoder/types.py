@@ -134,7 +134,7 @@ class DecodeRequest:
         prefix: words already committed. A partial continues them; a final is decoded from all of the audio, and may
             keep those of them that are as likely.
         task: transcribe or translate.
-        in_haste: whether the engine is far behind, so that a slightly worse answer for half the work is preferable.
+        in_haste: whether the engine is behind, so that half the work is worth an answer that may be slightly worse.
         ends_in_speech: whether the audio ends in speech, so that its last word may be incomplete.
         temperature: 0..1; above 0 words are sampled, less likely ones more often at higher values.
         speech_probability: 0..1, from the detector; None without a detector.

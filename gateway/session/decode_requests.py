@@ -52,7 +52,7 @@ class DecodeRequests:
             kind: of the request.
             now_s: on the scheduler's clock.
             prefix: the utterance's committed words.
-            in_haste: whether the engine is far behind.
+            in_haste: whether the engine is behind.
         """
         self.revision += 1
         return DecodeRequest(

@@ -6,9 +6,6 @@ _STRETCH = 1.25
 _SHRINK = 0.9
 """Slower to shrink than to stretch, as in congestion control: streams that share an engine do not oscillate."""
 
-_FAR_BEHIND = 2.0
-"""Users notice partials at half their rate; mostly they do not notice a slightly worse final."""
-
 _ANNOUNCED_RATIO = 1.2
 """Readers do not notice smaller changes."""
 
@@ -39,11 +36,6 @@ class PartialInterval:
     def is_stretched(self) -> bool:
         """Whether it is longer than set, since the engine is behind."""
         return self._samples > self._set_samples
-
-    @property
-    def is_far_behind(self) -> bool:
-        """Whether it is stretched to at least twice the set interval."""
-        return self._samples >= self._set_samples * _FAR_BEHIND
 
     def record(self, latency_samples: float) -> None:
         """Record how long a partial took, in samples at 16 kHz; infinite: a newer one replaced it."""

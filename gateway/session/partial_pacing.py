@@ -53,11 +53,6 @@ class PartialPacing:
         """Whether partials come less often than set."""
         return self._interval.is_stretched
 
-    @property
-    def is_far_behind(self) -> bool:
-        """Whether partials come at half the set rate or less."""
-        return self._interval.is_far_behind
-
     def on_answer(self, answer: Answer) -> list[CadenceChanged]:
         """Adapt the interval to how long a partial took, and return the announcement of a noticeable change."""
         if answer.request.kind is not RequestKind.PARTIAL:

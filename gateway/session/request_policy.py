@@ -108,4 +108,4 @@ class RequestPolicy:
 
     def _build(self, event: SpeechEvent, kind: RequestKind, now_s: float) -> DecodeRequest:
         prefix = self._captioner.committed(event.utterance_id)
-        return self._requests.build(event, kind, now_s, prefix, in_haste=self._pacing.is_far_behind)
+        return self._requests.build(event, kind, now_s, prefix, in_haste=self._pacing.is_stretched)

@@ -1,15 +1,22 @@
 """The comparison of engines: its measurements and tables."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from benchmarks.engines import Costs, Measured, cpu_of, engine_of, print_engines
+from benchmarks.engines import NAIVE, Costs, Measured, NaiveWhisper, cpu_of, engine_of, print_engines, settings_of
 from benchmarks.sets import Recording, Voice
 from benchmarks.tally import Figures
 from decoder.engines.scripted import CostModel, ScriptedEngine
+from decoder.engines.whisper.engine import backend
+from decoder.settings import EngineSettings
+from decoder.types import DecodeRequest, EngineError, Word
+from decoder.whisper.engine import WhisperEngine
 from gateway.settings import load_settings
+from tests.audio import noise
+from tests.contracts.engines import request
 from tests.meeting import RECORDING
 
 
@@ -51,14 +58,14 @@ def test_the_results_of_a_process_are_read_by_its_parent() -> None:
 def test_engines_are_listed_in_each_set(capsys: pytest.CaptureFixture[str]) -> None:
     print_engines([measured("whisper:/models/tiny.en"), measured("moonshine:/models/tiny", errors=20)])
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["noisy", "tiny.en", "4.5", "9", "0.12", "3.4", "0.45", "–", "–", "–"] in lines
-    assert ["noisy", "tiny", "10.0", "20", "0.12", "3.4", "0.45", "–", "–", "–"] in lines
-    assert ["tiny", "0.31", "0.22", "240.00", "60.00", "75.00", "0.50"] in lines
+    assert ["noisy", "whisper", "tiny.en", "4.5", "9", "0.12", "3.4", "0.45", "–", "–", "–"] in lines
+    assert ["noisy", "moonshine", "tiny", "10.0", "20", "0.12", "3.4", "0.45", "–", "–", "–"] in lines
+    assert ["moonshine", "tiny", "0.31", "0.22", "240.00", "60.00", "75.00", "0.50"] in lines
 
 
 def test_without_speech_words_are_counted_without_a_share(capsys: pytest.CaptureFixture[str]) -> None:
     print_engines([measured("whisper:/models/tiny.en", words=0, errors=2)])
-    assert ["noisy", "tiny.en", "–", "2", "0.12", "3.4", "0.45", "–", "–", "–"] in [
+    assert ["noisy", "whisper", "tiny.en", "–", "2", "0.12", "3.4", "0.45", "–", "–", "–"] in [
         line.split() for line in capsys.readouterr().out.splitlines()
     ]
 
@@ -68,3 +75,23 @@ async def test_the_cpu_of_several_streams_is_that_of_a_second_of_one() -> None:
     engine = ScriptedEngine()
     share = await cpu_of(engine, load_settings({}), recording, 2, CostModel(batch_s=0.15))
     assert 0 < share < 1
+
+
+def test_naive_use_of_whisper_has_full_windows_and_no_eager_finals_whatever_else_is_set() -> None:
+    settings = settings_of(NAIVE, Path("/models/tiny.en"), {"engine": {"final_beam_size": "1"}})
+    assert settings.engine.name == "whisper"
+    assert (settings.engine.partial_window, settings.engine.final_beam_size) == ("full", 1)
+    assert not settings.session.eager_finals
+
+
+async def test_naive_use_of_whisper_decodes_committed_words_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[DecodeRequest] = []
+
+    async def decode(engine: WhisperEngine, batch: Sequence[DecodeRequest]) -> list[EngineError]:
+        decoded.extend(batch)
+        return []
+
+    monkeypatch.setattr(WhisperEngine, "decode", decode)
+    settings = EngineSettings(name="whisper", model="tiny.en")
+    await NaiveWhisper(settings, backend(settings)).decode([request(noise(1.0), prefix=(Word(" so", 0, 100, 0.9),))])
+    assert [each.prefix for each in decoded] == [()]

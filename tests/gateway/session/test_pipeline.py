@@ -140,12 +140,11 @@ def test_a_client_that_asks_for_eager_finals_gets_one_at_each_pause() -> None:
     assert pauses(made, 8) == [EAGER] * 8
 
 
-def test_finals_are_requested_in_haste_only_while_the_engine_is_far_behind() -> None:
+def test_finals_are_requested_in_haste_only_while_the_engine_is_behind() -> None:
     made = pipeline(eager_finals=False)
     asked = requests(receive(made, silence(0.5), speech(6.0), silence(0.8)))
     assert not any(request.in_haste for request in asked)
-    for request in asked:
-        answer(made, request, took_s=9.0)
+    answer(made, asked[0], took_s=9.0)
     assert requests(receive(made, speech(1.2), silence(0.8)))[-1].in_haste
 
 
