@@ -100,7 +100,7 @@ class TokenVerifier:
         self._settings = settings
         self._wall_clock = wall_clock
         pairs = (pair.rpartition("=") for pair in settings.scope_values)
-        self._scopes = {value: Scope(scope) for value, _, scope in pairs}
+        self._granted = frozenset((value, Scope(scope)) for value, _, scope in pairs)
 
     @property
     def max_open(self) -> int | None:
@@ -177,7 +177,7 @@ class TokenVerifier:
             )
         given = _claim(claims, self._settings.scope_claim)
         values = given.split() if isinstance(given, str) else given if isinstance(given, list) else []
-        scopes = frozenset(self._scopes[value] for value in values if isinstance(value, str) and value in self._scopes)
+        scopes = frozenset(scope for value, scope in self._granted if value in values)
         expires = claims["exp"]
         assert isinstance(expires, int | float | str), "verified as a number"
         return Caller(OIDC_PREFIX + name, address, scopes, expires_s=float(min(int(expires), _MAX_TIME_S)))

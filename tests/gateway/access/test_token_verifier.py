@@ -94,12 +94,15 @@ async def test_only_the_values_of_the_settings_grant_a_scope(
 
 async def test_scopes_may_be_roles_in_an_object_and_names_any_claim(issuer: Issuer) -> None:
     settings = replace(
-        SETTINGS, scope_claim="realm_access.roles", scope_values=("captioner=ingest", "a=b=read"), name_claim="azp"
+        SETTINGS,
+        scope_claim="realm_access.roles",
+        scope_values=("captioner=ingest", "captioner=delete", "a=b=read"),
+        name_claim="azp",
     )
     token = issuer.token(realm_access={"roles": ["captioner", "a=b"]}, azp="studio", sub=None)
     caller = await verified(issuer, token, settings)
     assert caller == Caller("oidc:studio")
-    assert caller.scopes == {Scope.INGEST, Scope.READ}
+    assert caller.scopes == {Scope.INGEST, Scope.DELETE, Scope.READ}
     assert (await verified(issuer, issuer.token(realm_access="captioner", azp="studio"), settings)).scopes == set()
     dotted = replace(SETTINGS, scope_claim="https://example.com/roles", scope_values=("x=admin",))
     token = issuer.token(**{"https://example.com/roles": ["x"]})
