@@ -68,6 +68,15 @@ class Issuer:
         self, key: SigningKey | None = None, headers: Mapping[str, object] | None = None, **claims: object
     ) -> str:
         """Return a token for alice with all scopes, valid for five minutes; a claim of None is left out."""
+        return self.token_of(claims, key, headers)
+
+    def token_of(
+        self,
+        claims: Mapping[str, object],
+        key: SigningKey | None = None,
+        headers: Mapping[str, object] | None = None,
+    ) -> str:
+        """Return a token with claims whose names may be any; else as `token`."""
         key = key or self.keys[0]
         now_s = int(time.time())
         every = {

@@ -169,7 +169,7 @@ async def _refuse(websocket: WebSocket, error: GatewayError | ProtocolError, *, 
         if isinstance(error, Unauthorized):
             await websocket.close(_UNAUTHORIZED, "invalid_request_error.invalid_api_key")
         else:
-            await websocket.close(_FORBIDDEN, f"invalid_request_error.{error.code}")
+            await websocket.close(_FORBIDDEN, "invalid_request_error.insufficient_permissions")
     else:
         await deny(websocket, error)
 

@@ -89,7 +89,7 @@ async def test_a_token_without_a_key_id_is_accepted_where_only_one_key_can_have_
 async def test_only_the_values_of_the_settings_grant_a_scope(
     issuer: Issuer, scope: object, claim: str, expected: set[Scope]
 ) -> None:
-    assert (await verified(issuer, issuer.token(**{claim: scope}))).scopes == expected
+    assert (await verified(issuer, issuer.token_of({claim: scope}))).scopes == expected
 
 
 async def test_scopes_may_be_roles_in_an_object_and_names_any_claim(issuer: Issuer) -> None:
@@ -105,7 +105,7 @@ async def test_scopes_may_be_roles_in_an_object_and_names_any_claim(issuer: Issu
     assert caller.scopes == {Scope.INGEST, Scope.DELETE, Scope.READ}
     assert (await verified(issuer, issuer.token(realm_access="captioner", azp="studio"), settings)).scopes == set()
     dotted = replace(SETTINGS, scope_claim="https://example.com/roles", scope_values=("x=admin",))
-    token = issuer.token(**{"https://example.com/roles": ["x"]})
+    token = issuer.token_of({"https://example.com/roles": ["x"]})
     assert (await verified(issuer, token, dotted)).scopes == {Scope.ADMIN}
 
 
@@ -118,7 +118,7 @@ async def test_clocks_may_differ_by_the_leeway_and_no_more(issuer: Issuer) -> No
     now_s = int(time.time())
     settings = replace(SETTINGS, leeway_s=60.0)
     for claims in ({"exp": now_s - 30}, {"nbf": now_s + 30}, {"iat": now_s + 30}):
-        assert await verified(issuer, issuer.token(**claims), settings) == Caller("oidc:alice")
+        assert await verified(issuer, issuer.token_of(claims), settings) == Caller("oidc:alice")
     assert "expired" in await refused(issuer, issuer.token(exp=now_s - 90), settings)
     assert "not yet valid" in await refused(issuer, issuer.token(nbf=now_s + 90), settings)
     assert "not yet valid" in await refused(issuer, issuer.token(iat=now_s + 90), settings)
@@ -150,7 +150,7 @@ async def test_a_token_without_a_valid_claim_is_refused(
     issuer: Issuer, claims: dict[str, object], message: str
 ) -> None:
     with pytest.raises(Unauthorized, match=message):
-        await verified(issuer, issuer.token(**claims))
+        await verified(issuer, issuer.token_of(claims))
 
 
 async def test_an_expiry_beyond_all_bounds_is_no_error(issuer: Issuer) -> None:

@@ -201,9 +201,12 @@ async def test_realtime_reports_a_missing_scope_in_the_connection_where_that_is_
             error = json.loads(await websocket.recv())["error"]
             with pytest.raises(ConnectionClosed) as closed:
                 await websocket.recv()
-    assert error["code"] == "insufficient_scope"
+    assert error["code"] == "insufficient_permissions"
     assert closed.value.rcvd is not None
-    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (3003, "invalid_request_error.insufficient_scope")
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (
+        3003,
+        "invalid_request_error.insufficient_permissions",
+    )
 
 
 # --- addresses ------------------------------------------------------------------------------------------------------
