@@ -49,7 +49,8 @@ def bearer(secret: str) -> str:
 async def test_a_caller_has_the_scopes_and_the_owner_of_its_key(authenticator: Authenticator, store: KeyStore) -> None:
     player = store.create("player", 0.0, terms=Terms(frozenset({Scope.READ}), owner="studio"))
     caller = await authenticator.admit(bearer(player), HOME, scope=Scope.READ)
-    assert (caller.name, caller.owner, caller.scopes) == ("player", "studio", {Scope.READ})
+    assert (caller.name, caller.owner) == ("player", "studio")
+    assert caller.scopes == {Scope.READ}
     assert (await authenticator.admit(bearer("master"))).scopes == ALL_SCOPES
     assert (await authenticator.admit(bearer(store.create("old", 0.0)))).scopes == DEFAULT_SCOPES
 
