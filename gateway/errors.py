@@ -6,9 +6,12 @@ LivecueError
 ├── ProtocolError             the peer violated its dialect's protocol (`gateway.wire`)
 └── GatewayError
     ├── ConfigurationError    a setting is wrong; exit code 2
-    ├── Unauthorized          no API key, or an unknown one
+    ├── Unauthorized          no API key, or one that is unknown, revoked or expired
     ├── InsufficientCredits   the key's credit is used up
     ├── RateLimited           the key sends too many requests
+    │   └── ConcurrencyLimited  the caller has too many sessions and files open
+    ├── InsufficientScope     the key or token does not allow this
+    ├── ForbiddenAddress      the key is not accepted from this address
     ├── ForbiddenOrigin       a page of an origin that is not allowed
     ├── ForbiddenHost         a Host header that is not a name of the gateway
     ├── InvalidRequest        a field is missing or has a value that is not allowed
@@ -39,15 +42,18 @@ from gateway.wire import ProtocolError
 from vad.errors import AudioError, LivecueError
 
 __all__ = [
+    "ConcurrencyLimited",
     "ConfigurationError",
     "Disconnected",
     "Draining",
+    "ForbiddenAddress",
     "ForbiddenHost",
     "ForbiddenOrigin",
     "GatewayError",
     "HeadersTooLong",
     "IdleTimeout",
     "InsufficientCredits",
+    "InsufficientScope",
     "InvalidRequest",
     "Lagging",
     "MethodNotAllowed",
@@ -83,7 +89,7 @@ class ConfigurationError(GatewayError):
 
 
 class Unauthorized(GatewayError):
-    """No API key, or an unknown one."""
+    """No API key, or one that is unknown, revoked or expired."""
 
     code = "unauthorized"
 
@@ -106,6 +112,24 @@ class RateLimited(GatewayError):
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ConcurrencyLimited(RateLimited):
+    """The caller has as many sessions and files open as its key allows."""
+
+    code = "concurrency_limited"
+
+
+class InsufficientScope(GatewayError):
+    """The API key or token is valid, but its scopes do not include what the request needs."""
+
+    code = "insufficient_scope"
+
+
+class ForbiddenAddress(GatewayError):
+    """The API key is valid, but is not accepted from the client's address."""
+
+    code = "forbidden_address"
 
 
 class ForbiddenOrigin(GatewayError):
@@ -263,6 +287,8 @@ _REPLIES: dict[type[LivecueError], Reply] = {
     Unauthorized: Reply(401, 1008),
     InsufficientCredits: Reply(402, 1008),
     RateLimited: Reply(429, 1013),
+    InsufficientScope: Reply(403, 1008),
+    ForbiddenAddress: Reply(403, 1008),
     ForbiddenOrigin: Reply(403, 1008),
     ForbiddenHost: Reply(421, 1008),
     InvalidRequest: Reply(400, 1008),

@@ -8,6 +8,7 @@ from prometheus_client.registry import Collector
 
 from decoder.engine import PoolReport
 from decoder.scheduler import Scheduler
+from gateway.access.audit_log import AuditLog
 from gateway.access.authenticator import Authenticator
 from gateway.delivery.broadcast import Broadcaster
 from gateway.journal.unwritten_events import JournalCounts
@@ -60,6 +61,10 @@ class Metrics:
     def watch(self, authenticator: Authenticator) -> None:
         """Also export the usage of keys, and refused authentications."""
         self._registry.register(_AuthenticatorCollector(authenticator))
+
+    def watch_audit(self, audit: AuditLog) -> None:
+        """Also export what the audit log has written and lost."""
+        self._registry.register(_AuditCollector(audit))
 
     def watch_upstreams(self, report: Callable[[], PoolReport] | None) -> None:
         """Also export the state of the engine's upstreams, if it has any."""
@@ -116,6 +121,22 @@ class _AuthenticatorCollector(Collector):
         yield CounterMetricFamily(
             "livecue_state_failures", "Failures to reach the state database", authenticator.failures
         )
+        yield CounterMetricFamily(
+            "livecue_jwks_failures", "Failures to fetch the keys of tokens", authenticator.jwks_failures
+        )
+
+
+class _AuditCollector(Collector):
+    """Reads the audit log's counts on each scrape."""
+
+    def __init__(self, audit: AuditLog) -> None:
+        self._audit = audit
+
+    def collect(self) -> Iterator[Metric]:
+        audit = self._audit
+        yield CounterMetricFamily("livecue_audit_records", "Records in the audit log", audit.written)
+        yield CounterMetricFamily("livecue_audit_failures", "Failures to write the audit log", audit.failures)
+        yield CounterMetricFamily("livecue_audit_records_lost", "Records that were never written", audit.lost)
 
 
 class _ViewerCollector(Collector):

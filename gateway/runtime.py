@@ -12,7 +12,12 @@ import anyio
 from decoder.engine import Engine
 from decoder.scheduler import Scheduler
 from gateway.access.admission import Admission, Shares
-from gateway.access.authenticator import Authenticator, Caller, open_authenticator
+from gateway.access.audit_log import AuditLog, open_audit_log
+from gateway.access.audit_record import AuditEvent
+from gateway.access.authenticator import Authenticator
+from gateway.access.authenticator_opening import open_authenticator
+from gateway.access.caller import Caller
+from gateway.access.key_slots import KeySlots
 from gateway.delivery.broadcast import BACKLOG_EVENTS, SPARE_BACKLOG_EVENTS, Broadcaster, SessionInfo
 from gateway.journal.journal import Journal, open_journal
 from gateway.journal.recording import recordings_folder
@@ -42,6 +47,7 @@ class Gateway:
     admission: Admission
     file_admission: Admission
     decoder_admission: Admission
+    audit: AuditLog
 
 
 @asynccontextmanager
@@ -55,18 +61,21 @@ async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gate
     """
     # the authenticator closes last: it still writes the usage of the last sessions
     async with (
-        open_authenticator(settings) as authenticator,
+        open_audit_log(settings.audit) as audit,
+        open_authenticator(settings, audit) as authenticator,
         open_journal(settings) as journal,
         open_sessions(settings, engine, journal) as sessions,
     ):
         sessions.metrics.watch(authenticator)
+        sessions.metrics.watch_audit(audit)
         sessions.metrics.watch_journal(journal.counts)
         sessions.metrics.watch_upstreams(sessions.engine.pool)
         shares = Shares(authenticator.tenant_of, settings.limits.max_share)
-        live = Admission(settings.server.max_sessions, "sessions", sessions.drain, shares)
-        files = Admission(settings.files.max_files, "files", sessions.drain, shares)
+        slots = KeySlots(authenticator.credentials.max_open)
+        live = Admission(settings.server.max_sessions, "sessions", sessions.drain, shares, slots)
+        files = Admission(settings.files.max_files, "files", sessions.drain, shares, slots)
         decoders = Admission(settings.limits.max_decoders, "containers", sessions.drain, shares)
-        yield Gateway(settings, sessions, authenticator, shares, live, files, decoders)
+        yield Gateway(settings, sessions, authenticator, shares, live, files, decoders, audit)
 
 
 @asynccontextmanager
@@ -123,6 +132,11 @@ async def serve(
         caller: authenticated.
         about: returns further facts about the session, for callers that list sessions.
     """
-    info = SessionInfo(dialect, caller.name, time.time(), about)
+
+    def record(session_id: str, is_resumed: bool) -> None:
+        event = AuditEvent.SESSION_RESUMED if is_resumed else AuditEvent.SESSION_OPENED
+        gateway.audit.record(event, caller, session=session_id, dialect=dialect)
+
+    info = SessionInfo(dialect, caller.owner, time.time(), about, record)
     charge = partial(gateway.authenticator.charge, caller)
     await Connection(transport, codec, gateway.sessions, charge, info).run()

@@ -13,7 +13,9 @@ import uvicorn
 from anyio.abc import TaskStatus
 
 from decoder.engine_selection import create_engine
-from gateway.access.authenticator import open_authenticator
+from gateway.access.audit_record import AuditEvent
+from gateway.access.authenticator_opening import open_authenticator
+from gateway.access.caller import Caller
 from gateway.errors import ConfigurationError
 from gateway.http.app import create_app
 from gateway.http.public_addresses import lan_address, listening_urls
@@ -127,6 +129,7 @@ def _reload(gateway: Gateway, read_settings: Callable[[], Settings] | None, cert
         logger.error("keys not reloaded, the old ones stay: %s", error)
         return
     gateway.authenticator.replace_static(key.get_secret_value() for key in keys)
+    gateway.audit.record(AuditEvent.KEYS_RELOADED, Caller(None), actor="signal", keys=str(len(keys)))
     logger.warning("keys of the settings reloaded keys=%d", len(keys))
 
 

@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from decoder.languages import read_language
 from decoder.settings import EngineSettings, GuardSettings, PlannerSettings, SchedulerSettings, StabiliserSettings
+from gateway.access_settings import AuditSettings, OidcSettings
 from gateway.errors import ConfigurationError
 from gateway.limit_settings import LimitSettings
 from vad.settings import SegmenterSettings
@@ -317,6 +318,8 @@ class Settings(BaseSettings):
     realtime: RealtimeSettings = RealtimeSettings()
     telephony: TelephonySettings = TelephonySettings()
     limits: LimitSettings = LimitSettings()
+    oidc: OidcSettings = OidcSettings()
+    audit: AuditSettings = AuditSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -354,6 +357,10 @@ def load_settings(overrides: Mapping[str, Mapping[str, object]] | None = None, f
         raise ConfigurationError("\n".join(_explain(e["loc"], e["input"], e["msg"]) for e in error.errors())) from error
     except (SettingsError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"config {file or _ENV_PREFIX + '*'}: {error}") from error
+    if (missing := settings.oidc.missing) is not None:
+        raise ConfigurationError(
+            f"{missing} is not set: oidc.jwks_url needs it, or tokens for others would be accepted"
+        )
     waiting, sessions = settings.session.max_waiting, settings.server.max_sessions
     if waiting is not None and waiting < sessions:
         raise ConfigurationError(

@@ -10,7 +10,7 @@ import anyio
 from anyio.abc import SocketAttribute, SocketListener, SocketStream
 
 from decoder.languages import LANGUAGE_NAMES
-from gateway.access.authenticator import Caller
+from gateway.access.caller import Caller
 from gateway.access.origin import is_loopback
 from gateway.errors import ConfigurationError, Disconnected, IdleTimeout
 from gateway.runtime import Gateway, serve
@@ -88,6 +88,7 @@ class _Server:
         caller = Caller(None, str(stream.extra(SocketAttribute.remote_address)[0]))  # noqa: S610  # not of Django
         async with stream:
             try:
+                self._gateway.audit.check()
                 with self._gateway.admission.enter(caller):
                     await self._serve_sessions(connection, caller)
             except Disconnected:

@@ -1,15 +1,19 @@
 """The accounts of all API keys: those of the settings, and those of the state database. PURE."""
 
-import hmac
 from collections.abc import Iterable
 from dataclasses import replace
 
 from gateway.access.api_keys import Account, Key, digest_of
+from gateway.access.caller import Caller
+from gateway.access.scopes import ALL_SCOPES
+from gateway.access.terms import Terms
 
 __all__ = ["STATIC_PREFIX", "Accounts"]
 
 STATIC_PREFIX = "static-"
 """Of the names that the keys in the settings get."""
+
+_STATIC_TERMS = Terms(ALL_SCOPES)
 
 
 class Accounts:
@@ -38,15 +42,20 @@ class Accounts:
         """Return the account of a key by its name; None: no such key."""
         return self._static.get(name) or self._stored.get(name)
 
-    def with_digest(self, digest: bytes) -> Account | None:
-        """Return the account of a key by its digest; None: no such key."""
-        # compares every key, so that the time taken does not reveal which one was close
-        found = [account for account in self._all() if hmac.compare_digest(digest, account.key.digest)]
-        return found[0] if found else None
+    def of(self, caller: Caller) -> Account | None:
+        """Return the account of a caller's key; None: it has no key."""
+        return None if caller.name is None else self.named(caller.name)
 
-    def is_static(self, name: str) -> bool:
-        """Return whether a key is one of the settings."""
-        return name in self._static
+    def with_digest(self, digest: bytes, wall_s: float) -> Account | None:
+        """Return the account of a key by a digest of its secret; None: no such key.
+
+        Args:
+            digest: of the secret.
+            wall_s: now, in seconds since 1970, for secrets that have been replaced.
+        """
+        # compares every key, so that the time taken does not reveal which one was close
+        found = [account for account in self._all() if account.key.has_digest(digest, wall_s)]
+        return found[0] if found else None
 
     def replace_static(self, static_keys: Iterable[str], now_s: float) -> None:
         """Replace the keys of the settings.
@@ -61,7 +70,7 @@ class Accounts:
             account.read(replace(key, is_revoked=key.digest not in digests), now_s)
             digests.pop(key.digest, None)
         for digest in digests:
-            key = Key(f"{STATIC_PREFIX}{len(self._static) + 1}", digest)
+            key = Key(f"{STATIC_PREFIX}{len(self._static) + 1}", digest, terms=_STATIC_TERMS)
             self._static[key.name] = Account(key, now_s)
 
     def update_stored(self, key: Key, now_s: float, written_s: float) -> None:
@@ -78,9 +87,9 @@ class Accounts:
         else:
             account.read(key, now_s, written_s)
 
-    def unwritten_s(self) -> dict[bytes, float]:
-        """Return the audio used that the database does not have yet, in seconds, by digest of the key."""
-        return {account.key.digest: account.unwritten_s for account in self._stored.values() if account.unwritten_s}
+    def unwritten_s(self) -> dict[str, float]:
+        """Return the audio used that the database does not have yet, in seconds, by name of the key."""
+        return {account.key.name: account.unwritten_s for account in self._stored.values() if account.unwritten_s}
 
     def _all(self) -> tuple[Account, ...]:
         return (*self._static.values(), *self._stored.values())

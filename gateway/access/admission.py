@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import anyio
 
-from gateway.access.authenticator import Caller
+from gateway.access.caller import Caller
 from gateway.access.drain import Drain
+from gateway.access.key_slots import KeySlots
 from gateway.errors import Overloaded
 
 __all__ = ["Admission", "Shares"]
@@ -39,10 +40,16 @@ class Admission:
         what: name of what takes a slot, in the plural, for messages.
         drain: of the gateway.
         shares: how the slots are shared between tenants.
+        key_slots: how many of these, and of others, each key may hold; None: any number.
     """
 
     def __init__(
-        self, most: int, what: str = "sessions", drain: Drain | None = None, shares: Shares | None = None
+        self,
+        most: int,
+        what: str = "sessions",
+        drain: Drain | None = None,
+        shares: Shares | None = None,
+        key_slots: KeySlots | None = None,
     ) -> None:
         self.open = 0
         """Slots taken."""
@@ -50,6 +57,7 @@ class Admission:
         self._what = what
         self._drain = drain or Drain()
         self._shares = shares or Shares()
+        self._key_slots = key_slots or KeySlots(lambda caller: None)
         self._held: Counter[str] = Counter()
         self._left = anyio.Event()
 
@@ -63,6 +71,7 @@ class Admission:
         Raises:
             Draining: the gateway is stopping.
             Overloaded: there is no free slot.
+            ConcurrencyLimited: a caller's key has as many sessions and files open as it may.
         """
         self._drain.check()
         if self.open >= self._most:
@@ -71,16 +80,17 @@ class Admission:
         for tenant in tenants:
             if self._held[tenant] >= self._shares.of(self._most):
                 raise Overloaded(f"{self._held[tenant]} {self._what} of {tenant} are open, which is its share")
-        self.open += 1
-        self._held.update(tenants)
-        try:
-            yield
-        finally:
-            self.open -= 1
-            self._held.subtract(tenants)
-            self._held = +self._held  # no zeros
-            self._left.set()
-            self._left = anyio.Event()
+        with self._key_slots.hold(*callers):
+            self.open += 1
+            self._held.update(tenants)
+            try:
+                yield
+            finally:
+                self.open -= 1
+                self._held.subtract(tenants)
+                self._held = +self._held  # no zeros
+                self._left.set()
+                self._left = anyio.Event()
 
     async def emptied(self) -> None:
         """Wait until no slot is taken."""

@@ -1,11 +1,14 @@
-"""API keys and what they allow: requests per minute, and seconds of audio. PURE."""
+"""API keys and what they allow: their terms, requests per minute, and seconds of audio. PURE."""
 
+import hmac
 from dataclasses import dataclass
 from hashlib import sha256
 
+from gateway.access.scopes import Scope
+from gateway.access.terms import DEFAULT_TERMS, Terms
 from gateway.errors import InsufficientCredits, RateLimited, Unauthorized
 
-__all__ = ["Account", "Key", "TokenBucket", "digest_of"]
+__all__ = ["Account", "FormerSecret", "Key", "TokenBucket", "digest_of"]
 
 _SECONDS_PER_MINUTE = 60.0
 
@@ -23,6 +26,19 @@ def digest_of(secret: str) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class FormerSecret:
+    """The secret that a key had before it was rotated.
+
+    Attributes:
+        digest: of it.
+        until_s: when it ceases to be accepted, in seconds since 1970.
+    """
+
+    digest: bytes
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """A key and what it allows.
 
@@ -33,6 +49,8 @@ class Key:
         credit_s: audio granted so far; None: unlimited.
         used_s: audio used so far, as far as it is in the database.
         is_revoked: whether it is no longer valid.
+        terms: scopes, expiry, and where and how often at once it is accepted.
+        former: its secret before the last rotation; None: it was never rotated.
     """
 
     name: str
@@ -41,6 +59,14 @@ class Key:
     credit_s: float | None = None
     used_s: float = 0.0
     is_revoked: bool = False
+    terms: Terms = DEFAULT_TERMS
+    former: FormerSecret | None = None
+
+    def has_digest(self, digest: bytes, wall_s: float) -> bool:
+        """Return, in constant time, whether a digest is that of its secret, or of its former one where still valid."""
+        is_own = hmac.compare_digest(digest, self.digest)
+        is_former = self.former is not None and hmac.compare_digest(digest, self.former.digest)
+        return is_own or (is_former and self.former is not None and wall_s < self.former.until_s)
 
 
 class TokenBucket:
@@ -78,7 +104,7 @@ class Account:
 
     Args:
         key: as it is in the database.
-        now_s: on the clock of `admit`.
+        now_s: on the clock of `take_request`.
     """
 
     def __init__(self, key: Key, now_s: float) -> None:
@@ -98,32 +124,40 @@ class Account:
         key = self._key
         return None if key.credit_s is None else max(0.0, key.credit_s - key.used_s - self.unwritten_s)
 
-    def admit(self, now_s: float, *, needs_credit: bool = True) -> None:
-        """Count one request, and check that it is allowed.
+    def take_request(self, now_s: float) -> None:
+        """Count one request.
 
         Args:
             now_s: on the clock of the account.
-            needs_credit: whether to refuse it where the credit is used up.
 
         Raises:
-            Unauthorized: the key has been revoked.
             RateLimited: the key sends too many requests.
-            InsufficientCredits: its credit is used up.
         """
-        if self._bucket is not None and not self._key.is_revoked:
+        if self._bucket is not None:
             self._bucket.take(now_s)
-        self.check(needs_credit=needs_credit)
 
-    def check(self, *, needs_credit: bool = True) -> None:
-        """Check that the key is valid and has credit left.
+    def check_terms(self, scope: Scope | None, wall_s: float) -> None:
+        """Check that the key is valid, and may be used for this.
+
+        Args:
+            scope: what for; None: for what any key may do.
+            wall_s: now, in seconds since 1970.
 
         Raises:
-            Unauthorized: the key has been revoked.
-            InsufficientCredits: its credit is used up.
+            Unauthorized: the key has been revoked, or has expired.
+            InsufficientScope: it is not for this.
         """
         if self._key.is_revoked:
             raise Unauthorized("this API key has been revoked")
-        if needs_credit and self.left_s == 0:
+        self._key.terms.check(scope, wall_s)
+
+    def check_credit(self) -> None:
+        """Check that the key has credit left.
+
+        Raises:
+            InsufficientCredits: its credit is used up.
+        """
+        if self.left_s == 0:
             raise InsufficientCredits(f"the credit of this API key, {self._key.credit_s:g} s of audio, is used up")
 
     def spend(self, audio_s: float) -> None:
@@ -135,7 +169,7 @@ class Account:
 
         Args:
             key: as it was read.
-            now_s: on the clock of `admit`.
+            now_s: on the clock of `take_request`.
             written_s: of the audio used here, what `key.used_s` includes for the first time.
         """
         if key.requests_per_minute != self._key.requests_per_minute:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.access.admission import Shares
 from gateway.access.api_keys import digest_of
-from gateway.access.authenticator import Caller
+from gateway.access.caller import Caller
 from gateway.errors import Overloaded, Unauthorized
 from gateway.wire.openai_realtime.session_config import SessionConfig
 

@@ -35,10 +35,14 @@ class FailedLogins:
 
     Args:
         clock: monotonic, in seconds.
+        on_report: called with each address, or /64, and its failures, when they are logged.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, clock: Callable[[], float], on_report: Callable[[str, int], None] = lambda address, times: None
+    ) -> None:
         self._clock = clock
+        self._on_report = on_report
         self._minutes: dict[str, _Minute] = {}
 
     def add(self, address: str | None) -> None:
@@ -67,6 +71,7 @@ class FailedLogins:
             if at_end or now_s - minute.began_s >= _MINUTE_S:
                 del self._minutes[name]
                 logger.warning("authentication failed address=%s times=%d", name, minute.failures)
+                self._on_report(name, minute.failures)
 
 
 def network_of(address: str) -> str:

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from gateway.access.audit_record import AuditEvent
+from gateway.cli.auditing import Record, open_audit
 from gateway.cli.running import reported_errors
 from gateway.cli.tables import print_table
 from gateway.errors import ConfigurationError
@@ -86,7 +88,9 @@ def export(
 ) -> None:
     """Write the transcript of a session to standard output."""
     with _opened(config, database) as journal:
-        messages = [message for _, message in journal.store.events(journal.find(session).session_id)]
+        session_id = journal.find(session).session_id
+        messages = [message for _, message in journal.store.events(session_id)]
+        journal.record(AuditEvent.TRANSCRIPT_READ, session=session_id, format=export_format)
         if export_format is ExportFormat.JSONL:
             text = "".join(f"{message}\n" for message in messages)
         else:
@@ -112,15 +116,17 @@ def delete(
         for entry in entries:
             journal.store.delete(entry.session_id)
             delete_recordings(journal.recordings, entry.session_id)
+            journal.record(AuditEvent.SESSION_DELETED, session=entry.session_id)
         journal.store.erase_deleted()
 
 
 @dataclass(frozen=True, slots=True)
 class _JournalFiles:
-    """The journal and the folder of its recordings."""
+    """The journal, the folder of its recordings, and the audit log of what is done with them."""
 
     store: JournalStore
     recordings: Path
+    record: Record
 
     def find(self, beginning: str) -> Entry:
         """Return the only session whose id begins with that."""
@@ -162,6 +168,7 @@ def _unique_chars(session_ids: list[str]) -> int:
 def _opened(config: Path | None, database: Path | None) -> Iterator[_JournalFiles]:
     """Open the journal; report errors as one line and an exit code."""
     with reported_errors():
-        path = database or journal_path(load_settings(file=config).journal)
+        settings = load_settings(file=config)
+        path, record = database or journal_path(settings.journal), open_audit(settings.audit)
         with closing(JournalStore(path)) as store:
-            yield _JournalFiles(store, recordings_folder(path))
+            yield _JournalFiles(store, recordings_folder(path), record)

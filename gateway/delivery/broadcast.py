@@ -67,12 +67,14 @@ class SessionInfo:
         owner: name of the key that opened it; None: no key.
         opened_s: when it was opened, in seconds since 1970.
         about: returns more metadata as known now, such as the number of a call.
+        on_attach: called with the id of the session that its connection opens or resumes, and whether it resumes it.
     """
 
     dialect: str
     owner: str | None
     opened_s: float
     about: Callable[[], Mapping[str, str]] = dict
+    on_attach: Callable[[str, bool], None] = lambda session_id, is_resumed: None
 
 
 @dataclass(eq=False, slots=True)

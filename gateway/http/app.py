@@ -9,7 +9,7 @@ from starlette.websockets import WebSocket
 
 from gateway.access.credentials import address_of, authorization_of, subprotocol_of
 from gateway.access.origin import is_loopback
-from gateway.errors import Unauthorized
+from gateway.access.scopes import Scope
 from gateway.http.deepgram.routes import deepgram_router
 from gateway.http.errors import RequestIds, shape_errors
 from gateway.http.host_check import HostGuard, known_hosts
@@ -106,12 +106,10 @@ def _add_health(app: FastAPI, gateway: Gateway) -> None:
 
     @app.get("/metrics", tags=["health"], response_class=PlainTextResponse)
     async def metrics(request: Request) -> Response:
-        """Return the metrics in Prometheus' text format; beyond this machine, only to a key of the settings."""
+        """Return the metrics in Prometheus' text format; beyond this machine, only with the scope admin."""
         if is_guarded:
             authorization, address = request.headers.get("authorization"), address_of(request)
-            caller = await gateway.authenticator.admit(authorization, address, needs_credit=False)
-            if not gateway.authenticator.allows_everything(caller):
-                raise Unauthorized("metrics cover all keys: expected a key of the settings")
+            await gateway.authenticator.admit(authorization, address, scope=Scope.ADMIN)
         return Response(context.metrics.exposition(), media_type=_METRICS_TYPE)
 
 

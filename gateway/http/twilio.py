@@ -8,8 +8,9 @@ import anyio
 from fastapi import APIRouter
 from starlette.websockets import WebSocket
 
-from gateway.access.authenticator import Caller
+from gateway.access.caller import Caller
 from gateway.access.credentials import address_of
+from gateway.access.scopes import Scope
 from gateway.access.twilio_signature import is_signed, signed_urls
 from gateway.errors import Disconnected, Unauthorized
 from gateway.http.websocket_admission import WebSocketAdmission
@@ -85,7 +86,10 @@ async def _authenticate(gateway: Gateway, websocket: WebSocket) -> Caller:
             f"the header X-Twilio-Signature is missing or does not sign {urls[0]}: set telephony.public_url to the "
             "address of the gateway that is configured at Twilio"
         )
-    return Caller(None)  # no address: all calls come from a few addresses of the service
+    gateway.audit.check()
+    return Caller(
+        None, scopes=frozenset({Scope.INGEST})
+    )  # no address: all calls come from a few addresses of the service
 
 
 def _authorization(websocket: WebSocket) -> str | None:

@@ -9,7 +9,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.access.authenticator import Caller
+from gateway.access.audit_record import AuditEvent
+from gateway.access.caller import Caller
 from gateway.access.credentials import address_of
 from gateway.http.disconnection import DISCONNECTED
 from gateway.runtime import Gateway
@@ -57,6 +58,8 @@ class UploadResponse(Response, ABC):
         except LivecueError as error:
             outcome = error.code
             await self.send_error(error, request, send)
+        else:
+            gateway.audit.record(AuditEvent.FILE_TRANSCRIBED, caller, outcome=outcome)
         finally:
             metrics.files_ended.labels(outcome).inc()
 

@@ -6,7 +6,7 @@ from typing import Self, TypeVar
 
 from starlette.websockets import WebSocket
 
-from gateway.access.authenticator import Caller
+from gateway.access.caller import Caller
 from gateway.access.credentials import address_of
 from gateway.access.origin import check_origin
 from gateway.errors import GatewayError

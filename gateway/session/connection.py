@@ -12,8 +12,10 @@ from gateway.delivery.send_queue import SendQueue
 from gateway.errors import (
     Disconnected,
     Draining,
+    ForbiddenAddress,
     IdleTimeout,
     InsufficientCredits,
+    InsufficientScope,
     SlowReader,
     StartTimeout,
     Unauthorized,
@@ -158,6 +160,7 @@ class Connection:
             resumed = await resume_session(self._context, self._resume, self._queue, self._charge)
             if resumed is not None:
                 self._session, self._input = resumed
+                self._info.on_attach(self._session.session_id, True)
                 await self._input.fill_gap()
         while True:
             message = await self._receive()
@@ -203,6 +206,7 @@ class Connection:
             case Start():
                 self._session = Session(self._context, event, self._info)
                 self._input = self._session.open(self._queue, self._charge)
+                self._info.on_attach(self._session.session_id, False)
             case Resume():
                 self._resume = event
             case DialectReply(message) if self._input is None:
@@ -230,7 +234,7 @@ class Connection:
     async def _push_audio(self, to: ClientInput, data: bytes, channel: int) -> None:
         try:
             await to.push_audio(data, channel)
-        except (InsufficientCredits, Unauthorized) as error:
+        except (InsufficientCredits, Unauthorized, InsufficientScope, ForbiddenAddress) as error:
             assert self._session is not None, "its input exists"
             self._session.end_early(error)
 

@@ -6,9 +6,12 @@ import pytest
 
 from decoder.types import EngineBusy, EngineError, ModelError, RequestCancelled
 from gateway.errors import (
+    ConcurrencyLimited,
     ConfigurationError,
+    ForbiddenAddress,
     IdleTimeout,
     InsufficientCredits,
+    InsufficientScope,
     InvalidRequest,
     Lagging,
     NotFound,
@@ -39,7 +42,7 @@ GATEWAY_TREE = sorted({kind for kind in tree() if kind.__module__.split(".")[0] 
 
 
 def made(kind: type[LivecueError]) -> LivecueError:
-    return RateLimited("what went wrong", 1.5) if kind is RateLimited else kind("what went wrong")
+    return kind("what went wrong", 1.5) if issubclass(kind, RateLimited) else kind("what went wrong")
 
 
 def is_close_code_of_a_server(code: int) -> bool:
@@ -70,6 +73,9 @@ def test_every_error_has_a_body_with_its_code_and_message(kind: type[LivecueErro
         (Unauthorized("no"), "authentication_error", None),
         (InsufficientCredits("no"), "insufficient_quota", None),
         (RateLimited("no", 1.5), "rate_limit_error", None),
+        (ConcurrencyLimited("no", 1.5), "rate_limit_error", None),
+        (InsufficientScope("no"), "permission_error", None),
+        (ForbiddenAddress("no"), "permission_error", None),
         (EngineError("no"), "server_error", None),
         (LivecueError("no"), "server_error", None),
     ],

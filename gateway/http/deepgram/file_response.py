@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Send
 
-from gateway.access.authenticator import Caller
+from gateway.access.caller import Caller
 from gateway.errors import InvalidRequest, UnsupportedMedia, error_headers, reply_to
 from gateway.http.deepgram.response_format import FileFacts, body_of
 from gateway.http.disconnection import while_connected

@@ -10,9 +10,10 @@ from fastapi import APIRouter, Request, Response, Security
 from pydantic import BaseModel
 from starlette.websockets import WebSocket
 
+from gateway.access.audit_record import AuditEvent
 from gateway.access.client_secrets import PREFIX, ClientSecret, ClientSecrets
 from gateway.access.credentials import address_of
-from gateway.errors import GatewayError, InvalidRequest, Unauthorized, reply_to
+from gateway.errors import ForbiddenAddress, GatewayError, InsufficientScope, InvalidRequest, Unauthorized, reply_to
 from gateway.http.openapi import ERRORS, OPEN
 from gateway.http.request_body import read_body
 from gateway.http.security import API_KEY
@@ -38,6 +39,9 @@ _TRY_AGAIN = 1013
 
 _UNAUTHORIZED = 3000
 """The close code of OpenAI's service, in IANA's registry."""
+
+_FORBIDDEN = 3003
+"""Likewise; the key is known, but does not allow this."""
 
 _MAX_BODY_BYTES = 16_384
 
@@ -106,9 +110,8 @@ class _Authentication:
             except Unauthorized as error:
                 self.gateway.authenticator.count_failure(error, address_of(websocket))
                 raise
-            self.gateway.authenticator.admit_by_proxy(
-                kept.caller
-            )  # charged and rate-limited by the key that created it
+            # charged and rate-limited by the key that created it
+            self.gateway.authenticator.admit_by_proxy(kept.caller)
             return kept
         caller = await self.gateway.authenticator.admit(authorization, address_of(websocket))
         model = websocket.query_params.get("model", "")[:_MAX_MODEL_CHARS]
@@ -147,6 +150,7 @@ def realtime_router(gateway: Gateway) -> APIRouter:
         caller = await gateway.authenticator.admit(request.headers.get("authorization"), address_of(request))
         config, lifetime_s = _read_body(await read_body(request, _MAX_BODY_BYTES), defaults)
         value, kept = authentication.secrets.create(caller, config, lifetime_s)
+        gateway.audit.record(AuditEvent.CLIENT_SECRET_CREATED, caller)
         session = EffectiveSession(f"sess_{uuid4().hex}", config.effective, config.include, expires_at=kept.expires_at)
         body = msgspec.json.encode({"value": value, "expires_at": kept.expires_at, "session": session})
         return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
@@ -158,11 +162,14 @@ async def _refuse(websocket: WebSocket, error: GatewayError | ProtocolError, *, 
     if reply_to(error).close_code == _TRY_AGAIN:
         await websocket.accept(_subprotocol(websocket))
         await websocket.close(_TRY_AGAIN, error.code)
-    elif in_band and isinstance(error, Unauthorized):
+    elif in_band and isinstance(error, Unauthorized | InsufficientScope | ForbiddenAddress):
         await websocket.accept(_subprotocol(websocket))
         for message in OpenAIRealtimeCodec().send(Error(1, error.code, str(error), fatal=True)):
             await websocket.send_text(str(message))
-        await websocket.close(_UNAUTHORIZED, "invalid_request_error.invalid_api_key")
+        if isinstance(error, Unauthorized):
+            await websocket.close(_UNAUTHORIZED, "invalid_request_error.invalid_api_key")
+        else:
+            await websocket.close(_FORBIDDEN, "invalid_request_error.insufficient_permissions")
     else:
         await deny(websocket, error)
 

@@ -2,15 +2,14 @@
 
 import time
 
-from fastapi import APIRouter, Request, Security
+from fastapi import APIRouter, Depends, Security
 from pydantic import BaseModel
 
 from decoder.types import Task
-from gateway.access.credentials import address_of
 from gateway.errors import NotFound
 from gateway.http.openai.transcription_response import TranscriptionResponse
 from gateway.http.openapi import ERRORS, OPEN, TRANSCRIPTION_FORM, TRANSCRIPTS, TRANSLATION_FORM
-from gateway.http.security import API_KEY
+from gateway.http.security import API_KEY, require_scope
 from gateway.runtime import Gateway
 
 __all__ = ["rest_router"]
@@ -58,16 +57,16 @@ def rest_router(gateway: Gateway) -> APIRouter:
         """Transcribe a file in English; refused where the model does not translate."""
         return TranscriptionResponse(gateway, Task.TRANSLATE)
 
-    @router.get("/models", responses=ERRORS, openapi_extra=OPEN)
-    async def list_models(request: Request) -> ModelList:
+    any_key = Depends(require_scope(gateway, None))
+
+    @router.get("/models", responses=ERRORS, openapi_extra=OPEN, dependencies=[any_key])
+    async def list_models() -> ModelList:
         """List the names of the gateway's only model, which is used for any other name too."""
-        await gateway.authenticator.admit(request.headers.get("authorization"), address_of(request), needs_credit=False)
         return ModelList(data=[Model(id=name, created=created_s) for name in names])
 
-    @router.get("/models/{model_id:path}", responses=ERRORS, openapi_extra=OPEN)
-    async def retrieve_model(model_id: str, request: Request) -> Model:
+    @router.get("/models/{model_id:path}", responses=ERRORS, openapi_extra=OPEN, dependencies=[any_key])
+    async def retrieve_model(model_id: str) -> Model:
         """Return one of the listed models."""
-        await gateway.authenticator.admit(request.headers.get("authorization"), address_of(request), needs_credit=False)
         if model_id not in names:
             name = model_id[:_MAX_MODEL_CHARS]
             raise NotFound(f"no model {name!r}: expected one of {', '.join(names)}", "model")

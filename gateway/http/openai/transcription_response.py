@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.types import Send
 
 from decoder.types import Task
-from gateway.access.authenticator import Caller
+from gateway.access.caller import Caller
 from gateway.errors import InvalidRequest, error_body
 from gateway.http.disconnection import while_connected
 from gateway.http.openai.request_form import Order, read_order

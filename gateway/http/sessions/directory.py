@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 
 from starlette.requests import HTTPConnection
 
-from gateway.access.authenticator import Caller
+from gateway.access.audit_record import AuditEvent
+from gateway.access.caller import Caller
 from gateway.access.credentials import address_of, authorization_of
+from gateway.access.scopes import Scope
 from gateway.access.view_tokens import ViewTokens, is_view_token
 from gateway.delivery.broadcast import Broadcast
-from gateway.errors import NotFound, SessionOpen, Unauthorized, Unavailable
+from gateway.errors import GatewayError, NotFound, SessionOpen, Unauthorized, Unavailable
 from gateway.journal.journal import Entry, Journal
 from gateway.runtime import Gateway
 from gateway.sqlite import StateUnavailable
@@ -65,8 +67,8 @@ class SessionRecord:
 class SessionDirectory:
     """The sessions of a gateway, and which of them a caller may see.
 
-    A key gives access to the sessions that it opened, a key of the settings to all, a view token to one. Methods that
-    take a request also raise the errors of `Authenticator.admit`.
+    A key gives access to the sessions that it, or a key of the same owner, opened; with the scope admin to all; a view
+    token to one. Methods that take a request also raise the errors of `Authenticator.admit`.
 
     Args:
         gateway: running.
@@ -76,6 +78,7 @@ class SessionDirectory:
         self.journal = gateway.sessions.journal
         """Has the sessions that are over; None: no journal."""
         self._authenticator = gateway.authenticator
+        self._audit = gateway.audit
         self._watching = gateway.sessions.broadcaster
         self._grace_s = gateway.settings.session.grace_s
         self._tokens = None if self.journal is None else ViewTokens(self.journal, self._authenticator.is_revoked)
@@ -93,7 +96,7 @@ class SessionDirectory:
             Unauthorized: it is not a key.
             Unavailable: the journal cannot be read.
         """
-        caller = await self._admit(connection)
+        caller = await self._admit(connection, Scope.READ)
         entries: list[Entry] = []
         if with_past and self.journal is not None:
             with journal_errors_hidden():
@@ -103,15 +106,15 @@ class SessionDirectory:
         visible = [record for record in (*past, *live.values()) if self._may_see(caller, record)]
         return sorted(visible, key=lambda record: record.opened_s)
 
-    async def own(self, connection: HTTPConnection, session_id: str) -> SessionRecord:
-        """Return a session that a key gives access to.
+    async def own(self, connection: HTTPConnection, session_id: str, scope: Scope = Scope.READ) -> SessionRecord:
+        """Return a session that a key with a scope gives access to.
 
         Raises:
             Unauthorized: it is not a key.
             NotFound: no such session that it gives access to.
             Unavailable: the journal cannot be read.
         """
-        caller = await self._admit(connection)
+        caller = await self._admit(connection, scope)
         record = await self._look_up(session_id)
         if record is None or not self._may_see(caller, record):
             raise _not_found(session_id)
@@ -137,16 +140,22 @@ class SessionDirectory:
         record = await self._look_up(session_id)
         if record is None:
             raise _not_found(session_id)
-        return replace(record, caller=Caller(None, address_of(connection)), expires_s=redeemed.expires_s)
+        caller = Caller(None, address_of(connection), frozenset({Scope.READ}))
+        return replace(record, caller=caller, expires_s=redeemed.expires_s)
+
+    def record(self, event: AuditEvent, record: SessionRecord, **facts: str) -> None:
+        """Record in the audit log what the caller of a session does with it."""
+        actor = None if record.expires_s is None else "view_token"
+        self._audit.record(event, record.caller, actor=actor, session=record.session_id, **facts)
 
     async def is_still_allowed(self, connection: HTTPConnection, record: SessionRecord) -> bool:
         """Return whether the credentials of a request are still valid, as far as can be found out.
 
-        A token that expires remains valid until the connection ends; a revoked one does not.
+        A view token that expires remains valid until the connection ends; a revoked one does not.
         """
-        token, name = _view_token_of(connection), record.caller.name
+        token = _view_token_of(connection)
         if record.expires_s is None or token is None or self._tokens is None:
-            return name is None or not self._authenticator.is_revoked(name)
+            return self._is_still_admitted(record.caller)
         if time.time() >= record.expires_s:
             return True
         try:
@@ -174,6 +183,7 @@ class SessionDirectory:
             raise _open(record.session_id)
         if not is_deleted:
             raise _not_found(record.session_id)
+        self.record(AuditEvent.SESSION_DELETED, record)
 
     async def create_token(self, record: SessionRecord, lifetime_s: int) -> tuple[str, int]:
         """Return a new view token of a session, and its expiry in seconds since 1970.
@@ -184,7 +194,9 @@ class SessionDirectory:
         if self._tokens is None:
             raise Unavailable("view tokens need the journal, which is not available")
         with journal_errors_hidden():
-            return await self._tokens.create(record.session_id, lifetime_s, record.caller.name)
+            created = await self._tokens.create(record.session_id, lifetime_s, record.caller.name)
+        self.record(AuditEvent.VIEW_TOKEN_CREATED, record)
+        return created
 
     async def revoke_tokens(self, record: SessionRecord) -> None:
         """Revoke all view tokens of a session.
@@ -195,12 +207,20 @@ class SessionDirectory:
         if self._tokens is not None:
             with journal_errors_hidden():
                 await self._tokens.revoke_all(record.session_id)
+            self.record(AuditEvent.VIEW_TOKENS_REVOKED, record)
 
-    async def _admit(self, connection: HTTPConnection) -> Caller:
+    def _is_still_admitted(self, caller: Caller) -> bool:
+        try:
+            self._authenticator.credentials.check(caller, Scope.READ)
+        except GatewayError:
+            return False
+        return True
+
+    async def _admit(self, connection: HTTPConnection, scope: Scope) -> Caller:
         authorization = authorization_of(connection)
         if is_view_token(_secret_of(authorization)) and not self._authenticator.is_open:
             raise Unauthorized("a view token only gives access to one session: expected an API key")
-        return await self._authenticator.admit(authorization, address_of(connection), needs_credit=False)
+        return await self._authenticator.admit(authorization, address_of(connection), scope=scope)
 
     async def _look_up(self, session_id: str) -> SessionRecord | None:
         watched = self._watching.open_sessions().get(session_id)
@@ -221,7 +241,7 @@ class SessionDirectory:
         return SessionRecord(entry.session_id, None, entry, is_over)
 
     def _may_see(self, caller: Caller, record: SessionRecord) -> bool:
-        return self._authenticator.allows_everything(caller) or record.owner == caller.name
+        return caller.sees_all or record.owner == caller.owner
 
 
 @contextmanager

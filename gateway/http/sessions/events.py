@@ -10,7 +10,8 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from gateway.access.admission import Admission
-from gateway.access.authenticator import Caller
+from gateway.access.audit_record import AuditEvent
+from gateway.access.caller import Caller
 from gateway.errors import InvalidRequest
 from gateway.http.openapi import ERRORS, OPEN
 from gateway.http.security import API_KEY
@@ -86,6 +87,7 @@ def _following(slots: Admission, directory: SessionDirectory, record: SessionRec
     """Hold a slot for a viewer, and follow the session while the block lasts."""
     journal = directory.journal_of(record)
     with slots.enter(Caller(record.owner), record.caller), follow(record, journal, after) as feed:
+        directory.record(AuditEvent.SESSION_WATCHED, record)
         yield feed
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Security
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from gateway.access.scopes import Scope
 from gateway.errors import InvalidRequest
 from gateway.http.openapi import ERRORS, OPEN
 from gateway.http.request_body import read_body
@@ -107,7 +108,7 @@ def sessions_router(gateway: Gateway) -> APIRouter:
 
     @router.get("", responses=ERRORS, openapi_extra=OPEN)
     async def list_sessions(request: Request, with_past: _All = False) -> ListedSessions:
-        """List the open sessions: those of the key; with a key of the settings, all."""
+        """List the open sessions: those of the key; with the scope admin, all."""
         return ListedSessions(data=[_listed(record) for record in await directory.all(request, with_past=with_past)])
 
     @router.post(
@@ -129,7 +130,7 @@ def sessions_router(gateway: Gateway) -> APIRouter:
     @router.delete("/{session_id}", status_code=204, responses=ERRORS, openapi_extra=OPEN)
     async def delete_session(session_id: str, request: Request) -> None:
         """Delete a session that is over, with its events, view tokens and recordings."""
-        await directory.delete(await directory.own(request, session_id))
+        await directory.delete(await directory.own(request, session_id, Scope.DELETE))
 
     return router
 

@@ -7,6 +7,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Query, Request, Security
 from starlette.responses import Response
 
+from gateway.access.audit_record import AuditEvent
 from gateway.errors import NotFound
 from gateway.http.openapi import ERRORS, OPEN
 from gateway.http.security import API_KEY
@@ -61,6 +62,7 @@ def transcripts_router(gateway: Gateway) -> APIRouter:
                 rows = await journal.events(session_id)
             messages = [message for _, message in rows]
             text = await to_thread.run_sync(partial(transcript, messages, transcript_format))
+        directory.record(AuditEvent.TRANSCRIPT_READ, record, format=transcript_format)
         headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
         if download:
             headers["content-disposition"] = f'attachment; filename="livecue-{record.session_id}.{transcript_format}"'

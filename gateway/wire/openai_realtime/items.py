@@ -60,6 +60,8 @@ _WORD = re.compile(r"\s*\S+|\s+")
 
 _ACCOUNT_CODES = {
     "unauthorized": ("invalid_request_error", "invalid_api_key"),
+    "insufficient_scope": ("invalid_request_error", "insufficient_permissions"),
+    "forbidden_address": ("invalid_request_error", "insufficient_permissions"),
     "insufficient_credits": ("insufficient_quota", "insufficient_quota"),
 }
 """Fatal errors that are sent, with OpenAI's type and code. The others are conveyed by the close code only, which asks

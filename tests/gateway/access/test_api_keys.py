@@ -6,14 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.access.api_keys import Account, Key, TokenBucket, digest_of
+from gateway.access.api_keys import Account, FormerSecret, Key, TokenBucket, digest_of
+from gateway.access.scopes import Scope
+from gateway.access.terms import Terms
 from gateway.errors import InsufficientCredits, RateLimited, Unauthorized
 
 DIGEST = digest_of("lc_secret")
 
 ROUNDING = 1e-5
 
+NOW_S = 1_800_000_000.0
+
 seconds = st.floats(0, 1_000)
+
+
+def admit(account: Account) -> None:
+    account.check_terms(Scope.INGEST, NOW_S)
+    account.take_request(0.0)
+    account.check_credit()
 
 
 def allowed(bucket: TokenBucket, now_s: float) -> bool:
@@ -99,7 +109,7 @@ def test_a_key_without_a_limit_never_runs_out(spends_s: list[float]) -> None:
     account = Account(Key("demo", DIGEST), 0.0)
     for audio_s in spends_s:
         account.spend(audio_s)
-        account.admit(0.0)
+        admit(account)
     assert account.left_s is None
 
 
@@ -107,20 +117,20 @@ def test_a_key_without_a_limit_never_runs_out(spends_s: list[float]) -> None:
 def test_a_key_is_admitted_exactly_while_it_has_credit(credit_s: float, used_s: float) -> None:
     account = Account(Key("demo", DIGEST, credit_s=credit_s, used_s=used_s), 0.0)
     if used_s < credit_s:
-        account.admit(0.0)
+        admit(account)
     else:
         with pytest.raises(InsufficientCredits, match="is used up"):
-            account.admit(0.0)
+            admit(account)
 
 
 def test_a_key_whose_credit_is_used_up_is_admitted_only_to_what_costs_none() -> None:
     account = Account(Key("demo", DIGEST, credit_s=5.0, used_s=4.0), 0.0)
     account.spend(0.5)
-    account.admit(0.0)
+    admit(account)
     account.spend(2.0)
     with pytest.raises(InsufficientCredits, match=r"the credit of this API key, 5 s of audio, is used up"):
-        account.admit(0.0)
-    account.admit(0.0, needs_credit=False)
+        admit(account)
+    account.check_terms(Scope.READ, NOW_S)
     assert account.left_s == 0
 
 
@@ -137,7 +147,7 @@ def test_a_grant_opens_the_door_again() -> None:
     spent = Key("demo", DIGEST, credit_s=5.0, used_s=5.0)
     account = Account(spent, 0.0)
     account.read(granted := replace(spent, credit_s=6.0), 0.0)
-    account.admit(0.0)
+    admit(account)
     assert account.key == granted
     assert account.left_s == 1.0
 
@@ -145,16 +155,32 @@ def test_a_grant_opens_the_door_again() -> None:
 def test_reading_a_key_again_gives_no_requests_back() -> None:
     key = Key("demo", DIGEST, requests_per_minute=1)
     account = Account(key, 0.0)
-    account.admit(0.0)
+    admit(account)
     account.read(replace(key, used_s=1.0), 0.0)
     with pytest.raises(RateLimited):
-        account.admit(0.0)
+        admit(account)
     account.read(replace(key, requests_per_minute=2), 0.0)
-    account.admit(0.0)
+    admit(account)
 
 
 def test_a_revoked_key_is_refused_whatever_else_it_allows() -> None:
     account = Account(Key("demo", DIGEST, requests_per_minute=1, is_revoked=True), 0.0)
     for _ in range(2):
         with pytest.raises(Unauthorized, match="revoked"):
-            account.admit(0.0)
+            admit(account)
+
+
+def test_a_key_is_refused_from_the_second_on_in_which_it_expires() -> None:
+    account = Account(Key("demo", DIGEST, terms=Terms(expires_s=NOW_S)), 0.0)
+    account.check_terms(Scope.INGEST, NOW_S - 0.001)
+    with pytest.raises(Unauthorized, match="this API key has expired"):
+        account.check_terms(Scope.INGEST, NOW_S)
+
+
+def test_a_rotated_key_has_two_secrets_until_the_former_one_ends() -> None:
+    key = Key("demo", digest_of("new"), former=FormerSecret(digest_of("old"), NOW_S))
+    assert key.has_digest(digest_of("new"), NOW_S)
+    assert key.has_digest(digest_of("old"), NOW_S - 1)
+    assert not key.has_digest(digest_of("old"), NOW_S)
+    assert not key.has_digest(digest_of("other"), NOW_S - 1)
+    assert not Key("demo", digest_of("new")).has_digest(digest_of("old"), NOW_S - 1)

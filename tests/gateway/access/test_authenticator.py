@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from gateway.access.api_key_store import KEYS_SCHEMA, KeyStore
 from gateway.access.api_keys import Key
-from gateway.access.authenticator import Authenticator, Caller, open_authenticator
+from gateway.access.authenticator import Authenticator
+from gateway.access.authenticator_opening import open_authenticator
+from gateway.access.caller import Caller
 from gateway.errors import ConfigurationError, InsufficientCredits, RateLimited, Unauthorized
 from gateway.settings import Settings, load_settings
 from gateway.sqlite import StateDatabase, StateUnavailable, data_path

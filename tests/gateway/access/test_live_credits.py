@@ -57,7 +57,7 @@ def with_credit(credit_s: float) -> Account:
 def charging(account: Account) -> Callable[[float], None]:
     def charge(audio_s: float) -> None:
         account.spend(audio_s)
-        account.check()
+        account.check_credit()
 
     return charge
 

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from decoder.engines.scripted import ScriptedEngine
-from gateway.access.authenticator import Caller
+from gateway.access.caller import Caller
 from gateway.access.client_secrets import MAX_SECRETS, ClientSecrets
 from gateway.errors import Overloaded, Unauthorized
 from gateway.settings import load_settings
