@@ -37,8 +37,12 @@ GATEWAY_FLOORS = (
     "access",
     "delivery",
     "media",
+    "label_limit",
     "metrics",
+    "request_context",
+    "tracing",
     "session",
+    "otel",
     "runtime",
     "in_process",
     "http",
@@ -93,6 +97,7 @@ ADAPTERS = {
     ),
     "webrtcvad": ("vad/webrtc.py",),
     "soxr": ("vad/resample.py",),
+    "opentelemetry": ("gateway/otel.py",),
 }
 """Library → the files that may import it."""
 

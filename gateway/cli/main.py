@@ -106,6 +106,8 @@ def serve(
     wyoming: Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="For Home Assistant.")] = None,
     record: Annotated[bool | None, typer.Option("--record", help="Record the audio of sessions, too.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="text or json, an object a line.")] = None,
+    traces: Annotated[bool | None, typer.Option("--traces", help="Export traces: OTEL_* variables say where.")] = None,
     config: Config = None,
     settings_list: Set = None,
     print_config: Annotated[bool, typer.Option("--print-config", help="Print settings for --config, exit.")] = False,
@@ -119,6 +121,8 @@ def serve(
         "server.tls_key": tls_key,
         "server.wyoming": wyoming,
         "server.log_level": log_level,
+        "server.log_format": log_format,
+        "server.traces": traces,
         "session.languages": languages,
         "journal.record": record,
         "engine.partial_window": partial_window,
@@ -130,7 +134,7 @@ def serve(
     if print_config:
         typer.echo(to_toml(settings), nl=False)
         return
-    set_up_logging(settings.server.log_level)
+    set_up_logging(settings.server.log_level, settings.server.log_format)
     read = partial(settings_of, flags, config, settings_list)
     run(lambda: run_server(settings, lambda url: typer.echo(f"livecue listens on {url}"), read))
 
