@@ -31,6 +31,9 @@ class Metrics:
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(name, text, labels, registry=registry)
 
+        def histogram(name: str, text: str, *labels: str) -> Histogram:
+            return Histogram(name, text, labels, buckets=_LATENCY_BUCKETS_S, registry=registry)
+
         self.sessions = Gauge("livecue_sessions", "Sessions open now", registry=registry)
         self.sessions_ended = counter("livecue_sessions_ended_total", "Sessions that ended, by outcome", "outcome")
         self.refused = counter(
@@ -44,24 +47,18 @@ class Metrics:
         )
         self.eager = counter("livecue_eager_finals_total", "Finals decoded at a pause: used or discarded", "outcome")
         self.guarded = counter(
-            "livecue_guarded_total", "Hypotheses that the hallucination guard rejected or flagged, by kind and reason", "kind", "reason"
+            "livecue_guarded_total",
+            "Hypotheses that the hallucination guard rejected or flagged, by kind and reason",
+            "kind",
+            "reason",
         )
         self.call_frames = counter("livecue_call_frames_total", "Frames of telephone calls, by fate", "fate")
         self.call_silence_s = counter("livecue_call_silence_seconds_total", "Silence inserted for missing frames")
         self._finals = counter("livecue_finals_total", "Finals sent, by outcome", "outcome")
-        self._latency_s = Histogram(
-            "livecue_final_latency_seconds",
-            "End of speech to final sent, by part: endpoint, queue, decode, delivery and total",
-            ["part"],
-            buckets=_LATENCY_BUCKETS_S,
-            registry=registry,
-        )
-        self._partial_lag_s = Histogram(
-            "livecue_partial_lag_seconds",
-            "Arrival of the newest audio of a partial to its answer",
-            buckets=_LATENCY_BUCKETS_S,
-            registry=registry,
-        )
+        parts = "End of speech to final sent, by part: endpoint, queue, decode, delivery and total"
+        self._latency_s = histogram("livecue_final_latency_seconds", parts, "part")
+        partials = "Arrival of the newest audio of a partial to its answer"
+        self._partial_lag_s = histogram("livecue_partial_lag_seconds", partials)
         registry.register(_SchedulerCollector(scheduler))
         registry.register(_ViewerCollector(broadcaster))
 
@@ -213,14 +210,17 @@ class _SchedulerCollector(Collector):
             audio_s.add_metric([kind], seconds)
         yield audio_s
         factor = GaugeMetricFamily(
-            "livecue_engine_real_time_factor", "Decode time per second of audio decoded, over the last half minute of work"
+            "livecue_engine_real_time_factor",
+            "Decode time per second of audio decoded, over the last half minute of work",
         )
         if (ratio := statistics.real_time_factor.ratio) is not None:
             factor.add_metric([], ratio)
         yield factor
         yield GaugeMetricFamily("livecue_engine_waiting", "Requests waiting for a batch", self._scheduler.waiting)
         yield GaugeMetricFamily("livecue_engine_ready", "1 while batches succeed", int(self._scheduler.is_ready))
-        answers = CounterMetricFamily("livecue_engine_answers", "Requests answered, by kind and outcome", labels=["kind", "outcome"])
+        answers = CounterMetricFamily(
+            "livecue_engine_answers", "Requests answered, by kind and outcome", labels=["kind", "outcome"]
+        )
         for (kind, outcome), count in statistics.outcomes.items():
             answers.add_metric([kind, outcome], count)
         yield answers

@@ -70,7 +70,6 @@ TESTED_BY = {
     "gateway/in_process.py": "tests/gateway/cli/test_transcribe.py",
     "gateway/limit_settings.py": "tests/gateway/test_settings.py",
     "gateway/media/decoder_process.py": "tests/gateway/media/test_sandboxed_decoder.py",
-    "gateway/metrics.py": "tests/gateway/session/test_stats.py",
     "gateway/request_context.py": "tests/gateway/http/test_trace_headers.py",
     "gateway/runtime.py": "tests/gateway/http/sessions/test_routes.py",
     "gateway/serve.py": "tests/gateway/cli/test_main.py",

@@ -49,6 +49,7 @@ from gateway.cli.options import (
 )
 from gateway.cli.running import report_change, reported_errors, run, set_up_logging
 from gateway.cli.sessions import app as sessions_app
+from gateway.cli.top import top
 from gateway.cli.transcribe import transcribe
 from gateway.in_process import local_connection
 from gateway.serve import serve as run_server
@@ -216,6 +217,9 @@ def pull(
     """Download a model."""
     with reported_errors():
         typer.echo(pull_model(model))
+
+
+app.command()(top)
 
 
 app.command()(doctor)
