@@ -2,8 +2,11 @@
 
 import json
 import logging
+import os
+import subprocess
 import sys
 from pathlib import Path
+from socket import create_server
 
 import pytest
 
@@ -104,3 +107,21 @@ def test_no_line_of_a_gateway_is_wrapped_where_standard_error_is_no_terminal(
         assert json.loads(ready)["engine"] == "scripted"
     else:
         assert ready.endswith("engine ready engine=scripted model=script device=none")
+
+
+def test_the_error_that_ends_a_command_is_a_record_too(tmp_path: Path) -> None:
+    with create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = subprocess.run(  # noqa: S603  # our own command
+            [sys.executable, "-m", "gateway", "serve", "--engine", "scripted", "--log-format", "json", "--port", port],
+            env=os.environ | {"XDG_DATA_HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    assert ended.returncode == 2
+    *_, last = (json.loads(each) for each in ended.stderr.splitlines())
+    assert (last["level"], last["logger"]) == ("critical", "livecue")
+    assert "Address already in use" in last["message"]
