@@ -12,7 +12,7 @@ SUPPLY_STAMP := $(SUPPLY_VENV)/.installed
 BOUNDS_VENV := .venv-bounds
 AUDIO ?= ../shared/audio
 
-.PHONY: demo serve models torch test test-slow test-browser test-bounds test-pythons coverage coverage-core screenshots settings bench-schema test-compat \
+.PHONY: demo serve models torch test test-slow test-browser test-bounds test-pythons coverage coverage-core screenshots settings metrics bench-schema test-compat \
 	check format hooks bench changelog lock audit sbom clean
 
 # What livecue itself needs; the first caption does not wait for the tools of its developers.
@@ -82,6 +82,10 @@ screenshots: $(STAMP)
 # The page of all settings, made from their classes.
 settings: $(STAMP)
 	$(BIN)/python -m tools.settings_page
+
+# The table of metrics in docs/observability.md, made from gateway/metrics.py.
+metrics: $(STAMP)
+	$(BIN)/python -m tools.metrics_table
 
 # The JSON Schema of a benchmark's result, made from its classes.
 bench-schema: $(STAMP)

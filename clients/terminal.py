@@ -1,5 +1,6 @@
 """Live captions in a terminal: finals scroll up, changing cues are below, with their unstable end dimmed."""
 
+import sys
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -41,7 +42,9 @@ class CaptionView:
         self._with_times = times
         self._partials: dict[tuple[int | None, str], Cue] = {}
         self._speaking: set[int | None] = set()
-        self._live = Live(console=console, refresh_per_second=_REFRESH_HZ, transient=True)
+        # a log that goes to a file stays there, and is not wrapped to the width of the terminal
+        redirects = sys.stderr.isatty()
+        self._live = Live(console=console, refresh_per_second=_REFRESH_HZ, transient=True, redirect_stderr=redirects)
 
     def __enter__(self) -> "CaptionView":
         if self._console.is_terminal:

@@ -1,7 +1,7 @@
 """Schedules the requests of all sessions on one engine: exactly one answer per request."""
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +10,7 @@ from anyio.abc import TaskGroup
 
 from decoder.engine import Engine
 from decoder.planner import Planner
+from decoder.real_time_factor import RealTimeFactor
 from decoder.settings import PlannerSettings, SchedulerSettings
 from decoder.types import (
     DecodeRequest,
@@ -22,6 +23,7 @@ from decoder.types import (
     RequestKind,
     RequestReplaced,
 )
+from vad.audio import SAMPLE_RATE_HZ
 
 __all__ = ["Answer", "Scheduler", "SchedulerStatistics"]
 
@@ -55,6 +57,8 @@ class SchedulerStatistics:
         batches: batches decoded, failed ones included.
         requests: requests in these batches.
         busy_s: decode time summed over the batches, in seconds: two concurrent batches count twice.
+        audio_s: audio in these batches by kind of request, in seconds: audio decoded twice counts twice.
+        real_time_factor: of the last batches.
         outcomes: answers by kind and outcome (`ok` or the error's code).
         failed_in_a_row: latest consecutive batches without a single hypothesis; those rejected as busy do not count.
     """
@@ -62,8 +66,20 @@ class SchedulerStatistics:
     batches: int = 0
     requests: int = 0
     busy_s: float = 0.0
+    audio_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    real_time_factor: RealTimeFactor = field(default_factory=RealTimeFactor)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     failed_in_a_row: int = 0
+
+    def count(self, batch: Sequence[DecodeRequest], decode_s: float, now_s: float) -> None:
+        """Count a batch that has been decoded."""
+        self.batches += 1
+        self.requests += len(batch)
+        self.busy_s += decode_s
+        for request in batch:
+            self.audio_s[request.kind] += len(request.samples) / SAMPLE_RATE_HZ
+        audio_s = sum(len(request.samples) for request in batch) / SAMPLE_RATE_HZ
+        self.real_time_factor.record(decode_s, audio_s, now_s)
 
 
 _Batch = tuple[DecodeRequest, ...]
@@ -184,14 +200,13 @@ class Scheduler:
     async def _serve(self, batch: _Batch) -> None:
         started_s = self._clock()
         outcomes = await self._decode(batch)
-        decode_s = self._clock() - started_s
+        ended_s = self._clock()
+        decode_s = ended_s - started_s
         self._decoding.remove(batch)
         self._changed.set()
         has_words = any(isinstance(outcome, Hypothesis) for outcome in outcomes)
         statistics = self.statistics
-        statistics.batches += 1
-        statistics.requests += len(batch)
-        statistics.busy_s += decode_s
+        statistics.count(batch, decode_s, ended_s)
         if has_words:
             statistics.failed_in_a_row = 0
         elif not all(isinstance(outcome, EngineBusy) for outcome in outcomes):

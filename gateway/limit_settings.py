@@ -27,6 +27,8 @@ class LimitSettings:
         max_share: fraction of each shared limit (sessions, detached sessions, viewers, files, decoders, client
             secrets) for one key where there are several, or for one address of another machine without a key. Half: no
             client can lock out the others, and a single one hardly notices.
+        max_key_labels: keys with time series of their own in `/metrics`; the usage of further ones is added up as
+            `other`. 100: Prometheus advises against labels of more values.
         max_decoders: containers decoded live at once. 32: each is a process of up to 512 MB (`uploads`).
     """
 
@@ -35,4 +37,5 @@ class LimitSettings:
     max_connections: _Count | None = None
     max_connections_per_address: _Count | None = None
     max_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    max_key_labels: Annotated[int, Field(ge=0)] = 100
     max_decoders: _Count = 32

@@ -1,17 +1,19 @@
 """Prometheus metrics: counts and times, never text."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from decoder.engine import PoolReport
-from decoder.scheduler import Scheduler
+from decoder.scheduler import Answer, Scheduler
+from decoder.types import Hypothesis, RequestKind
 from gateway.access.audit_log import AuditLog
 from gateway.access.authenticator import Authenticator
 from gateway.delivery.broadcast import Broadcaster
 from gateway.journal.unwritten_events import JournalCounts
+from gateway.label_limit import with_limited_labels
 from gateway.wire import Final
 
 __all__ = ["Metrics"]
@@ -30,10 +32,13 @@ class Metrics:
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(name, text, labels, registry=registry)
 
+        def histogram(name: str, text: str, *labels: str) -> Histogram:
+            return Histogram(name, text, labels, buckets=_LATENCY_BUCKETS_S, registry=registry)
+
         self.sessions = Gauge("livecue_sessions", "Sessions open now", registry=registry)
         self.sessions_ended = counter("livecue_sessions_ended_total", "Sessions that ended, by outcome", "outcome")
         self.refused = counter(
-            "livecue_connections_refused_total", "Connections refused before a session began", "code"
+            "livecue_connections_refused_total", "Connections refused before a session began, by code", "code"
         )
         self.files = Gauge("livecue_files", "Uploaded files in progress now", registry=registry)
         self.files_ended = counter("livecue_files_ended_total", "Uploaded files that ended, by outcome", "outcome")
@@ -43,24 +48,32 @@ class Metrics:
         )
         self.eager = counter("livecue_eager_finals_total", "Finals decoded at a pause: used or discarded", "outcome")
         self.guarded = counter(
-            "livecue_guarded_total", "Hypotheses rejected or flagged by the hallucination guard", "kind", "reason"
+            "livecue_guarded_total",
+            "Hypotheses that the hallucination guard rejected or flagged, by kind and reason",
+            "kind",
+            "reason",
         )
         self.call_frames = counter("livecue_call_frames_total", "Frames of telephone calls, by fate", "fate")
         self.call_silence_s = counter("livecue_call_silence_seconds_total", "Silence inserted for missing frames")
         self._finals = counter("livecue_finals_total", "Finals sent, by outcome", "outcome")
-        self._latency_s = Histogram(
-            "livecue_final_latency_seconds",
-            "End of speech to final sent, and its parts",
-            ["part"],
-            buckets=_LATENCY_BUCKETS_S,
-            registry=registry,
-        )
+        parts = "End of speech to final sent, by part: endpoint, queue, decode, delivery and total"
+        self._latency_s = histogram("livecue_final_latency_seconds", parts, "part")
+        partials = "Arrival of the newest audio of a partial to its answer"
+        self._partial_lag_s = histogram("livecue_partial_lag_seconds", partials)
         registry.register(_SchedulerCollector(scheduler))
         registry.register(_ViewerCollector(broadcaster))
 
-    def watch(self, authenticator: Authenticator) -> None:
-        """Also export the usage of keys, and refused authentications."""
-        self._registry.register(_AuthenticatorCollector(authenticator))
+    def watch(
+        self, authenticator: Authenticator, max_keys: int, open_by_key: Callable[[], Mapping[str, float]] = dict
+    ) -> None:
+        """Also export the usage of keys, and refused authentications.
+
+        Args:
+            authenticator: has the keys.
+            max_keys: names with series of their own; further ones are added up as `other`.
+            open_by_key: returns the number of open sessions, by name of the key.
+        """
+        self._registry.register(_AuthenticatorCollector(authenticator, max_keys, open_by_key))
 
     def watch_audit(self, audit: AuditLog) -> None:
         """Also export what the audit log has written and lost."""
@@ -95,6 +108,16 @@ class Metrics:
             self._latency_s.labels(part).observe(seconds)
         self._latency_s.labels("total").observe(sum(parts.values()))
 
+    def answered(self, answer: Answer) -> None:
+        """Count an answer of the engine to a live session."""
+        # a partial is requested when its newest audio arrives
+        if answer.request.kind is RequestKind.PARTIAL and isinstance(answer.outcome, Hypothesis):
+            self._partial_lag_s.observe(answer.queue_s + answer.decode_s)
+
+    def families(self) -> Iterable[Metric]:
+        """Return all metrics as they are now."""
+        return self._registry.collect()
+
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)
@@ -103,15 +126,25 @@ class Metrics:
 class _AuthenticatorCollector(Collector):
     """Reads the authenticator's counts on each scrape."""
 
-    def __init__(self, authenticator: Authenticator) -> None:
+    def __init__(
+        self, authenticator: Authenticator, max_keys: int, open_by_key: Callable[[], Mapping[str, float]]
+    ) -> None:
         self._authenticator = authenticator
+        self._max_keys = max_keys
+        self._open_by_key = open_by_key
+        self._names: dict[str, None] = {}
+        """Names of keys in the order in which they appeared, so that a name keeps its series."""
 
     def collect(self) -> Iterator[Metric]:
         authenticator = self._authenticator
         spent = CounterMetricFamily("livecue_key_audio_seconds", "Audio used, by name of the key", labels=["key"])
-        for name, audio_s in authenticator.spent_s.items():
+        for name, audio_s in self._limited(authenticator.spent_s).items():
             spent.add_metric([name], audio_s)
         yield spent
+        sessions = GaugeMetricFamily("livecue_key_sessions", "Sessions open now, by name of the key", labels=["key"])
+        for name, count in self._limited(self._open_by_key()).items():
+            sessions.add_metric([name], count)
+        yield sessions
         refusals = CounterMetricFamily(
             "livecue_key_refusals", "Requests refused by the authenticator, by code", labels=["code"]
         )
@@ -124,6 +157,10 @@ class _AuthenticatorCollector(Collector):
         yield CounterMetricFamily(
             "livecue_jwks_failures", "Failures to fetch the keys of tokens", authenticator.jwks_failures
         )
+
+    def _limited(self, by_name: Mapping[str, float]) -> dict[str, float]:
+        self._names |= dict.fromkeys(by_name)
+        return with_limited_labels({name: by_name.get(name, 0.0) for name in self._names}, self._max_keys)
 
 
 class _AuditCollector(Collector):
@@ -157,6 +194,10 @@ class _ViewerCollector(Collector):
         for code, count in self._broadcaster.warnings.items():
             warnings.add_metric([code], count)
         yield warnings
+        audio = CounterMetricFamily("livecue_audio_lost_seconds", "Audio without words, by reason", labels=["reason"])
+        for reason, audio_s in self._broadcaster.lost_audio_s.items():
+            audio.add_metric([reason], audio_s)
+        yield audio
 
 
 class _JournalCollector(Collector):
@@ -183,9 +224,24 @@ class _SchedulerCollector(Collector):
         yield CounterMetricFamily("livecue_engine_batches", "Batches decoded", statistics.batches)
         busy_s = statistics.busy_s
         yield CounterMetricFamily("livecue_engine_busy_seconds", "Time spent decoding, summed over batches", busy_s)
+        audio_s = CounterMetricFamily(
+            "livecue_engine_audio_seconds", "Audio decoded, by kind of request", labels=["kind"]
+        )
+        for kind, seconds in statistics.audio_s.items():
+            audio_s.add_metric([kind], seconds)
+        yield audio_s
+        factor = GaugeMetricFamily(
+            "livecue_engine_real_time_factor",
+            "Decode time per second of audio decoded, over the last half minute of work",
+        )
+        if (ratio := statistics.real_time_factor.ratio) is not None:
+            factor.add_metric([], ratio)
+        yield factor
         yield GaugeMetricFamily("livecue_engine_waiting", "Requests waiting for a batch", self._scheduler.waiting)
         yield GaugeMetricFamily("livecue_engine_ready", "1 while batches succeed", int(self._scheduler.is_ready))
-        answers = CounterMetricFamily("livecue_engine_answers", "Requests answered", labels=["kind", "outcome"])
+        answers = CounterMetricFamily(
+            "livecue_engine_answers", "Requests answered, by kind and outcome", labels=["kind", "outcome"]
+        )
         for (kind, outcome), count in statistics.outcomes.items():
             answers.add_metric([kind, outcome], count)
         yield answers

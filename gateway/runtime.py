@@ -19,6 +19,7 @@ from gateway.access.authenticator_opening import open_authenticator
 from gateway.access.caller import Caller
 from gateway.access.key_slots import KeySlots
 from gateway.delivery.broadcast import BACKLOG_EVENTS, SPARE_BACKLOG_EVENTS, Broadcaster, SessionInfo
+from gateway.errors import ConfigurationError
 from gateway.journal.journal import Journal, open_journal
 from gateway.journal.recording import recordings_folder
 from gateway.journal.store import journal_path
@@ -27,6 +28,7 @@ from gateway.session.connection import Connection
 from gateway.session.context import SessionContext
 from gateway.session.stage_options import PipelineSettings
 from gateway.settings import Settings
+from gateway.tracing import Tracer
 from gateway.transport import Transport
 from gateway.wire import Codec
 from vad.detector import create_detector
@@ -55,18 +57,19 @@ async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gate
     """Run an engine and admit sessions while the block lasts.
 
     Raises:
-        ConfigurationError: there is no key, and the address requires one.
+        ConfigurationError: there is no key, and the address requires one; or traces are on, and cannot be exported.
         StateUnavailable: there is a state database, and it cannot be read and written.
         ModelError: the engine's model cannot be loaded.
     """
-    # the authenticator closes last: it still writes the usage of the last sessions
+    # what opens first closes last: the tracer exports, and the authenticator writes the usage of, the last sessions
     async with (
+        _opened_tracer(settings) as tracer,
         open_audit_log(settings.audit) as audit,
         open_authenticator(settings, audit) as authenticator,
         open_journal(settings) as journal,
-        open_sessions(settings, engine, journal) as sessions,
+        open_sessions(settings, engine, journal, tracer) as sessions,
     ):
-        sessions.metrics.watch(authenticator)
+        sessions.metrics.watch(authenticator, settings.limits.max_key_labels, sessions.live.by_owner)
         sessions.metrics.watch_audit(audit)
         sessions.metrics.watch_journal(journal.counts)
         sessions.metrics.watch_upstreams(sessions.engine.pool)
@@ -80,7 +83,7 @@ async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gate
 
 @asynccontextmanager
 async def open_sessions(
-    settings: Settings, engine: Engine, journal: Journal | None = None
+    settings: Settings, engine: Engine, journal: Journal | None = None, tracer: Tracer | None = None
 ) -> AsyncIterator[SessionContext]:
     """Warm up an engine and schedule its requests while the block lasts; then close it.
 
@@ -88,6 +91,7 @@ async def open_sessions(
         settings: all of them.
         engine: not warmed up yet.
         journal: of the sessions.
+        tracer: records traces of the sessions; None: off.
 
     Raises:
         ModelError: the engine's model cannot be loaded.
@@ -107,11 +111,28 @@ async def open_sessions(
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(scheduler.run)
-            yield SessionContext(scheduler, info, pipeline, metrics, clock, tasks, journal, recordings, broadcaster)
+            services = journal, recordings, broadcaster
+            yield SessionContext(scheduler, info, pipeline, metrics, clock, tasks, *services, tracer=tracer)
             tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
             await engine.aclose()
+
+
+@asynccontextmanager
+async def _opened_tracer(settings: Settings) -> AsyncIterator[Tracer | None]:
+    """Yield the tracer if traces are on; its library is imported only then."""
+    if not settings.server.traces:
+        yield None
+        return
+    try:
+        from gateway.otel import open_tracer
+    except ImportError as error:
+        raise ConfigurationError(
+            f"server.traces = true: {error}; install the extra: pip install 'livecue[otel]'"
+        ) from error
+    async with open_tracer() as tracer:
+        yield tracer
 
 
 async def serve(

@@ -162,6 +162,8 @@ class ServerSettings:
         max_message_bytes: largest WebSocket message. 1 MiB is 33 s of 16 kHz in 16 bits, 2.7 s of stereo
             floats at 48 kHz, and websockets' own default.
         log_level: of the stdlib's logging.
+        log_format: text, or json: an object a line, with the session's id.
+        traces: whether traces of the sessions are exported by OpenTelemetry, which `OTEL_*` variables configure.
     """
 
     host: str = "127.0.0.1"
@@ -178,6 +180,8 @@ class ServerSettings:
     max_viewers: Annotated[int, Field(ge=0)] = 1_000
     max_message_bytes: Annotated[int, Field(ge=1024)] = 2**20
     log_level: str = "info"
+    log_format: Literal["text", "json"] = "text"
+    traces: bool = False
 
     @property
     def origins(self) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ def serving_command(data: Path, *arguments: str, max_files: int | None = None) -
     """
     limit = [] if max_files is None else ["prlimit", f"--nofile={max_files}:{max_files}"]
     command = [*limit, sys.executable, "-m", "gateway", "serve", "--engine", "scripted", "--port", "0", *arguments]
-    environment = os.environ | {"XDG_DATA_HOME": str(data), "COLUMNS": "200"}
+    environment = os.environ | {"XDG_DATA_HOME": str(data), "COLUMNS": os.environ.get("COLUMNS", "200")}
     with subprocess.Popen(  # noqa: S603  # our own command
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:

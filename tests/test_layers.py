@@ -38,8 +38,12 @@ GATEWAY_FLOORS = (
     "access",
     "delivery",
     "media",
+    "label_limit",
     "metrics",
+    "request_context",
+    "tracing",
     "session",
+    "otel",
     "runtime",
     "in_process",
     "http",
@@ -98,6 +102,7 @@ ADAPTERS = {
     "webrtcvad": ("vad/webrtc.py",),
     "jwt": ("gateway/access/token_verifier.py",),
     "soxr": ("vad/resample.py",),
+    "opentelemetry": ("gateway/otel.py",),
 }
 """Library → the files that may import it."""
 

@@ -87,7 +87,7 @@ class Captioner:
         next_seq: Callable[[], int],
         finals: int = 0,
     ) -> None:
-        self.finals = finals
+        self.finals, self.words = finals, 0
         self.eager_finals = 0
         """Finals answered by an eager request."""
         self._start = start
@@ -240,7 +240,8 @@ class Captioner:
             verdict = self._guard.judge(answer.request, outcome, is_final=True)
             transcript = utterance.stabiliser.finish(verdict.words, revision)
             language, error, reasons = outcome.language, None, verdict.reasons
-        self.finals += 1
+        words = whole_words(transcript.committed)
+        self.finals, self.words = self.finals + 1, self.words + len(words)
         self.eager_finals += answer.request.kind is RequestKind.EAGER
         events += self._cue_events(transcript, language, ended.event.audio_end_sample)
         final = Final(
@@ -251,7 +252,7 @@ class Captioner:
             text=text_of(transcript.committed),
             language=language,
             latency=_latency(ended, answer, now_s),
-            words=whole_words(transcript.committed) if self._start.words else (),
+            words=words if self._start.words else (),
             error=error,
             guard=reasons if self._start.guard else (),
         )

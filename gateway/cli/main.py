@@ -49,6 +49,7 @@ from gateway.cli.options import (
 )
 from gateway.cli.running import report_change, reported_errors, run, set_up_logging
 from gateway.cli.sessions import app as sessions_app
+from gateway.cli.top import top
 from gateway.cli.transcribe import transcribe
 from gateway.in_process import local_connection
 from gateway.serve import serve as run_server
@@ -109,6 +110,8 @@ def serve(
     wyoming: Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="For Home Assistant.")] = None,
     record: Annotated[bool | None, typer.Option("--record", help="Record the audio of sessions, too.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="text or json, an object a line.")] = None,
+    traces: Annotated[bool | None, typer.Option("--traces", help="Export traces: OTEL_* variables say where.")] = None,
     config: Config = None,
     settings_list: Set = None,
     print_config: Annotated[bool, typer.Option("--print-config", help="Print settings for --config, exit.")] = False,
@@ -125,6 +128,8 @@ def serve(
         "oidc.issuer": jwt_issuer,
         "oidc.audience": jwt_audience,
         "server.log_level": log_level,
+        "server.log_format": log_format,
+        "server.traces": traces,
         "session.languages": languages,
         "journal.record": record,
         "engine.partial_window": partial_window,
@@ -136,7 +141,7 @@ def serve(
     if print_config:
         typer.echo(to_toml(settings), nl=False)
         return
-    set_up_logging(settings.server.log_level)
+    set_up_logging(settings.server.log_level, settings.server.log_format)
     read = partial(settings_of, flags, config, settings_list)
     run(lambda: run_server(settings, lambda url: typer.echo(f"livecue listens on {url}"), read))
 
@@ -218,6 +223,9 @@ def pull(
     """Download a model."""
     with reported_errors():
         typer.echo(pull_model(model))
+
+
+app.command()(top)
 
 
 app.command()(doctor)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import anyio
 import typer
@@ -16,6 +16,7 @@ from clients.bench.manifest import TestsetError
 from clients.output_paths import TargetRefused
 from clients.reconnect import Change
 from decoder.types import ModelError
+from gateway.cli.json_logs import JsonLines, log_uncaught
 from gateway.cli.log_records import ShortRecords
 from gateway.errors import ConfigurationError
 from vad.errors import LivecueError
@@ -31,6 +32,8 @@ __all__ = [
     "run",
     "set_up_logging",
 ]
+
+logger = logging.getLogger("livecue")
 
 EXIT_FAILED = 1
 EXIT_CONFIGURATION = 2
@@ -49,20 +52,24 @@ class _StandardError:
         sys.stderr.flush()
 
 
-def set_up_logging(level: str) -> None:
-    """Log to standard error, one line per record.
+def set_up_logging(level: str, log_format: Literal["text", "json"] = "text") -> None:
+    """Log to standard error, one line per record, however long.
 
     Args:
         level: debug, info, warning or error, of livecue's own records; of other libraries only warnings are logged.
+        log_format: text, or JSON objects; then everything on standard error is a log record.
     """
     if level.upper() not in logging.getLevelNamesMapping():
         with reported_errors():
             raise ConfigurationError(f"server.log_level = {level!r}: expected debug, info, warning or error")
     handler = logging.StreamHandler(_StandardError())
-    handler.addFilter(ShortRecords())
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", handlers=[handler]
-    )
+    if log_format == "json":
+        handler.setFormatter(JsonLines())
+        log_uncaught()
+    else:
+        handler.addFilter(ShortRecords())
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("livecue").setLevel(level.upper())
 
 
@@ -98,7 +105,10 @@ def _first_livecue_error(group: BaseExceptionGroup[BaseException]) -> LivecueErr
 
 
 def report(error: LivecueError) -> None:
-    """Print an error in one line."""
+    """Print an error in one line, or log it where the log is JSON."""
+    if any(isinstance(handler.formatter, JsonLines) for handler in logging.getLogger().handlers):
+        logger.critical("%s", error)
+        return
     notices.print(f"livecue: {error}", style="red", markup=False, soft_wrap=True)
 
 

@@ -1,6 +1,6 @@
 """Broadcasts the live events of sessions to viewers."""
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +20,7 @@ from gateway.wire import (
     Final,
     Finished,
     Flushed,
+    Gap,
     OfChannel,
     Partial,
     Ready,
@@ -28,6 +29,7 @@ from gateway.wire import (
 )
 from gateway.wire.event_size import bytes_of
 from gateway.wire.server_events import channel_of
+from vad.audio import SAMPLE_RATE_HZ
 
 __all__ = ["BACKLOG_EVENTS", "SPARE_BACKLOG_EVENTS", "Broadcast", "Broadcaster", "Loss", "SessionInfo", "Viewer"]
 
@@ -103,6 +105,7 @@ class Broadcast:
         losses: counts losses.
         warnings: counts warnings, by code.
         backlog_events: limit of the backlog.
+        lost_audio_s: counts seconds of audio without words, by reason.
     """
 
     def __init__(
@@ -111,12 +114,14 @@ class Broadcast:
         losses: Counter[Loss] | None = None,
         warnings: Counter[str] | None = None,
         backlog_events: int = BACKLOG_EVENTS,
+        lost_audio_s: defaultdict[str, float] | None = None,
     ) -> None:
         self.info = info
         self.ready: Ready | None = None
         """The session's first event, once it is published."""
         self._losses = Counter() if losses is None else losses
         self._warnings = Counter() if warnings is None else warnings
+        self._lost_audio_s = defaultdict(float) if lost_audio_s is None else lost_audio_s
         self._backlog_events = backlog_events
         self._backlog: dict[int, ServerEvent] = {}
         self._backlog_bytes = 0
@@ -142,6 +147,9 @@ class Broadcast:
             self.ready = inner
         elif isinstance(inner, Warning):
             self._warnings[inner.code] += 1
+        elif isinstance(inner, Gap) or (isinstance(inner, Final) and inner.error is not None):
+            reason = "gap" if isinstance(inner, Gap) else "final_failed"
+            self._lost_audio_s[reason] += (inner.end_sample - inner.start_sample) / SAMPLE_RATE_HZ
         self._add_to_backlog(event)
         if self._viewers:
             self._undelivered.append(event)
@@ -239,6 +247,8 @@ class Broadcaster:
         """Losses so far."""
         self.warnings: Counter[str] = Counter()
         """Warnings published, by code."""
+        self.lost_audio_s: defaultdict[str, float] = defaultdict(float)
+        """Audio without words, in seconds: `gap` was lost in transit, `final_failed` was not decoded."""
 
     @property
     def viewers(self) -> int:
@@ -247,7 +257,7 @@ class Broadcaster:
 
     def create(self, info: SessionInfo) -> Broadcast:
         """Return a new broadcast; `registered` lets viewers find it."""
-        return Broadcast(info, self.losses, self.warnings, self._backlog_events)
+        return Broadcast(info, self.losses, self.warnings, self._backlog_events, self.lost_audio_s)
 
     @contextmanager
     def registered(self, session_id: str, broadcast: Broadcast) -> Iterator[None]:

@@ -19,6 +19,7 @@ from gateway.http.pages import pages_router
 from gateway.http.sessions.events import viewers_router
 from gateway.http.sessions.routes import sessions_router
 from gateway.http.sessions.transcripts import transcripts_router
+from gateway.http.trace_headers import TraceHeaders
 from gateway.http.twilio import twilio_router
 from gateway.http.vosk import vosk_router
 from gateway.http.websocket_admission import WebSocketAdmission
@@ -55,6 +56,8 @@ def create_app(gateway: Gateway) -> FastAPI:
     )
     _guard_hosts(app, gateway)
     app.add_middleware(RequestIds)
+    if gateway.sessions.tracer is not None:
+        app.add_middleware(TraceHeaders)
     shape_errors(app)
     for router in _ROUTERS:
         app.include_router(router(gateway))

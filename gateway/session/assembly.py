@@ -1,5 +1,6 @@
 """Assembles a session from its parts."""
 
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,8 @@ from gateway.session.checkpoint import FRESH, Checkpoint
 from gateway.session.context import SessionContext
 from gateway.session.output import SessionOutput
 from gateway.session.pipeline_driver import PipelineDriver
+from gateway.session.session_trace import SessionTrace
+from gateway.session.traced_log import TracedLog, open_trace
 from gateway.wire import AudioFormat, Start
 
 __all__ = ["Restored", "SessionParts", "assemble"]
@@ -48,6 +51,7 @@ class SessionParts:
         intake: takes the client's audio.
         recording: records the audio; None: it is not recorded.
         output: takes events.
+        trace: records their timings; None: the gateway does not trace.
     """
 
     session_id: str
@@ -57,6 +61,7 @@ class SessionParts:
     intake: AudioIntake
     recording: Recording | None
     output: SessionOutput
+    trace: SessionTrace | None
 
     async def run(self, *tasks: Callable[[], Coroutine[None, None, None]]) -> None:
         """Run the parts, and more tasks, until the output is closed."""
@@ -86,10 +91,12 @@ def assemble(context: SessionContext, start: Start, info: SessionInfo, restored:
     session_id = uuid4().hex if saved is None else saved.entry.session_id
     pipeline = open_pipeline(session_id, start, context.settings, context.engine, checkpoint)
     output = SessionOutput(session_id, context, start, info, pipeline.next_seq, saved, token)
-    driver = PipelineDriver(pipeline, context.scheduler, output.log)
+    trace = open_trace(context, session_id, info, time.time())
+    log = output.log if trace is None else TracedLog(output.log, trace, time.time)
+    driver = PipelineDriver(pipeline, context.scheduler, log, context.metrics.answered)
     recording = _recording(context, session_id, start, output)
     intake = AudioIntake(driver, pipeline, start.audio, context.metrics, recording, checkpoint.paid_sample)
-    return SessionParts(session_id, start.audio, pipeline, driver, intake, recording, output)
+    return SessionParts(session_id, start.audio, pipeline, driver, intake, recording, output, trace)
 
 
 def _recording(context: SessionContext, session_id: str, start: Start, output: SessionOutput) -> Recording | None:

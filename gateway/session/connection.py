@@ -1,6 +1,7 @@
 """One connection: passes messages between a transport and a session."""
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import assert_never
 
@@ -30,6 +31,7 @@ from gateway.session.idle_watch import IdleWatch
 from gateway.session.resume import resume_session
 from gateway.session.session import Session
 from gateway.session.stats import SessionCounts
+from gateway.session.traced_log import bind_logs
 from gateway.transport import Transport
 from gateway.wire import (
     Audio,
@@ -146,6 +148,8 @@ class Connection:
         while (event := await self._writer.next_sent()) is not None:
             if isinstance(channel_of(event)[1], Final) and self._session is not None:
                 self._counts.update(self._session.stats)
+                if self._session.trace is not None:
+                    self._session.trace.sent(event, time.time())
         await self._writer.close(self._queue.error)
         self._scope.cancel()
 
@@ -161,6 +165,7 @@ class Connection:
             if resumed is not None:
                 self._session, self._input = resumed
                 self._info.on_attach(self._session.session_id, True)
+                bind_logs(self._session.session_id, self._session.trace)
                 await self._input.fill_gap()
         while True:
             message = await self._receive()

@@ -17,6 +17,7 @@ from gateway.delivery.broadcast import Broadcaster
 from gateway.journal.journal import Journal
 from gateway.metrics import Metrics
 from gateway.session.stage_options import PipelineSettings
+from gateway.tracing import Tracer
 
 if TYPE_CHECKING:
     from gateway.session.session import Session
@@ -42,6 +43,11 @@ class LiveSessions:
     def find(self, session_id: str) -> "Session | None":
         """Return the session of that id; None: it is not in memory."""
         return self._sessions.get(session_id)
+
+    def by_owner(self) -> Counter[str]:
+        """Return the number of sessions by name of the key that opened them, without those of no key."""
+        owners = (session.info.owner for session in self._sessions.values())
+        return Counter(owner for owner in owners if owner is not None)
 
     @contextmanager
     def added(self, session: "Session") -> Iterator[None]:
@@ -88,6 +94,7 @@ class SessionContext:
         broadcaster: publishes events to viewers.
         live: the sessions in memory.
         drain: whether the gateway is stopping.
+        tracer: records traces; None: off.
     """
 
     scheduler: Scheduler
@@ -101,3 +108,4 @@ class SessionContext:
     broadcaster: Broadcaster = field(default_factory=Broadcaster)
     live: LiveSessions = field(default_factory=LiveSessions)
     drain: Drain = field(default_factory=Drain)
+    tracer: Tracer | None = None

@@ -129,7 +129,8 @@ class Pipeline:
     def stats(self) -> SessionStats:
         """The counts so far."""
         captioner = self._captioner
-        return SessionStats(captioner.finals, captioner.guarded, captioner.eager_finals, self._policy.eager_dropped)
+        eager = captioner.eager_finals, self._policy.eager_dropped
+        return SessionStats(captioner.finals, captioner.guarded, *eager, captioner.words, self.lag_s)
 
     @property
     def lag_s(self) -> float:

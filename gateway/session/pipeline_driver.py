@@ -1,6 +1,6 @@
 """Drives one pipeline: submits its requests, appends its events to a log, and returns answers to it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import anyio
@@ -37,14 +37,22 @@ class PipelineDriver:
         pipeline: of the session.
         scheduler: of the engine.
         log: receives the pipeline's events; it is closed after the last one.
+        on_answer: called with each answer, before it is handled.
     """
 
-    def __init__(self, pipeline: SessionPipeline, scheduler: Scheduler, log: EventLog) -> None:
+    def __init__(
+        self,
+        pipeline: SessionPipeline,
+        scheduler: Scheduler,
+        log: EventLog,
+        on_answer: Callable[[Answer], None] = lambda _: None,
+    ) -> None:
         self.is_finished = False
         """Whether the pipeline has emitted its last event."""
         self._pipeline = pipeline
         self._scheduler = scheduler
         self._log = log
+        self._on_answer = on_answer
         self._answers = AnswerQueue()
         self._outstanding_flushes = 0
         self._outstanding_finals = 0
@@ -75,6 +83,7 @@ class PipelineDriver:
 
     def handle_answer(self, answer: Answer) -> None:
         """Handle an answer."""
+        self._on_answer(answer)
         self._apply(self._pipeline.answer(answer, self._scheduler.now_s()))
         self._progressed.set()
         self._progressed = anyio.Event()

@@ -18,6 +18,7 @@ from gateway.session.client_input import ClientInput
 from gateway.session.context import SessionContext
 from gateway.session.lifecycle import Lifecycle, State, Transition
 from gateway.session.stats import SessionStats
+from gateway.session.traced_log import bind_logs
 from gateway.sqlite import StateUnavailable
 from gateway.wire import Gap, ProtocolError, Resume, Start, Stop
 from vad.audio import SAMPLE_RATE_HZ
@@ -56,10 +57,10 @@ class Session:
         self._gap = None if restored is None else restored.checkpoint.gap
         self._life = Lifecycle()
         self._parts = assemble(context, start, info, restored)
-        self.session_id = self._parts.session_id
+        self.session_id, self.trace = self._parts.session_id, self._parts.trace
         self._output, self._pipeline = self._parts.output, self._parts.pipeline
         self._resources = ExitStack()
-        _log_opened(self.session_id, start, self._pipeline.language)
+        _report_opening(self, start, self._pipeline.language)
 
     @property
     def accepts_audio(self) -> bool:
@@ -258,11 +259,12 @@ def check_gap(lost_samples: int, rate_hz: int) -> None:
         )
 
 
-def _log_opened(session_id: str, start: Start, language: str | None) -> None:
+def _report_opening(session: Session, start: Start, language: str | None) -> None:
+    bind_logs(session.session_id, session.trace)
     audio = start.audio
     logger.info(
         "session opened session=%s encoding=%s rate_hz=%d channels=%d language=%s",
-        session_id,
+        session.session_id,
         audio.encoding,
         audio.sample_rate_hz,
         audio.channels,
@@ -274,3 +276,5 @@ def _report_end(session: Session, metrics: Metrics, outcome: str) -> None:
     metrics.sessions_ended.labels(outcome).inc()
     line = "session closed session=%s outcome=%s audio_s=%.1f finals=%d"
     logger.info(line, session.session_id, outcome, session.received_s, session.stats.finals)
+    if session.trace is not None:
+        session.trace.end(outcome, session.received_s, session.stats.finals, time.time())

@@ -18,20 +18,27 @@ class SessionStats:
         filtered: findings of the hallucination filter: (`partial` or `final`, reason) → count.
         eager_used: finals answered by an eager request, complete or outstanding when the utterance ended.
         eager_dropped: eager requests discarded.
+        words: in the finals.
+        lag_s: seconds of audio received since the end of the oldest utterance whose final is outstanding, of the
+            channel that is furthest behind.
     """
 
     finals: int = 0
     filtered: Mapping[tuple[str, str], int] = field(default_factory=dict)
     eager_used: int = 0
     eager_dropped: int = 0
+    words: int = 0
+    lag_s: float = 0.0
 
     def __add__(self, other: "SessionStats") -> "SessionStats":
-        """Return the sums of the counts."""
+        """Return the sums of the counts, and the greater lag."""
         return SessionStats(
             self.finals + other.finals,
             Counter(self.filtered) + Counter(other.filtered),
             self.eager_used + other.eager_used,
             self.eager_dropped + other.eager_dropped,
+            self.words + other.words,
+            max(self.lag_s, other.lag_s),
         )
 
 

@@ -1,8 +1,11 @@
 """Live captions in a terminal."""
 
+import io
+import sys
 from dataclasses import replace
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
 from clients.terminal import CaptionView, styled_cue
@@ -77,3 +80,14 @@ def test_a_final_ends_its_cues_of_its_channel() -> None:
         printed = output.getvalue()
         view.event(OfChannel(1, CueEvent(2, cue("speaker 1 goes on", 4))))
     assert "speaker 0" not in output.getvalue()[len(printed) :]
+
+
+def test_a_log_that_goes_to_a_file_is_not_taken_into_the_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", log)
+    display = io.StringIO()
+    with CaptionView(Console(file=display, force_terminal=True, width=40)):
+        sys.stderr.write("x" * 100 + "\n")
+
+    assert log.getvalue() == "x" * 100 + "\n"
+    assert "xxx" not in display.getvalue()

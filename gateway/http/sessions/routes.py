@@ -15,6 +15,7 @@ from gateway.http.request_body import read_body
 from gateway.http.security import API_KEY
 from gateway.http.sessions.directory import SessionDirectory, SessionRecord
 from gateway.runtime import Gateway
+from gateway.session.session import Session
 
 __all__ = ["sessions_router"]
 
@@ -60,6 +61,10 @@ class ListedSession(BaseModel):
         outcome: `finished`, the code of the error that ended it, or `interrupted`; null while it has not ended.
         language: as requested.
         viewers: number of viewers now.
+        key: name of the key that opened it; null: no key.
+        audio_s: seconds of audio received; null, as the next two, if it is not live.
+        lag_s: seconds of audio received since the end of the oldest utterance whose final is outstanding.
+        words: in the finals since this gateway opened or restored it.
         about: identifiers of a call at its telephony service.
     """
 
@@ -70,6 +75,10 @@ class ListedSession(BaseModel):
     outcome: str | None
     language: str | None
     viewers: int
+    key: str | None
+    audio_s: float | None
+    lag_s: float | None
+    words: int | None
     about: Mapping[str, str]
 
 
@@ -106,10 +115,13 @@ def sessions_router(gateway: Gateway) -> APIRouter:
     router = APIRouter(prefix="/v1/sessions", tags=["sessions"], dependencies=[Security(API_KEY)])
     directory = SessionDirectory(gateway)
 
+    def listed(record: SessionRecord) -> ListedSession:
+        return _listed(record, gateway.sessions.live.find(record.session_id))
+
     @router.get("", responses=ERRORS, openapi_extra=OPEN)
     async def list_sessions(request: Request, with_past: _All = False) -> ListedSessions:
         """List the open sessions: those of the key; with the scope admin, all."""
-        return ListedSessions(data=[_listed(record) for record in await directory.all(request, with_past=with_past)])
+        return ListedSessions(data=[listed(record) for record in await directory.all(request, with_past=with_past)])
 
     @router.post(
         "/{session_id}/view_tokens", response_model=ViewTokenAnswer, responses=ERRORS, openapi_extra=_TOKEN_FORM
@@ -145,7 +157,7 @@ def _lifetime_s(body: bytes) -> int:
         raise InvalidRequest(f"{error}; expires_after_s: {expected}", "expires_after_s") from error
 
 
-def _listed(record: SessionRecord) -> ListedSession:
+def _listed(record: SessionRecord, live: Session | None) -> ListedSession:
     if record.watched is None:
         assert record.entry is not None, "either live or in the journal"
         entry = record.entry
@@ -164,5 +176,9 @@ def _listed(record: SessionRecord) -> ListedSession:
         outcome=outcome,
         language=language,
         viewers=viewers,
+        key=record.owner,
+        audio_s=None if live is None else live.received_s,
+        lag_s=None if live is None else live.stats.lag_s,
+        words=None if live is None else live.stats.words,
         about=about,
     )

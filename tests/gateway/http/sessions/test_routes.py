@@ -19,7 +19,8 @@ async def test_the_list_has_the_open_sessions() -> None:
             (listed,) = (await client.get("/v1/sessions")).json()["data"]
             metrics = (await client.get("/metrics")).text
         assert listed.pop("opened") > 0
-        open_now = {"ended": None, "outcome": None, "viewers": 1}
+        open_now: dict[str, object] = {"ended": None, "outcome": None, "viewers": 1, "key": None}
+        open_now |= {"audio_s": 0.0, "lag_s": 0.0, "words": 0}
         assert listed == {"id": session_id, "dialect": "native", "language": "en", "about": {}} | open_now
         assert "livecue_viewers 1.0" in metrics
 
@@ -33,6 +34,7 @@ async def test_the_list_has_what_is_over_when_asked(tmp_path: Path) -> None:
                 first, second = (await client.get("/v1/sessions", params={"all": "true"})).json()["data"]
     assert (first["id"], first["outcome"], first["language"], first["viewers"]) == (past, "finished", "en", 0)
     assert first["ended"] > first["opened"] > 0
+    assert (first["audio_s"], first["lag_s"], first["words"]) == (None, None, None)
     assert (second["id"], second["outcome"], second["ended"]) == (present, None, None)
 
 
