@@ -77,6 +77,7 @@ HEAVY_LIBRARIES = {
     "faster_whisper",
     "httpx",
     "httpx2",
+    "ray",
     "requests",
     "tokenizers",
     "torch",
@@ -91,6 +92,7 @@ ADAPTERS = {
         "decoder/engines/moonshine/weights.py",
         "decoder/engines/moonshine/network.py",
     ),
+    "ray": ("decoder/engines/ray_serve/cluster.py",),
     "webrtcvad": ("vad/webrtc.py",),
     "soxr": ("vad/resample.py",),
 }
