@@ -153,7 +153,7 @@ class RayEngine:
                 raise EngineFailed(f"a replica described itself by {type(started).__name__}: expected Started")
             self.info = started.info(self._is_usable)
             self.max_batch, self._parallel_each = started.max_batch, started.parallel
-            self._poll()
+            self.poll()
             self._thread = threading.Thread(target=self._watch, name="livecue-ray", daemon=True)
             self._thread.start()
 
@@ -178,9 +178,10 @@ class RayEngine:
 
     def _watch(self) -> None:
         while not self._closing.wait(self._poll_interval_s):
-            self._poll()
+            self.poll()
 
-    def _poll(self) -> None:
+    def poll(self) -> None:
+        """Count the replicas, and let them forget the sessions that have ended; a thread calls it again and again."""
         forgotten = tuple(self._forgotten)
         try:
             usable = sum(self._cluster.poll(forgotten))

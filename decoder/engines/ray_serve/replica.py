@@ -63,7 +63,12 @@ def _split(frame: bytes) -> tuple[bytearray, bytearray]:
 
 
 class Replica:
-    """Decodes the batches of all gateways with one engine, at most `Engine.parallel` at the same time; others wait."""
+    """Decodes the batches of all gateways with one engine, at most `Engine.parallel` at the same time; others wait.
+
+    Attributes:
+        name: unique, of this process.
+        engine: the engine.
+    """
 
     def __init__(self, start: bytes) -> None:
         """Create the engine; `reconfigure` warms it up.
@@ -80,8 +85,8 @@ class Replica:
             raise ValueError(f"a {type(command).__name__}: expected Start")
         logging.getLogger("livecue").setLevel(command.log_level)
         self.name = uuid4().hex
-        self._engine = create_engine(command.settings)
-        self._places = anyio.CapacityLimiter(self._engine.parallel)
+        self.engine = create_engine(command.settings)
+        self._places = anyio.CapacityLimiter(self.engine.parallel)
 
     async def reconfigure(self, _user_config: object) -> None:
         """Warm the engine up. Ray calls this before the first request, and counts the replica as running afterwards.
@@ -89,8 +94,8 @@ class Replica:
         Raises:
             ModelError: the engine cannot be warmed up.
         """
-        await self._engine.warm_up()
-        self._places.total_tokens = self._engine.parallel
+        await self.engine.warm_up()
+        self._places.total_tokens = self.engine.parallel
 
     def check_health(self) -> None:
         """Do nothing while the engine is usable; Ray starts a replica again after three failures.
@@ -103,7 +108,7 @@ class Replica:
 
     async def describe(self) -> bytes:
         """Return the frame of a `Started`: the properties of the engine."""
-        return frame_of(Started.of(self._engine.info, self._engine.max_batch, self._engine.parallel))
+        return frame_of(Started.of(self.engine.info, self.engine.max_batch, self.engine.parallel))
 
     async def decode(self, frame: bytes) -> tuple[str, bytes]:
         """Decode a batch.
@@ -125,17 +130,17 @@ class Replica:
     async def poll(self, forgotten: tuple[str, ...]) -> bool:
         """Discard the state of sessions that have ended, and return whether the engine is usable."""
         for session_id in forgotten:
-            self._engine.forget(session_id)
+            self.engine.forget(session_id)
         return self._is_usable()
 
     def _is_usable(self) -> bool:
-        is_usable = self._engine.info.is_usable
+        is_usable = self.engine.info.is_usable
         return is_usable is None or is_usable()
 
     async def _report_of(self, command: Decode) -> Report:
         try:
             async with self._places:
-                answers = await self._engine.decode(command.batch)
+                answers = await self.engine.decode(command.batch)
         except EngineError as error:
             return Failed(command.number, Failure.of(error))
-        return Answered(command.number, tuple(Outcome.of(answer) for answer in answers), self._engine.work)
+        return Answered(command.number, tuple(Outcome.of(answer) for answer in answers), self.engine.work)
