@@ -21,7 +21,11 @@ SLOW_CASES = ("digits-torch", "ray-micro-whisper", "tiny.en")
 """Engines whose contract takes long, or that are seldom installed; smaller models of most are tested each time."""
 
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]  # real models on slow machines
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(300),  # real models on slow machines
+    pytest.mark.filterwarnings("default:Using extra keyword arguments on `Field`:DeprecationWarning"),  # Ray's
+]
 
 
 @pytest.fixture(

@@ -1,9 +1,11 @@
 """The engine `ray`: hands the planner's batches to replicas of another engine, on Ray Serve."""
 
+import asyncio
 import logging
 import threading
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future
 from itertools import count
 from typing import Protocol
 
@@ -94,7 +96,7 @@ class RayEngine:
         self._forgotten: deque[str] = deque(maxlen=MOST_FORGOTTEN)
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        self._started: Future[None] = Future()
 
     @property
     def parallel(self) -> int:
@@ -112,7 +114,11 @@ class RayEngine:
         Raises:
             ModelError: they do not start.
         """
-        await anyio.to_thread.run_sync(self._start)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="livecue-ray", daemon=True)
+            self._thread.start()
+        # Shielded: a caller that is cancelled must not cancel it for the others.
+        await asyncio.shield(asyncio.wrap_future(self._started))
 
     async def decode(self, batch: Sequence[DecodeRequest]) -> Sequence[Hypothesis | EngineError]:
         """Return one answer per request, in the same order.
@@ -120,7 +126,7 @@ class RayEngine:
         Raises:
             EngineError: as the engine raised it; or two replicas have died.
         """
-        if self._thread is None:
+        if not self._started.done():
             await self.warm_up()
         number = next(self._numbers)
         frame = frame_of(Decode(number, tuple(batch)))
@@ -144,24 +150,30 @@ class RayEngine:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self._close)
 
-    def _start(self) -> None:
-        with self._starting:
-            if self._thread is not None:
-                return
-            started = report_of(self._cluster.start())
-            if not isinstance(started, Started):
-                raise EngineFailed(f"a replica described itself by {type(started).__name__}: expected Started")
-            self.info = started.info(self._is_usable)
-            self.max_batch, self._parallel_each = started.max_batch, started.parallel
-            self.poll()
-            self._thread = threading.Thread(target=self._watch, name="livecue-ray", daemon=True)
-            self._thread.start()
-
     def _close(self) -> None:
         self._closing.set()
         if self._thread is not None:
             self._thread.join()
+
+    def _run(self) -> None:
+        """Use the cluster from its start to its end, in one thread: Ray's processes die with that which began them."""
+        try:
+            self._start()
+        except EngineError as error:
+            self._started.set_exception(error)
+        else:
+            self._started.set_result(None)
+            while not self._closing.wait(self._poll_interval_s):
+                self.poll()
         self._cluster.close()
+
+    def _start(self) -> None:
+        started = report_of(self._cluster.start())
+        if not isinstance(started, Started):
+            raise EngineFailed(f"a replica described itself by {type(started).__name__}: expected Started")
+        self.info = started.info(self._is_usable)
+        self.max_batch, self._parallel_each = started.max_batch, started.parallel
+        self.poll()
 
     def _answers(self, number: int, replica: str, frame: bytes) -> Sequence[Hypothesis | EngineError]:
         """Return the answers of a frame, which must belong to this call."""
@@ -175,10 +187,6 @@ class RayEngine:
 
     def _is_usable(self) -> bool:
         return self._usable > 0
-
-    def _watch(self) -> None:
-        while not self._closing.wait(self._poll_interval_s):
-            self.poll()
 
     def poll(self) -> None:
         """Count the replicas, and let them forget the sessions that have ended; a thread calls it again and again."""

@@ -1,7 +1,9 @@
 """The engine `ray` on replicas in this process: what it answers when they die, change in number or mix up calls."""
 
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import ClassVar
 
 import anyio
 import pytest
@@ -189,6 +191,25 @@ async def test_description_that_is_another_message_is_refused() -> None:
 
     with pytest.raises(EngineFailed, match="described itself by Failed"):
         await engine.warm_up()
+
+
+async def test_cluster_is_used_by_one_thread_from_its_start_to_its_end() -> None:
+    class Watched(LocalCluster):
+        threads: ClassVar[list[int]] = []
+
+        def start(self) -> bytes:
+            self.threads.append(threading.get_ident())
+            return super().start()
+
+        def close(self) -> None:
+            self.threads.append(threading.get_ident())
+            super().close()
+
+    async with running(Watched()):
+        pass
+
+    first, last = Watched.threads
+    assert first == last != threading.get_ident()
 
 
 async def test_work_is_that_of_all_replicas() -> None:
