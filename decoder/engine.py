@@ -165,6 +165,7 @@ class Engine(Protocol):
 
 ENGINES: dict[str, str] = {
     "moonshine": "decoder.engines.moonshine.engine:create",
+    "ray": "decoder.engines.ray_serve.factory:create",
     "scripted": "decoder.engines.scripted:create",
     "torch": "decoder.engines.torch_whisper.engine:create",
     "upstream": "decoder.engines.upstream.engine:create",

@@ -55,9 +55,9 @@ def create_engine(settings: EngineSettings) -> Engine:
         return ProcessEngine(choice.settings)
     try:
         factory = cast("Callable[[EngineSettings], Engine]", resolve_name(ENGINES[name]))
+        return factory(choice.settings)
     except ModuleNotFoundError as error:
         raise ModelError(f"engine {name} needs {error.name}: run `pip install 'livecue[{name}]'`") from error
-    return factory(choice.settings)
 
 
 def choose(settings: EngineSettings) -> Choice:

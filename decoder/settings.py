@@ -10,6 +10,7 @@ __all__ = [
     "GuardSettings",
     "PlannerSettings",
     "PoolSettings",
+    "RaySettings",
     "ResponseFormat",
     "SchedulerSettings",
     "StabiliserSettings",
@@ -120,6 +121,41 @@ class PoolSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RaySettings:
+    """Replicas of an engine on Ray Serve.
+
+    Attributes:
+        address: `HOST:PORT` of a Ray cluster, or `auto` for the one that runs on this machine; its nodes need the same
+            version of livecue. None: start one on this machine, on loopback, which ends with the gateway.
+        engine: name of the engine in each replica; auto: as without Ray, on the replica's machine.
+        replicas: replicas at first, and at least. Each holds the model once.
+        max_replicas: Ray adds replicas up to this number while they are busy, and removes them again; None: there are
+            always as many as `replicas`.
+        cpus: cores that a replica reserves, which decides how many fit on a machine.
+        gpus: GPUs that a replica reserves; a fraction shares one.
+
+    Raises:
+        ValueError: a value is not allowed.
+    """
+
+    address: str | None = None
+    engine: str = "auto"
+    replicas: int = 1
+    max_replicas: int | None = None
+    cpus: float = 1.0
+    gpus: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.engine in ("ray", "upstream"):
+            raise ValueError(f"engine {self.engine!r}: expected auto or a local engine")
+        _check_least("replicas", self.replicas, 1)
+        if self.max_replicas is not None:
+            _check_least("max_replicas", self.max_replicas, self.replicas)
+        _check_least("cpus", self.cpus, 0)
+        _check_least("gpus", self.gpus, 0)
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSettings:
     """The engine, its model and its device.
 
@@ -154,6 +190,7 @@ class EngineSettings:
             engine `upstream` this holds for the local engine.
         upstreams: services of the engine `upstream`, the preferred one first.
         pool: how the upstreams are used together.
+        ray: replicas of the engine `ray`.
 
     Raises:
         ValueError: a value is not allowed.
@@ -176,6 +213,7 @@ class EngineSettings:
     own_process: bool = False
     upstreams: tuple[UpstreamSettings, ...] = ()
     pool: PoolSettings = field(default_factory=PoolSettings)
+    ray: RaySettings = field(default_factory=RaySettings)
 
     def __post_init__(self) -> None:
         _check_least("workers", self.workers, 0)

@@ -26,6 +26,7 @@ TESTED_BY = {
     "decoder/engines/moonshine/network.py": "tests/decoder/engines/moonshine/test_decoder_graph.py",
     "decoder/engines/moonshine/onnx_writer.py": "tests/decoder/engines/moonshine/test_decoder_graph.py",
     "decoder/engines/moonshine/weights.py": "tests/decoder/engines/moonshine/test_decoder_graph.py",
+    "decoder/engines/ray_serve/factory.py": "tests/decoder/engines/ray_serve/test_cluster.py",
     "decoder/engines/torch_whisper/device.py": "tests/decoder/engines/torch_whisper/test_device_loop.py",
     "decoder/engines/torch_whisper/jobs.py": "tests/decoder/engines/torch_whisper/test_device_loop.py",
     "decoder/engines/torch_whisper/network.py": "tests/decoder/engines/torch_whisper/test_engine.py",

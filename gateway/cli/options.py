@@ -37,7 +37,7 @@ __all__ = [
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="GROUP.KEY=VALUE", help="Any other setting.")]
-Engine = Annotated[str | None, typer.Option("--engine", help="auto, whisper, moonshine or upstream.")]
+Engine = Annotated[str | None, typer.Option("--engine", help="auto, whisper, torch, moonshine, upstream or ray.")]
 Model = Annotated[str | None, typer.Option("--model", help="Model: tiny.en, a name of the hub, or a directory.")]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
 ComputeType = Annotated[str | None, typer.Option("--compute-type", help="CTranslate2's: int8, float16 …")]

@@ -15,7 +15,7 @@ from decoder.engine_selection import create_engine
 from decoder.engines.moonshine import engine as moonshine
 from decoder.engines.whisper import engine as whisper
 from decoder.packaged_models import EMBEDDED
-from decoder.settings import EngineSettings, PoolSettings
+from decoder.settings import EngineSettings, PoolSettings, RaySettings
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind
 from tests.upstreams import ServedEngine
 from tools.real_models import model_directory
@@ -130,6 +130,14 @@ def _micro_whisper_process(directory: Path) -> Engine:
     return create_engine(EngineSettings("whisper", model, device="cpu", cpu_threads=1, own_process=True))
 
 
+def _ray_micro_whisper(directory: Path) -> Engine | None:
+    if find_spec("ray") is None:
+        return None
+    model = str(write_micro_whisper(directory))
+    replicas = RaySettings(engine="whisper", replicas=2, cpus=0.5)
+    return create_engine(EngineSettings("ray", model, device="cpu", cpu_threads=1, ray=replicas))
+
+
 def _digits_whisper(directory: Path) -> Engine | None:
     model = digits_model()
     return None if model is None else _whisper(model)
@@ -182,6 +190,7 @@ def _moonshine(_directory: Path) -> Engine | None:
 ENGINE_CASES = (
     EngineCase("micro-whisper", _micro_whisper, ("en", "ja"), "xx"),
     EngineCase("micro-whisper-process", _micro_whisper_process, ("en", "ja"), "xx"),
+    EngineCase("ray-micro-whisper", _ray_micro_whisper, ("en", "ja"), "xx"),
     EngineCase("digits-whisper", _digits_whisper, ("en", "de"), "xx"),
     EngineCase("trimmed-whisper", _trimmed_whisper, ("en", "de"), "xx"),
     EngineCase("tiny.en", _embedded_whisper, ("en", "en"), "de"),

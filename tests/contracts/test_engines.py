@@ -17,11 +17,15 @@ from tests.contracts.engines import ENGINE_CASES, EngineCase, request, same
 
 KINDS = tuple(RequestKind)
 
-SLOW_CASES = ("digits-torch", "tiny.en")
-"""Engines whose contract takes more than a minute; smaller models of the same engines are tested each time."""
+SLOW_CASES = ("digits-torch", "ray-micro-whisper", "tiny.en")
+"""Engines whose contract takes long, or that are seldom installed; smaller models of most are tested each time."""
 
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]  # real models on slow machines
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(300),  # real models on slow machines
+    pytest.mark.filterwarnings("default:Using extra keyword arguments on `Field`:DeprecationWarning"),  # Ray's
+]
 
 
 @pytest.fixture(
