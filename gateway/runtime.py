@@ -15,8 +15,8 @@ from gateway.access.admission import Admission, Shares
 from gateway.access.authenticator import Authenticator, Caller, open_authenticator
 from gateway.delivery.broadcast import BACKLOG_EVENTS, SPARE_BACKLOG_EVENTS, Broadcaster, SessionInfo
 from gateway.journal.journal import Journal, open_journal
+from gateway.journal.journal_file import journal_path
 from gateway.journal.recording import recordings_folder
-from gateway.journal.store import journal_path
 from gateway.metrics import Metrics
 from gateway.session.connection import Connection
 from gateway.session.context import SessionContext

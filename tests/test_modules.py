@@ -68,6 +68,8 @@ TESTED_BY = {
     "gateway/http/upload_response.py": "tests/gateway/http/deepgram/test_routes.py",
     "gateway/http/vosk.py": "tests/gateway/http/test_app.py",
     "gateway/in_process.py": "tests/gateway/cli/test_transcribe.py",
+    "gateway/journal/sqlite_store.py": "tests/contracts/test_journal_stores.py",
+    "gateway/journal/store.py": "tests/contracts/test_journal_stores.py",
     "gateway/limit_settings.py": "tests/gateway/test_settings.py",
     "gateway/media/decoder_process.py": "tests/gateway/media/test_sandboxed_decoder.py",
     "gateway/metrics.py": "tests/gateway/session/test_stats.py",

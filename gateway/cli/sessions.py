@@ -13,8 +13,9 @@ import typer
 from gateway.cli.running import reported_errors
 from gateway.cli.tables import print_table
 from gateway.errors import ConfigurationError
+from gateway.journal.journal_file import JournalFile, journal_path
 from gateway.journal.recording import delete_recordings, recordings_folder, recordings_of
-from gateway.journal.store import Entry, JournalStore, journal_path
+from gateway.journal.store import Entry
 from gateway.journal.transcript_export import TranscriptFormat, transcript
 from gateway.settings import load_settings
 
@@ -119,7 +120,7 @@ def delete(
 class _JournalFiles:
     """The journal and the folder of its recordings."""
 
-    store: JournalStore
+    store: JournalFile
     recordings: Path
 
     def find(self, beginning: str) -> Entry:
@@ -163,5 +164,5 @@ def _opened(config: Path | None, database: Path | None) -> Iterator[_JournalFile
     """Open the journal; report errors as one line and an exit code."""
     with reported_errors():
         path = database or journal_path(load_settings(file=config).journal)
-        with closing(JournalStore(path)) as store:
+        with closing(JournalFile(path)) as store:
             yield _JournalFiles(store, recordings_folder(path))

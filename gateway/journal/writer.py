@@ -1,7 +1,7 @@
 """Writes the journal in batches, in one task."""
 
 import logging
-from collections.abc import Callable, Set
+from collections.abc import Awaitable, Callable, Set
 from typing import TypeVar
 
 import anyio
@@ -22,22 +22,18 @@ logger = logging.getLogger("livecue.journal")
 
 _Result = TypeVar("_Result")
 
-_BATCH_DELAY_S = 1.0
-"""Delay of events that are not held, so that they are written together; a crash loses no more. Many partial cues are
-superseded by then."""
-
 _RETRY_S = 1.0
-"""Between two attempts while the file cannot be written; each tries one batch, which takes some milliseconds."""
+"""Between two attempts while the store cannot be written; each tries one batch, which takes some milliseconds."""
 
 
 class JournalWriter:
     """Writes the events of all sessions, and releases held events once they are durable.
 
-    `Ready`, finals, final cues and `Finished` are held. While the file cannot be written, no event is held: each
+    `Ready`, finals, final cues and `Finished` are held. While the store cannot be written, no event is held: each
     session is warned, and its events stay in memory, within limits.
 
     Args:
-        store: the file.
+        store: where they are written.
         clock: seconds since 1970.
     """
 
@@ -50,7 +46,7 @@ class JournalWriter:
         self._holds = HoldTimeout()
         self._has_changes, self._has_urgent = anyio.Event(), anyio.Event()
         self._lock = anyio.Lock()
-        """Keeps the file and the backlog consistent for readers of both."""
+        """Keeps the store and the backlog consistent for readers of both."""
 
     @property
     def counts(self) -> JournalCounts:
@@ -90,8 +86,8 @@ class JournalWriter:
         """Write nothing more of a session."""
         self._backlog.discard(session_id)
 
-    async def run_flushed(self, work: Callable[[], _Result]) -> _Result:
-        """Write the backlog, then run blocking work on the file, and return its result.
+    async def run_flushed(self, work: Callable[[], Awaitable[_Result]]) -> _Result:
+        """Write the backlog, then run work on the store, and return its result.
 
         The work runs even if the backlog cannot be written.
 
@@ -101,14 +97,14 @@ class JournalWriter:
         async with self._lock:
             if not self.is_failing:
                 await self._write_all()
-            return await self._store.run(work)
+            return await work()
 
     def merged(self, session_id: str, after: int, written: list[tuple[int, str]]) -> list[tuple[int, str]]:
         """Return a session's rows, read by `run_flushed`, with the published events that are in memory only."""
         return self._backlog.merged(session_id, after, written)
 
     def fail(self, error: StateUnavailable) -> None:
-        """Handle an error of the file that was found elsewhere."""
+        """Handle an error of the store that was found elsewhere."""
         self._backlog.roll_back()
         self._on_failure(error)
 
@@ -122,7 +118,7 @@ class JournalWriter:
             with anyio.CancelScope(shield=True):
                 async with self._lock:
                     await self._write_all()
-                    await self._store.run(self._store.close)
+                    await self._store.aclose()
             if self._backlog:
                 logger.error("%d journal events were never written", len(self._backlog))
             for session_id in self.sessions():
@@ -132,7 +128,7 @@ class JournalWriter:
         while True:
             await self._has_changes.wait()
             self._has_changes = anyio.Event()
-            with anyio.move_on_after(_BATCH_DELAY_S):
+            with anyio.move_on_after(self._store.batch_delay_s):
                 while not self.is_failing:
                     await self._has_urgent.wait()
                     self._has_urgent = anyio.Event()
@@ -159,7 +155,7 @@ class JournalWriter:
             return
         try:
             with anyio.CancelScope(shield=True):  # so that it is known whether the batch is written
-                await self._store.run(lambda: self._store.write(prepared.batch))
+                await self._store.write(prepared.batch)
         except StateUnavailable as error:
             self._backlog.roll_back(prepared)
             self._on_failure(error)

@@ -9,7 +9,8 @@ from gateway.delivery.broadcast import Viewer
 from gateway.errors import Unavailable
 from gateway.http.sessions.directory import SessionRecord, journal_errors_hidden
 from gateway.journal.event_json import event_json
-from gateway.journal.journal import Journal, Row
+from gateway.journal.journal import Journal
+from gateway.journal.store import Row
 from gateway.wire import ServerEvent
 from gateway.wire.server_events import seq_of
 

@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.cli.main import app
+from gateway.journal.journal_file import JournalFile
 from gateway.journal.recording import recordings_folder
-from gateway.journal.store import Batch, Change, JournalStore, Opening
+from gateway.journal.store import Batch, Change, Opening
 from gateway.wire import ServerEvent
 from tests.events import final, final_cue, ready
 
@@ -28,7 +29,7 @@ def keep(path: Path, session_id: str, *emitted: ServerEvent, ended_s: float | No
     opening = Opening(session_id, "native", "ada", OPENED_S, {"call_id": "CA1"})
     outcome = None if ended_s is None else "finished"
     change = Change(session_id, OPENED_S + 60.0, "en", finals=1, ended_s=ended_s, outcome=outcome)
-    with closing(JournalStore(path)) as store:
+    with closing(JournalFile(path)) as store:
         events = {(session_id, seq): event for seq, event in enumerate(emitted, start=1)}
         store.write(Batch((opening,), events, (), (change,)))
 
