@@ -96,6 +96,10 @@ _INTERRUPT = """
 _NO_LIMIT = -1
 """SQLite: no limit."""
 
+_SELECT_LAST = """
+    SELECT coalesce(max(seq), 0) FROM events WHERE session = (SELECT number FROM sessions WHERE session_id = ?)
+"""
+
 _SELECT_EVENTS = """
     SELECT seq, message FROM events
     WHERE session = (SELECT number FROM sessions WHERE session_id = ?) AND seq > ? ORDER BY seq LIMIT ?
@@ -175,6 +179,10 @@ class JournalFile:
         """Return the numbers and messages of a session's events above `after`, oldest first, at most `limit`."""
         max_rows = _NO_LIMIT if limit is None else limit
         return self._select(lambda seq, message: (seq, message), _SELECT_EVENTS, session_id, after, max_rows)
+
+    def last_seq(self, session_id: str) -> int:
+        """Return the number of a session's newest event; 0: no event."""
+        return next(iter(self._select(int, _SELECT_LAST, session_id)), 0)
 
     def resumable(self, session_id: str) -> Resumable | None:
         """Return the data needed to resume a session; None: unknown, or not resumable."""

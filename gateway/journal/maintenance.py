@@ -73,10 +73,7 @@ class Maintenance:
 
     async def _check_periodically(self) -> None:
         while True:
-            try:
-                await self._store.check()
-            except StateUnavailable as error:
-                self._writer.fail(error)
+            await self._writer.check()
             await anyio.sleep(_CHECK_INTERVAL_S)
 
     async def _sweep_periodically(self) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import anyio
+
 from gateway.journal.journal_file import JournalFile
 from gateway.journal.recording import delete_recordings, recordings_folder
 from gateway.journal.store import Batch, Entry, Resumable, Row, ViewToken
@@ -23,21 +25,37 @@ class SqliteStore:
         self._file = file
 
     @property
+    def is_shared(self) -> bool:
+        """Return False: one gateway uses it."""
+        return False
+
+    @property
+    def is_owner(self) -> bool:
+        """Return True: no other gateway writes it."""
+        return True
+
+    @property
     def batch_delay_s(self) -> float:
         """How long events that are not urgent wait for others."""
         return _BATCH_DELAY_S
 
-    async def check(self) -> None:
+    async def check(self) -> frozenset[str]:
         """Check that the file, if it exists, can be read, and is still the one that was opened."""
         await self._file.run(self._file.check)
+        return frozenset()
 
     async def aclose(self) -> None:
         """Close the file; the next call opens it again."""
         await self._file.run(self._file.close)
 
-    async def write(self, batch: Batch) -> None:
+    async def write(self, batch: Batch) -> frozenset[str]:
         """Write a batch in one transaction; events of deleted sessions are ignored."""
         await self._file.run(lambda: self._file.write(batch))
+        return frozenset()
+
+    async def acquire(self, session_id: str) -> bool:
+        """Return False: all sessions in it are this gateway's."""
+        return False
 
     async def entries(self) -> list[Entry]:
         """Return all sessions, the oldest first."""
@@ -50,6 +68,17 @@ class SqliteStore:
     async def events(self, session_id: str, after: int = 0, limit: int | None = None) -> list[Row]:
         """Return the numbers and messages of a session's events above `after`, oldest first, at most `limit`."""
         return await self._file.run(lambda: self._file.events(session_id, after, limit))
+
+    async def last_seq(self, session_id: str) -> int:
+        """Return the number of a session's newest event; 0: no event."""
+        return await self._file.run(lambda: self._file.last_seq(session_id))
+
+    async def newer_events(self, session_id: str, after: int, max_wait_s: float) -> list[Row]:
+        """Return a session's events above `after`, oldest first; if there are none, look again after `max_wait_s`."""
+        if not (rows := await self.events(session_id, after)):
+            await anyio.sleep(max_wait_s)
+            rows = await self.events(session_id, after)
+        return rows
 
     async def resumable(self, session_id: str) -> Resumable | None:
         """Return the data needed to resume a session; None: unknown, or not resumable."""

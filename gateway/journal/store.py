@@ -134,17 +134,28 @@ class Batch:
 class JournalStore(Protocol):
     """Keeps sessions, their events and view tokens where they survive the gateway.
 
-    Calls may overlap, except `write`. Each method raises `StateUnavailable` if the store cannot be reached; a batch
-    whose `write` failed is written again, as a whole or in part, and no event of it is kept twice.
+    Each session has one owner, the gateway that writes it: the one that wrote its opening, until another has called
+    `acquire`. Calls may overlap, except `write`. Each method raises `StateUnavailable` if the store cannot be reached;
+    a batch whose `write` failed is written again, as a whole or in part, and no event of it is kept twice.
     """
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other gateways read and write it, too."""
+        ...
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether no other gateway can have been allowed to take this one for dead. If False, `write` finds out."""
+        ...
 
     @property
     def batch_delay_s(self) -> float:
         """How long events that are not urgent wait for others, so that they are written together."""
         ...
 
-    async def check(self) -> None:
-        """Check that the store can be reached.
+    async def check(self) -> frozenset[str]:
+        """Check that the store can be reached, and return the sessions that other gateways have taken over since.
 
         Raises:
             StateVanished: what was written before is lost; the next write begins anew.
@@ -155,8 +166,20 @@ class JournalStore(Protocol):
         """Close it; the next call opens it again."""
         ...
 
-    async def write(self, batch: Batch) -> None:
-        """Write a batch; what belongs to a deleted session is ignored. Once it returns, the batch is durable."""
+    async def write(self, batch: Batch) -> frozenset[str]:
+        """Write a batch; what belongs to a deleted session is ignored. Once it returns, the batch is durable.
+
+        Returns:
+            Sessions that other gateways have taken over: nothing of them has been written.
+        """
+        ...
+
+    async def acquire(self, session_id: str) -> bool:
+        """Make this gateway the owner of a session, whose previous owner can write no more of it from now on.
+
+        Returns:
+            Whether another gateway may have owned it, so that what was read of it before may be out of date.
+        """
         ...
 
     async def entries(self) -> list[Entry]:
@@ -169,6 +192,14 @@ class JournalStore(Protocol):
 
     async def events(self, session_id: str, after: int = 0, limit: int | None = None) -> list[Row]:
         """Return the numbers and messages of a session's events above `after`, oldest first, at most `limit`."""
+        ...
+
+    async def last_seq(self, session_id: str) -> int:
+        """Return the number of a session's newest event; 0: no event."""
+        ...
+
+    async def newer_events(self, session_id: str, after: int, max_wait_s: float) -> list[Row]:
+        """Return a session's events above `after`, oldest first; if there are none, wait so long for the first."""
         ...
 
     async def resumable(self, session_id: str) -> Resumable | None:

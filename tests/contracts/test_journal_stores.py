@@ -1,22 +1,32 @@
 """What every store of the journal does: batches, reads, retention and view tokens."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.journal.journal_file import JournalFile
-from gateway.journal.sqlite_store import SqliteStore
+from gateway.journal.open_store import make_store
 from gateway.journal.store import Batch, Change, Entry, JournalStore, Opening, ViewToken
+from gateway.settings import JournalSettings
 from tests.events import final, partial_cue, ready
+from tests.redis_servers import RedisServer, redis_server
 
 ADA = Opening("a", "native", "ada", 100.0, {"call_id": "CA1"}, "{}", b"\x00digest\xff")
 BOB = Opening("b", "twilio", None, 200.0, {})
 
 
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[JournalStore]:
-    made = SqliteStore(JournalFile(tmp_path / "journal.db"))
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with redis_server(tmp_path_factory.mktemp("redis"), is_cluster=True) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[JournalStore]:
+    settings = JournalSettings(database=tmp_path / "journal.db")
+    if request.param == "redis":
+        settings = request.getfixturevalue("redis").settings()
+    made = make_store(settings)
     yield made
     await made.aclose()
 
@@ -116,3 +126,19 @@ async def test_view_tokens_expire_and_go_with_their_session(store: JournalStore)
     assert await store.view_token(b"two", 0.0) == ViewToken("a", None, 4e9)
     await store.delete_view_tokens("a")
     assert await store.view_token(b"two", 0.0) is None
+
+
+async def test_newer_events_are_waited_for(store: JournalStore) -> None:
+    await store.write(Batch([ADA], {("a", 1): ready()}))
+    assert [seq for seq, _ in await store.newer_events("a", 0, 10.0)] == [1]
+    assert await store.newer_events("a", 1, 0.001) == []
+
+
+async def test_what_no_other_gateway_has_taken_over_stays_its_own(store: JournalStore) -> None:
+    await store.check()
+    assert store.is_owner
+    assert await store.write(Batch([ADA], {("a", 1): ready()})) == frozenset()
+    assert await store.check() == frozenset()
+    await store.acquire("a")
+    assert await store.write(Batch((), {("a", 2): final(2)})) == frozenset()
+    assert await seqs(store) == [1, 2]
