@@ -10,6 +10,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from gateway.journal.journal import open_journal
+from gateway.session.checkpoint import STEP
 from gateway.session.context import SessionContext
 from gateway.settings import JournalSettings, Settings
 from tests.gateway.session.test_resume import (
@@ -115,6 +116,33 @@ async def test_a_session_returns_to_the_gateway_that_it_began_at(server: RedisSe
                         await peer.send(STOP)
                         messages += await peer.receive_all()
     assert spans(messages) == spans(await uncut(server.settings()))
+
+
+async def test_what_the_owner_writes_until_the_moment_of_the_takeover_is_kept(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, at = spoken_audio(), round(1.6 * RATE_HZ) * 2
+    async with gateways(server.settings()) as (one, other), call(one) as first, call(other) as second:
+        await first.send(START, whole[:at])
+        ready = await first.receive()
+        assert other.journal is not None
+        acquire = other.journal.store.acquire
+
+        async def acquire_late(session_id: str) -> bool:
+            await first.send(whole[at : 3 * RATE_HZ * 2])
+            await first.receive_until("final")
+            return await acquire(session_id)
+
+        monkeypatch.setattr(other.journal.store, "acquire", acquire_late)
+        await second.send(resume(ready, after_seq=1))
+        again = await second.receive()
+        assert isinstance(again["next_sample"], int)
+        await second.send(whole[again["next_sample"] * 2 :], STOP)
+        messages = await second.receive_all()
+    assert spans(messages) == spans(await uncut(server.settings()))
+    kept = next(message["seq"] for message in messages if message["type"] == "final")
+    assert isinstance(kept, int)
+    assert kept < STEP, "it is the first gateway's, not decoded again"
 
 
 async def test_a_wrong_token_takes_nothing_over(server: RedisServer) -> None:
