@@ -57,7 +57,7 @@ async def uncut(journal: JournalSettings) -> list[Message]:
 # --- clients ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cut_s", [0.3, 1.6, 2.5, 3.3, 4.6, 5.9, 6.6, 8.4])
+@pytest.mark.parametrize("cut_s", [0.3, 2.5, 4.6, 8.4])
 async def test_a_session_continues_at_another_gateway_without_losing_or_repeating_a_word(
     server: RedisServer, cut_s: float
 ) -> None:
