@@ -12,7 +12,7 @@ SUPPLY_STAMP := $(SUPPLY_VENV)/.installed
 BOUNDS_VENV := .venv-bounds
 AUDIO ?= ../shared/audio
 
-.PHONY: demo serve models torch test test-slow test-browser test-bounds test-pythons coverage coverage-core screenshots settings metrics bench-schema test-compat \
+.PHONY: demo serve models torch redis-server test test-slow test-browser test-bounds test-pythons coverage coverage-core screenshots settings metrics bench-schema test-compat \
 	check format hooks bench changelog lock audit sbom clean
 
 # What livecue itself needs; the first caption does not wait for the tools of its developers.
@@ -35,6 +35,12 @@ models: $(STAMP)
 # The engine in torch is an extra; its tests are skipped without it.
 torch: $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[torch]'
+
+# The server of the tests of a shared journal, which are skipped without it.
+redis-server:
+	@if ! command -v redis-server > /dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		apt-get update --quiet=2 && apt-get install --quiet=2 --no-install-recommends redis-server; \
+	fi
 
 demo: $(RUNTIME)
 	$(BIN)/python -m clients.demo
@@ -116,7 +122,8 @@ test-compat: $(COMPAT_STAMP)
 BOUNDS := lowest:$(PYTHON) newest:$(PYTHON) newest:python3.12 newest:python3.13
 BOUNDS_TESTS := tests/vad/test_detector_availability.py tests/vad/test_hybrid.py tests/vad/test_media_file.py \
 	tests/vad/test_audio.py tests/vad/test_resample.py tests/vad/test_track_clock.py tests/gateway/media \
-	tests/gateway/http/test_app.py tests/gateway/cli/test_transcribe.py tests/gateway/test_settings.py tests/clients/test_stream.py
+	tests/gateway/http/test_app.py tests/gateway/cli/test_transcribe.py tests/gateway/test_settings.py tests/clients/test_stream.py \
+	tests/contracts/test_journal_stores.py tests/gateway/journal/test_redis_store.py
 test-bounds: $(STAMP)
 	for bound in $(BOUNDS); do \
 		resolution=$${bound%%:*} python=$${bound#*:}; \
@@ -124,7 +131,7 @@ test-bounds: $(STAMP)
 			{ echo "no $$python: its tests are skipped"; continue; }; \
 		echo "$$resolution versions of dependencies, $$($$executable --version)"; \
 		$(BIN)/uv venv --quiet --clear --python $$executable $(BOUNDS_VENV) && \
-		$(BIN)/uv pip install --quiet --python $(BOUNDS_VENV) --group bounds --editable . \
+		$(BIN)/uv pip install --quiet --python $(BOUNDS_VENV) --group bounds --editable '.[redis]' \
 			--resolution $$([ $$resolution = lowest ] && echo lowest-direct || echo highest) && \
 		$(BOUNDS_VENV)/bin/python -m pytest --numprocesses auto -W default $(BOUNDS_TESTS) || exit 1; \
 	done

@@ -46,7 +46,7 @@ from clients.paced_media import MEDIA_FORMAT, MediaFile, paced
 from clients.reconnect import Change
 from clients.stream import Lost, stream
 from decoder.packaged_models import EMBEDDED
-from gateway.journal.store import JournalStore
+from gateway.journal.journal_file import JournalFile
 from gateway.journal.transcript_export import TranscriptFormat, transcript
 from gateway.wire import SAMPLE_RATE_HZ, ServerEvent, Start
 from tools.fault_proxy import Cut, FaultProxy, Learns, Way, proxying
@@ -226,7 +226,7 @@ class _Counted(anyio.abc.ObjectStream[str | bytes]):
 
 
 def _transcripts(journal: Path, session_id: str) -> list[str]:
-    with closing(JournalStore(journal)) as store:
+    with closing(JournalFile(journal)) as store:
         messages = [message for _, message in store.events(session_id)]
     return [transcript(messages, TranscriptFormat.TXT), transcript(messages, TranscriptFormat.JSON)]
 

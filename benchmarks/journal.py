@@ -20,8 +20,9 @@ import anyio
 
 from benchmarks.report import print_table, write_json
 from gateway.journal.journal import Journal, Opening
+from gateway.journal.journal_file import JournalFile
 from gateway.journal.session_log import SessionLog
-from gateway.journal.store import JournalStore
+from gateway.journal.sqlite_store import SqliteStore
 from gateway.journal.transcript_export import TranscriptFormat, transcript
 from gateway.settings import JournalSettings
 from gateway.wire import (
@@ -126,7 +127,7 @@ def cue(number: int, line: int, revision: int, start: int, end: int, state: CueS
 @asynccontextmanager
 async def journal_at(path: Path, *, enabled: bool = True) -> AsyncIterator[Journal]:
     """Run a journal while the block lasts."""
-    journal = Journal(JournalStore(path), JournalSettings(enabled), 60.0)
+    journal = Journal(SqliteStore(JournalFile(path)), JournalSettings(enabled), 60.0)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(journal.run)
         yield journal

@@ -27,6 +27,7 @@ LivecueError
     ├── SlowReader            the peer does not read
     ├── SessionNotFound       no such session to resume, or it is over
     ├── ResumedElsewhere      the session was resumed on another connection
+    ├── SessionMoved          another gateway has taken the session over
     ├── SessionOpen           the session is still open
     ├── Unavailable           a dependency cannot be reached at the moment
     ├── StartTimeout          connected, but sent no start in time
@@ -64,6 +65,7 @@ __all__ = [
     "Reply",
     "RequestLineTooLong",
     "ResumedElsewhere",
+    "SessionMoved",
     "SessionNotFound",
     "SessionOpen",
     "SlowReader",
@@ -236,6 +238,12 @@ class ResumedElsewhere(GatewayError):
     code = "resumed_elsewhere"
 
 
+class SessionMoved(GatewayError):
+    """Another gateway has taken the session over; a client that still wants it resumes it as after a restart."""
+
+    code = "session_moved"
+
+
 class SessionOpen(GatewayError):
     """The session is still open, which the request does not allow."""
 
@@ -304,6 +312,7 @@ _REPLIES: dict[type[LivecueError], Reply] = {
     SlowReader: Reply(408, 1013),
     SessionNotFound: Reply(404, 1008),
     ResumedElsewhere: Reply(409, 1008),
+    SessionMoved: Reply(409, 1012),
     SessionOpen: Reply(409, 1008),
     Unavailable: Reply(503, 1013),
     StartTimeout: Reply(408, 1008),

@@ -21,8 +21,8 @@ from gateway.access.key_slots import KeySlots
 from gateway.delivery.broadcast import BACKLOG_EVENTS, SPARE_BACKLOG_EVENTS, Broadcaster, SessionInfo
 from gateway.errors import ConfigurationError
 from gateway.journal.journal import Journal, open_journal
+from gateway.journal.journal_file import journal_path
 from gateway.journal.recording import recordings_folder
-from gateway.journal.store import journal_path
 from gateway.metrics import Metrics
 from gateway.session.connection import Connection
 from gateway.session.context import SessionContext

@@ -25,6 +25,7 @@ from decoder.languages import read_language
 from decoder.settings import EngineSettings, GuardSettings, PlannerSettings, SchedulerSettings, StabiliserSettings
 from gateway.access_settings import AuditSettings, OidcSettings
 from gateway.errors import ConfigurationError
+from gateway.journal_settings import JournalSettings
 from gateway.limit_settings import LimitSettings
 from vad.settings import SegmenterSettings
 
@@ -43,7 +44,7 @@ __all__ = [
 
 _ENV_PREFIX = "LIVECUE_"
 
-_SECRETS = ("key", "token")
+_SECRETS = ("key", "token", "password", "journal.url")
 """Settings with such names are not displayed."""
 
 _CLIENTS_VARIABLES = frozenset({"LIVECUE_API_KEY"})
@@ -246,25 +247,6 @@ class StateSettings:
 
     database: Path | None = None
     write_interval_s: Annotated[float, Field(gt=0, le=2)] = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class JournalSettings:
-    """Settings of the journal of sessions.
-
-    Attributes:
-        enabled: whether events are stored. Without it no session can be resumed after a restart, and none can be
-            read once it is over; sessions stored before stay until their retention ends.
-        database: SQLite file; None: `livecue/journal.db` in the user's data directory. It contains transcripts.
-        retention_days: how long after its end a session is deleted; None or `inf`: never. A month: enough to fetch the
-            transcript of a meeting, but not an archive.
-        record: whether to record the audio, too, as FLAC beside the database.
-    """
-
-    enabled: bool = True
-    database: Path | None = None
-    retention_days: Annotated[float, Field(gt=0)] | None = 30.0
-    record: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 import anyio
 
 from gateway.journal.journal import Journal, Opening, SavedSession
+from gateway.journal.journal_file import JournalFile
 from gateway.journal.session_log import SessionLog
-from gateway.journal.store import JournalStore
+from gateway.journal.sqlite_store import SqliteStore
 from gateway.settings import JournalSettings
 from gateway.wire import ServerEvent, Warning
 from vad.errors import LivecueError
@@ -28,7 +29,7 @@ def opening(session_id: str = "a", opened_s: float = NOW_S) -> Opening:
 async def running_journal(
     path: Path, settings: JournalSettings | None = None, clock: Callable[[], float] = lambda: NOW_S
 ) -> AsyncIterator[Journal]:
-    journal = Journal(JournalStore(path), settings or JournalSettings(), 60.0, clock)
+    journal = Journal(SqliteStore(JournalFile(path)), settings or JournalSettings(), 60.0, clock)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(journal.run)
         yield journal
@@ -77,5 +78,5 @@ async def seqs(journal: Journal, session_id: str = "a", after: int = 0) -> list[
 
 
 def written_elsewhere(path: Path, session_id: str = "a") -> list[int]:
-    with closing(JournalStore(path)) as store:
+    with closing(JournalFile(path)) as store:
         return [seq for seq, _ in store.events(session_id)]

@@ -1,24 +1,26 @@
 """`livecue sessions`: lists, shows, exports and deletes what the journal has of sessions."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from gateway.access.audit_record import AuditEvent
 from gateway.cli.auditing import Record, open_audit
 from gateway.cli.running import reported_errors
 from gateway.cli.tables import print_table
 from gateway.errors import ConfigurationError
-from gateway.journal.recording import delete_recordings, recordings_folder, recordings_of
-from gateway.journal.store import Entry, JournalStore, journal_path
+from gateway.journal.journal_file import journal_path
+from gateway.journal.open_store import make_store
+from gateway.journal.recording import recordings_folder, recordings_of
+from gateway.journal.store import Entry, JournalStore, Row
 from gateway.journal.transcript_export import TranscriptFormat, transcript
-from gateway.settings import load_settings
+from gateway.settings import JournalSettings, load_settings
 
 __all__ = ["app"]
 
@@ -50,7 +52,7 @@ _Database = Annotated[Path | None, typer.Option("--database", help="The journal;
 def list_sessions(config: _Config = None, database: _Database = None) -> None:
     """List the sessions in the journal, the oldest first."""
     with _opened(config, database) as journal:
-        entries = journal.store.entries()
+        entries = journal.entries()
         width = _unique_chars([entry.session_id for entry in entries])
         rows = [_row(entry, width) for entry in entries]
     print_table(_HEADINGS, rows)
@@ -74,7 +76,7 @@ def show(session: _Session, config: _Config = None, database: _Database = None) 
             "complete": "yes" if entry.is_complete else "no, some events could not be written",
             **entry.about,
         }
-        recordings = recordings_of(journal.recordings, entry.session_id)
+        recordings = journal.recordings_of(entry.session_id)
     for name, value in [*facts.items(), *(("recording", str(path)) for path in recordings)]:
         typer.echo(f"{name}: {value}")
 
@@ -89,7 +91,7 @@ def export(
     """Write the transcript of a session to standard output."""
     with _opened(config, database) as journal:
         session_id = journal.find(session).session_id
-        messages = [message for _, message in journal.store.events(session_id)]
+        messages = [message for _, message in journal.events(session_id)]
         journal.record(AuditEvent.TRANSCRIPT_READ, session=session_id, format=export_format)
         if export_format is ExportFormat.JSONL:
             text = "".join(f"{message}\n" for message in messages)
@@ -114,23 +116,45 @@ def delete(
                     f"session {entry.session_id} is open, or its gateway was killed: use --force to delete it"
                 )
         for entry in entries:
-            journal.store.delete(entry.session_id)
-            delete_recordings(journal.recordings, entry.session_id)
+            journal.delete(entry.session_id)
             journal.record(AuditEvent.SESSION_DELETED, session=entry.session_id)
-        journal.store.erase_deleted()
 
 
-@dataclass(frozen=True, slots=True)
-class _JournalFiles:
-    """The journal, the folder of its recordings, and the audit log of what is done with them."""
+class _StoredSessions:
+    """The sessions of the journal, read and deleted from a thread without an event loop.
 
-    store: JournalStore
-    recordings: Path
-    record: Record
+    Args:
+        store: of the journal.
+        portal: to the event loop that it runs in.
+        recordings: their folder; None: a shared journal has none.
+        record: what is done with them, in the audit log.
+    """
+
+    def __init__(self, store: JournalStore, portal: BlockingPortal, recordings: Path | None, record: Record) -> None:
+        self._store = store
+        self._portal = portal
+        self._recordings = recordings
+        self.record = record
+
+    def entries(self) -> list[Entry]:
+        """Return all sessions, the oldest first."""
+        return self._portal.call(self._store.entries)
+
+    def events(self, session_id: str) -> list[Row]:
+        """Return the numbers and messages of a session's events."""
+        return self._portal.call(self._store.events, session_id)
+
+    def recordings_of(self, session_id: str) -> list[Path]:
+        """Return the files of a session's recordings."""
+        return [] if self._recordings is None else recordings_of(self._recordings, session_id)
+
+    def delete(self, session_id: str) -> None:
+        """Delete a session with all that belongs to it."""
+        self._portal.call(self._store.delete, session_id)
 
     def find(self, beginning: str) -> Entry:
         """Return the only session whose id begins with that."""
-        entries = self.store.entries()
+        entries = self.entries()
         found = [entry for entry in entries if entry.session_id.startswith(beginning)]
         exact = [entry for entry in found if entry.session_id == beginning]
         if not found or (len(found) > 1 and not exact):
@@ -165,10 +189,16 @@ def _unique_chars(session_ids: list[str]) -> int:
 
 
 @contextmanager
-def _opened(config: Path | None, database: Path | None) -> Iterator[_JournalFiles]:
+def _opened(config: Path | None, database: Path | None) -> Iterator[_StoredSessions]:
     """Open the journal; report errors as one line and an exit code."""
     with reported_errors():
-        settings = load_settings(file=config)
-        path, record = database or journal_path(settings.journal), open_audit(settings.audit)
-        with closing(JournalStore(path)) as store:
-            yield _JournalFiles(store, recordings_folder(path), record)
+        loaded = load_settings(file=config)
+        settings = loaded.journal if database is None else JournalSettings(database=database)
+        record = open_audit(loaded.audit)
+        store = make_store(settings)
+        recordings = None if store.is_shared else recordings_folder(journal_path(settings))
+        with start_blocking_portal() as portal:
+            try:
+                yield _StoredSessions(store, portal, recordings, record)
+            finally:
+                portal.call(store.aclose)

@@ -119,6 +119,8 @@ class Broadcast:
         self.info = info
         self.ready: Ready | None = None
         """The session's first event, once it is published."""
+        self.is_moving = False
+        """Whether the session may continue at another gateway, so that its end here is not its last event."""
         self._losses = Counter() if losses is None else losses
         self._warnings = Counter() if warnings is None else warnings
         self._lost_audio_s = defaultdict(float) if lost_audio_s is None else lost_audio_s
@@ -243,6 +245,8 @@ class Broadcaster:
     def __init__(self, backlog_events: int = BACKLOG_EVENTS) -> None:
         self._backlog_events = backlog_events
         self._broadcasts: dict[str, Broadcast] = {}
+        self._mirrors: list[Broadcast] = []
+        """Of sessions that are live at other gateways."""
         self.losses: Counter[Loss] = Counter()
         """Losses so far."""
         self.warnings: Counter[str] = Counter()
@@ -253,11 +257,21 @@ class Broadcaster:
     @property
     def viewers(self) -> int:
         """Number of viewers of all sessions."""
-        return sum(broadcast.viewers for broadcast in self._broadcasts.values())
+        return sum(broadcast.viewers for broadcast in (*self._broadcasts.values(), *self._mirrors))
 
     def create(self, info: SessionInfo) -> Broadcast:
         """Return a new broadcast; `registered` lets viewers find it."""
         return Broadcast(info, self.losses, self.warnings, self._backlog_events, self.lost_audio_s)
+
+    def create_mirror(self, info: SessionInfo) -> Broadcast:
+        """Return a broadcast of a session of another gateway, which counts its warnings; until `forget_mirror`."""
+        mirror = Broadcast(info, self.losses, backlog_events=self._backlog_events)
+        self._mirrors.append(mirror)
+        return mirror
+
+    def forget_mirror(self, mirror: Broadcast) -> None:
+        """Count the viewers of a mirror no longer."""
+        self._mirrors.remove(mirror)
 
     @contextmanager
     def registered(self, session_id: str, broadcast: Broadcast) -> Iterator[None]:

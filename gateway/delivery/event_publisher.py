@@ -6,6 +6,7 @@ import anyio
 
 from gateway.delivery.broadcast import Broadcast
 from gateway.delivery.send_queue import SendQueue
+from gateway.errors import SessionMoved
 from gateway.wire import Ready, ServerEvent
 from vad.errors import LivecueError
 
@@ -47,6 +48,8 @@ class EventPublisher:
 
     def close(self, error: LivecueError | None) -> None:
         """Close the client's queue, because of an error if there is one; `closed` is set."""
+        if isinstance(error, SessionMoved):
+            self._broadcast.is_moving = True
         if self._client is not None:
             self._client.close(error or self._reason)
         self.closed.set()
@@ -78,7 +81,8 @@ class EventPublisher:
             self._client.close(error)
 
     def release(self, error: LivecueError) -> None:
-        """Close the client's connection once everything published has been sent."""
+        """Close the client's connection once everything published has been sent; another gateway may continue."""
+        self._broadcast.is_moving = True
         if self._client is not None:
             self._client.close(error)
 

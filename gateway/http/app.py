@@ -102,7 +102,10 @@ def _add_health(app: FastAPI, gateway: Gateway) -> None:
 
     @app.get("/readyz", tags=["health"])
     async def readyz(response: Response) -> dict[str, object]:
-        """Report whether new speech would be transcribed: 200, or 503 while the engine fails or the gateway drains."""
+        """Report whether new speech would be transcribed: 200, or 503 while the engine fails or the gateway drains.
+
+        Also 503 while a journal that gateways share cannot be reached: its sessions could not move.
+        """
         body = _readiness(context)
         response.status_code = 200 if body["status"] == "ready" else 503
         return body
@@ -120,7 +123,8 @@ def _readiness(context: SessionContext) -> dict[str, object]:
     """Return the body of `/readyz`, with the state of the upstreams where the engine has some."""
     info = context.engine
     described = {"engine": info.engine, "model": info.model, "device": info.device, "languages": info.languages}
-    status = "ready" if context.scheduler.is_ready else "engine_failing"
+    status = "ready" if context.journal is None or context.journal.is_ready else "journal_failing"
+    status = status if context.scheduler.is_ready else "engine_failing"
     status = "draining" if context.drain.has_begun else status
     if info.pool is None:
         return {"status": status, **described}

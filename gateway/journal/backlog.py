@@ -11,6 +11,7 @@ from gateway.journal.store import Batch, Change, EventKey
 from gateway.journal.unwritten_events import JournalCounts, JournaledSession, UnwrittenEvent, UnwrittenEvents
 from gateway.wire import Final, Ready
 from gateway.wire.server_events import channel_of, seq_of
+from vad.errors import LivecueError
 
 __all__ = ["MAX_SESSIONS", "Backlog", "PreparedBatch"]
 
@@ -108,11 +109,17 @@ class Backlog:
 
     def discard(self, session_id: str) -> None:
         """Drop a session and all of its events."""
-        for key in [key for key in self._unwritten if key[0] == session_id]:
+        for key in self._keys_of(session_id):
             self._drop(key)
-        self._sessions.pop(session_id, None)
-        self.changed.discard(session_id)
-        self.urgent.discard(session_id)
+        self._forget(session_id)
+
+    def give_up(self, session_id: str, error: LivecueError) -> None:
+        """Drop a session that another gateway continues; its events here are neither published nor lost."""
+        if (session := self._sessions.get(session_id)) is not None:
+            session.log.revoke(error)
+            for key in self._keys_of(session_id):
+                self._unwritten.take(key)
+            self._forget(session_id)
 
     def merged(self, session_id: str, after: int, written: list[tuple[int, str]]) -> list[tuple[int, str]]:
         """Return a session's rows: those in the file and those in memory, without pending events.
@@ -150,11 +157,16 @@ class Backlog:
         self._is_committing = True
         return PreparedBatch(_batch(known, events, superseded), marked, events)
 
-    def commit(self, prepared: PreparedBatch) -> None:
-        """Remove a written batch from the backlog, and release its held events."""
+    def commit(self, prepared: PreparedBatch, taken: Set[str] = frozenset()) -> None:
+        """Remove a written batch from the backlog, and release its held events.
+
+        Args:
+            prepared: the batch.
+            taken: sessions of which nothing was written, since another gateway has taken them over.
+        """
         self._is_committing = False
         self._superseded -= set(prepared.batch.superseded)
-        self.counts.written += len(prepared.events)
+        self.counts.written += sum(session_id not in taken for session_id, _ in prepared.events)
         for key, each in prepared.events.items():
             each.session.written += self._unwritten.take(key) is not None
         for change in prepared.batch.changes:
@@ -199,6 +211,14 @@ class Backlog:
             self.counts.lost += 1
             if unwritten.pending is not None:
                 unwritten.session.log.release(unwritten.pending)
+
+    def _keys_of(self, session_id: str) -> list[EventKey]:
+        return [key for key in self._unwritten if key[0] == session_id]
+
+    def _forget(self, session_id: str) -> None:
+        self._sessions.pop(session_id, None)
+        self.changed.discard(session_id)
+        self.urgent.discard(session_id)
 
     def _mark(self, session_id: str, *, is_urgent: bool = False) -> None:
         self.changed.add(session_id)

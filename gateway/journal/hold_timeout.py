@@ -1,6 +1,7 @@
 """Limits how long events are held until they are durable: a slow disk must not delay captions."""
 
 from collections import deque
+from collections.abc import Callable
 
 import anyio
 
@@ -14,9 +15,14 @@ _MAX_HOLD_S = 0.1
 
 
 class HoldTimeout:
-    """Releases each held event after `_MAX_HOLD_S` at the latest."""
+    """Releases each held event after `_MAX_HOLD_S` at the latest, or once this gateway is certain to own its session.
 
-    def __init__(self) -> None:
+    Args:
+        is_owner: whether it is certain now.
+    """
+
+    def __init__(self, is_owner: Callable[[], bool] = lambda: True) -> None:
+        self._is_owner = is_owner
         self._held: deque[tuple[float, SessionLog, PendingEvent]] = deque()
         """Due time, log and event, oldest first; as many as are added within `_MAX_HOLD_S`."""
         self._has_held = anyio.Event()
@@ -40,5 +46,8 @@ class HoldTimeout:
                 if pending.is_held:
                     await anyio.sleep_until(due_s)
                 self._held.popleft()
-                log.release(pending)
+                if pending.is_held and not self._is_owner():
+                    self.add(log, pending)
+                else:
+                    log.release(pending)
             self._has_held = anyio.Event()

@@ -4,19 +4,19 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from gateway.journal.compaction import EventCompactor
 from gateway.journal.event_json import event_of
 from gateway.journal.maintenance import Maintenance
+from gateway.journal.open_store import owned_store, store_name
 from gateway.journal.ordered_delivery import EventSink
-from gateway.journal.owner_lock import owned
-from gateway.journal.recording import delete_recordings, recordings_folder
 from gateway.journal.session_log import SessionLog
-from gateway.journal.store import Entry, JournalStore, Opening, Resumable, ViewToken, journal_path
+from gateway.journal.store import Entry, JournalStore, Opening, Resumable, Row, ViewToken
 from gateway.journal.unwritten_events import JournalCounts, JournaledSession
 from gateway.journal.writer import JournalWriter
 from gateway.settings import JournalSettings, Settings
@@ -24,9 +24,6 @@ from gateway.settings import JournalSettings, Settings
 __all__ = ["Entry", "Journal", "Opening", "Row", "SavedSession", "open_journal"]
 
 logger = logging.getLogger("livecue.journal")
-
-Row = tuple[int, str]
-"""Number of an event, and its native message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +55,11 @@ class Journal:
 
     `Ready`, finals, final cues and `Finished` are published once they are written, or after a tenth of a second; what
     is written survives the process. Other events are published at once, but never before an earlier event of their
-    session. While the file cannot be written, captions continue: each session is warned once, and its events are kept
+    session. While the store cannot be written, captions continue: each session is warned once, and its events are kept
     in memory, within limits, until they can be written.
 
     Args:
-        store: the file.
+        store: where they are kept.
         settings: whether events are recorded, and how long they are kept.
         grace_s: a session that is not open here counts as interrupted if nothing has been written of it for that long.
         clock: seconds since 1970.
@@ -71,20 +68,25 @@ class Journal:
     def __init__(
         self, store: JournalStore, settings: JournalSettings, grace_s: float, clock: Callable[[], float] = time.time
     ) -> None:
-        self._store = store
+        self.store = store
+        """Where they are kept; what is read from it directly lacks what is not written yet."""
         self._settings = settings
         self._clock = clock
-        self._recordings = recordings_folder(store.path)
         self._pinned: Counter[str] = Counter()
         """Sessions that are being resumed, which are not deleted."""
         self._writer = JournalWriter(store, clock)
         self.maintenance = Maintenance(store, self._writer, settings, grace_s, clock, self.delete)
-        """Applies the retention, and checks the file."""
+        """Applies the retention, and checks the store."""
 
     @property
     def is_enabled(self) -> bool:
         """Whether events are recorded."""
         return self._settings.enabled
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether sessions opened now can move to another gateway, if it is shared; else True."""
+        return not (self.store.is_shared and self._writer.is_failing)
 
     @property
     def counts(self) -> JournalCounts:
@@ -131,7 +133,7 @@ class Journal:
         Raises:
             StateUnavailable: the journal cannot be written.
         """
-        await self._writer.run_flushed(lambda: None)
+        await self._writer.run_flushed(checkpoint)
 
     async def run(self) -> None:
         """Write until cancelled, and then the rest."""
@@ -147,7 +149,7 @@ class Journal:
         Raises:
             StateUnavailable: the journal cannot be read.
         """
-        return await self._writer.run_flushed(lambda: self._store.find(session_id))
+        return await self._writer.run_flushed(lambda: self.store.find(session_id))
 
     async def entries(self) -> list[Entry]:
         """Return all sessions, the oldest first.
@@ -155,7 +157,7 @@ class Journal:
         Raises:
             StateUnavailable: the journal cannot be read.
         """
-        return await self._writer.run_flushed(self._store.entries)
+        return await self._writer.run_flushed(self.store.entries)
 
     async def events(self, session_id: str, after: int = 0, limit: int | None = None) -> list[Row]:
         """Return the numbers and messages of a session's events, oldest first, without superseded ones.
@@ -168,7 +170,7 @@ class Journal:
         Raises:
             StateUnavailable: the journal cannot be read.
         """
-        written = await self._writer.run_flushed(lambda: self._store.events(session_id, after, limit))
+        written = await self._writer.run_flushed(lambda: self.store.events(session_id, after, limit))
         if len(written) == limit:  # events in memory only are later
             return written
         return self._writer.merged(session_id, after, written)[:limit]
@@ -180,8 +182,8 @@ class Journal:
             StateUnavailable: the journal cannot be read.
         """
 
-        def read() -> tuple[Resumable | None, list[Row]]:
-            return self._store.resumable(session_id), self._store.events(session_id)
+        async def read() -> tuple[Resumable | None, list[Row]]:
+            return await self.store.resumable(session_id), await self.store.events(session_id)
 
         found, written = await self._writer.run_flushed(read)
         if found is None:
@@ -191,6 +193,11 @@ class Journal:
             entry = replace(entry, ended_s=own.ended_s, outcome=own.outcome)
         rows = self._writer.merged(session_id, 0, written)
         return SavedSession(entry, found.start, found.token_digest, tuple(rows))
+
+    async def check_owned(self) -> None:
+        """Give up the sessions that another gateway has taken over meanwhile; their sinks are closed."""
+        if self.store.is_shared:
+            await self._writer.check()
 
     @contextmanager
     def pinned(self, session_id: str) -> Iterator[None]:
@@ -211,15 +218,8 @@ class Journal:
         own = self._writer.find(session_id)
         if session_id in self._pinned or (own is not None and own.ended_s is None):
             return False
-
-        def work() -> bool:
-            was_found = self._store.delete(session_id)
-            delete_recordings(self._recordings, session_id)
-            return was_found
-
-        was_found = await self._writer.run_flushed(work)
+        was_found = await self._writer.run_flushed(lambda: self.store.delete(session_id))
         self._writer.discard(session_id)
-        await self._store.run(self._store.erase_deleted)
         return was_found
 
     async def add_view_token(self, digest: bytes, token: ViewToken) -> None:
@@ -232,7 +232,7 @@ class Journal:
         Raises:
             StateUnavailable: the journal cannot be written.
         """
-        await self._store.run(lambda: self._store.add_view_token(digest, token))
+        await self.store.add_view_token(digest, token)
 
     async def view_token(self, digest: bytes) -> ViewToken | None:
         """Return the view token of that SHA-256; None: unknown or expired.
@@ -240,7 +240,7 @@ class Journal:
         Raises:
             StateUnavailable: the journal cannot be read.
         """
-        return await self._store.run(lambda: self._store.view_token(digest, self._clock()))
+        return await self.store.view_token(digest, self._clock())
 
     async def delete_view_tokens(self, session_id: str) -> None:
         """Delete all view tokens of a session.
@@ -248,7 +248,7 @@ class Journal:
         Raises:
             StateUnavailable: the journal cannot be written.
         """
-        await self._store.run(lambda: self._store.delete_view_tokens(session_id))
+        await self.store.delete_view_tokens(session_id)
 
 
 @asynccontextmanager
@@ -256,13 +256,14 @@ async def open_journal(settings: Settings) -> AsyncIterator[Journal]:
     """Open and write the journal while the block lasts.
 
     Raises:
-        ConfigurationError: another gateway uses it.
+        ConfigurationError: another gateway uses it, or its settings are wrong.
     """
-    options, path = settings.journal, journal_path(settings.journal)
-    if options.enabled:
-        logger.info("journal opened file=%s retention_days=%s audio=%s", path, options.retention_days, options.record)
-    journal = Journal(JournalStore(path), options, settings.session.grace_s)
-    with owned(path) if options.enabled else nullcontext():
+    options = settings.journal
+    with owned_store(options) as store:
+        if options.enabled:
+            name = store_name(options)
+            logger.info("journal opened in=%s retention_days=%s audio=%s", name, options.retention_days, options.record)
+        journal = Journal(store, options, settings.session.grace_s)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(journal.run)
             yield journal

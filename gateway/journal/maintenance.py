@@ -1,4 +1,4 @@
-"""Maintains the journal's file: retention, interrupted sessions, and checks that the file still exists."""
+"""Maintains the journal's store: retention, interrupted sessions, and checks that it still exists."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -19,17 +19,17 @@ _SWEEP_INTERVAL_S = 3_600.0
 """Retention is counted in days."""
 
 _CHECK_INTERVAL_S = 1.0
-"""Events written to a deleted file are lost, so check often that it still exists."""
+"""Events written to a deleted store are lost, so check often that it still exists."""
 
 _S_PER_DAY = 86_400.0
 
 
 class Maintenance:
-    """Deletes sessions whose retention is over, and detects that the file was deleted.
+    """Deletes sessions whose retention is over, and detects that the store was deleted.
 
     Args:
-        store: the file.
-        writer: of the file.
+        store: of the journal.
+        writer: of the store.
         settings: how long sessions are kept.
         grace_s: a session that is not open here counts as interrupted if nothing has been written of it for that long.
         clock: seconds since 1970.
@@ -53,7 +53,7 @@ class Maintenance:
         self._delete = delete
 
     async def run(self) -> None:
-        """Maintain the file until cancelled."""
+        """Maintain the store until cancelled."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._sweep_periodically)
             tasks.start_soon(self._check_periodically)
@@ -67,16 +67,13 @@ class Maintenance:
         now_s, days = self._clock(), self._settings.retention_days
         ended_before_s = None if days is None else now_s - days * _S_PER_DAY
         own = self._writer.sessions()
-        due = await self._store.run(lambda: self._store.sweep(now_s - self._grace_s, ended_before_s, now_s, own))
+        due = await self._store.sweep(now_s - self._grace_s, ended_before_s, now_s, own)
         for session_id in due:
             await self._delete(session_id)
 
     async def _check_periodically(self) -> None:
         while True:
-            try:
-                await self._store.run(self._store.check)
-            except StateUnavailable as error:
-                self._writer.fail(error)
+            await self._writer.check()
             await anyio.sleep(_CHECK_INTERVAL_S)
 
     async def _sweep_periodically(self) -> None:

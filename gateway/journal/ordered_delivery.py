@@ -79,6 +79,14 @@ class OrderedDelivery:
         if not self._pending:
             self._sink.close(error)
 
+    def revoke(self, error: LivecueError) -> None:
+        """Discard the pending events, and close the sink at once."""
+        if self._is_closed and not self._pending:
+            return
+        self._is_closed = True
+        self._pending.clear()
+        self._sink.close(error)
+
     def _deliver(self) -> None:
         if not self._pending:
             return

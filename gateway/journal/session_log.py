@@ -58,6 +58,10 @@ class SessionLog:
         """Publish an event that has become durable, or whose timeout is over."""
         self._delivery.release(pending)
 
+    def revoke(self, error: LivecueError) -> None:
+        """Publish nothing more, not even what is pending, and close the sink at once."""
+        self._delivery.revoke(error)
+
     def close(self, error: LivecueError | None = None) -> None:
         """Accept no more events; the sink is closed once it has received all of them."""
         self._delivery.close(error)

@@ -1,109 +1,18 @@
-"""The journal's SQLite file: sessions, their events by number, and view tokens."""
+"""The store of the journal: what is kept of sessions, and the seam between the journal and where it is kept."""
 
-import json
-import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TypeVar
+from typing import Protocol
 
-from gateway.journal.event_json import event_json
-from gateway.settings import JournalSettings
-from gateway.sqlite import Schema, StateDatabase, data_path
 from gateway.wire import ServerEvent
 
-__all__ = ["Change", "Entry", "EventKey", "JournalStore", "Opening", "Resumable", "ViewToken", "journal_path"]
-
-_Result = TypeVar("_Result")
+__all__ = ["Batch", "Change", "Entry", "EventKey", "JournalStore", "Opening", "Resumable", "Row", "ViewToken"]
 
 EventKey = tuple[str, int]
 """Id of a session, and number of one of its events."""
 
-JOURNAL_SCHEMA = Schema(
-    "journal",
-    (
-        (
-            """
-            CREATE TABLE sessions (
-                number INTEGER PRIMARY KEY AUTOINCREMENT,
-                session_id TEXT NOT NULL UNIQUE,
-                dialect TEXT NOT NULL,
-                owner TEXT,
-                about TEXT NOT NULL,
-                start TEXT,
-                token_digest BLOB,
-                language TEXT,
-                opened_s REAL NOT NULL,
-                touched_s REAL NOT NULL,
-                ended_s REAL,
-                outcome TEXT,
-                is_complete INTEGER NOT NULL DEFAULT 1,
-                finals INTEGER NOT NULL DEFAULT 0
-            )
-            """,
-            """
-            CREATE TABLE events (
-                session INTEGER NOT NULL,
-                seq INTEGER NOT NULL,
-                message TEXT NOT NULL,
-                PRIMARY KEY (session, seq)
-            ) WITHOUT ROWID
-            """,
-            "CREATE TABLE view_tokens (digest BLOB PRIMARY KEY, session_id TEXT NOT NULL, expires_s REAL NOT NULL)",
-            "CREATE INDEX view_tokens_of_session ON view_tokens (session_id)",
-        ),
-        ("ALTER TABLE view_tokens ADD COLUMN owner TEXT",),
-    ),
-)
-"""Events refer to `sessions.number`, which is never reused: writes for a deleted session have no effect."""
-
-_PRAGMAS = (
-    "PRAGMA synchronous = NORMAL",  # in WAL mode commits survive the process; a power failure may lose the last ones
-    "PRAGMA secure_delete = ON",  # the text of a deleted session must not stay in the file
-)
-
-_INSERT_SESSION = """
-    INSERT OR IGNORE INTO sessions (session_id, dialect, owner, about, start, token_digest, opened_s, touched_s)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-"""
-
-_INSERT_EVENT = """
-    INSERT OR REPLACE INTO events SELECT number, ?, ? FROM sessions WHERE session_id = ?
-"""
-
-_DELETE_EVENT = """
-    DELETE FROM events WHERE seq = ? AND session = (SELECT number FROM sessions WHERE session_id = ?)
-"""
-
-_UPDATE_SESSION = """
-    UPDATE sessions
-    SET touched_s = ?, language = coalesce(?, language), is_complete = is_complete AND ?, finals = finals + ?,
-        ended_s = ?, outcome = ?
-    WHERE session_id = ?
-"""
-
-_SELECT_ENTRIES = """
-    SELECT session_id, dialect, owner, about, language, opened_s, touched_s, ended_s, outcome, is_complete, finals
-    FROM sessions
-"""
-
-_SELECT_RESUMABLE = """
-    SELECT start, token_digest FROM sessions
-    WHERE session_id = ? AND start IS NOT NULL AND token_digest IS NOT NULL
-"""
-
-_INTERRUPT = """
-    UPDATE sessions SET ended_s = touched_s, outcome = 'interrupted'
-    WHERE ended_s IS NULL AND touched_s < ? AND session_id NOT IN (SELECT value FROM json_each(?))
-"""
-
-_NO_LIMIT = -1
-"""SQLite: no limit."""
-
-_SELECT_EVENTS = """
-    SELECT seq, message FROM events
-    WHERE session = (SELECT number FROM sessions WHERE session_id = ?) AND seq > ? ORDER BY seq LIMIT ?
-"""
+Row = tuple[int, str]
+"""Number of an event, and its native message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,161 +131,109 @@ class Batch:
     changes: Sequence[Change] = ()
 
 
-def journal_path(settings: JournalSettings) -> Path:
-    """Return the path of the journal, which need not exist yet."""
-    return settings.database or data_path("journal.db")
+class JournalStore(Protocol):
+    """Keeps sessions, their events and view tokens where they survive the gateway.
 
-
-class JournalStore:
-    """Reads and writes the journal's file, which the first write creates. All methods but `run` block.
-
-    Each raises `StateUnavailable` if the file cannot be read or written.
-    Several processes may have the file open; one gateway writes it.
-
-    Args:
-        path: of the file.
+    Each session has one owner, the gateway that writes it: the one that wrote its opening, until another has called
+    `acquire`. Calls may overlap, except `write`. Each method raises `StateUnavailable` if the store cannot be reached;
+    a batch whose `write` failed is written again, as a whole or in part, and no event of it is kept twice.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._database = StateDatabase(path, (JOURNAL_SCHEMA,), "journal.database", _PRAGMAS)
+    @property
+    def is_shared(self) -> bool:
+        """Whether other gateways read and write it, too."""
+        ...
 
-    async def run(self, work: Callable[[], _Result]) -> _Result:
-        """Run blocking work of this store in a thread, one at a time, and return its result."""
-        return await self._database.run(work)
+    @property
+    def is_owner(self) -> bool:
+        """Whether no other gateway can have been allowed to take this one for dead. If False, `write` finds out."""
+        ...
 
-    def check(self) -> None:
-        """Check that the file, if it exists, can be read, and is still the one that was opened."""
-        self._database.check()
+    @property
+    def batch_delay_s(self) -> float:
+        """How long events that are not urgent wait for others, so that they are written together."""
+        ...
 
-    def close(self) -> None:
-        """Close the file; the next call opens it again."""
-        self._database.close()
+    async def check(self) -> frozenset[str]:
+        """Check that the store can be reached, and return the sessions that other gateways have taken over since.
 
-    def write(self, batch: Batch) -> None:
-        """Write a batch in one transaction; events of deleted sessions are ignored."""
-        openings = [
-            (
-                o.session_id,
-                o.dialect,
-                o.owner,
-                json.dumps(dict(o.about)),
-                o.start,
-                o.token_digest,
-                o.opened_s,
-                o.opened_s,
-            )
-            for o in batch.openings
-        ]
-        events = [(seq, event_json(event), session_id) for (session_id, seq), event in batch.events.items()]
-        superseded = [(seq, session_id) for session_id, seq in batch.superseded]
-        changes = [
-            (c.touched_s, c.language, c.is_complete, c.finals, c.ended_s, c.outcome, c.session_id)
-            for c in batch.changes
-        ]
+        Raises:
+            StateVanished: what was written before is lost; the next write begins anew.
+        """
+        ...
 
-        def work(connection: sqlite3.Connection) -> None:
-            connection.executemany(_INSERT_SESSION, openings)
-            connection.executemany(_INSERT_EVENT, events)
-            connection.executemany(_DELETE_EVENT, superseded)
-            connection.executemany(_UPDATE_SESSION, changes)
+    async def aclose(self) -> None:
+        """Close it; the next call opens it again."""
+        ...
 
-        self._database.write(work)
+    async def write(self, batch: Batch) -> frozenset[str]:
+        """Write a batch; what belongs to a deleted session is ignored. Once it returns, the batch is durable.
 
-    def entries(self) -> list[Entry]:
+        Returns:
+            Sessions that other gateways have taken over: nothing of them has been written.
+        """
+        ...
+
+    async def acquire(self, session_id: str) -> bool:
+        """Make this gateway the owner of a session, whose previous owner can write no more of it from now on.
+
+        Returns:
+            Whether another gateway may have owned it, so that what was read of it before may be out of date.
+        """
+        ...
+
+    async def entries(self) -> list[Entry]:
         """Return all sessions, the oldest first."""
-        return self._entries("ORDER BY opened_s, number")
+        ...
 
-    def find(self, session_id: str) -> Entry | None:
+    async def find(self, session_id: str) -> Entry | None:
         """Return the session of that id; None: no such session."""
-        return next(iter(self._entries("WHERE session_id = ?", session_id)), None)
+        ...
 
-    def events(self, session_id: str, after: int = 0, limit: int | None = None) -> list[tuple[int, str]]:
+    async def events(self, session_id: str, after: int = 0, limit: int | None = None) -> list[Row]:
         """Return the numbers and messages of a session's events above `after`, oldest first, at most `limit`."""
-        max_rows = _NO_LIMIT if limit is None else limit
-        return self._select(lambda seq, message: (seq, message), _SELECT_EVENTS, session_id, after, max_rows)
+        ...
 
-    def resumable(self, session_id: str) -> Resumable | None:
+    async def last_seq(self, session_id: str) -> int:
+        """Return the number of a session's newest event; 0: no event."""
+        ...
+
+    async def newer_events(self, session_id: str, after: int, max_wait_s: float) -> list[Row]:
+        """Return a session's events above `after`, oldest first; if there are none, wait so long for the first."""
+        ...
+
+    async def resumable(self, session_id: str) -> Resumable | None:
         """Return the data needed to resume a session; None: unknown, or not resumable."""
-        entry = self.find(session_id)
-        if entry is None:
-            return None
-        found = self._select(lambda start, digest: Resumable(entry, start, digest), _SELECT_RESUMABLE, session_id)
-        return next(iter(found), None)
+        ...
 
-    def delete(self, session_id: str) -> bool:
-        """Delete a session with its events and view tokens; return whether it existed."""
-        if not self._database.exists():
-            return False
+    async def delete(self, session_id: str) -> bool:
+        """Delete a session with its events, view tokens and recordings; return whether it existed."""
+        ...
 
-        def work(connection: sqlite3.Connection) -> bool:
-            numbers = connection.execute("SELECT number FROM sessions WHERE session_id = ?", (session_id,)).fetchall()
-            connection.executemany("DELETE FROM events WHERE session = ?", numbers)
-            connection.executemany("DELETE FROM sessions WHERE number = ?", numbers)
-            connection.execute("DELETE FROM view_tokens WHERE session_id = ?", (session_id,))
-            return bool(numbers)
-
-        return self._database.write(work)
-
-    def sweep(self, silent_since_s: float, ended_before_s: float | None, now_s: float, own: Iterable[str]) -> list[str]:
+    async def sweep(
+        self, silent_since_s: float, ended_before_s: float | None, now_s: float, own: Iterable[str]
+    ) -> list[str]:
         """Delete expired view tokens, and mark sessions as interrupted that a crash left open.
 
         Args:
             silent_since_s: open sessions that were last written to before it are interrupted; seconds since 1970.
             ended_before_s: sessions that ended before it are due for deletion; None: no session is.
             now_s: in seconds since 1970.
-            own: sessions that this process writes, which are not changed.
+            own: sessions that this gateway writes, which are not changed.
 
         Returns:
             The ids of the sessions due for deletion.
         """
-        if not self._database.exists():
-            return []
+        ...
 
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM view_tokens WHERE expires_s <= ?", (now_s,))
-            connection.execute(_INTERRUPT, (silent_since_s, json.dumps(list(own))))
-
-        self._database.write(work)
-        if ended_before_s is None:
-            return []
-        return self._select(str, "SELECT session_id FROM sessions WHERE ended_s < ?", ended_before_s)
-
-    def add_view_token(self, digest: bytes, token: ViewToken) -> None:
+    async def add_view_token(self, digest: bytes, token: ViewToken) -> None:
         """Store the view token of that SHA-256."""
-        row = (digest, token.session_id, token.expires_s, token.owner)
-        insert = "INSERT INTO view_tokens (digest, session_id, expires_s, owner) VALUES (?, ?, ?, ?)"
-        self._database.write(lambda connection: connection.execute(insert, row))
+        ...
 
-    def view_token(self, digest: bytes, now_s: float) -> ViewToken | None:
+    async def view_token(self, digest: bytes, now_s: float) -> ViewToken | None:
         """Return the view token of that SHA-256; None: unknown or expired."""
-        query = "SELECT session_id, owner, expires_s FROM view_tokens WHERE digest = ? AND expires_s > ?"
-        return next(iter(self._select(ViewToken, query, digest, now_s)), None)
+        ...
 
-    def delete_view_tokens(self, session_id: str) -> None:
+    async def delete_view_tokens(self, session_id: str) -> None:
         """Delete all view tokens of a session."""
-        if self._database.exists():
-            delete = "DELETE FROM view_tokens WHERE session_id = ?"
-            self._database.write(lambda connection: connection.execute(delete, (session_id,)))
-
-    def erase_deleted(self) -> None:
-        """Remove deleted content from SQLite's write-ahead log too, unless another connection is reading it."""
-        if self._database.exists():
-            self._database.read(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
-
-    def _entries(self, condition: str, *values: str) -> list[Entry]:
-        def work(connection: sqlite3.Connection) -> list[Entry]:
-            cursor = connection.execute(f"{_SELECT_ENTRIES} {condition}", values)
-            names = [name for name, *_ in cursor.description]
-            rows = [dict(zip(names, row, strict=True)) for row in cursor]
-            return [
-                Entry(**row | {"about": json.loads(row["about"]), "is_complete": bool(row["is_complete"])})
-                for row in rows
-            ]
-
-        return self._database.read(work) if self._database.exists() else []
-
-    def _select(self, build: Callable[..., _Result], query: str, *values: str | float | bytes) -> list[_Result]:
-        if not self._database.exists():
-            return []
-        return self._database.read(lambda connection: [build(*row) for row in connection.execute(query, values)])
+        ...

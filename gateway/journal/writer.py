@@ -1,11 +1,12 @@
 """Writes the journal in batches, in one task."""
 
 import logging
-from collections.abc import Callable, Set
+from collections.abc import Awaitable, Callable, Set
 from typing import TypeVar
 
 import anyio
 
+from gateway.errors import SessionMoved
 from gateway.journal.backlog import Backlog
 from gateway.journal.hold_timeout import HoldTimeout
 from gateway.journal.ordered_delivery import PendingEvent
@@ -22,22 +23,19 @@ logger = logging.getLogger("livecue.journal")
 
 _Result = TypeVar("_Result")
 
-_BATCH_DELAY_S = 1.0
-"""Delay of events that are not held, so that they are written together; a crash loses no more. Many partial cues are
-superseded by then."""
-
 _RETRY_S = 1.0
-"""Between two attempts while the file cannot be written; each tries one batch, which takes some milliseconds."""
+"""Between two attempts while the store cannot be written; each tries one batch, which takes some milliseconds."""
 
 
 class JournalWriter:
     """Writes the events of all sessions, and releases held events once they are durable.
 
-    `Ready`, finals, final cues and `Finished` are held. While the file cannot be written, no event is held: each
-    session is warned, and its events stay in memory, within limits.
+    `Ready`, finals, final cues and `Finished` are held, and all events while another gateway may have taken the
+    sessions over. A session that was taken over publishes nothing more. While the store cannot be written, no event is
+    held: each session is warned, and its events stay in memory, within limits.
 
     Args:
-        store: the file.
+        store: where they are written.
         clock: seconds since 1970.
     """
 
@@ -47,10 +45,10 @@ class JournalWriter:
         self._store = store
         self._clock = clock
         self._backlog = Backlog()
-        self._holds = HoldTimeout()
+        self._holds = HoldTimeout(lambda: store.is_owner)
         self._has_changes, self._has_urgent = anyio.Event(), anyio.Event()
         self._lock = anyio.Lock()
-        """Keeps the file and the backlog consistent for readers of both."""
+        """Keeps the store and the backlog consistent for readers of both."""
 
     @property
     def counts(self) -> JournalCounts:
@@ -75,7 +73,8 @@ class JournalWriter:
         session = self._backlog.find(session_id)
         if session is None:
             return
-        pending.is_held = _must_be_durable(pending.event) and not self.is_failing
+        is_uncertain = _must_be_durable(pending.event) or not self._store.is_owner
+        pending.is_held = is_uncertain and not self.is_failing
         self._backlog.add(session_id, session, pending, self._clock())
         if pending.is_held:
             self._holds.add(session.log, pending)
@@ -90,8 +89,8 @@ class JournalWriter:
         """Write nothing more of a session."""
         self._backlog.discard(session_id)
 
-    async def run_flushed(self, work: Callable[[], _Result]) -> _Result:
-        """Write the backlog, then run blocking work on the file, and return its result.
+    async def run_flushed(self, work: Callable[[], Awaitable[_Result]]) -> _Result:
+        """Write the backlog, then run work on the store, and return its result.
 
         The work runs even if the backlog cannot be written.
 
@@ -101,16 +100,23 @@ class JournalWriter:
         async with self._lock:
             if not self.is_failing:
                 await self._write_all()
-            return await self._store.run(work)
+            return await work()
 
     def merged(self, session_id: str, after: int, written: list[tuple[int, str]]) -> list[tuple[int, str]]:
         """Return a session's rows, read by `run_flushed`, with the published events that are in memory only."""
         return self._backlog.merged(session_id, after, written)
 
-    def fail(self, error: StateUnavailable) -> None:
-        """Handle an error of the file that was found elsewhere."""
-        self._backlog.roll_back()
-        self._on_failure(error)
+    async def check(self) -> None:
+        """Check the store, and give up sessions that another gateway has taken over."""
+        try:
+            taken = await self._store.check()
+        except StateUnavailable as error:
+            self._backlog.roll_back()
+            self._on_failure(error)
+            return
+        self._give_up(taken)
+        if not self._backlog.changed:  # else the next write finds out whether the store can be written, too
+            self._on_success()
 
     async def run(self) -> None:
         """Write until cancelled, and then the rest."""
@@ -122,7 +128,7 @@ class JournalWriter:
             with anyio.CancelScope(shield=True):
                 async with self._lock:
                     await self._write_all()
-                    await self._store.run(self._store.close)
+                    await self._store.aclose()
             if self._backlog:
                 logger.error("%d journal events were never written", len(self._backlog))
             for session_id in self.sessions():
@@ -132,7 +138,7 @@ class JournalWriter:
         while True:
             await self._has_changes.wait()
             self._has_changes = anyio.Event()
-            with anyio.move_on_after(_BATCH_DELAY_S):
+            with anyio.move_on_after(self._store.batch_delay_s):
                 while not self.is_failing:
                     await self._has_urgent.wait()
                     self._has_urgent = anyio.Event()
@@ -159,16 +165,25 @@ class JournalWriter:
             return
         try:
             with anyio.CancelScope(shield=True):  # so that it is known whether the batch is written
-                await self._store.run(lambda: self._store.write(prepared.batch))
+                taken = await self._store.write(prepared.batch)
         except StateUnavailable as error:
             self._backlog.roll_back(prepared)
             self._on_failure(error)
         else:
-            if self.is_failing:
-                logger.info("journal available again")
-            self.is_failing = False
-            self._backlog.commit(prepared)
+            self._on_success()
+            self._give_up(taken)
+            self._backlog.commit(prepared, taken)
             self._wake()
+
+    def _give_up(self, taken: Set[str]) -> None:
+        for session_id in taken:
+            logger.warning("session taken over by another gateway session=%s", session_id)
+            self._backlog.give_up(session_id, SessionMoved("another gateway has taken the session over"))
+
+    def _on_success(self) -> None:
+        if self.is_failing:
+            logger.info("journal available again")
+        self.is_failing = False
 
     def _on_failure(self, error: StateUnavailable) -> None:
         if not self.is_failing:

@@ -78,6 +78,7 @@ async def _from_memory(
         if session.is_over:  # its last events are being journaled
             await session.closed.wait()
             continue
+        await journal.check_owned()
         rows = await journal.events(resume.session_id, resume.after_seq)
         if session.is_resumed_by(resume.token) and not session.is_over:
             return session, session.attach(client, resume, _missed(rows, resume.after_seq), charge)
@@ -87,9 +88,9 @@ async def _from_memory(
 async def _from_journal(
     context: SessionContext, journal: Journal, resume: Resume, client: SendQueue, charge: Charge
 ) -> Resumption | None:
-    saved = await journal.load(resume.session_id)
-    if saved is None or not _is_resumable(saved, resume, context.settings.session.grace_s):
-        raise _not_found(resume)
+    saved = await _load(context, journal, resume)
+    if saved.entry.outcome != _FINISHED and await journal.store.acquire(resume.session_id):
+        saved = await _load(context, journal, resume)  # all that its previous owner has written
     (start,) = NativeCodec().receive(saved.start)
     assert isinstance(start, Start), "the journal has the session's start message"
     missed = _missed(saved.rows, resume.after_seq)
@@ -105,6 +106,13 @@ async def _from_journal(
     info = SessionInfo(entry.dialect, entry.owner, entry.opened_s, lambda: entry.about)
     session = Session(context, start, info, Restored(saved, checkpoint, resume.token))
     return session, session.restore(client, resume, missed, charge)
+
+
+async def _load(context: SessionContext, journal: Journal, resume: Resume) -> SavedSession:
+    saved = await journal.load(resume.session_id)
+    if saved is None or not _is_resumable(saved, resume, context.settings.session.grace_s):
+        raise _not_found(resume)
+    return saved
 
 
 def _is_resumable(saved: SavedSession, resume: Resume, grace_s: float) -> bool:

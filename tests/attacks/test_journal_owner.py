@@ -12,7 +12,7 @@ import pytest
 
 from gateway.errors import ConfigurationError
 from gateway.journal.journal import open_journal
-from gateway.journal.store import JournalStore
+from gateway.journal.journal_file import JournalFile
 from gateway.settings import JournalSettings, Settings
 from tests.commands import serving_command
 from tests.events import final, ready
@@ -111,7 +111,7 @@ async def test_a_session_continues_in_a_new_file_and_is_marked_incomplete(path: 
         await reader.warned.wait()
         reader.write(final(3, 2))
         await reader.up_to(final(3, 2))
-        with anyio.fail_after(10), closing(JournalStore(path)) as store:
+        with anyio.fail_after(10), closing(JournalFile(path)) as store:
             while not store.events("a"):
                 await anyio.lowlevel.checkpoint()
         entry = await journal.find("a")
@@ -123,8 +123,8 @@ async def test_a_session_continues_in_a_new_file_and_is_marked_incomplete(path: 
 READ = """
 import sys
 from pathlib import Path
-from gateway.journal.store import JournalStore
-store = JournalStore(Path(sys.argv[1]))
+from gateway.journal.journal_file import JournalFile
+store = JournalFile(Path(sys.argv[1]))
 print([seq for seq, _ in store.events("a")])
 store.close()
 """

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.running import EXIT_CONFIGURATION
-from gateway.journal.store import journal_path
+from gateway.journal.journal_file import journal_path
 from gateway.settings import load_settings
 from tests.deployment import DEPLOY, checked_by, read, seconds, stop_s
 

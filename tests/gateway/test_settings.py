@@ -271,3 +271,10 @@ def test_the_key_a_client_sends_is_no_setting(monkeypatch: pytest.MonkeyPatch) -
 def test_an_empty_api_key_is_refused_for_it_would_let_everybody_in(file: Path) -> None:
     file.write_text('[server]\napi_keys = [""]\n')
     assert refusal(file).startswith("server.api_keys.0: ")
+
+
+@pytest.mark.parametrize("url", ["http://user:hidden@127.0.0.1", "redis://", "rediss:///0"])
+def test_an_address_of_redis_that_is_wrong_is_not_displayed(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^journal\.url: expected redis://HOST:PORT or rediss") as refused:
+        load_settings({"journal": {"url": url}})
+    assert "hidden" not in str(refused.value)

@@ -33,11 +33,12 @@ class SessionRecord:
 
     Attributes:
         session_id: of it.
-        watched: its broadcast, if it is live; None: it is not.
-        entry: of the journal, if it is not live; None: it is live.
+        watched: its broadcast, if it is live here; None: it is not.
+        entry: of the journal, if it is not live here; None: it is.
         is_over: whether it has ended and cannot be resumed.
         caller: who requested it.
         expires_s: expiry of the view token by which it was requested, in seconds since 1970; None: it was a key.
+        last_seq: number of its newest event, if it may be live at another gateway; None: it is not.
     """
 
     session_id: str
@@ -46,6 +47,7 @@ class SessionRecord:
     is_over: bool
     caller: Caller = _ANONYMOUS
     expires_s: float | None = None
+    last_seq: int | None = None
 
     @property
     def owner(self) -> str | None:
@@ -230,10 +232,12 @@ class SessionDirectory:
             return None
         with journal_errors_hidden():
             entry = await self.journal.find(session_id)
+            last_seq = await self.journal.store.last_seq(session_id) if self.journal.store.is_shared else None
         watched = self._watching.open_sessions().get(session_id)  # it may have been resumed meanwhile
         if watched is not None:
             return _live_record(session_id, watched)
-        return None if entry is None else self._past_record(entry)
+        record = None if entry is None else self._past_record(entry)
+        return record if record is None or record.is_over else replace(record, last_seq=last_seq)
 
     def _past_record(self, entry: Entry) -> SessionRecord:
         # a session left open by a crash cannot be resumed after the grace time; a later sweep ends it

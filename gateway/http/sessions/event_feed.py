@@ -1,15 +1,18 @@
 """The events for one viewer of a session: those it has missed, then live ones."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import msgspec
 
 from gateway.delivery.broadcast import Viewer
+from gateway.delivery.mirror import Mirrors
 from gateway.errors import Unavailable
 from gateway.http.sessions.directory import SessionRecord, journal_errors_hidden
 from gateway.journal.event_json import event_json
-from gateway.journal.journal import Journal, Row
+from gateway.journal.journal import Journal
+from gateway.journal.store import Row
 from gateway.wire import ServerEvent
 from gateway.wire.server_events import seq_of
 
@@ -56,7 +59,10 @@ class EventFeed:
     @property
     def is_whole(self) -> bool:
         """Whether the feed, once it has ended, had all events of the session."""
-        return self._record.is_over if self._viewer is None else not self._viewer.is_dropped
+        if self._viewer is None:
+            return self._record.is_over
+        is_moving = self._record.watched is not None and self._record.watched.is_moving
+        return not self._viewer.is_dropped and not is_moving
 
     async def next(self) -> list[Row]:
         """Return the next events, oldest first; an empty list at the end.
@@ -104,16 +110,20 @@ class EventFeed:
 
 
 @contextmanager
-def follow(record: SessionRecord, journal: Journal | None, after: int) -> Iterator[EventFeed]:
+def follow(
+    record: SessionRecord, journal: Journal | None, after: int, mirrors: Mirrors | None = None
+) -> Iterator[EventFeed]:
     """Follow a session while the block lasts.
 
     Args:
         record: the session.
         journal: has earlier events; None: only those in memory are sent.
         after: number of the last event that the viewer has received; 0: none.
+        mirrors: of sessions that are live at other gateways; None: there are no other gateways.
     """
-    if record.watched is None:
-        yield EventFeed(record, journal, after, None)
-    else:
-        with record.watched.subscribe(after) as viewer:
-            yield EventFeed(record, journal, after, viewer)
+    with ExitStack() as stack:
+        watched = record.watched
+        if watched is None and mirrors is not None and record.entry is not None and record.last_seq is not None:
+            watched = stack.enter_context(mirrors.mirrored(record.entry, record.last_seq))
+        viewer = None if watched is None else stack.enter_context(watched.subscribe(after))
+        yield EventFeed(replace(record, watched=watched), journal, after, viewer)

@@ -10,7 +10,7 @@ from gateway.access.credentials import subprotocol_of
 from gateway.errors import Disconnected, GatewayError, SlowReader, Unauthorized, Unavailable, reply_to
 from gateway.http.sessions.event_feed import EventFeed
 from gateway.http.sessions.viewer_access import AccessCheck, always_allowed, while_allowed
-from gateway.journal.journal import Row
+from gateway.journal.store import Row
 from gateway.transport import WebSocketTransport
 
 __all__ = ["EventSocket"]

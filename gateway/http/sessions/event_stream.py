@@ -15,7 +15,7 @@ from gateway.http.disconnection import while_connected
 from gateway.http.server_sent_events import COMMENT, EventStreamWriter, event_text
 from gateway.http.sessions.event_feed import EventFeed
 from gateway.http.sessions.viewer_access import AccessCheck, always_allowed, while_allowed
-from gateway.journal.journal import Row
+from gateway.journal.store import Row
 
 __all__ = ["EventStream"]
 

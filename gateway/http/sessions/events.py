@@ -12,6 +12,7 @@ from starlette.websockets import WebSocket
 from gateway.access.admission import Admission
 from gateway.access.audit_record import AuditEvent
 from gateway.access.caller import Caller
+from gateway.delivery.mirror import Mirrors
 from gateway.errors import InvalidRequest
 from gateway.http.openapi import ERRORS, OPEN
 from gateway.http.security import API_KEY
@@ -50,7 +51,7 @@ def viewers_router(gateway: Gateway) -> APIRouter:
     directory = SessionDirectory(gateway)
     slots = Admission(gateway.settings.server.max_viewers, "viewers", gateway.sessions.drain, gateway.shares)
     send_timeout_s, on_stalled = gateway.settings.session.send_timeout_s, gateway.sessions.broadcaster.count_stalled
-    following = partial(_following, slots, directory)
+    following = partial(_following, slots, directory, _open_mirrors(gateway))
 
     @router.get(
         "/{session_id}/events",
@@ -82,11 +83,22 @@ def viewers_router(gateway: Gateway) -> APIRouter:
     return router
 
 
+def _open_mirrors(gateway: Gateway) -> Mirrors | None:
+    """Return the mirrors of other gateways' sessions; None: the journal is this gateway's alone."""
+    sessions = gateway.sessions
+    if sessions.journal is None or not sessions.journal.store.is_shared:
+        return None
+    grace_s = gateway.settings.session.grace_s
+    return Mirrors(sessions.journal, sessions.broadcaster, sessions.tasks, sessions.drain, grace_s)
+
+
 @contextmanager
-def _following(slots: Admission, directory: SessionDirectory, record: SessionRecord, after: int) -> Iterator[EventFeed]:
+def _following(
+    slots: Admission, directory: SessionDirectory, mirrors: Mirrors | None, record: SessionRecord, after: int
+) -> Iterator[EventFeed]:
     """Hold a slot for a viewer, and follow the session while the block lasts."""
     journal = directory.journal_of(record)
-    with slots.enter(Caller(record.owner), record.caller), follow(record, journal, after) as feed:
+    with slots.enter(Caller(record.owner), record.caller), follow(record, journal, after, mirrors) as feed:
         directory.record(AuditEvent.SESSION_WATCHED, record)
         yield feed
 

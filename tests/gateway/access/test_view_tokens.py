@@ -13,7 +13,8 @@ import pytest
 from gateway.access.view_tokens import PREFIX, ViewTokens
 from gateway.errors import Unauthorized
 from gateway.journal.journal import Journal
-from gateway.journal.store import JournalStore
+from gateway.journal.journal_file import JournalFile
+from gateway.journal.sqlite_store import SqliteStore
 from gateway.settings import JournalSettings
 from tests.servers import Served
 from tests.uploading import serving_files
@@ -40,7 +41,7 @@ class Clock:
 
 @asynccontextmanager
 async def tokens(path: Path, clock: Clock) -> AsyncIterator[ViewTokens]:
-    journal = Journal(JournalStore(path), JournalSettings(), 60.0, clock)
+    journal = Journal(SqliteStore(JournalFile(path)), JournalSettings(), 60.0, clock)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(journal.run)
         yield ViewTokens(journal, lambda name: False, clock)

@@ -4,14 +4,18 @@ import re
 from contextlib import closing
 from pathlib import Path
 
+import anyio
 import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.cli.main import app
+from gateway.journal.journal_file import JournalFile
+from gateway.journal.open_store import make_store
 from gateway.journal.recording import recordings_folder
-from gateway.journal.store import Batch, Change, JournalStore, Opening
+from gateway.journal.store import Batch, Change, Opening
 from gateway.wire import ServerEvent
 from tests.events import final, final_cue, ready
+from tests.redis_servers import redis_server
 
 OPENED_S = 1_764_000_000.0
 FIRST, SECOND = "0123456789abcdef", "0123456799abcdef"
@@ -28,7 +32,7 @@ def keep(path: Path, session_id: str, *emitted: ServerEvent, ended_s: float | No
     opening = Opening(session_id, "native", "ada", OPENED_S, {"call_id": "CA1"})
     outcome = None if ended_s is None else "finished"
     change = Change(session_id, OPENED_S + 60.0, "en", finals=1, ended_s=ended_s, outcome=outcome)
-    with closing(JournalStore(path)) as store:
+    with closing(JournalFile(path)) as store:
         events = {(session_id, seq): event for seq, event in enumerate(emitted, start=1)}
         store.write(Batch((opening,), events, (), (change,)))
 
@@ -143,3 +147,25 @@ def test_a_journal_that_cannot_be_read_is_named_and_the_exit_code_is_1(path: Pat
     result = sessions("list")
     assert result.exit_code == 1
     assert result.stderr.strip() == f"livecue: journal.database = {str(path)!r}: it is not a SQLite database"
+
+
+def test_the_sessions_of_a_shared_journal_are_listed_exported_and_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with redis_server(tmp_path) as server:
+        monkeypatch.delenv("LIVECUE_JOURNAL__DATABASE")
+        monkeypatch.setenv("LIVECUE_JOURNAL__URL", server.url)
+
+        async def write() -> None:
+            store = make_store(server.settings(prefix="livecue"))
+            change = Change("a", OPENED_S + 1.0, finals=1, ended_s=OPENED_S + 1.0, outcome="finished")
+            await store.write(Batch([Opening("a", "native", None, OPENED_S, {})], {("a", 1): final(1)}, (), [change]))
+            await store.aclose()
+
+        anyio.run(write)
+        assert "finished" in done("list")
+        assert "outcome: finished" in done("show", "a")
+        assert done("export", "a").strip()
+        done("delete", "a")
+        assert "finished" not in done("list")
+    assert sessions("list").exit_code == 1, "it cannot be reached"

@@ -215,3 +215,21 @@ def test_whatever_the_order_the_file_and_the_backlog_have_every_event_not_supers
     assert finals <= file
     assert len(file - finals) <= 1, "the newest partial cue"
     assert len(backlog) == 0
+
+
+def test_a_session_that_another_gateway_continues_is_neither_published_nor_counted() -> None:
+    backlog = Backlog()
+    session, other = Session(backlog), Session(backlog, "b")
+    session.append(final(1), hold=True)
+    other.append(ready(), hold=True)
+    prepared = backlog.begin_batch(backlog.changed)
+    assert prepared is not None
+    session.append(final(2, 2), hold=True)
+    session.close = lambda error: None  # type: ignore[method-assign]  # it may end
+    backlog.give_up("a", LivecueError("lost"))
+    backlog.give_up("a", LivecueError("lost"))
+    backlog.commit(prepared, frozenset({"a"}))
+    assert (session.published, other.published) == ([], [ready()])
+    assert (backlog.counts.written, backlog.counts.lost, len(backlog)) == (1, 0, 0)
+    assert backlog.sessions() == ("b",)
+    assert "a" not in backlog.changed | backlog.urgent

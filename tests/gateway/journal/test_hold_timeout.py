@@ -79,3 +79,19 @@ async def test_events_that_became_durable_in_time_are_not_published_twice() -> N
         await anyio.wait_all_tasks_blocked()
         tasks.cancel_scope.cancel()
     assert reader.events == [final(1), final(2, 2)]
+
+
+async def test_events_are_held_while_another_gateway_may_own_the_session() -> None:
+    is_owner = False
+    holds = HoldTimeout(lambda: is_owner)
+    reader, _ = held(holds)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(holds.run)
+        with anyio.move_on_after(0.25):  # more than two timeouts
+            await reader.has_last.wait()
+        assert reader.events == []
+        is_owner = True
+        with anyio.fail_after(5):
+            await reader.has_last.wait()
+        tasks.cancel_scope.cancel()
+    assert reader.events == [final(1), final(2, 2)]

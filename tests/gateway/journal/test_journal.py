@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from gateway.journal.journal import Entry, Opening, open_journal
+from gateway.journal.journal_file import JournalFile
 from gateway.journal.recording import recordings_folder
-from gateway.journal.store import JournalStore, ViewToken
+from gateway.journal.store import ViewToken
 from gateway.settings import JournalSettings, Settings
 from gateway.wire import Ack, Finished, OfChannel, Partial, ServerEvent, Warning
 from tests.events import final, final_cue, partial_cue, ready
@@ -112,7 +113,7 @@ async def test_the_rest_is_written_at_the_end(path: Path) -> None:
         journal.end("a", "finished", NOW_S + 5)
     assert reader.events == [ready(), final(2), partial_cue(3, 2)]
     assert written_elsewhere(path) == [1, 2, 3]
-    with closing(JournalStore(path)) as store:
+    with closing(JournalFile(path)) as store:
         entry = store.find("a")
     assert entry is not None
     assert (entry.ended_s, entry.outcome) == (NOW_S + 5, "finished")
@@ -215,7 +216,7 @@ async def test_nothing_is_written_of_a_session_that_another_process_deleted(path
         reader = Reader(journal)
         reader.write(final(1))
         await reader.up_to(final(1))
-        with closing(JournalStore(path)) as other:
+        with closing(JournalFile(path)) as other:
             assert other.delete("a")
         reader.write(final(2, 2))
         assert await reader.up_to(final(2, 2)) == [final(1), final(2, 2)]

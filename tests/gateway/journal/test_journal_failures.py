@@ -13,7 +13,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from gateway.journal.store import JournalStore, ViewToken
+from gateway.journal.journal_file import JournalFile
+from gateway.journal.store import ViewToken
 from gateway.sqlite import StateUnavailable
 from tests.events import final, partial_cue, ready
 from tests.journals import NOW_S, Reader, running_journal, seqs, written_elsewhere
@@ -172,7 +173,7 @@ async def test_sessions_that_have_ended_meanwhile_are_bounded_too(path: Path, mo
                 await reader.warned.wait()
                 reader.write(final(1))
                 journal.end(session_id, "finished", NOW_S)
-    with closing(JournalStore(path)) as store:
+    with closing(JournalFile(path)) as store:
         assert {entry.session_id for entry in store.entries()} == {"b", "c"}
     assert journal.counts.lost == 2, "the final, and the warning"
 

@@ -5,8 +5,10 @@ from pathlib import Path
 import anyio
 import pytest
 
+from gateway.journal.journal_file import JournalFile
 from gateway.journal.maintenance import Maintenance
-from gateway.journal.store import Batch, Change, JournalStore, Opening
+from gateway.journal.sqlite_store import SqliteStore
+from gateway.journal.store import Batch, Change, Opening
 from gateway.journal.writer import JournalWriter
 from gateway.settings import JournalSettings
 from tests.journals import DAY_S, NOW_S
@@ -23,15 +25,15 @@ class Deletions:
         return True
 
 
-def maintenance(store: JournalStore, days: float | None, deletions: Deletions) -> tuple[Maintenance, JournalWriter]:
-    writer = JournalWriter(store, lambda: NOW_S)
+def maintenance(store: JournalFile, days: float | None, deletions: Deletions) -> tuple[Maintenance, JournalWriter]:
+    writer = JournalWriter(SqliteStore(store), lambda: NOW_S)
     settings = JournalSettings(retention_days=days)
-    return Maintenance(store, writer, settings, 60.0, lambda: NOW_S, deletions), writer
+    return Maintenance(SqliteStore(store), writer, settings, 60.0, lambda: NOW_S, deletions), writer
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> JournalStore:
-    made = JournalStore(tmp_path / "journal.db")
+def store(tmp_path: Path) -> JournalFile:
+    made = JournalFile(tmp_path / "journal.db")
     ages_days = {"old": 31, "new": 29}
     openings = [Opening(name, "native", None, 0.0, {}) for name in (*ages_days, "open")]
     changes = [
@@ -42,7 +44,7 @@ def store(tmp_path: Path) -> JournalStore:
 
 
 async def test_a_sweep_deletes_what_is_older_than_the_retention_and_marks_interrupted_sessions(
-    store: JournalStore,
+    store: JournalFile,
 ) -> None:
     deletions = Deletions()
     made, _ = maintenance(store, 30.0, deletions)
@@ -54,7 +56,7 @@ async def test_a_sweep_deletes_what_is_older_than_the_retention_and_marks_interr
     store.close()
 
 
-async def test_without_a_retention_nothing_is_deleted(store: JournalStore) -> None:
+async def test_without_a_retention_nothing_is_deleted(store: JournalFile) -> None:
     deletions = Deletions()
     made, _ = maintenance(store, None, deletions)
     await made.sweep()
@@ -62,7 +64,7 @@ async def test_without_a_retention_nothing_is_deleted(store: JournalStore) -> No
     store.close()
 
 
-async def test_a_deleted_file_is_noticed(store: JournalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_deleted_file_is_noticed(store: JournalFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.journal.maintenance._CHECK_INTERVAL_S", 0.0)
     made, writer = maintenance(store, None, Deletions())
     async with anyio.create_task_group() as tasks:

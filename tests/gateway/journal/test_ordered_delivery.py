@@ -105,3 +105,25 @@ def test_events_after_the_end_are_discarded() -> None:
     assert (sink.events, sink.ends) == ([], [])
     delivery.release(pending)
     assert (sink.events, sink.ends) == ([warning(1)], [error])
+
+
+def test_what_is_pending_is_never_delivered_after_a_revocation() -> None:
+    sink = Sink()
+    delivery = OrderedDelivery(sink)
+    held, error = PendingEvent(warning(1), is_held=True), LivecueError("lost")
+    delivery.put(held)
+    delivery.put(PendingEvent(warning(2)))
+    delivery.close()
+    delivery.revoke(error)
+    delivery.release(held)
+    delivery.put(PendingEvent(warning(3)))
+    delivery.revoke(error)
+    assert (sink.events, sink.ends) == ([], [error])
+
+
+def test_a_revocation_closes_an_open_sink_once() -> None:
+    sink, error = Sink(), LivecueError("lost")
+    delivery = OrderedDelivery(sink)
+    delivery.revoke(error)
+    delivery.close()
+    assert (delivery.is_closed, sink.ends) == (True, [error])

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
+from gateway.journal.journal_file import JournalFile
 from gateway.journal.session_log import SessionLog
-from gateway.journal.store import JournalStore
+from gateway.journal.sqlite_store import SqliteStore
 from gateway.journal.unwritten_events import JournaledSession
 from gateway.journal.writer import JournalWriter
 from gateway.sqlite import StateUnavailable
@@ -33,7 +35,7 @@ class Sink:
         raise AssertionError("no session ends here")
 
 
-class FailingStore(JournalStore):
+class FailingStore(JournalFile):
     """A store that can be made unwritable."""
 
     is_failing = False
@@ -50,8 +52,8 @@ def store(tmp_path: Path) -> FailingStore:
 
 
 @asynccontextmanager
-async def running(store: JournalStore) -> AsyncIterator[JournalWriter]:
-    writer = JournalWriter(store, lambda: NOW_S)
+async def running(store: JournalFile) -> AsyncIterator[JournalWriter]:
+    writer = JournalWriter(SqliteStore(store), lambda: NOW_S)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(writer.run)
         yield writer
@@ -65,8 +67,8 @@ def session(writer: JournalWriter) -> tuple[Sink, SessionLog]:
     return sink, log
 
 
-def written(store: JournalStore) -> list[int]:
-    with closing(JournalStore(store.path)) as other:
+def written(store: JournalFile) -> list[int]:
+    with closing(JournalFile(store.path)) as other:
         return [seq for seq, _ in other.events("a")]
 
 
@@ -75,7 +77,7 @@ async def test_the_work_sees_the_backlog_written(store: FailingStore) -> None:
         _, log = session(writer)
         log.append(ready())
         log.append(final(2))
-        assert [seq for seq, _ in await writer.run_flushed(lambda: store.events("a"))] == [1, 2]
+        assert [seq for seq, _ in await writer.run_flushed(lambda: SqliteStore(store).events("a"))] == [1, 2]
 
 
 async def test_a_failure_releases_held_events_and_warns(store: FailingStore) -> None:
@@ -87,7 +89,7 @@ async def test_a_failure_releases_held_events_and_warns(store: FailingStore) -> 
         with anyio.fail_after(5):
             await sink.changed.wait()
         assert sink.events[0] == final(1)
-        await writer.run_flushed(lambda: None)
+        await writer.run_flushed(checkpoint)
         assert writer.is_failing
         assert len(sink.events) == 2, "and the warning"
         log.append(final(2, 2))
@@ -102,7 +104,7 @@ async def test_the_work_runs_even_if_the_backlog_cannot_be_written(store: Failin
         _, log = session(writer)
         store.is_failing = True
         log.append(final(1))
-        assert await writer.run_flushed(lambda: "result") == "result"
+        assert await writer.run_flushed(succeed) == "result"
         with pytest.raises(StateUnavailable, match="of the work"):
             await writer.run_flushed(raise_unavailable)
         store.is_failing = False
@@ -115,5 +117,9 @@ async def test_events_of_unknown_sessions_are_not_held(store: FailingStore) -> N
         assert sink.events == [final(1)]
 
 
-def raise_unavailable() -> None:
+async def succeed() -> str:
+    return "result"
+
+
+async def raise_unavailable() -> None:
     raise StateUnavailable("of the work")

@@ -19,8 +19,10 @@ from gateway.delivery.send_queue import SendQueue
 from gateway.errors import InsufficientCredits
 from gateway.journal.event_json import event_json
 from gateway.journal.journal import Journal
+from gateway.journal.journal_file import JournalFile
 from gateway.journal.recording import recordings_of
-from gateway.journal.store import Batch, JournalStore
+from gateway.journal.sqlite_store import SqliteStore
+from gateway.journal.store import Batch
 from gateway.session.context import SessionContext
 from gateway.settings import JournalSettings
 from gateway.sqlite import StateUnavailable
@@ -46,7 +48,7 @@ from vad.errors import LivecueError
 from vad.media_file import Media
 
 
-class SlowReads(JournalStore):
+class SlowReads(JournalFile):
     """Reads events only when it is allowed, and can lose its file."""
 
     def __init__(self, path: Path) -> None:
@@ -86,9 +88,9 @@ class PatientEngine(ScriptedEngine):
 
 
 @asynccontextmanager
-async def on_store(store: JournalStore) -> AsyncIterator[SessionContext]:
+async def on_store(store: JournalFile) -> AsyncIterator[SessionContext]:
     """A gateway whose journal is in that store."""
-    journal = Journal(store, JournalSettings(), SETTINGS.grace_s)
+    journal = Journal(SqliteStore(store), JournalSettings(), SETTINGS.grace_s)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(journal.run)
         async with open_context(journal=journal) as context:

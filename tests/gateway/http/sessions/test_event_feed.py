@@ -13,7 +13,8 @@ from gateway.errors import Unavailable
 from gateway.http.sessions.directory import SessionRecord
 from gateway.http.sessions.event_feed import PAGE_ROWS, EventFeed, follow
 from gateway.journal.journal import Journal, Opening
-from gateway.journal.store import JournalStore
+from gateway.journal.journal_file import JournalFile
+from gateway.journal.sqlite_store import SqliteStore
 from gateway.settings import JournalSettings
 from gateway.sqlite import StateUnavailable
 from gateway.wire import Ack, Flushed, OfChannel, ServerEvent, SpeechStarted, Warning
@@ -68,7 +69,7 @@ class Unreadable(Journal):
 
 
 def made(kind: type[Journal], folder: Path) -> Journal:
-    return kind(JournalStore(folder / "journal.db"), JournalSettings(), 60.0)
+    return kind(SqliteStore(JournalFile(folder / "journal.db")), JournalSettings(), 60.0)
 
 
 @contextmanager

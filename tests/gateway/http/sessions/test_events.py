@@ -15,7 +15,8 @@ from gateway.delivery.broadcast import Broadcaster
 from gateway.http.sessions.directory import SessionRecord
 from gateway.http.sessions.event_feed import follow
 from gateway.http.sessions.event_stream import EventStream
-from gateway.journal.store import Batch, JournalStore, Opening
+from gateway.journal.journal_file import JournalFile
+from gateway.journal.store import Batch, Opening
 from tests.broadcasts import registered
 from tests.events import final, ready
 from tests.servers import Served
@@ -125,7 +126,7 @@ async def test_a_viewer_that_comes_after_hours_gets_all_events(tmp_path: Path) -
 
 def write_down(folder: Path, batch: Batch) -> None:
     """Write the journal of a previous gateway."""
-    store = JournalStore(folder / "journal.db")
+    store = JournalFile(folder / "journal.db")
     store.write(batch)
     store.close()
 

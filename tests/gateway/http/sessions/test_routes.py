@@ -6,7 +6,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from gateway.journal.store import Batch, JournalStore, Opening
+from gateway.journal.journal_file import JournalFile
+from gateway.journal.store import Batch, Opening
 from gateway.runtime import Gateway
 from tests.uploading import serving_files
 from tests.viewing import MASTER, bearer, keys, open_ids, session, settings_with, speak, stopped_session, watch
@@ -94,7 +95,7 @@ async def test_a_session_left_open_by_a_crash_is_kept_while_its_client_may_resum
 
 async def left_open(gateway: Gateway, folder: Path, age_s: float) -> None:
     """Write down a session as a gateway that was killed so long ago has left it."""
-    store = JournalStore(folder / "journal.db")
+    store = JournalFile(folder / "journal.db")
     assert gateway.sessions.journal is not None
     await gateway.sessions.journal.maintenance.sweep()
     opening = Opening("left", "native", None, time.time() - age_s, {})

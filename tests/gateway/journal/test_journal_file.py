@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.journal.store import Batch, Change, JournalStore, Opening, ViewToken
+from gateway.journal.journal_file import JournalFile
+from gateway.journal.store import Batch, Change, Opening, ViewToken
 from tests.events import final, partial_cue, ready
 
 ADA = Opening("a", "native", "ada", 100.0, {"call_id": "CA1"}, "{}", b"digest")
@@ -14,12 +15,12 @@ BOB = Opening("b", "twilio", None, 200.0, {})
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[JournalStore]:
-    with closing(JournalStore(tmp_path / "journal.db")) as made:
+def store(tmp_path: Path) -> Iterator[JournalFile]:
+    with closing(JournalFile(tmp_path / "journal.db")) as made:
         yield made
 
 
-def test_reading_and_deleting_create_no_file(store: JournalStore) -> None:
+def test_reading_and_deleting_create_no_file(store: JournalFile) -> None:
     assert (store.entries(), store.events("a"), store.find("a"), store.resumable("a")) == ([], [], None, None)
     assert store.delete("a") is False
     assert store.sweep(0.0, 0.0, 0.0, ()) == []
@@ -29,7 +30,7 @@ def test_reading_and_deleting_create_no_file(store: JournalStore) -> None:
     assert not store.path.exists()
 
 
-def test_a_batch_opens_sessions_writes_events_and_deletes_superseded_ones(store: JournalStore) -> None:
+def test_a_batch_opens_sessions_writes_events_and_deletes_superseded_ones(store: JournalFile) -> None:
     store.write(Batch([ADA, BOB], {("a", 1): ready(), ("a", 2): partial_cue(2)}, (), [Change("a", 101.0, "en")]))
     store.write(Batch((), {("a", 3): final(3)}, {("a", 2), ("b", 9)}, [Change("a", 102.0, finals=1)]))
     assert [seq for seq, _ in store.events("a")] == [1, 3]
@@ -41,7 +42,7 @@ def test_a_batch_opens_sessions_writes_events_and_deletes_superseded_ones(store:
     assert [each.session_id for each in store.entries()] == ["a", "b"]
 
 
-def test_an_incomplete_session_stays_incomplete(store: JournalStore) -> None:
+def test_an_incomplete_session_stays_incomplete(store: JournalFile) -> None:
     store.write(Batch([ADA], changes=[Change("a", 101.0, is_complete=False)]))
     store.write(Batch(changes=[Change("a", 102.0)]))
     entry = store.find("a")
@@ -49,7 +50,7 @@ def test_an_incomplete_session_stays_incomplete(store: JournalStore) -> None:
     assert not entry.is_complete
 
 
-def test_only_a_session_with_start_and_token_is_resumable(store: JournalStore) -> None:
+def test_only_a_session_with_start_and_token_is_resumable(store: JournalFile) -> None:
     store.write(Batch([ADA, BOB]))
     found = store.resumable("a")
     assert found is not None
@@ -57,7 +58,7 @@ def test_only_a_session_with_start_and_token_is_resumable(store: JournalStore) -
     assert store.resumable("b") is None
 
 
-def test_events_of_a_deleted_session_are_not_written_even_if_its_id_is_used_again(store: JournalStore) -> None:
+def test_events_of_a_deleted_session_are_not_written_even_if_its_id_is_used_again(store: JournalFile) -> None:
     store.write(Batch([ADA], {("a", 1): ready()}))
     assert store.delete("a") is True
     store.write(Batch((), {("a", 2): final(2)}))
@@ -66,7 +67,7 @@ def test_events_of_a_deleted_session_are_not_written_even_if_its_id_is_used_agai
     assert store.events("a") == []
 
 
-def test_a_sweep_interrupts_silent_sessions_of_others_and_returns_those_due(store: JournalStore) -> None:
+def test_a_sweep_interrupts_silent_sessions_of_others_and_returns_those_due(store: JournalFile) -> None:
     openings = [Opening(name, "native", None, 0.0, {}) for name in ("ended", "silent", "own", "live")]
     touched = {"ended": 10.0, "silent": 20.0, "own": 20.0, "live": 90.0}
     changes = [Change(name, touched_s) for name, touched_s in touched.items()]
@@ -83,7 +84,7 @@ def test_a_sweep_interrupts_silent_sessions_of_others_and_returns_those_due(stor
     assert store.sweep(50.0, None, 100.0, ["own"]) == [], "without a retention nothing is due"
 
 
-def test_view_tokens_expire_and_go_with_their_session(store: JournalStore) -> None:
+def test_view_tokens_expire_and_go_with_their_session(store: JournalFile) -> None:
     store.write(Batch([ADA]))
     token = ViewToken("a", "ada", 100.0)
     store.add_view_token(b"one", token)
