@@ -88,6 +88,7 @@ class Finished:
         logprob: sum over them and the end of the text, nats.
         no_speech_probability: 0..1.
         passes: of the decoder.
+        times_logprob: sum over the timestamps among them, nats; 0 after a beam search, which does not count it.
     """
 
     tokens: tuple[int, ...]
@@ -95,6 +96,7 @@ class Finished:
     logprob: float
     no_speech_probability: float
     passes: int
+    times_logprob: float = 0.0
 
 
 class Rows:
@@ -115,14 +117,14 @@ class Rows:
         is_running, is_timed: [B], 0 or 1.
         terms: [B], number of the list of terms.
         loop_tokens: [B], repeated ones at which the text ends.
-        logprob, no_speech, temperature: float32[B].
+        logprob, times_logprob, no_speech, temperature: float32[B].
     """
 
     NUMBERS = (
         *("known", "entered", "draft_at", "draft_end", "text", "limit", "start", "content"),
         *("passes", "is_running", "is_timed", "terms", "loop_tokens"),
     )
-    REALS = ("logprob", "no_speech", "temperature")
+    REALS = ("logprob", "times_logprob", "no_speech", "temperature")
 
     def __init__(self, integers: Tensor, reals: Tensor) -> None:
         self.integers, self.reals = integers, reals
@@ -132,7 +134,7 @@ class Rows:
         self.known, self.entered, self.draft_at, self.draft_end, self.text, self.limit = numbers[:, :6].unbind(1)
         self.start, self.content, self.passes, self.is_running, self.is_timed = numbers[:, 6:11].unbind(1)
         self.terms, self.loop_tokens = numbers[:, 11:].unbind(1)
-        self.logprob, self.no_speech, self.temperature = reals.unbind(1)
+        self.logprob, self.times_logprob, self.no_speech, self.temperature = reals.unbind(1)
 
     @classmethod
     def empty(cls, count: int, places: int, device: torch.device) -> "Rows":
@@ -233,6 +235,7 @@ class Slots:
                 float(rows.logprob[n]),
                 float(rows.no_speech[n]),
                 int(rows.passes[n]),
+                float(rows.times_logprob[n]),
             )
             for n in range(len(slots))
         ]
@@ -323,7 +326,8 @@ class Slots:
         """Count what was accepted, and move the draft on."""
         new = _at(choice.tokens, accepted[:, None])[:, 0]
         ahead = torch.arange(choice.tokens.shape[1], device=new.device)
-        gained = choice.logprobs.where(ahead <= accepted[:, None], 0.0).sum(1)
+        gained = choice.logprobs.where(ahead <= accepted[:, None], 0.0)
+        gained_by_times = gained.where(self.rules.is_time(choice.tokens), 0.0)
         is_end = new == self.rules.end
         known = rows.known + accepted + (~is_end).long()
         is_over = is_end | (known >= rows.limit) | end_in_loops(rows.tokens, known, rows.text, rows.loop_tokens)
@@ -334,7 +338,8 @@ class Slots:
         is_inserted = self.rules.is_mark(new) & ~self.rules.is_mark(_at(rows.draft, expected[:, None])[:, 0])
         found = near.gather(1, is_found.long().argmax(1, keepdim=True))[:, 0] + 1
         draft_at = torch.where(is_found.any(1), found, expected + (~is_inserted).long()).minimum(rows.draft_end)
-        rows.logprob += torch.where(running, gained, 0.0)
+        rows.logprob += torch.where(running, gained.sum(1), 0.0)
+        rows.times_logprob += torch.where(running, gained_by_times.sum(1), 0.0)
         rows.passes += rows.is_running
         rows.entered[:] = torch.where(running, (rows.known + accepted).minimum(known), rows.entered)
         rows.known[:] = torch.where(running, known, rows.known)

@@ -53,11 +53,13 @@ class Text:
     Attributes:
         tokens: after those forced.
         logprob: their sum, and the end's.
+        times_logprob: that of the timestamps among them.
         no_speech: probability of <|nospeech|>.
     """
 
     tokens: tuple[int, ...]
     logprob: float
+    times_logprob: float
     no_speech: float
 
 
@@ -65,7 +67,7 @@ class Text:
 def greedy(audio: int, prompt: tuple[int, ...], start: int, forced: tuple[int, ...], timed: bool, limit: int) -> Text:
     cross = CrossStore(keys_values(audio), torch.zeros(1, POSITIONS[audio]))
     tokens: list[int] = []
-    logprob, no_speech = 0.0, None
+    logprob, times_logprob, no_speech = 0.0, 0.0, None
     while len(tokens) < limit:
         ids = torch.tensor([[*prompt, *forced, *tokens]])
         hidden, _ = decode(
@@ -77,11 +79,12 @@ def greedy(audio: int, prompt: tuple[int, ...], start: int, forced: tuple[int, .
         log_probs = rules_log_probs(logits[-1], tokens, is_timed=timed)
         token = int(log_probs.argmax())
         logprob += float(log_probs[token])
+        times_logprob += float(log_probs[token]) if token >= FIRST_TIME else 0.0
         if token == END:
             break
         tokens.append(token)
     assert no_speech is not None
-    return Text(tuple(tokens), logprob, no_speech)
+    return Text(tuple(tokens), logprob, times_logprob, no_speech)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,7 @@ def assert_greedy(found: Finished, request: Request) -> None:
     expected = request.greedy
     assert found.tokens == expected.tokens
     assert found.logprob == pytest.approx(expected.logprob, abs=1e-3)
+    assert found.times_logprob == pytest.approx(expected.times_logprob, abs=1e-3)
     assert found.no_speech_probability == pytest.approx(expected.no_speech, abs=1e-4)
     assert len(found.peaks) == len(found.tokens)
     assert all(0 <= peak < request.start.content for peak in found.peaks)

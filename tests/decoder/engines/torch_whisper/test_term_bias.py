@@ -170,15 +170,16 @@ def next_scores(request: Request, terms: Terms, text: Sequence[int]) -> tuple[Te
 @cache
 def greedy(request: Request, terms: Terms) -> Text:
     text: list[int] = []
-    logprob = 0.0
+    logprob = times_logprob = 0.0
     while len(text) < request.start.limit:
         log_probs, biased = next_scores(request, terms, text)
         token = int(biased.argmax())
         logprob += float(log_probs[token])
+        times_logprob += float(log_probs[token]) if token >= FIRST_TIME else 0.0
         if token == END:
             break
         text.append(token)
-    return Text(tuple(text), logprob, request.greedy.no_speech)
+    return Text(tuple(text), logprob, times_logprob, request.greedy.no_speech)
 
 
 def assert_text(found: Finished, expected: Text) -> None:
