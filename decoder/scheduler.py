@@ -1,7 +1,7 @@
 """Schedules the requests of all sessions on one engine: exactly one answer per request."""
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -54,16 +54,22 @@ class SchedulerStatistics:
     Attributes:
         batches: batches decoded, failed ones included.
         requests: requests in these batches.
-        busy_s: decode time summed over the batches, in seconds: two concurrent batches count twice.
+        busy_of_s: decode time summed over the batches, in seconds, by the kind of their first request: two concurrent
+            batches count twice. Eager finals and finals share batches; partials and files have their own.
         outcomes: answers by kind and outcome (`ok` or the error's code).
         failed_in_a_row: latest consecutive batches without a single hypothesis; those rejected as busy do not count.
     """
 
     batches: int = 0
     requests: int = 0
-    busy_s: float = 0.0
+    busy_of_s: defaultdict[RequestKind, float] = field(default_factory=lambda: defaultdict(float))
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     failed_in_a_row: int = 0
+
+    @property
+    def busy_s(self) -> float:
+        """Decode time of all batches, in seconds."""
+        return sum(self.busy_of_s.values())
 
 
 _Batch = tuple[DecodeRequest, ...]
@@ -102,6 +108,12 @@ class Scheduler:
         self._decoding: set[_Batch] = set()
         self._changed = anyio.Event()
         self._running = False
+        self._is_pausing_files = False
+
+    @property
+    def slots(self) -> int:
+        """Number of batches that the engine decodes at once."""
+        return self._engine.parallel
 
     @property
     def is_ready(self) -> bool:
@@ -117,6 +129,11 @@ class Scheduler:
     def waiting(self) -> int:
         """Number of queued requests."""
         return len(self._planner)
+
+    def pause_files(self, *, is_paused: bool) -> None:
+        """Keep requests of files in the queue, until the pause is over."""
+        self._is_pausing_files = is_paused
+        self._changed.set()
 
     def now_s(self) -> float:
         """Return the time on this scheduler's clock."""
@@ -179,7 +196,7 @@ class Scheduler:
         parallel = self._engine.parallel
         of_files = sum(batch[0].kind is RequestKind.FILE for batch in self._decoding)
         live = len(self._decoding) < parallel
-        return live, live and of_files < max(1, parallel - 1)
+        return live, live and not self._is_pausing_files and of_files < max(1, parallel - 1)
 
     async def _serve(self, batch: _Batch) -> None:
         started_s = self._clock()
@@ -191,7 +208,7 @@ class Scheduler:
         statistics = self.statistics
         statistics.batches += 1
         statistics.requests += len(batch)
-        statistics.busy_s += decode_s
+        statistics.busy_of_s[batch[0].kind] += decode_s
         if has_words:
             statistics.failed_in_a_row = 0
         elif not all(isinstance(outcome, EngineBusy) for outcome in outcomes):

@@ -17,9 +17,11 @@ from gateway.delivery.broadcast import BACKLOG_EVENTS, SPARE_BACKLOG_EVENTS, Bro
 from gateway.journal.journal import Journal, open_journal
 from gateway.journal.recording import recordings_folder
 from gateway.journal.store import journal_path
+from gateway.load.recorded_capacity import recorded_streams
 from gateway.metrics import Metrics
 from gateway.session.connection import Connection
 from gateway.session.context import SessionContext
+from gateway.session.overload import Overload
 from gateway.session.stage_options import PipelineSettings
 from gateway.settings import Settings
 from gateway.transport import Transport
@@ -63,7 +65,10 @@ async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gate
         sessions.metrics.watch_journal(journal.counts)
         sessions.metrics.watch_upstreams(sessions.engine.pool)
         shares = Shares(authenticator.tenant_of, settings.limits.max_share)
-        live = Admission(settings.server.max_sessions, "sessions", sessions.drain, shares)
+        streams = settings.limits.streams or recorded_streams(settings.limits, sessions.engine)
+        most = min(settings.server.max_sessions, streams or settings.server.max_sessions)
+        live = Admission(most, "sessions", sessions.drain, shares, sessions.overload.free)
+        sessions.metrics.watch_load(sessions.overload, live)
         files = Admission(settings.files.max_files, "files", sessions.drain, shares)
         decoders = Admission(settings.limits.max_decoders, "containers", sessions.drain, shares)
         yield Gateway(settings, sessions, authenticator, shares, live, files, decoders)
@@ -98,7 +103,11 @@ async def open_sessions(
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(scheduler.run)
-            yield SessionContext(scheduler, info, pipeline, metrics, clock, tasks, journal, recordings, broadcaster)
+            overload = Overload(session, settings.limits)
+            outputs = journal, recordings, broadcaster
+            context = SessionContext(scheduler, info, pipeline, metrics, clock, tasks, *outputs, overload=overload)
+            tasks.start_soon(overload.run, scheduler, context.live)
+            yield context
             tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):

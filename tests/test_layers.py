@@ -34,6 +34,7 @@ GATEWAY_FLOORS = (
     "transport",
     "captions",
     "journal",
+    "load",
     "access",
     "delivery",
     "media",
@@ -41,9 +42,9 @@ GATEWAY_FLOORS = (
     "session",
     "runtime",
     "in_process",
+    "shutdown",
     "http",
     "wyoming_server",
-    "shutdown",
     "serve",
     "cli",
 )

@@ -16,6 +16,7 @@ from gateway.wire import (
     Ack,
     CueEvent,
     DialectMessage,
+    DrainBegun,
     Error,
     Final,
     Finished,
@@ -82,7 +83,7 @@ class Viewer:
     Attributes:
         backlog: events from before it subscribed, oldest first.
         live: queue of later events, until the session ends or the viewer is dropped. May repeat some of the backlog.
-        is_dropped: whether its queue has overflowed.
+        is_dropped: whether its queue has overflowed, or another gateway continues the session.
     """
 
     backlog: tuple[ServerEvent, ...]
@@ -113,6 +114,8 @@ class Broadcast:
         self.info = info
         self.ready: Ready | None = None
         """The session's first event, once it is published."""
+        self.is_moved = False
+        """Whether another gateway continues the session, so that its viewers have not received all of it."""
         self._losses = Counter() if losses is None else losses
         self._warnings = Counter() if warnings is None else warnings
         self._backlog_events = backlog_events
@@ -134,7 +137,7 @@ class Broadcast:
     def publish(self, event: ServerEvent) -> None:
         """Add an event to the backlog, and queue it for `run`, so that the client does not wait for viewers."""
         _, inner = channel_of(event)
-        if isinstance(inner, DialectMessage | Ack | Flushed | Partial | OfChannel):
+        if isinstance(inner, DialectMessage | Ack | Flushed | Partial | OfChannel | DrainBegun):
             return  # for the client only
         if isinstance(inner, Ready):
             self.ready = inner
@@ -194,6 +197,7 @@ class Broadcast:
         self._has_ended = True
         self.deliver_all()
         for viewer in self._viewers:
+            viewer.is_dropped = viewer.is_dropped or self.is_moved
             viewer.live.close()
 
     def _add_to_backlog(self, event: ServerEvent) -> None:

@@ -16,6 +16,7 @@ from gateway.access.drain import Drain
 from gateway.delivery.broadcast import Broadcaster
 from gateway.journal.journal import Journal
 from gateway.metrics import Metrics
+from gateway.session.overload import Overload
 from gateway.session.stage_options import PipelineSettings
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class SessionContext:
         broadcaster: publishes events to viewers.
         live: the sessions in memory.
         drain: whether the gateway is stopping.
+        overload: its load, and the step of the overload ladder.
     """
 
     scheduler: Scheduler
@@ -101,3 +103,4 @@ class SessionContext:
     broadcaster: Broadcaster = field(default_factory=Broadcaster)
     live: LiveSessions = field(default_factory=LiveSessions)
     drain: Drain = field(default_factory=Drain)
+    overload: Overload = field(default_factory=Overload)
