@@ -8,6 +8,7 @@ from pathlib import Path
 
 import anyio
 import httpx2
+import pytest
 from anyio import to_thread
 
 from clients.connection import connect
@@ -19,8 +20,8 @@ from tests.commands import serving_command
 
 TALK = Path(__file__).parents[2] / "clients" / "demo" / "talk.flac"
 
-_FRAMES, _MOVES_AT = 200, 120
-"""Of 100 ms: 20 s of a talk, and the drain after 12 s."""
+_FRAMES, _MOVES_AT = 300, 190
+"""Of 100 ms: 30 s of a talk, and the drain in the middle of the second utterance, at 19 s."""
 
 
 class Talk:
@@ -74,6 +75,7 @@ class Talk:
             self.drains.append(event)
 
 
+@pytest.mark.slow  # it starts three processes
 async def test_a_session_moves_to_the_next_process_and_neither_loses_nor_repeats_a_word(tmp_path: Path) -> None:
     stayed, moved = Talk(tmp_path / "one", moves=False), Talk(tmp_path / "two", moves=True)
     await stayed.run()
