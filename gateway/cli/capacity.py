@@ -45,11 +45,11 @@ def capacity(
     compute_type: options.ComputeType = None,
     offline: options.Offline = None,
     audio: Annotated[Path | None, typer.Option(help="Recording of speech; default: half a minute of English.")] = None,
-    final_s: Annotated[float, typer.Option(min=0.1, help="SLO: 95 % of finals this soon after speech.")] = 1.5,
-    run_s: Annotated[float, typer.Option(min=5, help="Length of a trial.")] = 12.0,
+    final_s: Annotated[float, typer.Option(min=0.1, help="SLO: 95 % of finals this soon after speech.")] = 2.0,
+    run_s: Annotated[float, typer.Option(min=5, help="Length of a trial.")] = 15.0,
     seconds: Annotated[float, typer.Option(min=0, help="No trial begins later; the last one may last longer.")] = 60.0,
     max_streams: Annotated[int, typer.Option(min=1, help="Streams to try at most.")] = 1_000,
-    write: Annotated[bool, typer.Option("--write/--no-write", help="Whether `serve` is to keep to the result.")] = True,
+    write: Annotated[bool, typer.Option("--write/--no-write", help="Record the result for `serve`.")] = True,
     config: options.Config = None,
     settings_list: options.Set = None,
 ) -> None:
@@ -70,7 +70,7 @@ def capacity(
             found = await bench.search(objective, max_streams)
             held.append(found)
             _report(bench, found, objective)
-            if write:
+            if write and found:
                 _write(settings, sessions.engine, found, objective)
 
     run(measure)
@@ -119,7 +119,7 @@ class _Bench:
         return dict(self._sessions.scheduler.statistics.busy_of_s)
 
     async def _trial(self, streams: int) -> Trial:
-        notices.print(f"{streams} streams for {self.run_s:g} s …", markup=False)
+        notices.print(f"{streams} stream{'s' * (streams > 1)} for {self.run_s:g} s …", markup=False)
         players = [_Player(self._pcm, number / streams) for number in range(streams)]
         async with anyio.create_task_group() as tasks:
             for player in players:
@@ -209,7 +209,7 @@ def _report(bench: _Bench, held: int, objective: Objective) -> None:
         for trial in bench.trials
     ]
     print_table(("streams", "final p50", "final p95", "partial interval", "missing", "SLO met"), rows)
-    typer.echo(f"holds {held} streams at SLO: {objective}")
+    typer.echo(f"holds {held} stream{'s' * (held != 1)} at SLO: {objective}")
 
 
 def _write(settings: Settings, info: EngineInfo, held: int, objective: Objective) -> None:
