@@ -56,7 +56,8 @@ class SchedulerStatistics:
     Attributes:
         batches: batches decoded, failed ones included.
         requests: requests in these batches.
-        busy_s: decode time summed over the batches, in seconds: two concurrent batches count twice.
+        busy_of_s: decode time summed over the batches, in seconds, by the kind of their first request: two concurrent
+            batches count twice. Eager finals and finals share batches; partials and files have their own.
         audio_s: audio in these batches by kind of request, in seconds: audio decoded twice counts twice.
         real_time_factor: of the last batches.
         outcomes: answers by kind and outcome (`ok` or the error's code).
@@ -65,17 +66,22 @@ class SchedulerStatistics:
 
     batches: int = 0
     requests: int = 0
-    busy_s: float = 0.0
+    busy_of_s: defaultdict[RequestKind, float] = field(default_factory=lambda: defaultdict(float))
     audio_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     real_time_factor: RealTimeFactor = field(default_factory=RealTimeFactor)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     failed_in_a_row: int = 0
 
+    @property
+    def busy_s(self) -> float:
+        """Decode time of all batches, in seconds."""
+        return sum(self.busy_of_s.values())
+
     def count(self, batch: Sequence[DecodeRequest], decode_s: float, now_s: float) -> None:
         """Count a batch that has been decoded."""
         self.batches += 1
         self.requests += len(batch)
-        self.busy_s += decode_s
+        self.busy_of_s[batch[0].kind] += decode_s
         for request in batch:
             self.audio_s[request.kind] += len(request.samples) / SAMPLE_RATE_HZ
         audio_s = sum(len(request.samples) for request in batch) / SAMPLE_RATE_HZ
@@ -118,6 +124,12 @@ class Scheduler:
         self._decoding: set[_Batch] = set()
         self._changed = anyio.Event()
         self._running = False
+        self._is_pausing_files = False
+
+    @property
+    def slots(self) -> int:
+        """Number of batches that the engine decodes at once."""
+        return self._engine.parallel
 
     @property
     def is_ready(self) -> bool:
@@ -133,6 +145,11 @@ class Scheduler:
     def waiting(self) -> int:
         """Number of queued requests."""
         return len(self._planner)
+
+    def pause_files(self, *, is_paused: bool) -> None:
+        """Keep requests of files in the queue, until the pause is over."""
+        self._is_pausing_files = is_paused
+        self._changed.set()
 
     def now_s(self) -> float:
         """Return the time on this scheduler's clock."""
@@ -195,7 +212,7 @@ class Scheduler:
         parallel = self._engine.parallel
         of_files = sum(batch[0].kind is RequestKind.FILE for batch in self._decoding)
         live = len(self._decoding) < parallel
-        return live, live and of_files < max(1, parallel - 1)
+        return live, live and not self._is_pausing_files and of_files < max(1, parallel - 1)
 
     async def _serve(self, batch: _Batch) -> None:
         started_s = self._clock()

@@ -22,6 +22,7 @@ LivecueError
     ├── PayloadTooLarge       more bytes, or more audio, than the limit
     ├── UnsupportedMedia      no audio that can be decoded
     ├── Overloaded            no free slot
+    │   ├── FilesPaused       files wait until live sessions have caught up
     │   └── Draining          the gateway is stopping
     ├── Lagging               audio arrives faster than it can be decoded
     ├── SlowReader            the peer does not read
@@ -47,6 +48,7 @@ __all__ = [
     "ConfigurationError",
     "Disconnected",
     "Draining",
+    "FilesPaused",
     "ForbiddenAddress",
     "ForbiddenHost",
     "ForbiddenOrigin",
@@ -208,6 +210,12 @@ class Overloaded(GatewayError):
     code = "overloaded"
 
 
+class FilesPaused(Overloaded):
+    """Live sessions are behind, so that no file is accepted until they have caught up."""
+
+    code = "files_paused"
+
+
 class Draining(Overloaded):
     """The gateway is stopping: it begins nothing new, and finishes what is in progress."""
 
@@ -307,6 +315,7 @@ _REPLIES: dict[type[LivecueError], Reply] = {
     PayloadTooLarge: Reply(413, 1009),
     UnsupportedMedia: Reply(415, 1007),
     Overloaded: Reply(503, 1013),
+    FilesPaused: Reply(429, 1013),
     Draining: Reply(503, 1012),
     Lagging: Reply(503, 1013),
     SlowReader: Reply(408, 1013),

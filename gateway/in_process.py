@@ -16,7 +16,7 @@ from gateway.settings import Settings
 from gateway.transport import memory_pair
 from gateway.wire.native.codec import NativeCodec
 
-__all__ = ["local_connection", "local_gateway"]
+__all__ = ["connection_to", "local_connection", "local_gateway"]
 
 _Stream = StapledObjectStream[str | bytes]
 
@@ -29,7 +29,7 @@ async def local_gateway(settings: Settings) -> AsyncIterator[Callable[[], Abstra
         ModelError: the engine or its model cannot be loaded.
     """
     async with open_sessions(settings, create_engine(settings.engine)) as sessions:
-        yield partial(_connection, sessions)
+        yield partial(connection_to, sessions)
 
 
 @asynccontextmanager
@@ -44,7 +44,8 @@ async def local_connection(settings: Settings) -> AsyncIterator[_Stream]:
 
 
 @asynccontextmanager
-async def _connection(sessions: SessionContext) -> AsyncIterator[_Stream]:
+async def connection_to(sessions: SessionContext) -> AsyncIterator[_Stream]:
+    """Connect to running sessions in the native dialect while the block lasts."""
     transport, peer = memory_pair()
     try:
         async with anyio.create_task_group() as tasks:

@@ -1,6 +1,7 @@
 """Settings that protect a gateway from its clients, and clients from each other."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -14,9 +15,15 @@ _Count = Annotated[int, Field(ge=1)]
 
 @dataclass(frozen=True, slots=True)
 class LimitSettings:
-    """Limits of connections, slots and shares.
+    """Limits of streams, connections, slots and shares.
 
     Attributes:
+        streams: live sessions that the engine holds; one more is refused with 503. None: as `livecue capacity` has
+            measured for this engine on this machine, else only by forecast and by `server.max_sessions`.
+        target_load: forecast share of the engine's time, with partials at half their rate, up to which sessions are
+            admitted. 0.9: beyond it, requests of independent speakers queue for longer than they are decoded.
+        capacity_file: where `livecue capacity` writes its measurements; None: `livecue/capacity.json` in the user's
+            data directory.
         drain_s: after a signal to stop, received audio is answered and files are finished for so long; then the
             rest is closed. 30 s: Kubernetes' default, and longer than an utterance takes.
         header_timeout_s: limit for receiving a request head. 10 s: as for a start message.
@@ -32,6 +39,9 @@ class LimitSettings:
         max_decoders: containers decoded live at once. 32: each is a process of up to 512 MB (`uploads`).
     """
 
+    streams: _Count | None = None
+    target_load: Annotated[float, Field(gt=0, le=1)] = 0.9
+    capacity_file: Path | None = None
     drain_s: _Timeout = 30.0
     header_timeout_s: _Timeout = 10.0
     max_connections: _Count | None = None

@@ -1,6 +1,8 @@
 """Prometheus metrics: counts and times, never text."""
 
+from collections import Counter as CounterOf
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -9,14 +11,16 @@ from prometheus_client.registry import Collector
 from decoder.engine import PoolReport
 from decoder.scheduler import Answer, Scheduler
 from decoder.types import Hypothesis, RequestKind
+from gateway.access.admission import Admission
 from gateway.access.audit_log import AuditLog
 from gateway.access.authenticator import Authenticator
 from gateway.delivery.broadcast import Broadcaster
 from gateway.journal.unwritten_events import JournalCounts
 from gateway.label_limit import with_limited_labels
+from gateway.load.ladder import Step
 from gateway.wire import Final
 
-__all__ = ["Metrics"]
+__all__ = ["LoadReport", "Metrics"]
 
 _LATENCY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 """Finest about 0.15–0.3 s, where the best services' end of speech → final lies."""
@@ -78,6 +82,10 @@ class Metrics:
     def watch_audit(self, audit: AuditLog) -> None:
         """Also export what the audit log has written and lost."""
         self._registry.register(_AuditCollector(audit))
+
+    def watch_load(self, load: "LoadReport", admission: Admission) -> None:
+        """Also export the load of the engine, and how many sessions are admitted."""
+        self._registry.register(_LoadCollector(load, admission))
 
     def watch_upstreams(self, report: Callable[[], PoolReport] | None) -> None:
         """Also export the state of the engine's upstreams, if it has any."""
@@ -174,6 +182,42 @@ class _AuditCollector(Collector):
         yield CounterMetricFamily("livecue_audit_records", "Records in the audit log", audit.written)
         yield CounterMetricFamily("livecue_audit_failures", "Failures to write the audit log", audit.failures)
         yield CounterMetricFamily("livecue_audit_records_lost", "Records that were never written", audit.lost)
+
+
+class LoadReport(Protocol):
+    """The load of a gateway, and its overload ladder."""
+
+    entered: CounterOf[Step]
+    shed: int
+
+    @property
+    def step(self) -> Step:
+        """The current step."""
+        ...
+
+    def load(self, streams: int) -> float:
+        """Return the forecast load of some connected sessions."""
+        ...
+
+
+class _LoadCollector(Collector):
+    """Reads the load on each scrape."""
+
+    def __init__(self, load: LoadReport, admission: Admission) -> None:
+        self._load = load
+        self._admission = admission
+
+    def collect(self) -> Iterator[Metric]:
+        load, admission = self._load, self._admission
+        yield GaugeMetricFamily("livecue_free_streams", "Sessions that would be admitted now", admission.free)
+        forecast = load.load(admission.open)
+        yield GaugeMetricFamily("livecue_load", "Share of the engine's time, with partials at half rate", forecast)
+        yield GaugeMetricFamily("livecue_overload_step", "Step of the overload ladder, 0 to 5", int(load.step))
+        entered = CounterMetricFamily("livecue_overload_steps", "Steps of the ladder entered", labels=["step"])
+        for step in Step:
+            entered.add_metric([step.name.lower()], load.entered[step])
+        yield entered
+        yield CounterMetricFamily("livecue_sessions_shed", "Sessions ended because of overload", load.shed)
 
 
 class _ViewerCollector(Collector):

@@ -23,9 +23,11 @@ from gateway.errors import ConfigurationError
 from gateway.journal.journal import Journal, open_journal
 from gateway.journal.journal_file import journal_path
 from gateway.journal.recording import recordings_folder
+from gateway.load.recorded_capacity import recorded_streams
 from gateway.metrics import Metrics
 from gateway.session.connection import Connection
 from gateway.session.context import SessionContext
+from gateway.session.overload import Overload
 from gateway.session.stage_options import PipelineSettings
 from gateway.settings import Settings
 from gateway.tracing import Tracer
@@ -75,7 +77,10 @@ async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gate
         sessions.metrics.watch_upstreams(sessions.engine.pool)
         shares = Shares(authenticator.tenant_of, settings.limits.max_share)
         slots = KeySlots(authenticator.credentials.max_open)
-        live = Admission(settings.server.max_sessions, "sessions", sessions.drain, shares, slots)
+        streams = settings.limits.streams or recorded_streams(settings.limits, sessions.engine)
+        most = min(settings.server.max_sessions, streams or settings.server.max_sessions)
+        live = Admission(most, "sessions", sessions.drain, shares, slots, sessions.overload.free)
+        sessions.metrics.watch_load(sessions.overload, live)
         files = Admission(settings.files.max_files, "files", sessions.drain, shares, slots)
         decoders = Admission(settings.limits.max_decoders, "containers", sessions.drain, shares)
         yield Gateway(settings, sessions, authenticator, shares, live, files, decoders, audit)
@@ -111,8 +116,13 @@ async def open_sessions(
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(scheduler.run)
+            overload = Overload(session, settings.limits)
             services = journal, recordings, broadcaster
-            yield SessionContext(scheduler, info, pipeline, metrics, clock, tasks, *services, tracer=tracer)
+            context = SessionContext(
+                scheduler, info, pipeline, metrics, clock, tasks, *services, tracer=tracer, overload=overload
+            )
+            tasks.start_soon(overload.run, scheduler, context.live)
+            yield context
             tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):

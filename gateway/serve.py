@@ -96,7 +96,8 @@ class _Server(uvicorn.Server):
 async def _handle_signals(
     server: uvicorn.Server, gateway: Gateway, reload: Callable[[], None], *, task_status: TaskStatus[None]
 ) -> None:
-    """Handle signals: the first to stop drains, the second stops at once."""
+    """Handle signals: the first to stop drains, or waits for the end of a drain that has begun; the second stops."""
+    is_stopping = False
 
     async def stop() -> None:
         await drain(gateway)
@@ -108,11 +109,12 @@ async def _handle_signals(
             async for number in signals:
                 if number is signal.SIGHUP:
                     reload()
-                elif gateway.sessions.drain.has_begun:
+                elif is_stopping:
                     logger.warning("stopping at once")
                     server.should_exit = server.force_exit = True
                     tasks.cancel_scope.cancel()
                 else:
+                    is_stopping = True
                     counts = gateway.admission.open, gateway.file_admission.open
                     logger.warning("draining sessions=%d files=%d; a second signal stops at once", *counts)
                     tasks.start_soon(stop)

@@ -82,9 +82,11 @@ class SessionSettings:
         send_timeout_s: a peer that reads nothing for so long counts as a slow reader.
         outbox_max_events: events queued for a slow reader. 1000: newer partials replace queued ones, so this is several
             minutes of speech.
-        lag_shed_s: lag at which partials pause so that finals catch up.
-        lag_limit_s: lag at which the session ends, since it will not catch up. Twice the send-ahead window
-            of clients.
+        lag_shed_s: lag at which partials pause so that finals catch up: those of one session at its own lag, those of
+            all at the upper quartile of lags, from which the further steps of the overload ladder follow. 4 s: as
+            partials at their lowest rate would come later anyhow; decoding a final takes less on any usable machine.
+        lag_limit_s: lag at which the session ends, since it will not catch up, and its queued audio has to be bounded.
+            Twice the send-ahead window of clients. At a third of it, the overload ladder ends sessions.
         grace_s: how long a resumable session waits for its client to reconnect. A minute: a change of networks takes
             seconds, and the captions are of no use much later.
         languages: languages among which it is detected where a client chooses none; empty: all of the engine.
@@ -109,8 +111,8 @@ class SessionSettings:
     unused_timeout_s: _Timeout = 60.0
     send_timeout_s: _Timeout = 20.0
     outbox_max_events: Annotated[int, Field(ge=1)] = 1_000
-    lag_shed_s: float = 10.0
-    lag_limit_s: float = 90.0
+    lag_shed_s: _Timeout = 4.0
+    lag_limit_s: _Timeout = 90.0
     grace_s: _Timeout = 60.0
     max_waiting: Annotated[int, Field(ge=1)] | None = None
     languages: Annotated[tuple[str, ...], BeforeValidator(_split_commas), AfterValidator(_check_languages)] = ()

@@ -36,6 +36,7 @@ GATEWAY_FLOORS = (
     "transport",
     "captions",
     "journal",
+    "load",
     "access",
     "delivery",
     "media",
@@ -47,9 +48,9 @@ GATEWAY_FLOORS = (
     "otel",
     "runtime",
     "in_process",
+    "shutdown",
     "http",
     "wyoming_server",
-    "shutdown",
     "serve",
     "cli",
 )

@@ -1,4 +1,4 @@
-"""Admission control: how many sessions or files may be open at once, and each tenant's share of that."""
+"""Admission control: how many sessions or files may be open at once, by count and by forecast, and tenants' shares."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -41,6 +41,7 @@ class Admission:
         drain: of the gateway.
         shares: how the slots are shared between tenants.
         key_slots: how many of these, and of others, each key may hold; None: any number.
+        forecast: returns how many more there is capacity for, given how many are open; None: unknown.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Admission:
         drain: Drain | None = None,
         shares: Shares | None = None,
         key_slots: KeySlots | None = None,
+        forecast: Callable[[int], int | None] = lambda taken: None,
     ) -> None:
         self.open = 0
         """Slots taken."""
@@ -58,8 +60,20 @@ class Admission:
         self._drain = drain or Drain()
         self._shares = shares or Shares()
         self._key_slots = key_slots or KeySlots(lambda caller: None)
+        self._forecast = forecast
         self._held: Counter[str] = Counter()
         self._left = anyio.Event()
+
+    @property
+    def limit(self) -> int:
+        """How many there is capacity for now, those that are open included."""
+        more = self._forecast(self.open)
+        return self._most if more is None else min(self._most, self.open + more)
+
+    @property
+    def free(self) -> int:
+        """How many more are admitted now, ≥ 0: none while the gateway drains."""
+        return 0 if self._drain.has_begun else max(0, self.limit - self.open)
 
     @contextmanager
     def enter(self, *callers: Caller) -> Iterator[None]:
@@ -74,11 +88,14 @@ class Admission:
             ConcurrencyLimited: a caller's key has as many sessions and files open as it may.
         """
         self._drain.check()
+        limit = self.limit
         if self.open >= self._most:
             raise Overloaded(f"{self.open} {self._what} are open (limit {self._most})")
+        if self.open >= limit:
+            raise Overloaded(f"{self.open} {self._what} are open, and the engine has no capacity for another")
         tenants = {tenant for caller in callers if (tenant := self._shares.tenant_of(caller)) is not None}
         for tenant in tenants:
-            if self._held[tenant] >= self._shares.of(self._most):
+            if self._held[tenant] >= self._shares.of(limit):
                 raise Overloaded(f"{self._held[tenant]} {self._what} of {tenant} are open, which is its share")
         with self._key_slots.hold(*callers):
             self.open += 1

@@ -30,6 +30,7 @@ class AuditEvent(StrEnum):
     KEY_GRANTED = "key.granted"
     KEY_REVOKED = "key.revoked"
     KEYS_RELOADED = "keys.reloaded"
+    GATEWAY_DRAINED = "gateway.drained"
     ACCESS_DENIED = "access.denied"
     AUTHENTICATION_FAILED = "authentication.failed"
 

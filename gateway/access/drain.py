@@ -28,6 +28,8 @@ class Drain:
         self.has_begun = False
         self.is_due = anyio.Event()
         """Set at the deadline."""
+        self.finished = anyio.Event()
+        """Set once nothing is left to finish."""
         self._callbacks: set[Callable[[], None]] = set()
 
     @contextmanager

@@ -16,6 +16,7 @@ from gateway.wire import (
     Ack,
     CueEvent,
     DialectMessage,
+    DrainBegun,
     Error,
     Final,
     Finished,
@@ -86,7 +87,7 @@ class Viewer:
     Attributes:
         backlog: events from before it subscribed, oldest first.
         live: queue of later events, until the session ends or the viewer is dropped. May repeat some of the backlog.
-        is_dropped: whether its queue has overflowed.
+        is_dropped: whether its queue has overflowed, or another gateway continues the session.
     """
 
     backlog: tuple[ServerEvent, ...]
@@ -143,7 +144,7 @@ class Broadcast:
     def publish(self, event: ServerEvent) -> None:
         """Add an event to the backlog, and queue it for `run`, so that the client does not wait for viewers."""
         _, inner = channel_of(event)
-        if isinstance(inner, DialectMessage | Ack | Flushed | Partial | OfChannel):
+        if isinstance(inner, DialectMessage | Ack | Flushed | Partial | OfChannel | DrainBegun):
             return  # for the client only
         if isinstance(inner, Ready):
             self.ready = inner

@@ -10,6 +10,7 @@ from starlette.websockets import WebSocket
 from gateway.access.credentials import address_of, authorization_of, subprotocol_of
 from gateway.access.origin import is_loopback
 from gateway.access.scopes import Scope
+from gateway.http.admin import admin_router
 from gateway.http.deepgram.routes import deepgram_router
 from gateway.http.errors import RequestIds, shape_errors
 from gateway.http.host_check import HostGuard, known_hosts
@@ -24,7 +25,6 @@ from gateway.http.twilio import twilio_router
 from gateway.http.vosk import vosk_router
 from gateway.http.websocket_admission import WebSocketAdmission
 from gateway.runtime import Gateway, serve
-from gateway.session.context import SessionContext
 from gateway.transport import WebSocketTransport
 from gateway.wire.native.codec import NativeCodec
 
@@ -33,6 +33,7 @@ __all__ = ["create_app"]
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _ROUTERS = (
+    admin_router,
     rest_router,
     realtime_router,
     deepgram_router,
@@ -102,11 +103,11 @@ def _add_health(app: FastAPI, gateway: Gateway) -> None:
 
     @app.get("/readyz", tags=["health"])
     async def readyz(response: Response) -> dict[str, object]:
-        """Report whether new speech would be transcribed: 200, or 503 while the engine fails or the gateway drains.
+        """Report whether a new session would be served: 200; 503 if full or draining, or if the engine fails.
 
         Also 503 while a journal that gateways share cannot be reached: its sessions could not move.
         """
-        body = _readiness(context)
+        body = _readiness(gateway)
         response.status_code = 200 if body["status"] == "ready" else 503
         return body
 
@@ -119,11 +120,21 @@ def _add_health(app: FastAPI, gateway: Gateway) -> None:
         return Response(context.metrics.exposition(), media_type=_METRICS_TYPE)
 
 
-def _readiness(context: SessionContext) -> dict[str, object]:
+def _readiness(gateway: Gateway) -> dict[str, object]:
     """Return the body of `/readyz`, with the state of the upstreams where the engine has some."""
+    context, admission = gateway.sessions, gateway.admission
     info = context.engine
-    described = {"engine": info.engine, "model": info.model, "device": info.device, "languages": info.languages}
-    status = "ready" if context.journal is None or context.journal.is_ready else "journal_failing"
+    described: dict[str, object] = {
+        "engine": info.engine,
+        "model": info.model,
+        "device": info.device,
+        "languages": info.languages,
+        "sessions": admission.open,
+        "free_streams": admission.free,
+        "overload": context.overload.step.name.lower(),
+    }
+    status = "ready" if admission.free else "full"
+    status = status if context.journal is None or context.journal.is_ready else "journal_failing"
     status = status if context.scheduler.is_ready else "engine_failing"
     status = "draining" if context.drain.has_begun else status
     if info.pool is None:

@@ -51,6 +51,7 @@ class UploadResponse(Response, ABC):
         try:
             caller = await gateway.authenticator.admit(self.authorization_of(request), address_of(request))
             transcribe = self.prepare(request, send)
+            gateway.sessions.overload.check_files()
             with gateway.file_admission.enter(caller), metrics.files.track_inprogress():
                 outcome = await gateway.sessions.drain.before_due(partial(transcribe, caller))
         except ClientDisconnect:  # in the middle of its upload

@@ -13,7 +13,7 @@ from gateway.journal.ordered_delivery import PendingEvent
 from gateway.journal.store import JournalStore
 from gateway.journal.unwritten_events import JournalCounts, JournaledSession
 from gateway.sqlite import StateUnavailable, StateVanished
-from gateway.wire import CueEvent, Final, Finished, Ready, ServerEvent
+from gateway.wire import CueEvent, DrainBegun, Final, Finished, Ready, ServerEvent
 from gateway.wire.cue import CueState
 from gateway.wire.server_events import channel_of
 
@@ -71,7 +71,7 @@ class JournalWriter:
     def record(self, session_id: str, pending: PendingEvent) -> None:
         """Record the next event of a session, and hold it if it must be durable; ignore sessions not recorded here."""
         session = self._backlog.find(session_id)
-        if session is None:
+        if session is None or isinstance(pending.event, DrainBegun):  # it is about this gateway, not the session
             return
         is_uncertain = _must_be_durable(pending.event) or not self._store.is_owner
         pending.is_held = is_uncertain and not self.is_failing

@@ -46,6 +46,8 @@ class SessionParts:
     Attributes:
         session_id: opaque, unique in this gateway.
         audio: format of the client's audio.
+        channels: that are decoded each for itself, ≥ 1.
+        is_file: whether the audio is a recording, which is decoded after all live audio.
         pipeline: audio in, requests and events out.
         driver: runs the pipeline.
         intake: takes the client's audio.
@@ -56,6 +58,8 @@ class SessionParts:
 
     session_id: str
     audio: AudioFormat
+    channels: int
+    is_file: bool
     pipeline: SessionPipeline
     driver: PipelineDriver
     intake: AudioIntake
@@ -96,7 +100,8 @@ def assemble(context: SessionContext, start: Start, info: SessionInfo, restored:
     driver = PipelineDriver(pipeline, context.scheduler, log, context.metrics.answered)
     recording = _recording(context, session_id, start, output)
     intake = AudioIntake(driver, pipeline, start.audio, context.metrics, recording, checkpoint.paid_sample)
-    return SessionParts(session_id, start.audio, pipeline, driver, intake, recording, output, trace)
+    options = start.audio, start.channels, start.file
+    return SessionParts(session_id, *options, pipeline, driver, intake, recording, output, trace)
 
 
 def _recording(context: SessionContext, session_id: str, start: Start, output: SessionOutput) -> Recording | None:

@@ -7,6 +7,7 @@ from itertools import count
 from decoder.engine import EngineInfo
 from decoder.scheduler import Answer
 from decoder.types import DecodeRequest
+from gateway.load.ladder import Step
 from gateway.session.checkpoint import FRESH, Checkpoint
 from gateway.session.pipeline import Effect, Pipeline
 from gateway.session.stage_options import PipelineSettings
@@ -66,6 +67,11 @@ class ChannelPipelines:
         return max(pipeline.lag_s for pipeline in self._pipelines)
 
     @property
+    def stretch(self) -> float:
+        """The longest interval of partials, in multiples of the set one, ≥ 1."""
+        return max(pipeline.stretch for pipeline in self._pipelines)
+
+    @property
     def stats(self) -> SessionStats:
         """The counts of all channels so far."""
         return sum((pipeline.stats for pipeline in self._pipelines), SessionStats())
@@ -108,6 +114,14 @@ class ChannelPipelines:
         """
         for pipeline in self._pipelines:
             pipeline.update(start)
+
+    def adapt(self, step: Step) -> list[Effect]:
+        """Follow the overload ladder; see `Pipeline.adapt`."""
+        return [
+            effect
+            for channel, pipeline in enumerate(self._pipelines)
+            for effect in self._combined(channel, pipeline.adapt(step))
+        ]
 
     def flush(self, flush_id: str, now_s: float) -> list[Effect]:
         """End the open utterance of each channel, and emit `Flushed` once everything so far has been answered."""

@@ -16,6 +16,7 @@ from gateway.access.drain import Drain
 from gateway.delivery.broadcast import Broadcaster
 from gateway.journal.journal import Journal
 from gateway.metrics import Metrics
+from gateway.session.overload import Overload
 from gateway.session.stage_options import PipelineSettings
 from gateway.tracing import Tracer
 
@@ -95,6 +96,7 @@ class SessionContext:
         live: the sessions in memory.
         drain: whether the gateway is stopping.
         tracer: records traces; None: off.
+        overload: its load, and the step of the overload ladder.
     """
 
     scheduler: Scheduler
@@ -109,3 +111,4 @@ class SessionContext:
     live: LiveSessions = field(default_factory=LiveSessions)
     drain: Drain = field(default_factory=Drain)
     tracer: Tracer | None = None
+    overload: Overload = field(default_factory=Overload)

@@ -1,14 +1,15 @@
 """The life of a session. PURE.
 
-| state      | attach   | detach   | stop     | evict   | finish   | fail   |
-|------------|----------|----------|----------|---------|----------|--------|
-| connecting | live     | –        | –        | –       | –        | failed |
-| live       | live     | detached | draining | –       | –        | failed |
-| detached   | live     | –        | draining | evicted | –        | failed |
-| draining   | draining | draining | draining | evicted | finished | failed |
-| evicted    | –        | –        | –        | –       | finished | failed |
-| finished   | –        | –        | –        | –       | –        | –      |
-| failed     | –        | –        | –        | –       | –        | –      |
+| state      | attach   | detach   | stop     | evict   | move  | finish   | fail   |
+|------------|----------|----------|----------|---------|-------|----------|--------|
+| connecting | live     | –        | –        | –       | –     | –        | failed |
+| live       | live     | detached | draining | –       | moved | –        | failed |
+| detached   | live     | –        | draining | evicted | moved | –        | failed |
+| draining   | draining | draining | draining | evicted | moved | finished | failed |
+| evicted    | –        | –        | –        | –       | –     | finished | failed |
+| moved      | –        | –        | –        | –       | –     | –        | –      |
+| finished   | –        | –        | –        | –       | –     | –        | –      |
+| failed     | –        | –        | –        | –       | –     | –        | –      |
 
 A dash: the transition is ignored, since its cause came too late.
 """
@@ -34,6 +35,8 @@ class State(StrEnum):
     """No more audio is accepted; finals are outstanding. The client may leave and resume."""
     EVICTED = "evicted"
     """The client did not resume in time, and no longer can; finals are outstanding."""
+    MOVED = "moved"
+    """Left to the next gateway: over here, but not in the journal."""
     FINISHED = "finished"
     """All audio has its final."""
     FAILED = "failed"
@@ -51,6 +54,8 @@ class Transition(StrEnum):
     """The client or the gateway ends the audio."""
     EVICT = "evict"
     """The client was disconnected for too long, or too many sessions are detached."""
+    MOVE = "move"
+    """The gateway is stopping, and the client can resume at another one."""
     FINISH = "finish"
     """The last final has been emitted."""
     FAIL = "fail"
@@ -63,12 +68,14 @@ TRANSITIONS: Mapping[State, Mapping[Transition, State]] = {
         Transition.ATTACH: State.LIVE,
         Transition.DETACH: State.DETACHED,
         Transition.STOP: State.DRAINING,
+        Transition.MOVE: State.MOVED,
         Transition.FAIL: State.FAILED,
     },
     State.DETACHED: {
         Transition.ATTACH: State.LIVE,
         Transition.STOP: State.DRAINING,
         Transition.EVICT: State.EVICTED,
+        Transition.MOVE: State.MOVED,
         Transition.FAIL: State.FAILED,
     },
     State.DRAINING: {
@@ -76,10 +83,12 @@ TRANSITIONS: Mapping[State, Mapping[Transition, State]] = {
         Transition.DETACH: State.DRAINING,
         Transition.STOP: State.DRAINING,
         Transition.EVICT: State.EVICTED,
+        Transition.MOVE: State.MOVED,
         Transition.FINISH: State.FINISHED,
         Transition.FAIL: State.FAILED,
     },
     State.EVICTED: {Transition.FINISH: State.FINISHED, Transition.FAIL: State.FAILED},
+    State.MOVED: {},
     State.FINISHED: {},
     State.FAILED: {},
 }
@@ -120,10 +129,10 @@ class Lifecycle:
 
     @property
     def outcome(self) -> str:
-        """How it ended: the code of its error, `finished`, or `interrupted` if it is not over."""
+        """How it ended: the code of its error, `finished`, `moved`, or `interrupted` if it is not over."""
         if self._error is not None:
             return self._error.code
-        return "finished" if self._state is State.FINISHED else "interrupted"
+        return self._state.value if self._state in (State.FINISHED, State.MOVED) else "interrupted"
 
     def apply(self, transition: Transition, error: LivecueError | None = None) -> bool:
         """Make a transition if the state allows it, and return whether it does.

@@ -127,6 +127,11 @@ class SessionOutput:
         """Close the client's connection once everything published has been sent."""
         self._publisher.release(error)
 
+    def move(self, error: LivecueError) -> None:
+        """Close because another gateway continues, once all events are published; viewers reconnect there."""
+        self.broadcast.is_moving = True
+        self.log.close(error)
+
     def close(self, error: LivecueError) -> None:
         """Close because of an error, once all events are published."""
         self.log.close(error)

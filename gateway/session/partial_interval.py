@@ -33,9 +33,18 @@ class PartialInterval:
         return round(self._samples)
 
     @property
+    def stretch(self) -> float:
+        """The interval in multiples of the set one, ≥ 1."""
+        return self._samples / self._set_samples
+
+    @property
     def is_stretched(self) -> bool:
         """Whether it is longer than set, since the engine is behind."""
         return self._samples > self._set_samples
+
+    def reset(self) -> None:
+        """Return to the interval as set, since the engine is no longer behind."""
+        self._samples = float(self._set_samples)
 
     def record(self, latency_samples: float) -> None:
         """Record how long a partial took, in samples at 16 kHz; infinite: a newer one replaced it."""

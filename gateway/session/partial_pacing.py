@@ -5,6 +5,7 @@ from math import inf
 
 from decoder.scheduler import Answer
 from decoder.types import RequestKind, RequestReplaced
+from gateway.load.ladder import Step
 from gateway.session.partial_interval import PartialInterval
 from gateway.wire import CadenceChanged
 from vad.audio import SAMPLE_RATE_HZ, s_to_samples
@@ -37,6 +38,7 @@ class PartialPacing:
         self._engine_interval_s = engine_interval_s
         self._max_stretch = max_stretch
         self._next_seq = next_seq
+        self._step = Step.NORMAL
         self.restart(is_enabled=is_enabled)
 
     def restart(self, *, is_enabled: bool) -> None:
@@ -49,6 +51,16 @@ class PartialPacing:
         self._interval = PartialInterval(set_samples, self._max_stretch)
 
     @property
+    def is_paused(self) -> bool:
+        """Whether the gateway has stopped all partials, since its engine is overloaded."""
+        return self._step >= Step.PARTIALS_OFF
+
+    @property
+    def stretch(self) -> float:
+        """The actual interval, in multiples of the set one, ≥ 1; 1 where no partials are requested."""
+        return self._interval.stretch if self.is_enabled else 1.0
+
+    @property
     def is_stretched(self) -> bool:
         """Whether partials come less often than set."""
         return self._interval.is_stretched
@@ -59,6 +71,21 @@ class PartialPacing:
             return []
         latency_s = inf if isinstance(answer.outcome, RequestReplaced) else answer.queue_s + answer.decode_s
         self._interval.record(latency_s * SAMPLE_RATE_HZ)
+        return self._apply()
+
+    def adapt(self, step: Step) -> list[CadenceChanged]:
+        """Follow the overload ladder: partials that return do so at the set interval, which is announced.
+
+        Args:
+            step: of the gateway, from now on.
+        """
+        is_relieved, self._step = step < self._step, step
+        if not is_relieved or self.is_paused:
+            return []
+        self._interval.reset()
+        return self._apply()
+
+    def _apply(self) -> list[CadenceChanged]:
         self._frontend.progress_interval_samples = self._interval.samples
         announced = self._interval.announcement()
         return [] if announced is None else [CadenceChanged(self._next_seq(), announced)]

@@ -10,6 +10,7 @@ from decoder.types import DecodeRequest
 from gateway.captions.captioner import Captioner
 from gateway.captions.chinese_script import with_script
 from gateway.captions.cue_builder import CueBuilder
+from gateway.load.ladder import Step
 from gateway.session.acknowledgements import Acknowledgements
 from gateway.session.checkpoint import FRESH, Checkpoint
 from gateway.session.decode_requests import DecodeRequests
@@ -133,6 +134,11 @@ class Pipeline:
         return SessionStats(captioner.finals, captioner.guarded, *eager, captioner.words, self.lag_s)
 
     @property
+    def stretch(self) -> float:
+        """The interval of partials, in multiples of the set one, ≥ 1."""
+        return self._pacing.stretch
+
+    @property
     def lag_s(self) -> float:
         """Seconds of audio received since the end of the oldest utterance whose final is outstanding."""
         oldest = self._captioner.oldest_ended
@@ -179,6 +185,10 @@ class Pipeline:
         self._policy.update(start)
         self._captioner.update(start)
         self._pacing.restart(is_enabled=start.partials)
+
+    def adapt(self, step: Step) -> list[Effect]:
+        """Follow the overload ladder of the gateway, which is at that step from now on."""
+        return [*self._pacing.adapt(step)]
 
     def flush(self, flush_id: str, now_s: float) -> list[Effect]:
         """End the open utterance, and emit `Flushed` once everything so far has been answered."""

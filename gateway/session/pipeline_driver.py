@@ -7,6 +7,7 @@ import anyio
 
 from decoder.scheduler import Answer, Scheduler
 from decoder.types import DecodeRequest
+from gateway.load.ladder import Step
 from gateway.session.answer_queue import AnswerQueue
 from gateway.session.channel_pipelines import SessionPipeline
 from gateway.session.pipeline import Effect
@@ -106,6 +107,11 @@ class PipelineDriver:
             ProtocolError: no such channel.
         """
         self._apply(self._pipeline.push_audio(data, self._scheduler.now_s(), channel))
+
+    def adapt(self, step: Step) -> None:
+        """Follow the overload ladder of the gateway, which is at that step from now on."""
+        if not self.is_finished:
+            self._apply(self._pipeline.adapt(step))
 
     def handle(self, event: Update | Flush | Stop) -> None:
         """Handle a control event; nothing may follow a stop.

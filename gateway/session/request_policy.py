@@ -62,7 +62,7 @@ class RequestPolicy:
         """
         if isinstance(event, SpeechPaused) and self._wants_eager_final:
             return [self._eager.begin(self._build(event, RequestKind.EAGER, now_s))]
-        if self._pacing.is_enabled and not self._warnings.is_behind:
+        if self._pacing.is_enabled and not self._is_behind:
             return [self._build(event, RequestKind.PARTIAL, now_s)]
         return []
 
@@ -99,9 +99,14 @@ class RequestPolicy:
         return [retried]
 
     @property
+    def _is_behind(self) -> bool:
+        """Whether only finals are requested: the session is behind, or the gateway is."""
+        return self._warnings.is_behind or self._pacing.is_paused
+
+    @property
     def _wants_eager_final(self) -> bool:
         return self._eager.are_wanted(
-            is_behind=self._warnings.is_behind,
+            is_behind=self._is_behind,
             is_requested=self._start.eager,
             is_stretched=self._pacing.is_stretched,
         )

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import anyio
@@ -19,7 +19,6 @@ from gateway.session.context import SessionContext
 from gateway.session.lifecycle import Lifecycle, State, Transition
 from gateway.session.stats import SessionStats
 from gateway.session.traced_log import bind_logs
-from gateway.sqlite import StateUnavailable
 from gateway.wire import Gap, ProtocolError, Resume, Start, Stop
 from vad.audio import SAMPLE_RATE_HZ
 from vad.errors import LivecueError
@@ -56,9 +55,10 @@ class Session:
         self._context = context
         self._gap = None if restored is None else restored.checkpoint.gap
         self._life = Lifecycle()
-        self._parts = assemble(context, start, info, restored)
-        self.session_id, self.trace = self._parts.session_id, self._parts.trace
-        self._output, self._pipeline = self._parts.output, self._parts.pipeline
+        self.parts = assemble(context, start, info, restored)
+        """Its pipeline, with input and output."""
+        self.session_id, self.trace = self.parts.session_id, self.parts.trace
+        self._output, self._pipeline = self.parts.output, self.parts.pipeline
         self._resources = ExitStack()
         _report_opening(self, start, self._pipeline.language)
 
@@ -102,6 +102,11 @@ class Session:
         """Seconds of audio received, of the channel that is ahead."""
         return self._pipeline.audio_end_sample / SAMPLE_RATE_HZ
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it accepts no more audio, and its finals are outstanding."""
+        return self._life.state is State.DRAINING
+
     def is_resumed_by(self, token: str) -> bool:
         """Return whether a token resumes it."""
         return self._output.is_resumed_by(token)
@@ -111,7 +116,8 @@ class Session:
         self._begin()
         self._output.attach(client)
         self._output.append(self._pipeline.ready(self._pipeline.next_seq()))
-        return ClientInput(self._parts, self._life, client, charge)
+        self._context.overload.greet(self)
+        return ClientInput(self.parts, self._life, client, charge)
 
     def restore(self, client: SendQueue, resume: Resume, missed: Sequence[str], charge: Charge) -> ClientInput:
         """Continue where the journal ends, with a client that missed messages, and return the client's input."""
@@ -120,7 +126,8 @@ class Session:
         self._reattach(client, resume, self._pipeline.next_sample, missed)
         if self._gap is not None:
             self._output.append(Gap(self._pipeline.next_seq(), *self._gap))
-        return ClientInput(self._parts, self._life, client, charge)
+        self._context.overload.greet(self)
+        return ClientInput(self.parts, self._life, client, charge)
 
     def attach(self, client: SendQueue, resume: Resume, missed: Sequence[str], charge: Charge) -> ClientInput:
         """Continue with another client, which missed messages and is charged from now on; disconnect the previous one.
@@ -129,12 +136,12 @@ class Session:
             ProtocolError: more audio was lost than allowed.
         """
         lost = max(0, resume.held_sample - self._pipeline.next_sample)
-        check_gap(lost, self._parts.audio.sample_rate_hz)
-        self._parts.intake.drop_partial_frame()
+        check_gap(lost, self.parts.audio.sample_rate_hz)
+        self.parts.intake.drop_partial_frame()
         self._output.dismiss(ResumedElsewhere("the session was resumed over another connection"))
         self._life.apply(Transition.ATTACH)
         self._reattach(client, resume, self._pipeline.next_sample + lost, missed)
-        return ClientInput(self._parts, self._life, client, charge, lost)
+        return ClientInput(self.parts, self._life, client, charge, lost)
 
     def detach(self, client: SendQueue, error: LivecueError) -> None:
         """Continue without a client, if it is the connected one; the error is why it disconnected."""
@@ -168,22 +175,13 @@ class Session:
             if was_open:
                 self._stop_pipeline()
 
-    async def drain(self) -> None:
-        """Wait until it has ended, or another gateway can resume it without losing a final."""
-        if not self.is_resumable or self._life.state is State.DRAINING:
-            if self.accepts_audio:
-                self.end_early(Draining("the gateway is stopping: audio received so far is still transcribed"))
-            await self.closed.wait()
-            return
-        await self._parts.driver.finals_emitted()
-        if self._context.journal is not None:
-            with suppress(StateUnavailable):
-                await self._context.journal.flush()
-        self.release()
-
-    def release(self) -> None:
-        """Close its client's connection because the gateway is stopping; the client may resume at another gateway."""
-        self._output.release(Draining("the gateway is stopping"))
+    def move(self) -> None:
+        """Leave the session to the next gateway; one that cannot be resumed only loses its connection."""
+        error = Draining("the gateway is stopping")
+        if self.is_resumable and self._life.apply(Transition.MOVE):
+            self._output.move(error)
+        else:
+            self._output.release(error)
 
     def _begin(self) -> None:
         context = self._context
@@ -193,7 +191,7 @@ class Session:
 
     async def _run(self) -> None:
         try:
-            await self._parts.run(*([self._evict_after_grace] if self._output.can_resume else []))
+            await self.parts.run(*([self._evict_after_grace] if self._output.can_resume else []))
         except Exception:  # a bug ends this session and no other
             logger.exception("session failed session=%s", self.session_id)
             error = LivecueError("the gateway failed")
@@ -209,7 +207,7 @@ class Session:
 
     def _stop_pipeline(self) -> None:
         try:
-            self._parts.driver.handle(Stop())
+            self.parts.driver.handle(Stop())
         except LivecueError as error:  # the rest of the audio cannot be processed
             self.fail(error)
 
@@ -226,7 +224,8 @@ class Session:
         if self._output.is_closed:
             self._life.apply(Transition.FINISH)
         self._resources.close()
-        if self._life.is_over and self._context.journal is not None:  # else the next gateway resumes it
+        leaves_it = self._life.state is State.MOVED or not self._life.is_over
+        if self._context.journal is not None and not leaves_it:  # else the next gateway resumes it
             self._context.journal.end(self.session_id, self._life.outcome, time.time())
         _report_end(self, self._context.metrics, self._life.outcome)
         self.closed.set()

@@ -13,6 +13,7 @@ __all__ = [
     "CadenceChanged",
     "CueEvent",
     "DialectMessage",
+    "DrainBegun",
     "Eager",
     "Error",
     "Final",
@@ -241,6 +242,20 @@ class Warning:
 
 
 @dataclass(frozen=True, slots=True)
+class DrainBegun:
+    """The gateway is stopping; the client should connect to another one.
+
+    Attributes:
+        grace_s: until the connection is closed at the latest, in seconds.
+        can_resume: whether another gateway continues this session, once this connection is closed.
+    """
+
+    seq: int
+    grace_s: float
+    can_resume: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Error:
     """A refusal or failure; if `fatal`, the connection closes next."""
 
@@ -299,6 +314,7 @@ SessionEvent = (
     | CadenceChanged
     | Gap
     | Warning
+    | DrainBegun
     | Error
     | Finished
 )

@@ -71,7 +71,8 @@ async def test_finals_that_are_pending_are_delivered_before_the_connection_is_cl
         engine.gate.set()
         rest, code = await rest_of(websocket)
     kinds = [message["type"] for message in rest]
-    assert kinds.index("error") < kinds.index("final") < kinds.index("finished")
+    assert kinds.index("draining") < kinds.index("error") < kinds.index("final") < kinds.index("finished")
+    assert [message["can_resume"] for message in rest if message["type"] == "draining"] == [False]
     assert [message["code"] for message in rest if message["type"] == "error"] == ["draining"]
     assert code == RESTART
 
@@ -83,14 +84,35 @@ async def test_a_resumable_session_continues_with_the_next_gateway(tmp_path: Pat
         tasks.start_soon(drain, served.gateway)
         engine.gate.set()
         rest, code = await rest_of(websocket)
+        await served.gateway.sessions.drain.finished.wait()
+        assert not [*served.gateway.sessions.live]  # it has moved, and does not wait here for its client
+        assert (
+            'livecue_sessions_ended_total{outcome="moved"} 1.0' in served.gateway.sessions.metrics.exposition().decode()
+        )
     assert code == RESTART
     assert [message["text"] for message in rest if message["type"] == "final"]
+    (draining,) = [message for message in rest if message["type"] == "draining"]
+    assert (draining["grace_s"], draining["can_resume"]) == (20.0, True)
     assert not [message for message in rest if message["type"] in ("error", "finished")]
     async with gated(tmp_path) as (served, _), connect(served.stream_url) as again:
         ready = received[0]
-        fields = {"session_id": ready["session_id"], "token": ready["resume_token"], "after_seq": rest[-1]["seq"]}
+        fields = {"session_id": ready["session_id"], "token": ready["resume_token"], "after_seq": received[-1]["seq"]}
         await again.send(json.dumps({"type": "resume"} | fields))
         assert json.loads(await again.recv())["session_id"] == ready["session_id"]
+        missed = [json.loads(await again.recv())["type"] for _ in range(2)]
+        assert "draining" not in missed  # it was about the other gateway
+
+
+async def test_a_viewer_of_a_session_that_moves_is_not_told_that_it_is_over(tmp_path: Path) -> None:
+    async with gated(tmp_path) as (served, engine):
+        received: list[Message] = []
+        websocket = await spoken_to(served, received, resumable=True)
+        broadcast = served.gateway.sessions.broadcaster.open_sessions()[str(received[0]["session_id"])]
+        engine.gate.set()
+        with broadcast.subscribe(0) as viewer:
+            await drain(served.gateway)
+            await websocket.wait_closed()
+        assert viewer.is_dropped
 
 
 async def test_new_sessions_are_refused_and_unstarted_ones_closed(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from gateway.wire import (
     ClientEvent,
     Cue,
     CueEvent,
+    DrainBegun,
     Eager,
     Endpointing,
     Error,
@@ -43,6 +44,7 @@ from gateway.wire.native.messages import (
     ClientMessage,
     CueMessage,
     CuesObject,
+    DrainingMessage,
     EagerMessage,
     EndpointingObject,
     EngineOptionsObject,
@@ -159,11 +161,8 @@ def start_message(event: Start) -> StartMessage:
 def server_message(event: SessionEvent) -> ServerMessage:
     """Return the message of a session's event."""
     match event:
-        case Ready(seq, session_id, engine, model, device, language, token, next_sample):
-            message = ReadyMessage(seq, session_id, engine, model, device, language)
-            if token is not None:
-                message.resume_token, message.next_sample = token, next_sample
-            return message
+        case Ready():
+            return _ready_message(event)
         case SpeechStarted(seq, utterance_id, start):
             return SpeechStartedMessage(seq, utterance_id, _seconds(start))
         case SpeechEnded(seq, utterance_id, start, end, reason):
@@ -186,11 +185,21 @@ def server_message(event: SessionEvent) -> ServerMessage:
             return GapMessage(seq, _seconds(start), _seconds(end))
         case Warning(seq, code, text):
             return WarningMessage(seq, code, text)
+        case DrainBegun(seq, grace_s, can_resume):
+            return DrainingMessage(seq, grace_s, can_resume)
         case Error(seq, code, text, fatal, field):
             return ErrorMessage(seq, code, text, fatal, field)
         case Finished(seq, audio_samples, utterances):
             return FinishedMessage(seq, _seconds(audio_samples), utterances)
     assert_never(event)
+
+
+def _ready_message(event: Ready) -> ReadyMessage:
+    about = event.engine, event.model, event.device, event.language
+    message = ReadyMessage(event.seq, event.session_id, *about)
+    if event.resume_token is not None:
+        message.resume_token, message.next_sample = event.resume_token, event.next_sample
+    return message
 
 
 def _cue_message(seq: int, cue: Cue) -> CueMessage:
@@ -247,6 +256,8 @@ def server_event(message: ServerMessage) -> ServerEvent:
             return Gap(seq, _samples(start_s), _samples(end_s))
         case WarningMessage(seq=seq, code=code, message=text):
             return Warning(seq, code, text)
+        case DrainingMessage(seq=seq, grace_s=grace_s, can_resume=can_resume):
+            return DrainBegun(seq, grace_s, can_resume)
         case ErrorMessage(seq=seq, code=code, message=text, fatal=fatal, field=field):
             return Error(seq, code, text, fatal, field)
         case FinishedMessage(seq=seq, audio_s=audio_s, utterances=utterances):

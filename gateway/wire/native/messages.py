@@ -191,6 +191,12 @@ class WarningMessage(_Reply, tag="warning"):
     message: str
 
 
+class DrainingMessage(_Reply, tag="draining", omit_defaults=False):
+    seq: int
+    grace_s: float
+    can_resume: bool
+
+
 class ErrorMessage(_Reply, tag="error", omit_defaults=False):
     seq: int
     code: str
@@ -219,6 +225,7 @@ ServerMessage = (
     | CadenceMessage
     | GapMessage
     | WarningMessage
+    | DrainingMessage
     | ErrorMessage
     | FinishedMessage
 )

@@ -4,7 +4,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from gateway.access.admission import Admission
+from gateway.access.admission import Admission, Shares
+from gateway.access.authenticator import Caller
+from gateway.access.drain import Drain
 from gateway.errors import Overloaded
 
 
@@ -39,3 +41,33 @@ def test_a_refused_session_takes_no_place() -> None:
         pytest.fail("let in")
     with admission.enter():
         assert admission.open == 1
+
+
+def test_the_forecast_refuses_before_the_slots_are_taken() -> None:
+    free = 2
+    admission = Admission(most=5, forecast=lambda taken: free - taken)
+    with admission.enter(), admission.enter():
+        assert (admission.limit, admission.free) == (2, 0)
+        with pytest.raises(Overloaded, match="2 sessions are open, and the engine has no capacity"), admission.enter():
+            pytest.fail("let in")
+        free = 9
+        assert (admission.limit, admission.free) == (5, 3)
+
+
+def test_a_share_is_of_what_the_engine_holds() -> None:
+    shares = Shares(lambda caller: caller.name, most=0.5)
+    admission = Admission(most=200, shares=shares, forecast=lambda taken: 4 - taken)
+    one, other = Caller("one"), Caller("other")
+    with admission.enter(one), admission.enter(one):
+        with pytest.raises(Overloaded, match="2 sessions of one are open, which is its share"), admission.enter(one):
+            pytest.fail("let in")
+        with admission.enter(other):
+            assert admission.open == 3
+
+
+def test_nothing_is_free_while_the_gateway_drains() -> None:
+    drain = Drain()
+    admission = Admission(most=5, drain=drain)
+    assert admission.free == 5
+    drain.begin()
+    assert admission.free == 0

@@ -53,6 +53,9 @@ async def test_readiness_names_the_engine() -> None:
             "model": "script",
             "device": "none",
             "languages": [],
+            "sessions": 0,
+            "free_streams": 200,
+            "overload": "normal",
         }
 
 

@@ -13,7 +13,7 @@ from vad.errors import LivecueError
 
 HAPPENINGS = st.lists(st.sampled_from(Transition), max_size=30)
 
-OVER = {State.FINISHED, State.FAILED}
+OVER = {State.FINISHED, State.FAILED, State.MOVED}
 
 
 class Fault(LivecueError):
@@ -69,6 +69,7 @@ def test_an_evicted_session_cannot_be_resumed(happenings: list[Transition]) -> N
         ([Transition.ATTACH, Transition.DETACH, Transition.EVICT], False),
         ([Transition.ATTACH, Transition.STOP, Transition.FINISH], False),
         ([Transition.ATTACH, Transition.FAIL], False),
+        ([Transition.ATTACH, Transition.MOVE], False),
     ],
 )
 def test_a_session_can_be_resumed_until_it_is_evicted_or_over(happenings: list[Transition], can_resume: bool) -> None:
@@ -94,6 +95,7 @@ def test_a_transition_that_comes_too_late_changes_nothing(happenings: list[Trans
         ([Transition.ATTACH, Transition.STOP, Transition.FINISH], "finished"),
         ([Transition.ATTACH, Transition.DETACH, Transition.ATTACH, Transition.STOP, Transition.FINISH], "finished"),
         ([Transition.FAIL], "interrupted"),
+        ([Transition.ATTACH, Transition.DETACH, Transition.MOVE], "moved"),
     ],
 )
 def test_the_outcome_is_how_it_ended(happenings: list[Transition], outcome: str) -> None:

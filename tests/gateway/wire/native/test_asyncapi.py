@@ -37,6 +37,8 @@ from gateway.errors import (
     error_body,
     reply_to,
 )
+from gateway.limit_settings import LimitSettings
+from gateway.load.ladder import Step, Thresholds
 from gateway.settings import ServerSettings, SessionSettings
 from gateway.wire import Encoding, ProtocolError, Start
 from gateway.wire.native.codec import NativeClientCodec, NativeCodec
@@ -295,6 +297,7 @@ def test_the_refusal_of_the_page_is_one() -> None:
 
 def test_the_page_has_the_defaults_of_the_settings() -> None:
     session, server, segmenter = SessionSettings(), ServerSettings(), SegmenterSettings()
+    thresholds = Thresholds(session.lag_shed_s, session.lag_limit_s, LimitSettings().target_load)
     claims = [
         f"| {session.start_timeout_s:g} s ",
         f"| {session.idle_timeout_s:g} s ",
@@ -311,6 +314,8 @@ def test_the_page_has_the_defaults_of_the_settings() -> None:
         f"themselves at {session.lag_shed_s / 2:g} s",
         f"2. {session.lag_limit_s / 2:g} s behind",
         f"3. {session.lag_limit_s:g} s behind",
+        *(f"| {thresholds.lag_s(step):g} s behind " for step in Step if step >= Step.PARTIALS_OFF),
+        *(f"`{step.code}`" for step in Step),
         f"1 to 10000; the gateway's default is {segmenter.silence_ms} ",
         f"1 to 2000; the gateway's default is {segmenter.pause_ms}.",
         f"the gateway's default is {segmenter.max_utterance_s:g} ",

@@ -1,0 +1,1 @@
+"""The load of the engine: measured, forecast, and the steps taken when it is too high."""
