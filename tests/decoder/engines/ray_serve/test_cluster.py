@@ -61,7 +61,7 @@ async def replicas_become(engine: Engine, number: int) -> None:
     for _ in range(round(PATIENCE_S / 0.1)):
         if engine.parallel == number:
             return
-        await anyio.sleep(0.1)  # Ray tells nobody, so that the engine asks, too
+        await anyio.sleep(0.1)  # Ray has no event for it, so the engine polls too
     raise AssertionError(f"{engine.parallel} replicas: expected {number}")
 
 
