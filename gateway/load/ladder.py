@@ -9,8 +9,8 @@
 | shedding | a third of `lag_limit_s` | half of it | the session furthest behind ends after a warning |
 
 The lag is that of the upper quartile of sessions, without the audio that each has sent ahead of real time: a client
-that sends faster is behind by its own fault. The ladder is climbed at once to the step that the lag requires, since lag is
-an integral and does not flicker. It is descended, by a step or more, once a step's conditions have not held for
+that sends faster is behind by its own fault. A lag is an integral and does not flicker, so that the ladder is climbed
+at once to the step that it requires. It is descended, by a step or more, once a step's conditions have not held for
 `_CALM_S`.
 """
 
