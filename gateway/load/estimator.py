@@ -26,19 +26,21 @@ _FULL = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class StreamSample:
-    """One session that a client is connected to.
+    """One session that a client is connected to, or was until just now.
 
     Attributes:
         session_id: of the session.
         received_s: audio received since its begin, of all channels, in seconds, ≥ 0.
         channels: each is decoded as a stream of its own, ≥ 1.
         stretch: actual interval between partials, in multiples of the set one, ≥ 1.
+        has_ended: whether it has ended since the last sample, so that only its audio counts.
     """
 
     session_id: str
     received_s: float
     channels: int = 1
     stretch: float = 1.0
+    has_ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,11 @@ class EngineTime:
 
 @dataclass(slots=True)
 class _Activity:
-    """The audio of one session per second: 0 to its channels."""
+    """The audio of one session per second, 0 to its channels; and how far it is ahead of real time."""
 
     received_s: float
     share: float
+    lead_s: float = 0.0
 
 
 class LoadEstimator:
@@ -93,7 +96,7 @@ class LoadEstimator:
 
         Args:
             elapsed_s: since the last call, > 0.
-            streams: connected now.
+            streams: connected now, and those that have ended since the last call.
             spent: engine time since the last call.
             has_partials: whether partials were on; while they are off, their cost stays as last measured.
         """
@@ -101,13 +104,15 @@ class LoadEstimator:
         audio_s, stretched_s = 0.0, 0.0
         keep = exp(-elapsed_s / _ACTIVITY_S)
         for stream in streams:
-            activity = known.get(stream.session_id) or _Activity(stream.received_s, stream.channels)
+            activity = known.get(stream.session_id) or _Activity(0.0, stream.channels)
             received_s = max(0.0, stream.received_s - activity.received_s)
             # a client that sends ahead does not send more in the long run
             if stream.session_id in known:
                 recent = min(received_s / elapsed_s, stream.channels)
                 activity.share = keep * activity.share + (1 - keep) * recent
-            self._streams[stream.session_id] = _Activity(stream.received_s, activity.share)
+            if not stream.has_ended:
+                lead_s = max(0.0, activity.lead_s + received_s / stream.channels - elapsed_s)
+                self._streams[stream.session_id] = _Activity(stream.received_s, activity.share, lead_s)
             audio_s += received_s
             stretched_s += received_s * stream.stretch
         stretch = stretched_s / audio_s if audio_s else 1.0
@@ -126,6 +131,11 @@ class LoadEstimator:
         """
         shares = sum(activity.share for activity in self._streams.values())
         return shares + max(0, streams - len(self._streams))
+
+    def lead_s(self, session_id: str) -> float:
+        """Return how much audio a session has sent ahead of real time, in seconds, ≥ 0; 0 for an unknown one."""
+        activity = self._streams.get(session_id)
+        return 0.0 if activity is None else activity.lead_s
 
     def load(self, streams: float, stretch: float) -> float:
         """Return the load of some active streams; 0 while the cost is unknown.

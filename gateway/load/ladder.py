@@ -8,9 +8,10 @@
 | sessions refused | 2 times that | half of it | no session is admitted |
 | shedding | a third of `lag_limit_s` | half of it | the session furthest behind ends after a warning |
 
-The lag is that of the upper quartile of sessions: one client that sends faster than real time is behind by its own
-fault. It climbs at once to the step that the lag requires, since lag is an integral and does not flicker. It descends
-by a step or more once a step's conditions have not held for `_CALM_S`.
+The lag is that of the upper quartile of sessions, without the audio that each has sent ahead of real time: a client
+that sends faster is behind by its own fault. A lag is an integral and does not flicker, so that the ladder is climbed
+at once to the step that it requires. It is descended, by a step or more, once a step's conditions have not held for
+`_CALM_S`.
 """
 
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ class Pressure:
     """The state of the gateway at one moment.
 
     Attributes:
-        lag_s: upper quartile of the sessions' lags, in seconds.
+        lag_s: upper quartile of the sessions' lags, without audio sent ahead of real time, in seconds.
         stretch: upper quartile of the stretch of their partials, ≥ 1.
         load: forecast with partials as often as set.
         stretched_load: forecast with partials as rarely as allowed.

@@ -47,6 +47,7 @@ class SessionParts:
         session_id: opaque, unique in this gateway.
         audio: format of the client's audio.
         channels: that are decoded each for itself, ≥ 1.
+        begin_sample: samples at 16 kHz, of all channels, that an earlier gateway has received.
         is_file: whether the audio is a recording, which is decoded after all live audio.
         pipeline: audio in, requests and events out.
         driver: runs the pipeline.
@@ -59,6 +60,7 @@ class SessionParts:
     session_id: str
     audio: AudioFormat
     channels: int
+    begin_sample: int
     is_file: bool
     pipeline: SessionPipeline
     driver: PipelineDriver
@@ -100,7 +102,7 @@ def assemble(context: SessionContext, start: Start, info: SessionInfo, restored:
     driver = PipelineDriver(pipeline, context.scheduler, log, context.metrics.answered)
     recording = _recording(context, session_id, start, output)
     intake = AudioIntake(driver, pipeline, start.audio, context.metrics, recording, checkpoint.paid_sample)
-    options = start.audio, start.channels, start.file
+    options = start.audio, start.channels, pipeline.audio_samples, start.file
     return SessionParts(session_id, *options, pipeline, driver, intake, recording, output, trace)
 
 

@@ -1,4 +1,4 @@
-"""Measures the load of a gateway, climbs its overload ladder, and tells admission how much room is left."""
+"""Measures the load of a gateway, climbs its overload ladder, and reports to admission how much room is left."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -60,6 +60,8 @@ class Overload:
         self._estimator = LoadEstimator(limits.target_load, _ADMITTED_STRETCH)
         self._observed_s: float | None = None
         self._spent = EngineTime()
+        self._ended: list[SessionParts] = []
+        """Of sessions that have ended since the last observation."""
         self._warned: tuple[Session, float] | None = None
         """The session that ends next, and when it was warned."""
 
@@ -127,6 +129,11 @@ class Overload:
         if self.step is not Step.NORMAL:
             self.announce(session)
 
+    def leave(self, session: "Session") -> None:
+        """Count the audio of a session that has ended."""
+        if not session.parts.is_file:
+            self._ended.append(session.parts)
+
     def announce(self, session: "Session") -> None:
         """Let a session follow the ladder, and warn its client."""
         session.parts.driver.adapt(self.step)
@@ -136,39 +143,46 @@ class Overload:
         spent = _engine_time(scheduler)
         if self._observed_s is not None and now_s > self._observed_s:
             streams = [
-                StreamSample(parts.session_id, _audio_s(parts), parts.channels, parts.pipeline.stretch)
-                for parts in (session.parts for session in live)
+                *(_sample(session.parts) for session in live),
+                *(_sample(parts, has_ended=True) for parts in self._ended),
             ]
             finals_s, partials_s = spent.finals_s - self._spent.finals_s, spent.partials_s - self._spent.partials_s
             since = EngineTime(finals_s / scheduler.slots, partials_s / scheduler.slots)
             has_partials = self.step < Step.PARTIALS_OFF
             self._estimator.observe(now_s - self._observed_s, streams, since, has_partials=has_partials)
         self._observed_s, self._spent = now_s, spent
+        self._ended.clear()
 
     def _pressure(self, live: "list[Session]") -> Pressure:
         estimator, active = self._estimator, self._estimator.active(len(live))
         return Pressure(
-            lag_s=upper_quartile([session.parts.pipeline.lag_s for session in live], 0.0),
+            lag_s=upper_quartile([self._late_s(session) for session in live], 0.0),
             stretch=upper_quartile([session.parts.pipeline.stretch for session in live], 1.0),
             load=estimator.load(active, 1.0),
             stretched_load=estimator.load(active, self._max_stretch),
         )
 
+    def _late_s(self, session: "Session") -> float:
+        """Return the lag of a session, apart from the audio that it has sent ahead of real time."""
+        return max(0.0, session.parts.pipeline.lag_s - self._estimator.lead_s(session.session_id))
+
     def _shed(self, now_s: float, live: "list[Session]") -> None:
         limit_s = self._thresholds.lag_s(Step.SHEDDING)
-        behind = [session for session in live if session.parts.pipeline.lag_s >= limit_s and session.accepts_audio]
+        behind = [session for session in live if self._late_s(session) >= limit_s and session.accepts_audio]
         if self.step < Step.SHEDDING or not behind:
             self._warned = None
             return
         if self._warned is None or self._warned[0] not in behind:
-            laggard = max(behind, key=_lag_s)
+            laggard = max(behind, key=self._late_s)
             self._warned = laggard, now_s
-            message = f"transcription is {_lag_s(laggard):.1f} s behind: the session ends in {_NOTICE_S:g} s"
+            message = f"transcription is {self._late_s(laggard):.1f} s behind: the session ends in {_NOTICE_S:g} s"
             laggard.parts.output.log.append_warning("lagging", message)
         elif now_s - self._warned[1] >= _NOTICE_S:
             laggard, self._warned = self._warned[0], None
             self.shed += 1
-            laggard.end_early(Lagging(f"transcription is {_lag_s(laggard):.1f} s behind, and the gateway overloaded"))
+            laggard.end_early(
+                Lagging(f"transcription is {self._late_s(laggard):.1f} s behind, and the gateway overloaded")
+            )
 
 
 def _is_live(session: "Session") -> bool:
@@ -176,12 +190,9 @@ def _is_live(session: "Session") -> bool:
     return not (session.is_detached or session.parts.is_file)
 
 
-def _lag_s(session: "Session") -> float:
-    return session.parts.pipeline.lag_s
-
-
-def _audio_s(parts: "SessionParts") -> float:
-    return parts.pipeline.audio_samples / SAMPLE_RATE_HZ
+def _sample(parts: "SessionParts", *, has_ended: bool = False) -> StreamSample:
+    received_s = (parts.pipeline.audio_samples - parts.begin_sample) / SAMPLE_RATE_HZ
+    return StreamSample(parts.session_id, received_s, parts.channels, parts.pipeline.stretch, has_ended)
 
 
 def _engine_time(scheduler: Scheduler) -> EngineTime:

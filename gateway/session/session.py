@@ -224,6 +224,7 @@ class Session:
         if self._output.is_closed:
             self._life.apply(Transition.FINISH)
         self._resources.close()
+        self._context.overload.leave(self)
         leaves_it = self._life.state is State.MOVED or not self._life.is_over
         if self._context.journal is not None and not leaves_it:  # else the next gateway resumes it
             self._context.journal.end(self.session_id, self._life.outcome, time.time())

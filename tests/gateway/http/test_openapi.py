@@ -70,6 +70,8 @@ def exercise(url: str, described: dict[str, object]) -> Counter[int]:
     statuses = Counter[int]()
     for result in schemathesis.openapi.from_dict(described).get_all_operations():
         operation = result.ok()  # type: ignore[union-attr]  # raises where the document has a mistake
+        if operation.path == "/admin/drain":
+            continue  # all others would be refused after it
         for mode in GenerationMode:
             if mode is GenerationMode.NEGATIVE and operation.method.lower() != "post":
                 continue  # there is nothing to get wrong

@@ -85,6 +85,31 @@ def test_a_client_that_sends_ahead_counts_as_one_stream_and_its_audio_once() -> 
     assert made.load(1, 1.0) == pytest.approx(0.05, rel=0.01)
 
 
+def test_the_audio_of_a_session_shorter_than_an_observation_counts_for_the_cost() -> None:
+    made = estimator()
+    for number in range(10):
+        made.observe(TICK_S, [StreamSample(f"s{number}", 4.0, has_ended=True)], EngineTime(0.4))
+    assert made.active(0) == 0
+    assert made.load(1, 1.0) == pytest.approx(0.1, rel=0.01)
+
+
+def test_the_audio_of_a_session_counts_from_its_first_sample() -> None:
+    made = estimator()
+    made.observe(TICK_S, [StreamSample("s", 20.0)], EngineTime(2.0))
+    assert [made.active(1), made.load(1, 1.0)] == pytest.approx([1.0, 0.1])
+
+
+def test_audio_sent_ahead_of_real_time_is_a_lead_that_time_uses_up() -> None:
+    made = estimator()
+    leads = []
+    for received_s in (3.0, 3.0, 5.0, 5.0, *[5.0] * 10, 6.0):
+        made.observe(TICK_S, [StreamSample("s", received_s)], EngineTime())
+        leads.append(made.lead_s("s"))
+    assert leads[:4] == [2.5, 2.0, 3.5, 3.0]
+    assert leads[-2:] == [0.0, 0.5]  # a pause is no credit for later
+    assert made.lead_s("another") == 0.0
+
+
 def test_each_channel_of_a_session_is_a_stream() -> None:
     made = estimator()
     made.observe(TICK_S, [StreamSample("s", 0.0, channels=2)], EngineTime())

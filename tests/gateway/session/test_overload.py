@@ -47,6 +47,15 @@ class Watched:
         await settled()
         return self.context.overload.step
 
+    async def play(self, seconds: float, *peers: Peer) -> Step:
+        """Let peers speak, fall silent and go on sending in real time, for that long after the end of speech."""
+        audio = silence(0.5) + speech(1.0) + silence(seconds)
+        for start in range(0, len(audio), len(silence(0.5))):
+            for peer in peers:
+                await peer.send(audio[start : start + len(silence(0.5))])
+            await self.observe()
+        return self.context.overload.step
+
 
 @asynccontextmanager
 async def watched(engine: ScriptedEngine | None = None) -> AsyncIterator[Watched]:
@@ -69,8 +78,8 @@ def warned(messages: Sequence[Message]) -> list[object]:
 
 async def test_every_session_is_told_each_step_and_the_end() -> None:
     async with watched() as gateway, call(gateway.context) as behind:
-        await behind.send(START, UTTERANCE, silence(6.0))
-        assert await gateway.observe() is Step.FILES_PAUSED
+        await behind.send(START)
+        assert await gateway.play(7.0, behind) is Step.FILES_PAUSED
         await messages_of(behind, "files_paused")
         async with call(gateway.context) as late:
             await late.send(START)
@@ -78,16 +87,16 @@ async def test_every_session_is_told_each_step_and_the_end() -> None:
             await behind.hang_up()
             assert await gateway.observe(3) is Step.NORMAL
             assert warned(await messages_of(late, "overload_over")) == ["overload_over"]
-    assert gateway.context.overload.entered == {Step.FILES_PAUSED: 1, Step.NORMAL: 1}
+    assert gateway.context.overload.entered == {Step.PARTIALS_OFF: 1, Step.FILES_PAUSED: 1, Step.NORMAL: 1}
 
 
 async def test_partials_stop_for_all_and_return_when_finals_have_caught_up() -> None:
     engine = GatedEngine()
     engine.gate = anyio.Event()
     async with watched(engine) as gateway, call(gateway.context) as first, call(gateway.context) as second:
-        await first.send(START, UTTERANCE, silence(3.5))
-        await second.send(START, UTTERANCE, silence(3.5))
-        assert await gateway.observe() is Step.PARTIALS_OFF
+        await first.send(START)
+        await second.send(START)
+        assert await gateway.play(5.0, first, second) is Step.PARTIALS_OFF
         await second.send(speech(2.0))
         engine.gate.set()
         await settled()
@@ -103,8 +112,8 @@ async def test_files_wait_and_uploads_are_refused_until_sessions_have_caught_up(
     engine.gate = anyio.Event()
     async with watched(engine) as gateway, call(gateway.context) as behind:
         overload, answered = gateway.context.overload, list[object]()
-        await behind.send(START, UTTERANCE, silence(5.5))
-        await gateway.observe()
+        await behind.send(START)
+        await gateway.play(7.0, behind)
         with pytest.raises(FilesPaused, match="live sessions are behind"):
             overload.check_files()
         gateway.context.scheduler.submit(request(session="file", kind=RequestKind.FILE), answered.append)
@@ -118,19 +127,20 @@ async def test_files_wait_and_uploads_are_refused_until_sessions_have_caught_up(
 
 async def test_no_session_is_admitted_while_finals_are_late() -> None:
     async with watched() as gateway, call(gateway.context) as behind:
-        await behind.send(START, UTTERANCE, silence(8.0))
+        await behind.send(START)
         assert gateway.context.overload.free(1) is None
-        assert await gateway.observe() is Step.SESSIONS_REFUSED
+        assert await gateway.play(9.0, behind) is Step.SESSIONS_REFUSED
         assert gateway.context.overload.free(1) == 0
 
 
 async def test_the_session_furthest_behind_ends_after_a_warning_and_no_other() -> None:
     async with watched() as gateway, call(gateway.context) as first, call(gateway.context) as second:
-        await first.send(START, UTTERANCE, silence(31.0))
-        await second.send(START, UTTERANCE, silence(34.0))
-        assert await gateway.observe() is Step.SHEDDING
+        await first.send(START)
+        await second.send(START)
+        await gateway.play(3.0, second)
+        assert await gateway.play(31.0, first, second) is Step.SHEDDING
         await messages_of(second, "lagging")
-        await gateway.observe(9)
+        await gateway.observe(8)
         assert gateway.context.overload.shed == 0
         await gateway.observe()
         error = (await second.receive_until("error"))[-1]
@@ -141,9 +151,9 @@ async def test_the_session_furthest_behind_ends_after_a_warning_and_no_other() -
 
 async def test_a_warned_session_that_catches_up_stays() -> None:
     async with watched() as gateway, call(gateway.context) as first, call(gateway.context) as second:
-        await first.send(START, UTTERANCE, silence(31.0))
-        await second.send(START, UTTERANCE, silence(34.0))
-        await gateway.observe(2)
+        await first.send(START)
+        await second.send(START)
+        assert await gateway.play(31.0, first, second) is Step.SHEDDING
         await first.hang_up()
         await second.hang_up()
         await gateway.observe(12)
@@ -152,8 +162,14 @@ async def test_a_warned_session_that_catches_up_stays() -> None:
 
 async def test_recordings_and_clients_that_left_are_no_overload() -> None:
     async with watched() as gateway, call(gateway.context) as recording:
-        await recording.send({**START, "file": True}, UTTERANCE, silence(40.0))
-        assert await gateway.observe(4) is Step.NORMAL
+        await recording.send({**START, "file": True})
+        assert await gateway.play(20.0, recording) is Step.NORMAL
+
+
+async def test_a_client_that_sends_ahead_of_real_time_is_no_overload() -> None:
+    async with watched() as gateway, call(gateway.context) as ahead:
+        await ahead.send(START, UTTERANCE, silence(20.0))
+        assert await gateway.observe(8) is Step.NORMAL
 
 
 async def test_the_cost_of_a_stream_is_measured_from_its_audio_and_the_engine_time() -> None:
