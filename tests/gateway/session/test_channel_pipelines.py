@@ -10,6 +10,7 @@ from decoder.engines.scripted import spoken_count
 from decoder.scheduler import Answer
 from decoder.settings import GuardSettings, StabiliserSettings
 from decoder.types import DecodeRequest, RequestKind
+from gateway.load.ladder import Step
 from gateway.session.channel_pipelines import MAX_CHANNELS, SessionPipeline, open_pipeline
 from gateway.session.pipeline import Effect
 from gateway.session.stage_options import PipelineSettings
@@ -195,3 +196,21 @@ def test_the_language_of_a_session_is_a_code_or_detected(start: Start, language:
     made = pipelines(start)
 
     assert made.language == made.ready(made.next_seq()).language == language
+
+
+def test_the_lag_of_a_session_is_that_of_the_channel_that_is_furthest_behind() -> None:
+    made = pipelines(Start(channels=2))
+    made.push_audio(speech(1.2), 0.0, 1)
+    made.push_audio(silence(2.0), 0.0, 1)
+    assert 1.0 < made.lag_s < 2.1
+    assert made.stretch == 1.0
+
+
+def test_overload_and_changed_options_reach_every_channel() -> None:
+    made = pipelines(Start(channels=2))
+    made.drop_partial_frame()
+    made.update(Start(channels=2, language="de"))
+    assert made.language == "de"
+    assert made.adapt(Step.PARTIALS_OFF) == []
+    effects = made.push_audio(silence(0.5), 0.0, 0) + made.push_audio(speech(3.0), 0.0, 1)
+    assert not any(isinstance(effect, DecodeRequest) for effect in effects)

@@ -56,3 +56,12 @@ def test_it_stays_between_the_set_interval_and_the_longest(times: list[float], b
     for time in times:
         interval.record(time)
         assert base <= interval.samples <= round(base * stretch)
+
+
+def test_relief_of_the_gateway_resets_the_interval_at_once() -> None:
+    interval = PartialInterval(BASE, 4)
+    for _ in range(2):
+        interval.record(float("inf"))
+    assert interval.stretch == 1.5625
+    interval.reset()
+    assert (interval.stretch, interval.samples) == (1.0, BASE)

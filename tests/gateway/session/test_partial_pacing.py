@@ -9,6 +9,7 @@ import pytest
 
 from decoder.scheduler import Answer
 from decoder.types import DecodeRequest, EngineError, EngineFailed, RequestKind, RequestReplaced
+from gateway.load.ladder import Step
 from gateway.session.partial_pacing import PartialPacing
 from gateway.wire import AudioFormat, CadenceChanged
 from tests.sessions import LoudnessDetector
@@ -83,3 +84,18 @@ def test_a_restart_forgets_the_stretch_of_the_last_interval() -> None:
     paced.restart(is_enabled=True)
     assert not paced.is_stretched
     assert made.progress_interval_samples == 4_000
+
+
+def test_partials_that_return_after_an_overload_do_so_at_the_set_interval() -> None:
+    made = frontend()
+    paced = pacing(made)
+    paced.on_answer(answer(RequestKind.PARTIAL, took_s=9.0))
+    assert paced.stretch == 1.25
+    assert (paced.adapt(Step.FILES_PAUSED), paced.is_paused) == ([], True)
+    assert (paced.adapt(Step.PARTIALS_OFF), paced.is_paused) == ([], True)
+    assert paced.adapt(Step.STRETCHED) == [CadenceChanged(2, 8_000)]
+    assert (paced.is_paused, paced.stretch, made.progress_interval_samples) == (False, 1.0, 8_000)
+
+
+def test_without_partials_nothing_is_stretched() -> None:
+    assert pacing(frontend(), None).stretch == 1.0

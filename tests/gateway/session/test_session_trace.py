@@ -163,3 +163,9 @@ def test_no_span_has_words_of_a_user() -> None:
     trace.emitted(final(), 103.0)
     trace.end("finished", 4.0, 1, 110.0)
     assert "words of a user" not in repr(recorded)
+
+
+def test_other_events_leave_no_trace() -> None:
+    recorded = Recorded()
+    SessionTrace(recorded).emitted(Finished(1, 0, 0), 100.0)
+    assert (recorded.spans, recorded.notes) == ([], [])

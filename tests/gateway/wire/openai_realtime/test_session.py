@@ -4,11 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import pytest
+
 from decoder.engine import Engine
 from decoder.engines.scripted import ScriptedEngine
 from decoder.types import DecodeRequest, Hypothesis, Word
 from gateway.session.context import SessionContext
 from gateway.wire.openai_realtime.codec import OpenAIRealtimeCodec
+from gateway.wire.openai_realtime.validation_errors import Refusal, read_secret_request
 from tests.sessions import (
     SETTINGS,
     Message,
@@ -342,3 +345,13 @@ async def test_nonsense_is_refused_and_harms_nothing() -> None:
         await settled()
     assert messages[-1]["transcript"] == "two three four"
     assert len(of("error", messages)) == 2
+
+
+def test_a_request_for_a_client_secret_is_read_with_its_session_and_refused_if_it_is_not_json() -> None:
+    read = read_secret_request(
+        b'{"expires_after": {"anchor": "created_at", "seconds": 60}, "session": {"type": "transcription"}}'
+    )
+    assert read.session is not None
+    assert read_secret_request(b"{}").session is None
+    with pytest.raises(Refusal, match="not JSON"):
+        read_secret_request(b"{")
