@@ -87,7 +87,7 @@ class Viewer:
     Attributes:
         backlog: events from before it subscribed, oldest first.
         live: queue of later events, until the session ends or the viewer is dropped. May repeat some of the backlog.
-        is_dropped: whether its queue has overflowed, or another gateway continues the session.
+        is_dropped: whether its queue has overflowed.
     """
 
     backlog: tuple[ServerEvent, ...]

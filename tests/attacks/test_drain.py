@@ -103,16 +103,15 @@ async def test_a_resumable_session_continues_with_the_next_gateway(tmp_path: Pat
         assert "draining" not in missed  # it was about the other gateway
 
 
-async def test_a_viewer_of_a_session_that_moves_is_not_told_that_it_is_over(tmp_path: Path) -> None:
+async def test_a_session_that_moves_does_not_end_for_its_viewers(tmp_path: Path) -> None:
     async with gated(tmp_path) as (served, engine):
         received: list[Message] = []
         websocket = await spoken_to(served, received, resumable=True)
         broadcast = served.gateway.sessions.broadcaster.open_sessions()[str(received[0]["session_id"])]
         engine.gate.set()
-        with broadcast.subscribe(0) as viewer:
-            await drain(served.gateway)
-            await websocket.wait_closed()
-        assert viewer.is_dropped
+        await drain(served.gateway)
+        await websocket.wait_closed()
+        assert broadcast.is_moving
 
 
 async def test_new_sessions_are_refused_and_unstarted_ones_closed(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ async def test_the_sessions_of_a_gateway_are_printed_once_as_lines_and_as_json()
 
     assert lines.exit_code == 0, lines.stderr
     summary, headings, row, *_ = lines.stdout.splitlines()
-    assert summary.startswith("1 sessions · engine queue 0 · real-time factor ")
+    assert summary.startswith("1 sessions · free streams 199 · engine queue 0 · real-time factor ")
     assert headings.split()[:4] == ["session", "dialect", "language", "age"]
     assert row.split()[1:3] == ["native", "en"]
     (parsed,) = [json.loads(line) for line in objects.stdout.splitlines()]

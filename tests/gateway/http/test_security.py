@@ -55,6 +55,7 @@ ROUTES: Mapping[tuple[str, str], Scope | None] = {
     ("GET", "/metrics"): Scope.ADMIN,
     ("GET", "/v1/models"): None,
     ("GET", "/v1/models/whisper-1"): None,
+    ("POST", "/admin/drain"): Scope.ADMIN,  # the last: it refuses what follows
 }
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # never bound: the test's own listener is on loopback
