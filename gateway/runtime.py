@@ -79,7 +79,7 @@ async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gate
         slots = KeySlots(authenticator.credentials.max_open)
         streams = settings.limits.streams or recorded_streams(settings.limits, sessions.engine)
         most = min(settings.server.max_sessions, streams or settings.server.max_sessions)
-        live = Admission(most, "sessions", sessions.drain, shares, slots, sessions.overload.free)
+        live = Admission(most, "sessions", sessions.drain, shares, slots, sessions.free)
         sessions.metrics.watch_load(sessions.overload, live)
         files = Admission(settings.files.max_files, "files", sessions.drain, shares, slots)
         decoders = Admission(settings.limits.max_decoders, "containers", sessions.drain, shares)

@@ -70,13 +70,18 @@ class LiveSessions:
             if not lock.statistics().locked and not lock.statistics().tasks_waiting:
                 self._locks.pop(session_id, None)
 
+    @property
+    def detached(self) -> "list[Session]":
+        """The sessions whose client is disconnected and can resume."""
+        return [session for session in self._sessions.values() if session.is_detached]
+
     def make_room(self, max_detached: int | None) -> None:
         """Evict a session if too many are detached: of the owner with the most, the one detached longest.
 
         Args:
             max_detached: limit of detached sessions; None: no limit.
         """
-        detached = [session for session in self._sessions.values() if session.is_detached]
+        detached = self.detached
         if max_detached is not None and len(detached) > max_detached:
             owned = Counter(session.info.owner for session in detached)
             oldest = min(detached, key=lambda session: (-owned[session.info.owner], session.detached_since_s))
@@ -112,3 +117,14 @@ class SessionContext:
     drain: Drain = field(default_factory=Drain)
     tracer: Tracer | None = None
     overload: Overload = field(default_factory=Overload)
+
+    def free(self, connected: int) -> int | None:
+        """Return how many more clients the engine has room for, ≥ 0; None: unknown.
+
+        There is room for as many as have lost their connection: a session that is resumed is not a new one.
+
+        Args:
+            connected: clients.
+        """
+        free = self.overload.free(connected)
+        return None if free is None else max(free, len(self.live.detached))

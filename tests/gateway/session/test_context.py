@@ -4,10 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import anyio
+import pytest
 
 from gateway.delivery.send_queue import SendQueue
 from gateway.errors import Disconnected
 from gateway.session.context import LiveSessions, SessionContext
+from gateway.session.overload import Overload
 from gateway.session.session import Session
 from gateway.wire import Start
 from tests.journals import running_journal
@@ -72,6 +74,18 @@ async def test_beyond_the_limit_the_oldest_detached_session_of_the_largest_owner
         assert [session.is_detached for session in sessions] == [True, True, True]
         context.live.make_room(2)
         assert [session.is_detached for session in sessions] == [True, False, True]
+
+
+async def test_clients_that_lost_their_connection_have_room_to_resume_in_a_full_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_journal(tmp_path / "journal.db") as journal, open_context(journal=journal) as context:
+        assert context.free(0) is None
+        monkeypatch.setattr(Overload, "free", lambda overload, connected: 0)
+        assert context.free(1) == 0
+        for owner in ("ada", "bob"):
+            detached(context, owner)
+        assert context.free(1) == 2
 
 
 def detached(context: SessionContext, owner: str) -> Session:

@@ -76,7 +76,7 @@ def warned(messages: Sequence[Message]) -> list[object]:
     return [message["code"] for message in messages if message["type"] == "warning"]
 
 
-async def test_every_session_is_told_each_step_and_the_end() -> None:
+async def test_every_session_is_warned_of_each_step_and_the_end() -> None:
     async with watched() as gateway, call(gateway.context) as behind:
         await behind.send(START)
         assert await gateway.play(7.0, behind) is Step.FILES_PAUSED
