@@ -122,13 +122,13 @@ async def test_a_restarted_gateway_receives_its_lost_audio_again(page: Page, gat
 async def test_missed_messages_arrive_once_and_in_order(page: Page, gateway: ResumableGateway) -> None:
     await begin(page, gateway)
     await gateway.emit(type="final", text="one")
-    await page.wait_for_function("messages.some(({ text }) => text === 'one')")
+    await page.wait_for_function("() => messages.some(({ text }) => text === 'one')")
     gateway.accepts = False
     gateway.cut()
     await link(page, "lost")
     await gateway.emit(type="final", text="two")
     gateway.accepts = True
-    await page.wait_for_function("messages.some(({ text }) => text === 'two')")
+    await page.wait_for_function("() => messages.some(({ text }) => text === 'two')")
     texts = await page.evaluate("messages.map(({ text }) => text).filter(Boolean)")
     assert texts == ["one", "two"]
 
@@ -212,7 +212,7 @@ async def test_a_lost_flush_is_sent_again(page: Page, gateway: ResumableGateway)
     await link(page, "lost")
     await page.evaluate("speak(800); session.flush()")
     gateway.accepts = True
-    await page.wait_for_function("messages.some(({ type, id }) => type === 'flushed' && id === 'flush-1')")
+    await page.wait_for_function("() => messages.some(({ type, id }) => type === 'flushed' && id === 'flush-1')")
     assert gateway.received == RATE_HZ + 800
 
 
@@ -222,7 +222,7 @@ async def test_a_key_is_requested_if_the_gateway_requires_one(page: Page, gatewa
     await link(page, "locked")
     assert await page.evaluate("links.at(-1).message") == "this API key is not known here"
     await page.evaluate("session.unlock('wrong')")
-    await page.wait_for_function("links.filter(({ link }) => link === 'locked').length === 2")
+    await page.wait_for_function("() => links.filter(({ link }) => link === 'locked').length === 2")
     await page.evaluate("(key) => session.unlock(key)", gateway.key)
     await received(gateway, 800)
 
