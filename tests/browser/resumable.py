@@ -37,6 +37,7 @@ class ResumableGateway:
         audio: all received audio, each sample frame once.
         gaps: spans that the client had dropped.
         faults: audio received at the wrong position.
+        dropped: sample frames received while it was unresponsive.
         key: API key required of connections; None: none.
         is_unresponsive: messages are accepted but not answered.
         is_gone: resumes are refused, as the session does not exist.
@@ -50,6 +51,7 @@ class ResumableGateway:
     audio: bytearray = field(default_factory=bytearray)
     gaps: list[tuple[int, int]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    dropped: int = 0
     key: str | None = None
     is_unresponsive: bool = False
     is_gone: bool = False
@@ -155,9 +157,10 @@ class ResumableGateway:
                     assert self._socket is not None
                     await self._socket.close()
             return
-        if self.is_unresponsive:
-            return
         samples = np.frombuffer(message, "<i2")
+        if self.is_unresponsive:
+            self.dropped += samples.size
+            return
         expected = np.arange(self.received, self.received + samples.size) % 2**15
         if self.page is None and not np.array_equal(samples, expected):
             self.faults.append(f"{samples[:3]} instead of {expected[:3]}")

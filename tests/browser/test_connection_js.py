@@ -139,6 +139,7 @@ async def test_an_unresponsive_connection_is_dropped(page: Page, gateway: Resuma
     await page.evaluate(f"speak({3 * RATE_HZ})")
     await page.evaluate("session.tick(performance.now() + 9_000)")
     assert await page.evaluate("links.at(-1).link") == "open"
+    await gateway.until(lambda: gateway.dropped == 3 * RATE_HZ)
     gateway.is_unresponsive = False
     await page.evaluate("session.tick(performance.now() + 11_000)")
     assert await page.evaluate("links.at(-1)") == {
