@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import anyio
 from anyio.lowlevel import checkpoint
 
+from gateway.journal.amendment import amendment
 from gateway.journal.compaction import EventCompactor
 from gateway.journal.event_json import event_of
 from gateway.journal.maintenance import Maintenance
@@ -20,6 +21,7 @@ from gateway.journal.store import Entry, JournalStore, Opening, Resumable, Row, 
 from gateway.journal.unwritten_events import JournalCounts, JournaledSession
 from gateway.journal.writer import JournalWriter
 from gateway.settings import JournalSettings, Settings
+from gateway.wire import ServerEvent
 
 __all__ = ["Entry", "Journal", "Opening", "Row", "SavedSession", "open_journal"]
 
@@ -53,10 +55,10 @@ class SavedSession:
 class Journal:
     """Writes the events of sessions in batches, and reads them.
 
-    `Ready`, finals, final cues and `Finished` are published once they are written, or after a tenth of a second; what
-    is written survives the process. Other events are published at once, but never before an earlier event of their
-    session. While the store cannot be written, captions continue: each session is warned once, and its events are kept
-    in memory, within limits, until they can be written.
+    `Ready`, finals, final cues, corrections and `Finished` are published once they are written, or after a tenth of a
+    second; what is written survives the process. Other events are published at once, but never before an earlier event
+    of their session. While the store cannot be written, captions continue: each session is warned once, and its events
+    are kept in memory, within limits, until they can be written.
 
     Args:
         store: where they are kept.
@@ -193,6 +195,23 @@ class Journal:
             entry = replace(entry, ended_s=own.ended_s, outcome=own.outcome)
         rows = self._writer.merged(session_id, 0, written)
         return SavedSession(entry, found.start, found.token_digest, tuple(rows))
+
+    async def amend(self, entry: Entry, event: ServerEvent, superseded: Iterable[int]) -> bool:
+        """Add an event to a session that has ended, and that this gateway has acquired.
+
+        Args:
+            entry: of the session.
+            event: numbered above all of the session's events.
+            superseded: numbers of the events that it supersedes.
+
+        Returns:
+            Whether it is written: not if another gateway has acquired the session meanwhile.
+
+        Raises:
+            StateUnavailable: the journal cannot be written.
+        """
+        batch = amendment(entry, event, superseded, self._clock())
+        return entry.session_id not in await self._writer.run_flushed(lambda: self.store.write(batch))
 
     async def check_owned(self) -> None:
         """Give up the sessions that another gateway has taken over meanwhile; their sinks are closed."""
