@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -12,11 +13,12 @@ import pytest
 from gateway.errors import Conflict, NotFound, SessionMoved, SessionOpen
 from gateway.journal.corrections import CorrectionRequest, Revision
 from gateway.journal.journal import open_journal
-from gateway.journal.store import Entry
+from gateway.journal.store import Batch
 from gateway.journal.transcript_export import TranscriptFormat, transcript
 from gateway.session.context import SessionContext
 from gateway.session.corrections import correct
 from gateway.settings import JournalSettings, Settings
+from gateway.sqlite import StateUnavailable
 from gateway.wire import ServerEvent
 from tests.gateway.session.test_resume import START, STOP, gateway, killed, resume
 from tests.redis_servers import RedisServer, redis_server
@@ -198,8 +200,6 @@ async def test_a_repeated_request_is_answered_without_another_event(tmp_path: Pa
 async def test_while_the_journal_fails_a_live_session_is_corrected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gateway.sqlite import StateUnavailable
-
     async with gateway(tmp_path) as context, call(context) as peer:
         session_id = await spoken(peer)
         assert context.journal is not None
@@ -283,6 +283,19 @@ async def test_a_session_that_is_ending_is_corrected_once_its_end_is_written(
         assert [message["type"] for message in (await kept(context, session_id))[-2:]] == ["finished", "correction"]
 
 
+async def test_a_session_that_a_crash_left_open_is_corrected_once_its_client_can_resume_no_more(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    async with gateway(tmp_path / "first") as context, call(context) as peer:
+        session_id = await spoken(peer)
+        left = await killed(context, tmp_path)
+    async with gateway(left, session=replace(SETTINGS, grace_s=0.0)) as context:
+        assert (await say(context, session_id, "corrected")).correction.revision == 1
+        assert context.journal is not None
+        entry = await context.journal.find(session_id)
+    assert entry is not None
+    assert entry.outcome == "interrupted"
+
+
 async def test_a_deleted_session_is_not_found(tmp_path: Path) -> None:
     async with gateway(tmp_path) as context:
         session_id = await finished(context)
@@ -321,13 +334,13 @@ async def test_of_two_gateways_that_correct_at_once_the_slower_is_refused(
     async with gateways(redis.settings()) as (one, other):
         session_id = await finished(one)
         assert one.journal is not None
-        amend = one.journal.amend
+        write = one.journal.write
 
-        async def amend_late(entry: Entry, event: ServerEvent, superseded: tuple[int, ...]) -> bool:
+        async def write_late(batch: Batch) -> frozenset[str]:
             await say(other, session_id, "faster")
-            return await amend(entry, event, superseded)
+            return await write(batch)
 
-        monkeypatch.setattr(one.journal, "amend", amend_late)
+        monkeypatch.setattr(one.journal, "write", write_late)
         with pytest.raises(Conflict, match="try again"):
             await say(one, session_id, "slower")
         assert corrections(await kept(one, session_id)) == [(1, "faster")]
