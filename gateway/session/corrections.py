@@ -73,7 +73,6 @@ def _has_emitted_all(session: Session) -> bool:
 
 
 async def _await_written(journal: Journal, session_id: str, made: Revision) -> None:
-    await journal.flush()
     seq = made.correction.seq
     if not any(number == seq for number, _ in await journal.events(session_id, seq - 1, limit=1)):
         raise SessionMoved(f"session {session_id} continues at another gateway: send the correction there")

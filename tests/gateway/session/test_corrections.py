@@ -1,25 +1,29 @@
 """Corrections of live sessions and of those that have ended, through resumes, restarts and at other gateways."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import cast
 
 import anyio
 import pytest
+from anyio import from_thread
 
+from gateway.captions.cue_profiles import CueProfile
 from gateway.errors import Conflict, NotFound, SessionMoved, SessionOpen
-from gateway.journal.corrections import CorrectionRequest, Revision
+from gateway.journal.corrections import CorrectionRequest, Revision, revision_of
 from gateway.journal.journal import open_journal
-from gateway.journal.store import Batch
+from gateway.journal.journal_file import JournalFile
+from gateway.journal.store import Batch, Opening
 from gateway.journal.transcript_export import TranscriptFormat, transcript
 from gateway.session.context import SessionContext
 from gateway.session.corrections import correct
 from gateway.settings import JournalSettings, Settings
 from gateway.sqlite import StateUnavailable
 from gateway.wire import ServerEvent
+from tests.events import final, ready
 from tests.gateway.session.test_resume import START, STOP, gateway, killed, resume
 from tests.redis_servers import RedisServer, redis_server
 from tests.sessions import SETTINGS, Message, Peer, call, open_context, settled, silence, speech
@@ -283,15 +287,39 @@ async def test_a_session_that_is_ending_is_corrected_once_its_end_is_written(
         assert [message["type"] for message in (await kept(context, session_id))[-2:]] == ["finished", "correction"]
 
 
-async def test_a_session_that_a_crash_left_open_is_corrected_once_its_client_can_resume_no_more(tmp_path: Path) -> None:
-    (tmp_path / "first").mkdir()
-    async with gateway(tmp_path / "first") as context, call(context) as peer:
+async def test_a_session_that_ends_while_it_is_read_is_corrected_after_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with gateway(tmp_path) as context, call(context) as peer:
         session_id = await spoken(peer)
-        left = await killed(context, tmp_path)
-    async with gateway(left, session=replace(SETTINGS, grace_s=0.0)) as context:
-        assert (await say(context, session_id, "corrected")).correction.revision == 1
+        is_first = True
+
+        async def end() -> None:
+            await peer.send(STOP)
+            await settled()
+
+        def read(messages: Iterable[str], request: CorrectionRequest, profile: CueProfile) -> Revision:
+            nonlocal is_first
+            if is_first:
+                is_first = False
+                from_thread.run(end)
+            return revision_of(messages, request, profile)
+
+        monkeypatch.setattr("gateway.session.corrections.revision_of", read)
+        await say(context, session_id, "corrected")
+        assert [message["type"] for message in (await kept(context, session_id))[-2:]] == ["finished", "correction"]
+
+
+async def test_a_session_that_a_crash_left_open_is_corrected_once_its_client_can_resume_no_more(tmp_path: Path) -> None:
+    async with gateway(tmp_path) as context:
         assert context.journal is not None
-        entry = await context.journal.find(session_id)
+        await settled()
+        await context.journal.maintenance.sweep()  # after the gateway's own; the next is a minute later
+        with closing(JournalFile(tmp_path / "journal.db")) as file:
+            opening = Opening("left", "native", None, time.time() - 1_000, {})
+            file.write(Batch([opening], {("left", 1): ready(), ("left", 2): final(2, 0)}))
+        assert (await say(context, "left", "corrected")).correction.revision == 1
+        entry = await context.journal.find("left")
     assert entry is not None
     assert entry.outcome == "interrupted"
 
