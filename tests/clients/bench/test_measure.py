@@ -201,7 +201,8 @@ def test_fillers_are_not_compared_but_may_end_speech() -> None:
     assert run.errors.wer == 0
 
 
-WORDS = st.lists(st.sampled_from(["red", "blue", "pink", "gray", "gold", "thirty", "six"]), min_size=1, max_size=12)
+COLOURS = ["red", "blue", "pink", "gray", "gold"]
+WORDS = st.lists(st.sampled_from([*COLOURS, "thirty", "six"]), min_size=1, max_size=12)
 GAPS_S = st.sampled_from([0.0, 0.125, 1.0])
 
 
@@ -233,7 +234,8 @@ def test_a_perfect_server_has_its_delays_as_every_lag(
     assert (run.errors.wer, run.unanswered_s, run.stability.erased_words) == (0, 0, 0)
 
 
-@given(WORDS, st.sets(st.integers(0, 11)))
+# Not numerals: "thirty six" is one number, of which a half is not kept but wrong.
+@given(st.lists(st.sampled_from(COLOURS), min_size=1, max_size=12), st.sets(st.integers(0, 11)))
 def test_kept_and_lost_words_are_all_words(texts: list[str], dropped: set[int]) -> None:
     truth = reference(" ".join(texts))
     kept = [text for place, text in enumerate(texts) if place not in dropped]
