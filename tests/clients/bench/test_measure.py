@@ -181,6 +181,17 @@ def test_cuts_are_measured_against_the_same_stream_without_a_cut() -> None:
     assert measured().cuts is None
 
 
+def test_cuts_are_counted_without_word_times_but_the_words_they_cost_are_not() -> None:
+    cut = trace(final(4.5, "red gray"))
+    cut.cuts.append(Cut(2.1, 3.1, resumed=True))
+
+    run = measure_run([cut], {"talk": replace(TALK, has_times=False)})
+
+    assert run.cuts is not None
+    assert (run.cuts.cuts, run.cuts.resumed, run.cuts.live_again.p50) == (1, 1, 1)
+    assert (run.cuts.words_lost, run.cuts.words_doubled) == (None, None)
+
+
 def test_a_run_has_the_lateness_of_its_client_and_the_times_to_connect() -> None:
     stream = trace(final(2.5, "red blue"))
     stream.connect_s, stream.ended_s = 0.1, 61.0
