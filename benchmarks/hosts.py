@@ -58,6 +58,7 @@ class Host:
             process.wait()
             if process.stdout is not None:
                 process.stdout.close()
+        _ip("link", "delete", self._link)  # else it exists until the kernel has torn down the namespace
         _ip("netns", "delete", self.name)
 
     def start(self, *command: str, until: str = "", environment: dict[str, str] | None = None) -> str:
