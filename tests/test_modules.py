@@ -93,6 +93,7 @@ TESTED_BY = {
     "gateway/wire/bounds.py": "tests/gateway/session/test_pipeline_driver.py",
     "gateway/wire/client_events.py": "tests/gateway/wire/test_language_choice.py",
     "gateway/wire/cue.py": "tests/gateway/captions/test_captioner.py",
+    "gateway/wire/details.py": "tests/gateway/wire/native/test_details.py",
     "gateway/wire/deepgram/flux_messages.py": "tests/gateway/wire/deepgram/test_flux_codec.py",
     "gateway/wire/deepgram/flux_params.py": "tests/gateway/wire/deepgram/test_flux_codec.py",
     "gateway/wire/deepgram/listen_params.py": "tests/gateway/wire/deepgram/test_codec.py",

@@ -18,6 +18,7 @@ class AuditEvent(StrEnum):
     SESSION_OPENED = "session.opened"
     SESSION_RESUMED = "session.resumed"
     SESSION_WATCHED = "session.watched"
+    SESSION_CHANGED = "session.changed"
     SESSION_DELETED = "session.deleted"
     TRANSCRIPT_READ = "transcript.read"
     FILE_TRANSCRIBED = "file.transcribed"

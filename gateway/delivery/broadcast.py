@@ -15,6 +15,7 @@ from gateway.journal.event_json import event_json
 from gateway.wire import (
     Ack,
     CueEvent,
+    Details,
     DialectMessage,
     DrainBegun,
     Error,
@@ -98,8 +99,8 @@ class Viewer:
 class Broadcast:
     """Broadcasts the live events of one session to its viewers.
 
-    The backlog holds finals, final cues, warnings, a fatal error, and the newest revision of each partial cue. Beyond
-    `backlog_events` or `BACKLOG_BYTES` the oldest are dropped.
+    The backlog holds finals, final cues, warnings, a fatal error, the newest details, and the newest revision of each
+    partial cue. Beyond `backlog_events` or `BACKLOG_BYTES` the oldest are dropped.
 
     Args:
         info: metadata of the session.
@@ -122,6 +123,8 @@ class Broadcast:
         """The session's first event, once it is published."""
         self.is_moving = False
         """Whether the session may continue at another gateway, so that its end here is not its last event."""
+        self.details: Details | None = None
+        """The newest title and names that are published; None: it has had none."""
         self._losses = Counter() if losses is None else losses
         self._warnings = Counter() if warnings is None else warnings
         self._lost_audio_s = defaultdict(float) if lost_audio_s is None else lost_audio_s
@@ -148,6 +151,8 @@ class Broadcast:
             return  # for the client only
         if isinstance(inner, Ready):
             self.ready = inner
+        elif isinstance(inner, Details):
+            self.details = inner
         elif isinstance(inner, Warning):
             self._warnings[inner.code] += 1
         elif isinstance(inner, Gap) or (isinstance(inner, Final) and inner.error is not None):
@@ -212,7 +217,7 @@ class Broadcast:
     def _add_to_backlog(self, event: ServerEvent) -> None:
         _, inner = channel_of(event)
         match inner:
-            case CueEvent(seq) | Final(seq) | Warning(seq) | Error(seq, fatal=True) | Finished(seq):
+            case CueEvent(seq) | Final(seq) | Details(seq) | Warning(seq) | Error(seq, fatal=True) | Finished(seq):
                 self._backlog[seq] = event
                 self._backlog_bytes += bytes_of(event)
             case _:

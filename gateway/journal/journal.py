@@ -16,10 +16,11 @@ from gateway.journal.maintenance import Maintenance
 from gateway.journal.open_store import owned_store, store_name
 from gateway.journal.ordered_delivery import EventSink
 from gateway.journal.session_log import SessionLog
-from gateway.journal.store import Entry, JournalStore, Opening, Resumable, Row, ViewToken
+from gateway.journal.store import Batch, Change, Entry, JournalStore, Opening, Resumable, Row
 from gateway.journal.unwritten_events import JournalCounts, JournaledSession
 from gateway.journal.writer import JournalWriter
 from gateway.settings import JournalSettings, Settings
+from gateway.wire import Details, SessionEvent
 
 __all__ = ["Entry", "Journal", "Opening", "Row", "SavedSession", "open_journal"]
 
@@ -53,10 +54,10 @@ class SavedSession:
 class Journal:
     """Writes the events of sessions in batches, and reads them.
 
-    `Ready`, finals, final cues and `Finished` are published once they are written, or after a tenth of a second; what
-    is written survives the process. Other events are published at once, but never before an earlier event of their
-    session. While the store cannot be written, captions continue: each session is warned once, and its events are kept
-    in memory, within limits, until they can be written.
+    `Ready`, finals, final cues, details and `Finished` are published once they are written, or after a tenth of a
+    second; what is written survives the process. Other events are published at once, but never before an earlier event
+    of their session. While the store cannot be written, captions continue: each session is warned once, and its events
+    are kept in memory, within limits, until they can be written.
 
     Args:
         store: where they are kept.
@@ -114,6 +115,7 @@ class Journal:
         if self._settings.enabled:
             compactor, written = _compactor(saved.rows), len(saved.rows)
             session = JournaledSession(saved.opening, log, self._clock(), compactor, written=written, is_opened=True)
+            session.details = saved.entry.details
             self._writer.open(saved.entry.session_id, session)
         return log
 
@@ -222,33 +224,30 @@ class Journal:
         self._writer.discard(session_id)
         return was_found
 
-    async def add_view_token(self, digest: bytes, token: ViewToken) -> None:
-        """Store a view token.
+    async def append_past(self, session_id: str, make: Callable[[Entry, int], SessionEvent]) -> SessionEvent | None:
+        """Append an event to a session that is over, and return it; None: no such session, or it is open here.
 
         Args:
-            digest: SHA-256 of the token; the token itself is not stored.
-            token: what it gives access to.
+            session_id: of a session that no gateway has open.
+            make: returns the event, with the number it is given.
 
         Raises:
-            StateUnavailable: the journal cannot be written.
+            StateUnavailable: the journal cannot be read or written.
         """
-        await self.store.add_view_token(digest, token)
 
-    async def view_token(self, digest: bytes) -> ViewToken | None:
-        """Return the view token of that SHA-256; None: unknown or expired.
+        async def append() -> SessionEvent | None:
+            own = self._writer.find(session_id)
+            if own is not None and own.ended_s is None:
+                return None
+            await self.store.acquire(session_id)  # so that no gateway that was taken for dead writes the same number
+            entry = await self.store.find(session_id)
+            if entry is None:
+                return None
+            event = make(entry, await self.store.last_seq(session_id) + 1)
+            await self.store.write(Batch((), {(session_id, event.seq): event}, (), [_change(entry, event)]))
+            return event
 
-        Raises:
-            StateUnavailable: the journal cannot be read.
-        """
-        return await self.store.view_token(digest, self._clock())
-
-    async def delete_view_tokens(self, session_id: str) -> None:
-        """Delete all view tokens of a session.
-
-        Raises:
-            StateUnavailable: the journal cannot be written.
-        """
-        await self.store.delete_view_tokens(session_id)
+        return await self._writer.run_flushed(append)
 
 
 @asynccontextmanager
@@ -277,3 +276,9 @@ def _compactor(rows: Iterable[Row]) -> EventCompactor:
         if event is not None:
             compactor.add(event)
     return compactor
+
+
+def _change(entry: Entry, event: SessionEvent) -> Change:
+    """Return the change that an event of a session that is over makes."""
+    details = event if isinstance(event, Details) else None
+    return Change(entry.session_id, entry.touched_s, ended_s=entry.ended_s, outcome=entry.outcome, details=details)

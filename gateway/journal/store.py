@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.wire import ServerEvent
+from gateway.wire import Details, ServerEvent
 
 __all__ = ["Batch", "Change", "Entry", "EventKey", "JournalStore", "Opening", "Resumable", "Row", "ViewToken"]
 
@@ -49,6 +49,7 @@ class Entry:
         outcome: `finished`, the code of the error that ended it, or `interrupted`; None: it is open.
         is_complete: whether all of its events are in the journal.
         finals: number of finals written.
+        details: title and names; None: it has had none.
     """
 
     session_id: str
@@ -62,6 +63,7 @@ class Entry:
     outcome: str | None
     is_complete: bool
     finals: int
+    details: Details | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class Change:
         language: requested; None: unchanged.
         finals: number of new finals.
         ended_s, outcome: None while the session is open.
+        details: title and names; None: unchanged.
     """
 
     session_id: str
@@ -112,6 +115,7 @@ class Change:
     finals: int = 0
     ended_s: float | None = None
     outcome: str | None = None
+    details: Details | None = None
 
 
 @dataclass(frozen=True, slots=True)

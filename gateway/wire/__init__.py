@@ -18,10 +18,12 @@ from gateway.wire.client_events import (
     Update,
 )
 from gateway.wire.cue import Cue, CueState
+from gateway.wire.details import ChannelName
 from gateway.wire.server_events import (
     Ack,
     CadenceChanged,
     CueEvent,
+    Details,
     DialectMessage,
     DrainBegun,
     Eager,
@@ -52,11 +54,13 @@ __all__ = [
     "Audio",
     "AudioFormat",
     "CadenceChanged",
+    "ChannelName",
     "ClientEvent",
     "Codec",
     "Cue",
     "CueEvent",
     "CueState",
+    "Details",
     "DialectMessage",
     "DialectReply",
     "DrainBegun",

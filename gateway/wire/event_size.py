@@ -1,6 +1,18 @@
 """The approximate memory of an event, by which queues are bounded. PURE."""
 
-from gateway.wire import CueEvent, DialectMessage, Eager, Error, Final, Flushed, Note, Partial, ServerEvent, Warning
+from gateway.wire import (
+    CueEvent,
+    Details,
+    DialectMessage,
+    Eager,
+    Error,
+    Final,
+    Flushed,
+    Note,
+    Partial,
+    ServerEvent,
+    Warning,
+)
 from gateway.wire.server_events import without_channel
 
 __all__ = ["bytes_of"]
@@ -10,6 +22,9 @@ _EVENT_BYTES = 300
 
 _WORD_BYTES = 150
 """A word with its times."""
+
+_NAME_BYTES = 100
+"""The name of a channel, apart from its text."""
 
 
 def bytes_of(event: ServerEvent) -> int:
@@ -25,6 +40,8 @@ def bytes_of(event: ServerEvent) -> int:
             return _EVENT_BYTES + _WORD_BYTES * (len(committed) + len(tail))
         case CueEvent(_, cue):
             return _EVENT_BYTES + sum(map(_bytes, cue.lines))
+        case Details(title=title, names=names):
+            return _EVENT_BYTES + _bytes(title or "") + sum(_NAME_BYTES + _bytes(each.name) for each in names)
         case Eager(text=text) | Warning(message=text) | Error(message=text) | Flushed(flush_id=text):
             return _EVENT_BYTES + _bytes(text)
         case _:

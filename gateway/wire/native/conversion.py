@@ -12,6 +12,7 @@ from gateway.wire import (
     ClientEvent,
     Cue,
     CueEvent,
+    Details,
     DrainBegun,
     Eager,
     Endpointing,
@@ -36,6 +37,7 @@ from gateway.wire import (
     Warning,
     WordSpan,
 )
+from gateway.wire.native.details import details_event, details_message, name_objects, read_names, read_title
 from gateway.wire.native.messages import (
     PROTOCOL_VERSION,
     AckMessage,
@@ -44,6 +46,7 @@ from gateway.wire.native.messages import (
     ClientMessage,
     CueMessage,
     CuesObject,
+    DetailsMessage,
     DrainingMessage,
     EagerMessage,
     EndpointingObject,
@@ -130,6 +133,8 @@ def _start_event(message: StartMessage) -> Start:
         resumable=message.resumable,
         languages=message.languages,
         file=message.file,
+        title=read_title(message.title),
+        names=read_names(message.names),
     )
 
 
@@ -155,6 +160,8 @@ def start_message(event: Start) -> StartMessage:
         resumable=event.resumable,
         languages=event.languages,
         file=event.file,
+        title=event.title,
+        names=name_objects(event.names),
     )
 
 
@@ -163,6 +170,31 @@ def server_message(event: SessionEvent) -> ServerMessage:
     match event:
         case Ready():
             return _ready_message(event)
+        case SpeechStarted() | SpeechEnded() | CueEvent() | Final() | Eager() | Resumed():
+            return _utterance_message(event)
+        case CadenceChanged(seq, interval):
+            return CadenceMessage(seq, _ms(_seconds(interval)))
+        case Flushed(seq, flush_id):
+            return FlushedMessage(seq, flush_id)
+        case Ack(seq, received, processed):
+            return AckMessage(seq, received, processed)
+        case Gap(seq, start, end):
+            return GapMessage(seq, _seconds(start), _seconds(end))
+        case Details():
+            return details_message(event)
+        case Warning(seq, code, text):
+            return WarningMessage(seq, code, text)
+        case DrainBegun(seq, grace_s, can_resume):
+            return DrainingMessage(seq, grace_s, can_resume)
+        case Error(seq, code, text, fatal, field):
+            return ErrorMessage(seq, code, text, fatal, field)
+        case Finished(seq, audio_samples, utterances):
+            return FinishedMessage(seq, _seconds(audio_samples), utterances)
+    assert_never(event)
+
+
+def _utterance_message(event: SpeechStarted | SpeechEnded | CueEvent | Final | Eager | Resumed) -> ServerMessage:
+    match event:
         case SpeechStarted(seq, utterance_id, start):
             return SpeechStartedMessage(seq, utterance_id, _seconds(start))
         case SpeechEnded(seq, utterance_id, start, end, reason):
@@ -175,22 +207,6 @@ def server_message(event: SessionEvent) -> ServerMessage:
             return EagerMessage(seq, utterance_id, text, language)
         case Resumed(seq, utterance_id):
             return ResumedMessage(seq, utterance_id)
-        case CadenceChanged(seq, interval):
-            return CadenceMessage(seq, _ms(_seconds(interval)))
-        case Flushed(seq, flush_id):
-            return FlushedMessage(seq, flush_id)
-        case Ack(seq, received, processed):
-            return AckMessage(seq, received, processed)
-        case Gap(seq, start, end):
-            return GapMessage(seq, _seconds(start), _seconds(end))
-        case Warning(seq, code, text):
-            return WarningMessage(seq, code, text)
-        case DrainBegun(seq, grace_s, can_resume):
-            return DrainingMessage(seq, grace_s, can_resume)
-        case Error(seq, code, text, fatal, field):
-            return ErrorMessage(seq, code, text, fatal, field)
-        case Finished(seq, audio_samples, utterances):
-            return FinishedMessage(seq, _seconds(audio_samples), utterances)
     assert_never(event)
 
 
@@ -234,6 +250,40 @@ def server_event(message: ServerMessage) -> ServerEvent:
     match message:
         case ReadyMessage():
             return _ready_event(message)
+        case (
+            SpeechStartedMessage()
+            | SpeechEndedMessage()
+            | CueMessage()
+            | FinalMessage()
+            | EagerMessage()
+            | ResumedMessage()
+        ):
+            return _utterance_event(message)
+        case CadenceMessage(seq=seq, partial_interval_ms=interval_ms):
+            return CadenceChanged(seq, _samples(interval_ms / 1000))
+        case FlushedMessage(seq=seq, id=flush_id):
+            return Flushed(seq, flush_id)
+        case AckMessage(seq=seq, received_samples=received, processed_samples=processed):
+            return Ack(seq, received, processed)
+        case GapMessage(seq=seq, start_s=start_s, end_s=end_s):
+            return Gap(seq, _samples(start_s), _samples(end_s))
+        case DetailsMessage():
+            return details_event(message)
+        case WarningMessage(seq=seq, code=code, message=text):
+            return Warning(seq, code, text)
+        case DrainingMessage(seq=seq, grace_s=grace_s, can_resume=can_resume):
+            return DrainBegun(seq, grace_s, can_resume)
+        case ErrorMessage(seq=seq, code=code, message=text, fatal=fatal, field=field):
+            return Error(seq, code, text, fatal, field)
+        case FinishedMessage(seq=seq, audio_s=audio_s, utterances=utterances):
+            return Finished(seq, _samples(audio_s), utterances)
+    assert_never(message)
+
+
+def _utterance_event(
+    message: SpeechStartedMessage | SpeechEndedMessage | CueMessage | FinalMessage | EagerMessage | ResumedMessage,
+) -> ServerEvent:
+    match message:
         case SpeechStartedMessage(seq=seq, utterance_id=utterance_id, start_s=start_s):
             return SpeechStarted(seq, utterance_id, _samples(start_s))
         case SpeechEndedMessage(seq=seq, utterance_id=utterance_id, start_s=start_s, end_s=end_s, reason=reason):
@@ -246,22 +296,6 @@ def server_event(message: ServerMessage) -> ServerEvent:
             return Eager(seq, utterance_id, text, language)
         case ResumedMessage(seq=seq, utterance_id=utterance_id):
             return Resumed(seq, utterance_id)
-        case CadenceMessage(seq=seq, partial_interval_ms=interval_ms):
-            return CadenceChanged(seq, _samples(interval_ms / 1000))
-        case FlushedMessage(seq=seq, id=flush_id):
-            return Flushed(seq, flush_id)
-        case AckMessage(seq=seq, received_samples=received, processed_samples=processed):
-            return Ack(seq, received, processed)
-        case GapMessage(seq=seq, start_s=start_s, end_s=end_s):
-            return Gap(seq, _samples(start_s), _samples(end_s))
-        case WarningMessage(seq=seq, code=code, message=text):
-            return Warning(seq, code, text)
-        case DrainingMessage(seq=seq, grace_s=grace_s, can_resume=can_resume):
-            return DrainBegun(seq, grace_s, can_resume)
-        case ErrorMessage(seq=seq, code=code, message=text, fatal=fatal, field=field):
-            return Error(seq, code, text, fatal, field)
-        case FinishedMessage(seq=seq, audio_s=audio_s, utterances=utterances):
-            return Finished(seq, _samples(audio_s), utterances)
     assert_never(message)
 
 
