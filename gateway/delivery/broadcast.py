@@ -14,6 +14,7 @@ from gateway.journal.compaction import EventCompactor
 from gateway.journal.event_json import event_json
 from gateway.wire import (
     Ack,
+    Correction,
     CueEvent,
     Details,
     DialectMessage,
@@ -99,8 +100,8 @@ class Viewer:
 class Broadcast:
     """Broadcasts the live events of one session to its viewers.
 
-    The backlog holds finals, final cues, warnings, a fatal error, the newest details, and the newest revision of each
-    partial cue. Beyond `backlog_events` or `BACKLOG_BYTES` the oldest are dropped.
+    The backlog holds finals, final cues, corrections, warnings, a fatal error, the newest details, and the newest
+    revision of each partial cue. Beyond `backlog_events` or `BACKLOG_BYTES` the oldest are dropped.
 
     Args:
         info: metadata of the session.
@@ -217,9 +218,10 @@ class Broadcast:
     def _add_to_backlog(self, event: ServerEvent) -> None:
         _, inner = channel_of(event)
         match inner:
-            case CueEvent(seq) | Final(seq) | Details(seq) | Warning(seq) | Error(seq, fatal=True) | Finished(seq):
-                self._backlog[seq] = event
-                self._backlog_bytes += bytes_of(event)
+            case CueEvent(seq) | Final(seq) | Correction(seq) | Details(seq) | Warning(seq) | Finished(seq):
+                self._remember(seq, event)
+            case Error(seq, fatal=True):
+                self._remember(seq, event)
             case _:
                 pass  # out of date for later viewers; and a client may cause any number of non-fatal errors
         for older in self._compactor.add(event):
@@ -227,6 +229,10 @@ class Broadcast:
         while len(self._backlog) > self._backlog_events or self._backlog_bytes > BACKLOG_BYTES:
             self._drop_from_backlog(min(self._backlog))
             self._losses[Loss.FORGOTTEN] += 1
+
+    def _remember(self, seq: int, event: ServerEvent) -> None:
+        self._backlog[seq] = event
+        self._backlog_bytes += bytes_of(event)
 
     def _drop_from_backlog(self, seq: int) -> None:
         event = self._backlog.pop(seq, None)

@@ -8,7 +8,7 @@ from gateway.wire import Details, OfChannel, Ready, ServerEvent
 from gateway.wire.native.codec import NativeClientCodec, NativeCodec
 from gateway.wire.server_events import channel_of, seq_of
 
-__all__ = ["details_of", "details_text", "event_json", "event_of"]
+__all__ = ["details_text", "event_json", "event_of"]
 
 _codec, _client_codec = NativeCodec(), NativeClientCodec()
 
@@ -54,9 +54,3 @@ def event_of(message: str) -> ServerEvent | None:
 def details_text(details: Details | None) -> str | None:
     """Return the message of a session's details; None: it has none."""
     return None if details is None else event_json(details)
-
-
-def details_of(message: str | None) -> Details | None:
-    """Return the details of what `details_text` returned."""
-    event = None if message is None else event_of(message)
-    return event if isinstance(event, Details) else None

@@ -10,17 +10,18 @@ from dataclasses import dataclass, replace
 import anyio
 from anyio.lowlevel import checkpoint
 
+from gateway.journal.amendment import amendment
 from gateway.journal.compaction import EventCompactor
 from gateway.journal.event_json import event_of
 from gateway.journal.maintenance import Maintenance
 from gateway.journal.open_store import owned_store, store_name
 from gateway.journal.ordered_delivery import EventSink
 from gateway.journal.session_log import SessionLog
-from gateway.journal.store import Batch, Change, Entry, JournalStore, Opening, Resumable, Row
+from gateway.journal.store import Entry, JournalStore, Opening, Resumable, Row
 from gateway.journal.unwritten_events import JournalCounts, JournaledSession
 from gateway.journal.writer import JournalWriter
 from gateway.settings import JournalSettings, Settings
-from gateway.wire import Details, SessionEvent
+from gateway.wire import ServerEvent
 
 __all__ = ["Entry", "Journal", "Opening", "Row", "SavedSession", "open_journal"]
 
@@ -54,10 +55,10 @@ class SavedSession:
 class Journal:
     """Writes the events of sessions in batches, and reads them.
 
-    `Ready`, finals, final cues, details and `Finished` are published once they are written, or after a tenth of a
-    second; what is written survives the process. Other events are published at once, but never before an earlier event
-    of their session. While the store cannot be written, captions continue: each session is warned once, and its events
-    are kept in memory, within limits, until they can be written.
+    `Ready`, finals, final cues, corrections, details and `Finished` are published once they are written, or after a
+    tenth of a second; what is written survives the process. Other events are published at once, but never before an
+    earlier event of their session. While the store cannot be written, captions continue: each session is warned once,
+    and its events are kept in memory, within limits, until they can be written.
 
     Args:
         store: where they are kept.
@@ -196,6 +197,23 @@ class Journal:
         rows = self._writer.merged(session_id, 0, written)
         return SavedSession(entry, found.start, found.token_digest, tuple(rows))
 
+    async def amend(self, entry: Entry, event: ServerEvent, superseded: Iterable[int]) -> bool:
+        """Add an event to a session that has ended, and that this gateway has acquired.
+
+        Args:
+            entry: of the session.
+            event: numbered above all of the session's events.
+            superseded: numbers of the events that it supersedes.
+
+        Returns:
+            Whether it is written: not if another gateway has acquired the session meanwhile.
+
+        Raises:
+            StateUnavailable: the journal cannot be written.
+        """
+        batch = amendment(entry, event, superseded, self._clock())
+        return entry.session_id not in await self._writer.run_flushed(lambda: self.store.write(batch))
+
     async def check_owned(self) -> None:
         """Give up the sessions that another gateway has taken over meanwhile; their sinks are closed."""
         if self.store.is_shared:
@@ -224,31 +242,6 @@ class Journal:
         self._writer.discard(session_id)
         return was_found
 
-    async def append_past(self, session_id: str, make: Callable[[Entry, int], SessionEvent]) -> SessionEvent | None:
-        """Append an event to a session that is over, and return it; None: no such session, or it is open here.
-
-        Args:
-            session_id: of a session that no gateway has open.
-            make: returns the event, with the number it is given.
-
-        Raises:
-            StateUnavailable: the journal cannot be read or written.
-        """
-
-        async def append() -> SessionEvent | None:
-            own = self._writer.find(session_id)
-            if own is not None and own.ended_s is None:
-                return None
-            await self.store.acquire(session_id)  # so that no gateway that was taken for dead writes the same number
-            entry = await self.store.find(session_id)
-            if entry is None:
-                return None
-            event = make(entry, await self.store.last_seq(session_id) + 1)
-            await self.store.write(Batch((), {(session_id, event.seq): event}, (), [_change(entry, event)]))
-            return event
-
-        return await self._writer.run_flushed(append)
-
 
 @asynccontextmanager
 async def open_journal(settings: Settings) -> AsyncIterator[Journal]:
@@ -276,9 +269,3 @@ def _compactor(rows: Iterable[Row]) -> EventCompactor:
         if event is not None:
             compactor.add(event)
     return compactor
-
-
-def _change(entry: Entry, event: SessionEvent) -> Change:
-    """Return the change that an event of a session that is over makes."""
-    details = event if isinstance(event, Details) else None
-    return Change(entry.session_id, entry.touched_s, ended_s=entry.ended_s, outcome=entry.outcome, details=details)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.journal.event_json import details_of, details_text, event_json
+from gateway.journal.details import details_of
+from gateway.journal.event_json import details_text, event_json
 from gateway.journal.store import Batch, Entry, Resumable, Row, ViewToken
 from gateway.settings import JournalSettings
 from gateway.sqlite import Schema, StateDatabase, data_path
@@ -81,7 +82,7 @@ _UPDATE_SESSION = """
 
 _SELECT_ENTRIES = """
     SELECT session_id, dialect, owner, about, language, opened_s, touched_s, ended_s, outcome, is_complete, finals,
-        details
+        details, json_extract(start, '$.cues.profile') AS cue_profile
     FROM sessions
 """
 

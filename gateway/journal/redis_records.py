@@ -19,7 +19,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from gateway.journal.event_json import details_of, details_text, event_json
+from gateway.journal.details import details_of
+from gateway.journal.event_json import details_text, event_json
 from gateway.journal.store import Change, Entry, EventKey, Opening, Resumable, ViewToken
 from gateway.wire import Final, ServerEvent
 from gateway.wire.server_events import channel_of
@@ -42,6 +43,19 @@ Argument = str | bytes | int | float
 
 Fields = Mapping[bytes, bytes]
 """A hash as it is read."""
+
+
+class _Cues(msgspec.Struct):
+    profile: str | None = None
+
+
+class _Start(msgspec.Struct):
+    """The part of a start message that concerns cues; a newer gateway may have written others."""
+
+    cues: _Cues = msgspec.field(default_factory=_Cues)
+
+
+_start_decoder = msgspec.json.Decoder(_Start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +154,12 @@ def entry_of(session_id: str, fields: Fields) -> Entry | None:
         is_complete=fields[b"is_complete"] == b"1",
         finals=int(fields[b"finals"]),
         details=details_of(None if details is None else details.decode()),
+        cue_profile=_cue_profile(fields.get(b"start")),
     )
+
+
+def _cue_profile(start: bytes | None) -> str | None:
+    return None if start is None else _start_decoder.decode(start).cues.profile
 
 
 def resumable_of(session_id: str, fields: Fields) -> Resumable | None:

@@ -22,6 +22,7 @@ from gateway.wire.details import ChannelName
 from gateway.wire.server_events import (
     Ack,
     CadenceChanged,
+    Correction,
     CueEvent,
     Details,
     DialectMessage,
@@ -57,6 +58,7 @@ __all__ = [
     "ChannelName",
     "ClientEvent",
     "Codec",
+    "Correction",
     "Cue",
     "CueEvent",
     "CueState",

@@ -1,6 +1,8 @@
 """The approximate memory of an event, by which queues are bounded. PURE."""
 
 from gateway.wire import (
+    Correction,
+    Cue,
     CueEvent,
     Details,
     DialectMessage,
@@ -39,13 +41,19 @@ def bytes_of(event: ServerEvent) -> int:
         case Partial(committed=committed, tail=tail):
             return _EVENT_BYTES + _WORD_BYTES * (len(committed) + len(tail))
         case CueEvent(_, cue):
-            return _EVENT_BYTES + sum(map(_bytes, cue.lines))
+            return _cue_bytes(cue)
+        case Correction(text=text, cues=cues, words=words):
+            return _EVENT_BYTES + _bytes(text) + sum(map(_cue_bytes, cues)) + _WORD_BYTES * len(words)
         case Details(title=title, names=names):
             return _EVENT_BYTES + _bytes(title or "") + sum(_NAME_BYTES + _bytes(each.name) for each in names)
         case Eager(text=text) | Warning(message=text) | Error(message=text) | Flushed(flush_id=text):
             return _EVENT_BYTES + _bytes(text)
         case _:
             return _EVENT_BYTES
+
+
+def _cue_bytes(cue: Cue) -> int:
+    return _EVENT_BYTES + sum(map(_bytes, cue.lines))
 
 
 def _bytes(message: str | bytes) -> int:

@@ -12,6 +12,7 @@ from gateway.wire.details import ChannelName
 __all__ = [
     "Ack",
     "CadenceChanged",
+    "Correction",
     "CueEvent",
     "Details",
     "DialectMessage",
@@ -146,6 +147,27 @@ class Final:
     words: tuple[WordSpan, ...] = ()
     error: str | None = None
     guard: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """The captioner has replaced the text of an utterance that has its final. The final itself is not revised.
+
+    It replaces every cue of that utterance, and every earlier correction of it.
+
+    Attributes:
+        revision: 1, 2 … within the utterance; numbers may be skipped.
+        text: the corrected words, without space at either end; empty: the utterance is removed.
+        cues: its final cues, laid out again, sorted by start; none if the text is empty.
+        words: each corrected word with its times, if words were requested for finals; else empty.
+    """
+
+    seq: int
+    utterance_id: int
+    revision: int
+    text: str
+    cues: tuple[Cue, ...]
+    words: tuple[WordSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +347,7 @@ SessionEvent = (
     | Eager
     | Resumed
     | Final
+    | Correction
     | Flushed
     | Ack
     | CadenceChanged

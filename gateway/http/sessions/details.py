@@ -1,23 +1,21 @@
 """The route that changes the title of a session and the names of its channels."""
 
-from collections.abc import Callable
-from dataclasses import replace
-
 from fastapi import APIRouter, Request, Security
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from gateway.access.audit_record import AuditEvent
 from gateway.access.scopes import Scope
-from gateway.errors import InvalidRequest, NotFound, SessionOpen
+from gateway.errors import InvalidRequest
 from gateway.http.openapi import ERRORS, OPEN
 from gateway.http.request_body import read_body
 from gateway.http.security import API_KEY
-from gateway.http.sessions.directory import SessionDirectory, SessionRecord, journal_errors_hidden
+from gateway.http.sessions.directory import SessionDirectory, journal_errors_hidden
 from gateway.http.sessions.routes import ListedName
 from gateway.journal.event_json import event_json
 from gateway.runtime import Gateway
-from gateway.wire import Details, ProtocolError
+from gateway.session.details import DetailsChange, change_details
+from gateway.wire import ProtocolError
 from gateway.wire.details import MAX_CHANNEL_NAMES, MAX_NAME_CHARS, MAX_TITLE_CHARS
 from gateway.wire.native.details import read_change
 
@@ -84,32 +82,15 @@ def details_router(gateway: Gateway) -> APIRouter:
         """Change the title of a session, the names of its channels, or both, while it is open or afterwards."""
         record = await directory.own(request, session_id, Scope.INGEST)
         change = _change(await read_body(request, _MAX_BODY_BYTES))
-        live = gateway.sessions.live.find(session_id)
-        if live is not None and not live.is_over:
-            details = live.parts.output.change_details(change)
-        else:
-            details = await _change_past(directory, record, change)
+        with journal_errors_hidden():
+            details = await change_details(gateway.sessions, session_id, change)
         directory.record(AuditEvent.SESSION_CHANGED, record)
         return Response(event_json(details), media_type="application/json")
 
     return router
 
 
-async def _change_past(
-    directory: SessionDirectory, record: SessionRecord, change: Callable[[Details], Details]
-) -> Details:
-    if not record.is_over or directory.journal is None:
-        raise SessionOpen(f"session {record.session_id} is open at another gateway, ends now, or may still be resumed")
-    with journal_errors_hidden():
-        details = await directory.journal.append_past(
-            record.session_id, lambda entry, seq: replace(change(entry.details or Details(0)), seq=seq)
-        )
-    if not isinstance(details, Details):
-        raise NotFound(f"session {record.session_id} has been deleted or is being resumed", "session_id")
-    return details
-
-
-def _change(body: bytes) -> Callable[[Details], Details]:
+def _change(body: bytes) -> DetailsChange:
     try:
         return read_change(body)
     except ProtocolError as error:
