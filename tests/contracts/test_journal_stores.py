@@ -170,6 +170,23 @@ async def test_a_deleted_caption_event_is_not_brought_back_by_a_change(store: Jo
     assert await store.caption_event("gone") is None
 
 
+async def test_a_text_is_stored_until_an_event_is_newer_or_the_session_is_deleted(store: JournalStore) -> None:
+    assert await store.texts(["a"]) == {}
+    await store.write(Batch([ADA, BOB], {("a", 1): ready(), ("a", 2): final(2)}))
+    for session_id, seq, text in (("a", 2, "wörds 1"), ("b", 0, ""), ("gone", 0, "x")):
+        await store.set_text(session_id, seq, text)
+    assert await store.texts(["a", "b", "gone"]) == {"a": "wörds 1", "b": ""}
+    assert await store.texts([]) == {}
+    await store.write(Batch((), {("a", 3): final(3)}))
+    assert await store.texts(["a"]) == {}
+    await store.set_text("a", 3, "newer")
+    assert await store.texts(["a"]) == {"a": "newer"}
+    await store.delete("a")
+    await store.set_text("a", 3, "of a deleted session")
+    await store.write(Batch([ADA], {("a", 3): ready(3)}))
+    assert await store.texts(["a"]) == {}
+
+
 async def test_a_session_keeps_its_caption_event(store: JournalStore) -> None:
     await store.write(Batch([replace(ADA, event="weekly"), BOB]))
     assert [entry.event for entry in await store.entries()] == ["weekly", None]
