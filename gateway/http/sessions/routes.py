@@ -159,20 +159,7 @@ def sessions_router(gateway: Gateway) -> APIRouter:
     router = APIRouter(prefix="/v1/sessions", tags=["sessions"], dependencies=[Security(API_KEY)])
     directory = SessionDirectory(gateway)
 
-    history = SessionHistory(directory.journal)
-
-    def listed(record: SessionRecord, excerpt: str | None) -> ListedSession:
-        return _listed(record, gateway.sessions.live.find(record.session_id), excerpt)
-
-    @router.get("", responses=ERRORS, openapi_extra=OPEN)
-    async def list_sessions(
-        request: Request, with_past: _All = False, q: _Words = "", limit: _Limit = None, before: _Before = None
-    ) -> ListedSessions:
-        """List the open sessions, or past ones too, or search these: those of the key; with the scope admin, all."""
-        records = await directory.all(request, with_past=with_past or bool(q))
-        older = [record for record in records if before is None or record.opened_s < before]
-        page = await history.page(older, q, limit)
-        return ListedSessions(data=[listed(*row) for row in page.rows], more_before=page.more_before)
+    _add_list(router, directory, gateway)
 
     @router.post(
         "/{session_id}/view_tokens", response_model=ViewTokenAnswer, responses=ERRORS, openapi_extra=_TOKEN_FORM
@@ -196,6 +183,23 @@ def sessions_router(gateway: Gateway) -> APIRouter:
         await directory.delete(await directory.own(request, session_id, Scope.DELETE))
 
     return router
+
+
+def _add_list(router: APIRouter, directory: SessionDirectory, gateway: Gateway) -> None:
+    history = SessionHistory(directory.journal)
+
+    def listed(record: SessionRecord, excerpt: str | None) -> ListedSession:
+        return _listed(record, gateway.sessions.live.find(record.session_id), excerpt)
+
+    @router.get("", responses=ERRORS, openapi_extra=OPEN)
+    async def list_sessions(
+        request: Request, with_past: _All = False, q: _Words = "", limit: _Limit = None, before: _Before = None
+    ) -> ListedSessions:
+        """List the open sessions, or past ones too, or search these: those of the key; with the scope admin, all."""
+        records = await directory.all(request, with_past=with_past or bool(q))
+        older = [record for record in records if before is None or record.opened_s < before]
+        page = await history.page(older, q, limit)
+        return ListedSessions(data=[listed(*row) for row in page.rows], more_before=page.more_before)
 
 
 def _lifetime_s(body: bytes) -> int:
