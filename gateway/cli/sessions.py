@@ -21,19 +21,22 @@ from gateway.cli.tables import print_table
 from gateway.errors import ConfigurationError, Conflict
 from gateway.journal.amendment import amendment
 from gateway.journal.corrections import CorrectionRequest, Revision, revision_of
+from gateway.journal.history import Hit, search
 from gateway.journal.journal_file import journal_path
 from gateway.journal.open_store import make_store
 from gateway.journal.recording import recordings_folder, recordings_of
 from gateway.journal.store import Entry, JournalStore, Row
+from gateway.journal.text_search import Query
 from gateway.journal.transcript_export import TranscriptFormat, transcript
 from gateway.settings import JournalSettings, load_settings
+from gateway.wire import ChannelName
 
 __all__ = ["app"]
 
 _ID_CHARS = 8
 """Listed of an id, and more where the ids would not be unique."""
 
-_HEADINGS = ("session", "opened", "length", "outcome", "dialect", "language", "finals", "key")
+_HEADINGS = ("session", "opened", "length", "outcome", "dialect", "language", "finals", "key", "title")
 
 app = typer.Typer(help="List, show, export, correct and delete sessions of the journal.", no_args_is_help=True)
 
@@ -50,18 +53,22 @@ class ExportFormat(StrEnum):
 
 _Session = Annotated[str, typer.Argument(metavar="ID", help="Id of a session, or the beginning of one.")]
 _Sessions = Annotated[list[str], typer.Argument(metavar="ID…", help="Ids of sessions, or their beginnings.")]
+_Search = Annotated[str, typer.Option("--search", help="Only past sessions whose title or text has all of the words.")]
 _Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings, as for `serve`.")]
 _Database = Annotated[Path | None, typer.Option("--database", help="The journal; default: that of the settings.")]
 
 
 @app.command("list")
-def list_sessions(config: _Config = None, database: _Database = None) -> None:
-    """List the sessions in the journal, the oldest first."""
+def list_sessions(words: _Search = "", config: _Config = None, database: _Database = None) -> None:
+    """List the sessions in the journal, or those that have some words, the oldest first."""
     with _opened(config, database) as journal:
         entries = journal.entries()
         width = _unique_chars([entry.session_id for entry in entries])
-        rows = [_row(entry, width) for entry in entries]
-    print_table(_HEADINGS, rows)
+        rows = [(*_row(entry, width), _title_of(entry)) for entry in entries]
+        if words.strip():
+            found = journal.search(entries, words)
+            rows = [(*_row(hit.entry, width), _title_of(hit.entry), hit.excerpt) for hit in reversed(found)]
+    print_table((*_HEADINGS, "text") if words.strip() else _HEADINGS, rows)
 
 
 @app.command()
@@ -80,6 +87,9 @@ def show(session: _Session, config: _Config = None, database: _Database = None) 
             "outcome": entry.outcome or "open",
             "finals": str(entry.finals),
             "complete": "yes" if entry.is_complete else "no, some events could not be written",
+            "title": _title_of(entry),
+            "names": ", ".join(f"{each.channel} {each.name}" for each in _names_of(entry)) or "none",
+            "caption event": entry.event or "none",
             **entry.about,
         }
         recordings = journal.recordings_of(entry.session_id)
@@ -179,6 +189,16 @@ class _StoredSessions:
         """Return all sessions, the oldest first."""
         return self._portal.call(self._store.entries)
 
+    def search(self, entries: list[Entry], words: str) -> list[Hit]:
+        """Return the past sessions that have all words, the newest first."""
+        past = [entry for entry in reversed(entries) if entry.ended_s is not None]
+        query, hits = Query.of(words), list[Hit]()
+        while past:
+            found = self._portal.call(search, self._store, past, query, len(past))
+            hits += found.hits
+            past = past[found.searched :]
+        return hits
+
     def events(self, session_id: str) -> list[Row]:
         """Return the numbers and messages of a session's events."""
         return self._portal.call(self._store.events, session_id)
@@ -235,6 +255,14 @@ def _row(entry: Entry, id_chars: int) -> tuple[str, ...]:
         f"{entry.finals}{'' if entry.is_complete else ' (some lost)'}",
         entry.owner or "none",
     )
+
+
+def _title_of(entry: Entry) -> str:
+    return (entry.details and entry.details.title) or "none"
+
+
+def _names_of(entry: Entry) -> tuple[ChannelName, ...]:
+    return () if entry.details is None else entry.details.names
 
 
 def _time_text(time_s: float) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from gateway.journal.store import Batch, Change, Entry
-from gateway.wire import ServerEvent
+from gateway.wire import Details, ServerEvent
 from gateway.wire.server_events import seq_of
 
 __all__ = ["amendment"]
@@ -20,5 +20,6 @@ def amendment(entry: Entry, event: ServerEvent, superseded: Iterable[int], now_s
     """
     session_id, seq = entry.session_id, seq_of(event)
     assert seq is not None, "only numbered events are in the journal"
-    change = Change(session_id, now_s, ended_s=entry.ended_s, outcome=entry.outcome)
+    details = event if isinstance(event, Details) else None
+    change = Change(session_id, now_s, ended_s=entry.ended_s, outcome=entry.outcome, details=details)
     return Batch((), {(session_id, seq): event}, [(session_id, each) for each in superseded], [change])

@@ -4,7 +4,7 @@ A script touches the keys of one session only, which a cluster keeps in one slot
 gateway whose fencing token is the session's newest: a gateway that has lost the session can write nothing more.
 """
 
-__all__ = ["ACQUIRE", "DELETE", "INTERRUPT", "TAKEN", "WRITE"]
+__all__ = ["ACQUIRE", "DELETE", "INTERRUPT", "SET_TEXT", "TAKEN", "WRITE"]
 
 TAKEN = -1
 """What `WRITE` returns if another gateway owns the session."""
@@ -12,7 +12,7 @@ TAKEN = -1
 WRITE = """
 -- KEYS: session, events
 -- ARGV: fence; count of opening fields, these; 1 if there is a change, touched_s, language, is_complete, ended_s,
--- outcome; count of superseded events, their ids; then for each event: id, 1 if it is a final, message
+-- outcome, details; count of superseded events, their ids; then for each event: id, 1 if it is a final, message
 local at = 0
 local function take()
     at = at + 1
@@ -30,10 +30,12 @@ elseif redis.call('HGET', KEYS[1], 'fence') ~= fence then
 end
 at = at + opening
 
-local is_changed, touched, language, is_complete, ended, outcome = take(), take(), take(), take(), take(), take()
+local is_changed, touched, language, is_complete = take(), take(), take(), take()
+local ended, outcome, details = take(), take(), take()
 if is_changed == '1' then
     redis.call('HSET', KEYS[1], 'touched_s', touched)
     if language ~= '' then redis.call('HSET', KEYS[1], 'language', language) end
+    if details ~= '' then redis.call('HSET', KEYS[1], 'details', details) end
     if is_complete == '0' then redis.call('HSET', KEYS[1], 'is_complete', '0') end
     if ended == '' then
         redis.call('HDEL', KEYS[1], 'ended_s', 'outcome')
@@ -74,9 +76,16 @@ end
 """
 
 DELETE = """
--- KEYS: session, events, tokens; returns 1 if it existed, then the SHA-256 of its view tokens
+-- KEYS: session, events, tokens, text; returns 1 if it existed, then the SHA-256 of its view tokens
 local deleted = redis.call('ZRANGE', KEYS[3], 0, -1)
 table.insert(deleted, 1, redis.call('DEL', KEYS[1]))
-redis.call('DEL', KEYS[2], KEYS[3])
+redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
 return deleted
+"""
+
+SET_TEXT = """
+-- KEYS: session, text; ARGV: number of its newest event, text
+if redis.call('EXISTS', KEYS[1]) == 1 then
+    redis.call('HSET', KEYS[2], 'seq', ARGV[1], 'text', ARGV[2])
+end
 """

@@ -1,12 +1,12 @@
 """The journal in a SQLite file of its own gateway: its blocking calls run in a thread, one at a time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import anyio
 
 from gateway.journal.journal_file import JournalFile
 from gateway.journal.recording import delete_recordings, recordings_folder
-from gateway.journal.store import Batch, Entry, Resumable, Row, ViewToken
+from gateway.journal.store import Batch, CaptionEvent, Entry, Resumable, Row, ViewToken, event_subject
 
 __all__ = ["SqliteStore"]
 
@@ -101,6 +101,14 @@ class SqliteStore:
         """Apply the retention to view tokens and sessions, as `JournalStore.sweep` says."""
         return await self._file.run(lambda: self._file.sweep(silent_since_s, ended_before_s, now_s, own))
 
+    async def texts(self, session_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the stored texts of these sessions, without those stored before their newest event."""
+        return await self._file.run(lambda: self._file.texts.find(session_ids))
+
+    async def set_text(self, session_id: str, seq: int, text: str) -> None:
+        """Store the text of a session; ignore it if the session is deleted."""
+        await self._file.run(lambda: self._file.texts.set(session_id, seq, text))
+
     async def add_view_token(self, digest: bytes, token: ViewToken) -> None:
         """Store the view token of that SHA-256."""
         await self._file.run(lambda: self._file.add_view_token(digest, token))
@@ -109,6 +117,35 @@ class SqliteStore:
         """Return the view token of that SHA-256; None: unknown or expired."""
         return await self._file.run(lambda: self._file.view_token(digest, now_s))
 
-    async def delete_view_tokens(self, session_id: str) -> None:
-        """Delete all view tokens of a session."""
-        await self._file.run(lambda: self._file.delete_view_tokens(session_id))
+    async def delete_view_tokens(self, subject: str) -> None:
+        """Delete all view tokens of a session, or of a caption event."""
+        await self._file.run(lambda: self._file.delete_view_tokens(subject))
+
+    async def caption_event(self, name: str) -> CaptionEvent | None:
+        """Return the caption event of that name; None: no such event."""
+        return await self._file.run(lambda: self._file.caption_events.find(name))
+
+    async def caption_events(self) -> list[CaptionEvent]:
+        """Return all caption events, the oldest first."""
+        return await self._file.run(self._file.caption_events.all)
+
+    async def add_caption_event(self, event: CaptionEvent) -> bool:
+        """Add a caption event; return False if its name is taken."""
+        return await self._file.run(lambda: self._file.caption_events.add(event))
+
+    async def set_caption_event_title(self, name: str, title: str | None) -> None:
+        """Rename a caption event."""
+        await self._file.run(lambda: self._file.caption_events.set_title(name, title))
+
+    async def set_caption_event_session(self, name: str, session_id: str) -> None:
+        """Set the newest session of a caption event."""
+        await self._file.run(lambda: self._file.caption_events.set_session(name, session_id))
+
+    async def delete_caption_event(self, name: str) -> bool:
+        """Delete a caption event with its view tokens; return whether it existed."""
+
+        def work() -> bool:
+            self._file.delete_view_tokens(event_subject(name))
+            return self._file.caption_events.delete(name)
+
+        return await self._file.run(work)

@@ -20,7 +20,7 @@ from gateway.session.stage_options import cue_profile_of
 from gateway.wire import Start
 from gateway.wire.server_events import seq_of
 
-__all__ = ["correct"]
+__all__ = ["correct", "ended_entry"]
 
 
 async def correct(context: SessionContext, session_id: str, request: CorrectionRequest) -> Revision:
@@ -82,7 +82,7 @@ async def _correct_ended(context: SessionContext, session_id: str, request: Corr
     journal = context.journal
     if journal is None:
         raise _not_found(session_id)
-    entry = await _ended(journal, session_id, context.settings.session.grace_s)
+    entry = await ended_entry(journal, session_id, context.settings.session.grace_s)
     with journal.pinned(session_id):
         await journal.store.acquire(session_id)  # before it is read: no other gateway changes it from now on
         messages = await _messages(journal, session_id)
@@ -96,8 +96,14 @@ async def _correct_ended(context: SessionContext, session_id: str, request: Corr
         return made
 
 
-async def _ended(journal: Journal, session_id: str, grace_s: float) -> Entry:
-    """Return the journal's entry of a session that has ended, perhaps by a crash that was not noticed yet."""
+async def ended_entry(journal: Journal, session_id: str, grace_s: float) -> Entry:
+    """Return the journal's entry of a session that has ended, perhaps by a crash that was not noticed yet.
+
+    Raises:
+        NotFound: no such session.
+        SessionOpen: it is open at another gateway, or waits for its client.
+        StateUnavailable: the journal cannot be read.
+    """
     entry = await journal.find(session_id)
     if entry is not None and entry.ended_s is None and time.time() - entry.touched_s > grace_s:
         await journal.maintenance.sweep()
@@ -107,7 +113,7 @@ async def _ended(journal: Journal, session_id: str, grace_s: float) -> Entry:
     if entry.ended_s is None:
         raise SessionOpen(
             f"session {session_id} is open at another gateway, or waits for its client: "
-            "send the correction there, or when it is over"
+            "send the request there, or when it is over"
         )
     return entry
 

@@ -4,6 +4,7 @@ from gateway.wire import (
     Correction,
     Cue,
     CueEvent,
+    Details,
     DialectMessage,
     Eager,
     Error,
@@ -24,6 +25,9 @@ _EVENT_BYTES = 300
 _WORD_BYTES = 150
 """A word with its times."""
 
+_NAME_BYTES = 100
+"""The name of a channel, apart from its text."""
+
 
 def bytes_of(event: ServerEvent) -> int:
     """Return the approximate memory of an event, in bytes."""
@@ -40,6 +44,8 @@ def bytes_of(event: ServerEvent) -> int:
             return _cue_bytes(cue)
         case Correction(text=text, cues=cues, words=words):
             return _EVENT_BYTES + _bytes(text) + sum(map(_cue_bytes, cues)) + _WORD_BYTES * len(words)
+        case Details(title=title, names=names):
+            return _EVENT_BYTES + _bytes(title or "") + sum(_NAME_BYTES + _bytes(each.name) for each in names)
         case Eager(text=text) | Warning(message=text) | Error(message=text) | Flushed(flush_id=text):
             return _EVENT_BYTES + _bytes(text)
         case _:

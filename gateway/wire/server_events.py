@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from gateway.wire.client_events import Note
 from gateway.wire.cue import Cue
+from gateway.wire.details import ChannelName
 
 __all__ = [
     "Ack",
     "CadenceChanged",
     "Correction",
     "CueEvent",
+    "Details",
     "DialectMessage",
     "DrainBegun",
     "Eager",
@@ -255,6 +257,20 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Details:
+    """The session's title and the names of its channels, whole each time: it replaces the one before.
+
+    Attributes:
+        title: None: it has no title.
+        names: by channel; a session with one channel has at most the name of channel 0.
+    """
+
+    seq: int
+    title: str | None = None
+    names: tuple[ChannelName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Warning:
     """A problem that the user may want to fix; the session continues."""
 
@@ -336,6 +352,7 @@ SessionEvent = (
     | Ack
     | CadenceChanged
     | Gap
+    | Details
     | Warning
     | DrainBegun
     | Error

@@ -11,6 +11,7 @@ from gateway.wire import (
     ClientEvent,
     Correction,
     CueEvent,
+    Details,
     DrainBegun,
     Eager,
     Endpointing,
@@ -33,6 +34,8 @@ from gateway.wire import (
     Stop,
     Warning,
 )
+from gateway.wire.event_name import read_event_name
+from gateway.wire.native.details import details_event, details_message, name_objects, read_names, read_title
 from gateway.wire.native.messages import (
     PROTOCOL_VERSION,
     AckMessage,
@@ -42,6 +45,7 @@ from gateway.wire.native.messages import (
     CorrectionMessage,
     CueMessage,
     CuesObject,
+    DetailsMessage,
     DrainingMessage,
     EagerMessage,
     EndpointingObject,
@@ -116,6 +120,9 @@ def _start_event(message: StartMessage) -> Start:
         resumable=message.resumable,
         languages=message.languages,
         file=message.file,
+        title=read_title(message.title),
+        names=read_names(message.names),
+        event=read_event_name(message.event),
     )
 
 
@@ -141,6 +148,9 @@ def start_message(event: Start) -> StartMessage:
         resumable=event.resumable,
         languages=event.languages,
         file=event.file,
+        title=event.title,
+        names=name_objects(event.names),
+        event=event.event,
     )
 
 
@@ -159,6 +169,8 @@ def server_message(event: SessionEvent) -> ServerMessage:
             return AckMessage(seq, received, processed)
         case Gap(seq, start, end):
             return GapMessage(seq, to_seconds(start), to_seconds(end))
+        case Details():
+            return details_message(event)
         case Warning(seq, code, text):
             return WarningMessage(seq, code, text)
         case DrainBegun(seq, grace_s, can_resume):
@@ -195,6 +207,8 @@ def server_event(message: ServerMessage) -> ServerEvent:
             return Ack(seq, received, processed)
         case GapMessage(seq=seq, start_s=start_s, end_s=end_s):
             return Gap(seq, to_samples(start_s), to_samples(end_s))
+        case DetailsMessage():
+            return details_event(message)
         case WarningMessage(seq=seq, code=code, message=text):
             return Warning(seq, code, text)
         case DrainingMessage(seq=seq, grace_s=grace_s, can_resume=can_resume):

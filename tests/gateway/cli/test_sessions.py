@@ -14,7 +14,7 @@ from gateway.journal.journal_file import JournalFile
 from gateway.journal.open_store import make_store
 from gateway.journal.recording import recordings_folder
 from gateway.journal.store import Batch, Change, Opening
-from gateway.wire import Finished, OfChannel, ServerEvent
+from gateway.wire import ChannelName, Details, Finished, OfChannel, ServerEvent
 from tests.events import final, final_cue, ready
 from tests.redis_servers import redis_server
 
@@ -56,10 +56,29 @@ def test_list_has_as_much_of_each_id_as_makes_it_unique(path: Path) -> None:
     keep(path, FIRST, ready())
     keep(path, SECOND, ready(), ended_s=None)
     assert listed() == [
-        ["session", "opened", "length", "outcome", "dialect", "language", "finals", "key"],
-        ["012345678", "2025-11-24 16:00 UTC", "0:01:30", "finished", "native", "en", "1", "ada"],
-        ["012345679", "2025-11-24 16:00 UTC", "0:01:00", "open", "native", "en", "1", "ada"],
+        ["session", "opened", "length", "outcome", "dialect", "language", "finals", "key", "title"],
+        ["012345678", "2025-11-24 16:00 UTC", "0:01:30", "finished", "native", "en", "1", "ada", "none"],
+        ["012345679", "2025-11-24 16:00 UTC", "0:01:00", "open", "native", "en", "1", "ada", "none"],
     ]
+
+
+def test_list_finds_past_sessions_by_their_words(path: Path) -> None:
+    keep(path, FIRST, ready(), final(2), Details(3, "Council", (ChannelName(0, "Ann"),)))
+    keep(path, SECOND, ready(), final(2, 2))
+    (heading, *rows) = [re.split(r"  +", line) for line in done("list", "--search", "WORDS 1").splitlines()]
+    assert heading[-2:] == ["title", "text"]
+    assert [(row[0], row[-1]) for row in rows] == [("012345678", "words 1")]
+    assert len(done("list", "--search", "words").splitlines()) == 3
+    assert len(done("list", "--search", "absent").splitlines()) == 1
+    assert len(done("list", "--search", " ").splitlines()) == 3
+
+
+def test_show_prints_title_names_and_event(path: Path) -> None:
+    details = Details(2, "Council", (ChannelName(0, "Ann"), ChannelName(1, "Bob")))
+    with closing(JournalFile(path)) as store:
+        opening = Opening(FIRST, "native", "ada", OPENED_S, {}, event="weekly")
+        store.write(Batch((opening,), {(FIRST, 2): details}, (), (Change(FIRST, OPENED_S, details=details),)))
+    assert {"title: Council", "names: 0 Ann, 1 Bob", "caption event: weekly"} <= set(done("show", FIRST).splitlines())
 
 
 def test_list_makes_no_journal(path: Path) -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.journal.compaction import EventCompactor
-from gateway.wire import Ack, CadenceChanged, CueEvent, Final, OfChannel, ServerEvent
+from gateway.wire import Ack, CadenceChanged, CueEvent, Details, Final, OfChannel, ServerEvent
 from gateway.wire.cue import CueState
 from gateway.wire.server_events import channel_of, seq_of
 from tests.events import correction, final, final_cue, partial_cue, ready
@@ -36,6 +36,10 @@ def test_acks_and_cadence_changes_supersede_their_own_kind() -> None:
         (1,),
         (2,),
     ]
+
+
+def test_details_supersede_earlier_ones() -> None:
+    assert superseded(Details(1, "a"), Ack(2, 1, 1), Details(3), Details(4, "b")) == [(), (), (1,), (3,)]
 
 
 def test_channels_are_independent() -> None:

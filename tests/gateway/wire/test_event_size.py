@@ -5,10 +5,12 @@ import json
 import pytest
 
 from gateway.wire import (
+    ChannelName,
     Codec,
     Correction,
     Cue,
     CueState,
+    Details,
     DialectMessage,
     DialectReply,
     Flushed,
@@ -44,6 +46,11 @@ def test_a_note_counts_with_the_text_it_holds(codec: Codec, message: dict[str, o
 
 def test_text_counts_in_bytes() -> None:
     assert bytes_of(DialectMessage("ä" * 1_000)) - bytes_of(DialectMessage("")) == 2_000
+
+
+def test_details_count_with_their_texts() -> None:
+    empty = Details(1, None, (ChannelName(0, ""),))
+    assert bytes_of(Details(1, "ä" * 10, (ChannelName(0, "x" * 5),))) - bytes_of(empty) == 25
 
 
 def test_an_event_of_a_channel_counts_like_the_event() -> None:
