@@ -1,6 +1,8 @@
 // Displays the transcript as paragraphs. A final paragraph never changes; of any other, only the end changes
 // until its final, which may correct it once.
 
+import { t } from "./i18n.js";
+
 /**
  * Keeps two elements up to date: final text goes to the history, whose additions screen readers announce; text that
  * may still change stays below it, unannounced.
@@ -77,7 +79,7 @@ class Paragraph {
   constructor(entry) {
     this.root = document.createElement("p");
     this.root.dir = "auto"; // from the first strong character
-    if (entry.channel !== null) this.root.append(span("channel", `Channel ${entry.channel + 1}`), " ");
+    if (entry.channel !== null) this.root.append(span("channel", t("captions.channel", { number: entry.channel + 1 })), " ");
     this.root.append(this.#words, this.#tail);
   }
 
@@ -93,8 +95,8 @@ class Paragraph {
 }
 
 function noteOf(entry) {
-  if (entry.kind === "gap") return `[${Math.max(1, Math.round(entry.endS - entry.startS))} s of audio were lost]`;
-  return entry.error === null ? null : "[words are missing]";
+  if (entry.kind === "gap") return t("captions.gap", { count: Math.max(1, Math.round(entry.endS - entry.startS)) });
+  return entry.error === null ? null : t("captions.missing");
 }
 
 function span(name, text = "") {

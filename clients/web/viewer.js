@@ -3,6 +3,7 @@
 import { AutoScroll, CaptionView } from "./caption-view.js";
 import { Captions } from "./captions.js";
 import { SessionEvents, State, placeOf, sessionAddress } from "./events.js";
+import { localize, useLanguage } from "./i18n.js";
 import { useSize, useTheme } from "./preferences.js";
 
 const STATE_TEXT = {
@@ -63,6 +64,8 @@ document.addEventListener("keydown", ({ key }) => {
   if (key === "Escape") element("downloads").open = false;
 });
 
+localize();
+useLanguage(element("language"));
 useTheme(element("theme"));
 useSize(element("smaller"), element("larger"));
 new SessionEvents(place, (message) => view.update(captions.take(message)), onState).open();
