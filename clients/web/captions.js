@@ -29,6 +29,10 @@ function linesOf(cue) {
   });
 }
 
+function keyOf({ channel, utterance_id }) {
+  return `${channel ?? ""}/${utterance_id}`;
+}
+
 /**
  * One utterance, or a gap in the audio.
  *
@@ -38,7 +42,8 @@ function linesOf(cue) {
  * - `startS`, `endS`: seconds of the session's audio; `endS` is null while the utterance is in progress.
  * - `stable`: committed words, which only the final may correct; `tail`: words that may still change, with the space
  *   before them.
- * - `isFinal`: the entry no longer changes.
+ * - `isFinal`: the entry no longer changes, unless the captioner corrects it.
+ * - `revision`: number of corrections.
  * - `error`: why words are missing, or null.
  * - `language`: ISO-639-1, or null if unknown.
  */
@@ -54,8 +59,14 @@ class Entry {
     this.stable = "";
     this.tail = "";
     this.isFinal = false;
+    this.revision = 0;
     this.error = null;
     this.language = null;
+  }
+
+  /** Returns an entry with the fields of another one, but without cues. */
+  static restore(fields) {
+    return Object.assign(new Entry(fields.key, fields.kind, {}), fields);
   }
 
   /** Its cues' lines in the order of their times, each `{stable, tail}`. */
@@ -97,6 +108,18 @@ class Entry {
     return true;
   }
 
+  /** Replaces the text and the cues by those of the captioner. */
+  correct({ revision, text, cues }) {
+    if (revision <= this.revision) return false;
+    this.revision = revision;
+    this.#cues = new Map(cues.map((cue) => [cue.id, cue]));
+    this.stable = text;
+    this.tail = "";
+    this.isFinal = true;
+    this.error = null;
+    return true;
+  }
+
   #ordered() {
     return [...this.#cues.values()].sort((a, b) => a.start_s - b.start_s);
   }
@@ -107,7 +130,11 @@ export class Captions {
   #entries = [];
   #byKey = new Map();
   #language = null;
+  #names = new Map(); // channel → {name, color}
+  #finalSeq = 0; // of the newest message that `saved` covers
 
+  /** The session's title, or null. */
+  title = null;
   /** Whether the session is finished. */
   isFinished = false;
   /** The highest sequence number received, for `after` and `after_seq`. */
@@ -123,24 +150,69 @@ export class Captions {
     return !this.isFinished && this.#entries.some((entry) => !entry.isFinal);
   }
 
+  /** Whether several channels have names, so that each text needs one. */
+  get hasSpeakers() {
+    return this.#names.size > 1;
+  }
+
+  /** Returns the name and colour of an entry's channel, `{name, color}`, or null. A session of one channel has number 0. */
+  speakerOf(entry) {
+    return this.#names.get(entry.channel ?? 0) ?? null;
+  }
+
+  /** Returns the visible entry before another one, or null. */
+  before(entry) {
+    let index = this.#entries.lastIndexOf(entry) - 1;
+    while (index >= 0 && !this.#entries[index].isVisible) index--;
+    return this.#entries[index] ?? null;
+  }
+
+  /** The final text, a line per utterance, as the gateway's transcript has it. */
+  get text() {
+    const entries = this.#entries.filter(({ isFinal, stable }) => isFinal && stable);
+    const prefix = (entry) => (this.hasSpeakers ? `${this.speakerOf(entry)?.name ?? ""}: `.replace(/^: /, "") : "");
+    return entries.map((entry) => `${prefix(entry)}${entry.stable}\n`).join("");
+  }
+
+  /** The final texts and the names as JSON can represent them, for `restore`. */
+  get saved() {
+    const entries = this.#entries.filter(({ isFinal }) => isFinal).map((entry) => ({ ...entry }));
+    return { seq: this.#finalSeq, language: this.#language, title: this.title, names: [...this.#names], entries };
+  }
+
+  /** Returns the transcript of `saved`, without cues. The messages after its `seq` continue it. */
+  static restore({ seq, language, title, names, entries }) {
+    const captions = new Captions();
+    captions.seq = captions.#finalSeq = seq;
+    captions.#language = language;
+    captions.title = title;
+    captions.#names = new Map(names);
+    captions.#entries = entries.map((fields) => Entry.restore(fields));
+    captions.#byKey = new Map(captions.#entries.map((entry) => [entry.key, entry]));
+    return captions;
+  }
+
   /** Applies a parsed message of the gateway, and returns the entry it changed, or null. */
   take(message) {
     this.seq = Math.max(this.seq, message.seq ?? 0);
+    if (["final", "correction", "details", "gap"].includes(message.type)) this.#finalSeq = this.seq;
     switch (message.type) {
       case "ready":
         this.#language = message.language ?? null;
         return null;
+      case "details":
+        this.title = message.title;
+        this.#names = new Map(message.names.map(({ channel, name, color }) => [channel, { name, color }]));
+        return null;
       case "speech_started":
         this.#utterance(message);
         return null; // nothing to display yet
-      case "cue": {
-        const entry = this.#utterance(message);
-        return entry.cue(message) ? entry : null;
-      }
-      case "final": {
-        const entry = this.#utterance(message);
-        return entry.final(message) ? entry : null;
-      }
+      case "cue":
+        return this.#changed(message, (entry) => entry.cue(message));
+      case "final":
+        return this.#changed(message, (entry) => entry.final(message));
+      case "correction":
+        return this.#has(message) ? this.#changed(message, (entry) => entry.correct(message)) : null; // it was discarded
       case "gap":
         return this.#gap(message);
       case "finished":
@@ -166,8 +238,17 @@ export class Captions {
     this.#entries = this.#entries.filter((entry) => !entry.isFinal);
   }
 
+  #changed(message, apply) {
+    const entry = this.#utterance(message);
+    return apply(entry) ? entry : null;
+  }
+
+  #has(message) {
+    return this.#byKey.has(keyOf(message));
+  }
+
   #utterance(message) {
-    const key = `${message.channel ?? ""}/${message.utterance_id}`;
+    const key = keyOf(message);
     return this.#byKey.get(key) ?? this.#add(new Entry(key, "words", message));
   }
 
