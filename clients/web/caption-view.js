@@ -79,6 +79,7 @@ class Paragraph {
   constructor(entry) {
     this.root = document.createElement("p");
     this.root.dir = "auto"; // from the first strong character
+    this.root.dataset.key = entry.key;
     if (entry.channel !== null) this.root.append(span("channel", t("captions.channel", { number: entry.channel + 1 })), " ");
     this.root.append(this.#words, this.#tail);
   }

@@ -39,6 +39,7 @@ function keyOf({ channel, utterance_id }) {
  * - `key`: the same in all versions of the entry.
  * - `kind`: "words", or "gap" for lost audio.
  * - `channel`: number, or null in a session with one channel.
+ * - `utteranceId`: number in its channel; undefined for a gap.
  * - `startS`, `endS`: seconds of the session's audio; `endS` is null while the utterance is in progress.
  * - `stable`: committed words, which only the final may correct; `tail`: words that may still change, with the space
  *   before them.
@@ -54,6 +55,7 @@ class Entry {
     this.key = key;
     this.kind = kind;
     this.channel = message.channel ?? null;
+    this.utteranceId = message.utterance_id;
     this.startS = message.start_s;
     this.endS = null;
     this.stable = "";
@@ -143,6 +145,11 @@ export class Captions {
   /** Entries ordered by time, including those without words (yet): see `isVisible`. */
   get entries() {
     return this.#entries;
+  }
+
+  /** Returns the entry with a key, or undefined. */
+  find(key) {
+    return this.#byKey.get(key);
   }
 
   /** Whether an utterance is open or its final outstanding. */
