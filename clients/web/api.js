@@ -50,6 +50,11 @@ async function errorOf(response) {
   return { code: `http_${response.status}`, message: `${response.status} ${response.statusText}` };
 }
 
+/** Returns the address of the native protocol (docs/protocol.md). */
+export function streamAddress() {
+  return `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/v1/stream`;
+}
+
 /** Returns the path of a session's resource. */
 export function sessionPath(id, ...rest) {
   return ["/v1/sessions", id, ...rest].map((part, index) => (index ? encodeURIComponent(part) : part)).join("/");

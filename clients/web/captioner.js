@@ -1,5 +1,6 @@
 // The captioner: captions the audio of a microphone, a tab or a file, on this page and for everyone with the link.
 
+import { streamAddress } from "./api.js";
 import { Audience } from "./audience.js";
 import { AudioFile } from "./audio-file.js";
 import { AudioInput } from "./audio-input.js";
@@ -8,7 +9,8 @@ import { Link, Session } from "./connection.js";
 import { DisplayedSession } from "./displayed-session.js";
 import { useFileDrop } from "./file-drop.js";
 import { localize, t, useLanguage } from "./i18n.js";
-import { claim, rememberKey, rememberSession, rememberedKey, rememberedSession } from "./local-storage.js";
+import { KeyForm } from "./key-form.js";
+import { claim, rememberSession, rememberedKey, rememberedSession } from "./local-storage.js";
 import { MicrophoneTest } from "./microphone-test.js";
 import { PastSessions } from "./past-sessions.js";
 import { useTheme } from "./preferences.js";
@@ -17,7 +19,7 @@ import { Problems } from "./problems.js";
 import { SessionOptions } from "./session-options.js";
 import { SettingsPanel } from "./settings-panel.js";
 import { SinkStatus } from "./sink-status.js";
-import { Phase } from "./status-text.js";
+import { Phase, hintOf } from "./status-text.js";
 import { isOpenPhase, showBacklog, showElapsed, showLatency, showProgress, showState } from "./transport-bar.js";
 import { WakeLock } from "./wake-lock.js";
 
@@ -40,7 +42,8 @@ class Captioner {
   #sinks = new SinkStatus(element("sinks-card"), element("sinks"));
   #options = new SessionOptions(() => this.#changeDetails());
   #displayed = new DisplayedSession(this.#options, this.#problems);
-  #audience = new Audience(() => this.#options.title, (error) => this.#lock(error));
+  #key = new KeyForm(this.#problems, (key) => this.#unlock(key));
+  #audience = new Audience(() => this.#options.title, (error) => this.#key.ask(error));
   #input = new AudioInput({
     audio: (samples) => this.#onAudio(samples),
     ended: (reason) => this.#stopAudio(reason),
@@ -90,11 +93,15 @@ class Captioner {
   async #start() {
     if (!this.#mayDiscard()) return;
     this.#problems.clear();
+    if (this.#options.isForeign) this.#options.reset();
     if (this.#test === null && !(await this.#openInput(null))) return;
     this.#endTest();
+    element("start").disabled = true;
     await this.#audience.opened;
+    element("start").disabled = false;
     const event = this.#audience.eventName;
-    this.#begin(Phase.LIVE, this.#options.start(this.#input.rateHz, event === null ? {} : { event }));
+    const details = { ...this.#options.details, ...(event !== null && { event }) };
+    this.#begin(Phase.LIVE, this.#options.start(this.#input.rateHz, details));
   }
 
   /** Returns whether the displayed captions may be discarded: the gateway keeps them, or the user agrees. */
@@ -108,28 +115,27 @@ class Captioner {
     this.#endTest();
     this.#problems.clear();
     this.#displayed.clear();
+    this.#options.isForeign = true;
     this.#file = { name: file.name };
-    this.#phase = Phase.READING;
-    this.#refresh();
+    this.#setPhase(Phase.READING);
     try {
-      this.#file = await AudioFile.open(file);
+      const decoded = await AudioFile.open(file);
+      if (this.#phase !== Phase.READING) return; // stopped meanwhile
+      this.#file = decoded;
     } catch (error) {
       this.#fail(error);
       this.#ended();
       return;
     }
-    if (this.#phase !== Phase.READING) return; // stopped meanwhile
     this.#begin(Phase.READING, this.#options.start(this.#file.rateHz, { file: true, title: file.name }));
   }
 
   #begin(phase, start) {
     this.#displayed.clear();
     this.#sinks.clear();
-    this.#phase = phase;
     this.#startedMs = Date.now();
-    const { title, names } = this.#options.details;
-    const details = { ...(title && { title }), ...(names.length && { names }) };
-    this.#open({ start: { ...details, ...start } });
+    this.#open({ start });
+    this.#setPhase(phase);
   }
 
   #open(options) {
@@ -140,38 +146,35 @@ class Captioner {
 
   async #toggleTest() {
     if (this.#test !== null) {
-      this.#endTest();
-      await this.#input.close();
-    } else {
-      if (!this.#mayDiscard()) return;
-      this.#problems.clear();
-      if (!(await this.#openInput(null))) return;
-      this.#displayed.clear();
-      const on = { message: (message) => this.#displayed.take(message), link: (change) => this.#testLinkChanged(change) };
-      const start = this.#options.start(this.#input.rateHz, { title: t("captioner.test_title") });
-      this.#test = new MicrophoneTest({ address: streamAddress(), key: rememberedKey(), start }, on);
-      this.#phase = Phase.TESTING;
+      await this.#stopTest();
+      return;
     }
-    this.#refresh();
+    if (!this.#mayDiscard()) return;
+    this.#problems.clear();
+    if (!(await this.#openInput(null))) return;
+    this.#displayed.clear();
+    const on = { message: (message) => this.#displayed.take(message), link: (change) => this.#testLinkChanged(change) };
+    this.#test = new MicrophoneTest(this.#options.start(this.#input.rateHz), on);
+    this.#setPhase(Phase.TESTING);
   }
 
+  async #stopTest() {
+    this.#endTest();
+    await this.#input.close();
+  }
+
+  /** Ends a test, if any; the input stays open. */
   #endTest() {
     if (this.#test === null) return;
     this.#test.end();
     this.#test = null;
-    this.#phase = Phase.IDLE;
-    this.#link = Link.OVER;
     this.#displayed.clear();
+    this.#setPhase(Phase.IDLE);
   }
 
   #testLinkChanged({ link, code, message }) {
-    this.#link = link;
-    this.#problems.set("link", problemText({ code, message }));
-    if (link === Link.LOCKED) this.#lock({ code, message });
-    if (link === Link.OVER) {
-      this.#endTest();
-      this.#input.close();
-    }
+    this.#showLink({ link, code, message });
+    if (link === Link.OVER) this.#stopTest();
     this.#refresh();
   }
 
@@ -299,10 +302,15 @@ class Captioner {
 
   #linkChanged({ link, code, message }) {
     this.#link = link;
-    this.#problems.set("link", problemText({ code, message }));
-    if (link === Link.LOCKED) this.#lock({ code, message });
+    this.#showLink({ link, code, message });
     if (link === Link.OVER) this.#ended();
     this.#refresh();
+  }
+
+  #showLink({ link, code, message }) {
+    const isLocked = link === Link.LOCKED;
+    this.#problems.set("link", isLocked ? null : problemText({ code, message }));
+    if (isLocked) this.#key.ask({ code, message });
   }
 
   #ended() {
@@ -317,32 +325,21 @@ class Captioner {
     this.#refresh();
   }
 
-  /** Asks for another key. */
-  #lock(error) {
-    this.#problems.set("link", problemText(error));
-    element("lock").hidden = false;
-    element("key").focus();
-  }
-
-  async #unlock(event) {
-    event.preventDefault();
-    rememberKey(element("key").value.trim());
-    element("key").value = "";
-    element("lock").hidden = true;
-    this.#problems.set("link", null);
-    (this.#session ?? this.#test)?.unlock(rememberedKey());
-    await this.#audience.open();
+  #unlock(key) {
+    (this.#session ?? this.#test)?.unlock(key);
+    this.#audience.open();
   }
 
   async #openPast(past) {
     this.#startedMs = null;
+    this.#options.isForeign = true;
     await this.#displayed.openPast(past);
     this.#refresh();
   }
 
   #changeDetails() {
     this.#displayed.changeDetails();
-    if (this.#audience.eventName !== null) this.#audience.open();
+    if (this.#audience.eventName !== null && !this.#options.isForeign) this.#audience.open(); // it has the title, too
   }
 
   #remember() {
@@ -367,9 +364,15 @@ class Captioner {
     showProgress(this.#file.name, this.#file.progress(this.#session));
   }
 
+  #setPhase(phase) {
+    this.#phase = phase;
+    scrollTo({ top: 0 }); // where the captions are
+    this.#refresh();
+  }
+
   #refresh() {
     const [phase, captions, hasWords] = [this.#phase, this.#displayed.captions, this.#displayed.hasWords];
-    showState({ phase, link: this.#link, captions, hasWords, hasFile: this.#file !== null });
+    showState({ phase, link: this.#test?.link ?? this.#link, captions, hasWords, hasFile: this.#file !== null });
     if (this.#file !== null && this.#session === null) showProgress(this.#file.name, null);
     const isOpen = isOpenPhase(phase);
     this.#panel.isLive = isOpen;
@@ -378,24 +381,6 @@ class Captioner {
     this.#displayed.hint = hintOf(phase);
     if (!isOpen && !hasWords) showElapsed(null);
   }
-}
-
-/** Returns what is displayed in a phase until there are captions. */
-function hintOf(phase) {
-  switch (phase) {
-    case Phase.IDLE:
-      return { title: t("hint.idle"), text: t("hint.idle_next") };
-    case Phase.TESTING:
-      return { title: t("hint.testing"), text: t("hint.testing_next") };
-    case Phase.READING:
-      return { title: t("hint.reading"), text: "" };
-    default:
-      return { title: t("hint.live"), text: "" };
-  }
-}
-
-function streamAddress() {
-  return `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/v1/stream`;
 }
 
 localize();

@@ -1,11 +1,11 @@
 // Corrections of final captions by the captioner, in place, while the session is live and afterwards.
 
-import { Refused, request, sessionMessages, sessionPath } from "./api.js";
+import { Refused, request, sessionPath } from "./api.js";
 import { t } from "./i18n.js";
 import { editInPlace, editorNote } from "./inline-editor.js";
 import { problemText } from "./problem-text.js";
 
-const MAX_CHARS = 10_000;
+const MAX_CHARS = 2_000; // as the gateway checks it
 const SVG = "http://www.w3.org/2000/svg";
 const NAMED_CHARS = 40; // of a caption, in the name of its button
 
@@ -13,17 +13,20 @@ const NAMED_CHARS = 40; // of a caption, in the name of its button
 export class Correction {
   #history;
   #sessionId;
+  #refresh;
   #take;
 
   /**
    * @param {object} options
    * @param {HTMLElement} options.history the paragraphs.
    * @param {function(): string|null} options.sessionId of the displayed session; null: it cannot be corrected.
+   * @param {function(): Promise<void>} options.refresh applies corrections that have not arrived yet.
    * @param {function(object): void} options.take applies a message to the displayed captions.
    */
-  constructor({ history, sessionId, take }) {
+  constructor({ history, sessionId, refresh, take }) {
     this.#history = history;
     this.#sessionId = sessionId;
+    this.#refresh = refresh;
     this.#take = take;
     history.addEventListener("keydown", (event) => this.#move(event));
   }
@@ -40,7 +43,7 @@ export class Correction {
     for (const other of this.#buttons) other.tabIndex = -1;
     paragraph.append(button);
     paragraph.addEventListener("click", (event) => {
-      const isText = event.target.closest(".words, .note") !== null;
+      const isText = event.target.closest("button, .editor, .speaker") === null;
       if (isText && getSelection().isCollapsed) this.#open(paragraph, entry, button); // else text is being selected
     });
   }
@@ -51,36 +54,33 @@ export class Correction {
 
   #open(paragraph, entry, button) {
     if (this.#sessionId() === null || paragraph.querySelector(".editor") !== null) return;
-    const words = paragraph.querySelector(".words");
     let revision = entry.revision;
     const save = async (text) => {
       try {
         this.#take(await put(this.#sessionId(), entry, text, revision));
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
-        if (error.status !== 409) return editorNote(problemText(error));
-        await this.#refresh();
-        revision = entry.revision;
+        if (error.code !== "conflict") return editorNote(problemText(error));
+        revision = null; // saving again replaces whatever there is
         return this.#conflict(paragraph, entry);
       }
       button.setAttribute("aria-label", t("correction.edit", { text: text.slice(0, NAMED_CHARS) }));
       return null;
     };
-    const closed = () => button.focus();
-    const label = t("correction.field");
-    editInPlace(words, { label, text: entry.stable, maxLength: MAX_CHARS, save, closed });
+    editInPlace(paragraph.querySelector(".words"), {
+      label: t("correction.field"),
+      text: entry.stable,
+      maxLength: MAX_CHARS,
+      save,
+      closed: () => button.focus(),
+    });
   }
 
-  /** Returns the note that another captioner has corrected the same caption: saving again replaces that text. */
-  #conflict(paragraph, entry) {
+  /** Returns the note that another captioner has corrected the same caption, with that text. */
+  async #conflict(paragraph, entry) {
+    await this.#refresh();
     const keepTheirs = () => paragraph.querySelector(".editor [type=button]").click();
     return editorNote(t("correction.conflict", { text: entry.stable }), [[t("correction.keep_theirs"), keepTheirs]]);
-  }
-
-  /** Applies corrections that have not arrived yet; those of a past session do not arrive by themselves. */
-  async #refresh() {
-    const messages = await sessionMessages(this.#sessionId()).catch(() => []);
-    for (const message of messages) if (message.type === "correction") this.#take(message);
   }
 
   #move(event) {
@@ -97,8 +97,9 @@ export class Correction {
 
 function put(sessionId, entry, text, revision) {
   const channel = entry.channel === null ? {} : { channel: entry.channel };
+  const known = revision === null ? {} : { revision };
   const path = sessionPath(sessionId, "utterances", entry.utteranceId);
-  return request(path, { method: "PUT", body: { text, revision, ...channel } });
+  return request(path, { method: "PUT", body: { text, ...known, ...channel } });
 }
 
 function icon() {

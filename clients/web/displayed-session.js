@@ -17,6 +17,7 @@ export class DisplayedSession {
   #correction = new Correction({
     history: element("history"),
     sessionId: () => this.#id,
+    refresh: () => this.#refresh(),
     take: (message) => this.take(message),
   });
 
@@ -94,8 +95,15 @@ export class DisplayedSession {
     }
   }
 
+  /** Applies corrections of a past session, which do not arrive by themselves as those of a live one do. */
+  async #refresh() {
+    if (!this.captions.isFinished) return;
+    const messages = await sessionMessages(this.#id).catch(() => []);
+    for (const message of messages) if (message.type === "correction") this.take(message);
+  }
+
   #editName(target) {
-    const label = target.closest(".channel");
+    const label = target.closest(".speaker");
     const entry = label && this.captions.find(label.closest("[data-key]").dataset.key);
     if (entry) this.#options.names.editAt(label, entry.channel ?? 0);
   }

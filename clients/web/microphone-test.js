@@ -1,24 +1,35 @@
-// A test of the microphone before the start: a session without viewers, which is deleted afterwards.
+// A test of the audio before the start: a session without viewers, which is deleted afterwards.
 
-import { request, sessionPath } from "./api.js";
+import { request, sessionPath, streamAddress } from "./api.js";
 import { Link, Session } from "./connection.js";
+import { t } from "./i18n.js";
+import { rememberedKey } from "./local-storage.js";
 
-/** One test. */
+const TICK_MS = 1_000;
+
+/** One test, of an input that is open. */
 export class MicrophoneTest {
   #session;
   #on;
+  #link = Link.CONNECTING;
   #isOver = false;
 
   /**
-   * @param {object} options as of `Session`: its address, start message and key.
+   * @param {object} start start message, with a title that marks the session until it is deleted.
    * @param {{message: function(object): void, link: function(object): void}} on as of `Session`; no longer called once
    *   the test is over.
    */
-  constructor(options, on) {
+  constructor(start, on) {
     this.#on = on;
     const handlers = { message: (message) => this.#receive(message), link: (change) => this.#linkChanged(change) };
-    this.#session = new Session({ ...options, on: handlers });
+    const options = { address: streamAddress(), key: rememberedKey(), on: handlers };
+    this.#session = new Session({ ...options, start: { ...start, title: t("captioner.test_title") } });
     this.#session.open();
+  }
+
+  /** State of the connection, a `Link`. */
+  get link() {
+    return this.#link;
   }
 
   send(samples) {
@@ -37,14 +48,15 @@ export class MicrophoneTest {
     this.#session.unlock(key);
   }
 
-  /** Ends the test; its words are then deleted at the gateway. */
+  /** Ends the test; the gateway then deletes its words. */
   end() {
+    if (this.#isOver) return;
     this.#isOver = true;
     this.#session.stop();
     const interval = setInterval(() => {
       if (this.#session.isOver) clearInterval(interval);
       else this.#session.tick();
-    }, 1_000);
+    }, TICK_MS);
   }
 
   #receive(message) {
@@ -52,6 +64,7 @@ export class MicrophoneTest {
   }
 
   #linkChanged(change) {
+    this.#link = change.link;
     if (change.link === Link.OVER && this.#session.id !== null) this.#delete();
     if (!this.#isOver) this.#on.link(change);
   }

@@ -15,6 +15,7 @@ export class PastSessions {
   #onOpen;
   #query = "";
   #oldest = null;
+  #searches = 0;
 
   /**
    * @param {function(): boolean} canOpen whether the page can display a past session now.
@@ -32,7 +33,8 @@ export class PastSessions {
       event.preventDefault();
       this.#search();
     });
-    element("query").addEventListener("search", () => this.#search()); // the field's own button clears it
+    // a click on the field's own button clears it; Enter submits the form, too
+    element("query").addEventListener("search", () => element("query").value === "" && this.#search());
     element("more-sessions").addEventListener("click", () => this.#more());
   }
 
@@ -44,6 +46,7 @@ export class PastSessions {
   async #search() {
     this.#query = element("query").value.trim();
     this.#oldest = null;
+    this.#searches += 1;
     element("session-list").replaceChildren();
     await this.#more();
   }
@@ -54,9 +57,10 @@ export class PastSessions {
     if (this.#oldest !== null) query.set("before", this.#oldest);
     element("more-sessions").hidden = true;
     element("sessions-note").textContent = t("past.loading");
+    const search = this.#searches;
     try {
       const { data } = await request(`/v1/sessions?${query}`);
-      this.#add(data);
+      if (search === this.#searches) this.#add(data); // else the user has searched again meanwhile
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       element("sessions-note").textContent = problemText(error);

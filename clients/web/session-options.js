@@ -12,17 +12,20 @@ const element = (id) => document.getElementById(id);
 export class SessionOptions {
   #languages = [];
 
+  /** Whether the title and the names are those of another session than the next one, and not to be remembered. */
+  isForeign = false;
+
   /** @param {function(): void} changed called when the title or a name is changed, which applies at once. */
   constructor(changed) {
     this.names = new ChannelNames(element("names"), () => {
-      rememberChoices({ names: this.names.names });
+      if (!this.isForeign) rememberChoices({ names: this.names.names });
       changed();
     });
     this.reset();
     for (const id of REMEMBERED) {
-      element(id).addEventListener("change", () => rememberChoices({ [id]: element(id).value }));
+      element(id).addEventListener("change", () => this.#remember(id));
     }
-    element("title").addEventListener("change", changed);
+    element("title").addEventListener("change", changed); // after it is remembered
     element("title").addEventListener("keydown", ({ key }) => key === "Enter" && element("title").blur());
     document.addEventListener("languagechange", () => fillLanguages(element("language"), this.#languages));
   }
@@ -37,6 +40,7 @@ export class SessionOptions {
 
   /** Restores what the user has chosen last. */
   reset() {
+    this.isForeign = false;
     const choices = rememberedChoices();
     for (const id of ["title", "vocabulary"]) element(id).value = choices[id] ?? "";
     select("profile", choices.profile);
@@ -78,9 +82,13 @@ export class SessionOptions {
     return { audio, language: element("language").value || null, cues: { profile: element("profile").value }, ...engine, ...more };
   }
 
-  /** The title and the names, as the start message and `PATCH /v1/sessions/{id}` take them; none is left out. */
+  /** The title and the names, as the start message and `PATCH /v1/sessions/{id}` take them. */
   get details() {
     return { title: this.title || null, names: this.names.names };
+  }
+
+  #remember(id) {
+    if (id !== "title" || !this.isForeign) rememberChoices({ [id]: element(id).value });
   }
 }
 

@@ -66,7 +66,7 @@ export class ShareCard {
     this.#overlay.viewer = address;
     if (share === null) return;
     element("link").value = address;
-    element("open-viewer").href = address;
+    for (const id of ["open-viewer", "open-link"]) element(id).href = address;
     element("unreachable").hidden = share.isReachable;
     element("qr").hidden = share.qr === null;
     if (share.qr !== null) element("qr").src = share.qr;

@@ -71,6 +71,20 @@ function described(state, badge, ...texts) {
   return { state, badge: t(badge), text: texts.map((key) => t(key)).join(" ") };
 }
 
+/** Returns what is displayed in a phase until there are captions. */
+export function hintOf(phase) {
+  switch (phase) {
+    case Phase.IDLE:
+      return { title: t("hint.idle"), text: t("hint.idle_next") };
+    case Phase.TESTING:
+      return { title: t("hint.testing"), text: t("hint.testing_next") };
+    case Phase.READING:
+      return { title: t("hint.reading"), text: "" };
+    default:
+      return { title: t("hint.live"), text: "" };
+  }
+}
+
 /** Formats of the displayed numbers. */
 export const figures = {
   seconds: (s) => `${s.toFixed(1)} s`,
