@@ -92,7 +92,7 @@ export const figures = {
   elapsed(s) {
     const [hours, minutes, seconds] = [Math.floor(s / 3600), Math.floor(s / 60) % 60, Math.floor(s) % 60];
     const padded = (number) => String(number).padStart(2, "0");
-    return `${hours}:${padded(minutes)}:${padded(seconds)}`;
+    return hours > 0 ? `${hours}:${padded(minutes)}:${padded(seconds)}` : `${minutes}:${padded(seconds)}`;
   },
 };
 

@@ -78,12 +78,7 @@ export const TRANSLATIONS = {
     ar: "إلى أحدث ترجمة",
   },
   "captioner.start": { en: "Start captions", de: "Untertitel starten", es: "Iniciar subtítulos", ar: "بدء الترجمة" },
-  "captioner.start_new": {
-    en: "Start a new session",
-    de: "Neue Sitzung starten",
-    es: "Iniciar otra sesión",
-    ar: "بدء جلسة جديدة",
-  },
+  "captioner.start_new": { en: "New session", de: "Neue Sitzung", es: "Otra sesión", ar: "جلسة جديدة" },
   "captioner.test": { en: "Test audio", de: "Ton testen", es: "Probar el audio", ar: "اختبار الصوت" },
   "captioner.end_test": { en: "End test", de: "Test beenden", es: "Terminar la prueba", ar: "إنهاء الاختبار" },
   "captioner.test_title": { en: "Audio test", de: "Tontest", es: "Prueba de audio", ar: "اختبار الصوت" },
@@ -323,10 +318,10 @@ export const TRANSLATIONS = {
     ar: "بانتظار الصوت: لا يُكتب شيء.",
   },
   "state.reconnecting": {
-    en: "Not connected: retrying.",
-    de: "Nicht verbunden: Es wird erneut versucht.",
-    es: "Sin conexión: se reintenta.",
-    ar: "لا اتصال: تُعاد المحاولة.",
+    en: "Not connected: this page retries by itself.",
+    de: "Nicht verbunden: Diese Seite versucht es von selbst erneut.",
+    es: "Sin conexión: esta página reintenta sola.",
+    ar: "لا اتصال: تعيد الصفحة المحاولة تلقائيًا.",
   },
   "state.locked": {
     en: "Locked: the gateway requires an API key.",
@@ -707,12 +702,6 @@ export const TRANSLATIONS = {
     de: "Das hat inzwischen jemand anders geändert. Sehen Sie es noch einmal an.",
     es: "Otra persona lo ha cambiado entretanto. Vuelva a mirarlo.",
     ar: "غيّر شخص آخر هذا في الأثناء. راجعه مجددًا.",
-  },
-  "problem.connection_lost": {
-    en: "The connection to the gateway was lost. This page reconnects by itself; check the network if it lasts.",
-    de: "Die Verbindung zum Gateway ist abgebrochen. Diese Seite verbindet sich von selbst neu; prüfen Sie das Netz, wenn es dauert.",
-    es: "Se perdió la conexión con el servidor. Esta página se reconecta sola; revise la red si tarda.",
-    ar: "انقطع الاتصال بالبوابة. تعيد الصفحة الاتصال تلقائيًا؛ افحص الشبكة إن طال الأمر.",
   },
   "problem.draining": {
     en: "The gateway is being restarted. This page reconnects by itself.",
