@@ -78,7 +78,7 @@ export class CaptionView {
   /** Labels a paragraph with its time, and with its speaker if another one spoke before. */
   #label(entry) {
     const before = entry && this.#captions.before(entry);
-    const isTurn = entry !== null && (before === null || before.channel !== entry.channel);
+    const isTurn = entry?.kind === "words" && (before === null || before.kind === "gap" || before.channel !== entry.channel);
     this.#paragraphs.get(entry?.key)?.label({
       speaker: isTurn ? speakerOf(entry, this.#captions) : null,
       time: this.#hasTimes ? clockTime(entry.startS) : null,

@@ -6,7 +6,7 @@ const MAX_SAFE_PERCENT = 25;
 const MAX_SIZE_PERCENT = 20; // a larger size is in pixels: no one reads captions of 20 pixels over a video
 const MAX_SIZE_PX = 400;
 
-const ALIGNMENTS = { left: "start", center: "center", right: "end" };
+const ALIGNMENTS = ["left", "center", "right"];
 
 /**
  * Returns the options of a query.
@@ -25,7 +25,7 @@ export function overlayOptions(query) {
   const style = {
     "--lines": lines && String(Math.round(lines)),
     "--size": sizeOf(number("size", 1, MAX_SIZE_PX)),
-    "--align": Object.hasOwn(ALIGNMENTS, params.get("align")) ? ALIGNMENTS[params.get("align")] : null,
+    "--align": ALIGNMENTS.includes(params.get("align")) ? params.get("align") : null,
     "--color": colourOf(params.get("color")),
     "--tail-color": colourOf(params.get("color")) && "var(--color)",
     "--background": colourOf(params.get("background")),

@@ -7,7 +7,7 @@ import { Captions } from "./captions.js";
 import { copyText } from "./clipboard.js";
 import { State } from "./events.js";
 import { Feed } from "./feed.js";
-import { language, localize, t, useLanguage } from "./i18n.js";
+import { locale, localize, t, useLanguage } from "./i18n.js";
 import { forgetCaptions, keepCaptions, keptCaptions } from "./kept-captions.js";
 import { useMenus } from "./menus.js";
 import { keepPage } from "./offline.js";
@@ -194,7 +194,7 @@ class Viewer {
 function partHeading(startedAt) {
   const heading = document.createElement("h2");
   heading.className = "part";
-  const time = new Intl.DateTimeFormat(language(), { timeStyle: "short" }).format(startedAt);
+  const time = new Intl.DateTimeFormat(locale(), { timeStyle: "short" }).format(startedAt);
   heading.textContent = t("viewer.part", { time });
   return heading;
 }
