@@ -3,6 +3,7 @@
 import { CaptionView } from "./caption-view.js";
 import { Captions } from "./captions.js";
 import { t } from "./i18n.js";
+import { useMenus } from "./menus.js";
 import { useSize } from "./preferences.js";
 import { copied } from "./share.js";
 
@@ -21,6 +22,7 @@ export class CaptionStage {
   constructor(onParagraph) {
     this.#onParagraph = onParagraph;
     useSize(element("smaller"), element("larger"));
+    useMenus([element("downloads")]);
     element("copy-all").addEventListener("click", () => this.#copyAll());
     element("fullscreen").addEventListener("click", () => toggleFullscreen());
     element("fullscreen").hidden = !document.fullscreenEnabled;
@@ -55,6 +57,11 @@ export class CaptionStage {
   take(message) {
     this.#view.update(this.#captions.take(message));
     this.#refresh();
+  }
+
+  /** Displays the names of the speakers again. */
+  refreshNames() {
+    this.#view.refresh();
   }
 
   /** Sets what is displayed while there are no captions. */

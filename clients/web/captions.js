@@ -174,6 +174,14 @@ export class Captions {
     return this.#entries[index] ?? null;
   }
 
+  /** Returns the visible entry after another one, or null. */
+  after(entry) {
+    const { length } = this.#entries;
+    let index = this.#entries.lastIndexOf(entry) + 1;
+    while (index < length && !this.#entries[index].isVisible) index++;
+    return this.#entries[index] ?? null;
+  }
+
   /** The final text, a line per utterance, as the gateway's transcript has it. */
   get text() {
     const entries = this.#entries.filter(({ isFinal, stable }) => isFinal && stable);
@@ -230,11 +238,19 @@ export class Captions {
     }
   }
 
-  /** Returns the last lines of the cues for roll-up captions, oldest first, each `{stable, tail}`. */
+  /**
+   * Returns the last lines of the cues for roll-up captions, oldest first.
+   *
+   * Each is `{stable, tail, speaker}`. `speaker` is as of `speakerOf` in the first line of what another one than before
+   * says, else null.
+   */
   lastLines(count) {
     const lines = [];
     for (let n = this.#entries.length - 1; n >= 0 && lines.length < count; n--) {
-      lines.unshift(...this.#entries[n].lines);
+      const entry = this.#entries[n];
+      const isTurn = this.before(entry)?.channel !== entry.channel;
+      const speaker = this.hasSpeakers && isTurn ? this.speakerOf(entry) : null;
+      lines.unshift(...entry.lines.map((line, index) => ({ ...line, speaker: index === 0 ? speaker : null })));
     }
     return lines.slice(-count);
   }

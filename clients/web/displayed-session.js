@@ -69,6 +69,7 @@ export class DisplayedSession {
     if (message.type === "details") this.#options.show(message);
     if (message.channel !== undefined) this.#options.names.know(message.channel);
     this.#stage.take(message);
+    if (message.type === "details") this.#stage.refreshNames();
   }
 
   /** Displays a past session, for corrections and exports. */

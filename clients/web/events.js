@@ -1,8 +1,11 @@
 // The events of one session for viewers, received as server-sent events until the session ends.
 
-/** State of the connection. */
+import { sessionAddress } from "./addresses.js";
+
+/** State of what a viewer follows. */
 export const State = Object.freeze({
   CONNECTING: "connecting",
+  WAITING: "waiting", // a caption event has no session yet
   LIVE: "live",
   LOST: "lost", // and retried
   FULL: "full", // the gateway has too many viewers; retried
@@ -20,21 +23,6 @@ const MISSED_FOR_MS = 90_000;
 /** A phone that changes networks may never detect that the old connection is dead; keepalives raise no event here. */
 const MAX_SILENCE_MS = 45_000;
 
-/** Returns the URL of a session's resource, with the page's own view token. */
-export function sessionAddress(place, name, query = {}) {
-  const given = Object.entries({ ...query, token: place.token }).filter(([, value]) => value !== null);
-  const search = new URLSearchParams(given).toString();
-  return `/v1/sessions/${encodeURIComponent(place.session)}/${name}${search && "?" + search}`;
-}
-
-/** Returns the session and token that a page's URL names: `/watch/SESSION?token=…`. */
-export function placeOf(location) {
-  return {
-    session: decodeURIComponent(location.pathname.replace(/^.*\/watch\//, "")),
-    token: new URLSearchParams(location.search).get("token"),
-  };
-}
-
 /** Receives a session's messages, each once and in order, across lost connections and restarts of the gateway. */
 export class SessionEvents {
   #place;
@@ -46,30 +34,42 @@ export class SessionEvents {
   #retry = null;
   #watchdog = null;
   #missedSince = null;
-  #isClosed = false;
+  #closing = new AbortController();
 
   /**
    * @param place `{session, token}`; `token` may be null.
    * @param onMessage called with each message of docs/protocol.md.
    * @param onState called with a `State` whenever it may have changed.
+   * @param after sequence number of the last message received before, by an earlier page; 0: none.
    */
-  constructor(place, onMessage, onState) {
+  constructor(place, onMessage, onState, after = 0) {
     this.#place = place;
     this.#onMessage = onMessage;
     this.#onState = onState;
+    this.#seq = after;
   }
 
   open() {
+    const { signal } = this.#closing;
     this.#onState(State.CONNECTING);
-    addEventListener("online", () => this.#connect());
-    document.addEventListener("visibilitychange", () => {
+    addEventListener("online", () => this.#connect(), { signal });
+    const reconnect = () => {
       if (document.visibilityState === "visible" && this.#source?.readyState !== EventSource.OPEN) this.#connect();
-    });
+    };
+    document.addEventListener("visibilitychange", reconnect, { signal });
     this.#connect();
   }
 
+  /** Closes the connection; neither messages nor states follow. */
+  close() {
+    this.#closing.abort();
+    clearTimeout(this.#watchdog);
+    clearTimeout(this.#retry);
+    this.#source?.close();
+  }
+
   #connect() {
-    if (this.#isClosed) return;
+    if (this.#closing.signal.aborted) return;
     clearTimeout(this.#retry);
     this.#source?.close();
     const source = new EventSource(sessionAddress(this.#place, "events", this.#seq ? { after: this.#seq } : {}));
@@ -113,6 +113,7 @@ export class SessionEvents {
       () => 0,
     );
     abort.abort();
+    if (this.#closing.signal.aborted) return;
     if (status === 204) return this.#end(State.OVER);
     if (status === 401 || status === 403) return this.#end(State.FORBIDDEN);
     if (status === 404 || status === 400) return this.#miss();
@@ -134,10 +135,7 @@ export class SessionEvents {
   }
 
   #end(state) {
-    this.#isClosed = true;
-    clearTimeout(this.#watchdog);
-    clearTimeout(this.#retry);
-    this.#source.close();
+    this.close();
     this.#onState(state);
   }
 }

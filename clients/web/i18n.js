@@ -17,6 +17,11 @@ export function language() {
   return current;
 }
 
+/** Returns the tag for dates and numbers: that of the browser for this language, such as `en-GB`, else the language. */
+export function locale() {
+  return (navigator.languages ?? []).find((tag) => supported(tag) === current) ?? current;
+}
+
 /**
  * Changes the language of the interface and stores it.
  *
@@ -96,7 +101,7 @@ function pluralForm(forms, count) {
 function inserted(text, values) {
   return text.replace(/\{(\w+)\}/g, (placeholder, name) => {
     const value = values[name] ?? placeholder;
-    return typeof value === "number" ? new Intl.NumberFormat(current).format(value) : value;
+    return typeof value === "number" ? new Intl.NumberFormat(locale()).format(value) : value;
   });
 }
 

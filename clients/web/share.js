@@ -1,6 +1,7 @@
 // Sharing: the viewers' address and its QR code, of a caption event or, where there are none, of a session.
 
 import { request, sessionPath } from "./api.js";
+import { copyText } from "./clipboard.js";
 import { t } from "./i18n.js";
 import { OverlayLink } from "./overlay-link.js";
 
@@ -86,11 +87,7 @@ function bindCopy(field, button, note) {
  * @param {HTMLInputElement|null} field selected where the browser does not allow copying.
  */
 export async function copied(text, field = null) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return t("share.copied");
-  } catch {
-    field?.select();
-    return t(field === null ? "share.not_copied" : "share.selected");
-  }
+  if (await copyText(text)) return t("share.copied");
+  field?.select();
+  return t(field === null ? "share.not_copied" : "share.selected");
 }

@@ -24,12 +24,12 @@ export const Phase = Object.freeze({
 
 /** Phase → [badge, text] while connected. */
 const CONNECTED = {
-  testing: ["badge.testing", "state.testing"],
-  live: ["badge.live", "state.live"],
-  paused: ["badge.paused", "state.paused"],
-  no_audio: ["badge.no_audio", "state.no_audio"],
-  reading: ["badge.reading", "state.reading"],
-  stopping: ["badge.stopping", "state.stopping"],
+  testing: ["badge.testing", "phase.testing"],
+  live: ["badge.live", "phase.live"],
+  paused: ["badge.paused", "phase.paused"],
+  no_audio: ["badge.no_audio", "phase.no_audio"],
+  reading: ["badge.reading", "phase.reading"],
+  stopping: ["badge.stopping", "phase.stopping"],
 };
 
 /** Phase → what happens to the audio while not connected. */
@@ -51,17 +51,17 @@ const UNSENT = {
  */
 export function describeState(phase, link, captions) {
   if (phase === Phase.IDLE) {
-    if (captions.isFinished) return described("ended", "badge.ended", "state.ended");
-    if (captions.seq > 0) return described("failed", "badge.ended", "state.ended_early");
-    return described("idle", "badge.idle", "state.idle");
+    if (captions.isFinished) return described("ended", "badge.ended", "phase.ended");
+    if (captions.seq > 0) return described("failed", "badge.ended", "phase.ended_early");
+    return described("idle", "badge.idle", "phase.idle");
   }
   switch (link) {
     case Link.CONNECTING:
-      return described("connecting", "badge.connecting", "state.connecting", UNSENT[phase]);
+      return described("connecting", "badge.connecting", "phase.connecting", UNSENT[phase]);
     case Link.LOST:
-      return described("reconnecting", "badge.reconnecting", "state.reconnecting", UNSENT[phase]);
+      return described("reconnecting", "badge.reconnecting", "phase.reconnecting", UNSENT[phase]);
     case Link.LOCKED:
-      return described("locked", "badge.locked", "state.locked", UNSENT[phase]);
+      return described("locked", "badge.locked", "phase.locked", UNSENT[phase]);
     default:
       return described(phase, ...CONNECTED[phase]);
   }

@@ -33,6 +33,158 @@ export const TRANSLATIONS = {
   },
   "captions.channel": { en: "Channel {number}", de: "Kanal {number}", es: "Canal {number}", ar: "القناة {number}" },
 
+  // states, in all pages
+  "state.connecting": { en: "Connecting", de: "Verbindet", es: "Conectando", ar: "جارٍ الاتصال" },
+  "state.waiting": { en: "Waiting", de: "Wartet", es: "En espera", ar: "في الانتظار" },
+  "state.live": { en: "Live", de: "Live", es: "En directo", ar: "مباشر" },
+  "state.lost": { en: "Reconnecting", de: "Verbindet neu", es: "Reconectando", ar: "إعادة الاتصال" },
+  "state.full": { en: "Full", de: "Voll", es: "Completo", ar: "ممتلئ" },
+  "state.over": { en: "Ended", de: "Beendet", es: "Terminado", ar: "انتهى" },
+  "state.not_found": { en: "Not found", de: "Nicht gefunden", es: "No encontrado", ar: "غير موجود" },
+  "state.forbidden": { en: "No access", de: "Kein Zugriff", es: "Sin acceso", ar: "لا يمكن الدخول" },
+
+  // the viewer
+  "viewer.title": { en: "Live captions", de: "Live-Untertitel", es: "Subtítulos en directo", ar: "نص مباشر" },
+  "viewer.captions": { en: "Captions", de: "Untertitel", es: "Subtítulos", ar: "النص" },
+  "viewer.skip": {
+    en: "Skip to the captions",
+    de: "Zu den Untertiteln",
+    es: "Ir a los subtítulos",
+    ar: "الانتقال إلى النص",
+  },
+  "viewer.size": { en: "Text size", de: "Schriftgröße", es: "Tamaño del texto", ar: "حجم الخط" },
+  "viewer.smaller": { en: "Smaller text", de: "Kleinere Schrift", es: "Texto más pequeño", ar: "خط أصغر" },
+  "viewer.larger": { en: "Larger text", de: "Größere Schrift", es: "Texto más grande", ar: "خط أكبر" },
+  "viewer.display": { en: "Display", de: "Anzeige", es: "Aspecto", ar: "العرض" },
+  "viewer.colours": { en: "Colours", de: "Farben", es: "Colores", ar: "الألوان" },
+  "viewer.auto": { en: "Automatic", de: "Automatisch", es: "Automático", ar: "تلقائي" },
+  "viewer.light": { en: "Light", de: "Hell", es: "Claro", ar: "فاتح" },
+  "viewer.dark": { en: "Dark", de: "Dunkel", es: "Oscuro", ar: "داكن" },
+  "viewer.cream": { en: "Cream", de: "Creme", es: "Crema", ar: "كريمي" },
+  "viewer.contrast": { en: "High contrast", de: "Hoher Kontrast", es: "Alto contraste", ar: "تباين عالٍ" },
+  "viewer.lettering": { en: "Lettering", de: "Schrift", es: "Letra", ar: "نوع الخط" },
+  "viewer.standard": { en: "Standard", de: "Standard", es: "Normal", ar: "عادي" },
+  "viewer.dyslexia": {
+    en: "Dyslexia-friendly",
+    de: "Bei Legasthenie",
+    es: "Para dislexia",
+    ar: "ميسّر لعسر القراءة",
+  },
+  "viewer.times": { en: "Show times", de: "Zeiten anzeigen", es: "Mostrar la hora", ar: "إظهار الأوقات" },
+  "viewer.save": { en: "Save", de: "Speichern", es: "Guardar", ar: "حفظ" },
+  "viewer.copy": { en: "Copy the text", de: "Text kopieren", es: "Copiar el texto", ar: "نسخ النص" },
+  "viewer.copied": { en: "Copied.", de: "Kopiert.", es: "Copiado.", ar: "تم النسخ." },
+  "viewer.not_copied": {
+    en: "The browser does not allow this page to copy. Download the text instead.",
+    de: "Der Browser erlaubt dieser Seite nicht zu kopieren. Laden Sie den Text stattdessen herunter.",
+    es: "El navegador no permite copiar a esta página. Descargue el texto.",
+    ar: "المتصفح لا يسمح لهذه الصفحة بالنسخ. يمكنك تنزيل النص بدلًا من ذلك.",
+  },
+  "viewer.download": { en: "Download the text", de: "Text herunterladen", es: "Descargar el texto", ar: "تنزيل النص" },
+  "viewer.text": { en: "Text", de: "Text", es: "Texto", ar: "نص" },
+  "viewer.subtitles": { en: "Subtitles", de: "Untertitel", es: "Subtítulos", ar: "ترجمة نصية" },
+  "viewer.web_subtitles": { en: "Web subtitles", de: "Web-Untertitel", es: "Subtítulos web", ar: "ترجمة نصية للويب" },
+  "viewer.raw": { en: "For programs", de: "Für Programme", es: "Para programas", ar: "للبرامج" },
+  "viewer.part": {
+    en: "Continued at {time}",
+    de: "Fortgesetzt um {time}",
+    es: "Continuación a las {time}",
+    ar: "تتمة عند {time}",
+  },
+  "viewer.jump": { en: "Jump to live", de: "Zum Live-Text", es: "Ir al directo", ar: "الانتقال إلى المباشر" },
+  "viewer.jump_to_end": { en: "Jump to the end", de: "Zum Ende", es: "Ir al final", ar: "الانتقال إلى النهاية" },
+  "viewer.unread": {
+    en: { other: "{count} new" },
+    de: { other: "{count} neu" },
+    es: { one: "{count} nuevo", other: "{count} nuevos" },
+    ar: { other: "{count} جديد" },
+  },
+  "viewer.connecting": {
+    en: "Connecting to the captions …",
+    de: "Verbindung zu den Untertiteln wird aufgebaut …",
+    es: "Conectando con los subtítulos…",
+    ar: "جارٍ الاتصال بالنص المباشر…",
+  },
+  "viewer.waiting": {
+    en: "The captions have not started yet.",
+    de: "Die Untertitel haben noch nicht begonnen.",
+    es: "Los subtítulos aún no han empezado.",
+    ar: "لم يبدأ النص المباشر بعد.",
+  },
+  "viewer.waiting_hint": {
+    en: "Keep this page open: they appear here by themselves.",
+    de: "Lassen Sie diese Seite offen: Sie erscheinen hier von selbst.",
+    es: "Deje esta página abierta: aparecerán aquí automáticamente.",
+    ar: "اترك هذه الصفحة مفتوحة، وسيظهر النص هنا تلقائيًا.",
+  },
+  "viewer.live": { en: "Listening.", de: "Bereit.", es: "A la escucha.", ar: "جاهز للاستماع." },
+  "viewer.live_hint": {
+    en: "Captions appear here when someone speaks.",
+    de: "Untertitel erscheinen hier, sobald jemand spricht.",
+    es: "Los subtítulos aparecen aquí cuando alguien habla.",
+    ar: "يظهر النص هنا عندما يتكلم أحد.",
+  },
+  "viewer.lost": {
+    en: "The connection was lost.",
+    de: "Die Verbindung ist unterbrochen.",
+    es: "Se ha perdido la conexión.",
+    ar: "انقطع الاتصال.",
+  },
+  "viewer.lost_hint": {
+    en: "Reconnecting. What you miss is added as soon as it is back.",
+    de: "Sie wird wiederhergestellt. Was fehlt, wird dann nachgetragen.",
+    es: "Se está restableciendo. Lo que falte se añadirá después.",
+    ar: "تجري إعادة الاتصال، وسيُضاف ما فاتك بعد عودته.",
+  },
+  "viewer.full": {
+    en: "Too many people are watching.",
+    de: "Es sehen zu viele Personen zu.",
+    es: "Hay demasiadas personas conectadas.",
+    ar: "عدد المتابعين كبير جدًا.",
+  },
+  "viewer.full_hint": {
+    en: "You are let in as soon as there is room.",
+    de: "Sie kommen hinein, sobald Platz ist.",
+    es: "Entrará en cuanto haya sitio.",
+    ar: "ستدخل حالما يتوفر مكان.",
+  },
+  "viewer.over": {
+    en: "The captions have ended.",
+    de: "Die Untertitel sind zu Ende.",
+    es: "Los subtítulos han terminado.",
+    ar: "انتهى النص المباشر.",
+  },
+  "viewer.over_hint": {
+    en: "If they continue, they appear here by themselves.",
+    de: "Falls es weitergeht, erscheinen sie hier von selbst.",
+    es: "Si continúan, aparecerán aquí automáticamente.",
+    ar: "إذا استؤنف، فسيظهر هنا تلقائيًا.",
+  },
+  "viewer.not_found": {
+    en: "There are no captions at this address.",
+    de: "Unter dieser Adresse gibt es keine Untertitel.",
+    es: "No hay subtítulos en esta dirección.",
+    ar: "لا يوجد نص مباشر في هذا العنوان.",
+  },
+  "viewer.not_found_hint": {
+    en: "They may have been deleted, or the link is incomplete.",
+    de: "Sie wurden gelöscht, oder der Link ist unvollständig.",
+    es: "Puede que se hayan borrado o que el enlace esté incompleto.",
+    ar: "ربما حُذف، أو أن الرابط غير مكتمل.",
+  },
+  "viewer.forbidden": {
+    en: "This link is not valid, or has expired.",
+    de: "Dieser Link ist ungültig oder abgelaufen.",
+    es: "Este enlace no es válido o ha caducado.",
+    ar: "هذا الرابط غير صالح أو انتهت صلاحيته.",
+  },
+  "viewer.forbidden_hint": {
+    en: "Ask for a new one.",
+    de: "Bitten Sie um einen neuen.",
+    es: "Pida uno nuevo.",
+    ar: "اطلب رابطًا جديدًا.",
+  },
+
   // the captioner
   "captioner.heading": {
     en: "livecue captioner",
@@ -264,6 +416,7 @@ export const TRANSLATIONS = {
   "captioner.theme_auto": { en: "As the system", de: "Wie das System", es: "Como el sistema", ar: "حسب النظام" },
   "captioner.theme_light": { en: "Light", de: "Hell", es: "Claro", ar: "فاتح" },
   "captioner.theme_dark": { en: "Dark", de: "Dunkel", es: "Oscuro", ar: "داكن" },
+  "captioner.theme_cream": { en: "Cream", de: "Creme", es: "Crema", ar: "كريمي" },
   "captioner.theme_contrast": { en: "High contrast", de: "Hoher Kontrast", es: "Alto contraste", ar: "تباين عالٍ" },
   "captioner.search_label": {
     en: "Search in all transcripts",
@@ -286,68 +439,68 @@ export const TRANSLATIONS = {
   "badge.reading": { en: "File", de: "Datei", es: "Archivo", ar: "ملف" },
   "badge.stopping": { en: "Stopping", de: "Endet", es: "Terminando", ar: "جارٍ الإيقاف" },
   "badge.ended": { en: "Ended", de: "Beendet", es: "Terminado", ar: "انتهى" },
-  "state.idle": { en: "Not started.", de: "Nicht gestartet.", es: "Sin iniciar.", ar: "لم يبدأ بعد." },
-  "state.testing": {
+  "phase.idle": { en: "Not started.", de: "Nicht gestartet.", es: "Sin iniciar.", ar: "لم يبدأ بعد." },
+  "phase.testing": {
     en: "Test: speak a sentence and read it. Nobody else sees it.",
     de: "Test: Sprechen Sie einen Satz und lesen Sie ihn. Niemand sonst sieht ihn.",
     es: "Prueba: diga una frase y léala. Nadie más la ve.",
     ar: "اختبار: قل جملة واقرأها هنا. لا يراها أحد غيرك.",
   },
-  "state.connecting": {
+  "phase.connecting": {
     en: "Connecting.",
     de: "Die Verbindung wird aufgebaut.",
     es: "Conectando.",
     ar: "جارٍ الاتصال.",
   },
-  "state.live": {
+  "phase.live": {
     en: "Live: speech is captioned.",
     de: "Live: Gesprochenes wird untertitelt.",
     es: "En directo: se subtitula lo que se dice.",
     ar: "مباشر: يُكتب الكلام الآن.",
   },
-  "state.paused": {
+  "phase.paused": {
     en: "Paused: no audio is sent. Viewers see no new captions.",
     de: "Pausiert: Es wird kein Ton gesendet. Das Publikum sieht keine neuen Untertitel.",
     es: "En pausa: no se envía audio. El público no ve subtítulos nuevos.",
     ar: "متوقف مؤقتًا: لا يُرسل أي صوت، ولا يرى المشاهدون ترجمة جديدة.",
   },
-  "state.no_audio": {
+  "phase.no_audio": {
     en: "Waiting for audio: nothing is captioned.",
     de: "Warten auf Ton: Nichts wird untertitelt.",
     es: "Esperando audio: no se subtitula nada.",
     ar: "بانتظار الصوت: لا يُكتب شيء.",
   },
-  "state.reconnecting": {
+  "phase.reconnecting": {
     en: "Not connected: this page retries by itself.",
     de: "Nicht verbunden: Diese Seite versucht es von selbst erneut.",
     es: "Sin conexión: esta página reintenta sola.",
     ar: "لا اتصال: تعيد الصفحة المحاولة تلقائيًا.",
   },
-  "state.locked": {
+  "phase.locked": {
     en: "Locked: the gateway requires an API key.",
     de: "Gesperrt: Das Gateway verlangt einen API-Schlüssel.",
     es: "Bloqueado: el servidor exige una clave de API.",
     ar: "مقفل: تتطلب البوابة مفتاح API.",
   },
-  "state.reading": {
+  "phase.reading": {
     en: "A file is transcribed.",
     de: "Eine Datei wird transkribiert.",
     es: "Se transcribe un archivo.",
     ar: "يُكتب نص الملف.",
   },
-  "state.stopping": {
+  "phase.stopping": {
     en: "Stopping: waiting for the last words.",
     de: "Wird beendet: Die letzten Wörter stehen noch aus.",
     es: "Terminando: faltan las últimas palabras.",
     ar: "جارٍ الإيقاف: بانتظار آخر الكلمات.",
   },
-  "state.ended": {
+  "phase.ended": {
     en: "Stopped: all audio was transcribed.",
     de: "Beendet: Der ganze Ton wurde transkribiert.",
     es: "Terminado: se transcribió todo el audio.",
     ar: "انتهى: كُتب كل الصوت.",
   },
-  "state.ended_early": {
+  "phase.ended_early": {
     en: "Stopped before all audio was transcribed.",
     de: "Beendet, bevor der ganze Ton transkribiert war.",
     es: "Terminado antes de transcribir todo el audio.",
@@ -812,10 +965,10 @@ export const TRANSLATIONS = {
     ar: "لا تزال الجلسة مفتوحة. أوقفها أولًا أو انتظر دقيقة.",
   },
   "problem.sinks": {
-    en: "{names}: captions do not arrive there. See “Sent to” in the settings.",
-    de: "{names}: Dort kommen keine Untertitel an. Siehe „Gesendet an“ in den Einstellungen.",
-    es: "{names}: los subtítulos no llegan allí. Vea «Se envía a» en los ajustes.",
-    ar: "{names}: لا تصل الترجمة إلى هناك. راجع «يُرسل إلى» في الإعدادات.",
+    en: "Captions do not arrive at {names}. See “Sent to” in the settings.",
+    de: "Bei {names} kommen keine Untertitel an. Siehe „Gesendet an“ in den Einstellungen.",
+    es: "Los subtítulos no llegan a {names}. Vea «Se envía a» en los ajustes.",
+    ar: "لا تصل الترجمة إلى {names}. راجع «يُرسل إلى» في الإعدادات.",
   },
   "problem.unauthorized": {
     en: "The gateway does not accept this API key. Enter another one, or ask the operator.",

@@ -57,11 +57,19 @@ class Entry(TypedDict):
     language: str | None
 
 
+class Line(TypedDict):
+    """A line of roll-up captions."""
+
+    stable: str
+    tail: str
+    speaker: dict[str, str] | None
+
+
 class Version(TypedDict):
     """The display after a message."""
 
     visible: list[Entry]
-    lines: list[dict[str, str]]
+    lines: list[Line]
     isPending: bool
     text: str
 
@@ -201,8 +209,8 @@ async def test_a_correction_replaces_the_cues(page: Page) -> None:
     first = cue("two three", 9, state="final")
     found = await versions(page, [first, final("two three"), correction("to free"), correction("", 2)])
     assert [version["lines"] for version in found[1:]] == [
-        [{"stable": "two three", "tail": ""}],
-        [{"stable": "to free", "tail": ""}],
+        [{"stable": "two three", "tail": "", "speaker": None}],
+        [{"stable": "to free", "tail": "", "speaker": None}],
         [],
     ]
 
@@ -219,6 +227,16 @@ async def test_several_speakers_are_named_in_the_text(page: Page, names: tuple[s
     spoken = [final("yes", channel=0), final("no", channel=1, start_s=1.0), final("", channel=2), cue("may", channel=1)]
     found = await versions(page, [*spoken, details("Talk", *names)])
     assert found[-1]["text"] == text
+
+
+async def test_roll_up_lines_name_the_speaker_where_another_one_begins(page: Page) -> None:
+    spoken = [
+        cue("yes", channel=n, cue_id=f"{n}.{at}", start_s=at, utterance_id=at) for n, at in ((0, 1), (1, 2), (1, 3))
+    ]
+    for names, expected in [(("Ann", "Bo"), ["Bo", None]), (("Ann",), [None, None])]:
+        found = await versions(page, [*spoken, details(None, *names)])
+        speakers = [line["speaker"] for line in found[-1]["lines"]]
+        assert [speaker and speaker["name"] for speaker in speakers] == expected
 
 
 async def test_a_channel_without_a_name_has_none_in_the_text(page: Page) -> None:

@@ -184,7 +184,8 @@ async def test_names_and_hints_are_translated(page: Page) -> None:
     [
         ("en", 1, "[1 second of audio was lost]"),
         ("en", 1200, "[1,200 seconds of audio were lost]"),
-        ("de", 1200, "[1.200 Sekunden Ton fehlen]"),
+        ("de", 1200, "[1\N{NO-BREAK SPACE}200 Sekunden Ton fehlen]"),  # as in Austria
+        ("es", 12000, "[faltan 12.000 segundos de audio]"),
         ("ar", 2, "[فُقدت ثانيتان من الصوت]"),
         ("ar", 3, "[فُقدت 3 ثوانٍ من الصوت]"),
         ("ar", 11, "[فُقدت 11 ثانية من الصوت]"),
