@@ -18,7 +18,9 @@ class AuditEvent(StrEnum):
     SESSION_OPENED = "session.opened"
     SESSION_RESUMED = "session.resumed"
     SESSION_WATCHED = "session.watched"
+    SESSION_CHANGED = "session.changed"
     SESSION_DELETED = "session.deleted"
+    UTTERANCE_CORRECTED = "utterance.corrected"
     TRANSCRIPT_READ = "transcript.read"
     FILE_TRANSCRIBED = "file.transcribed"
     VIEW_TOKEN_CREATED = "view_token.created"  # noqa: S105  # an event

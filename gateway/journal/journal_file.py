@@ -4,9 +4,10 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from gateway.journal.event_json import event_json
+from gateway.journal.details import details_of
+from gateway.journal.event_json import details_text, event_json
 from gateway.journal.store import Batch, Entry, Resumable, Row, ViewToken
 from gateway.settings import JournalSettings
 from gateway.sqlite import Schema, StateDatabase, data_path
@@ -49,6 +50,7 @@ JOURNAL_SCHEMA = Schema(
             "CREATE INDEX view_tokens_of_session ON view_tokens (session_id)",
         ),
         ("ALTER TABLE view_tokens ADD COLUMN owner TEXT",),
+        ("ALTER TABLE sessions ADD COLUMN details TEXT",),
     ),
 )
 """Events refer to `sessions.number`, which is never reused: writes for a deleted session have no effect."""
@@ -74,12 +76,13 @@ _DELETE_EVENT = """
 _UPDATE_SESSION = """
     UPDATE sessions
     SET touched_s = ?, language = coalesce(?, language), is_complete = is_complete AND ?, finals = finals + ?,
-        ended_s = ?, outcome = ?
+        ended_s = ?, outcome = ?, details = coalesce(?, details)
     WHERE session_id = ?
 """
 
 _SELECT_ENTRIES = """
-    SELECT session_id, dialect, owner, about, language, opened_s, touched_s, ended_s, outcome, is_complete, finals
+    SELECT session_id, dialect, owner, about, language, opened_s, touched_s, ended_s, outcome, is_complete, finals,
+        details, json_extract(start, '$.cues.profile') AS cue_profile
     FROM sessions
 """
 
@@ -155,7 +158,16 @@ class JournalFile:
         events = [(seq, event_json(event), session_id) for (session_id, seq), event in batch.events.items()]
         superseded = [(seq, session_id) for session_id, seq in batch.superseded]
         changes = [
-            (c.touched_s, c.language, c.is_complete, c.finals, c.ended_s, c.outcome, c.session_id)
+            (
+                c.touched_s,
+                c.language,
+                c.is_complete,
+                c.finals,
+                c.ended_s,
+                c.outcome,
+                details_text(c.details),
+                c.session_id,
+            )
             for c in batch.changes
         ]
 
@@ -256,11 +268,7 @@ class JournalFile:
         def work(connection: sqlite3.Connection) -> list[Entry]:
             cursor = connection.execute(f"{_SELECT_ENTRIES} {condition}", values)
             names = [name for name, *_ in cursor.description]
-            rows = [dict(zip(names, row, strict=True)) for row in cursor]
-            return [
-                Entry(**row | {"about": json.loads(row["about"]), "is_complete": bool(row["is_complete"])})
-                for row in rows
-            ]
+            return [_entry(dict(zip(names, row, strict=True))) for row in cursor]
 
         return self._database.read(work) if self._database.exists() else []
 
@@ -268,3 +276,8 @@ class JournalFile:
         if not self._database.exists():
             return []
         return self._database.read(lambda connection: [build(*row) for row in connection.execute(query, values)])
+
+
+def _entry(row: dict[str, Any]) -> Entry:  # values have the type of their column
+    about, is_complete = json.loads(row["about"]), bool(row["is_complete"])
+    return Entry(**row | {"about": about, "is_complete": is_complete, "details": details_of(row["details"])})

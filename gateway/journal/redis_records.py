@@ -19,7 +19,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from gateway.journal.event_json import event_json
+from gateway.journal.details import details_of
+from gateway.journal.event_json import details_text, event_json
 from gateway.journal.store import Change, Entry, EventKey, Opening, Resumable, ViewToken
 from gateway.wire import Final, ServerEvent
 from gateway.wire.server_events import channel_of
@@ -42,6 +43,19 @@ Argument = str | bytes | int | float
 
 Fields = Mapping[bytes, bytes]
 """A hash as it is read."""
+
+
+class _Cues(msgspec.Struct):
+    profile: str | None = None
+
+
+class _Start(msgspec.Struct):
+    """The part of a start message that concerns cues; a newer gateway may have written others."""
+
+    cues: _Cues = msgspec.field(default_factory=_Cues)
+
+
+_start_decoder = msgspec.json.Decoder(_Start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +119,10 @@ def opening_fields(opening: Opening, gateway_id: str) -> list[Argument]:
 def update_arguments(change: Change | None) -> list[Argument]:
     """Return what a change makes of a session, as the script `WRITE` takes it; an empty text is an absent value."""
     if change is None:
-        return [0, "", "", 1, "", ""]
+        return [0, "", "", 1, "", "", ""]
     ended_s = "" if change.ended_s is None else change.ended_s
-    return [1, change.touched_s, change.language or "", int(change.is_complete), ended_s, change.outcome or ""]
+    details = details_text(change.details) or ""
+    return [1, change.touched_s, change.language or "", int(change.is_complete), ended_s, change.outcome or "", details]
 
 
 def event_arguments(events: Mapping[EventKey, ServerEvent], session_id: str) -> list[Argument]:
@@ -125,7 +140,7 @@ def entry_of(session_id: str, fields: Fields) -> Entry | None:
     if not fields:
         return None
     ended, language, owner = fields.get(b"ended_s"), fields.get(b"language"), fields.get(b"owner")
-    outcome = fields.get(b"outcome")
+    outcome, details = fields.get(b"outcome"), fields.get(b"details")
     return Entry(
         session_id=session_id,
         dialect=fields[b"dialect"].decode(),
@@ -138,7 +153,13 @@ def entry_of(session_id: str, fields: Fields) -> Entry | None:
         outcome=None if outcome is None else outcome.decode(),
         is_complete=fields[b"is_complete"] == b"1",
         finals=int(fields[b"finals"]),
+        details=details_of(None if details is None else details.decode()),
+        cue_profile=_cue_profile(fields.get(b"start")),
     )
+
+
+def _cue_profile(start: bytes | None) -> str | None:
+    return None if start is None else _start_decoder.decode(start).cues.profile
 
 
 def resumable_of(session_id: str, fields: Fields) -> Resumable | None:

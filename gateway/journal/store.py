@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.wire import ServerEvent
+from gateway.wire import Details, ServerEvent
 
 __all__ = ["Batch", "Change", "Entry", "EventKey", "JournalStore", "Opening", "Resumable", "Row", "ViewToken"]
 
@@ -25,7 +25,8 @@ class Opening:
         owner: name of the key that opened it; None: no key.
         opened_s: when it was opened, in seconds since 1970.
         about: more metadata, such as the number of a call.
-        start: JSON of the native start message; None: it cannot be resumed.
+        start: JSON of the native start message: with all options if it can be resumed, else with the cue profile only;
+            None: it was not recorded.
         token_digest: SHA-256 of its resume token; None: it cannot be resumed.
     """
 
@@ -49,6 +50,8 @@ class Entry:
         outcome: `finished`, the code of the error that ended it, or `interrupted`; None: it is open.
         is_complete: whether all of its events are in the journal.
         finals: number of finals written.
+        details: title and names; None: it has had none.
+        cue_profile: requested; None: the gateway's.
     """
 
     session_id: str
@@ -62,6 +65,8 @@ class Entry:
     outcome: str | None
     is_complete: bool
     finals: int
+    details: Details | None = None
+    cue_profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,7 @@ class Change:
         language: requested; None: unchanged.
         finals: number of new finals.
         ended_s, outcome: None while the session is open.
+        details: title and names; None: unchanged.
     """
 
     session_id: str
@@ -112,6 +118,7 @@ class Change:
     finals: int = 0
     ended_s: float | None = None
     outcome: str | None = None
+    details: Details | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import pytest
 from gateway.journal.open_store import make_store
 from gateway.journal.store import Batch, Change, Entry, JournalStore, Opening, ViewToken
 from gateway.settings import JournalSettings
+from gateway.wire import ChannelName, Details
 from tests.events import final, partial_cue, ready
 from tests.redis_servers import RedisServer, redis_server
 
@@ -81,6 +82,15 @@ async def test_the_end_of_a_session_is_kept(store: JournalStore) -> None:
     await store.write(Batch([ADA], changes=[Change("a", 101.0, "en", ended_s=102.5, outcome="finished")]))
     entry = await found(store)
     assert (entry.ended_s, entry.outcome) == (102.5, "finished")
+
+
+async def test_the_newest_details_of_a_session_are_kept(store: JournalStore) -> None:
+    first, second = Details(2, "Council", (ChannelName(1, "Ann", "#1f6feb"),)), Details(3, None)
+    await store.write(Batch([ADA], {("a", 2): first}, (), [Change("a", 101.0, details=first)]))
+    await store.write(Batch(changes=[Change("a", 102.0)]))
+    assert (await found(store)).details == first
+    await store.write(Batch((), {("a", 3): second}, {("a", 2)}, [Change("a", 103.0, details=second)]))
+    assert (await found(store)).details == second
 
 
 async def test_only_a_session_with_start_and_token_is_resumable(store: JournalStore) -> None:

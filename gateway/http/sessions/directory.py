@@ -83,7 +83,7 @@ class SessionDirectory:
         self._audit = gateway.audit
         self._watching = gateway.sessions.broadcaster
         self._grace_s = gateway.settings.session.grace_s
-        self._tokens = None if self.journal is None else ViewTokens(self.journal, self._authenticator.is_revoked)
+        self._tokens = None if self.journal is None else ViewTokens(self.journal.store, self._authenticator.is_revoked)
 
     def journal_of(self, record: SessionRecord) -> Journal | None:
         """Return the journal, if it has the events of a session; None: it does not."""

@@ -44,7 +44,7 @@ async def tokens(path: Path, clock: Clock) -> AsyncIterator[ViewTokens]:
     journal = Journal(SqliteStore(JournalFile(path)), JournalSettings(), 60.0, clock)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(journal.run)
-        yield ViewTokens(journal, lambda name: False, clock)
+        yield ViewTokens(journal.store, lambda name: False, clock)
         tasks.cancel_scope.cancel()
 
 
