@@ -15,7 +15,7 @@ from playwright.async_api import Page, Route
 
 __all__ = ["Call", "ScriptedApi", "scripted_api"]
 
-_PATHS = re.compile(r"/(v1/events/|v1/sessions|e/)")
+_PATHS = re.compile(r"/(v1/events/|v1/sessions|e/|watch/)")
 
 Body = dict[str, object]
 
@@ -92,9 +92,9 @@ class ScriptedApi:
             case "PUT", ["v1", "events", name]:
                 names: Body = {"event": name, "title": call.body["title"], "url": f"/e/{name}", "state": "waiting"}
                 return _json(names | {"token": None, "expires_at": None, "session_id": None})
-            case "GET", ["e", name, "link.json"]:
+            case "GET", ["e" | "watch" as kind, name, "link.json"]:
                 host = "captions.example.com" if self.reach == "network" else "127.0.0.1:8000"
-                return _json({"url": f"https://{host}/e/{name}", "reach": self.reach})
+                return _json({"url": f"https://{host}/{kind}/{name}", "reach": self.reach})
             case "GET", ["e", name, "qr.svg"]:
                 code = segno.make_qr(f"https://captions.example.com/e/{name}").svg_inline(light="#fff")
                 return {"status": 200, "content_type": "image/svg+xml", "body": _with_namespace(code)}
@@ -117,14 +117,17 @@ class ScriptedApi:
         return _refusal(404, "not_found", "no such route")
 
     def _correct(self, call: Call, session_id: str, utterance: int) -> _Answer:
-        seen, text = call.body["revision"], call.body["text"]
-        assert isinstance(seen, int)
-        if self.newer is not None and self.newer["revision"] != seen:
+        known, text, newest = call.body.get("revision"), call.body["text"], 0
+        if self.newer is not None:
+            assert isinstance(self.newer["revision"], int)
+            newest = self.newer["revision"]
+        if known is not None and known != newest:
+            assert self.newer is not None
             self.messages.setdefault(session_id, []).append(self.newer)
-            return _refusal(409, "conflict", "revision 0: the newest is 1")
+            return _refusal(409, "conflict", f"revision {known}: the newest is {newest}")
         cue = {"id": f"{utterance}.1", "utterance_id": utterance, "revision": 9, "start_s": 0.0, "end_s": 1.0}
         cues = [cue | {"lines": [text], "stable_chars": 9, "state": "final"}] if text else []
-        correction = {"type": "correction", "seq": 80, "utterance_id": utterance, "revision": seen + 1, "text": text}
+        correction = {"type": "correction", "seq": 80, "utterance_id": utterance, "revision": newest + 1, "text": text}
         return _json(correction | {"cues": cues})
 
 

@@ -81,7 +81,7 @@ async def test_where_there_are_no_events_the_link_appears_after_the_start(page: 
         await expect(page.locator("#no-link")).to_be_visible()
         await expect(page.locator("#event-field")).to_be_hidden()
         await page.click("#start")
-        await expect(page.locator("#link")).to_have_value(f"{gateway.url}/watch/s1")
+        await expect(page.locator("#link")).to_have_value("https://captions.example.com/watch/s1")
         assert "event" not in gateway.hellos[0]
 
 

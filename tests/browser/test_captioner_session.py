@@ -23,10 +23,10 @@ async def test_a_test_displays_words_to_nobody_else_and_is_deleted(page: Page) -
         assert await page.locator("#level").evaluate("meter => meter.max") == 1
         await prepared.final(0, TEXT)
         await expect(page.locator("#history .words")).to_have_text([TEXT])
-        await page.click("#test")
+        async with page.expect_event("requestfinished", lambda request: request.method == "DELETE"):
+            await page.click("#test")
         await expect(page.locator("#badge")).to_have_text("Ready")
         await expect(page.locator("#history p")).to_have_count(0)
-        await page.wait_for_event("requestfinished", lambda request: request.method == "DELETE")
         assert [call.path for call in prepared.api.called("DELETE")] == ["/v1/sessions/s1"]
 
 
@@ -63,9 +63,9 @@ async def test_title_names_and_terms_are_in_the_start_message_and_remembered(pag
 
 async def test_a_new_title_applies_to_the_live_session_and_to_the_event(page: Page) -> None:
     async with live_captioner(page, TEXT) as prepared:
-        await page.fill("#title", "Town council")
-        await page.keyboard.press("Enter")
-        await page.wait_for_event("requestfinished", lambda request: request.method == "PATCH")
+        async with page.expect_event("requestfinished", lambda request: request.method == "PATCH"):
+            await page.fill("#title", "Town council")
+            await page.keyboard.press("Enter")
         assert prepared.api.called("PATCH")[-1].path == "/v1/sessions/s1"
         assert prepared.api.called("PATCH")[-1].body == {"title": "Town council", "names": []}
 
@@ -95,7 +95,7 @@ async def test_a_sink_that_has_failed_is_reported(page: Page) -> None:
         failed = zoom | {"state": "failed", "queued": 3, "message": "401 from Zoom"}
         await prepared.gateway.emit(type="sinks", sinks=[failed])
         await expect(page.locator("#sinks li")).to_have_text(["zoomFailed · 12 sent, 3 waiting · 401 from Zoom"])
-        await expect(page.locator("#problem")).to_contain_text("zoom: captions do not arrive there.")
+        await expect(page.locator("#problem")).to_contain_text("Captions do not arrive at zoom.")
 
 
 async def test_the_settings_are_behind_one_button_while_live(page: Page) -> None:
@@ -130,7 +130,7 @@ async def test_earlier_captions_stay_in_view_until_the_newest_is_wanted(page: Pa
         assert await scroller.evaluate("element => element.scrollTop") < -100
         await page.click("#newest")
         await expect(page.locator("#newest")).to_be_hidden()
-        await expect(page.get_by_text("the newest")).to_be_in_viewport()
+        await expect(page.get_by_text("the newest", exact=True)).to_be_in_viewport()
 
 
 async def test_the_time_since_the_start_outlives_a_reload(page: Page) -> None:
