@@ -300,7 +300,8 @@ export class Session {
   /** Requests the reason of a refusal over HTTP: the WebSocket API does not expose it. */
   async #fetchRefusal() {
     const url = new URL("/v1/sessions", this.#address.replace(/^ws/, "http"));
-    const headers = this.#key === null ? {} : { authorization: `Bearer ${this.#key}` };
+    const key = this.#key;
+    const headers = key === null ? {} : { authorization: `Bearer ${key}` };
     let error;
     try {
       const response = await fetch(url, { headers, cache: "no-store", signal: AbortSignal.timeout(ACK_TIMEOUT_MS) });
@@ -308,7 +309,7 @@ export class Session {
     } catch {
       return; // unreachable, or not a gateway
     }
-    if (this.#isReady || this.#failure || !error) return;
+    if (this.#isReady || this.#failure || !error || this.#key !== key) return; // `unlock` may have been called meanwhile
     if (error.code === "unauthorized") {
       this.#disconnect();
       this.#notify(Link.LOCKED, error);

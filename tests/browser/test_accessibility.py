@@ -14,6 +14,10 @@ DESKTOP: ViewportSize = {"width": 1280, "height": 720}
 
 STATE = "#state"
 
+DENY = """() => {
+  MediaDevices.prototype.getUserMedia = async () => { throw new DOMException("", "NotAllowedError"); };
+}"""
+
 
 async def is_accessible(page: Page) -> None:
     """Check that a page has no violation, and is not wider than a phone."""
@@ -35,9 +39,7 @@ async def test_the_captioner_before_it_has_started_and_when_the_microphone_is_de
     async with captioner(page):
         await page.click("#overlay summary")
         await is_accessible(page)
-        await page.evaluate(
-            "MediaDevices.prototype.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError'); }"
-        )
+        await page.evaluate(DENY)
         await page.click("#start")
         await expect(page.locator("#problem")).to_be_visible()
         await is_accessible(page)

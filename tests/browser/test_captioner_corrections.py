@@ -13,7 +13,7 @@ FIELD = ".editor textarea"
 
 async def test_enter_saves_a_correction_in_place(page: Page) -> None:
     async with live_captioner(page, FIRST, SECOND) as prepared:
-        await page.click("text=for tea")
+        await page.locator("#history .words").first.click()
         await page.fill(FIELD, "the bridge is  forty years old ")
         await page.keyboard.press("Enter")
         await expect(page.locator(WORDS)).to_have_text(["the bridge is forty years old", SECOND])
@@ -25,7 +25,7 @@ async def test_enter_saves_a_correction_in_place(page: Page) -> None:
 
 async def test_escape_leaves_a_caption_as_it_is(page: Page) -> None:
     async with live_captioner(page, FIRST) as prepared:
-        await page.click("text=for tea")
+        await page.locator("#history .words").first.click()
         await page.fill(FIELD, "nonsense")
         await page.keyboard.press("Escape")
         await expect(page.locator(WORDS)).to_have_text([FIRST])
@@ -46,7 +46,7 @@ async def test_the_keyboard_reaches_every_caption_with_one_tab_stop(page: Page) 
 
 async def test_an_empty_correction_removes_the_caption(page: Page) -> None:
     async with live_captioner(page, FIRST, SECOND):
-        await page.click("text=for tea")
+        await page.locator("#history .words").first.click()
         await page.fill(FIELD, "")
         await page.keyboard.press("Enter")
         await expect(page.locator(WORDS)).to_have_text([SECOND])
@@ -55,7 +55,7 @@ async def test_an_empty_correction_removes_the_caption(page: Page) -> None:
 async def test_a_conflict_displays_the_other_text_and_saving_again_replaces_it(page: Page) -> None:
     async with live_captioner(page, FIRST) as prepared:
         prepared.api.newer = {"type": "correction", "utterance_id": 0, "revision": 1, "text": "theirs", "cues": []}
-        await page.click("text=for tea")
+        await page.locator("#history .words").first.click()
         await prepared.gateway.emit(**prepared.api.newer)
         await page.fill(FIELD, "mine")
         await page.keyboard.press("Enter")
@@ -71,7 +71,7 @@ async def test_a_conflict_displays_the_other_text_and_saving_again_replaces_it(p
 async def test_after_a_conflict_the_other_text_can_be_kept(page: Page) -> None:
     async with live_captioner(page, FIRST) as prepared:
         prepared.api.newer = {"type": "correction", "utterance_id": 0, "revision": 1, "text": "theirs", "cues": []}
-        await page.click("text=for tea")
+        await page.locator("#history .words").first.click()
         await prepared.gateway.emit(**prepared.api.newer)
         await page.fill(FIELD, "mine")
         await page.keyboard.press("Enter")
@@ -83,7 +83,7 @@ async def test_after_a_conflict_the_other_text_can_be_kept(page: Page) -> None:
 async def test_a_refused_correction_is_explained_and_the_text_is_kept(page: Page) -> None:
     async with live_captioner(page, FIRST) as prepared:
         prepared.api.key = "another"
-        await page.click("text=for tea")
+        await page.locator("#history .words").first.click()
         await page.fill(FIELD, "mine")
         await page.keyboard.press("Enter")
         await expect(page.locator(".editor-note")).to_contain_text("does not accept this API key")
@@ -95,5 +95,5 @@ async def test_the_captions_of_a_test_are_not_corrected(page: Page) -> None:
         await page.click("#test")
         await prepared.gateway.until(lambda: prepared.gateway.received > 0)
         await prepared.final(0, FIRST)
-        await page.click("text=for tea")
+        await page.locator("#history .words").first.click()
         await expect(page.locator(FIELD)).to_have_count(0)
