@@ -77,6 +77,7 @@ def starts() -> st.SearchStrategy[Start]:
         languages=st.lists(_TEXT, max_size=3).map(tuple),
         title=st.none() | _LINES,
         names=_names(_LINES),
+        event=st.none() | st.from_regex("[a-z0-9][a-z0-9-]{2,63}", fullmatch=True),
     )
 
 

@@ -7,7 +7,6 @@ import { problemText } from "./problem-text.js";
 import { ShareCard, shareOf, shareOfSession } from "./share.js";
 
 const LOCKED = new Set([401, 403]);
-const TAKEN = new Set([404, 409]); // of another owner
 
 const element = (id) => document.getElementById(id);
 
@@ -80,7 +79,7 @@ export class Audience {
 
   #refused(error, name) {
     if (LOCKED.has(error.status)) this.#onLocked(error);
-    else if (TAKEN.has(error.status) && name !== this.#event.name) this.#hint(t("event.taken", { name }));
+    else if (error.code === "conflict") this.#hint(t("event.taken", { name }));
     else if (error.status === 0) this.#hint(problemText(error));
     else element("event-field").hidden = !this.#event.isOpen; // a gateway without a journal keeps no events
   }

@@ -1,6 +1,6 @@
 // The caption event: an address for viewers that outlives sessions (docs/watching.md).
 
-import { request } from "./api.js";
+import { Refused, request } from "./api.js";
 import { rememberEvent, rememberedEvent } from "./local-storage.js";
 
 /** As the gateway checks it. */
@@ -35,18 +35,30 @@ export class CaptionEvent {
   }
 
   /**
-   * Creates the event at the gateway, or changes its title. The path remains the same while its token is valid.
+   * Creates the event at the gateway, or changes its title. Its path remains the same while its token is valid.
    *
    * @param {string} title "": none.
    * @param {string} name of the event, if another one is to become that of this browser.
    * @throws {Refused}
    */
   async open(title, name = this.name) {
-    const answer = await request(`/v1/events/${name}`, { method: "PUT", body: { title: title || null } });
     const isKept = name === this.name && this.#record.path !== null && !expiresSoon(this.#record.expires_at);
-    if (!isKept) this.#record = { name, path: answer.url, expires_at: answer.expires_at };
+    if (!isKept || !(await isTitled(name, title))) {
+      const answer = await request(`/v1/events/${name}`, { method: "PUT", body: { title: title || null } });
+      if (!isKept) this.#record = { name, path: answer.url, expires_at: answer.expires_at };
+    }
     this.#isOpen = true;
     rememberEvent(this.#record);
+  }
+}
+
+/** Returns whether the gateway has the event with that title: a change would create another view token. */
+async function isTitled(name, title) {
+  try {
+    return ((await request(`/v1/events/${name}`)).title ?? "") === title;
+  } catch (error) {
+    if (error instanceof Refused && error.status === 404) return false;
+    throw error;
   }
 }
 

@@ -23,6 +23,9 @@ class AuditEvent(StrEnum):
     UTTERANCE_CORRECTED = "utterance.corrected"
     TRANSCRIPT_READ = "transcript.read"
     FILE_TRANSCRIBED = "file.transcribed"
+    EVENT_CREATED = "event.created"
+    EVENT_CHANGED = "event.changed"
+    EVENT_DELETED = "event.deleted"
     VIEW_TOKEN_CREATED = "view_token.created"  # noqa: S105  # an event
     VIEW_TOKENS_REVOKED = "view_tokens.revoked"
     CLIENT_SECRET_CREATED = "client_secret.created"  # noqa: S105  # an event

@@ -1,4 +1,4 @@
-"""View tokens: credentials, without a key, to watch and read one session until they expire."""
+"""View tokens: credentials, without a key, to watch and read a session, or those of a caption event, for some time."""
 
 import re
 import secrets
@@ -41,11 +41,11 @@ class ViewTokens:
         self._store = store
         self._clock = clock
 
-    async def create(self, session_id: str, lifetime_s: int, owner: str | None) -> tuple[str, int]:
-        """Return a new token for a session, and its expiry in seconds since 1970.
+    async def create(self, subject: str, lifetime_s: int, owner: str | None) -> tuple[str, int]:
+        """Return a new token, and its expiry in seconds since 1970.
 
         Args:
-            session_id: of the session.
+            subject: what it gives access to, as of `ViewToken`.
             lifetime_s: until it expires.
             owner: name of the key that creates it; None: there are no keys.
 
@@ -54,19 +54,19 @@ class ViewTokens:
         """
         token = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
         expires_at = int(self._clock()) + lifetime_s
-        await self._store.add_view_token(digest_of(token), ViewToken(session_id, owner, expires_at))
+        await self._store.add_view_token(digest_of(token), ViewToken(subject, owner, expires_at))
         return token, expires_at
 
-    async def revoke_all(self, session_id: str) -> None:
-        """Revoke all tokens of a session.
+    async def revoke_all(self, subject: str) -> None:
+        """Revoke all tokens of a session, or of a caption event.
 
         Raises:
             StateUnavailable: the journal cannot be written.
         """
-        await self._store.delete_view_tokens(session_id)
+        await self._store.delete_view_tokens(subject)
 
-    async def redeem(self, token: str, session_id: str) -> ViewToken:
-        """Return a token's record, if it is valid for a session.
+    async def redeem(self, token: str) -> ViewToken:
+        """Return a token's record, if it is valid; the caller checks what it covers.
 
         Raises:
             Unauthorized: it is not.
@@ -76,6 +76,4 @@ class ViewTokens:
         found = await self._store.view_token(digest_of(token), self._clock()) if is_token else None
         if found is None or (found.owner is not None and self._is_revoked(found.owner)):
             raise Unauthorized("unknown, expired or revoked view token")
-        if found.session_id != session_id:
-            raise Unauthorized("this view token is for another session")
         return found

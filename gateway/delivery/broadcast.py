@@ -73,6 +73,7 @@ class SessionInfo:
         opened_s: when it was opened, in seconds since 1970.
         about: returns more metadata as known now, such as the number of a call.
         on_attach: called with the id of the session that its connection opens or resumes, and whether it resumes it.
+        event: name of its caption event; None: it has none.
     """
 
     dialect: str
@@ -80,6 +81,7 @@ class SessionInfo:
     opened_s: float
     about: Callable[[], Mapping[str, str]] = dict
     on_attach: Callable[[str, bool], None] = lambda session_id, is_resumed: None
+    event: str | None = None
 
 
 @dataclass(eq=False, slots=True)

@@ -11,6 +11,7 @@ from gateway.access.credentials import address_of, authorization_of, subprotocol
 from gateway.access.origin import is_loopback
 from gateway.access.scopes import Scope
 from gateway.http.admin import admin_router
+from gateway.http.caption_events.routes import caption_events_router
 from gateway.http.deepgram.routes import deepgram_router
 from gateway.http.errors import RequestIds, shape_errors
 from gateway.http.host_check import HostGuard, known_hosts
@@ -41,6 +42,7 @@ _ROUTERS = (
     deepgram_router,
     pages_router,
     sessions_router,
+    caption_events_router,
     corrections_router,
     details_router,
     viewers_router,

@@ -11,6 +11,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from gateway.journal.amendment import amendment
+from gateway.journal.caption_events import CaptionEvents
 from gateway.journal.compaction import EventCompactor
 from gateway.journal.event_json import event_of
 from gateway.journal.maintenance import Maintenance
@@ -49,7 +50,7 @@ class SavedSession:
         """Its opening, as it was first written."""
         entry = self.entry
         metadata = entry.session_id, entry.dialect, entry.owner, entry.opened_s, entry.about
-        return Opening(*metadata, start=self.start, token_digest=self.token_digest)
+        return Opening(*metadata, start=self.start, token_digest=self.token_digest, event=entry.event)
 
 
 class Journal:
@@ -77,6 +78,8 @@ class Journal:
         self._pinned: Counter[str] = Counter()
         """Sessions that are being resumed, which are not deleted."""
         self._writer = JournalWriter(store, clock)
+        self.caption_events = CaptionEvents(store, clock)
+        """Addresses that outlive sessions; kept even if events are not recorded."""
         self.maintenance = Maintenance(store, self._writer, settings, grace_s, clock, self.delete)
         """Applies the retention, and checks the store."""
 

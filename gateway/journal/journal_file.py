@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gateway.journal.caption_event_table import CAPTION_EVENTS_STEP, CaptionEventTable
 from gateway.journal.details import details_of
 from gateway.journal.event_json import details_text, event_json
 from gateway.journal.store import Batch, Entry, Resumable, Row, ViewToken
@@ -51,6 +52,7 @@ JOURNAL_SCHEMA = Schema(
         ),
         ("ALTER TABLE view_tokens ADD COLUMN owner TEXT",),
         ("ALTER TABLE sessions ADD COLUMN details TEXT",),
+        CAPTION_EVENTS_STEP,
     ),
 )
 """Events refer to `sessions.number`, which is never reused: writes for a deleted session have no effect."""
@@ -61,8 +63,8 @@ _PRAGMAS = (
 )
 
 _INSERT_SESSION = """
-    INSERT OR IGNORE INTO sessions (session_id, dialect, owner, about, start, token_digest, opened_s, touched_s)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT OR IGNORE INTO sessions (session_id, dialect, owner, about, start, token_digest, opened_s, touched_s, event)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 _INSERT_EVENT = """
@@ -82,7 +84,7 @@ _UPDATE_SESSION = """
 
 _SELECT_ENTRIES = """
     SELECT session_id, dialect, owner, about, language, opened_s, touched_s, ended_s, outcome, is_complete, finals,
-        details, json_extract(start, '$.cues.profile') AS cue_profile
+        details, json_extract(start, '$.cues.profile') AS cue_profile, event
     FROM sessions
 """
 
@@ -127,6 +129,8 @@ class JournalFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._database = StateDatabase(path, (JOURNAL_SCHEMA,), "journal.database", _PRAGMAS)
+        self.caption_events = CaptionEventTable(self._database)
+        """The table of caption events."""
 
     async def run(self, work: Callable[[], _Result]) -> _Result:
         """Run blocking work of this file in a thread, one at a time, and return its result."""
@@ -152,6 +156,7 @@ class JournalFile:
                 o.token_digest,
                 o.opened_s,
                 o.opened_s,
+                o.event,
             )
             for o in batch.openings
         ]
@@ -244,7 +249,7 @@ class JournalFile:
 
     def add_view_token(self, digest: bytes, token: ViewToken) -> None:
         """Store the view token of that SHA-256."""
-        row = (digest, token.session_id, token.expires_s, token.owner)
+        row = (digest, token.subject, token.expires_s, token.owner)
         insert = "INSERT INTO view_tokens (digest, session_id, expires_s, owner) VALUES (?, ?, ?, ?)"
         self._database.write(lambda connection: connection.execute(insert, row))
 
@@ -253,11 +258,11 @@ class JournalFile:
         query = "SELECT session_id, owner, expires_s FROM view_tokens WHERE digest = ? AND expires_s > ?"
         return next(iter(self._select(ViewToken, query, digest, now_s)), None)
 
-    def delete_view_tokens(self, session_id: str) -> None:
-        """Delete all view tokens of a session."""
+    def delete_view_tokens(self, subject: str) -> None:
+        """Delete all view tokens of a session, or of a caption event."""
         if self._database.exists():
             delete = "DELETE FROM view_tokens WHERE session_id = ?"
-            self._database.write(lambda connection: connection.execute(delete, (session_id,)))
+            self._database.write(lambda connection: connection.execute(delete, (subject,)))
 
     def erase_deleted(self) -> None:
         """Remove deleted content from SQLite's write-ahead log too, unless another connection is reading it."""

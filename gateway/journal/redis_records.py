@@ -10,6 +10,8 @@ Keys of one session have its id as their hash tag, so that they are in one slot 
 | `p:sessions`       | sorted set | the ids of all sessions, by opening in seconds since 1970            |
 | `p:token:SHA-256`  | string     | a view token, which expires                                          |
 | `p:gateway:ID`     | string     | the lease of a gateway, which expires; says which gateway it is      |
+| `p:events`         | sorted set | the names of all caption events, by creation in seconds since 1970   |
+| `p:event:NAME`     | hash       | a caption event                                                      |
 | `p:generation`     | string     | a random id; if it is gone, so is everything else                    |
 """
 
@@ -21,7 +23,7 @@ import msgspec
 
 from gateway.journal.details import details_of
 from gateway.journal.event_json import details_text, event_json
-from gateway.journal.store import Change, Entry, EventKey, Opening, Resumable, ViewToken
+from gateway.journal.store import CaptionEvent, Change, Entry, EventKey, Opening, Resumable, ViewToken
 from gateway.wire import Final, ServerEvent
 from gateway.wire.server_events import channel_of
 
@@ -29,6 +31,7 @@ __all__ = [
     "Argument",
     "Fields",
     "Keys",
+    "caption_event_of",
     "entry_of",
     "event_arguments",
     "opening_fields",
@@ -78,6 +81,15 @@ class Keys:
         """Of the id that shows whether data was lost."""
         return f"{self.prefix}:generation"
 
+    @property
+    def caption_events(self) -> str:
+        """Of the names of all caption events."""
+        return f"{self.prefix}:events"
+
+    def caption_event(self, name: str) -> str:
+        """Of a caption event."""
+        return f"{self.prefix}:event:{name}"
+
     def session(self, session_id: str) -> str:
         """Of a session."""
         return f"{self.prefix}:{{{session_id}}}"
@@ -99,6 +111,14 @@ class Keys:
         return f"{self.prefix}:gateway:{gateway_id}"
 
 
+class _Token(msgspec.Struct):
+    """A view token; `session_id` is its subject."""
+
+    session_id: str
+    owner: str | None
+    expires_s: float
+
+
 def opening_fields(opening: Opening, gateway_id: str) -> list[Argument]:
     """Return the fields and values that a new session begins with; absent ones are left out."""
     fields: dict[str, Argument | None] = {
@@ -112,6 +132,7 @@ def opening_fields(opening: Opening, gateway_id: str) -> list[Argument]:
         "touched_s": opening.opened_s,
         "is_complete": 1,
         "finals": 0,
+        "event": opening.event,
     }
     return [each for field, value in fields.items() if value is not None for each in (field, value)]
 
@@ -155,6 +176,7 @@ def entry_of(session_id: str, fields: Fields) -> Entry | None:
         finals=int(fields[b"finals"]),
         details=details_of(None if details is None else details.decode()),
         cue_profile=_cue_profile(fields.get(b"start")),
+        event=None if (event := fields.get(b"event")) is None else event.decode(),
     )
 
 
@@ -172,9 +194,20 @@ def resumable_of(session_id: str, fields: Fields) -> Resumable | None:
 
 def token_text(token: ViewToken) -> bytes:
     """Return a view token as it is kept."""
-    return msgspec.json.encode(token)
+    return msgspec.json.encode(_Token(token.subject, token.owner, token.expires_s))
 
 
 def token_of(text: bytes) -> ViewToken:
     """Return the view token of what `token_text` returned."""
-    return msgspec.json.decode(text, type=ViewToken)
+    kept = msgspec.json.decode(text, type=_Token)
+    return ViewToken(kept.session_id, kept.owner, kept.expires_s)
+
+
+def caption_event_of(name: str, fields: Fields) -> CaptionEvent | None:
+    """Return a caption event as it is kept; None: there is none. Empty texts are absent values."""
+    owner = fields.get(b"owner")
+    if owner is None:  # deleted while it was being changed
+        return None
+    title, session_id = fields.get(b"title", b"").decode(), fields.get(b"session_id", b"").decode()
+    created_s = float(fields.get(b"created_s", b"0"))
+    return CaptionEvent(name, owner.decode() or None, title or None, created_s, session_id or None)

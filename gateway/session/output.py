@@ -188,4 +188,5 @@ def _opening(session_id: str, info: SessionInfo, start: Start, token: str | None
     # without a resume, only the cue profile is needed later, for corrections
     kept = Start(cue_profile=start.cue_profile) if token is None else start
     token_digest = None if token is None else digest_of(token)
-    return Opening(session_id, *metadata, start=str(NativeClientCodec().send(kept)[0]), token_digest=token_digest)
+    message = str(NativeClientCodec().send(kept)[0])
+    return Opening(session_id, *metadata, start=message, token_digest=token_digest, event=info.event)

@@ -91,6 +91,7 @@ class Start:
         temperature: 0..1, as of `DecodeRequest`.
         title: of the session, for people; None: it has none.
         names: of its channels.
+        event: name of the caption event at whose address it is watched; None: it has none.
     """
 
     audio: AudioFormat = field(default_factory=lambda: AudioFormat(Encoding.PCM_S16LE, SAMPLE_RATE_HZ, 1))
@@ -113,6 +114,7 @@ class Start:
     temperature: float = 0.0
     title: str | None = None
     names: tuple[ChannelName, ...] = ()
+    event: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

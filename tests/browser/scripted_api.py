@@ -53,6 +53,7 @@ class ScriptedApi:
         key: API key that is required; None: none.
         taken: names of other owners' events.
         has_events: whether there are caption events.
+        titles: title of each caption event.
         newer: correction that another captioner has made before the next one of the page; None: none.
     """
 
@@ -63,6 +64,7 @@ class ScriptedApi:
     key: str | None = None
     taken: frozenset[str] = frozenset()
     has_events: bool = True
+    titles: dict[str, object] = field(default_factory=dict)
     newer: Body | None = None
 
     def called(self, method: str, path: str = "") -> list[Call]:
@@ -88,10 +90,12 @@ class ScriptedApi:
             case "PUT", ["v1", "events", name] if not self.has_events:
                 return _refusal(503, "unavailable", "the journal is not available")
             case "PUT", ["v1", "events", name] if name in self.taken:
-                return _refusal(404, "not_found", f"no event {name!r}")
+                return _refusal(409, "conflict", f"event {name!r} belongs to another key")
             case "PUT", ["v1", "events", name]:
-                names: Body = {"event": name, "title": call.body["title"], "url": f"/e/{name}", "state": "waiting"}
-                return _json(names | {"token": None, "expires_at": None, "session_id": None})
+                self.titles[name] = call.body["title"]
+                return self._event(name)
+            case "GET", ["v1", "events", name] if name in self.titles:
+                return self._event(name)
             case "GET", ["e" | "watch" as kind, name, "link.json"]:
                 host = "captions.example.com" if self.reach == "network" else "127.0.0.1:8000"
                 return _json({"url": f"https://{host}/{kind}/{name}", "reach": self.reach})
@@ -115,6 +119,10 @@ class ScriptedApi:
             case "GET", ["v1", "sessions", _, _] if last.startswith("transcript."):
                 return {"status": 200, "content_type": "text/plain", "body": "hello\n"}
         return _refusal(404, "not_found", "no such route")
+
+    def _event(self, name: str) -> _Answer:
+        about: Body = {"event": name, "title": self.titles[name], "url": f"/e/{name}", "state": "waiting"}
+        return _json(about | {"token": None, "expires_at": None, "session_id": None})
 
     def _correct(self, call: Call, session_id: str, utterance: int) -> _Answer:
         known, text, newest = call.body.get("revision"), call.body["text"], 0

@@ -83,6 +83,7 @@ class ListedSession(BaseModel):
         about: identifiers of a call at its telephony service.
         title: null: it has none.
         names: of its channels.
+        event: name of its caption event; null: it has none.
     """
 
     id: str
@@ -99,6 +100,7 @@ class ListedSession(BaseModel):
     about: Mapping[str, str]
     title: str | None
     names: list[ListedName]
+    event: str | None
 
 
 class ListedSessions(BaseModel):
@@ -202,4 +204,5 @@ def _listed(record: SessionRecord, live: Session | None) -> ListedSession:
         about=about,
         title=None if details is None else details.title,
         names=[] if details is None else [ListedName(**asdict(each)) for each in details.names],
+        event=record.event,
     )

@@ -34,6 +34,7 @@ from gateway.wire import (
     Stop,
     Warning,
 )
+from gateway.wire.event_name import read_event_name
 from gateway.wire.native.details import details_event, details_message, name_objects, read_names, read_title
 from gateway.wire.native.messages import (
     PROTOCOL_VERSION,
@@ -121,6 +122,7 @@ def _start_event(message: StartMessage) -> Start:
         file=message.file,
         title=read_title(message.title),
         names=read_names(message.names),
+        event=read_event_name(message.event),
     )
 
 
@@ -148,6 +150,7 @@ def start_message(event: Start) -> StartMessage:
         file=event.file,
         title=event.title,
         names=name_objects(event.names),
+        event=event.event,
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 from gateway.wire import SAMPLE_RATE_HZ, CueState, Encoding
 from gateway.wire.bounds import Id, Name, Names, Number, Text, Whole
 from gateway.wire.details import MAX_CHANNEL_NAMES, MAX_NAME_CHARS, MAX_TITLE_CHARS
+from gateway.wire.event_name import EVENT_NAME_PATTERN
 
 PROTOCOL_VERSION = 1
 
@@ -14,6 +15,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """Integers that every language represents exactly: a 64-bit float has a significand of 53 bits."""
 
 
+EventName = Annotated[str, msgspec.Meta(pattern=EVENT_NAME_PATTERN)]
 Title = Annotated[str, msgspec.Meta(max_length=MAX_TITLE_CHARS)]
 Color = Annotated[str, msgspec.Meta(pattern="^#[0-9a-fA-F]{6}$", max_length=7)]
 
@@ -81,6 +83,7 @@ class StartMessage(_Message, tag="start"):
     file: bool = False
     title: Title | None = None
     names: NameObjects = ()
+    event: EventName | None = None
 
 
 class DetailsChange(_Strict):
