@@ -32,7 +32,7 @@ export class Audience {
     this.#card.show(null);
   }
 
-  /** Name of the event, if the gateway has it; sessions are then kept. */
+  /** Name of the event, if the gateway has it. */
   get eventName() {
     return this.#event.isOpen ? this.#event.name : null;
   }
@@ -81,7 +81,7 @@ export class Audience {
     if (LOCKED.has(error.status)) this.#onLocked(error);
     else if (error.code === "conflict") this.#hint(t("event.taken", { name }));
     else if (error.status === 0) this.#hint(problemText(error));
-    else element("event-field").hidden = !this.#event.isOpen; // a gateway without a journal keeps no events
+    else element("event-field").hidden = !this.#event.isOpen; // the gateway cannot read or write them now
   }
 
   async #rename() {

@@ -106,8 +106,8 @@ class Captioner {
 
   /** Returns whether the displayed captions may be discarded: the gateway keeps them, or the user agrees. */
   #mayDiscard() {
-    const isKept = this.#test !== null || this.#audience.eventName !== null;
-    return isKept || !this.#displayed.hasWords || confirm(t("captioner.confirm_restart"));
+    const isExpendable = this.#test !== null || this.#displayed.isKept || !this.#displayed.hasWords;
+    return isExpendable || confirm(t("captioner.confirm_restart"));
   }
 
   async #startFile(file) {
@@ -322,6 +322,7 @@ class Captioner {
     this.#release?.then((release) => release?.());
     this.#release = null;
     rememberSession(null);
+    this.#displayed.end();
     this.#refresh();
   }
 

@@ -11,6 +11,7 @@ const element = (id) => document.getElementById(id);
 /** Displays one session at a time, or the captions of a test, which belong to none. */
 export class DisplayedSession {
   #id = null;
+  #isKept = false;
   #options;
   #problems;
   #stage = new CaptionStage((paragraph, entry) => this.#correction.attach(paragraph, entry));
@@ -40,6 +41,11 @@ export class DisplayedSession {
     return this.#stage.hasWords;
   }
 
+  /** Whether the gateway has the transcript, too. */
+  get isKept() {
+    return this.#isKept;
+  }
+
   /** Text while there are no captions: `{title, text}`. */
   set hint(hint) {
     this.#stage.hint = hint;
@@ -48,6 +54,7 @@ export class DisplayedSession {
   /** Displays nothing. */
   clear() {
     this.#id = null;
+    this.#isKept = false;
     this.#stage.clear();
     element("downloads").hidden = true;
   }
@@ -62,6 +69,14 @@ export class DisplayedSession {
     const links = exportLinks(id, token, (error) => this.#refused(error));
     element("exports").replaceChildren(...links);
     element("downloads").hidden = false;
+  }
+
+  /** Finds out at the end of the session whether the gateway keeps it: without a journal it does not. */
+  async end() {
+    const id = this.#id;
+    if (id === null) return;
+    const isKept = await request(sessionPath(id, "transcript.txt")).then(() => true, () => false);
+    if (id === this.#id) this.#isKept = isKept;
   }
 
   /** Applies a message of the gateway. */
@@ -79,6 +94,7 @@ export class DisplayedSession {
       this.clear();
       this.#options.show({ title, names });
       this.name(id, null);
+      this.#isKept = true;
       for (const message of messages) this.take(message);
     } catch (error) {
       this.#refused(error);

@@ -2,6 +2,8 @@
 
 import { t } from "./i18n.js";
 
+const CHARS_PER_ROW = 50;
+
 /**
  * Replaces an element by an editor of its text until the text is saved or the editor cancelled.
  *
@@ -18,7 +20,8 @@ export function editInPlace(element, { label, text, maxLength, save, closed }) {
   const form = document.createElement("form");
   form.className = "editor";
   const field = document.createElement("textarea");
-  Object.assign(field, { value: text, maxLength, rows: 1, dir: "auto" });
+  const rows = 1 + Math.floor(text.length / CHARS_PER_ROW); // where the browser has no `field-sizing`
+  Object.assign(field, { value: text, maxLength, rows, dir: "auto" });
   field.setAttribute("aria-label", label);
   const note = document.createElement("div");
   note.className = "editor-note";

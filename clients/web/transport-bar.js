@@ -28,7 +28,7 @@ export function showState({ phase, link, captions, hasWords, hasFile }) {
   for (const id of ["badge", "state"]) element(id).dataset.state = state;
   setText("badge", badge);
   setText("state", text);
-  document.body.dataset.stage = isOpen ? "live" : hasWords ? "ended" : "setup";
+  document.body.dataset.stage = isOpen ? "live" : phase === Phase.IDLE && hasWords ? "ended" : "setup";
   document.title = phase === Phase.IDLE ? t("captioner.heading") : `${badge} – ${t("captioner.heading")}`;
 }
 

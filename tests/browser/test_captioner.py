@@ -315,15 +315,12 @@ async def test_the_languages_are_those_of_the_engine(page: Page) -> None:
         await expect(page.locator("#language option")).to_have_text(["Detected automatically", "English", "German"])
 
 
-async def test_without_a_journal_viewers_get_the_link_of_the_session(page: Page) -> None:
-    async with serving_files(settings={"journal": {"enabled": False}}) as served:
+async def test_a_link_that_works_only_on_this_machine_is_marked(page: Page) -> None:
+    async with serving_files() as served:
         await page.goto(served.url)
-        await expect(page.locator("#no-link")).to_be_visible()
-        await page.click("#start")
-        assert (await link_of(page)).startswith(f"{served.url}/watch/")
-        await open_settings(page)
         await expect(page.locator("#unreachable")).to_be_visible()
         await expect(page.locator("#qr")).to_be_hidden()
+        assert (await page.input_value("#link")).startswith(f"{served.url}/e/live-")
 
 
 async def test_viewers_get_a_link_a_qr_code_and_downloads(page: Page) -> None:
