@@ -55,7 +55,6 @@ class Captioner {
     for (const [id, act] of Object.entries({ ...actions, pause: () => this.#pause(), stop: () => this.#stop() })) {
       element(id).addEventListener("click", act);
     }
-    element("lock").addEventListener("submit", (event) => this.#unlock(event));
     const isIdle = () => this.#phase === Phase.IDLE;
     new PastSessions(isIdle, (past) => this.#openPast(past));
     useFileDrop(isIdle, (file) => this.#startFile(file));
