@@ -85,7 +85,6 @@ def pages_router(gateway: Gateway) -> APIRouter:
         return _answer(request, web, "captioner.html", _POLICY)
 
     @router.api_route("/watch/{session_id}", methods=["GET", "HEAD"])
-    @router.api_route("/e/{session_id}", methods=["GET", "HEAD"])
     async def viewer(request: Request, session_id: _Session, overlay: _Overlay = False) -> Response:
         if overlay:
             return _answer(request, web, "overlay.html", _OVERLAY_POLICY)
@@ -110,10 +109,6 @@ def pages_router(gateway: Gateway) -> APIRouter:
     @router.api_route("/assets/{name}", methods=["GET", "HEAD"])
     async def asset(request: Request, name: str) -> Response:
         return _answer(request, web, name, _POLICY)
-
-    @router.api_route("/service-worker.js", methods=["GET", "HEAD"])  # it applies to the pages below its folder
-    async def service_worker(request: Request) -> Response:
-        return _answer(request, web, "service-worker.js", _POLICY)
 
     return router
 
