@@ -104,6 +104,7 @@ ADAPTERS = {
     ),
     "ray": ("decoder/engines/ray_serve/cluster.py",),
     "redis": (
+        "gateway/journal/redis_caption_events.py",
         "gateway/journal/redis_client.py",
         "gateway/journal/redis_store.py",
         "gateway/journal/redis_tokens.py",

@@ -22,6 +22,7 @@ __all__ = [
     "EventStream",
     "bearer",
     "keys",
+    "listed_sessions",
     "open_ids",
     "received_on",
     "session",
@@ -183,3 +184,9 @@ async def open_ids(served: Served, headers: Mapping[str, str] | None = None, *, 
         reply = await client.get("/v1/sessions", headers=headers, params=params)
     assert reply.status_code == 200
     return [str(session["id"]) for session in reply.json()["data"]]
+
+
+async def listed_sessions(client: httpx2.AsyncClient, **params: str) -> list[Message]:
+    """Return the list of sessions as the gateway gives it without a key."""
+    found: list[Message] = (await client.get("/v1/sessions", params=params)).json()["data"]
+    return found

@@ -6,10 +6,13 @@ from gateway.wire import (
     Ack,
     Audio,
     AudioFormat,
+    ChannelName,
     ClientEvent,
+    Correction,
     Cue,
     CueEvent,
     CueState,
+    Details,
     Encoding,
     Endpointing,
     Error,
@@ -38,6 +41,9 @@ _COUNTS = st.integers(0, 2**53)
 _SAMPLES = st.integers(0, 2**40)  # two years of audio
 _TEXT = st.text(max_size=40)
 _MICROSECONDS = st.integers(0, 10**9).map(lambda count: count / 10**6)
+
+_LINES = st.from_regex(r"[a-zß-ž<>&]{1,8}( [^\s\x00-\x1f\x7f-\x9f]{1,8})?", fullmatch=True)
+"""One line of text, without spaces around it."""
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | _INTEGERS | _NUMBERS | _TEXT,
@@ -69,7 +75,16 @@ def starts() -> st.SearchStrategy[Start]:
         words=st.booleans(),
         resumable=st.booleans(),
         languages=st.lists(_TEXT, max_size=3).map(tuple),
+        title=st.none() | _LINES,
+        names=_names(_LINES),
+        event=st.none() | st.from_regex("[a-z0-9][a-z0-9-]{2,63}", fullmatch=True),
     )
+
+
+def _names(texts: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[ChannelName, ...]]:
+    colors = st.none() | st.from_regex("#[0-9a-fA-F]{6}", fullmatch=True)
+    by_channel = st.dictionaries(st.integers(0, 7), st.tuples(texts, colors), max_size=3)
+    return by_channel.map(lambda names: tuple(ChannelName(channel, *names[channel]) for channel in sorted(names)))
 
 
 def resumes() -> st.SearchStrategy[Resume]:
@@ -112,10 +127,20 @@ def server_events() -> st.SearchStrategy[ServerEvent]:
         st.builds(Ready, _COUNTS, _TEXT, _TEXT, _TEXT, _TEXT, st.none() | _TEXT),
         st.builds(Ready, _COUNTS, _TEXT, _TEXT, _TEXT, _TEXT, st.none() | _TEXT, _TEXT, _COUNTS),
         st.builds(Gap, _COUNTS, _SAMPLES, _SAMPLES),
+        st.builds(Details, _COUNTS, st.none() | _TEXT, _names(_TEXT)),
         st.builds(SpeechStarted, _COUNTS, _COUNTS, _SAMPLES),
         st.builds(SpeechEnded, _COUNTS, _COUNTS, _SAMPLES, _SAMPLES, _TEXT),
         st.builds(CueEvent, _COUNTS, cues),
         finals,
+        st.builds(
+            Correction,
+            _COUNTS,
+            _COUNTS,
+            _COUNTS,
+            _TEXT,
+            st.lists(cues, max_size=3).map(tuple),
+            st.lists(words, max_size=3).map(tuple),
+        ),
         st.builds(Flushed, _COUNTS, _TEXT),
         st.builds(Ack, _COUNTS, _COUNTS, _COUNTS),
         st.builds(Warning, _COUNTS, _TEXT, _TEXT),

@@ -18,9 +18,14 @@ class AuditEvent(StrEnum):
     SESSION_OPENED = "session.opened"
     SESSION_RESUMED = "session.resumed"
     SESSION_WATCHED = "session.watched"
+    SESSION_CHANGED = "session.changed"
     SESSION_DELETED = "session.deleted"
+    UTTERANCE_CORRECTED = "utterance.corrected"
     TRANSCRIPT_READ = "transcript.read"
     FILE_TRANSCRIBED = "file.transcribed"
+    EVENT_CREATED = "event.created"
+    EVENT_CHANGED = "event.changed"
+    EVENT_DELETED = "event.deleted"
     VIEW_TOKEN_CREATED = "view_token.created"  # noqa: S105  # an event
     VIEW_TOKENS_REVOKED = "view_tokens.revoked"
     CLIENT_SECRET_CREATED = "client_secret.created"  # noqa: S105  # an event

@@ -1,4 +1,4 @@
-"""View tokens: credentials, without a key, to watch and read one session until they expire."""
+"""View tokens: credentials, without a key, to watch and read a session, or those of a caption event, for some time."""
 
 import re
 import secrets
@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from gateway.access.api_keys import digest_of
 from gateway.errors import Unauthorized
-from gateway.journal.journal import Journal
-from gateway.journal.store import ViewToken
+from gateway.journal.store import JournalStore, ViewToken
 
 __all__ = ["PREFIX", "ViewTokens", "is_view_token"]
 
@@ -27,26 +26,26 @@ def is_view_token(secret: str) -> bool:
 
 
 class ViewTokens:
-    """Creates tokens, and keeps the hashes of unexpired ones in the journal's file, where they survive a restart.
+    """Creates tokens, and keeps the hashes of unexpired ones in the journal's store, where they survive a restart.
 
     Args:
-        journal: stores them.
+        store: of the journal; the tokens themselves are not stored.
         is_revoked: returns whether a key is revoked, and with it the tokens that it created.
         clock: seconds since 1970.
     """
 
     def __init__(
-        self, journal: Journal, is_revoked: Callable[[str], bool], clock: Callable[[], float] = time.time
+        self, store: JournalStore, is_revoked: Callable[[str], bool], clock: Callable[[], float] = time.time
     ) -> None:
         self._is_revoked = is_revoked
-        self._journal = journal
+        self._store = store
         self._clock = clock
 
-    async def create(self, session_id: str, lifetime_s: int, owner: str | None) -> tuple[str, int]:
-        """Return a new token for a session, and its expiry in seconds since 1970.
+    async def create(self, subject: str, lifetime_s: int, owner: str | None) -> tuple[str, int]:
+        """Return a new token, and its expiry in seconds since 1970.
 
         Args:
-            session_id: of the session.
+            subject: what it gives access to, as of `ViewToken`.
             lifetime_s: until it expires.
             owner: name of the key that creates it; None: there are no keys.
 
@@ -55,27 +54,26 @@ class ViewTokens:
         """
         token = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
         expires_at = int(self._clock()) + lifetime_s
-        await self._journal.add_view_token(digest_of(token), ViewToken(session_id, owner, expires_at))
+        await self._store.add_view_token(digest_of(token), ViewToken(subject, owner, expires_at))
         return token, expires_at
 
-    async def revoke_all(self, session_id: str) -> None:
-        """Revoke all tokens of a session.
+    async def revoke_all(self, subject: str) -> None:
+        """Revoke all tokens of a session, or of a caption event.
 
         Raises:
             StateUnavailable: the journal cannot be written.
         """
-        await self._journal.delete_view_tokens(session_id)
+        await self._store.delete_view_tokens(subject)
 
-    async def redeem(self, token: str, session_id: str) -> ViewToken:
-        """Return a token's record, if it is valid for a session.
+    async def redeem(self, token: str) -> ViewToken:
+        """Return a token's record, if it is valid; the caller checks what it covers.
 
         Raises:
             Unauthorized: it is not.
             StateUnavailable: the journal cannot be read.
         """
-        found = await self._journal.view_token(digest_of(token)) if _TOKEN.fullmatch(token) else None
+        is_token = _TOKEN.fullmatch(token)
+        found = await self._store.view_token(digest_of(token), self._clock()) if is_token else None
         if found is None or (found.owner is not None and self._is_revoked(found.owner)):
             raise Unauthorized("unknown, expired or revoked view token")
-        if found.session_id != session_id:
-            raise Unauthorized("this view token is for another session")
         return found

@@ -7,13 +7,16 @@ cue shorter than a millisecond lasts one.
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
 from gateway.wire.cue import Cue, CueState
 from vad.audio import SAMPLE_RATE_HZ
 
 __all__ = [
     "VTT_HEADER",
+    "Voices",
     "srt_block",
     "srt_timestamp",
     "to_json",
@@ -26,6 +29,11 @@ __all__ = [
 VTT_HEADER = "WEBVTT\n\n"
 """The beginning of a WebVTT file."""
 
+Voices = Mapping[str, str]
+"""Names of speakers, by id of the cues in which they speak; a name is one line of text."""
+
+_NO_VOICES: Voices = MappingProxyType({})
+
 _MS_PER_S = 1000
 _MS_PER_MINUTE = 60 * _MS_PER_S
 _MS_PER_HOUR = 60 * _MS_PER_MINUTE
@@ -36,35 +44,42 @@ _SRT_MARKUP = re.compile(r"<(?=\s*/?\s*[A-Za-z!?])|\{(?=\s*\\)|--(?=>)")
 _ZERO_WIDTH_SPACE = "\u200b"
 
 
-def to_srt(cues: Iterable[Cue]) -> str:
+def to_srt(cues: Iterable[Cue], voices: Voices = _NO_VOICES) -> str:
     """Return a SubRip file, numbered from 1; text that looks like a tag is displayed as text.
 
     Args:
         cues: final, oldest first.
+        voices: precede the cues' text, followed by a colon: SubRip has no speakers.
 
     Raises:
         ValueError: a cue is not final.
     """
-    return "".join(srt_block(number, cue) for number, cue in enumerate(cues, start=1))
+    spoken = (_spoken(cue, voices.get(cue.cue_id)) for cue in cues)
+    return "".join(srt_block(number, cue) for number, cue in enumerate(spoken, start=1))
 
 
-def to_vtt(cues: Iterable[Cue]) -> str:
+def to_vtt(cues: Iterable[Cue], voices: Voices = _NO_VOICES, title: str | None = None) -> str:
     """Return a WebVTT file whose identifiers are the cues' ids.
 
     Args:
         cues: final, oldest first.
+        voices: become voice spans, which players use for styles.
+        title: one line of text, which follows the signature of the file; None: nothing follows it.
 
     Raises:
         ValueError: a cue is not final.
     """
-    return VTT_HEADER + "".join(vtt_block(cue) for cue in cues)
+    # WebVTT §4.1: the text after the signature must not contain an arrow
+    header = VTT_HEADER if title is None else f"WEBVTT {title.replace('-->', '->')}\n\n"
+    return header + "".join(vtt_block(cue, voices.get(cue.cue_id)) for cue in cues)
 
 
-def to_json(cues: Iterable[Cue]) -> str:
+def to_json(cues: Iterable[Cue], voices: Voices = _NO_VOICES) -> str:
     """Return a JSON array of objects with `id`, `utterance_id`, `start_s`, `end_s` (whole milliseconds) and `lines`.
 
     Args:
         cues: final, oldest first.
+        voices: become the `speaker` of the objects that have one.
 
     Raises:
         ValueError: a cue is not final.
@@ -72,6 +87,7 @@ def to_json(cues: Iterable[Cue]) -> str:
     objects = []
     for cue in cues:
         start_ms, end_ms = _span_ms(cue)
+        voice = voices.get(cue.cue_id)
         objects.append(
             {
                 "id": cue.cue_id,
@@ -79,6 +95,7 @@ def to_json(cues: Iterable[Cue]) -> str:
                 "start_s": start_ms / _MS_PER_S,
                 "end_s": end_ms / _MS_PER_S,
                 "lines": _lines(cue),
+                **({} if voice is None else {"speaker": voice}),
             }
         )
     return json.dumps(objects, ensure_ascii=False)
@@ -99,17 +116,20 @@ def srt_block(number: int, cue: Cue) -> str:
     return "\n".join([str(number), f"{srt_timestamp(start_ms)} --> {srt_timestamp(end_ms)}", *lines, "\n"])
 
 
-def vtt_block(cue: Cue) -> str:
+def vtt_block(cue: Cue, voice: str | None = None) -> str:
     """Return one cue of a WebVTT file, followed by a blank line.
 
     Args:
         cue: final.
+        voice: name of the speaker; None: it has no voice span.
 
     Raises:
         ValueError: the cue is not final.
     """
     start_ms, end_ms = _span_ms(cue)
-    lines = (line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") for line in _lines(cue))
+    lines = [_vtt_escaped(line) for line in _lines(cue)]
+    if voice is not None:
+        lines[:1] = [f"<v {_vtt_escaped(voice)}>{line}" for line in lines[:1]]  # §4.2.2: it may end with the cue
     return "\n".join([cue.cue_id, f"{vtt_timestamp(start_ms)} --> {vtt_timestamp(end_ms)}", *lines, "\n"])
 
 
@@ -132,6 +152,16 @@ def vtt_timestamp(time_ms: int) -> str:
     minutes, rest_ms = divmod(rest_ms, _MS_PER_MINUTE)
     seconds, milliseconds = divmod(rest_ms, _MS_PER_S)
     return f"{hours:02d}:{minutes:02d}:{seconds:02d}.{milliseconds:03d}"
+
+
+def _vtt_escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _spoken(cue: Cue, voice: str | None) -> Cue:
+    """Return a cue whose first line begins with the name of the speaker."""
+    first, *rest = cue.lines or ("",)
+    return cue if voice is None else replace(cue, lines=(f"{voice}: {first}", *rest))
 
 
 def _span_ms(cue: Cue) -> tuple[int, int]:

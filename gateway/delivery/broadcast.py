@@ -14,7 +14,9 @@ from gateway.journal.compaction import EventCompactor
 from gateway.journal.event_json import event_json
 from gateway.wire import (
     Ack,
+    Correction,
     CueEvent,
+    Details,
     DialectMessage,
     DrainBegun,
     Error,
@@ -71,6 +73,7 @@ class SessionInfo:
         opened_s: when it was opened, in seconds since 1970.
         about: returns more metadata as known now, such as the number of a call.
         on_attach: called with the id of the session that its connection opens or resumes, and whether it resumes it.
+        event: name of its caption event; None: it has none.
     """
 
     dialect: str
@@ -78,6 +81,7 @@ class SessionInfo:
     opened_s: float
     about: Callable[[], Mapping[str, str]] = dict
     on_attach: Callable[[str, bool], None] = lambda session_id, is_resumed: None
+    event: str | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -98,8 +102,8 @@ class Viewer:
 class Broadcast:
     """Broadcasts the live events of one session to its viewers.
 
-    The backlog holds finals, final cues, warnings, a fatal error, and the newest revision of each partial cue. Beyond
-    `backlog_events` or `BACKLOG_BYTES` the oldest are dropped.
+    The backlog holds finals, final cues, corrections, warnings, a fatal error, the newest details, and the newest
+    revision of each partial cue. Beyond `backlog_events` or `BACKLOG_BYTES` the oldest are dropped.
 
     Args:
         info: metadata of the session.
@@ -122,6 +126,8 @@ class Broadcast:
         """The session's first event, once it is published."""
         self.is_moving = False
         """Whether the session may continue at another gateway, so that its end here is not its last event."""
+        self.details: Details | None = None
+        """The newest title and names that are published; None: it has had none."""
         self._losses = Counter() if losses is None else losses
         self._warnings = Counter() if warnings is None else warnings
         self._lost_audio_s = defaultdict(float) if lost_audio_s is None else lost_audio_s
@@ -148,6 +154,8 @@ class Broadcast:
             return  # for the client only
         if isinstance(inner, Ready):
             self.ready = inner
+        elif isinstance(inner, Details):
+            self.details = inner
         elif isinstance(inner, Warning):
             self._warnings[inner.code] += 1
         elif isinstance(inner, Gap) or (isinstance(inner, Final) and inner.error is not None):
@@ -212,9 +220,10 @@ class Broadcast:
     def _add_to_backlog(self, event: ServerEvent) -> None:
         _, inner = channel_of(event)
         match inner:
-            case CueEvent(seq) | Final(seq) | Warning(seq) | Error(seq, fatal=True) | Finished(seq):
-                self._backlog[seq] = event
-                self._backlog_bytes += bytes_of(event)
+            case CueEvent(seq) | Final(seq) | Correction(seq) | Details(seq) | Warning(seq) | Finished(seq):
+                self._remember(seq, event)
+            case Error(seq, fatal=True):
+                self._remember(seq, event)
             case _:
                 pass  # out of date for later viewers; and a client may cause any number of non-fatal errors
         for older in self._compactor.add(event):
@@ -222,6 +231,10 @@ class Broadcast:
         while len(self._backlog) > self._backlog_events or self._backlog_bytes > BACKLOG_BYTES:
             self._drop_from_backlog(min(self._backlog))
             self._losses[Loss.FORGOTTEN] += 1
+
+    def _remember(self, seq: int, event: ServerEvent) -> None:
+        self._backlog[seq] = event
+        self._backlog_bytes += bytes_of(event)
 
     def _drop_from_backlog(self, seq: int) -> None:
         event = self._backlog.pop(seq, None)

@@ -84,7 +84,7 @@ class Mirrors:
                 self._forget(session_id, mirror)
 
     def _open(self, entry: Entry, last_seq: int) -> _Mirror:
-        info = SessionInfo(entry.dialect, entry.owner, entry.opened_s, lambda: entry.about)
+        info = SessionInfo(entry.dialect, entry.owner, entry.opened_s, lambda: entry.about, event=entry.event)
         mirror = self._mirrors[entry.session_id] = _Mirror(self._broadcaster.create_mirror(info), last_seq)
         self._tasks.start_soon(self._run, entry.session_id, mirror)
         return mirror

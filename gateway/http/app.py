@@ -11,12 +11,15 @@ from gateway.access.credentials import address_of, authorization_of, subprotocol
 from gateway.access.origin import is_loopback
 from gateway.access.scopes import Scope
 from gateway.http.admin import admin_router
+from gateway.http.caption_events.routes import caption_events_router
 from gateway.http.deepgram.routes import deepgram_router
 from gateway.http.errors import RequestIds, shape_errors
 from gateway.http.host_check import HostGuard, known_hosts
 from gateway.http.openai.realtime import realtime_router
 from gateway.http.openai.routes import rest_router
 from gateway.http.pages import pages_router
+from gateway.http.sessions.corrections import corrections_router
+from gateway.http.sessions.details import details_router
 from gateway.http.sessions.events import viewers_router
 from gateway.http.sessions.routes import sessions_router
 from gateway.http.sessions.transcripts import transcripts_router
@@ -39,6 +42,9 @@ _ROUTERS = (
     deepgram_router,
     pages_router,
     sessions_router,
+    caption_events_router,
+    corrections_router,
+    details_router,
     viewers_router,
     transcripts_router,
     twilio_router,

@@ -4,7 +4,7 @@ The gateway reads their files when it starts and serves them unchanged.
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from gateway.errors import NotFound
 from gateway.http.public_addresses import is_for_this_machine, lan_address, share_base
 from gateway.runtime import Gateway
-from gateway.settings import ServerSettings
+from gateway.wire.event_name import is_event_name
 
 __all__ = ["pages_router"]
 
@@ -54,9 +54,9 @@ _MAX_FILE_NAME_CHARS = 100
 """Of a file's name, in an error message."""
 
 _MAX_NAME_CHARS = 200
-"""Of a session's id and of a view token. Ours have less than 50; a phone can still read a QR code of this length."""
+"""Of a session's id, a caption event and a view token. Ours have less than 65; phones can still read such a QR code."""
 
-_Session = Annotated[str, Path(max_length=_MAX_NAME_CHARS)]
+_Name = Annotated[str, Path(max_length=_MAX_NAME_CHARS)]
 _Token = Annotated[str | None, Query(max_length=_MAX_NAME_CHARS, description="View token to put into the address.")]
 _Overlay = Annotated[bool, Query(description="Whether it is displayed over a video.")]
 
@@ -84,27 +84,8 @@ def pages_router(gateway: Gateway) -> APIRouter:
     async def captioner(request: Request) -> Response:
         return _answer(request, web, "captioner.html", _POLICY)
 
-    @router.api_route("/watch/{session_id}", methods=["GET", "HEAD"])
-    async def viewer(request: Request, session_id: _Session, overlay: _Overlay = False) -> Response:
-        if overlay:
-            return _answer(request, web, "overlay.html", _OVERLAY_POLICY)
-        return _answer(request, web, "viewer.html", _POLICY)
-
-    @router.get("/watch/{session_id}/link.json")
-    async def share_link(request: Request, session_id: _Session, token: _Token = None) -> Response:
-        url = _viewer_url(gateway.settings.server, request, session_id, token)
-        body = {"url": url, "reach": "this_machine" if is_for_this_machine(url) else "network"}
-        return JSONResponse(body, headers={**_headers(_POLICY), "Cache-Control": "no-store"})
-
-    @router.get("/watch/{session_id}/qr.svg")
-    async def qr_code(request: Request, session_id: _Session, token: _Token = None) -> Response:
-        url = _viewer_url(gateway.settings.server, request, session_id, token)
-        if is_for_this_machine(url):
-            raise NotFound(
-                "no QR code: the gateway is reachable from this machine only; set server.public_url to another address"
-            )
-        headers = {**_headers(_POLICY), "Cache-Control": "no-store"}
-        return Response(_qr_svg(url), media_type=_TYPES["svg"], headers=headers)
+    _add_viewer(router, gateway, web, "watch", lambda session_id: True)
+    _add_viewer(router, gateway, web, "e", is_event_name)
 
     @router.api_route("/assets/{name}", methods=["GET", "HEAD"])
     async def asset(request: Request, name: str) -> Response:
@@ -113,10 +94,43 @@ def pages_router(gateway: Gateway) -> APIRouter:
     return router
 
 
-def _viewer_url(server: ServerSettings, request: Request, session_id: str, token: str | None) -> str:
-    base = share_base(str(request.base_url), server, lan_address())
-    query = "" if token is None else "?" + urlencode({"token": token})
-    return f"{base}/watch/{quote(session_id, safe='')}{query}"
+def _add_viewer(
+    router: APIRouter, gateway: Gateway, web: Mapping[str, "_File"], folder: str, is_name: Callable[[str], bool]
+) -> None:
+    """Add the pages that display one session, `/watch/SESSION`, or those of a caption event, `/e/EVENT`."""
+
+    @router.api_route(f"/{folder}/{{name}}", methods=["GET", "HEAD"])
+    async def viewer(request: Request, name: _Name, overlay: _Overlay = False) -> Response:
+        check(name)
+        if overlay:
+            return _answer(request, web, "overlay.html", _OVERLAY_POLICY)
+        return _answer(request, web, "viewer.html", _POLICY)
+
+    @router.get(f"/{folder}/{{name}}/link.json")
+    async def share_link(request: Request, name: _Name, token: _Token = None) -> Response:
+        url = url_of(request, name, token)
+        body = {"url": url, "reach": "this_machine" if is_for_this_machine(url) else "network"}
+        return JSONResponse(body, headers={**_headers(_POLICY), "Cache-Control": "no-store"})
+
+    @router.get(f"/{folder}/{{name}}/qr.svg")
+    async def qr_code(request: Request, name: _Name, token: _Token = None) -> Response:
+        url = url_of(request, name, token)
+        if is_for_this_machine(url):
+            raise NotFound(
+                "no QR code: the gateway is reachable from this machine only; set server.public_url to another address"
+            )
+        headers = {**_headers(_POLICY), "Cache-Control": "no-store"}
+        return Response(_qr_svg(url), media_type=_TYPES["svg"], headers=headers)
+
+    def url_of(request: Request, name: str, token: str | None) -> str:
+        check(name)
+        base = share_base(str(request.base_url), gateway.settings.server, lan_address())
+        query = "" if token is None else "?" + urlencode({"token": token})
+        return f"{base}/{folder}/{quote(name, safe='')}{query}"
+
+    def check(name: str) -> None:
+        if not is_name(name):
+            raise NotFound("not the name of a caption event: expected 3 to 64 lower-case letters, digits and hyphens")
 
 
 def _read_files() -> dict[str, _File]:

@@ -9,7 +9,7 @@ from gateway.journal.event_json import event_json
 from gateway.journal.ordered_delivery import PendingEvent
 from gateway.journal.store import Batch, Change, EventKey
 from gateway.journal.unwritten_events import JournalCounts, JournaledSession, UnwrittenEvent, UnwrittenEvents
-from gateway.wire import Final, Ready
+from gateway.wire import Details, Final, Ready
 from gateway.wire.server_events import channel_of, seq_of
 from vad.errors import LivecueError
 
@@ -94,6 +94,8 @@ class Backlog:
         session.touched_s = now_s
         if isinstance(event, Ready):
             session.language = event.language
+        elif isinstance(event, Details):
+            session.details = event
         self._mark(session_id, is_urgent=pending.is_held)
         while self._unwritten.exceed_limits:
             self._drop(next(iter(self._unwritten)))
@@ -252,4 +254,5 @@ def _change(session_id: str, session: JournaledSession, events: int, finals: int
         finals=finals,
         ended_s=session.ended_s if is_last else None,
         outcome=session.outcome if is_last else None,
+        details=session.details,
     )

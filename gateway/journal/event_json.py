@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import msgspec
 
-from gateway.wire import OfChannel, Ready, ServerEvent
+from gateway.wire import Details, OfChannel, Ready, ServerEvent
 from gateway.wire.native.codec import NativeClientCodec, NativeCodec
 from gateway.wire.server_events import channel_of, seq_of
 
-__all__ = ["event_json", "event_of"]
+__all__ = ["details_text", "event_json", "event_of"]
 
 _codec, _client_codec = NativeCodec(), NativeClientCodec()
 
@@ -49,3 +49,8 @@ def event_of(message: str) -> ServerEvent | None:
         return None
     channel = _address_decoder.decode(message).channel
     return events[0] if channel is None else OfChannel(channel, events[0])
+
+
+def details_text(details: Details | None) -> str | None:
+    """Return the message of a session's details; None: it has none."""
+    return None if details is None else event_json(details)

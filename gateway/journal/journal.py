@@ -10,16 +10,19 @@ from dataclasses import dataclass, replace
 import anyio
 from anyio.lowlevel import checkpoint
 
+from gateway.journal.amendment import amendment
+from gateway.journal.caption_events import CaptionEvents
 from gateway.journal.compaction import EventCompactor
 from gateway.journal.event_json import event_of
 from gateway.journal.maintenance import Maintenance
 from gateway.journal.open_store import owned_store, store_name
 from gateway.journal.ordered_delivery import EventSink
 from gateway.journal.session_log import SessionLog
-from gateway.journal.store import Entry, JournalStore, Opening, Resumable, Row, ViewToken
+from gateway.journal.store import Entry, JournalStore, Opening, Resumable, Row
 from gateway.journal.unwritten_events import JournalCounts, JournaledSession
 from gateway.journal.writer import JournalWriter
 from gateway.settings import JournalSettings, Settings
+from gateway.wire import ServerEvent
 
 __all__ = ["Entry", "Journal", "Opening", "Row", "SavedSession", "open_journal"]
 
@@ -47,16 +50,16 @@ class SavedSession:
         """Its opening, as it was first written."""
         entry = self.entry
         metadata = entry.session_id, entry.dialect, entry.owner, entry.opened_s, entry.about
-        return Opening(*metadata, start=self.start, token_digest=self.token_digest)
+        return Opening(*metadata, start=self.start, token_digest=self.token_digest, event=entry.event)
 
 
 class Journal:
     """Writes the events of sessions in batches, and reads them.
 
-    `Ready`, finals, final cues and `Finished` are published once they are written, or after a tenth of a second; what
-    is written survives the process. Other events are published at once, but never before an earlier event of their
-    session. While the store cannot be written, captions continue: each session is warned once, and its events are kept
-    in memory, within limits, until they can be written.
+    `Ready`, finals, final cues, corrections, details and `Finished` are published once they are written, or after a
+    tenth of a second; what is written survives the process. Other events are published at once, but never before an
+    earlier event of their session. While the store cannot be written, captions continue: each session is warned once,
+    and its events are kept in memory, within limits, until they can be written.
 
     Args:
         store: where they are kept.
@@ -75,6 +78,8 @@ class Journal:
         self._pinned: Counter[str] = Counter()
         """Sessions that are being resumed, which are not deleted."""
         self._writer = JournalWriter(store, clock)
+        self.caption_events = CaptionEvents(store, clock)
+        """Addresses that outlive sessions; kept even if events are not recorded."""
         self.maintenance = Maintenance(store, self._writer, settings, grace_s, clock, self.delete)
         """Applies the retention, and checks the store."""
 
@@ -114,6 +119,7 @@ class Journal:
         if self._settings.enabled:
             compactor, written = _compactor(saved.rows), len(saved.rows)
             session = JournaledSession(saved.opening, log, self._clock(), compactor, written=written, is_opened=True)
+            session.details = saved.entry.details
             self._writer.open(saved.entry.session_id, session)
         return log
 
@@ -194,6 +200,23 @@ class Journal:
         rows = self._writer.merged(session_id, 0, written)
         return SavedSession(entry, found.start, found.token_digest, tuple(rows))
 
+    async def amend(self, entry: Entry, event: ServerEvent, superseded: Iterable[int]) -> bool:
+        """Add an event to a session that has ended, and that this gateway has acquired.
+
+        Args:
+            entry: of the session.
+            event: numbered above all of the session's events.
+            superseded: numbers of the events that it supersedes.
+
+        Returns:
+            Whether it is written: not if another gateway has acquired the session meanwhile.
+
+        Raises:
+            StateUnavailable: the journal cannot be written.
+        """
+        batch = amendment(entry, event, superseded, self._clock())
+        return entry.session_id not in await self._writer.run_flushed(lambda: self.store.write(batch))
+
     async def check_owned(self) -> None:
         """Give up the sessions that another gateway has taken over meanwhile; their sinks are closed."""
         if self.store.is_shared:
@@ -221,34 +244,6 @@ class Journal:
         was_found = await self._writer.run_flushed(lambda: self.store.delete(session_id))
         self._writer.discard(session_id)
         return was_found
-
-    async def add_view_token(self, digest: bytes, token: ViewToken) -> None:
-        """Store a view token.
-
-        Args:
-            digest: SHA-256 of the token; the token itself is not stored.
-            token: what it gives access to.
-
-        Raises:
-            StateUnavailable: the journal cannot be written.
-        """
-        await self.store.add_view_token(digest, token)
-
-    async def view_token(self, digest: bytes) -> ViewToken | None:
-        """Return the view token of that SHA-256; None: unknown or expired.
-
-        Raises:
-            StateUnavailable: the journal cannot be read.
-        """
-        return await self.store.view_token(digest, self._clock())
-
-    async def delete_view_tokens(self, session_id: str) -> None:
-        """Delete all view tokens of a session.
-
-        Raises:
-            StateUnavailable: the journal cannot be written.
-        """
-        await self.store.delete_view_tokens(session_id)
 
 
 @asynccontextmanager

@@ -4,9 +4,11 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from gateway.journal.event_json import event_json
+from gateway.journal.caption_event_table import CAPTION_EVENTS_STEP, CaptionEventTable
+from gateway.journal.details import details_of
+from gateway.journal.event_json import details_text, event_json
 from gateway.journal.store import Batch, Entry, Resumable, Row, ViewToken
 from gateway.settings import JournalSettings
 from gateway.sqlite import Schema, StateDatabase, data_path
@@ -49,6 +51,8 @@ JOURNAL_SCHEMA = Schema(
             "CREATE INDEX view_tokens_of_session ON view_tokens (session_id)",
         ),
         ("ALTER TABLE view_tokens ADD COLUMN owner TEXT",),
+        ("ALTER TABLE sessions ADD COLUMN details TEXT",),
+        CAPTION_EVENTS_STEP,
     ),
 )
 """Events refer to `sessions.number`, which is never reused: writes for a deleted session have no effect."""
@@ -59,8 +63,8 @@ _PRAGMAS = (
 )
 
 _INSERT_SESSION = """
-    INSERT OR IGNORE INTO sessions (session_id, dialect, owner, about, start, token_digest, opened_s, touched_s)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT OR IGNORE INTO sessions (session_id, dialect, owner, about, start, token_digest, opened_s, touched_s, event)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 _INSERT_EVENT = """
@@ -74,12 +78,13 @@ _DELETE_EVENT = """
 _UPDATE_SESSION = """
     UPDATE sessions
     SET touched_s = ?, language = coalesce(?, language), is_complete = is_complete AND ?, finals = finals + ?,
-        ended_s = ?, outcome = ?
+        ended_s = ?, outcome = ?, details = coalesce(?, details)
     WHERE session_id = ?
 """
 
 _SELECT_ENTRIES = """
-    SELECT session_id, dialect, owner, about, language, opened_s, touched_s, ended_s, outcome, is_complete, finals
+    SELECT session_id, dialect, owner, about, language, opened_s, touched_s, ended_s, outcome, is_complete, finals,
+        details, json_extract(start, '$.cues.profile') AS cue_profile, event
     FROM sessions
 """
 
@@ -124,6 +129,8 @@ class JournalFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._database = StateDatabase(path, (JOURNAL_SCHEMA,), "journal.database", _PRAGMAS)
+        self.caption_events = CaptionEventTable(self._database)
+        """The table of caption events."""
 
     async def run(self, work: Callable[[], _Result]) -> _Result:
         """Run blocking work of this file in a thread, one at a time, and return its result."""
@@ -149,13 +156,23 @@ class JournalFile:
                 o.token_digest,
                 o.opened_s,
                 o.opened_s,
+                o.event,
             )
             for o in batch.openings
         ]
         events = [(seq, event_json(event), session_id) for (session_id, seq), event in batch.events.items()]
         superseded = [(seq, session_id) for session_id, seq in batch.superseded]
         changes = [
-            (c.touched_s, c.language, c.is_complete, c.finals, c.ended_s, c.outcome, c.session_id)
+            (
+                c.touched_s,
+                c.language,
+                c.is_complete,
+                c.finals,
+                c.ended_s,
+                c.outcome,
+                details_text(c.details),
+                c.session_id,
+            )
             for c in batch.changes
         ]
 
@@ -232,7 +249,7 @@ class JournalFile:
 
     def add_view_token(self, digest: bytes, token: ViewToken) -> None:
         """Store the view token of that SHA-256."""
-        row = (digest, token.session_id, token.expires_s, token.owner)
+        row = (digest, token.subject, token.expires_s, token.owner)
         insert = "INSERT INTO view_tokens (digest, session_id, expires_s, owner) VALUES (?, ?, ?, ?)"
         self._database.write(lambda connection: connection.execute(insert, row))
 
@@ -241,11 +258,11 @@ class JournalFile:
         query = "SELECT session_id, owner, expires_s FROM view_tokens WHERE digest = ? AND expires_s > ?"
         return next(iter(self._select(ViewToken, query, digest, now_s)), None)
 
-    def delete_view_tokens(self, session_id: str) -> None:
-        """Delete all view tokens of a session."""
+    def delete_view_tokens(self, subject: str) -> None:
+        """Delete all view tokens of a session, or of a caption event."""
         if self._database.exists():
             delete = "DELETE FROM view_tokens WHERE session_id = ?"
-            self._database.write(lambda connection: connection.execute(delete, (session_id,)))
+            self._database.write(lambda connection: connection.execute(delete, (subject,)))
 
     def erase_deleted(self) -> None:
         """Remove deleted content from SQLite's write-ahead log too, unless another connection is reading it."""
@@ -256,11 +273,7 @@ class JournalFile:
         def work(connection: sqlite3.Connection) -> list[Entry]:
             cursor = connection.execute(f"{_SELECT_ENTRIES} {condition}", values)
             names = [name for name, *_ in cursor.description]
-            rows = [dict(zip(names, row, strict=True)) for row in cursor]
-            return [
-                Entry(**row | {"about": json.loads(row["about"]), "is_complete": bool(row["is_complete"])})
-                for row in rows
-            ]
+            return [_entry(dict(zip(names, row, strict=True))) for row in cursor]
 
         return self._database.read(work) if self._database.exists() else []
 
@@ -268,3 +281,8 @@ class JournalFile:
         if not self._database.exists():
             return []
         return self._database.read(lambda connection: [build(*row) for row in connection.execute(query, values)])
+
+
+def _entry(row: dict[str, Any]) -> Entry:  # values have the type of their column
+    about, is_complete = json.loads(row["about"]), bool(row["is_complete"])
+    return Entry(**row | {"about": about, "is_complete": is_complete, "details": details_of(row["details"])})

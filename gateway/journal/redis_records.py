@@ -10,6 +10,8 @@ Keys of one session have its id as their hash tag, so that they are in one slot 
 | `p:sessions`       | sorted set | the ids of all sessions, by opening in seconds since 1970            |
 | `p:token:SHA-256`  | string     | a view token, which expires                                          |
 | `p:gateway:ID`     | string     | the lease of a gateway, which expires; says which gateway it is      |
+| `p:events`         | sorted set | the names of all caption events, by creation in seconds since 1970   |
+| `p:event:NAME`     | hash       | a caption event                                                      |
 | `p:generation`     | string     | a random id; if it is gone, so is everything else                    |
 """
 
@@ -19,8 +21,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from gateway.journal.event_json import event_json
-from gateway.journal.store import Change, Entry, EventKey, Opening, Resumable, ViewToken
+from gateway.journal.details import details_of
+from gateway.journal.event_json import details_text, event_json
+from gateway.journal.store import CaptionEvent, Change, Entry, EventKey, Opening, Resumable, ViewToken
 from gateway.wire import Final, ServerEvent
 from gateway.wire.server_events import channel_of
 
@@ -28,6 +31,7 @@ __all__ = [
     "Argument",
     "Fields",
     "Keys",
+    "caption_event_of",
     "entry_of",
     "event_arguments",
     "opening_fields",
@@ -42,6 +46,19 @@ Argument = str | bytes | int | float
 
 Fields = Mapping[bytes, bytes]
 """A hash as it is read."""
+
+
+class _Cues(msgspec.Struct):
+    profile: str | None = None
+
+
+class _Start(msgspec.Struct):
+    """The part of a start message that concerns cues; a newer gateway may have written others."""
+
+    cues: _Cues = msgspec.field(default_factory=_Cues)
+
+
+_start_decoder = msgspec.json.Decoder(_Start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +81,15 @@ class Keys:
         """Of the id that shows whether data was lost."""
         return f"{self.prefix}:generation"
 
+    @property
+    def caption_events(self) -> str:
+        """Of the names of all caption events."""
+        return f"{self.prefix}:events"
+
+    def caption_event(self, name: str) -> str:
+        """Of a caption event."""
+        return f"{self.prefix}:event:{name}"
+
     def session(self, session_id: str) -> str:
         """Of a session."""
         return f"{self.prefix}:{{{session_id}}}"
@@ -85,6 +111,14 @@ class Keys:
         return f"{self.prefix}:gateway:{gateway_id}"
 
 
+class _Token(msgspec.Struct):
+    """A view token; `session_id` is its subject."""
+
+    session_id: str
+    owner: str | None
+    expires_s: float
+
+
 def opening_fields(opening: Opening, gateway_id: str) -> list[Argument]:
     """Return the fields and values that a new session begins with; absent ones are left out."""
     fields: dict[str, Argument | None] = {
@@ -98,6 +132,7 @@ def opening_fields(opening: Opening, gateway_id: str) -> list[Argument]:
         "touched_s": opening.opened_s,
         "is_complete": 1,
         "finals": 0,
+        "event": opening.event,
     }
     return [each for field, value in fields.items() if value is not None for each in (field, value)]
 
@@ -105,9 +140,10 @@ def opening_fields(opening: Opening, gateway_id: str) -> list[Argument]:
 def update_arguments(change: Change | None) -> list[Argument]:
     """Return what a change makes of a session, as the script `WRITE` takes it; an empty text is an absent value."""
     if change is None:
-        return [0, "", "", 1, "", ""]
+        return [0, "", "", 1, "", "", ""]
     ended_s = "" if change.ended_s is None else change.ended_s
-    return [1, change.touched_s, change.language or "", int(change.is_complete), ended_s, change.outcome or ""]
+    details = details_text(change.details) or ""
+    return [1, change.touched_s, change.language or "", int(change.is_complete), ended_s, change.outcome or "", details]
 
 
 def event_arguments(events: Mapping[EventKey, ServerEvent], session_id: str) -> list[Argument]:
@@ -125,7 +161,7 @@ def entry_of(session_id: str, fields: Fields) -> Entry | None:
     if not fields:
         return None
     ended, language, owner = fields.get(b"ended_s"), fields.get(b"language"), fields.get(b"owner")
-    outcome = fields.get(b"outcome")
+    outcome, details = fields.get(b"outcome"), fields.get(b"details")
     return Entry(
         session_id=session_id,
         dialect=fields[b"dialect"].decode(),
@@ -138,7 +174,14 @@ def entry_of(session_id: str, fields: Fields) -> Entry | None:
         outcome=None if outcome is None else outcome.decode(),
         is_complete=fields[b"is_complete"] == b"1",
         finals=int(fields[b"finals"]),
+        details=details_of(None if details is None else details.decode()),
+        cue_profile=_cue_profile(fields.get(b"start")),
+        event=None if (event := fields.get(b"event")) is None else event.decode(),
     )
+
+
+def _cue_profile(start: bytes | None) -> str | None:
+    return None if start is None else _start_decoder.decode(start).cues.profile
 
 
 def resumable_of(session_id: str, fields: Fields) -> Resumable | None:
@@ -151,9 +194,20 @@ def resumable_of(session_id: str, fields: Fields) -> Resumable | None:
 
 def token_text(token: ViewToken) -> bytes:
     """Return a view token as it is kept."""
-    return msgspec.json.encode(token)
+    return msgspec.json.encode(_Token(token.subject, token.owner, token.expires_s))
 
 
 def token_of(text: bytes) -> ViewToken:
     """Return the view token of what `token_text` returned."""
-    return msgspec.json.decode(text, type=ViewToken)
+    kept = msgspec.json.decode(text, type=_Token)
+    return ViewToken(kept.session_id, kept.owner, kept.expires_s)
+
+
+def caption_event_of(name: str, fields: Fields) -> CaptionEvent | None:
+    """Return a caption event as it is kept; None: there is none. Empty texts are absent values."""
+    owner = fields.get(b"owner")
+    if owner is None:  # deleted while it was being changed
+        return None
+    title, session_id = fields.get(b"title", b"").decode(), fields.get(b"session_id", b"").decode()
+    created_s = float(fields.get(b"created_s", b"0"))
+    return CaptionEvent(name, owner.decode() or None, title or None, created_s, session_id or None)

@@ -12,7 +12,7 @@ TAKEN = -1
 WRITE = """
 -- KEYS: session, events
 -- ARGV: fence; count of opening fields, these; 1 if there is a change, touched_s, language, is_complete, ended_s,
--- outcome; count of superseded events, their ids; then for each event: id, 1 if it is a final, message
+-- outcome, details; count of superseded events, their ids; then for each event: id, 1 if it is a final, message
 local at = 0
 local function take()
     at = at + 1
@@ -30,10 +30,12 @@ elseif redis.call('HGET', KEYS[1], 'fence') ~= fence then
 end
 at = at + opening
 
-local is_changed, touched, language, is_complete, ended, outcome = take(), take(), take(), take(), take(), take()
+local is_changed, touched, language, is_complete = take(), take(), take(), take()
+local ended, outcome, details = take(), take(), take()
 if is_changed == '1' then
     redis.call('HSET', KEYS[1], 'touched_s', touched)
     if language ~= '' then redis.call('HSET', KEYS[1], 'language', language) end
+    if details ~= '' then redis.call('HSET', KEYS[1], 'details', details) end
     if is_complete == '0' then redis.call('HSET', KEYS[1], 'is_complete', '0') end
     if ended == '' then
         redis.call('HDEL', KEYS[1], 'ended_s', 'outcome')

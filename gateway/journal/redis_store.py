@@ -15,6 +15,7 @@ from uuid import uuid4
 from redis.asyncio.client import Pipeline
 
 from gateway.journal.ownership import Ownership
+from gateway.journal.redis_caption_events import RedisCaptionEvents
 from gateway.journal.redis_client import BLOCK_S, RedisClient
 from gateway.journal.redis_records import (
     Argument,
@@ -27,7 +28,6 @@ from gateway.journal.redis_records import (
     update_arguments,
 )
 from gateway.journal.redis_scripts import ACQUIRE, DELETE, INTERRUPT, TAKEN, WRITE
-from gateway.journal.redis_tokens import RedisTokens
 from gateway.journal.store import Batch, Entry, Resumable, Row
 from gateway.settings import JournalSettings
 from gateway.sqlite import StateUnavailable, StateVanished
@@ -40,7 +40,7 @@ _BATCH_DELAY_S = 0.1
 _MS_PER_S = 1_000
 
 
-class RedisStore(RedisTokens):
+class RedisStore(RedisCaptionEvents):
     """A `JournalStore` in Redis 6.2 or later.
 
     Args:

@@ -30,7 +30,7 @@ class RedisTokens:
 
     async def add_view_token(self, digest: bytes, token: ViewToken) -> None:
         """Store the view token of that SHA-256 until it expires."""
-        own, expires_ms = self._keys.tokens(token.session_id), round(token.expires_s * _MS_PER_S)
+        own, expires_ms = self._keys.tokens(token.subject), round(token.expires_s * _MS_PER_S)
         await self._client.run(
             [
                 lambda pipeline: pipeline.zadd(own, {digest: token.expires_s}),  # first, so that it can be deleted
@@ -45,9 +45,9 @@ class RedisTokens:
         token = None if found is None else token_of(found)
         return token if token is not None and token.expires_s > now_s else None
 
-    async def delete_view_tokens(self, session_id: str) -> None:
-        """Delete all view tokens of a session."""
-        own = self._keys.tokens(session_id)
+    async def delete_view_tokens(self, subject: str) -> None:
+        """Delete all view tokens of a session, or of a caption event."""
+        own = self._keys.tokens(subject)
         with self._client.connected() as redis:
             digests = await redis.zrange(own, 0, -1)
         await self.delete_tokens(digests)

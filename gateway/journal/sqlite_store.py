@@ -6,7 +6,7 @@ import anyio
 
 from gateway.journal.journal_file import JournalFile
 from gateway.journal.recording import delete_recordings, recordings_folder
-from gateway.journal.store import Batch, Entry, Resumable, Row, ViewToken
+from gateway.journal.store import Batch, CaptionEvent, Entry, Resumable, Row, ViewToken, event_subject
 
 __all__ = ["SqliteStore"]
 
@@ -109,6 +109,35 @@ class SqliteStore:
         """Return the view token of that SHA-256; None: unknown or expired."""
         return await self._file.run(lambda: self._file.view_token(digest, now_s))
 
-    async def delete_view_tokens(self, session_id: str) -> None:
-        """Delete all view tokens of a session."""
-        await self._file.run(lambda: self._file.delete_view_tokens(session_id))
+    async def delete_view_tokens(self, subject: str) -> None:
+        """Delete all view tokens of a session, or of a caption event."""
+        await self._file.run(lambda: self._file.delete_view_tokens(subject))
+
+    async def caption_event(self, name: str) -> CaptionEvent | None:
+        """Return the caption event of that name; None: no such event."""
+        return await self._file.run(lambda: self._file.caption_events.find(name))
+
+    async def caption_events(self) -> list[CaptionEvent]:
+        """Return all caption events, the oldest first."""
+        return await self._file.run(self._file.caption_events.all)
+
+    async def add_caption_event(self, event: CaptionEvent) -> bool:
+        """Add a caption event; return False if its name is taken."""
+        return await self._file.run(lambda: self._file.caption_events.add(event))
+
+    async def set_caption_event_title(self, name: str, title: str | None) -> None:
+        """Rename a caption event."""
+        await self._file.run(lambda: self._file.caption_events.set_title(name, title))
+
+    async def set_caption_event_session(self, name: str, session_id: str) -> None:
+        """Set the newest session of a caption event."""
+        await self._file.run(lambda: self._file.caption_events.set_session(name, session_id))
+
+    async def delete_caption_event(self, name: str) -> bool:
+        """Delete a caption event with its view tokens; return whether it existed."""
+
+        def work() -> bool:
+            self._file.delete_view_tokens(event_subject(name))
+            return self._file.caption_events.delete(name)
+
+        return await self._file.run(work)

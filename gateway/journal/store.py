@@ -4,9 +4,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.wire import ServerEvent
+from gateway.wire import Details, ServerEvent
 
-__all__ = ["Batch", "Change", "Entry", "EventKey", "JournalStore", "Opening", "Resumable", "Row", "ViewToken"]
+__all__ = [
+    "Batch",
+    "CaptionEvent",
+    "Change",
+    "Entry",
+    "EventKey",
+    "JournalStore",
+    "Opening",
+    "Resumable",
+    "Row",
+    "ViewToken",
+    "event_subject",
+]
 
 EventKey = tuple[str, int]
 """Id of a session, and number of one of its events."""
@@ -25,8 +37,10 @@ class Opening:
         owner: name of the key that opened it; None: no key.
         opened_s: when it was opened, in seconds since 1970.
         about: more metadata, such as the number of a call.
-        start: JSON of the native start message; None: it cannot be resumed.
+        start: JSON of the native start message: with all options if it can be resumed, else with the cue profile only;
+            None: it was not recorded.
         token_digest: SHA-256 of its resume token; None: it cannot be resumed.
+        event: name of its caption event; None: it has none.
     """
 
     session_id: str
@@ -36,6 +50,7 @@ class Opening:
     about: Mapping[str, str]
     start: str | None = None
     token_digest: bytes | None = None
+    event: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +64,9 @@ class Entry:
         outcome: `finished`, the code of the error that ended it, or `interrupted`; None: it is open.
         is_complete: whether all of its events are in the journal.
         finals: number of finals written.
+        details: title and names; None: it has had none.
+        cue_profile: requested; None: the gateway's.
+        event: name of its caption event; None: it has none.
     """
 
     session_id: str
@@ -62,6 +80,9 @@ class Entry:
     outcome: str | None
     is_complete: bool
     finals: int
+    details: Details | None = None
+    cue_profile: str | None = None
+    event: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +90,42 @@ class ViewToken:
     """The access that a view token gives.
 
     Attributes:
-        session_id: of the session that it may view.
+        subject: id of the session that it may view, or `event_subject` of a caption event, with all of its sessions.
         owner: name of the key that created it; None: no key.
         expires_s: in seconds since 1970.
     """
 
-    session_id: str
+    subject: str
     owner: str | None
     expires_s: float
+
+    def covers(self, session_id: str | None, event: str | None) -> bool:
+        """Return whether it may view a session, or a caption event and its sessions."""
+        return self.subject == session_id or (event is not None and self.subject == event_subject(event))
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionEvent:
+    """An address at which people watch one session after the other.
+
+    Attributes:
+        name: as `gateway.wire.event_name` allows it.
+        owner: of the key that created it; None: no key.
+        title: for people; None: it has none.
+        created_s: in seconds since 1970.
+        session_id: of its newest session, which may have been deleted; None: it has had none.
+    """
+
+    name: str
+    owner: str | None
+    title: str | None
+    created_s: float
+    session_id: str | None = None
+
+
+def event_subject(name: str) -> str:
+    """Return the subject of view tokens of a caption event; no session has such an id."""
+    return f"event:{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +152,7 @@ class Change:
         language: requested; None: unchanged.
         finals: number of new finals.
         ended_s, outcome: None while the session is open.
+        details: title and names; None: unchanged.
     """
 
     session_id: str
@@ -112,6 +162,7 @@ class Change:
     finals: int = 0
     ended_s: float | None = None
     outcome: str | None = None
+    details: Details | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +285,30 @@ class JournalStore(Protocol):
         """Return the view token of that SHA-256; None: unknown or expired."""
         ...
 
-    async def delete_view_tokens(self, session_id: str) -> None:
-        """Delete all view tokens of a session."""
+    async def delete_view_tokens(self, subject: str) -> None:
+        """Delete all view tokens of a session, or of a caption event."""
+        ...
+
+    async def caption_event(self, name: str) -> CaptionEvent | None:
+        """Return the caption event of that name; None: no such event."""
+        ...
+
+    async def caption_events(self) -> list[CaptionEvent]:
+        """Return all caption events, the oldest first."""
+        ...
+
+    async def add_caption_event(self, event: CaptionEvent) -> bool:
+        """Add a caption event; return False if its name is taken."""
+        ...
+
+    async def set_caption_event_title(self, name: str, title: str | None) -> None:
+        """Rename a caption event; an unknown one stays unknown."""
+        ...
+
+    async def set_caption_event_session(self, name: str, session_id: str) -> None:
+        """Set the newest session of a caption event; an unknown one stays unknown."""
+        ...
+
+    async def delete_caption_event(self, name: str) -> bool:
+        """Delete a caption event with its view tokens; its sessions stay. Return whether it existed."""
         ...

@@ -1,15 +1,16 @@
 """Exports transcripts of journaled sessions. PURE."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from enum import StrEnum
 from typing import assert_never
 
+from gateway.captions.correction import SettledUtterance
 from gateway.captions.subtitles import to_json, to_srt, to_vtt
-from gateway.journal.event_json import event_of
-from gateway.wire import CueEvent, Final
-from gateway.wire.cue import Cue, CueState
-from gateway.wire.server_events import channel_of
+from gateway.journal.details import details_in
+from gateway.journal.utterances import UtteranceKey, settled_utterances
+from gateway.wire import Cue
+from gateway.wire.details import names_of
 
 __all__ = ["TranscriptFormat", "transcript"]
 
@@ -41,48 +42,47 @@ class TranscriptFormat(StrEnum):
 def transcript(messages: Iterable[str], transcript_format: TranscriptFormat) -> str:
     """Return the transcript of a session, sorted by start: one line for each utterance as text, else the final cues.
 
-    In a session with several channels the id of a cue begins with its channel: `1/3.2`.
+    Corrected utterances have their newest text. In a session with several channels the id of a cue begins with its
+    channel: `1/3.2`. Names of channels are voices in WebVTT and JSON; in text and SubRip they precede the words where
+    several channels have one. A title heads the text.
 
     Args:
-        messages: of one session, as `gateway.journal.event_json.event_json` returned them.
-        transcript_format: of the transcript.
+        messages: of one session, as `event_json` returned them.
 
     Raises:
         ProtocolError: a message is malformed.
     """
-    cues: dict[tuple[int | None, int], list[Cue]] = {}
-    finals: list[Final] = []
-    for channel, event in (channel_of(known) for message in messages if (known := event_of(message)) is not None):
-        match event:
-            case CueEvent(_, cue) if cue.state is CueState.FINAL and cue.lines:
-                _add_cue(cues.setdefault((channel, cue.utterance_id), []), cue)
-            case Final() if event.text:
-                finals.append(event)
-            case _:
-                pass
-    numbered = [_with_channel(channel, cue) for (channel, _), own in cues.items() for cue in own]
-    numbered.sort(key=lambda cue: cue.start_sample)
+    messages = tuple(messages)
+    utterances, details = settled_utterances(messages), details_in(messages)
+    names = names_of(details.names)
+    numbered = [
+        (channel or 0, _with_channel(channel, cue)) for (channel, _), own in utterances.items() for cue in own.cues
+    ]
+    ordered = sorted((cue for _, cue in numbered), key=lambda cue: cue.start_sample)
+    voices = {cue.cue_id: names[channel] for channel, cue in numbered if channel in names}
+    is_prefixed = len(names) > 1
     match transcript_format:
         case TranscriptFormat.TXT:
-            return "".join(f"{final.text}\n" for final in sorted(finals, key=lambda final: final.start_sample))
+            return _text(utterances, names if is_prefixed else {}, details.title)
         case TranscriptFormat.SRT:
-            return to_srt(numbered)
+            return to_srt(ordered, voices if is_prefixed else {})
         case TranscriptFormat.VTT:
-            return to_vtt(numbered)
+            return to_vtt(ordered, voices, details.title)
         case TranscriptFormat.JSON:
-            return to_json(numbered)
+            return to_json(ordered, voices)
         case _:
             assert_never(transcript_format)
 
 
-def _add_cue(cues: list[Cue], cue: Cue) -> None:
-    """Add a final cue to those of its utterance; a repeated cue replaces them all.
-
-    An utterance whose final was not written before a crash is decoded again.
-    """
-    if any(known.cue_id == cue.cue_id for known in cues):
-        cues.clear()
-    cues.append(cue)
+def _text(utterances: Mapping[UtteranceKey, SettledUtterance], names: Mapping[int, str], title: str | None) -> str:
+    heading = "" if title is None else f"{title}\n\n"
+    spoken = [
+        (each.final.start_sample, names.get(channel or 0), each.text)
+        for (channel, _), each in utterances.items()
+        if each.final is not None and each.text
+    ]
+    spoken.sort(key=lambda found: found[0])
+    return heading + "".join(f"{text}\n" if name is None else f"{name}: {text}\n" for _, name, text in spoken)
 
 
 def _with_channel(channel: int | None, cue: Cue) -> Cue:

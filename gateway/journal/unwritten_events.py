@@ -7,7 +7,7 @@ from gateway.journal.compaction import EventCompactor
 from gateway.journal.ordered_delivery import PendingEvent
 from gateway.journal.session_log import SessionLog
 from gateway.journal.store import EventKey, Opening
-from gateway.wire import ServerEvent
+from gateway.wire import Details, ServerEvent
 from gateway.wire.event_size import bytes_of
 
 __all__ = ["JournalCounts", "JournaledSession", "UnwrittenEvent", "UnwrittenEvents"]
@@ -50,6 +50,7 @@ class JournaledSession:
         is_complete: whether no event was lost.
         is_warned: whether it has been warned that the journal is unavailable.
         ended_s, outcome: of its end; None: it is open.
+        details: title and names; None: it has had none.
     """
 
     opening: Opening
@@ -64,6 +65,7 @@ class JournaledSession:
     is_warned: bool = False
     ended_s: float | None = None
     outcome: str | None = None
+    details: Details | None = None
 
     def restart(self) -> int:
         """Prepare to write to a new file, and return the number of events lost with the old one."""

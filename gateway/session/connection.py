@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import assert_never
 
 import anyio
@@ -24,6 +25,7 @@ from gateway.errors import (
     field_of,
 )
 from gateway.session.audio_intake import Charge
+from gateway.session.caption_event import check_event, enter_event
 from gateway.session.client_input import ClientInput
 from gateway.session.connection_writer import ConnectionWriter, fail_within
 from gateway.session.context import SessionContext
@@ -209,9 +211,7 @@ class Connection:
     async def _handle(self, event: ClientEvent) -> None:
         match event:
             case Start():
-                self._session = Session(self._context, event, self._info)
-                self._input = self._session.open(self._queue, self._charge)
-                self._info.on_attach(self._session.session_id, False)
+                await self._open(event)
             case Resume():
                 self._resume = event
             case DialectReply(message) if self._input is None:
@@ -221,6 +221,14 @@ class Connection:
             case _:
                 assert self._input is not None, "codecs accept nothing else before start"
                 await self._forward(self._input, event)
+
+    async def _open(self, start: Start) -> None:
+        is_at_event = await check_event(self._context, start.event, self._info.owner)
+        info = replace(self._info, event=start.event) if is_at_event else self._info
+        self._session = Session(self._context, start, info)
+        self._input = self._session.open(self._queue, self._charge)
+        self._info.on_attach(self._session.session_id, False)
+        await enter_event(self._context, self._session, start.event)
 
     async def _forward(self, to: ClientInput, event: DialectReply | Audio | Update | Flush | Stop) -> None:
         match event:

@@ -15,7 +15,7 @@ from gateway.errors import field_of
 from gateway.journal.journal import Opening, SavedSession
 from gateway.journal.session_log import SessionLog
 from gateway.session.context import SessionContext
-from gateway.wire import Error, Ready, ServerEvent, Start
+from gateway.wire import Details, Error, Ready, ServerEvent, Start
 from gateway.wire.native.codec import NativeClientCodec
 from vad.errors import LivecueError
 
@@ -52,6 +52,7 @@ class SessionOutput:
         self.broadcast = context.broadcaster.create(info)
         """Publishes to viewers."""
         self._publisher = EventPublisher(self.broadcast, self._token)
+        self._details = _details(start) if saved is None else saved.entry.details
         self.log = self._open_log(session_id, context, start, info, saved)
         """Takes all events."""
 
@@ -91,6 +92,24 @@ class SessionOutput:
     def is_client(self, queue: SendQueue) -> bool:
         """Return whether a queue is that of the connected client."""
         return self._publisher.is_client(queue)
+
+    def begin(self, ready: Ready) -> None:
+        """Append the first events of a new session."""
+        self.append(ready)
+        if self._details is not None:
+            self.change_details(lambda details: details)
+
+    def begin_again(self, ready: Ready) -> None:
+        """Publish the first events of a saved session to viewers who come later; the journal has them."""
+        self.broadcast.publish(ready)
+        if self._details is not None:
+            self.broadcast.publish(self._details)
+
+    def change_details(self, change: Callable[[Details], Details]) -> Details:
+        """Append the session's details with a change, and return them."""
+        self._details = replace(change(self._details or Details(0)), seq=self._next_seq())
+        self.append(self._details)
+        return self._details
 
     def attach(self, queue: SendQueue) -> None:
         """Publish to a new client from now on."""
@@ -159,8 +178,15 @@ def _new_token(context: SessionContext, start: Start) -> str | None:
     return secrets.token_urlsafe(_TOKEN_BYTES) if is_journaled and start.resumable else None
 
 
+def _details(start: Start) -> Details | None:
+    """Return the details that a session starts with; its event gets its number when it is appended."""
+    return Details(0, start.title, start.names) if start.title is not None or start.names else None
+
+
 def _opening(session_id: str, info: SessionInfo, start: Start, token: str | None) -> Opening:
     metadata = info.dialect, info.owner, info.opened_s, info.about()
-    if token is None:
-        return Opening(session_id, *metadata, start=None, token_digest=None)
-    return Opening(session_id, *metadata, start=str(NativeClientCodec().send(start)[0]), token_digest=digest_of(token))
+    # without a resume, only the cue profile is needed later, for corrections
+    kept = Start(cue_profile=start.cue_profile) if token is None else start
+    token_digest = None if token is None else digest_of(token)
+    message = str(NativeClientCodec().send(kept)[0])
+    return Opening(session_id, *metadata, start=message, token_digest=token_digest, event=info.event)

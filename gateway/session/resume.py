@@ -103,7 +103,7 @@ async def _from_journal(
         return None
     checkpoint = await to_thread.run_sync(_checkpoint, saved, start, resume)
     entry = saved.entry
-    info = SessionInfo(entry.dialect, entry.owner, entry.opened_s, lambda: entry.about)
+    info = SessionInfo(entry.dialect, entry.owner, entry.opened_s, lambda: entry.about, event=entry.event)
     session = Session(context, start, info, Restored(saved, checkpoint, resume.token))
     return session, session.restore(client, resume, missed, charge)
 

@@ -115,14 +115,14 @@ class Session:
         """Open it with its first client, which is charged, and return the client's input."""
         self._begin()
         self._output.attach(client)
-        self._output.append(self._pipeline.ready(self._pipeline.next_seq()))
+        self._output.begin(self._pipeline.ready(self._pipeline.next_seq()))
         self._context.overload.greet(self)
         return ClientInput(self.parts, self._life, client, charge)
 
     def restore(self, client: SendQueue, resume: Resume, missed: Sequence[str], charge: Charge) -> ClientInput:
         """Continue where the journal ends, with a client that missed messages, and return the client's input."""
         self._begin()
-        self._output.broadcast.publish(self._pipeline.ready(1))  # with its number in the journal
+        self._output.begin_again(self._pipeline.ready(1))  # with its number in the journal
         self._reattach(client, resume, self._pipeline.next_sample, missed)
         if self._gap is not None:
             self._output.append(Gap(self._pipeline.next_seq(), *self._gap))

@@ -18,10 +18,13 @@ from gateway.wire.client_events import (
     Update,
 )
 from gateway.wire.cue import Cue, CueState
+from gateway.wire.details import ChannelName
 from gateway.wire.server_events import (
     Ack,
     CadenceChanged,
+    Correction,
     CueEvent,
+    Details,
     DialectMessage,
     DrainBegun,
     Eager,
@@ -52,11 +55,14 @@ __all__ = [
     "Audio",
     "AudioFormat",
     "CadenceChanged",
+    "ChannelName",
     "ClientEvent",
     "Codec",
+    "Correction",
     "Cue",
     "CueEvent",
     "CueState",
+    "Details",
     "DialectMessage",
     "DialectReply",
     "DrainBegun",

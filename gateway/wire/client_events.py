@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from decoder.types import Task
+from gateway.wire.details import ChannelName
 from vad.audio import SAMPLE_RATE_HZ, AudioFormat, Encoding
 from vad.errors import LivecueError
 
@@ -88,6 +89,9 @@ class Start:
         ignored: warnings about other options that the codec dropped for the same reason.
         task: transcription or translation.
         temperature: 0..1, as of `DecodeRequest`.
+        title: of the session, for people; None: it has none.
+        names: of its channels.
+        event: name of the caption event at whose address it is watched; None: it has none.
     """
 
     audio: AudioFormat = field(default_factory=lambda: AudioFormat(Encoding.PCM_S16LE, SAMPLE_RATE_HZ, 1))
@@ -108,6 +112,9 @@ class Start:
     ignored: tuple[str, ...] = ()
     task: Task = Task.TRANSCRIBE
     temperature: float = 0.0
+    title: str | None = None
+    names: tuple[ChannelName, ...] = ()
+    event: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,20 @@
 """The approximate memory of an event, by which queues are bounded. PURE."""
 
-from gateway.wire import CueEvent, DialectMessage, Eager, Error, Final, Flushed, Note, Partial, ServerEvent, Warning
+from gateway.wire import (
+    Correction,
+    Cue,
+    CueEvent,
+    Details,
+    DialectMessage,
+    Eager,
+    Error,
+    Final,
+    Flushed,
+    Note,
+    Partial,
+    ServerEvent,
+    Warning,
+)
 from gateway.wire.server_events import without_channel
 
 __all__ = ["bytes_of"]
@@ -10,6 +24,9 @@ _EVENT_BYTES = 300
 
 _WORD_BYTES = 150
 """A word with its times."""
+
+_NAME_BYTES = 100
+"""The name of a channel, apart from its text."""
 
 
 def bytes_of(event: ServerEvent) -> int:
@@ -24,11 +41,19 @@ def bytes_of(event: ServerEvent) -> int:
         case Partial(committed=committed, tail=tail):
             return _EVENT_BYTES + _WORD_BYTES * (len(committed) + len(tail))
         case CueEvent(_, cue):
-            return _EVENT_BYTES + sum(map(_bytes, cue.lines))
+            return _cue_bytes(cue)
+        case Correction(text=text, cues=cues, words=words):
+            return _EVENT_BYTES + _bytes(text) + sum(map(_cue_bytes, cues)) + _WORD_BYTES * len(words)
+        case Details(title=title, names=names):
+            return _EVENT_BYTES + _bytes(title or "") + sum(_NAME_BYTES + _bytes(each.name) for each in names)
         case Eager(text=text) | Warning(message=text) | Error(message=text) | Flushed(flush_id=text):
             return _EVENT_BYTES + _bytes(text)
         case _:
             return _EVENT_BYTES
+
+
+def _cue_bytes(cue: Cue) -> int:
+    return _EVENT_BYTES + sum(map(_bytes, cue.lines))
 
 
 def _bytes(message: str | bytes) -> int:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from gateway.wire.client_events import Note
 from gateway.wire.cue import Cue
+from gateway.wire.details import ChannelName
 
 __all__ = [
     "Ack",
     "CadenceChanged",
+    "Correction",
     "CueEvent",
+    "Details",
     "DialectMessage",
     "DrainBegun",
     "Eager",
@@ -147,6 +150,27 @@ class Final:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """The captioner has replaced the text of an utterance that has its final. The final itself is not revised.
+
+    It replaces every cue of that utterance, and every earlier correction of it.
+
+    Attributes:
+        revision: 1, 2 … within the utterance; numbers may be skipped.
+        text: the corrected words, without space at either end; empty: the utterance is removed.
+        cues: its final cues, laid out again, sorted by start; none if the text is empty.
+        words: each corrected word with its times, if words were requested for finals; else empty.
+    """
+
+    seq: int
+    utterance_id: int
+    revision: int
+    text: str
+    cues: tuple[Cue, ...]
+    words: tuple[WordSpan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Partial:
     """The words of an open utterance so far; a newer one replaces it.
 
@@ -233,6 +257,20 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Details:
+    """The session's title and the names of its channels, whole each time: it replaces the one before.
+
+    Attributes:
+        title: None: it has no title.
+        names: by channel; a session with one channel has at most the name of channel 0.
+    """
+
+    seq: int
+    title: str | None = None
+    names: tuple[ChannelName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Warning:
     """A problem that the user may want to fix; the session continues."""
 
@@ -309,10 +347,12 @@ SessionEvent = (
     | Eager
     | Resumed
     | Final
+    | Correction
     | Flushed
     | Ack
     | CadenceChanged
     | Gap
+    | Details
     | Warning
     | DrainBegun
     | Error

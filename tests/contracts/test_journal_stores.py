@@ -1,13 +1,24 @@
 """What every store of the journal does: batches, reads, retention and view tokens."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.journal.open_store import make_store
-from gateway.journal.store import Batch, Change, Entry, JournalStore, Opening, ViewToken
+from gateway.journal.store import (
+    Batch,
+    CaptionEvent,
+    Change,
+    Entry,
+    JournalStore,
+    Opening,
+    ViewToken,
+    event_subject,
+)
 from gateway.settings import JournalSettings
+from gateway.wire import ChannelName, Details
 from tests.events import final, partial_cue, ready
 from tests.redis_servers import RedisServer, redis_server
 
@@ -83,6 +94,15 @@ async def test_the_end_of_a_session_is_kept(store: JournalStore) -> None:
     assert (entry.ended_s, entry.outcome) == (102.5, "finished")
 
 
+async def test_the_newest_details_of_a_session_are_kept(store: JournalStore) -> None:
+    first, second = Details(2, "Council", (ChannelName(1, "Ann", "#1f6feb"),)), Details(3, None)
+    await store.write(Batch([ADA], {("a", 2): first}, (), [Change("a", 101.0, details=first)]))
+    await store.write(Batch(changes=[Change("a", 102.0)]))
+    assert (await found(store)).details == first
+    await store.write(Batch((), {("a", 3): second}, {("a", 2)}, [Change("a", 103.0, details=second)]))
+    assert (await found(store)).details == second
+
+
 async def test_only_a_session_with_start_and_token_is_resumable(store: JournalStore) -> None:
     await store.write(Batch([ADA, BOB]))
     resumable = await store.resumable("a")
@@ -126,6 +146,33 @@ async def test_view_tokens_expire_and_go_with_their_session(store: JournalStore)
     assert await store.view_token(b"two", 0.0) == ViewToken("a", None, 4e9)
     await store.delete_view_tokens("a")
     assert await store.view_token(b"two", 0.0) is None
+
+
+async def test_caption_events_are_added_once_changed_and_deleted_with_their_tokens(store: JournalStore) -> None:
+    assert (await store.caption_events(), await store.caption_event("weekly")) == ([], None)
+    weekly, daily = CaptionEvent("weekly", "ada", "Sunday", 100.5), CaptionEvent("daily", None, None, 50.0)
+    assert [await store.add_caption_event(event) for event in (weekly, daily)] == [True, True]
+    assert not await store.add_caption_event(replace(weekly, owner="bob", title="mine"))
+    assert await store.caption_events() == [daily, weekly]
+    await store.set_caption_event_title("weekly", None)
+    await store.set_caption_event_session("weekly", "a")
+    assert await store.caption_event("weekly") == CaptionEvent("weekly", "ada", None, 100.5, "a")
+    await store.add_view_token(b"one", ViewToken(event_subject("weekly"), "ada", 4e9))
+    assert await store.delete_caption_event("weekly")
+    assert not await store.delete_caption_event("weekly")
+    assert await store.caption_events() == [daily]
+    assert await store.view_token(b"one", 0.0) is None
+
+
+async def test_a_deleted_caption_event_is_not_brought_back_by_a_change(store: JournalStore) -> None:
+    await store.set_caption_event_title("gone", "title")
+    await store.set_caption_event_session("gone", "a")
+    assert await store.caption_event("gone") is None
+
+
+async def test_a_session_keeps_its_caption_event(store: JournalStore) -> None:
+    await store.write(Batch([replace(ADA, event="weekly"), BOB]))
+    assert [entry.event for entry in await store.entries()] == ["weekly", None]
 
 
 async def test_newer_events_are_waited_for(store: JournalStore) -> None:

@@ -18,7 +18,7 @@ from gateway.journal.journal import Entry, Journal
 from gateway.runtime import Gateway
 from gateway.sqlite import StateUnavailable
 
-__all__ = ["SessionDirectory", "SessionRecord", "journal_errors_hidden"]
+__all__ = ["SessionDirectory", "SessionRecord", "journal_errors_hidden", "view_token_of"]
 
 _MAX_ID_CHARS = 100
 """Of a session's id, in an error message."""
@@ -58,6 +58,14 @@ class SessionRecord:
         return self.entry.owner
 
     @property
+    def event(self) -> str | None:
+        """Name of its caption event; None: it has none."""
+        if self.watched is not None:
+            return self.watched.info.event
+        assert self.entry is not None, "either live or in the journal"
+        return self.entry.event
+
+    @property
     def opened_s(self) -> float:
         """When it was opened, in seconds since 1970."""
         if self.watched is not None:
@@ -70,7 +78,8 @@ class SessionDirectory:
     """The sessions of a gateway, and which of them a caller may see.
 
     A key gives access to the sessions that it, or a key of the same owner, opened; with the scope admin to all; a view
-    token to one. Methods that take a request also raise the errors of `Authenticator.admit`.
+    token to one, or to those of a caption event. Methods that take a request also raise the errors of
+    `Authenticator.admit`.
 
     Args:
         gateway: running.
@@ -83,7 +92,7 @@ class SessionDirectory:
         self._audit = gateway.audit
         self._watching = gateway.sessions.broadcaster
         self._grace_s = gateway.settings.session.grace_s
-        self._tokens = None if self.journal is None else ViewTokens(self.journal, self._authenticator.is_revoked)
+        self._tokens = None if self.journal is None else ViewTokens(self.journal.store, self._authenticator.is_revoked)
 
     def journal_of(self, record: SessionRecord) -> Journal | None:
         """Return the journal, if it has the events of a session; None: it does not."""
@@ -117,7 +126,7 @@ class SessionDirectory:
             Unavailable: the journal cannot be read.
         """
         caller = await self._admit(connection, scope)
-        record = await self._look_up(session_id)
+        record = await self.look_up(session_id)
         if record is None or not self._may_see(caller, record):
             raise _not_found(session_id)
         return replace(record, caller=caller)
@@ -130,16 +139,18 @@ class SessionDirectory:
             NotFound: no such session that it gives access to.
             Unavailable: the journal cannot be read.
         """
-        token = _view_token_of(connection)
+        token = view_token_of(connection)
         if token is None or self._authenticator.is_open or self._tokens is None:
             return await self.own(connection, session_id)
         try:
             with journal_errors_hidden():
-                redeemed = await self._tokens.redeem(token, session_id)
+                redeemed = await self._tokens.redeem(token)
+            record = await self.look_up(session_id)
+            if not redeemed.covers(session_id, None if record is None else record.event):
+                raise Unauthorized("this view token is for another session")
         except Unauthorized as error:
             self._authenticator.count_failure(error, address_of(connection))
             raise
-        record = await self._look_up(session_id)
         if record is None:
             raise _not_found(session_id)
         caller = Caller(None, address_of(connection), frozenset({Scope.READ}))
@@ -155,18 +166,18 @@ class SessionDirectory:
 
         A view token that expires remains valid until the connection ends; a revoked one does not.
         """
-        token = _view_token_of(connection)
+        token = view_token_of(connection)
         if record.expires_s is None or token is None or self._tokens is None:
             return self._is_still_admitted(record.caller)
         if time.time() >= record.expires_s:
             return True
         try:
-            await self._tokens.redeem(token, record.session_id)
+            redeemed = await self._tokens.redeem(token)
         except Unauthorized:
             return False
         except StateUnavailable:
             return True
-        return True
+        return redeemed.covers(record.session_id, record.event)
 
     async def delete(self, record: SessionRecord) -> None:
         """Delete a session that is over.
@@ -224,7 +235,12 @@ class SessionDirectory:
             raise Unauthorized("a view token only gives access to one session: expected an API key")
         return await self._authenticator.admit(authorization, address_of(connection), scope=scope)
 
-    async def _look_up(self, session_id: str) -> SessionRecord | None:
+    async def look_up(self, session_id: str) -> SessionRecord | None:
+        """Return a session, whoever may see it; None: no such session.
+
+        Raises:
+            Unavailable: the journal cannot be read.
+        """
         watched = self._watching.open_sessions().get(session_id)
         if watched is not None:
             return _live_record(session_id, watched)
@@ -265,7 +281,7 @@ def _live_record(session_id: str, watched: Broadcast) -> SessionRecord:
     return SessionRecord(session_id, watched, None, is_over=False)
 
 
-def _view_token_of(connection: HTTPConnection) -> str | None:
+def view_token_of(connection: HTTPConnection) -> str | None:
     """Return the view token of a request; None: no token, or a key, which takes precedence."""
     secret = _secret_of(authorization_of(connection))
     if secret:

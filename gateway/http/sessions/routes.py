@@ -1,6 +1,7 @@
 """The routes to list and delete sessions, and to create and revoke view tokens."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated
 
 import msgspec
@@ -50,6 +51,20 @@ _TOKEN_FORM: dict[str, object] = OPEN | {
 }
 
 
+class ListedName(BaseModel):
+    """The name of a channel.
+
+    Attributes:
+        channel: 0 to 7.
+        name: of the speaker, or of the source.
+        color: `#rrggbb`; null: no color.
+    """
+
+    channel: int
+    name: str
+    color: str | None
+
+
 class ListedSession(BaseModel):
     """A session that can be watched or read.
 
@@ -66,6 +81,9 @@ class ListedSession(BaseModel):
         lag_s: seconds of audio received since the end of the oldest utterance whose final is outstanding.
         words: in the finals since this gateway opened or restored it.
         about: identifiers of a call at its telephony service.
+        title: null: it has none.
+        names: of its channels.
+        event: name of its caption event; null: it has none.
     """
 
     id: str
@@ -80,6 +98,9 @@ class ListedSession(BaseModel):
     lag_s: float | None
     words: int | None
     about: Mapping[str, str]
+    title: str | None
+    names: list[ListedName]
+    event: str | None
 
 
 class ListedSessions(BaseModel):
@@ -162,12 +183,12 @@ def _listed(record: SessionRecord, live: Session | None) -> ListedSession:
         assert record.entry is not None, "either live or in the journal"
         entry = record.entry
         dialect, language, viewers, about = entry.dialect, entry.language, 0, entry.about
-        ended_s, outcome = entry.ended_s, entry.outcome
+        ended_s, outcome, details = entry.ended_s, entry.outcome, entry.details
     else:
         watched, subject = record.watched, record.watched.info
         language = watched.ready.language if watched.ready else None
         dialect, viewers, about = subject.dialect, watched.viewers, subject.about()
-        ended_s, outcome = None, None
+        ended_s, outcome, details = None, None, watched.details
     return ListedSession(
         id=record.session_id,
         dialect=dialect,
@@ -181,4 +202,7 @@ def _listed(record: SessionRecord, live: Session | None) -> ListedSession:
         lag_s=None if live is None else live.stats.lag_s,
         words=None if live is None else live.stats.words,
         about=about,
+        title=None if details is None else details.title,
+        names=[] if details is None else [ListedName(**asdict(each)) for each in details.names],
+        event=record.event,
     )

@@ -6,11 +6,18 @@ import msgspec
 
 from gateway.wire import SAMPLE_RATE_HZ, CueState, Encoding
 from gateway.wire.bounds import Id, Name, Names, Number, Text, Whole
+from gateway.wire.details import MAX_CHANNEL_NAMES, MAX_NAME_CHARS, MAX_TITLE_CHARS
+from gateway.wire.event_name import EVENT_NAME_PATTERN
 
 PROTOCOL_VERSION = 1
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """Integers that every language represents exactly: a 64-bit float has a significand of 53 bits."""
+
+
+EventName = Annotated[str, msgspec.Meta(pattern=EVENT_NAME_PATTERN)]
+Title = Annotated[str, msgspec.Meta(max_length=MAX_TITLE_CHARS)]
+Color = Annotated[str, msgspec.Meta(pattern="^#[0-9a-fA-F]{6}$", max_length=7)]
 
 
 class _Strict(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -51,6 +58,15 @@ class CuesObject(_Strict):
     profile: Name | None = None
 
 
+class NameObject(_Strict):
+    channel: Annotated[int, msgspec.Meta(ge=0, lt=MAX_CHANNEL_NAMES)]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_CHARS)]
+    color: Color | None = None
+
+
+NameObjects = Annotated[tuple[NameObject, ...], msgspec.Meta(max_length=MAX_CHANNEL_NAMES)]
+
+
 class StartMessage(_Message, tag="start"):
     version: Whole = PROTOCOL_VERSION
     audio: AudioFormatObject = msgspec.field(default_factory=AudioFormatObject)
@@ -65,6 +81,14 @@ class StartMessage(_Message, tag="start"):
     resumable: bool = False
     languages: Names = ()
     file: bool = False
+    title: Title | None = None
+    names: NameObjects = ()
+    event: EventName | None = None
+
+
+class DetailsChange(_Strict):
+    title: Title | msgspec.UnsetType | None = msgspec.UNSET
+    names: NameObjects | msgspec.UnsetType = msgspec.UNSET
 
 
 class ResumeMessage(_Message, tag="resume"):
@@ -124,6 +148,17 @@ class CueMessage(_Reply, tag="cue"):
     state: CueState
 
 
+class CueObject(_Open):
+    id: str
+    utterance_id: int
+    revision: int
+    start_s: float
+    end_s: float
+    lines: tuple[str, ...]
+    stable_chars: int
+    state: CueState
+
+
 class LatencyObject(_Open):
     endpoint: float
     queue: float
@@ -149,6 +184,15 @@ class FinalMessage(_Reply, tag="final"):
     words: tuple[WordObject, ...] = ()
     error: str | None = None
     guard: tuple[str, ...] = ()
+
+
+class CorrectionMessage(_Reply, tag="correction"):
+    seq: int
+    utterance_id: int
+    revision: int
+    text: str
+    cues: tuple[CueObject, ...]
+    words: tuple[WordObject, ...] = ()
 
 
 class EagerMessage(_Reply, tag="eager"):
@@ -183,6 +227,18 @@ class GapMessage(_Reply, tag="gap"):
     seq: int
     start_s: float
     end_s: float
+
+
+class ChannelNameObject(_Open, omit_defaults=False):
+    channel: int
+    name: str
+    color: str | None = None
+
+
+class DetailsMessage(_Reply, tag="details", omit_defaults=False):
+    seq: int
+    title: str | None = None
+    names: tuple[ChannelNameObject, ...] = ()
 
 
 class WarningMessage(_Reply, tag="warning"):
@@ -220,10 +276,12 @@ ServerMessage = (
     | EagerMessage
     | ResumedMessage
     | FinalMessage
+    | CorrectionMessage
     | FlushedMessage
     | AckMessage
     | CadenceMessage
     | GapMessage
+    | DetailsMessage
     | WarningMessage
     | DrainingMessage
     | ErrorMessage

@@ -9,6 +9,7 @@ from gateway.delivery.broadcast import BACKLOG_EVENTS, VIEWER_EVENTS, Broadcast,
 from gateway.wire import (
     Ack,
     CueEvent,
+    Details,
     DialectMessage,
     Error,
     Final,
@@ -59,6 +60,12 @@ async def news(viewer: Viewer) -> list[ServerEvent]:
 def test_a_late_viewer_receives_the_lasting_events() -> None:
     events = (READY, SpeechStarted(2, 1, 0), cue(3), cue(4), cue(5, state=FINAL), final(6), Warning(7, "odd", "odd"))
     assert backlog(watched(*events)) == (READY, cue(5, state=FINAL), final(6), Warning(7, "odd", "odd"))
+
+
+def test_a_late_viewer_receives_the_newest_details() -> None:
+    made = watched(READY, Details(2, "first"), final(3), Details(4, "second"))
+    assert backlog(made) == (READY, final(3), Details(4, "second"))
+    assert made.details == Details(4, "second")
 
 
 def test_the_newest_partials_of_an_open_utterance_are_kept() -> None:

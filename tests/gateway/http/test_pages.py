@@ -13,7 +13,13 @@ from tests.uploading import serving_files
 
 WEB = Path(__file__).parents[3] / "clients" / "web"
 
-PAGES = {"/": "captioner.html", "/watch/abc": "viewer.html", "/watch/abc?overlay=1": "overlay.html"}
+PAGES = {
+    "/": "captioner.html",
+    "/watch/abc": "viewer.html",
+    "/watch/abc?overlay=1": "overlay.html",
+    "/e/weekly": "viewer.html",
+    "/e/weekly?overlay=1": "overlay.html",
+}
 
 
 @asynccontextmanager
@@ -41,7 +47,9 @@ async def test_all_that_pages_are_made_of_is_served_by_the_gateway() -> None:
                 assert not re.match(r"\w+:|//", "".join(name)), "pages request nothing from other hosts"
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/assets/style.css", "/watch/abc/qr.svg", "/watch/abc/link.json"])
+@pytest.mark.parametrize(
+    "path", [*PAGES, "/assets/style.css", "/watch/abc/qr.svg", "/e/weekly/qr.svg", "/e/weekly/link.json"]
+)
 async def test_nothing_foreign_runs_in_a_page_and_its_address_goes_nowhere(path: str) -> None:
     async with client({"server": {"public_url": "https://captions.example.com"}}) as http:
         headers = (await http.get(path)).headers

@@ -174,12 +174,12 @@ async def test_a_session_without_a_token_is_not_resumed(path: Path) -> None:
 
 async def test_view_tokens_are_valid_until_they_expire_and_after_a_restart(path: Path) -> None:
     async with running_journal(path) as journal:
-        await journal.add_view_token(b"one", ViewToken("a", None, NOW_S + 1))
-        await journal.add_view_token(b"two", ViewToken("a", None, NOW_S))
+        await journal.store.add_view_token(b"one", ViewToken("a", None, NOW_S + 1))
+        await journal.store.add_view_token(b"two", ViewToken("a", None, NOW_S))
     async with running_journal(path) as journal:
-        assert await journal.view_token(b"one") == ViewToken("a", None, NOW_S + 1)
-        assert await journal.view_token(b"two") is None
-        assert await journal.view_token(b"three") is None
+        assert await journal.store.view_token(b"one", NOW_S) == ViewToken("a", None, NOW_S + 1)
+        assert await journal.store.view_token(b"two", NOW_S) is None
+        assert await journal.store.view_token(b"three", NOW_S) is None
 
 
 # --- what goes -------------------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ async def test_a_session_is_deleted_once_it_is_over_with_all_that_belongs_to_it(
     async with running_journal(path) as journal:
         for session_id in ("a", "b"):
             Reader(journal, session_id).write(final(1))
-        await journal.add_view_token(b"one", ViewToken("a", None, NOW_S + 1))
+        await journal.store.add_view_token(b"one", ViewToken("a", None, NOW_S + 1))
         recording.parent.mkdir()
         recording.touch()
         assert await journal.delete("a") is False, "it is open"
@@ -199,7 +199,7 @@ async def test_a_session_is_deleted_once_it_is_over_with_all_that_belongs_to_it(
         assert await journal.delete("a") is False
         assert [entry.session_id for entry in await journal.entries()] == ["b"]
         assert await seqs(journal, "a") == []
-        assert await journal.view_token(b"one") is None
+        assert await journal.store.view_token(b"one", NOW_S) is None
     assert not recording.exists()
 
 

@@ -166,7 +166,7 @@ async def test_beyond_the_limit_the_oldest_are_dropped_and_the_session_is_marked
 async def test_sessions_that_have_ended_meanwhile_are_bounded_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.journal.backlog.MAX_SESSIONS", 2)
     async with running_journal(path) as journal:
-        await journal.add_view_token(b"one", ViewToken("z", None, NOW_S))  # makes the file
+        await journal.store.add_view_token(b"one", ViewToken("z", None, NOW_S))  # makes the file
         with locked(path):
             for session_id in ("a", "b", "c"):
                 reader = Reader(journal, session_id)

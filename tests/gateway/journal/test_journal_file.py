@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.journal.journal_file import JournalFile
-from gateway.journal.store import Batch, Change, Opening, ViewToken
+from gateway.journal.journal_file import JOURNAL_SCHEMA, JournalFile
+from gateway.journal.store import Batch, CaptionEvent, Change, Opening, ViewToken
+from gateway.sqlite import Schema, StateDatabase
 from tests.events import final, partial_cue, ready
 
 ADA = Opening("a", "native", "ada", 100.0, {"call_id": "CA1"}, "{}", b"digest")
@@ -25,6 +26,8 @@ def test_reading_and_deleting_create_no_file(store: JournalFile) -> None:
     assert store.delete("a") is False
     assert store.sweep(0.0, 0.0, 0.0, ()) == []
     store.delete_view_tokens("a")
+    assert store.caption_events.delete("weekly") is False
+    store.caption_events.set_session("weekly", "a")
     store.erase_deleted()
     store.check()
     assert not store.path.exists()
@@ -95,3 +98,17 @@ def test_view_tokens_expire_and_go_with_their_session(store: JournalFile) -> Non
     store.add_view_token(b"two", token)
     store.delete_view_tokens("a")
     assert store.view_token(b"two", 0.0) is None
+
+
+def test_a_journal_of_an_earlier_version_is_migrated_with_its_sessions(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    old = StateDatabase(path, (Schema("journal", JOURNAL_SCHEMA.steps[:2]),))
+    insert = "INSERT INTO sessions (session_id, dialect, about, opened_s, touched_s) VALUES ('a', 'native', '{}', 1, 2)"
+    old.write(lambda connection: connection.execute(insert))
+    old.close()
+    with closing(JournalFile(path)) as store:
+        entry = store.find("a")
+        assert entry is not None
+        assert (entry.touched_s, entry.details, entry.event) == (2.0, None, None)
+        assert store.caption_events.add(CaptionEvent("weekly", None, None, 3.0))
+        assert store.caption_events.all() == [CaptionEvent("weekly", None, None, 3.0)]

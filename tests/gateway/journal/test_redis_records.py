@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.journal.event_json import event_json
 from gateway.journal.redis_records import (
     Keys,
     entry_of,
@@ -13,7 +14,7 @@ from gateway.journal.redis_records import (
     update_arguments,
 )
 from gateway.journal.store import Change, EventKey, Opening, ViewToken
-from gateway.wire import OfChannel, ServerEvent
+from gateway.wire import Details, OfChannel, ServerEvent
 from tests.events import final, ready
 
 KEYS = Keys("livecue")
@@ -56,9 +57,12 @@ def test_a_resumable_session_that_has_ended_is_read_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (None, [0, "", "", 1, "", ""]),
-        (Change("a", 1.5), [1, 1.5, "", 1, "", ""]),
-        (Change("a", 1.5, "en", False, 2, 2.5, "finished"), [1, 1.5, "en", 0, 2.5, "finished"]),
+        (None, [0, "", "", 1, "", "", ""]),
+        (Change("a", 1.5), [1, 1.5, "", 1, "", "", ""]),
+        (
+            Change("a", 1.5, "en", False, 2, 2.5, "finished", Details(3, "x")),
+            [1, 1.5, "en", 0, 2.5, "finished", event_json(Details(3, "x"))],
+        ),
     ],
 )
 def test_a_change_becomes_arguments_of_the_script(change: Change | None, expected: list[object]) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from gateway.journal.event_json import event_json
 from gateway.journal.transcript_export import TranscriptFormat, transcript
-from gateway.wire import OfChannel, ServerEvent
-from tests.events import final, final_cue, partial_cue, ready
+from gateway.wire import ChannelName, Details, OfChannel, ServerEvent
+from tests.events import correction, final, final_cue, partial_cue, ready
 
 EVENTS = (ready(), partial_cue(2), final_cue(3), final_cue(4, 1, 2), final(5), partial_cue(6, 2))
 
@@ -34,6 +34,18 @@ def test_an_utterance_that_is_decoded_again_after_a_crash_is_there_once() -> Non
     assert [cue["id"] for cue in json.loads(written(TranscriptFormat.JSON, *before, *again))] == ["1.1", "2.1"]
 
 
+def test_corrected_utterances_have_their_newest_text_and_cues() -> None:
+    emitted = (*EVENTS, correction(8, 1, "first"), final_cue(9, 2), final(10, 2), correction(11, 1, "second", 2))
+    assert written(TranscriptFormat.TXT, *emitted) == "second\nwords 2\n"
+    assert [cue["lines"] for cue in json.loads(written(TranscriptFormat.JSON, *emitted))] == [["second"], ["line 1"]]
+
+
+def test_a_removed_utterance_is_not_there() -> None:
+    emitted = (*EVENTS, final_cue(8, 2), final(9, 2), correction(10, 1, ""))
+    assert written(TranscriptFormat.TXT, *emitted) == "words 2\n"
+    assert [cue["id"] for cue in json.loads(written(TranscriptFormat.JSON, *emitted))] == ["2.1"]
+
+
 def test_channels_are_ordered_by_time_and_their_cues_distinguished() -> None:
     emitted = (
         OfChannel(1, final_cue(1, 2)),
@@ -43,6 +55,44 @@ def test_channels_are_ordered_by_time_and_their_cues_distinguished() -> None:
     )
     assert written(TranscriptFormat.TXT, *emitted) == "words 1\nwords 2\n"
     assert [cue["id"] for cue in json.loads(written(TranscriptFormat.JSON, *emitted))] == ["0/1.1", "1/2.1"]
+
+
+TWO = (OfChannel(1, final_cue(1, 2)), OfChannel(1, final(2, 2)), OfChannel(0, final_cue(3)), OfChannel(0, final(4)))
+ANN, BOB = ChannelName(0, "Ann"), ChannelName(1, "Bob & <Co>")
+
+
+def test_the_newest_title_heads_text_and_webvtt() -> None:
+    emitted = (Details(1, "first"), *EVENTS, Details(9, "a --> b"))
+    assert written(TranscriptFormat.TXT, *emitted) == "a --> b\n\nwords 1\n"
+    assert written(TranscriptFormat.VTT, *emitted).startswith("WEBVTT a -> b\n\n1.1\n")
+    assert written(TranscriptFormat.SRT, *emitted).startswith("1\n00:00:01,006")
+
+
+def test_names_of_several_channels_precede_their_words() -> None:
+    emitted = (*TWO, Details(9, None, (ANN, BOB)))
+    assert written(TranscriptFormat.TXT, *emitted) == "Ann: words 1\nBob & <Co>: words 2\n"
+    srt = written(TranscriptFormat.SRT, *emitted)
+    assert "\nAnn: line 1\n" in srt
+    assert "\nBob & <\u200bCo>: line 1\n" in srt
+
+
+def test_names_are_voices_in_webvtt_and_speakers_in_json() -> None:
+    emitted = (*TWO, Details(9, None, (ANN, BOB)))
+    vtt = written(TranscriptFormat.VTT, *emitted)
+    assert "\n<v Ann>line 1\n" in vtt
+    assert "\n<v Bob &amp; &lt;Co&gt;>line 1\n" in vtt
+    assert [cue["speaker"] for cue in json.loads(written(TranscriptFormat.JSON, *emitted))] == ["Ann", "Bob & <Co>"]
+
+
+def test_a_single_name_precedes_no_words() -> None:
+    emitted = (*TWO, Details(9, None, (BOB,)))
+    assert written(TranscriptFormat.TXT, *emitted) == "words 1\nwords 2\n"
+    assert "Bob" not in written(TranscriptFormat.SRT, *emitted)
+    assert [cue.get("speaker") for cue in json.loads(written(TranscriptFormat.JSON, *emitted))] == [None, BOB.name]
+
+
+def test_a_session_without_channels_has_the_name_of_channel_0() -> None:
+    assert "<v Ann>line 2\n" in written(TranscriptFormat.VTT, *EVENTS, Details(9, None, (ANN,)))
 
 
 @pytest.mark.parametrize("transcript_format", TranscriptFormat)

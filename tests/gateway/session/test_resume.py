@@ -166,6 +166,25 @@ async def test_a_session_continues_after_its_gateway_was_killed(tmp_path: Path, 
     assert seqs == sorted(set(map(int, map(str, seqs))))
 
 
+async def test_a_session_keeps_its_details_when_its_gateway_was_killed(tmp_path: Path) -> None:
+    ann = {"channel": 0, "name": "Ann", "color": None}
+    async with gateway(tmp_path / "first") as context, call(context) as first:
+        await first.send(START | {"title": "Council", "names": [ann]})
+        ready, details = await first.receive(), await first.receive()
+        assert (details["type"], details["title"], details["names"]) == ("details", "Council", [ann])
+        left = await killed(context, tmp_path)
+    async with gateway(left) as context, call(context) as second:
+        await second.send(resume(ready))
+        assert (await second.receive())["type"] == "ready"
+        assert await second.receive() == details, "a client that has missed it gets it once"
+        (live,) = context.live
+        shown = live.parts.output.broadcast.details
+        assert (shown and shown.title) == "Council"
+        live.parts.output.change_details(lambda before: replace(before, title="Court"))
+        renamed = await second.receive()
+        assert (renamed["title"], renamed["names"]) == ("Court", [ann])
+
+
 @pytest.mark.parametrize("audio", [("pcm_s16le", 48_000), ("pcm_f32le", 44_100), ("pcm_mulaw", 8_000)])
 @pytest.mark.parametrize("is_killed", [False, True])
 async def test_any_format_is_taken_up_at_the_same_place(

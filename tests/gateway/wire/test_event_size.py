@@ -4,7 +4,20 @@ import json
 
 import pytest
 
-from gateway.wire import Codec, DialectMessage, DialectReply, Flushed, Note, OfChannel
+from gateway.wire import (
+    ChannelName,
+    Codec,
+    Correction,
+    Cue,
+    CueState,
+    Details,
+    DialectMessage,
+    DialectReply,
+    Flushed,
+    Note,
+    OfChannel,
+    WordSpan,
+)
 from gateway.wire.deepgram.flux_codec import FluxCodec
 from gateway.wire.event_size import bytes_of
 from gateway.wire.openai_realtime.codec import OpenAIRealtimeCodec
@@ -35,6 +48,11 @@ def test_text_counts_in_bytes() -> None:
     assert bytes_of(DialectMessage("ä" * 1_000)) - bytes_of(DialectMessage("")) == 2_000
 
 
+def test_details_count_with_their_texts() -> None:
+    empty = Details(1, None, (ChannelName(0, ""),))
+    assert bytes_of(Details(1, "ä" * 10, (ChannelName(0, "x" * 5),))) - bytes_of(empty) == 25
+
+
 def test_an_event_of_a_channel_counts_like_the_event() -> None:
     event = Flushed(1, LONG)
     assert bytes_of(OfChannel(1, event)) == bytes_of(event) > len(LONG)
@@ -44,3 +62,10 @@ def test_an_event_is_found_with_and_without_its_channel() -> None:
     event = Flushed(1, "a")
     assert (channel_of(event), without_channel(event)) == ((None, event), event)
     assert (channel_of(OfChannel(1, event)), without_channel(OfChannel(1, event))) == ((1, event), event)
+
+
+def test_a_correction_counts_with_its_text_its_cues_and_its_words() -> None:
+    cue = Cue("0.1", 0, 1, 0, 1, (LONG,), len(LONG), CueState.FINAL)
+    removed, corrected = Correction(1, 0, 1, "", ()), Correction(1, 0, 1, LONG, (cue,))
+    assert bytes_of(corrected) - bytes_of(removed) > 2 * len(LONG)
+    assert bytes_of(Correction(1, 0, 1, LONG, (cue,), (WordSpan("a", 0, 1, None),))) > bytes_of(corrected)

@@ -1,0 +1,1 @@
+"""Caption events over HTTP: addresses that outlive sessions."""
