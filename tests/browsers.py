@@ -37,7 +37,7 @@ __all__ = [
 CHROMIUM = which("chromium")
 """Path of Chromium; None: not installed."""
 
-TIMEOUT_MS = 5_000
+TIMEOUT_MS = 20_000
 """Of every wait; generous, as the machine may be busy."""
 
 PHONE: ViewportSize = {"width": 320, "height": 568}
