@@ -125,7 +125,7 @@ class ScriptedFeed:
         after, wait_s = request.query_params.get("after"), float(request.query_params.get("wait_s", "0"))
         connection = self._connection
         with anyio.move_on_after(wait_s):
-            while self.session == after and connection == self._connection:
+            while self.session == after and self.refusal is None and connection == self._connection:
                 await self._changed.wait()
         if self.refusal is not None:
             return Response(status_code=self.refusal)
