@@ -14,7 +14,7 @@ export class PastSessions {
   #canOpen;
   #onOpen;
   #query = "";
-  #oldest = null;
+  #before = null; // of the next page; null: there is none
   #searches = 0;
 
   /**
@@ -45,34 +45,34 @@ export class PastSessions {
 
   async #search() {
     this.#query = element("query").value.trim();
-    this.#oldest = null;
+    this.#before = null;
     this.#searches += 1;
     element("session-list").replaceChildren();
     await this.#more();
   }
 
   async #more() {
-    const query = new URLSearchParams({ all: "1", limit: PAGE });
+    const query = new URLSearchParams({ all: "true", limit: PAGE });
     if (this.#query !== "") query.set("q", this.#query);
-    if (this.#oldest !== null) query.set("before", this.#oldest);
+    if (this.#before !== null) query.set("before", this.#before);
     element("more-sessions").hidden = true;
     element("sessions-note").textContent = t("past.loading");
     const search = this.#searches;
     try {
-      const { data } = await request(`/v1/sessions?${query}`);
-      if (search === this.#searches) this.#add(data); // else the user has searched again meanwhile
+      const page = await request(`/v1/sessions?${query}`);
+      if (search === this.#searches) this.#add(page); // else the user has searched again meanwhile
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       element("sessions-note").textContent = problemText(error);
     }
   }
 
-  #add(sessions) {
-    const newestFirst = sessions.toSorted((left, right) => right.opened - left.opened);
+  #add({ data, more_before: before = null }) {
+    const newestFirst = data.toSorted((left, right) => right.opened - left.opened);
     element("session-list").append(...newestFirst.map((session) => this.#line(session)));
-    this.#oldest = newestFirst.at(-1)?.id ?? this.#oldest;
-    element("more-sessions").hidden = newestFirst.length < PAGE;
-    const isEmpty = element("session-list").childElementCount === 0;
+    this.#before = before;
+    element("more-sessions").hidden = before === null;
+    const isEmpty = before === null && element("session-list").childElementCount === 0;
     const none = this.#query === "" ? t("past.none") : t("past.not_found", { query: this.#query });
     element("sessions-note").textContent = isEmpty ? none : "";
   }
@@ -82,10 +82,10 @@ export class PastSessions {
     const title = create("h3", "session-title", session.title || t("past.untitled"));
     title.dir = "auto";
     line.append(title, create("p", "hint", facts(session)));
-    for (const excerpt of excerptsOf(session)) {
+    if (session.excerpt) {
       const quote = create("p", "excerpt");
       quote.dir = "auto";
-      quote.append(...marked(excerpt, this.#query));
+      quote.append(...marked(session.excerpt, this.#query));
       line.append(quote);
     }
     line.append(this.#actions(session, line));
@@ -150,10 +150,6 @@ function facts({ opened, ended, event, language: spoken, about }) {
   const minutes = ended === null ? t("past.open_now") : t("past.minutes", { count: Math.max(1, Math.round((ended - opened) / 60)) });
   const called = about?.call_id ?? null;
   return [day.format(opened * 1000), minutes, event, spoken && names.of(spoken), called].filter(Boolean).join(" · ");
-}
-
-function excerptsOf({ excerpt = null, excerpts = [] }) {
-  return excerpt === null ? excerpts : [excerpt];
 }
 
 /** Returns the parts of a text, with the words of the query marked. */

@@ -48,6 +48,7 @@ class ScriptedApi:
     Attributes:
         calls: all requests, the oldest first.
         sessions: what `GET /v1/sessions` lists.
+        pages: what it lists before that, a page for each request.
         messages: the events of each past session.
         reach: of the viewers' address, `network` or `this_machine`.
         key: API key that is required; None: none.
@@ -59,6 +60,7 @@ class ScriptedApi:
 
     calls: list[Call] = field(default_factory=list)
     sessions: list[Body] = field(default_factory=list)
+    pages: list[list[Body]] = field(default_factory=list)
     messages: dict[str, list[Body]] = field(default_factory=dict)
     reach: str = "network"
     key: str | None = None
@@ -105,7 +107,9 @@ class ScriptedApi:
             case "GET", ["v1", "sessions"]:
                 words = call.query.get("q", "").lower()
                 found = [session for session in self.sessions if words in json.dumps(session).lower()]
-                return _json({"object": "list", "data": found})
+                page = self.pages.pop(0) if self.pages else found
+                before = page[0]["opened"] if self.pages else None
+                return _json({"object": "list", "data": page, "more_before": before})
             case "GET", ["v1", "sessions", session_id, "events"]:
                 lines = "".join(f"data: {json.dumps(message)}\n\n" for message in self.messages.get(session_id, []))
                 return {"status": 200, "content_type": "text/event-stream", "body": lines}

@@ -29,10 +29,23 @@ async def test_past_sessions_are_listed_newest_first_and_searched_by_their_text(
         await page.keyboard.press("Enter")
         await expect(page.locator(".session-title")).to_have_text(["Town council"])
         await expect(page.locator("mark")).to_have_text(["bridge"])
-        assert prepared.api.called("GET", "/v1/sessions")[-1].query == {"all": "1", "limit": "20", "q": "bridge"}
+        assert prepared.api.called("GET", "/v1/sessions")[-1].query == {"all": "true", "limit": "20", "q": "bridge"}
         await page.fill("#query", "tunnel")
         await page.keyboard.press("Enter")
         await expect(page.locator("#sessions-note")).to_have_text("No session has “tunnel” in its text.")
+
+
+async def test_more_sessions_are_listed_on_demand(page: Page) -> None:
+    async with captioner(page) as prepared:
+        prepare(prepared)
+        newer, older = prepared.api.sessions[1:], prepared.api.sessions[:1]
+        prepared.api.pages = [newer, older]
+        await page.click("#open-sessions")
+        await expect(page.locator(".session-title")).to_have_text(["Untitled"])
+        await page.click("#more-sessions")
+        await expect(page.locator(".session-title")).to_have_text(["Untitled", "Town council"])
+        await expect(page.locator("#more-sessions")).to_be_hidden()
+        assert prepared.api.called("GET", "/v1/sessions")[-1].query["before"] == "1763100000"
 
 
 async def test_an_empty_history_says_so(page: Page) -> None:
