@@ -43,9 +43,11 @@ function render() {
 function paragraph({ stable, tail, speaker }) {
   const line = document.createElement("p");
   line.dir = "auto";
-  if (options.hasNames && speaker) line.append(span("name", `${speaker.name}: `));
-  if (stable) line.append(span("words", stable));
-  if (tail) line.append(span("tail", tail));
+  const box = span("line");
+  if (options.hasNames && speaker) box.append(span("name", `${speaker.name}: `));
+  if (stable) box.append(span("words", stable));
+  if (tail) box.append(span("tail", tail));
+  line.append(box);
   return line;
 }
 

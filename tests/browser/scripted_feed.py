@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from decoder.engines.scripted import ScriptedEngine, spoken_count
 from gateway.http.pages import pages_router
@@ -142,7 +142,7 @@ class ScriptedFeed:
 async def scripted_feed() -> AsyncIterator[ScriptedFeed]:
     """Serve on a free loopback port while the block lasts."""
     feed = ScriptedFeed()
-    routes = [
+    routes: list[BaseRoute] = [
         Route("/v1/sessions/{session}/events", feed._session_events),
         Route("/v1/events/talk", feed._event_state),
     ]

@@ -146,7 +146,7 @@ async def test_styles_added_by_obs_apply(page: Page) -> None:
         await open_overlay(page, served.url, speaker.session_id)
         await page.add_style_tag(content="#lines span { color: rgb(255, 0, 0) }")  # as obs-browser does
         await speaker.speak()
-        await expect(page.locator(f"{LINES} span")).to_have_css("color", "rgb(255, 0, 0)")
+        await expect(page.locator(f"{LINES} .words")).to_have_css("color", "rgb(255, 0, 0)")
 
 
 async def test_the_url_sets_colours_and_alignment_within_the_safe_area(page: Page) -> None:
@@ -156,7 +156,7 @@ async def test_the_url_sets_colours_and_alignment_within_the_safe_area(page: Pag
         await page.set_viewport_size({"width": 1000, "height": 600})
         query = "overlay=1&size=48&align=right&color=ffff00&background=000000cc&safe=10&clear=60"
         await page.goto(f"{feed.event_page}?{query}")
-        words = page.locator(f"{LINES} .words")
+        words = page.locator(f"{LINES} .line")
         await expect(words).to_have_css("color", "rgb(255, 255, 0)")
         await expect(words).to_have_css("background-color", "rgba(0, 0, 0, 0.8)")
         await expect(words).to_have_css("font-size", "48px")
