@@ -2,13 +2,17 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TextIO
 
 from gateway.captions.subtitles import VTT_HEADER, srt_block, to_json, vtt_block
+from gateway.exports.document import Caption, Document, Passage, caption_of, most_spoken, passage_of
+from gateway.exports.formats import DocumentFormat, export
 from gateway.wire import Cue, CueEvent, CueState, Final, LivecueError, OfChannel, ServerEvent
 from gateway.wire.native.codec import NativeCodec
 from gateway.wire.server_events import without_channel
@@ -32,6 +36,10 @@ class OutputFormat(StrEnum):
     VTT = "vtt"
     TXT = "txt"
     JSON = "json"
+    ASS = "ass"
+    TTML = "ttml"
+    SCC = "scc"
+    DOCX = "docx"
     JSONL = "jsonl"
 
 
@@ -42,8 +50,8 @@ class Output(Protocol):
         """Write the text that the event adds."""
         ...
 
-    def close(self) -> None:
-        """Write the end of the document; the file stays open."""
+    def close(self) -> tuple[str, ...]:
+        """Write the end of the document, and return what the format could not express; the file stays open."""
         ...
 
 
@@ -80,8 +88,8 @@ class _Srt:
             self._number += 1
             _write(self._file, srt_block(self._number, cue))
 
-    def close(self) -> None:
-        pass
+    def close(self) -> tuple[str, ...]:
+        return ()
 
 
 class _Vtt:
@@ -94,8 +102,8 @@ class _Vtt:
         if (cue := self._cues.of(event)) is not None:
             _write(self._file, vtt_block(cue))
 
-    def close(self) -> None:
-        pass
+    def close(self) -> tuple[str, ...]:
+        return ()
 
 
 class _Text:
@@ -107,10 +115,10 @@ class _Text:
     def event(self, event: ServerEvent) -> None:
         inner = without_channel(event)
         if isinstance(inner, Final) and (inner.text or inner.error):
-            _write(self._file, f"{inner.text} {GAP_TEXT if inner.error else ''}".strip() + "\n")
+            _write(self._file, f"{_text_of(inner)}\n")
 
-    def close(self) -> None:
-        pass
+    def close(self) -> tuple[str, ...]:
+        return ()
 
 
 class _Json:
@@ -125,8 +133,42 @@ class _Json:
         if (cue := self._cues.of(event)) is not None:
             self._written.append(cue)
 
-    def close(self) -> None:
+    def close(self) -> tuple[str, ...]:
         _write(self._file, to_json(self._written))
+        return ()
+
+
+class _Whole:
+    """A document that is written at the end."""
+
+    def __init__(self, document_format: DocumentFormat, file: TextIO) -> None:
+        self._format = document_format
+        self._file = file
+        self._cues = _Cues()
+        self._captions: list[Caption] = []
+        self._passages: list[Passage] = []
+        self._finals: list[Final] = []
+
+    def event(self, event: ServerEvent) -> None:
+        if (cue := self._cues.of(event)) is not None:
+            self._captions.append(caption_of(cue))
+        inner = without_channel(event)
+        if isinstance(inner, Final) and (inner.text or inner.error):
+            self._finals.append(inner)
+            self._passages.append(passage_of(replace(inner, text=_text_of(inner))))
+
+    def close(self) -> tuple[str, ...]:
+        document = Document(
+            captions=tuple(sorted(self._captions, key=lambda caption: caption.start_ms)),
+            passages=tuple(sorted(self._passages, key=lambda passage: passage.start_ms)),
+            language=most_spoken(self._finals),
+        )
+        exported = export(document, self._format)
+        if self._format is DocumentFormat.DOCX:
+            _write_bytes(self._file, exported.content)
+        else:
+            _write(self._file, exported.content.decode())
+        return exported.notes
 
 
 class _JsonLines:
@@ -141,20 +183,13 @@ class _JsonLines:
         for message in self._codec.send(without_channel(event)):
             _write(self._file, f"{{{channel}{str(message)[1:]}\n")
 
-    def close(self) -> None:
-        pass
+    def close(self) -> tuple[str, ...]:
+        return ()
 
 
 def open_output(output_format: OutputFormat, file: TextIO) -> Output:
     """Return a writer of that format."""
-    writers: dict[OutputFormat, type[_Srt] | type[_Vtt] | type[_Text] | type[_Json] | type[_JsonLines]] = {
-        OutputFormat.SRT: _Srt,
-        OutputFormat.VTT: _Vtt,
-        OutputFormat.TXT: _Text,
-        OutputFormat.JSON: _Json,
-        OutputFormat.JSONL: _JsonLines,
-    }
-    return writers[output_format](file)
+    return _WRITERS[output_format](file)
 
 
 @contextmanager
@@ -179,15 +214,46 @@ def opened(path: Path | None) -> Iterator[TextIO]:
             file.close()
 
 
+_WRITERS: dict[OutputFormat, Callable[[TextIO], Output]] = {
+    OutputFormat.SRT: _Srt,
+    OutputFormat.VTT: _Vtt,
+    OutputFormat.TXT: _Text,
+    OutputFormat.JSON: _Json,
+    OutputFormat.JSONL: _JsonLines,
+    **{OutputFormat(known): partial(_Whole, known) for known in DocumentFormat},
+}
+
+
+def _text_of(final: Final) -> str:
+    return f"{final.text} {GAP_TEXT if final.error else ''}".strip()
+
+
 def _write(file: TextIO, text: str) -> None:
     """Write and flush, so that a reader following the file sees each caption at once.
 
     Raises:
         OutputFailed: the disk is full, or the pipe is closed.
     """
-    try:
+    with _failures_reported(file):
         file.write(text)
         file.flush()
+
+
+def _write_bytes(file: TextIO, content: bytes) -> None:
+    """Write bytes to the file below the text.
+
+    Raises:
+        OutputFailed: as of `_write`.
+    """
+    with _failures_reported(file):
+        file.buffer.write(content)
+        file.buffer.flush()
+
+
+@contextmanager
+def _failures_reported(file: TextIO) -> Iterator[None]:
+    try:
+        yield
     except BrokenPipeError as error:
         _discard_standard_output()
         raise OutputFailed("standard output was closed") from error

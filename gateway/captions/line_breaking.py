@@ -13,11 +13,14 @@ from decoder.types import Word
 from gateway.text import CJK, character_width, is_unspaced, text_width
 
 __all__ = [
+    "AFTER_SENTENCE",
     "Lexicon",
     "LineAim",
     "Piece",
     "best_break",
+    "gap_score",
     "lexicon_of",
+    "line_text",
     "line_width",
     "pieces_of",
 ]
@@ -38,7 +41,9 @@ _CLAUSE_END = frozenset(",;:—–、，；：")
 _FORBIDDEN = -20.0
 _SHORT_LINE = -10.0
 _IMBALANCE = -3.0
-_AFTER_SENTENCE = 4.0
+AFTER_SENTENCE = 4.0
+"""Score of a break after a sentence."""
+
 _AFTER_CLAUSE = 3.0
 _BEFORE_CONJUNCTION = 2.0
 _BEFORE_PREPOSITION = 1.5
@@ -141,6 +146,15 @@ def line_width(pieces: Sequence[Piece]) -> int:
     return sum(piece.width + (piece.spaced and index > 0) for index, piece in enumerate(pieces))
 
 
+def line_text(pieces: Sequence[Piece]) -> str:
+    """Return the pieces as the text of one line.
+
+    Args:
+        pieces: in order; may be empty.
+    """
+    return "".join(" " + piece.text if piece.spaced and index else piece.text for index, piece in enumerate(pieces))
+
+
 def best_break(pieces: Sequence[Piece], positions: range, aim: LineAim, lexicon: Lexicon) -> int:
     """Return the position of the best line break; among equals, the last.
 
@@ -153,7 +167,7 @@ def best_break(pieces: Sequence[Piece], positions: range, aim: LineAim, lexicon:
 
     def score(position: int) -> tuple[float, int]:
         width = line_width(pieces[:position])
-        preference = _gap_score(pieces[position - 1], pieces[position], lexicon)
+        preference = gap_score(pieces[position - 1], pieces[position], lexicon)
         preference += _IMBALANCE * abs(width - aim.ideal_width) / aim.ideal_width
         preference += 0.0 if aim.min_width <= width <= aim.max_width else _SHORT_LINE
         return preference, position
@@ -170,7 +184,14 @@ def lexicon_of(language: str | None) -> Lexicon:
     return _LEXICONS.get(language or "", _NO_WORDS)
 
 
-def _gap_score(before: Piece, after: Piece, lexicon: Lexicon) -> float:
+def gap_score(before: Piece, after: Piece, lexicon: Lexicon) -> float:
+    """Return how good a break between two pieces is: `AFTER_SENTENCE` is the best, a forbidden one is far below 0.
+
+    Args:
+        before: the last piece of a line.
+        after: the first piece of the next.
+        lexicon: of the language.
+    """
     last, first = before.text[-1], after.text[0]
     if first in _NO_LINE_START or last in _NO_LINE_END:
         return _FORBIDDEN
@@ -180,7 +201,7 @@ def _gap_score(before: Piece, after: Piece, lexicon: Lexicon) -> float:
     end = before.text.rstrip(_CLOSING_QUOTES)[-1:]
     abbreviated = end == "." and (word in lexicon.binding or (len(word) == 1 and word.isalpha()))
     if end in _SENTENCE_END and not abbreviated:
-        return _AFTER_SENTENCE
+        return AFTER_SENTENCE
     if end in _CLAUSE_END:
         return _AFTER_CLAUSE
     score = _AFTER_ENDING if word in lexicon.endings else 0.0

@@ -48,7 +48,7 @@ from gateway.cli.options import (
     settings_of,
     upstream_flags,
 )
-from gateway.cli.running import report_change, reported_errors, run, set_up_logging
+from gateway.cli.running import report_change, report_notes, reported_errors, run, set_up_logging
 from gateway.cli.sessions import app as sessions_app
 from gateway.cli.top import top
 from gateway.cli.transcribe import transcribe
@@ -212,7 +212,7 @@ def watch(
             return
         writer = open_output(output_format, sys.stdout)
         await watch_session(session, writer.event, report_change)
-        writer.close()
+        report_notes(url, writer.close())
 
     run(show)
 

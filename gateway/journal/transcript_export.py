@@ -1,11 +1,13 @@
 """Exports transcripts of journaled sessions. PURE."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import assert_never
 
 from gateway.captions.subtitles import to_json, to_srt, to_vtt
+from gateway.exports.document import Document, caption_of, most_spoken, passage_of
+from gateway.exports.formats import DocumentFormat, Export, export
 from gateway.journal.event_json import event_of
 from gateway.wire import CueEvent, Final
 from gateway.wire.cue import Cue, CueState
@@ -21,6 +23,10 @@ class TranscriptFormat(StrEnum):
     SRT = "srt"
     VTT = "vtt"
     JSON = "json"
+    ASS = "ass"
+    TTML = "ttml"
+    SCC = "scc"
+    DOCX = "docx"
 
     @property
     def media_type(self) -> str:
@@ -34,12 +40,16 @@ class TranscriptFormat(StrEnum):
                 return "text/vtt; charset=utf-8"
             case TranscriptFormat.JSON:
                 return "application/json"
+            case TranscriptFormat.ASS | TranscriptFormat.TTML | TranscriptFormat.SCC | TranscriptFormat.DOCX:
+                return DocumentFormat(self).media_type
             case _:
                 assert_never(self)
 
 
-def transcript(messages: Iterable[str], transcript_format: TranscriptFormat) -> str:
-    """Return the transcript of a session, sorted by start: one line for each utterance as text, else the final cues.
+def transcript(messages: Iterable[str], transcript_format: TranscriptFormat) -> Export:
+    """Return the transcript of a session, sorted by start.
+
+    As text it has a line for each utterance, as DOCX a paragraph for each piece of speech, else the final cues.
 
     In a session with several channels the id of a cue begins with its channel: `1/3.2`.
 
@@ -49,6 +59,7 @@ def transcript(messages: Iterable[str], transcript_format: TranscriptFormat) -> 
 
     Raises:
         ProtocolError: a message is malformed.
+        NotLatin: the format is SCC, and most of the text is in another script.
     """
     cues: dict[tuple[int | None, int], list[Cue]] = {}
     finals: list[Final] = []
@@ -62,17 +73,32 @@ def transcript(messages: Iterable[str], transcript_format: TranscriptFormat) -> 
                 pass
     numbered = [_with_channel(channel, cue) for (channel, _), own in cues.items() for cue in own]
     numbered.sort(key=lambda cue: cue.start_sample)
+    finals.sort(key=lambda final: final.start_sample)
+    return _written(numbered, finals, transcript_format)
+
+
+def _written(cues: Sequence[Cue], finals: Sequence[Final], transcript_format: TranscriptFormat) -> Export:
     match transcript_format:
         case TranscriptFormat.TXT:
-            return "".join(f"{final.text}\n" for final in sorted(finals, key=lambda final: final.start_sample))
+            return _text("".join(f"{final.text}\n" for final in finals))
         case TranscriptFormat.SRT:
-            return to_srt(numbered)
+            return _text(to_srt(cues))
         case TranscriptFormat.VTT:
-            return to_vtt(numbered)
+            return _text(to_vtt(cues))
         case TranscriptFormat.JSON:
-            return to_json(numbered)
+            return _text(to_json(cues))
+        case TranscriptFormat.ASS | TranscriptFormat.TTML | TranscriptFormat.SCC | TranscriptFormat.DOCX:
+            return export(_document(cues, finals), DocumentFormat(transcript_format))
         case _:
             assert_never(transcript_format)
+
+
+def _text(text: str) -> Export:
+    return Export(text.encode())
+
+
+def _document(cues: Sequence[Cue], finals: Sequence[Final]) -> Document:
+    return Document(tuple(map(caption_of, cues)), tuple(map(passage_of, finals)), language=most_spoken(finals))
 
 
 def _add_cue(cues: list[Cue], cue: Cue) -> None:

@@ -12,7 +12,16 @@ from gateway.captions.cue_profiles import DEFAULT_PROFILE, PROFILES, to_latin
 def test_the_profiles_are_those_of_the_reference() -> None:
     lines = {name: (profile.max_chars_per_line, profile.max_lines) for name, profile in PROFILES.items()}
 
-    assert lines == {"web": (42, 2), "live": (42, 2), "broadcast-eu": (37, 2), "608": (32, 2), "teams": (50, 1)}
+    assert lines == {
+        "web": (42, 2),
+        "live": (42, 2),
+        "broadcast-eu": (37, 2),
+        "608": (32, 2),
+        "teams": (50, 1),
+        "netflix": (42, 2),
+        "bbc": (37, 2),
+        "ebu": (37, 2),
+    }
     assert all(name == profile.name for name, profile in PROFILES.items())
     assert DEFAULT_PROFILE in PROFILES
 
