@@ -17,6 +17,7 @@ __all__ = [
     "Lexicon",
     "LineAim",
     "Piece",
+    "bare_word",
     "best_break",
     "gap_score",
     "lexicon_of",
@@ -197,7 +198,7 @@ def gap_score(before: Piece, after: Piece, lexicon: Lexicon) -> float:
         return _FORBIDDEN
     if not after.spaced and not (last == "-" or is_unspaced(last, first)):
         return _FORBIDDEN
-    word, following = _bare(before.text), _bare(after.text)
+    word, following = bare_word(before.text), bare_word(after.text)
     end = before.text.rstrip(_CLOSING_QUOTES)[-1:]
     abbreviated = end == "." and (word in lexicon.binding or (len(word) == 1 and word.isalpha()))
     if end in _SENTENCE_END and not abbreviated:
@@ -266,7 +267,8 @@ def _is_breakable(before: str, after: str) -> bool:
     return bool(is_cjk) and after not in _NO_LINE_START and before not in _NO_LINE_END and character_width(after) > 0
 
 
-def _bare(text: str) -> str:
+def bare_word(text: str) -> str:
+    """Return a word as the lexicons have it: in lower case, without punctuation around it."""
     return text.casefold().strip(".,;:!?…\"'“”‘’«»()[]¿¡")
 
 

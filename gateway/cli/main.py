@@ -21,6 +21,7 @@ from clients.watch import watch as watch_session
 from decoder.model_hub import pull_model
 from gateway.cli.bench import app as bench_app
 from gateway.cli.capacity import capacity
+from gateway.cli.check import check
 from gateway.cli.doctor import doctor
 from gateway.cli.keys import app as keys_app
 from gateway.cli.options import (
@@ -229,6 +230,7 @@ def pull(
 app.command()(top)
 
 
+app.command()(check)
 app.command()(doctor)
 app.command()(capacity)
 

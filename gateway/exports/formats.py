@@ -70,8 +70,8 @@ def _notes(file: SccFile) -> list[str]:
         notes.append(f"characters that CEA-608 lacks: {', '.join(filter(None, (spelt, lost)))}")
     if file.late:
         notes.append(
-            f"captions displayed late: {file.late}, by up to {file.latest_ms / _MS_PER_S:.1f} s, as CEA-608 has two bytes "
-            "in a frame"
+            f"captions displayed late: {file.late}, by up to {file.latest_ms / _MS_PER_S:.1f} s, as CEA-608 has two "
+            "bytes in a frame"
         )
     return notes
 

@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
+from typing import TextIO
 from zipfile import ZipFile
 
 import pytest
@@ -63,13 +64,16 @@ def test_a_document_says_what_its_format_cannot_express() -> None:
     output = open_output(OutputFormat.SCC, StringIO())
     assert open_output(OutputFormat.SRT, StringIO()).close() == ()
     output.event(CueEvent(1, replace(CUE, start_sample=32_000, end_sample=64_000, lines=("Łódź in the morning",))))
-    assert output.close() == ("characters that CEA-608 lacks: 3 spelt with others",)
+    assert output.close() == ("characters that CEA-608 lacks: 2 spelt with others",)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full disk at hand")
 @pytest.mark.parametrize("output_format", [OutputFormat.TXT, OutputFormat.DOCX])
 def test_a_full_disk_is_named(output_format: OutputFormat) -> None:
-    with opened(Path("/dev/full")) as file, pytest.raises(OutputFailed, match="/dev/full: No space left on device"):
+    def write(file: TextIO) -> None:
         output = open_output(output_format, file)
         output.event(FINAL)
         output.close()
+
+    with opened(Path("/dev/full")) as file, pytest.raises(OutputFailed, match="/dev/full: No space left on device"):
+        write(file)
