@@ -54,6 +54,7 @@ TESTED_BY = {
     "gateway/access/client_secrets.py": "tests/gateway/http/openai/test_realtime.py",
     "gateway/access/login_throttle.py": "tests/attacks/test_tenants.py",
     "gateway/captions/cue_layout.py": "tests/gateway/captions/test_cue_builder.py",
+    "gateway/checks/subtitle.py": "tests/gateway/checks/test_text_readers.py",
     "gateway/cli/auditing.py": "tests/gateway/cli/test_keys.py",
     "gateway/cli/doctor.py": "tests/gateway/cli/test_main.py",
     "gateway/cli/options.py": "tests/gateway/cli/test_main.py",

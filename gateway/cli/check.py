@@ -42,7 +42,7 @@ def check(
     else:
         for report in reports:
             _print(report)
-    if any(report.breaches for report in reports):
+    if any(report.breaches or report.problem for report in reports):
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -54,6 +54,8 @@ class _Report:
     profile: str
     subtitles: int
     breaches: tuple[Breach, ...]
+    problem: str | None = None
+    """Why it cannot be read as its format."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -70,10 +72,8 @@ def _report(file: Path, profile: str | None, language: str | None) -> _Report:
         raise ConfigurationError(f"unknown cue profile {name!r}: expected one of {', '.join(PROFILES)}")
     try:
         subtitles = known.read(file.read_bytes())
-    except OSError as error:
-        raise Malformed(f"{file}: {error.strerror}") from error
-    except Malformed as error:
-        raise Malformed(f"{file}: {error}") from error
+    except (OSError, Malformed) as error:
+        return _Report(file, name, 0, (), error.strerror if isinstance(error, OSError) else str(error))
     found = breaches(subtitles, PROFILES[name], known.tolerance_ms, language)
     return _Report(file, name, len(subtitles), tuple(found))
 
@@ -83,6 +83,7 @@ def _as_json(report: _Report) -> dict[str, object]:
         "file": str(report.file),
         "profile": report.profile,
         "subtitles": report.subtitles,
+        "problem": report.problem,
         "counts": report.counts,
         "breaches": [
             {
@@ -98,6 +99,9 @@ def _as_json(report: _Report) -> dict[str, object]:
 
 
 def _print(report: _Report) -> None:
+    if report.problem is not None:
+        typer.echo(f"{report.file}: {report.problem}")
+        return
     for breach in report.breaches:
         where = f"{report.file}: subtitle {breach.number} at {vtt_timestamp(breach.start_ms)}"
         typer.echo(f"{where}: {breach.rule}: {breach.got}; allowed: {breach.allowed}")

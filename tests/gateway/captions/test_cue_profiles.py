@@ -33,6 +33,8 @@ def test_the_profiles_are_those_of_the_reference() -> None:
         ("max_lines", 0),
         ("comfortable_cps", 0.0),
         ("gap_s", -0.1),
+        ("max_wpm", 0.0),
+        ("closed_gap_s", 0.08),
         ("min_duration_s", -1.0),
         ("max_duration_s", 1.0),
         ("max_duration_s", float("nan")),
@@ -41,6 +43,11 @@ def test_the_profiles_are_those_of_the_reference() -> None:
 def test_a_field_out_of_range_is_refused(field: str, value: float) -> None:
     with pytest.raises(ValueError, match=field):
         replace(PROFILES["web"], **{field: value})  # type: ignore[arg-type]  # each value has its field's type
+
+
+@pytest.mark.parametrize(("profile", "reading_s"), [("netflix", 0.65), ("bbc", 1.0), ("live", 0.0)])
+def test_lines_take_as_long_to_read_as_the_profile_says(profile: str, reading_s: float) -> None:
+    assert PROFILES[profile].reading_s(("one two", "three")) == pytest.approx(reading_s)
 
 
 @pytest.mark.parametrize(
