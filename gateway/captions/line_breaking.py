@@ -212,7 +212,7 @@ def gap_score(before: Piece, after: Piece, lexicon: Lexicon) -> float:
         score += _INSIDE_WORD
     if after.inside_word and not after.spaced:
         score += _INSIDE_WORD
-    if word in lexicon.binding or abbreviated or last + first in lexicon.binding:
+    if word in lexicon.binding or abbreviated or (not after.spaced and last + first in lexicon.binding):
         score += _AFTER_BINDING
     elif word in lexicon.conjunctions or word in lexicon.prepositions:
         score += _AFTER_LINK

@@ -63,6 +63,12 @@ def test_short_pauses_are_closed_and_the_gap_is_kept() -> None:
     assert times(captions.finish()) == [(0.0, 4.12), (4.2, 8.4)]
 
 
+def test_without_a_maximum_a_cue_lasts_as_long_as_its_words() -> None:
+    captions = FileCaptions(PROFILES["bbc"])
+    captions.add(replace(final(1, 0.0, "Yes."), words=(WordSpan("Yes.", 0, 160_000, None),)))
+    assert times(captions.finish()) == [(0.0, 10.0)]
+
+
 def test_cues_are_gone_when_what_follows_begins() -> None:
     captions = FileCaptions(NETFLIX)
     captions.add(final(1, 0.0, "Yes."))

@@ -21,6 +21,7 @@ def second(start_ms: int, end_ms: int) -> Subtitle:
 
 def test_good_subtitles_break_no_rule() -> None:
     assert broken(GOOD, second(3_080, 4_000), Subtitle(3, 4_500, 6_000, ("No.",))) == []
+    assert broken(GOOD, profile="608") == []
 
 
 @pytest.mark.parametrize(
