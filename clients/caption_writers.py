@@ -1,32 +1,23 @@
 """Writers of captions in file formats, while the captions arrive."""
 
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
 from typing import Protocol, TextIO
 
-from gateway.captions.subtitles import VTT_HEADER, srt_block, to_json, vtt_block
-from gateway.exports.document import Caption, Document, Passage, caption_of, most_spoken, passage_of
+from clients.caption_files import OutputFailed, opened, rewrite, write, write_bytes
+from gateway.captions.subtitles import VTT_HEADER, srt_block, to_json, to_srt, to_vtt, vtt_block
+from gateway.exports.document import Document, Passage, caption_of, most_spoken, passage_of
 from gateway.exports.formats import DocumentFormat, export
-from gateway.wire import Cue, CueEvent, CueState, Final, LivecueError, OfChannel, ServerEvent
+from gateway.wire import Correction, Cue, CueEvent, CueState, Final, OfChannel, ServerEvent
 from gateway.wire.native.codec import NativeCodec
-from gateway.wire.server_events import without_channel
+from gateway.wire.server_events import channel_of, without_channel
 
 __all__ = ["GAP_TEXT", "Output", "OutputFailed", "OutputFormat", "open_output", "opened"]
 
 GAP_TEXT = "[missing]"
 """Replaces the text of an utterance that failed."""
-
-
-class OutputFailed(LivecueError):
-    """Captions cannot be written."""
-
-    code = "output_failed"
 
 
 class OutputFormat(StrEnum):
@@ -44,10 +35,14 @@ class OutputFormat(StrEnum):
 
 
 class Output(Protocol):
-    """Writes a session's captions to a file."""
+    """Writes a session's captions to a file.
+
+    A correction changes what is written. Standard output, a pipe or a device keeps what it has; JSON is written at the
+    end, and JSON lines have the correction itself.
+    """
 
     def event(self, event: ServerEvent) -> None:
-        """Write the text that the event adds."""
+        """Write the text that the event adds, or the file again if it is a correction."""
         ...
 
     def close(self) -> tuple[str, ...]:
@@ -55,24 +50,49 @@ class Output(Protocol):
         ...
 
 
+_Key = tuple[int | None, int]
+"""Channel and utterance."""
+
+
 class _Cues:
-    """Selects the cues to write: final ones, and one for each failed utterance."""
+    """Selects the cues to write: final ones, one for each failed utterance, and those of corrections."""
 
     def __init__(self) -> None:
         self._end_sample = 0
         """End of the previous cue."""
+        self._by_utterance: dict[_Key, tuple[Cue, ...]] = {}
 
-    def of(self, event: ServerEvent) -> Cue | None:
+    @property
+    def all(self) -> list[Cue]:
+        """All cues so far, sorted by start."""
+        cues = (cue for own in self._by_utterance.values() for cue in own)
+        return sorted(cues, key=lambda cue: cue.start_sample)
+
+    def add(self, event: ServerEvent) -> Cue | None:
         """Return the cue that the event completes; None for other events and for a cue without text."""
-        match without_channel(event):
+        channel, inner = channel_of(event)
+        cue = self._cue_of(inner)
+        if cue is not None:
+            self._end_sample = cue.end_sample
+            key = channel, cue.utterance_id
+            self._by_utterance[key] = (*self._by_utterance.get(key, ()), cue)
+        return cue
+
+    def correct(self, event: ServerEvent) -> bool:
+        """Replace the cues of an utterance if the event is a correction; return whether it is."""
+        channel, inner = channel_of(event)
+        if isinstance(inner, Correction):
+            self._by_utterance[channel, inner.utterance_id] = inner.cues
+        return isinstance(inner, Correction)
+
+    def _cue_of(self, event: ServerEvent) -> Cue | None:
+        match event:
             case CueEvent(cue=cue) if cue.state is CueState.FINAL and cue.lines:
-                self._end_sample = cue.end_sample
                 return cue
             case Final(error=str(), text="") as final:
                 start_sample = max(self._end_sample, final.start_sample)
-                self._end_sample = max(start_sample + 1, final.end_sample)
+                span = start_sample, max(start_sample + 1, final.end_sample)
                 name = f"{final.utterance_id}.0"
-                span = start_sample, self._end_sample
                 return Cue(name, final.utterance_id, 1, *span, (GAP_TEXT,), len(GAP_TEXT), CueState.FINAL)
         return None
 
@@ -84,9 +104,12 @@ class _Srt:
         self._number = 0
 
     def event(self, event: ServerEvent) -> None:
-        if (cue := self._cues.of(event)) is not None:
+        if self._cues.correct(event):
+            if rewrite(self._file, to_srt(self._cues.all)):
+                self._number = len(self._cues.all)
+        elif (cue := self._cues.add(event)) is not None:
             self._number += 1
-            _write(self._file, srt_block(self._number, cue))
+            write(self._file, srt_block(self._number, cue))
 
     def close(self) -> tuple[str, ...]:
         return ()
@@ -96,11 +119,13 @@ class _Vtt:
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._cues = _Cues()
-        _write(file, VTT_HEADER)
+        write(file, VTT_HEADER)
 
     def event(self, event: ServerEvent) -> None:
-        if (cue := self._cues.of(event)) is not None:
-            _write(self._file, vtt_block(cue))
+        if self._cues.correct(event):
+            rewrite(self._file, to_vtt(self._cues.all))
+        elif (cue := self._cues.add(event)) is not None:
+            write(self._file, vtt_block(cue))
 
     def close(self) -> tuple[str, ...]:
         return ()
@@ -111,11 +136,23 @@ class _Text:
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
+        self._lines: dict[_Key, str] = {}
+        """In the order of their finals."""
 
     def event(self, event: ServerEvent) -> None:
-        inner = without_channel(event)
-        if isinstance(inner, Final) and (inner.text or inner.error):
-            _write(self._file, f"{_text_of(inner)}\n")
+        channel, inner = channel_of(event)
+        match inner:
+            case Final(utterance_id=utterance_id) if inner.text or inner.error:
+                line = f"{_text_of(inner)}\n"
+                self._lines[channel, utterance_id] = line
+                write(self._file, line)
+            case Final(utterance_id=utterance_id):
+                self._lines[channel, utterance_id] = ""  # a correction may add words
+            case Correction(utterance_id=utterance_id, text=text):
+                self._lines[channel, utterance_id] = f"{text}\n" if text else ""
+                rewrite(self._file, "".join(self._lines.values()))
+            case _:
+                pass
 
     def close(self) -> tuple[str, ...]:
         return ()
@@ -127,14 +164,13 @@ class _Json:
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._cues = _Cues()
-        self._written: list[Cue] = []
 
     def event(self, event: ServerEvent) -> None:
-        if (cue := self._cues.of(event)) is not None:
-            self._written.append(cue)
+        if not self._cues.correct(event):
+            self._cues.add(event)
 
     def close(self) -> tuple[str, ...]:
-        _write(self._file, to_json(self._written))
+        write(self._file, to_json(self._cues.all))
         return ()
 
 
@@ -145,30 +181,34 @@ class _Whole:
         self._format = document_format
         self._file = file
         self._cues = _Cues()
-        self._captions: list[Caption] = []
-        self._passages: list[Passage] = []
-        self._finals: list[Final] = []
+        self._finals: dict[_Key, Final] = {}
+        """With the text that is written."""
 
     def event(self, event: ServerEvent) -> None:
-        if (cue := self._cues.of(event)) is not None:
-            self._captions.append(caption_of(cue))
-        inner = without_channel(event)
-        if isinstance(inner, Final) and (inner.text or inner.error):
-            self._finals.append(inner)
-            self._passages.append(passage_of(replace(inner, text=_text_of(inner))))
+        if not self._cues.correct(event):
+            self._cues.add(event)
+        channel, inner = channel_of(event)
+        match inner:
+            case Final():
+                self._finals[channel, inner.utterance_id] = replace(inner, text=_text_of(inner))
+            case Correction(utterance_id=utterance_id, text=text) if (channel, utterance_id) in self._finals:
+                key = channel, utterance_id
+                self._finals[key] = replace(self._finals[key], text=text)
+            case _:
+                pass
 
     def close(self) -> tuple[str, ...]:
-        document = Document(
-            captions=tuple(sorted(self._captions, key=lambda caption: caption.start_ms)),
-            passages=tuple(sorted(self._passages, key=lambda passage: passage.start_ms)),
-            language=most_spoken(self._finals),
-        )
-        exported = export(document, self._format)
+        exported = export(self._document(), self._format)
         if self._format is DocumentFormat.DOCX:
-            _write_bytes(self._file, exported.content)
+            write_bytes(self._file, exported.content)
         else:
-            _write(self._file, exported.content.decode())
+            write(self._file, exported.content.decode())
         return exported.notes
+
+    def _document(self) -> Document:
+        finals = sorted(self._finals.values(), key=lambda final: final.start_sample)
+        passages: tuple[Passage, ...] = tuple(passage_of(final) for final in finals if final.text)
+        return Document(tuple(map(caption_of, self._cues.all)), passages, language=most_spoken(finals))
 
 
 class _JsonLines:
@@ -181,7 +221,7 @@ class _JsonLines:
     def event(self, event: ServerEvent) -> None:
         channel = f'"channel":{event.channel},' if isinstance(event, OfChannel) else ""
         for message in self._codec.send(without_channel(event)):
-            _write(self._file, f"{{{channel}{str(message)[1:]}\n")
+            write(self._file, f"{{{channel}{str(message)[1:]}\n")
 
     def close(self) -> tuple[str, ...]:
         return ()
@@ -190,28 +230,6 @@ class _JsonLines:
 def open_output(output_format: OutputFormat, file: TextIO) -> Output:
     """Return a writer of that format."""
     return _WRITERS[output_format](file)
-
-
-@contextmanager
-def opened(path: Path | None) -> Iterator[TextIO]:
-    """Open a file for captions, and create its folder; None: standard output.
-
-    Raises:
-        OutputFailed: it cannot be opened.
-    """
-    if path is None:
-        yield sys.stdout
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w", encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise OutputFailed(f"--output {path}: {error.strerror}") from error
-    try:
-        yield file
-    finally:
-        with suppress(OSError):  # each caption was flushed when written, so that errors were raised then
-            file.close()
 
 
 _WRITERS: dict[OutputFormat, Callable[[TextIO], Output]] = {
@@ -226,44 +244,3 @@ _WRITERS: dict[OutputFormat, Callable[[TextIO], Output]] = {
 
 def _text_of(final: Final) -> str:
     return f"{final.text} {GAP_TEXT if final.error else ''}".strip()
-
-
-def _write(file: TextIO, text: str) -> None:
-    """Write and flush, so that a reader following the file sees each caption at once.
-
-    Raises:
-        OutputFailed: the disk is full, or the pipe is closed.
-    """
-    with _failures_reported(file):
-        file.write(text)
-        file.flush()
-
-
-def _write_bytes(file: TextIO, content: bytes) -> None:
-    """Write bytes to the file below the text.
-
-    Raises:
-        OutputFailed: as of `_write`.
-    """
-    with _failures_reported(file):
-        file.buffer.write(content)
-        file.buffer.flush()
-
-
-@contextmanager
-def _failures_reported(file: TextIO) -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError as error:
-        _discard_standard_output()
-        raise OutputFailed("standard output was closed") from error
-    except OSError as error:
-        if file is sys.stdout:
-            _discard_standard_output()
-        raise OutputFailed(f"{file.name}: {error.strerror}") from error
-
-
-def _discard_standard_output() -> None:
-    """Prevent Python from flushing at exit, which would report the error again."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
