@@ -48,6 +48,7 @@ from gateway.cli.options import (
     settings_of,
     upstream_flags,
 )
+from gateway.cli.relay import relay
 from gateway.cli.running import report_change, reported_errors, run, set_up_logging
 from gateway.cli.sessions import app as sessions_app
 from gateway.cli.top import top
@@ -148,6 +149,7 @@ def serve(
 
 
 app.command()(transcribe)
+app.command()(relay)
 
 
 @app.command()
