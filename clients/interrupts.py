@@ -50,18 +50,22 @@ async def until(has_ended: anyio.Event, audio: AsyncIterable[_Item]) -> AsyncGen
         await has_ended.wait()
         tasks.cancel()
 
-    while not has_ended.is_set():
-        item: _Item | None = None
-        failure: LivecueError | None = None  # a task group would wrap it
-        async with anyio.create_task_group() as waiting:
-            waiting.start_soon(end, waiting.cancel_scope)
-            try:
-                item = await anext(items, None)
-            except LivecueError as error:
-                failure = error
-            waiting.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
-        if item is None:
-            return
-        yield item
+    try:
+        while not has_ended.is_set():
+            item: _Item | None = None
+            failure: LivecueError | None = None  # a task group would wrap it
+            async with anyio.create_task_group() as waiting:
+                waiting.start_soon(end, waiting.cancel_scope)
+                try:
+                    item = await anext(items, None)
+                except LivecueError as error:
+                    failure = error
+                waiting.cancel_scope.cancel()
+            if failure is not None:
+                raise failure
+            if item is None:
+                return
+            yield item
+    finally:
+        if isinstance(items, AsyncGenerator):
+            await items.aclose()

@@ -56,8 +56,7 @@ class Air:
     async def connect(self, request: Request) -> "Scripted":
         self.requests.append(request)
         self.is_open = True
-        script = self.connections.pop(0) if self.connections else [Failed("out of reach")]
-        return Scripted(self, script)
+        return Scripted(self, self.connections.pop(0) if self.connections else [Failed("out of reach")])
 
 
 @dataclass
