@@ -133,7 +133,6 @@ TESTED_BY = {
     "clients/sources/errors.py": "tests/clients/sources/test_address_policy.py",
     "clients/sources/reader.py": "tests/clients/sources/test_source.py",
     "clients/sources/stream_input.py": "tests/clients/sources/test_source_process.py",
-    "clients/interrupts.py": "tests/gateway/cli/test_main.py",
     "clients/microphone.py": "tests/gateway/cli/test_main.py",
     "clients/reconnect.py": "tests/clients/test_resuming.py",
 }
