@@ -102,6 +102,8 @@ TESTED_BY = {
     "gateway/wire/deepgram/query.py": "tests/gateway/http/deepgram/test_routes.py",
     "gateway/wire/native/conversion.py": "tests/gateway/wire/native/test_codec.py",
     "gateway/wire/native/messages.py": "tests/gateway/wire/native/test_asyncapi.py",
+    "gateway/wire/native/units.py": "tests/gateway/wire/native/test_codec.py",
+    "gateway/wire/native/utterance_messages.py": "tests/gateway/wire/native/test_codec.py",
     "gateway/wire/native/validation_errors.py": "tests/gateway/wire/native/test_codec.py",
     "gateway/wire/openai_realtime/items.py": "tests/gateway/wire/openai_realtime/test_codec.py",
     "gateway/wire/openai_realtime/messages.py": "tests/attacks/test_unbounded_text.py",

@@ -21,6 +21,7 @@ from gateway.wire.cue import Cue, CueState
 from gateway.wire.server_events import (
     Ack,
     CadenceChanged,
+    Correction,
     CueEvent,
     DialectMessage,
     DrainBegun,
@@ -54,6 +55,7 @@ __all__ = [
     "CadenceChanged",
     "ClientEvent",
     "Codec",
+    "Correction",
     "Cue",
     "CueEvent",
     "CueState",

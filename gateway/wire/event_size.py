@@ -1,6 +1,19 @@
 """The approximate memory of an event, by which queues are bounded. PURE."""
 
-from gateway.wire import CueEvent, DialectMessage, Eager, Error, Final, Flushed, Note, Partial, ServerEvent, Warning
+from gateway.wire import (
+    Correction,
+    Cue,
+    CueEvent,
+    DialectMessage,
+    Eager,
+    Error,
+    Final,
+    Flushed,
+    Note,
+    Partial,
+    ServerEvent,
+    Warning,
+)
 from gateway.wire.server_events import without_channel
 
 __all__ = ["bytes_of"]
@@ -24,11 +37,17 @@ def bytes_of(event: ServerEvent) -> int:
         case Partial(committed=committed, tail=tail):
             return _EVENT_BYTES + _WORD_BYTES * (len(committed) + len(tail))
         case CueEvent(_, cue):
-            return _EVENT_BYTES + sum(map(_bytes, cue.lines))
+            return _cue_bytes(cue)
+        case Correction(text=text, cues=cues, words=words):
+            return _EVENT_BYTES + _bytes(text) + sum(map(_cue_bytes, cues)) + _WORD_BYTES * len(words)
         case Eager(text=text) | Warning(message=text) | Error(message=text) | Flushed(flush_id=text):
             return _EVENT_BYTES + _bytes(text)
         case _:
             return _EVENT_BYTES
+
+
+def _cue_bytes(cue: Cue) -> int:
+    return _EVENT_BYTES + sum(map(_bytes, cue.lines))
 
 
 def _bytes(message: str | bytes) -> int:

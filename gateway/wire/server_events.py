@@ -11,6 +11,7 @@ from gateway.wire.cue import Cue
 __all__ = [
     "Ack",
     "CadenceChanged",
+    "Correction",
     "CueEvent",
     "DialectMessage",
     "DrainBegun",
@@ -144,6 +145,27 @@ class Final:
     words: tuple[WordSpan, ...] = ()
     error: str | None = None
     guard: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """The captioner has replaced the text of an utterance that has its final. The final itself is not revised.
+
+    It replaces every cue of that utterance, and every earlier correction of it.
+
+    Attributes:
+        revision: 1, 2 … within the utterance; numbers may be skipped.
+        text: the corrected words, without space at either end; empty: the utterance is removed.
+        cues: its final cues, laid out again, sorted by start; none if the text is empty.
+        words: each corrected word with its times, if words were requested for finals; else empty.
+    """
+
+    seq: int
+    utterance_id: int
+    revision: int
+    text: str
+    cues: tuple[Cue, ...]
+    words: tuple[WordSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +331,7 @@ SessionEvent = (
     | Eager
     | Resumed
     | Final
+    | Correction
     | Flushed
     | Ack
     | CadenceChanged

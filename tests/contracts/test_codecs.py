@@ -14,6 +14,7 @@ from gateway.wire import (
     Audio,
     ClientEvent,
     Codec,
+    Correction,
     DialectMessage,
     DialectReply,
     ProtocolError,
@@ -243,6 +244,11 @@ def test_a_refusal_changes_nothing(name: str) -> None:
 @given(event=server_events())
 def test_every_event_of_a_session_can_be_written(name: str, event: ServerEvent) -> None:
     assert all(isinstance(message, str | bytes) for message in opened(name).send(event))
+
+
+@every_dialect
+def test_a_correction_is_a_message_of_the_native_dialect_only(name: str) -> None:
+    assert len(opened(name).send(Correction(9, 0, 1, "two", ()))) == (name == "native")
 
 
 @every_dialect

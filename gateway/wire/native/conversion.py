@@ -5,12 +5,11 @@ from typing import assert_never
 import msgspec
 
 from gateway.wire import (
-    SAMPLE_RATE_HZ,
     Ack,
     AudioFormat,
     CadenceChanged,
     ClientEvent,
-    Cue,
+    Correction,
     CueEvent,
     DrainBegun,
     Eager,
@@ -22,7 +21,6 @@ from gateway.wire import (
     Flushed,
     Gap,
     KeepAlive,
-    Latency,
     ProtocolError,
     Ready,
     Resume,
@@ -34,7 +32,6 @@ from gateway.wire import (
     Start,
     Stop,
     Warning,
-    WordSpan,
 )
 from gateway.wire.native.messages import (
     PROTOCOL_VERSION,
@@ -42,6 +39,7 @@ from gateway.wire.native.messages import (
     AudioFormatObject,
     CadenceMessage,
     ClientMessage,
+    CorrectionMessage,
     CueMessage,
     CuesObject,
     DrainingMessage,
@@ -55,7 +53,6 @@ from gateway.wire.native.messages import (
     FlushMessage,
     GapMessage,
     KeepAliveMessage,
-    LatencyObject,
     ReadyMessage,
     ResumedMessage,
     ResumeMessage,
@@ -65,26 +62,15 @@ from gateway.wire.native.messages import (
     StartMessage,
     StopMessage,
     WarningMessage,
-    WordObject,
 )
+from gateway.wire.native.units import to_ms, to_samples, to_seconds
+from gateway.wire.native.utterance_messages import utterance_event, utterance_message
 from vad.errors import AudioFormatError
 
 __all__ = ["client_event", "server_event", "server_message", "start_message"]
 
 MAX_PROMPT_CHARS = 1_000
 """Whisper reads at most 223 tokens of prompt, which is about this many characters."""
-
-
-def _samples(seconds: float) -> int:
-    return round(seconds * SAMPLE_RATE_HZ)
-
-
-def _seconds(samples: int) -> float:
-    return samples / SAMPLE_RATE_HZ
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)
 
 
 def client_event(message: ClientMessage) -> ClientEvent:
@@ -163,26 +149,16 @@ def server_message(event: SessionEvent) -> ServerMessage:
     match event:
         case Ready():
             return _ready_message(event)
-        case SpeechStarted(seq, utterance_id, start):
-            return SpeechStartedMessage(seq, utterance_id, _seconds(start))
-        case SpeechEnded(seq, utterance_id, start, end, reason):
-            return SpeechEndedMessage(seq, utterance_id, _seconds(start), _seconds(end), reason)
-        case CueEvent(seq, cue):
-            return _cue_message(seq, cue)
-        case Final():
-            return _final_message(event)
-        case Eager(seq, utterance_id, text, language):
-            return EagerMessage(seq, utterance_id, text, language)
-        case Resumed(seq, utterance_id):
-            return ResumedMessage(seq, utterance_id)
+        case SpeechStarted() | SpeechEnded() | CueEvent() | Eager() | Resumed() | Final() | Correction():
+            return utterance_message(event)
         case CadenceChanged(seq, interval):
-            return CadenceMessage(seq, _ms(_seconds(interval)))
+            return CadenceMessage(seq, to_ms(to_seconds(interval)))
         case Flushed(seq, flush_id):
             return FlushedMessage(seq, flush_id)
         case Ack(seq, received, processed):
             return AckMessage(seq, received, processed)
         case Gap(seq, start, end):
-            return GapMessage(seq, _seconds(start), _seconds(end))
+            return GapMessage(seq, to_seconds(start), to_seconds(end))
         case Warning(seq, code, text):
             return WarningMessage(seq, code, text)
         case DrainBegun(seq, grace_s, can_resume):
@@ -190,7 +166,7 @@ def server_message(event: SessionEvent) -> ServerMessage:
         case Error(seq, code, text, fatal, field):
             return ErrorMessage(seq, code, text, fatal, field)
         case Finished(seq, audio_samples, utterances):
-            return FinishedMessage(seq, _seconds(audio_samples), utterances)
+            return FinishedMessage(seq, to_seconds(audio_samples), utterances)
     assert_never(event)
 
 
@@ -202,58 +178,23 @@ def _ready_message(event: Ready) -> ReadyMessage:
     return message
 
 
-def _cue_message(seq: int, cue: Cue) -> CueMessage:
-    start_s, end_s = _seconds(cue.start_sample), _seconds(cue.end_sample)
-    return CueMessage(
-        seq, cue.cue_id, cue.utterance_id, cue.revision, start_s, end_s, cue.lines, cue.stable_chars, cue.state
-    )
-
-
-def _final_message(event: Final) -> FinalMessage:
-    latency = event.latency
-    return FinalMessage(
-        seq=event.seq,
-        utterance_id=event.utterance_id,
-        start_s=_seconds(event.start_sample),
-        end_s=_seconds(event.end_sample),
-        text=event.text,
-        language=event.language,
-        latency_ms=LatencyObject(
-            _ms(latency.endpoint_s), _ms(latency.queue_s), _ms(latency.decode_s), _ms(latency.delivery_s)
-        ),
-        words=tuple(
-            WordObject(w.text, _seconds(w.start_sample), _seconds(w.end_sample), w.probability) for w in event.words
-        ),
-        error=event.error,
-        guard=event.guard,
-    )
-
-
 def server_event(message: ServerMessage) -> ServerEvent:
     """Return the event of a server message."""
     match message:
         case ReadyMessage():
             return _ready_event(message)
-        case SpeechStartedMessage(seq=seq, utterance_id=utterance_id, start_s=start_s):
-            return SpeechStarted(seq, utterance_id, _samples(start_s))
-        case SpeechEndedMessage(seq=seq, utterance_id=utterance_id, start_s=start_s, end_s=end_s, reason=reason):
-            return SpeechEnded(seq, utterance_id, _samples(start_s), _samples(end_s), reason)
-        case CueMessage():
-            return CueEvent(message.seq, _cue(message))
-        case FinalMessage():
-            return _final_event(message)
-        case EagerMessage(seq=seq, utterance_id=utterance_id, text=text, language=language):
-            return Eager(seq, utterance_id, text, language)
-        case ResumedMessage(seq=seq, utterance_id=utterance_id):
-            return Resumed(seq, utterance_id)
+        case SpeechStartedMessage() | SpeechEndedMessage() | EagerMessage() | ResumedMessage():
+            return utterance_event(message)
+        case CueMessage() | FinalMessage() | CorrectionMessage():
+            return utterance_event(message)
         case CadenceMessage(seq=seq, partial_interval_ms=interval_ms):
-            return CadenceChanged(seq, _samples(interval_ms / 1000))
+            return CadenceChanged(seq, to_samples(interval_ms / 1000))
         case FlushedMessage(seq=seq, id=flush_id):
             return Flushed(seq, flush_id)
         case AckMessage(seq=seq, received_samples=received, processed_samples=processed):
             return Ack(seq, received, processed)
         case GapMessage(seq=seq, start_s=start_s, end_s=end_s):
-            return Gap(seq, _samples(start_s), _samples(end_s))
+            return Gap(seq, to_samples(start_s), to_samples(end_s))
         case WarningMessage(seq=seq, code=code, message=text):
             return Warning(seq, code, text)
         case DrainingMessage(seq=seq, grace_s=grace_s, can_resume=can_resume):
@@ -261,7 +202,7 @@ def server_event(message: ServerMessage) -> ServerEvent:
         case ErrorMessage(seq=seq, code=code, message=text, fatal=fatal, field=field):
             return Error(seq, code, text, fatal, field)
         case FinishedMessage(seq=seq, audio_s=audio_s, utterances=utterances):
-            return Finished(seq, _samples(audio_s), utterances)
+            return Finished(seq, to_samples(audio_s), utterances)
     assert_never(message)
 
 
@@ -269,24 +210,3 @@ def _ready_event(m: ReadyMessage) -> Ready:
     token = None if isinstance(m.resume_token, msgspec.UnsetType) else m.resume_token
     next_sample = 0 if isinstance(m.next_sample, msgspec.UnsetType) else m.next_sample
     return Ready(m.seq, m.session_id, m.engine, m.model, m.device, m.language, token, next_sample)
-
-
-def _cue(m: CueMessage) -> Cue:
-    start, end = _samples(m.start_s), _samples(m.end_s)
-    return Cue(m.id, m.utterance_id, m.revision, start, end, m.lines, m.stable_chars, m.state)
-
-
-def _final_event(m: FinalMessage) -> Final:
-    ms = m.latency_ms
-    return Final(
-        seq=m.seq,
-        utterance_id=m.utterance_id,
-        start_sample=_samples(m.start_s),
-        end_sample=_samples(m.end_s),
-        text=m.text,
-        language=m.language,
-        latency=Latency(ms.endpoint / 1000, ms.queue / 1000, ms.decode / 1000, ms.delivery / 1000),
-        words=tuple(WordSpan(w.text, _samples(w.start_s), _samples(w.end_s), w.probability) for w in m.words),
-        error=m.error,
-        guard=m.guard,
-    )

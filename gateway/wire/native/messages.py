@@ -124,6 +124,17 @@ class CueMessage(_Reply, tag="cue"):
     state: CueState
 
 
+class CueObject(_Open):
+    id: str
+    utterance_id: int
+    revision: int
+    start_s: float
+    end_s: float
+    lines: tuple[str, ...]
+    stable_chars: int
+    state: CueState
+
+
 class LatencyObject(_Open):
     endpoint: float
     queue: float
@@ -149,6 +160,15 @@ class FinalMessage(_Reply, tag="final"):
     words: tuple[WordObject, ...] = ()
     error: str | None = None
     guard: tuple[str, ...] = ()
+
+
+class CorrectionMessage(_Reply, tag="correction"):
+    seq: int
+    utterance_id: int
+    revision: int
+    text: str
+    cues: tuple[CueObject, ...]
+    words: tuple[WordObject, ...] = ()
 
 
 class EagerMessage(_Reply, tag="eager"):
@@ -220,6 +240,7 @@ ServerMessage = (
     | EagerMessage
     | ResumedMessage
     | FinalMessage
+    | CorrectionMessage
     | FlushedMessage
     | AckMessage
     | CadenceMessage

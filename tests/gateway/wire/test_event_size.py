@@ -4,7 +4,18 @@ import json
 
 import pytest
 
-from gateway.wire import Codec, DialectMessage, DialectReply, Flushed, Note, OfChannel
+from gateway.wire import (
+    Codec,
+    Correction,
+    Cue,
+    CueState,
+    DialectMessage,
+    DialectReply,
+    Flushed,
+    Note,
+    OfChannel,
+    WordSpan,
+)
 from gateway.wire.deepgram.flux_codec import FluxCodec
 from gateway.wire.event_size import bytes_of
 from gateway.wire.openai_realtime.codec import OpenAIRealtimeCodec
@@ -44,3 +55,10 @@ def test_an_event_is_found_with_and_without_its_channel() -> None:
     event = Flushed(1, "a")
     assert (channel_of(event), without_channel(event)) == ((None, event), event)
     assert (channel_of(OfChannel(1, event)), without_channel(OfChannel(1, event))) == ((1, event), event)
+
+
+def test_a_correction_counts_with_its_text_its_cues_and_its_words() -> None:
+    cue = Cue("0.1", 0, 1, 0, 1, (LONG,), len(LONG), CueState.FINAL)
+    removed, corrected = Correction(1, 0, 1, "", ()), Correction(1, 0, 1, LONG, (cue,))
+    assert bytes_of(corrected) - bytes_of(removed) > 2 * len(LONG)
+    assert bytes_of(Correction(1, 0, 1, LONG, (cue,), (WordSpan("a", 0, 1, None),))) > bytes_of(corrected)

@@ -12,6 +12,7 @@ from gateway.wire import (
     Audio,
     AudioFormat,
     ClientEvent,
+    Correction,
     Cue,
     CueEvent,
     CueState,
@@ -196,6 +197,36 @@ def test_a_final_lists_words_and_error_where_there_are_any() -> None:
     assert isinstance(final, dict)
     assert final["words"] == [{"text": "two", "start_s": 0.4, "end_s": 0.8, "probability": None}]
     assert final["error"] == "engine_failed"
+
+
+def test_a_correction_has_its_cues_as_objects_without_type_and_number() -> None:
+    cue = Cue("0.1", 0, 5, 6_400, 25_600, ("two", "three five"), 14, CueState.FINAL)
+    assert written(Correction(41, 0, 1, "two three five", (cue,))) == {
+        "type": "correction",
+        "seq": 41,
+        "utterance_id": 0,
+        "revision": 1,
+        "text": "two three five",
+        "cues": [
+            {"id": "0.1", "utterance_id": 0, "revision": 5, "start_s": 0.4, "end_s": 1.6}
+            | {"lines": ["two", "three five"], "stable_chars": 14, "state": "final"}
+        ],
+    }
+
+
+def test_a_correction_lists_words_where_there_are_any_and_always_its_cues() -> None:
+    words = (WordSpan("two", 6_400, 12_800, None),)
+    correction = written(Correction(41, 0, 1, "two", (), words))
+    assert isinstance(correction, dict)
+    assert correction["words"] == [{"text": "two", "start_s": 0.4, "end_s": 0.8, "probability": None}]
+    assert written(Correction(44, 0, 2, "", ())) == {
+        "type": "correction",
+        "seq": 44,
+        "utterance_id": 0,
+        "revision": 2,
+        "text": "",
+        "cues": [],
+    }
 
 
 # --- what comes when -----------------------------------------------------------------------------------------------
