@@ -130,6 +130,28 @@ async def test_retries_back_off_until_the_stream_counts_as_over() -> None:
     assert air.requests[-1].missed_s == pytest.approx(60, abs=5)
 
 
+async def test_lost_packets_are_silence_but_no_marked_gap() -> None:
+    air = Air([[LIVE, *speech(0, 1), 0.5, *speech(1.5, 1), Ended(True)]])
+    pcm, _ = await heard(air)
+    assert seconds(pcm) == pytest.approx(2.5)
+    assert air.gaps == []
+
+
+async def test_after_audio_has_come_the_retries_begin_anew() -> None:
+    failed: list[list[Message | float | None]] = [[Failed("out of reach")] for _ in range(6)]
+    air = Air([[LIVE, *speech(0, 1), Ended(False)], *failed, [LIVE, *speech(0, 1), Ended(False)], [LIVE, Ended(True)]])
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        await air.sleep(seconds)
+
+    back_off = BackOff(give_up_s=60.0, clock=lambda: air.now_s, sleep=sleep, jitter=lambda: 0.0)
+    await heard(air, back_off=back_off)
+    assert waits[:7] == [0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
+    assert waits[-1] == 0.25
+
+
 async def test_a_stream_that_has_not_begun_is_waited_for_if_that_was_requested() -> None:
     air = Air([[Failed("none")], [Failed("none")], [LIVE, *speech(0, 1), Ended(True)]])
     pcm, _ = await heard(air, wait_s=30.0)
