@@ -12,7 +12,7 @@ SUPPLY_STAMP := $(SUPPLY_VENV)/.installed
 BOUNDS_VENV := .venv-bounds
 AUDIO ?= ../shared/audio
 
-.PHONY: demo serve models torch redis-server test test-slow test-browser test-bounds test-pythons coverage coverage-core screenshots settings metrics bench-schema test-compat \
+.PHONY: demo serve models torch redis-server ffmpeg test test-slow test-browser test-bounds test-pythons coverage coverage-core screenshots settings metrics bench-schema test-compat \
 	check format hooks bench changelog lock audit sbom clean
 
 # What livecue itself needs; the first caption does not wait for the tools of its developers.
@@ -40,6 +40,12 @@ torch: $(STAMP)
 redis-server:
 	@if ! command -v redis-server > /dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 		apt-get update --quiet=2 && apt-get install --quiet=2 --no-install-recommends redis-server; \
+	fi
+
+# It serves the live streams of the tests of sources, which are skipped without it.
+ffmpeg:
+	@if ! command -v ffmpeg > /dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		apt-get update --quiet=2 && apt-get install --quiet=2 --no-install-recommends ffmpeg; \
 	fi
 
 demo: $(RUNTIME)

@@ -4,10 +4,15 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import anyio
 
+from gateway.wire import LivecueError
+
 __all__ = ["interruptible", "until"]
+
+_Item = TypeVar("_Item")
 
 
 @asynccontextmanager
@@ -37,9 +42,30 @@ async def interruptible() -> AsyncIterator[anyio.Event]:
         raise KeyboardInterrupt
 
 
-async def until(has_ended: anyio.Event, audio: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
-    """Yield audio until the event is set, and drop the rest."""
-    async for data in audio:
-        if has_ended.is_set():
-            return
-        yield data
+async def until(has_ended: anyio.Event, audio: AsyncIterable[_Item]) -> AsyncGenerator[_Item]:
+    """Yield audio until the event is set, even while waiting for more, and drop the rest."""
+    items = aiter(audio)
+
+    async def end(tasks: anyio.CancelScope) -> None:
+        await has_ended.wait()
+        tasks.cancel()
+
+    try:
+        while not has_ended.is_set():
+            item: _Item | None = None
+            failure: LivecueError | None = None  # a task group would wrap it
+            async with anyio.create_task_group() as waiting:
+                waiting.start_soon(end, waiting.cancel_scope)
+                try:
+                    item = await anext(items, None)
+                except LivecueError as error:
+                    failure = error
+                waiting.cancel_scope.cancel()
+            if failure is not None:
+                raise failure
+            if item is None:
+                return
+            yield item
+    finally:
+        if isinstance(items, AsyncGenerator):
+            await items.aclose()

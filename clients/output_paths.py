@@ -5,9 +5,10 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from clients.caption_writers import OutputFormat
+from clients.sources.source_url import is_url, parse_source_url
 from gateway.wire import LivecueError
 
 __all__ = ["STANDARD_INPUT", "Job", "TargetRefused", "media_files", "plan"]
@@ -76,7 +77,7 @@ class Job:
     """One recording.
 
     Attributes:
-        source: its path, or `-` for standard input.
+        source: its path or URL, or `-` for standard input.
         output: file for its captions; None: standard output.
         format: of the captions.
     """
@@ -85,17 +86,23 @@ class Job:
     output: Path | None
     format: OutputFormat
 
+    @property
+    def name(self) -> str:
+        """The source, for messages: without what may be secret in a URL."""
+        return parse_source_url(self.source).displayed if is_url(self.source) else self.source
+
 
 def plan(sources: Sequence[str], output: Path | None, output_format: OutputFormat | None) -> list[Job]:
     """Return the jobs in the order of the sources; files of a folder are ordered by name.
 
     Args:
-        sources: paths of files and folders, or `-`.
+        sources: paths of files and folders, URLs, or `-`.
         output: a file, or a folder, which several recordings require; None: standard output.
         output_format: None: by the suffix of `output`, else plain text.
 
     Raises:
         TargetRefused: a file is missing, or the destination is ambiguous or would overwrite a recording.
+        SourceRefused: a URL is not one of a stream.
     """
     found = [pair for source in sources for pair in _found(source)]
     is_folder = output is not None and (output.is_dir() or len(found) > 1 or Path(sources[0]).is_dir())
@@ -123,6 +130,9 @@ def media_files(folder: Path) -> list[Path]:
 
 def _found(source: str) -> list[tuple[str, Path]]:
     """Return the recordings of an argument, each with the name for its captions."""
+    if is_url(source):
+        url = parse_source_url(source)
+        return [(source, Path(PurePosixPath(url.path.partition("?")[0]).name or url.host or "captions"))]
     path = Path(source)
     if not path.is_dir():
         return [(source, Path("captions" if source == STANDARD_INPUT else path.name))]

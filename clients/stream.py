@@ -19,6 +19,7 @@ from gateway.wire import (
     Error,
     Finished,
     Flush,
+    KeepAlive,
     LivecueError,
     Ready,
     Resume,
@@ -32,6 +33,9 @@ __all__ = ["CaptionStream", "Lost", "SessionFailed", "stream"]
 
 _KEPT_LIVE_S = 120.0
 """Live audio kept while it cannot be sent, for as long as retries last. 23 MB for stereo at 48 kHz."""
+
+_KEEP_ALIVE_S = 20.0
+"""Without audio to send, a message as often prevents the idle timeout of a gateway, which is 60 s by default."""
 
 _SESSION_NOT_FOUND = "session_not_found"
 
@@ -90,6 +94,8 @@ class CaptionStream:
         """From the newest connection."""
         self._connected = anyio.Event()
         self._is_over = False
+        self._is_stopped = False
+        """Whether all audio has been queued."""
         self._changed = anyio.Event()
 
     async def connected(self) -> None:
@@ -113,6 +119,7 @@ class CaptionStream:
 
     def stop(self) -> None:
         """End the audio; `Finished` will be the last event."""
+        self._is_stopped = True
         self._queue(Stop())
 
     async def run(self, on_event: Callable[[ServerEvent], None]) -> None:
@@ -184,10 +191,10 @@ class CaptionStream:
             if self._ready is not None:
                 await resumed.wait()
             while not self._buffer.has_gap:
-                if self._buffer.sent_ahead_s > SEND_AHEAD_S or (item := self._buffer.take()) is None:
-                    await self._changed.wait()
-                else:
+                if self._buffer.sent_ahead_s <= SEND_AHEAD_S and (item := self._buffer.take()) is not None:
                     await send(item)
+                elif not await self._changes_soon() and not self._is_stopped:
+                    await send(KeepAlive())
             scope.cancel()  # only a resume can report a gap
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             return  # the reading task learns why
@@ -197,6 +204,13 @@ class CaptionStream:
             self._buffer.restart()
             return self._start
         return Resume(self._ready.session_id, self._ready.resume_token, self._dedup.seq, self._buffer.held_sample)
+
+    async def _changes_soon(self) -> bool:
+        """Wait for a change, and return whether there was one before the next keepalive is due."""
+        with anyio.move_on_after(_KEEP_ALIVE_S):
+            await self._changed.wait()
+            return True
+        return False
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, anyio.Event()
@@ -242,7 +256,7 @@ class CaptionStream:
 async def stream(
     connect: Connect,
     start: Start,
-    audio: AsyncIterable[bytes],
+    audio: AsyncIterable[bytes | Flush],
     on_event: Callable[[ServerEvent], None],
     lost: Lost | None = None,
 ) -> None:
@@ -251,7 +265,7 @@ async def stream(
     Args:
         connect: opens a connection; it is called again after a lost connection if the session is resumable.
         start: audio format and options.
-        audio: bytes in that format, cut anywhere.
+        audio: bytes in that format, cut anywhere, and flushes.
         on_event: called with each event; it must not block.
         lost: options for a lost connection.
 
@@ -279,12 +293,15 @@ async def stream(
         raise failures[0]
 
 
-async def _send_all(session: CaptionStream, audio: AsyncIterable[bytes]) -> LivecueError | None:
+async def _send_all(session: CaptionStream, audio: AsyncIterable[bytes | Flush]) -> LivecueError | None:
     """Send all audio and the stop, and return the error of its source; None: it has ended, or the session has."""
     await session.connected()  # live audio from before would stay late
     try:
-        async for data in audio:
-            await session.send(data)
+        async for item in audio:
+            if isinstance(item, Flush):
+                session.flush(item.flush_id)
+            else:
+                await session.send(item)
         session.stop()
     except ConnectionFailed:
         return None  # `run` raises the reason

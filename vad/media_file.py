@@ -6,7 +6,7 @@ Modules that PyAV imports when it first opens a stream are imported here, becaus
 
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import av
 import av.subtitles.codeccontext
@@ -14,7 +14,6 @@ import av.subtitles.stream
 import av.video.codeccontext
 import av.video.stream
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.codec import Codec, codecs_available
 from av.container import InputContainer
@@ -22,18 +21,25 @@ from av.error import FFmpegError, InvalidDataError
 from av.packet import Packet
 from av.stream import Disposition, Stream
 
-from vad.downmix import PcmDownmix
 from vad.errors import LivecueError
+from vad.pcm_converter import MEDIA_BYTES_PER_SAMPLE, MEDIA_RATE_HZ, PcmConverter
 from vad.track_clock import TrackClock
 
-__all__ = ["MEDIA_BYTES_PER_SAMPLE", "MEDIA_RATE_HZ", "Media", "MediaError", "MediaTooLong", "NoSuchTrack"]
+__all__ = [
+    "DEMUXERS",
+    "MEDIA_BYTES_PER_SAMPLE",
+    "MEDIA_RATE_HZ",
+    "Media",
+    "MediaError",
+    "MediaTooLong",
+    "NoSuchTrack",
+    "audio_decoders",
+    "audio_track",
+    "open_input",
+    "reason_of",
+]
 
-MEDIA_RATE_HZ = 16_000
-"""The rate that media are decoded to: equal to `vad.audio.SAMPLE_RATE_HZ`, whose module imports numpy."""
-
-MEDIA_BYTES_PER_SAMPLE = 2
-
-_DEMUXERS = (
+DEMUXERS = (
     "aac,ac3,ac4,aiff,amr,ape,asf,ast,au,avi,caf,dsf,dts,dtshd,dv,eac3,flac,flv,gxf,iff,ircam,loas,matroska,mlp,mmf,mov,"
     "mp3,mpc,mpc8,mpeg,mpegts,mxf,nistsphere,nsv,nut,nuv,ogg,oma,osq,paf,qcp,rm,rso,shn,sox,tak,truehd,tta,voc,w64,wav,"
     "wsd,wtv,wv,xwma"
@@ -106,14 +112,14 @@ class Media:
         """Start time of the file by its timestamps, in seconds."""
         try:
             # A file object has no protocol, and the empty list keeps a container from referring to another file by one.
-            options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "", "codec_whitelist": _audio_decoders()}
+            options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "", "codec_whitelist": audio_decoders()}
             if is_live:
                 options |= {"probesize": str(_LIVE_PROBE_BYTES), "formatprobesize": str(_LIVE_FORMAT_PROBE_BYTES)}
-            self._container = _opened(file, options)
+            self._container = open_input(file, options=options)
         except (FFmpegError, ValueError) as error:
-            raise MediaError(f"{name}: not a readable audio or video file ({_reason(error)})") from error
+            raise MediaError(f"{name}: not a readable audio or video file ({reason_of(error)})") from error
         try:
-            self._stream = _track(self._container.streams.audio, name, track)
+            self._stream = audio_track(self._container.streams.audio, name, track)
             self._check_duration(self.duration_s or 0.0, "declared length")
         except MediaError:
             self._container.close()
@@ -164,7 +170,7 @@ class Media:
         Raises:
             MediaError: see `blocks`.
         """
-        converter: _Converter | None = None
+        converter: PcmConverter | None = None
         current_format = None
         clock: TrackClock | None = None
         for frame in self._frames():
@@ -204,7 +210,7 @@ class Media:
         except InvalidDataError:
             self.broken_packets += 1
         except FFmpegError as error:
-            raise MediaError(f"{self._name}: read error ({_reason(error)})") from error
+            raise MediaError(f"{self._name}: read error ({reason_of(error)})") from error
 
     def _update_begin(self, packet: "Packet[Stream]") -> None:
         """Take a video packet's timestamp into account: the file begins with it where it precedes the first audio.
@@ -216,19 +222,19 @@ class Media:
             stamp_s = float(packet.pts * packet.time_base)
             self._begin_s = stamp_s if self._begin_s is None else min(self._begin_s, stamp_s)
 
-    def _converter(self, frame: AudioFrame) -> "_Converter":
+    def _converter(self, frame: AudioFrame) -> PcmConverter:
         if not _MIN_RATE_HZ <= frame.sample_rate <= _MAX_RATE_HZ:
             expected = f"expected {_MIN_RATE_HZ}–{_MAX_RATE_HZ} Hz"
             raise MediaError(f"{self._name}: sample rate {frame.sample_rate} Hz out of range: {expected}")
-        return _Converter(is_mono=frame.layout.nb_channels == 1)
+        return PcmConverter(is_mono=frame.layout.nb_channels == 1)
 
-    def _converted(self, converter: "_Converter | None", frame: AudioFrame | None) -> Iterator[bytes]:
+    def _converted(self, converter: PcmConverter | None, frame: AudioFrame | None) -> Iterator[bytes]:
         if converter is None:
             return
         try:
             yield from converter.convert(frame)
         except (FFmpegError, ValueError) as error:
-            raise MediaError(f"{self._name}: the audio cannot be resampled ({_reason(error)})") from error
+            raise MediaError(f"{self._name}: the audio cannot be resampled ({reason_of(error)})") from error
 
     def _check_duration(self, duration_s: float, what: str) -> None:
         if self._max_duration_s is not None and duration_s > self._max_duration_s:
@@ -236,29 +242,27 @@ class Media:
             raise MediaTooLong(f"{self._name}: {what} of {duration_s:.1f} s {limit}")
 
 
-class _Converter:
-    """Converts frames of one format to s16le mono at `MEDIA_RATE_HZ`."""
+def open_input(file: IO[bytes] | str, **parameters: object) -> InputContainer:
+    """Open a file, or an address, for reading, whatever its tags are.
 
-    def __init__(self, *, is_mono: bool) -> None:
-        layout = "mono" if is_mono else "stereo"
-        self._resampler = AudioResampler(format="s16", layout=layout, rate=MEDIA_RATE_HZ)
-        self._downmix = None if is_mono else PcmDownmix(MEDIA_RATE_HZ)
+    Args:
+        file: as of `av.open`.
+        parameters: of `av.open`.
 
-    def convert(self, frame: AudioFrame | None) -> Iterator[bytes]:
-        """Yield the audio that the next frame completes; with None, the remaining audio."""
-        channels = 1 if self._downmix is None else 2
-        for resampled in self._resampler.resample(frame):
-            # Not `to_ndarray`, which imports numpy; the plane is padded past its samples.
-            data = bytes(resampled.planes[0])[: resampled.samples * channels * MEDIA_BYTES_PER_SAMPLE]
-            yield data if self._downmix is None else self._downmix.push(data)
-
-
-def _opened(file: BinaryIO, options: dict[str, str]) -> InputContainer:
+    Raises:
+        FFmpegError, ValueError: it cannot be opened.
+    """
     open_container: Callable[..., InputContainer] = av.open  # its parameters depend on its version
-    return open_container(file, "r", options=options, **_TEXT_ERRORS)
+    return open_container(file, "r", **parameters, **_TEXT_ERRORS)
 
 
-def _track(streams: tuple[AudioStream, ...], name: str, track: int | None) -> AudioStream:
+def audio_track(streams: tuple[AudioStream, ...], name: str, track: int | None) -> AudioStream:
+    """Return the audio track of a number, from 1; None: the default one, or else the first.
+
+    Raises:
+        MediaError: there is no audio.
+        NoSuchTrack: there are fewer tracks.
+    """
     if not streams:
         raise MediaError(f"{name}: the file has no audio track")
     if track is None:
@@ -277,11 +281,13 @@ def _silence(duration_s: float) -> Iterator[bytes]:
         left -= samples
 
 
-def _reason(error: FFmpegError | ValueError) -> str:
+def reason_of(error: FFmpegError | ValueError) -> str:
+    """Return the message of an error of FFmpeg's without the name of the file."""
     return (error.strerror if isinstance(error, FFmpegError) else None) or str(error)
 
 
-def _audio_decoders() -> str:
+def audio_decoders() -> str:
+    """Return FFmpeg's audio decoders, separated by commas, for its option `codec_whitelist`."""
     # Video is never decoded, not even a frame to learn its size.
     return ",".join(name for name in codecs_available if _is_audio_decoder(name))
 

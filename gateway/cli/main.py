@@ -13,6 +13,7 @@ from rich.console import Console
 from clients.caption_writers import OutputFormat, open_output
 from clients.connection import Connect, connect
 from clients.interrupts import interruptible, until
+from clients.loopback import LOOPBACK_FORMAT, loopback
 from clients.microphone import microphone, microphone_format
 from clients.stream import Lost, stream
 from clients.terminal import CaptionView
@@ -49,6 +50,7 @@ from gateway.cli.options import (
     settings_of,
     upstream_flags,
 )
+from gateway.cli.relay import relay
 from gateway.cli.running import report_change, report_notes, reported_errors, run, set_up_logging
 from gateway.cli.sessions import app as sessions_app
 from gateway.cli.top import top
@@ -149,6 +151,7 @@ def serve(
 
 
 app.command()(transcribe)
+app.command()(relay)
 
 
 @app.command()
@@ -156,6 +159,12 @@ def listen(
     url: Url = None,
     device_name: Annotated[
         str | None, typer.Option("--microphone", help="Name or number; default: the system's.")
+    ] = None,
+    plays: Annotated[
+        bool, typer.Option("--loopback", help="Caption what this computer plays instead (Linux).")
+    ] = False,
+    output_device: Annotated[
+        str | None, typer.Option(help="With --loopback: name of the output; default: the system's.")
     ] = None,
     language: Language = None,
     languages: Languages = None,
@@ -174,7 +183,7 @@ def listen(
     config: Config = None,
     settings_list: Set = None,
 ) -> None:
-    """Caption the microphone, live in the terminal; Ctrl-C ends it."""
+    """Caption the microphone, or what this computer plays, live in the terminal; Ctrl-C ends it."""
     flags = {
         "session.languages": languages,
         **engine_flags(engine, model, device, compute_type, offline),
@@ -184,15 +193,15 @@ def listen(
     set_up_logging("warning")
 
     async def show() -> None:
-        audio_format = microphone_format(device_name)
+        audio_format = LOOPBACK_FORMAT if plays else microphone_format(device_name)
         start = Start(audio_format, language, prompt, cue_profile=profile, languages=settings.session.languages)
         start = replace(start, resumable=bool(url))
         gateway = _gateway(url, api_key, settings)
         with CaptionView(Console()) as view:
             lost = Lost(is_live=True, starts_new_session=True, on_change=report_change)
             async with interruptible() as has_ended:
-                audio = until(has_ended, microphone(device_name, audio_format))
-                await stream(gateway, start, audio, view.event, lost)
+                audio = loopback(output_device) if plays else microphone(device_name, audio_format)
+                await stream(gateway, start, until(has_ended, audio), view.event, lost)
 
     run(show)
 

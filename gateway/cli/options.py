@@ -10,6 +10,7 @@ from gateway.errors import ConfigurationError
 from gateway.settings import Settings, load_settings
 
 __all__ = [
+    "AllowHost",
     "ApiKey",
     "ComputeType",
     "Config",
@@ -24,7 +25,10 @@ __all__ = [
     "Partials",
     "Profile",
     "Prompt",
+    "PublicOnly",
+    "ReconnectFor",
     "Set",
+    "Track",
     "UpstreamKeyFile",
     "UpstreamModel",
     "UpstreamUrl",
@@ -57,6 +61,16 @@ Profile = Annotated[
     str | None,
     typer.Option("--profile", help="Cue profile: web, live, broadcast-eu, 608, teams, netflix, bbc or ebu."),
 ]
+
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(help="Another host that a stream may lead to: a name, *.example.com, or public for all public ones."),
+]
+PublicOnly = Annotated[bool, typer.Option("--public-only", help="Refuse private addresses: for URLs of strangers.")]
+ReconnectFor = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="How long a lost stream is waited for before it counts as over.")
+]
+Track = Annotated[int | None, typer.Option(min=1, help="Audio track, from 1; default: the one that players choose.")]
 
 
 def engine_flags(*values: object) -> dict[str, object]:

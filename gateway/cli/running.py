@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from clients.bench.manifest import TestsetError
 from clients.output_paths import TargetRefused
 from clients.reconnect import Change
+from clients.sources.errors import SourceRefused
 from decoder.types import ModelError
 from gateway.cli.json_logs import JsonLines, log_uncaught
 from gateway.cli.log_records import ShortRecords
@@ -136,5 +137,5 @@ def recording_progress(recordings: int) -> Iterator[Callable[[], None]]:
 
 def _exit(error: LivecueError) -> NoReturn:
     report(error)
-    is_usage_error = isinstance(error, ConfigurationError | ModelError | TargetRefused | TestsetError)
+    is_usage_error = isinstance(error, ConfigurationError | ModelError | SourceRefused | TargetRefused | TestsetError)
     raise typer.Exit(EXIT_CONFIGURATION if is_usage_error else EXIT_FAILED)

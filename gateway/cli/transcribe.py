@@ -1,4 +1,4 @@
-"""`livecue transcribe`: turns recordings into caption files, and reports what is missing where one is incomplete."""
+"""`livecue transcribe`: turns recordings and streams into caption files, and reports what is missing."""
 
 import logging
 import sys
@@ -18,13 +18,14 @@ from clients.caption_writers import OutputFormat, open_output, opened
 from clients.connection import Connect, connect
 from clients.missing_audio import Incomplete, MissingAudio
 from clients.output_paths import Job, plan
-from clients.paced_media import MEDIA_FORMAT, MediaFile, paced
+from clients.paced_media import MEDIA_FORMAT
 from clients.stream import Lost, stream
 from decoder.settings import SchedulerSettings
 from decoder.types import ModelError
 from gateway.captions.cue_profiles import DEFAULT_PROFILE, PROFILES, CueProfile
 from gateway.cli import options
 from gateway.cli.file_output import FileOutput
+from gateway.cli.reading import RECONNECT_FOR_S, SourceReading, opened_audio
 from gateway.cli.running import (
     EXIT_FAILED,
     notices,
@@ -48,7 +49,7 @@ logger = logging.getLogger("livecue")
 
 def transcribe(
     files: Annotated[
-        list[str], typer.Argument(help="Audio and video files, folders of them, or - for standard input.")
+        list[str], typer.Argument(help="Audio and video files, folders of them, URLs, or - for standard input.")
     ],
     url: options.Url = None,
     speed: Annotated[str, typer.Option(help="Times real time, or max.")] = "max",
@@ -59,9 +60,10 @@ def transcribe(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File, or folder for several; default: standard output.")
     ] = None,
-    track: Annotated[
-        int | None, typer.Option(min=1, help="Audio track, from 1; default: the one that players choose.")
-    ] = None,
+    track: options.Track = None,
+    allow_host: options.AllowHost = None,
+    public_only: options.PublicOnly = False,
+    reconnect_for: options.ReconnectFor = RECONNECT_FOR_S,
     language: options.Language = None,
     languages: options.Languages = None,
     prompt: options.Prompt = "",
@@ -79,7 +81,7 @@ def transcribe(
     config: options.Config = None,
     settings_list: options.Set = None,
 ) -> None:
-    """Turn recordings into captions."""
+    """Turn recordings, and streams by URL, into captions; Ctrl-C ends a live stream."""
     flags = {
         "session.languages": languages,
         **options.engine_flags(engine, model, device, compute_type, offline),
@@ -93,7 +95,8 @@ def transcribe(
     start = Start(MEDIA_FORMAT, language, prompt, cue_profile=profile, languages=settings.session.languages)
     start = replace(start, resumable=bool(url), file=times is None)
     gateway = _remote(url, api_key) if url else local_gateway(_without_timeout(settings))
-    run(partial(_transcribe_all, gateway, [partial(_Work, job, start, times, track, chosen) for job in jobs]))
+    reading = SourceReading(times, track, tuple(allow_host or ()), public_only, reconnect_for)
+    run(partial(_transcribe_all, gateway, [partial(_Work, job, start, reading, chosen) for job in jobs]))
 
 
 async def _transcribe_all(
@@ -112,16 +115,14 @@ class _Work:
     Attributes:
         job: source and output.
         start: of the session.
-        speed: times real time; None: as fast as possible.
-        track: audio track, from 1; None: the default.
+        reading: how its audio is read.
         profile: of the cues; None: that of the format.
         connect: opens a connection to the gateway.
     """
 
     job: Job
     start: Start
-    speed: float | None
-    track: int | None
+    reading: SourceReading
     profile: CueProfile | None
     connect: Connect
 
@@ -143,31 +144,29 @@ async def _is_transcribed(work: _Work) -> bool:
 async def _transcribe(work: _Work) -> None:
     job, gaps = work.job, MissingAudio()
     is_log = job.format is OutputFormat.JSONL
-    start = replace(work.start, partials=is_log, words=True, cue_profile=work.start.cue_profile if is_log else None)
-    with (
-        MediaFile(job.source, work.track) as media,
-        opened(job.output) as target,
-        _progress(job.source, media.duration_s) as on_progress,
-    ):
-        writer = open_output(job.format, target)
-        if not is_log:
-            writer = FileOutput(writer, _profile_for(job.format, work.profile))
+    async with opened_audio(job.source, work.reading, gaps.add) as source:
+        start = replace(work.start, partials=is_log, words=True, file=work.start.file and not source.is_live)
+        start = replace(start, cue_profile=work.start.cue_profile if is_log else None)
+        with opened(job.output) as target, _progress(job.name, source.duration_s) as on_progress:
+            writer = open_output(job.format, target)
+            if not is_log:
+                writer = FileOutput(writer, _profile_for(job.format, work.profile))
 
-        def on_event(event: ServerEvent) -> None:
-            on_progress(event)
-            writer.event(event)
-            gaps.add(event)
+            def on_event(event: ServerEvent) -> None:
+                on_progress(event)
+                writer.event(event)
+                gaps.add(event)
 
-        lost = Lost(on_change=report_change)
-        with _incomplete_reported(job, gaps):
-            try:
-                await stream(work.connect, start, paced(media.frames(), work.speed), on_event, lost)
-            finally:
-                report_notes(job.source, writer.close())
-        if media.broken_packets:
-            logger.warning("%s: %d broken packets were skipped", job.source, media.broken_packets)
+            lost = Lost(is_live=source.is_live, on_change=report_change)
+            with _incomplete_reported(job, gaps):
+                try:
+                    await stream(work.connect, start, source.audio, on_event, lost)
+                finally:
+                    report_notes(job.name, writer.close())
+            if broken_packets := source.broken_packets():
+                logger.warning("%s: %d broken packets were skipped", job.name, broken_packets)
     if (missing := gaps.sentence()) is not None:
-        raise Incomplete(f"{job.source}: {missing}")
+        raise Incomplete(f"{job.name}: {missing}")
 
 
 @contextmanager
@@ -182,7 +181,7 @@ def _incomplete_reported(job: Job, gaps: MissingAudio) -> Iterator[None]:
         missing = gaps.sentence(is_whole=False)
         before = f"; before, {missing}" if missing else ""
         raise Incomplete(
-            f"{job.source}: {error}; {where} has the words up to {gaps.answered_until}, the rest is missing{before}"
+            f"{job.name}: {error}; {where} has the words up to {gaps.answered_until}, the rest is missing{before}"
         ) from error
     except anyio.get_cancelled_exc_class():
         sys.stderr.write(f"livecue: interrupted: {where} has the words up to {gaps.answered_until}\n")

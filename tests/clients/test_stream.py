@@ -22,7 +22,9 @@ from gateway.wire import (
     Error,
     Final,
     Finished,
+    Flush,
     Flushed,
+    KeepAlive,
     Ready,
     Resume,
     ServerEvent,
@@ -131,6 +133,37 @@ async def test_a_gateway_that_does_not_read_holds_the_source_up() -> None:
                 await session.send(SECOND)
         tasks.cancel_scope.cancel()
     assert scope.cancelled_caught, "45 s, and then it waits"
+
+
+async def test_a_session_without_audio_is_kept_alive_until_its_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clients.stream._KEEP_ALIVE_S", 0.01)
+    connection, gateway = played_connection()
+    async with connection, gateway, anyio.create_task_group() as tasks:
+        session = CaptionStream(partial(opened, connection), Start())
+        tasks.start_soon(session.run, lambda _: None)
+        codec = NativeCodec()
+        events = [event for _ in range(3) for event in codec.receive(await gateway.receive())]
+        session.stop()
+        while events[-1] != Stop():
+            events += codec.receive(await gateway.receive())
+        with anyio.move_on_after(0.05) as silence:
+            await gateway.receive()
+        tasks.cancel_scope.cancel()
+    assert events[:3] == [Start(), KeepAlive(), KeepAlive()]
+    assert silence.cancelled_caught
+
+
+async def test_a_flush_among_the_audio_ends_the_utterance_there() -> None:
+    gateway = PlayedGateway(Start().audio)
+
+    async def audio_with_flush() -> AsyncIterator[bytes | Flush]:
+        yield SECOND
+        yield Flush("here")
+        yield SECOND
+
+    events: list[ServerEvent] = []
+    await stream(gateway.connect, Start(resumable=True), audio_with_flush(), events.append)
+    assert gateway.flushes == {"here": {len(SECOND)}}
 
 
 async def test_after_stop_the_codec_lets_nothing_through() -> None:
