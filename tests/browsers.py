@@ -3,7 +3,7 @@
 import asyncio
 import json
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -26,6 +26,7 @@ __all__ = [
     "TIMEOUT_MS",
     "Network",
     "Speaker",
+    "faults",
     "launched",
     "network",
     "opened",
@@ -109,11 +110,16 @@ def write_wav(path: Path, pcm: bytes) -> Path:
 
 async def serious_faults(page: Page) -> list[str]:
     """Return the serious and critical violations that axe-core finds in a page, each with its element."""
+    return await faults(page, ("serious", "critical"))
+
+
+async def faults(page: Page, impacts: Sequence[str] = ("minor", "moderate", "serious", "critical")) -> list[str]:
+    """Return the violations of these impacts that axe-core finds in a page, each with its element."""
     found = await Axe().run(page)
     return [
         f"{violation['id']}: {node['html']} {node['failureSummary']}"
         for violation in found.response["violations"]
-        if violation["impact"] in ("serious", "critical")
+        if violation["impact"] in impacts
         for node in violation["nodes"]
     ]
 

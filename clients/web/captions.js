@@ -29,38 +29,46 @@ function linesOf(cue) {
   });
 }
 
+function keyOf({ channel, utterance_id }) {
+  return `${channel ?? ""}/${utterance_id}`;
+}
+
 /**
  * One utterance, or a gap in the audio.
  *
  * - `key`: the same in all versions of the entry.
  * - `kind`: "words", or "gap" for lost audio.
  * - `channel`: number, or null in a session with one channel.
- * - `utteranceId`: number of the utterance in its channel, or null for a gap.
- * - `revision`: of the captioner's newest correction; 0: the text is the engine's.
+ * - `utteranceId`: number in its channel; undefined for a gap.
  * - `startS`, `endS`: seconds of the session's audio; `endS` is null while the utterance is in progress.
  * - `stable`: committed words, which only the final may correct; `tail`: words that may still change, with the space
  *   before them.
- * - `isFinal`: the entry no longer changes, but by corrections.
+ * - `isFinal`: the entry no longer changes, unless the captioner corrects it.
+ * - `revision`: number of corrections.
  * - `error`: why words are missing, or null.
  * - `language`: ISO-639-1, or null if unknown.
  */
 class Entry {
   #cues = new Map();
-  #correctionSeq = 0;
 
   constructor(key, kind, message) {
     this.key = key;
     this.kind = kind;
     this.channel = message.channel ?? null;
-    this.utteranceId = message.utterance_id ?? null;
-    this.revision = 0;
+    this.utteranceId = message.utterance_id;
     this.startS = message.start_s;
     this.endS = null;
     this.stable = "";
     this.tail = "";
     this.isFinal = false;
+    this.revision = 0;
     this.error = null;
     this.language = null;
+  }
+
+  /** Returns an entry with the fields of another one, but without cues. */
+  static restore(fields) {
+    return Object.assign(new Entry(fields.key, fields.kind, {}), fields);
   }
 
   /** Its cues' lines in the order of their times, each `{stable, tail}`. */
@@ -102,13 +110,14 @@ class Entry {
     return true;
   }
 
-  /** Applies a correction, which replaces all cues; it may remove the words, and a later one bring them back. */
-  correction(message) {
-    if (!this.isFinal || message.seq <= this.#correctionSeq) return false;
-    this.#correctionSeq = message.seq;
-    this.#cues = new Map(message.cues.map((cue) => [cue.id, cue]));
-    this.stable = message.text;
-    this.revision = message.revision;
+  /** Replaces the text and the cues by those of the captioner. */
+  correct({ revision, text, cues }) {
+    if (revision <= this.revision) return false;
+    this.revision = revision;
+    this.#cues = new Map(cues.map((cue) => [cue.id, cue]));
+    this.stable = text;
+    this.tail = "";
+    this.isFinal = true;
     this.error = null;
     return true;
   }
@@ -118,16 +127,16 @@ class Entry {
   }
 }
 
-function keyOf(message) {
-  return `${message.channel ?? ""}/${message.utterance_id}`;
-}
-
 /** The transcript of a session. Messages may arrive twice; each is applied once. */
 export class Captions {
   #entries = [];
   #byKey = new Map();
   #language = null;
+  #names = new Map(); // channel → {name, color}
+  #finalSeq = 0; // of the newest message that `saved` covers
 
+  /** The session's title, or null. */
+  title = null;
   /** Whether the session is finished. */
   isFinished = false;
   /** The highest sequence number received, for `after` and `after_seq`. */
@@ -138,33 +147,87 @@ export class Captions {
     return this.#entries;
   }
 
+  /** Returns the entry with a key, or undefined. */
+  find(key) {
+    return this.#byKey.get(key);
+  }
+
   /** Whether an utterance is open or its final outstanding. */
   get isPending() {
     return !this.isFinished && this.#entries.some((entry) => !entry.isFinal);
   }
 
+  /** Whether several channels have names, so that each text needs one. */
+  get hasSpeakers() {
+    return this.#names.size > 1;
+  }
+
+  /** Returns the name and colour of an entry's channel, `{name, color}`, or null. A session of one channel has number 0. */
+  speakerOf(entry) {
+    return this.#names.get(entry.channel ?? 0) ?? null;
+  }
+
+  /** Returns the visible entry before another one, or null. */
+  before(entry) {
+    let index = this.#entries.lastIndexOf(entry) - 1;
+    while (index >= 0 && !this.#entries[index].isVisible) index--;
+    return this.#entries[index] ?? null;
+  }
+
+  /** Returns the visible entry after another one, or null. */
+  after(entry) {
+    const { length } = this.#entries;
+    let index = this.#entries.lastIndexOf(entry) + 1;
+    while (index < length && !this.#entries[index].isVisible) index++;
+    return this.#entries[index] ?? null;
+  }
+
+  /** The final text, a line per utterance, as the gateway's transcript has it. */
+  get text() {
+    const entries = this.#entries.filter(({ isFinal, stable }) => isFinal && stable);
+    const prefix = (entry) => (this.hasSpeakers ? `${this.speakerOf(entry)?.name ?? ""}: `.replace(/^: /, "") : "");
+    return entries.map((entry) => `${prefix(entry)}${entry.stable}\n`).join("");
+  }
+
+  /** The final texts and the names as JSON can represent them, for `restore`. */
+  get saved() {
+    const entries = this.#entries.filter(({ isFinal }) => isFinal).map((entry) => ({ ...entry }));
+    return { seq: this.#finalSeq, language: this.#language, title: this.title, names: [...this.#names], entries };
+  }
+
+  /** Returns the transcript of `saved`, without cues. The messages after its `seq` continue it. */
+  static restore({ seq, language, title, names, entries }) {
+    const captions = new Captions();
+    captions.seq = captions.#finalSeq = seq;
+    captions.#language = language;
+    captions.title = title;
+    captions.#names = new Map(names);
+    captions.#entries = entries.map((fields) => Entry.restore(fields));
+    captions.#byKey = new Map(captions.#entries.map((entry) => [entry.key, entry]));
+    return captions;
+  }
+
   /** Applies a parsed message of the gateway, and returns the entry it changed, or null. */
   take(message) {
     this.seq = Math.max(this.seq, message.seq ?? 0);
+    if (["final", "correction", "details", "gap"].includes(message.type)) this.#finalSeq = this.seq;
     switch (message.type) {
       case "ready":
         this.#language = message.language ?? null;
         return null;
+      case "details":
+        this.title = message.title;
+        this.#names = new Map(message.names.map(({ channel, name, color }) => [channel, { name, color }]));
+        return null;
       case "speech_started":
         this.#utterance(message);
         return null; // nothing to display yet
-      case "cue": {
-        const entry = this.#utterance(message);
-        return entry.cue(message) ? entry : null;
-      }
-      case "final": {
-        const entry = this.#utterance(message);
-        return entry.final(message) ? entry : null;
-      }
-      case "correction": {
-        const entry = this.#byKey.get(keyOf(message)); // unknown if it was discarded, and is off the screen
-        return entry?.correction(message) ? entry : null;
-      }
+      case "cue":
+        return this.#changed(message, (entry) => entry.cue(message));
+      case "final":
+        return this.#changed(message, (entry) => entry.final(message));
+      case "correction":
+        return this.#has(message) ? this.#changed(message, (entry) => entry.correct(message)) : null; // it was discarded
       case "gap":
         return this.#gap(message);
       case "finished":
@@ -175,11 +238,19 @@ export class Captions {
     }
   }
 
-  /** Returns the last lines of the cues for roll-up captions, oldest first, each `{stable, tail}`. */
+  /**
+   * Returns the last lines of the cues for roll-up captions, oldest first.
+   *
+   * Each is `{stable, tail, speaker}`. `speaker` is as of `speakerOf` in the first line of what another one than before
+   * says, else null.
+   */
   lastLines(count) {
     const lines = [];
     for (let n = this.#entries.length - 1; n >= 0 && lines.length < count; n--) {
-      lines.unshift(...this.#entries[n].lines);
+      const entry = this.#entries[n];
+      const isTurn = this.before(entry)?.channel !== entry.channel;
+      const speaker = this.hasSpeakers && isTurn ? this.speakerOf(entry) : null;
+      lines.unshift(...entry.lines.map((line, index) => ({ ...line, speaker: index === 0 ? speaker : null })));
     }
     return lines.slice(-count);
   }
@@ -188,6 +259,15 @@ export class Captions {
   discardFinals() {
     for (const entry of this.#entries.filter((entry) => entry.isFinal)) this.#byKey.delete(entry.key);
     this.#entries = this.#entries.filter((entry) => !entry.isFinal);
+  }
+
+  #changed(message, apply) {
+    const entry = this.#utterance(message);
+    return apply(entry) ? entry : null;
+  }
+
+  #has(message) {
+    return this.#byKey.has(keyOf(message));
   }
 
   #utterance(message) {

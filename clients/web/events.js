@@ -1,8 +1,11 @@
 // The events of one session for viewers, received as server-sent events until the session ends.
 
-/** State of the connection. */
+import { sessionAddress } from "./addresses.js";
+
+/** State of what a viewer follows. */
 export const State = Object.freeze({
   CONNECTING: "connecting",
+  WAITING: "waiting", // a caption event has no session yet
   LIVE: "live",
   LOST: "lost", // and retried
   FULL: "full", // the gateway has too many viewers; retried
@@ -20,21 +23,6 @@ const MISSED_FOR_MS = 90_000;
 /** A phone that changes networks may never detect that the old connection is dead; keepalives raise no event here. */
 const MAX_SILENCE_MS = 45_000;
 
-/** Returns the URL of a session's resource, with the page's own view token. */
-export function sessionAddress(place, name, query = {}) {
-  const given = Object.entries({ ...query, token: place.token }).filter(([, value]) => value !== null);
-  const search = new URLSearchParams(given).toString();
-  return `/v1/sessions/${encodeURIComponent(place.session)}/${name}${search && "?" + search}`;
-}
-
-/** Returns the session and token that a page's URL names: `/watch/SESSION?token=…`. */
-export function placeOf(location) {
-  return {
-    session: decodeURIComponent(location.pathname.replace(/^.*\/watch\//, "")),
-    token: new URLSearchParams(location.search).get("token"),
-  };
-}
-
 /** Receives a session's messages, each once and in order, across lost connections and restarts of the gateway. */
 export class SessionEvents {
   #place;
@@ -46,31 +34,42 @@ export class SessionEvents {
   #retry = null;
   #watchdog = null;
   #missedSince = null;
-  #isFinished = false;
-  #isClosed = false;
+  #closing = new AbortController();
 
   /**
    * @param place `{session, token}`; `token` may be null.
    * @param onMessage called with each message of docs/protocol.md.
    * @param onState called with a `State` whenever it may have changed.
+   * @param after sequence number of the last message received before, by an earlier page; 0: none.
    */
-  constructor(place, onMessage, onState) {
+  constructor(place, onMessage, onState, after = 0) {
     this.#place = place;
     this.#onMessage = onMessage;
     this.#onState = onState;
+    this.#seq = after;
   }
 
   open() {
+    const { signal } = this.#closing;
     this.#onState(State.CONNECTING);
-    addEventListener("online", () => this.#connect());
-    document.addEventListener("visibilitychange", () => {
+    addEventListener("online", () => this.#connect(), { signal });
+    const reconnect = () => {
       if (document.visibilityState === "visible" && this.#source?.readyState !== EventSource.OPEN) this.#connect();
-    });
+    };
+    document.addEventListener("visibilitychange", reconnect, { signal });
     this.#connect();
   }
 
+  /** Closes the connection; neither messages nor states follow. */
+  close() {
+    this.#closing.abort();
+    clearTimeout(this.#watchdog);
+    clearTimeout(this.#retry);
+    this.#source?.close();
+  }
+
   #connect() {
-    if (this.#isClosed) return;
+    if (this.#closing.signal.aborted) return;
     clearTimeout(this.#retry);
     this.#source?.close();
     const source = new EventSource(sessionAddress(this.#place, "events", this.#seq ? { after: this.#seq } : {}));
@@ -84,7 +83,6 @@ export class SessionEvents {
     source.onmessage = ({ data }) => this.#receive(JSON.parse(data));
     source.onerror = () => {
       if (source !== this.#source) return;
-      if (this.#isFinished) return this.#end(State.OVER);
       const isRefused = source.readyState === EventSource.CLOSED;
       source.close(); // an EventSource retries after three seconds, and never after a refusal
       if (isRefused) this.#fetchRefusal();
@@ -98,18 +96,12 @@ export class SessionEvents {
     if (message.seq <= this.#seq) return;
     this.#seq = message.seq;
     this.#onMessage(message);
-    if (message.type === "finished") this.#finish();
-  }
-
-  /** Waits for the end of the stream: corrections of a session that has ended come after its last event. */
-  #finish() {
-    this.#isFinished = true;
-    this.#onState(State.OVER);
+    if (message.type === "finished") this.#end(State.OVER);
   }
 
   #watch() {
     clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(() => (this.#isFinished ? this.#end(State.OVER) : this.#connect()), MAX_SILENCE_MS);
+    this.#watchdog = setTimeout(() => this.#connect(), MAX_SILENCE_MS);
   }
 
   /** Fetches the same URL to get the reason of a refusal: an EventSource does not report it. */
@@ -121,6 +113,7 @@ export class SessionEvents {
       () => 0,
     );
     abort.abort();
+    if (this.#closing.signal.aborted) return;
     if (status === 204) return this.#end(State.OVER);
     if (status === 401 || status === 403) return this.#end(State.FORBIDDEN);
     if (status === 404 || status === 400) return this.#miss();
@@ -142,10 +135,7 @@ export class SessionEvents {
   }
 
   #end(state) {
-    this.#isClosed = true;
-    clearTimeout(this.#watchdog);
-    clearTimeout(this.#retry);
-    this.#source.close();
+    this.close();
     this.#onState(state);
   }
 }

@@ -1,31 +1,18 @@
-// The overlay: the newest lines of a session on a transparent background, for OBS and vMix.
+// The overlay: the newest lines of a session or caption event on a transparent background, for OBS and vMix.
 
+import { placeOf } from "./addresses.js";
 import { Captions } from "./captions.js";
-import { SessionEvents, State, placeOf } from "./events.js";
+import { State } from "./events.js";
+import { Feed } from "./feed.js";
+import { overlayOptions } from "./overlay-options.js";
 
-/** Lines disappear this long after the end of the last speech, as in other overlays. */
-const CLEAR_MS = 2_000;
-
-const MAX_LINES = 8;
-const MAX_CLEAR_S = 60;
-
-const params = new URLSearchParams(location.search);
-
-/** Returns a number from the query, or the fallback if it is missing or out of range. */
-function param(name, minimum, maximum, fallback) {
-  const value = Number.parseFloat(params.get(name) ?? "");
-  return value >= minimum && value <= maximum ? value : fallback;
-}
-
-const count = Math.round(param("lines", 1, MAX_LINES, 2));
-const clearMs = param("clear", 0, MAX_CLEAR_S, CLEAR_MS / 1_000) * 1_000;
+const options = overlayOptions(location.search);
 const root = document.documentElement;
-root.style.setProperty("--lines", String(count));
-root.style.setProperty("--size", `${param("size", 1, 20, 4)}vw`);
-root.classList.toggle("top", params.get("position") === "top");
+for (const [property, value] of Object.entries(options.style)) root.style.setProperty(property, value);
+root.classList.toggle("top", options.isTop);
 
-const captions = new Captions();
 const target = document.getElementById("lines");
+let captions = new Captions();
 let clearing = null;
 let isConnected = false;
 
@@ -36,7 +23,7 @@ function scheduleClear() {
     clearTimeout(clearing);
     clearing = null;
   } else if (clearing === null && target.hasChildNodes()) {
-    clearing = setTimeout(clear, clearMs);
+    clearing = setTimeout(clear, options.clearMs);
   }
 }
 
@@ -48,16 +35,19 @@ function clear() {
 }
 
 function render() {
-  const lines = captions.lastLines(count).filter(({ stable, tail }) => stable + tail);
+  const lines = captions.lastLines(options.lines).filter(({ stable, tail }) => stable + tail);
   target.replaceChildren(...lines.map(paragraph));
   scheduleClear();
 }
 
-function paragraph({ stable, tail }) {
+function paragraph({ stable, tail, speaker }) {
   const line = document.createElement("p");
   line.dir = "auto";
-  if (stable) line.append(span("words", stable));
-  if (tail) line.append(span("tail", tail));
+  const box = span("line");
+  if (options.hasNames && speaker) box.append(span("name", `${speaker.name}: `));
+  if (stable) box.append(span("words", stable));
+  if (tail) box.append(span("tail", tail));
+  line.append(box);
   return line;
 }
 
@@ -68,15 +58,23 @@ function span(name, text) {
   return part;
 }
 
-function onMessage(message) {
-  captions.take(message);
-  render();
-}
+const on = {
+  session() {
+    captions = new Captions();
+    render();
+  },
+  message(message) {
+    captions.take(message);
+    render();
+  },
+  state(state) {
+    isConnected = state === State.LIVE;
+    root.dataset.state = state;
+    scheduleClear();
+  },
+  title(title) {
+    document.title = title ?? document.title;
+  },
+};
 
-function onState(state) {
-  isConnected = state === State.LIVE;
-  root.dataset.state = state;
-  scheduleClear();
-}
-
-new SessionEvents(placeOf(location), onMessage, onState).open();
+new Feed(placeOf(location), on).open();

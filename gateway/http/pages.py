@@ -91,6 +91,10 @@ def pages_router(gateway: Gateway) -> APIRouter:
     async def asset(request: Request, name: str) -> Response:
         return _answer(request, web, name, _POLICY)
 
+    @router.api_route("/service-worker.js", methods=["GET", "HEAD"])  # it applies to the pages below its folder
+    async def service_worker(request: Request) -> Response:
+        return _answer(request, web, "service-worker.js", _POLICY)
+
     return router
 
 

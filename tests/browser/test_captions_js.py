@@ -27,8 +27,20 @@ TAKE = """async ([source, messages]) => {
       visible: captions.entries.filter((entry) => entry.isVisible).map((entry) => ({ ...entry })),
       lines: captions.lastLines(2),
       isPending: captions.isPending,
+      text: captions.text,
     };
   });
+}"""
+
+RELOAD = """async ([source, before, after]) => {
+  const { Captions } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+  const captions = new Captions();
+  for (const message of before) captions.take(message);
+  const restored = Captions.restore(JSON.parse(JSON.stringify(captions.saved)));
+  const seq = restored.seq;
+  for (const message of after) restored.take(message);
+  const visible = restored.entries.filter((entry) => entry.isVisible);
+  return { seq, visible: visible.map((entry) => ({ ...entry })), text: restored.text, title: restored.title };
 }"""
 
 
@@ -47,12 +59,30 @@ class Entry(TypedDict):
     language: str | None
 
 
+class Line(TypedDict):
+    """A line of roll-up captions."""
+
+    stable: str
+    tail: str
+    speaker: dict[str, str] | None
+
+
 class Version(TypedDict):
     """The display after a message."""
 
     visible: list[Entry]
-    lines: list[dict[str, str]]
+    lines: list[Line]
     isPending: bool
+    text: str
+
+
+class Reloaded(TypedDict):
+    """The display after a reload."""
+
+    seq: int
+    visible: list[Entry]
+    text: str
+    title: str | None
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -69,6 +99,12 @@ async def versions(page: Page, messages: Sequence[Message]) -> list[Version]:
     return found
 
 
+async def reloaded(page: Page, before: Sequence[Message], after: Sequence[Message] = ()) -> Reloaded:
+    """Return the display of a page that was reloaded after some messages."""
+    found: Reloaded = await page.evaluate(RELOAD, [SOURCE, before, after])
+    return found
+
+
 async def visible(page: Page, *messages: Message) -> list[Entry]:
     """Return the visible entries after the last message."""
     return (await versions(page, messages))[-1]["visible"]
@@ -81,6 +117,17 @@ def cue(text: str, stable: int = 0, revision: int = 1, cue_id: str = "0.1", **mo
 
 def final(text: str, **more: object) -> Message:
     return {"type": "final", "utterance_id": 0, "start_s": 0.2, "end_s": 2.0, "text": text, **more}
+
+
+def correction(text: str, revision: int = 1, **more: object) -> Message:
+    lines = [{"id": "0.9", "revision": 1, "start_s": 0.2, "state": "final", "stable_chars": len(text), "lines": [text]}]
+    cues = lines if text else []
+    return {"type": "correction", "utterance_id": 0, "revision": revision, "text": text, "cues": cues, **more}
+
+
+def details(title: str | None, *names: str) -> dict[str, object]:
+    named = [{"channel": n, "name": name, "color": "#1f6feb"} for n, name in enumerate(names)]
+    return {"type": "details", "title": title, "names": named}
 
 
 def server_messages(path: Path) -> list[Message]:
@@ -185,6 +232,82 @@ async def test_words_have_a_language_when_it_is_known(page: Page) -> None:
     ready = {"type": "ready", "language": "de"}
     assert (await visible(page, ready, cue("zwei")))[0]["language"] == "de"
     assert (await visible(page, ready, final("two", language="en")))[0]["language"] == "en"
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        ([final("ground"), correction("round")], "round"),
+        ([final("ground"), correction("round", 2), correction("bound", 1)], "round"),
+        ([final("ground"), correction("round"), final("ground"), cue("gr", revision=9)], "round"),
+        ([final("ground"), correction("")], None),
+        ([final("ground"), correction(""), correction("round", 2)], "round"),
+        ([final("", error="engine_failed"), correction("round")], "round"),
+        ([correction("round")], None),
+        ([final("ground"), correction("round", channel=1)], "ground"),
+    ],
+    ids=str,
+)
+async def test_a_correction_replaces_the_final(page: Page, messages: list[Message], expected: str | None) -> None:
+    entries = await visible(page, *messages)
+    assert [(entry["stable"], entry["tail"], entry["error"]) for entry in entries] == (
+        [] if expected is None else [(expected, "", None)]
+    )
+
+
+async def test_a_correction_replaces_the_cues(page: Page) -> None:
+    first = cue("two three", 9, state="final")
+    found = await versions(page, [first, final("two three"), correction("to free"), correction("", 2)])
+    assert [version["lines"] for version in found[1:]] == [
+        [{"stable": "two three", "tail": "", "speaker": None}],
+        [{"stable": "to free", "tail": "", "speaker": None}],
+        [],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        ((), "yes\nno\n"),
+        (("Ann",), "yes\nno\n"),
+        (("Ann", "Bo"), "Ann: yes\nBo: no\n"),
+    ],
+)
+async def test_several_speakers_are_named_in_the_text(page: Page, names: tuple[str, ...], text: str) -> None:
+    spoken = [final("yes", channel=0), final("no", channel=1, start_s=1.0), final("", channel=2), cue("may", channel=1)]
+    found = await versions(page, [*spoken, details("Talk", *names)])
+    assert found[-1]["text"] == text
+
+
+async def test_roll_up_lines_name_the_speaker_where_another_one_begins(page: Page) -> None:
+    spoken = [
+        cue("yes", channel=n, cue_id=f"{n}.{at}", start_s=at, utterance_id=at) for n, at in ((0, 1), (1, 2), (1, 3))
+    ]
+    for names, expected in [(("Ann", "Bo"), ["Bo", None]), (("Ann",), [None, None])]:
+        found = await versions(page, [*spoken, details(None, *names)])
+        speakers = [line["speaker"] for line in found[-1]["lines"]]
+        assert [speaker and speaker["name"] for speaker in speakers] == expected
+
+
+async def test_a_channel_without_a_name_has_none_in_the_text(page: Page) -> None:
+    found = await versions(page, [details(None, "Ann", "Bo"), final("yes", channel=2)])
+    assert found[-1]["text"] == "yes\n"
+
+
+async def test_a_reload_keeps_the_finals_and_continues_after_them(page: Page) -> None:
+    before = [
+        {"type": "ready", "seq": 1, "language": "de"},
+        details("Talk", "Ann", "Bo") | {"seq": 2},
+        final("yes", seq=3, channel=0),
+        correction("Yes.", seq=4, channel=0),
+        cue("no", seq=5, channel=1),
+    ]
+    kept = await reloaded(page, before)
+    assert (kept["seq"], kept["text"], kept["title"]) == (4, "Ann: Yes.\n", "Talk")
+    later = [final("Yes", seq=3, channel=0), final("No.", seq=6, channel=1, start_s=1.0), correction("", 2, channel=0)]
+    continued = await reloaded(page, before, later)
+    assert continued["text"] == "Bo: No.\n"
+    assert [entry["language"] for entry in continued["visible"]] == ["de"]
 
 
 async def test_unknown_messages_are_skipped(page: Page) -> None:

@@ -8,6 +8,7 @@ import av
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.browser.scripted_feed import scripted_feed
 from tests.browsers import Speaker, network, speaking
 from tests.servers import Served
 from tests.uploading import serving_files
@@ -145,4 +146,40 @@ async def test_styles_added_by_obs_apply(page: Page) -> None:
         await open_overlay(page, served.url, speaker.session_id)
         await page.add_style_tag(content="#lines span { color: rgb(255, 0, 0) }")  # as obs-browser does
         await speaker.speak()
-        await expect(page.locator(f"{LINES} span")).to_have_css("color", "rgb(255, 0, 0)")
+        await expect(page.locator(f"{LINES} .words")).to_have_css("color", "rgb(255, 0, 0)")
+
+
+async def test_the_url_sets_colours_and_alignment_within_the_safe_area(page: Page) -> None:
+    async with scripted_feed() as feed:
+        feed.begin("morning")
+        feed.final(0, "Good morning.")
+        await page.set_viewport_size({"width": 1000, "height": 600})
+        query = "overlay=1&size=48&align=right&color=ffff00&background=000000cc&safe=10&clear=60"
+        await page.goto(f"{feed.event_page}?{query}")
+        words = page.locator(f"{LINES} .line")
+        await expect(words).to_have_css("color", "rgb(255, 255, 0)")
+        await expect(words).to_have_css("background-color", "rgba(0, 0, 0, 0.8)")
+        await expect(words).to_have_css("font-size", "48px")
+        box = await words.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] == pytest.approx(900, abs=1)
+        assert box["y"] + box["height"] <= 540 + 1
+
+
+async def test_the_overlay_of_a_caption_event_follows_its_sessions_names_and_corrections(page: Page) -> None:
+    async with scripted_feed() as feed:
+        feed.title = "Debate"
+        await page.goto(f"{feed.event_page}?overlay=1&clear=60&names=1")
+        await expect(page.locator(":root")).to_have_attribute("data-state", "waiting")
+        await expect(page).to_have_title("Debate")
+        feed.begin("morning")
+        feed.details(None, "Ann", "Bo")
+        feed.final(0, "The ground is round.", channel=0)
+        feed.final(1, "Is it?", channel=1)
+        await expect(page.locator(LINES)).to_have_text(["Ann: The ground is round.", "Bo: Is it?"])
+        feed.correct(0, 1, "The earth is round.", channel=0)
+        await expect(page.locator(LINES)).to_have_text(["Ann: The earth is round.", "Bo: Is it?"])
+        feed.begin("evening")
+        await expect(page.locator(LINES)).to_have_count(0)
+        feed.final(0, "Good evening.")
+        await expect(page.locator(LINES)).to_have_text(["Good evening."])

@@ -73,6 +73,14 @@ async def test_a_browser_that_has_a_file_is_not_sent_it_again() -> None:
     assert changed.status_code == 200
 
 
+async def test_the_service_worker_applies_to_all_pages_and_is_always_current() -> None:
+    async with client() as http:
+        reply = await http.get("/service-worker.js")
+    assert reply.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert reply.headers["cache-control"] == "no-cache"
+    assert reply.content == (WEB / "service-worker.js").read_bytes()
+
+
 async def test_a_page_can_be_requested_without_its_body() -> None:
     async with client() as http:
         reply = await http.head("/watch/abc")
