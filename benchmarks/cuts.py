@@ -228,7 +228,7 @@ class _Counted(anyio.abc.ObjectStream[str | bytes]):
 def _transcripts(journal: Path, session_id: str) -> list[str]:
     with closing(JournalFile(journal)) as store:
         messages = [message for _, message in store.events(session_id)]
-    return [transcript(messages, TranscriptFormat.TXT), transcript(messages, TranscriptFormat.JSON)]
+    return [transcript(messages, known).content.decode() for known in (TranscriptFormat.TXT, TranscriptFormat.JSON)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Clients of a gateway. May import `gateway.wire` and `gateway.captions.subtitles` only."""
+"""Clients of a gateway. May import `gateway.wire`, `gateway.exports` and `gateway.captions.subtitles` only."""

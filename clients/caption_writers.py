@@ -1,15 +1,16 @@
 """Writers of captions in file formats, while the captions arrive."""
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
+from functools import partial
 from typing import Protocol, TextIO
 
+from clients.caption_files import OutputFailed, opened, rewrite, write, write_bytes
 from gateway.captions.subtitles import VTT_HEADER, srt_block, to_json, to_srt, to_vtt, vtt_block
-from gateway.wire import Correction, Cue, CueEvent, CueState, Final, LivecueError, OfChannel, ServerEvent
+from gateway.exports.document import Document, Passage, caption_of, most_spoken, passage_of
+from gateway.exports.formats import DocumentFormat, export
+from gateway.wire import Correction, Cue, CueEvent, CueState, Final, OfChannel, ServerEvent
 from gateway.wire.native.codec import NativeCodec
 from gateway.wire.server_events import channel_of, without_channel
 
@@ -19,12 +20,6 @@ GAP_TEXT = "[missing]"
 """Replaces the text of an utterance that failed."""
 
 
-class OutputFailed(LivecueError):
-    """Captions cannot be written."""
-
-    code = "output_failed"
-
-
 class OutputFormat(StrEnum):
     """The output formats."""
 
@@ -32,6 +27,10 @@ class OutputFormat(StrEnum):
     VTT = "vtt"
     TXT = "txt"
     JSON = "json"
+    ASS = "ass"
+    TTML = "ttml"
+    SCC = "scc"
+    DOCX = "docx"
     JSONL = "jsonl"
 
 
@@ -46,8 +45,8 @@ class Output(Protocol):
         """Write the text that the event adds, or the file again if it is a correction."""
         ...
 
-    def close(self) -> None:
-        """Write the end of the document; the file stays open."""
+    def close(self) -> tuple[str, ...]:
+        """Write the end of the document, and return what the format could not express; the file stays open."""
         ...
 
 
@@ -106,30 +105,30 @@ class _Srt:
 
     def event(self, event: ServerEvent) -> None:
         if self._cues.correct(event):
-            if _rewrite(self._file, to_srt(self._cues.all)):
+            if rewrite(self._file, to_srt(self._cues.all)):
                 self._number = len(self._cues.all)
         elif (cue := self._cues.add(event)) is not None:
             self._number += 1
-            _write(self._file, srt_block(self._number, cue))
+            write(self._file, srt_block(self._number, cue))
 
-    def close(self) -> None:
-        pass
+    def close(self) -> tuple[str, ...]:
+        return ()
 
 
 class _Vtt:
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._cues = _Cues()
-        _write(file, VTT_HEADER)
+        write(file, VTT_HEADER)
 
     def event(self, event: ServerEvent) -> None:
         if self._cues.correct(event):
-            _rewrite(self._file, to_vtt(self._cues.all))
+            rewrite(self._file, to_vtt(self._cues.all))
         elif (cue := self._cues.add(event)) is not None:
-            _write(self._file, vtt_block(cue))
+            write(self._file, vtt_block(cue))
 
-    def close(self) -> None:
-        pass
+    def close(self) -> tuple[str, ...]:
+        return ()
 
 
 class _Text:
@@ -144,19 +143,19 @@ class _Text:
         channel, inner = channel_of(event)
         match inner:
             case Final(utterance_id=utterance_id) if inner.text or inner.error:
-                line = f"{inner.text} {GAP_TEXT if inner.error else ''}".strip() + "\n"
+                line = f"{_text_of(inner)}\n"
                 self._lines[channel, utterance_id] = line
-                _write(self._file, line)
+                write(self._file, line)
             case Final(utterance_id=utterance_id):
                 self._lines[channel, utterance_id] = ""  # a correction may add words
             case Correction(utterance_id=utterance_id, text=text):
                 self._lines[channel, utterance_id] = f"{text}\n" if text else ""
-                _rewrite(self._file, "".join(self._lines.values()))
+                rewrite(self._file, "".join(self._lines.values()))
             case _:
                 pass
 
-    def close(self) -> None:
-        pass
+    def close(self) -> tuple[str, ...]:
+        return ()
 
 
 class _Json:
@@ -170,8 +169,46 @@ class _Json:
         if not self._cues.correct(event):
             self._cues.add(event)
 
-    def close(self) -> None:
-        _write(self._file, to_json(self._cues.all))
+    def close(self) -> tuple[str, ...]:
+        write(self._file, to_json(self._cues.all))
+        return ()
+
+
+class _Whole:
+    """A document that is written at the end."""
+
+    def __init__(self, document_format: DocumentFormat, file: TextIO) -> None:
+        self._format = document_format
+        self._file = file
+        self._cues = _Cues()
+        self._finals: dict[_Key, Final] = {}
+        """With the text that is written."""
+
+    def event(self, event: ServerEvent) -> None:
+        if not self._cues.correct(event):
+            self._cues.add(event)
+        channel, inner = channel_of(event)
+        match inner:
+            case Final():
+                self._finals[channel, inner.utterance_id] = replace(inner, text=_text_of(inner))
+            case Correction(utterance_id=utterance_id, text=text) if (channel, utterance_id) in self._finals:
+                key = channel, utterance_id
+                self._finals[key] = replace(self._finals[key], text=text)
+            case _:
+                pass
+
+    def close(self) -> tuple[str, ...]:
+        exported = export(self._document(), self._format)
+        if self._format is DocumentFormat.DOCX:
+            write_bytes(self._file, exported.content)
+        else:
+            write(self._file, exported.content.decode())
+        return exported.notes
+
+    def _document(self) -> Document:
+        finals = sorted(self._finals.values(), key=lambda final: final.start_sample)
+        passages: tuple[Passage, ...] = tuple(passage_of(final) for final in finals if final.text)
+        return Document(tuple(map(caption_of, self._cues.all)), passages, language=most_spoken(finals))
 
 
 class _JsonLines:
@@ -184,79 +221,26 @@ class _JsonLines:
     def event(self, event: ServerEvent) -> None:
         channel = f'"channel":{event.channel},' if isinstance(event, OfChannel) else ""
         for message in self._codec.send(without_channel(event)):
-            _write(self._file, f"{{{channel}{str(message)[1:]}\n")
+            write(self._file, f"{{{channel}{str(message)[1:]}\n")
 
-    def close(self) -> None:
-        pass
+    def close(self) -> tuple[str, ...]:
+        return ()
 
 
 def open_output(output_format: OutputFormat, file: TextIO) -> Output:
     """Return a writer of that format."""
-    writers: dict[OutputFormat, type[_Srt] | type[_Vtt] | type[_Text] | type[_Json] | type[_JsonLines]] = {
-        OutputFormat.SRT: _Srt,
-        OutputFormat.VTT: _Vtt,
-        OutputFormat.TXT: _Text,
-        OutputFormat.JSON: _Json,
-        OutputFormat.JSONL: _JsonLines,
-    }
-    return writers[output_format](file)
+    return _WRITERS[output_format](file)
 
 
-@contextmanager
-def opened(path: Path | None) -> Iterator[TextIO]:
-    """Open a file for captions, and create its folder; None: standard output.
-
-    Raises:
-        OutputFailed: it cannot be opened.
-    """
-    if path is None:
-        yield sys.stdout
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w", encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise OutputFailed(f"--output {path}: {error.strerror}") from error
-    try:
-        yield file
-    finally:
-        with suppress(OSError):  # each caption was flushed when written, so that errors were raised then
-            file.close()
+_WRITERS: dict[OutputFormat, Callable[[TextIO], Output]] = {
+    OutputFormat.SRT: _Srt,
+    OutputFormat.VTT: _Vtt,
+    OutputFormat.TXT: _Text,
+    OutputFormat.JSON: _Json,
+    OutputFormat.JSONL: _JsonLines,
+    **{OutputFormat(known): partial(_Whole, known) for known in DocumentFormat},
+}
 
 
-def _rewrite(file: TextIO, text: str) -> bool:
-    """Replace what was written to a file, and return whether that is possible: not to a pipe.
-
-    Raises:
-        OutputFailed: the disk is full.
-    """
-    if file is sys.stdout or not file.seekable():  # what `>>` appends to must not be truncated
-        return False
-    file.seek(0)
-    file.truncate()
-    _write(file, text)
-    return True
-
-
-def _write(file: TextIO, text: str) -> None:
-    """Write and flush, so that a reader following the file sees each caption at once.
-
-    Raises:
-        OutputFailed: the disk is full, or the pipe is closed.
-    """
-    try:
-        file.write(text)
-        file.flush()
-    except BrokenPipeError as error:
-        _discard_standard_output()
-        raise OutputFailed("standard output was closed") from error
-    except OSError as error:
-        if file is sys.stdout:
-            _discard_standard_output()
-        raise OutputFailed(f"{file.name}: {error.strerror}") from error
-
-
-def _discard_standard_output() -> None:
-    """Prevent Python from flushing at exit, which would report the error again."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _text_of(final: Final) -> str:
+    return f"{final.text} {GAP_TEXT if final.error else ''}".strip()

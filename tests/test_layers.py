@@ -15,7 +15,7 @@ ALLOWED_IMPORTS = {
     "vad": (),
     "decoder": ("vad.audio", "vad.errors"),
     "gateway": ("vad", "decoder"),
-    "clients": ("gateway.wire", "gateway.captions.subtitles", "vad.media_file", "vad.resample"),
+    "clients": ("gateway.wire", "gateway.captions.subtitles", "gateway.exports", "vad.media_file", "vad.resample"),
 }
 """Package → what it may import of the others; a name stands for everything below it."""
 
@@ -35,6 +35,8 @@ GATEWAY_FLOORS = (
     "cancellation",
     "transport",
     "captions",
+    "exports",
+    "checks",
     "journal",
     "load",
     "access",

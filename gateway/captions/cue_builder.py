@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from decoder.types import Transcript
 from gateway.captions.cue_layout import Block, CueLayout
 from gateway.captions.cue_profiles import DEFAULT_PROFILE, PROFILES, CueProfile
-from gateway.text import text_width
 from gateway.wire.cue import Cue, CueState
 from vad.audio import s_to_samples
 
@@ -98,9 +97,7 @@ class CueBuilder:
         return list(zip(starts, ends, strict=True))
 
     def _end_sample(self, block: Block, start_sample: int, limit_sample: int) -> int:
-        duration_s = self._profile.min_duration_s
-        if self._profile.comfortable_cps is not None:
-            duration_s = max(duration_s, text_width(" ".join(block.lines)) / self._profile.comfortable_cps)
+        duration_s = max(self._profile.min_duration_s, self._profile.reading_s(block.lines))
         end_sample = min(max(block.end_sample, start_sample + s_to_samples(duration_s)), limit_sample)
         if self._profile.max_duration_s is not None:
             end_sample = min(end_sample, start_sample + s_to_samples(self._profile.max_duration_s))

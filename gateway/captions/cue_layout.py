@@ -8,7 +8,16 @@ from decoder.stabiliser import normalise_word
 from decoder.types import Transcript, Word
 from gateway.captions.cue_division import MIN_LINE_SHARE, Break, divide, lasts_too_long, lines_needed, wrap
 from gateway.captions.cue_profiles import CueProfile, to_latin
-from gateway.captions.line_breaking import Lexicon, LineAim, Piece, best_break, lexicon_of, line_width, pieces_of
+from gateway.captions.line_breaking import (
+    Lexicon,
+    LineAim,
+    Piece,
+    best_break,
+    lexicon_of,
+    line_text,
+    line_width,
+    pieces_of,
+)
 from vad.audio import s_to_samples
 
 __all__ = ["Block", "CueLayout"]
@@ -110,7 +119,7 @@ class CueLayout:
     def _lines(self, start: int, end: int) -> tuple[str, ...]:
         inner = [ended.position for ended in self._breaks if start < ended.position < end]
         bounds = [start, *inner, end] if start < end else []
-        return tuple(_text(self._pieces[first:last]) for first, last in pairwise(bounds))
+        return tuple(line_text(self._pieces[first:last]) for first, last in pairwise(bounds))
 
     # --- complete utterances -----------------------------------------------------------------------------------------
 
@@ -205,7 +214,3 @@ def _identity(piece: Piece) -> tuple[str, bool]:
 def _identity_of_word(piece: Piece) -> tuple[str, bool]:
     """Return the same without case and punctuation: a comma added by the final must not move lines."""
     return normalise_word(piece.text), piece.spaced
-
-
-def _text(pieces: Sequence[Piece]) -> str:
-    return "".join(" " + piece.text if piece.spaced and index else piece.text for index, piece in enumerate(pieces))

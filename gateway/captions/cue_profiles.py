@@ -1,15 +1,19 @@
 """Rules for cues, by the medium that displays them. PURE."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+
+from gateway.text import text_width
 
 __all__ = ["DEFAULT_PROFILE", "PROFILES", "CueProfile", "to_latin"]
 
 DEFAULT_PROFILE = "web"
 
 _NARROWEST_LINE = 2  # one wide East Asian character
+
+_S_PER_MINUTE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,10 @@ class CueProfile:
         max_duration_s: maximum display time of a cue; None: no limit.
         gap_s: pause between the end of a cue and the start of the next, ≥ 0.
         latin_only: whether text is transliterated to the characters of CEA-608 (`to_latin`).
+        max_wpm: reading speed in words per minute, > 0, for which a cue is extended as for `comfortable_cps`; None:
+            words are not counted.
+        closed_gap_s: pause between two cues below which the first one of a recording stays until `gap_s` before the
+            next; None: pauses of any length are left.
 
     Raises:
         ValueError: a field is out of its range.
@@ -39,6 +47,8 @@ class CueProfile:
     max_duration_s: float | None
     gap_s: float
     latin_only: bool = False
+    max_wpm: float | None = None
+    closed_gap_s: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that no cue could satisfy."""
@@ -48,12 +58,27 @@ class CueProfile:
             raise ValueError(f"max_lines of {self.max_lines}: expected at least 1")
         if self.comfortable_cps is not None and self.comfortable_cps <= 0:
             raise ValueError(f"comfortable_cps of {self.comfortable_cps}: expected a value above 0, or None")
+        if self.max_wpm is not None and self.max_wpm <= 0:
+            raise ValueError(f"max_wpm of {self.max_wpm}: expected a value above 0, or None")
         if self.gap_s < 0:
             raise ValueError(f"gap_s of {self.gap_s}: expected 0 or more")
+        if self.closed_gap_s is not None and not self.closed_gap_s > self.gap_s:
+            raise ValueError(f"closed_gap_s of {self.closed_gap_s}: expected more than gap_s, or None")
         if self.min_duration_s < 0:
             raise ValueError(f"min_duration_s of {self.min_duration_s}: expected 0 or more")
         if self.max_duration_s is not None and not self.max_duration_s > self.min_duration_s:
             raise ValueError(f"max_duration_s of {self.max_duration_s}: expected more than min_duration_s, or None")
+
+    def reading_s(self, lines: Sequence[str]) -> float:
+        """Return the time that the lines take to read, in seconds; 0: the profile has no reading speed.
+
+        Args:
+            lines: of one cue; may be empty.
+        """
+        text = " ".join(lines)
+        by_width_s = 0.0 if self.comfortable_cps is None else text_width(text) / self.comfortable_cps
+        by_words_s = 0.0 if self.max_wpm is None else len(text.split()) * _S_PER_MINUTE / self.max_wpm
+        return max(by_width_s, by_words_s)
 
 
 # Netflix: lines of 42, cues of 5/6 to 7 s, a gap of two frames (0.08 s), and an adult reading speed of 17 columns per
@@ -68,6 +93,27 @@ _PROFILES = (
     CueProfile("608", 32, 2, comfortable_cps=None, min_duration_s=0.0, max_duration_s=None, gap_s=0.0, latin_only=True),
     # Teams takes one line of 50 per POST and rolls up by itself.
     CueProfile("teams", 50, 1, comfortable_cps=None, min_duration_s=0.0, max_duration_s=None, gap_s=0.0),
+    # Netflix, Timed Text Style Guide: 5/6 to 7 s, two frames between cues (here of 25 Hz), pauses of less than half a
+    # second closed; English (USA): 42 characters a line, 20 a second for adults.
+    CueProfile(
+        "netflix", 42, 2, comfortable_cps=20.0, min_duration_s=0.833, max_duration_s=7.0, gap_s=0.08, closed_gap_s=0.5
+    ),
+    # BBC, Subtitle Guidelines: lines of 37 characters (3.1), at most 180 words a minute (4), 0.3 s for a single word
+    # (4.1), no pause between cues or one of a second (4.5). They name no maximum duration.
+    CueProfile(
+        "bbc",
+        37,
+        2,
+        comfortable_cps=None,
+        min_duration_s=0.3,
+        max_duration_s=None,
+        gap_s=0.0,
+        max_wpm=180.0,
+        closed_gap_s=1.0,
+    ),
+    # European broadcasters: 37 of the 40 columns of a teletext row (EBU Tech 3264), the "six-second rule" for a full
+    # cue, 1 s at least, 15 characters a second, two frames of 25 Hz between cues.
+    CueProfile("ebu", 37, 2, comfortable_cps=15.0, min_duration_s=1.0, max_duration_s=6.0, gap_s=0.08),
 )
 
 PROFILES: Mapping[str, CueProfile] = MappingProxyType({profile.name: profile for profile in _PROFILES})

@@ -13,11 +13,15 @@ from decoder.types import Word
 from gateway.text import CJK, character_width, is_unspaced, text_width
 
 __all__ = [
+    "AFTER_SENTENCE",
     "Lexicon",
     "LineAim",
     "Piece",
+    "bare_word",
     "best_break",
+    "gap_score",
     "lexicon_of",
+    "line_text",
     "line_width",
     "pieces_of",
 ]
@@ -38,7 +42,9 @@ _CLAUSE_END = frozenset(",;:—–、，；：")
 _FORBIDDEN = -20.0
 _SHORT_LINE = -10.0
 _IMBALANCE = -3.0
-_AFTER_SENTENCE = 4.0
+AFTER_SENTENCE = 4.0
+"""Score of a break after a sentence."""
+
 _AFTER_CLAUSE = 3.0
 _BEFORE_CONJUNCTION = 2.0
 _BEFORE_PREPOSITION = 1.5
@@ -141,6 +147,15 @@ def line_width(pieces: Sequence[Piece]) -> int:
     return sum(piece.width + (piece.spaced and index > 0) for index, piece in enumerate(pieces))
 
 
+def line_text(pieces: Sequence[Piece]) -> str:
+    """Return the pieces as the text of one line.
+
+    Args:
+        pieces: in order; may be empty.
+    """
+    return "".join(" " + piece.text if piece.spaced and index else piece.text for index, piece in enumerate(pieces))
+
+
 def best_break(pieces: Sequence[Piece], positions: range, aim: LineAim, lexicon: Lexicon) -> int:
     """Return the position of the best line break; among equals, the last.
 
@@ -153,7 +168,7 @@ def best_break(pieces: Sequence[Piece], positions: range, aim: LineAim, lexicon:
 
     def score(position: int) -> tuple[float, int]:
         width = line_width(pieces[:position])
-        preference = _gap_score(pieces[position - 1], pieces[position], lexicon)
+        preference = gap_score(pieces[position - 1], pieces[position], lexicon)
         preference += _IMBALANCE * abs(width - aim.ideal_width) / aim.ideal_width
         preference += 0.0 if aim.min_width <= width <= aim.max_width else _SHORT_LINE
         return preference, position
@@ -170,17 +185,24 @@ def lexicon_of(language: str | None) -> Lexicon:
     return _LEXICONS.get(language or "", _NO_WORDS)
 
 
-def _gap_score(before: Piece, after: Piece, lexicon: Lexicon) -> float:
+def gap_score(before: Piece, after: Piece, lexicon: Lexicon) -> float:
+    """Return how good a break between two pieces is: `AFTER_SENTENCE` is the best, a forbidden one is far below 0.
+
+    Args:
+        before: the last piece of a line.
+        after: the first piece of the next.
+        lexicon: of the language.
+    """
     last, first = before.text[-1], after.text[0]
     if first in _NO_LINE_START or last in _NO_LINE_END:
         return _FORBIDDEN
     if not after.spaced and not (last == "-" or is_unspaced(last, first)):
         return _FORBIDDEN
-    word, following = _bare(before.text), _bare(after.text)
+    word, following = bare_word(before.text), bare_word(after.text)
     end = before.text.rstrip(_CLOSING_QUOTES)[-1:]
     abbreviated = end == "." and (word in lexicon.binding or (len(word) == 1 and word.isalpha()))
     if end in _SENTENCE_END and not abbreviated:
-        return _AFTER_SENTENCE
+        return AFTER_SENTENCE
     if end in _CLAUSE_END:
         return _AFTER_CLAUSE
     score = _AFTER_ENDING if word in lexicon.endings else 0.0
@@ -190,7 +212,7 @@ def _gap_score(before: Piece, after: Piece, lexicon: Lexicon) -> float:
         score += _INSIDE_WORD
     if after.inside_word and not after.spaced:
         score += _INSIDE_WORD
-    if word in lexicon.binding or abbreviated or last + first in lexicon.binding:
+    if word in lexicon.binding or abbreviated or (not after.spaced and last + first in lexicon.binding):
         score += _AFTER_BINDING
     elif word in lexicon.conjunctions or word in lexicon.prepositions:
         score += _AFTER_LINK
@@ -245,7 +267,8 @@ def _is_breakable(before: str, after: str) -> bool:
     return bool(is_cjk) and after not in _NO_LINE_START and before not in _NO_LINE_END and character_width(after) > 0
 
 
-def _bare(text: str) -> str:
+def bare_word(text: str) -> str:
+    """Return a word as the lexicons have it: in lower case, without punctuation around it."""
     return text.casefold().strip(".,;:!?…\"'“”‘’«»()[]¿¡")
 
 

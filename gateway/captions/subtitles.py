@@ -17,6 +17,7 @@ from vad.audio import SAMPLE_RATE_HZ
 __all__ = [
     "VTT_HEADER",
     "Voices",
+    "span_and_lines",
     "srt_block",
     "srt_timestamp",
     "to_json",
@@ -175,3 +176,15 @@ def _lines(cue: Cue) -> list[str]:
         raise ValueError(f"cue {cue.cue_id} is {cue.state}: expected a final cue")
     lines = (line.strip() for whole in cue.lines for line in whole.replace("\0", "\ufffd").splitlines())
     return [line for line in lines if line]
+
+
+def span_and_lines(cue: Cue) -> tuple[int, int, tuple[str, ...]]:
+    """Return the start and end of a cue in milliseconds, and its lines, as the formats of this module write them.
+
+    Args:
+        cue: final.
+
+    Raises:
+        ValueError: the cue is not final.
+    """
+    return (*_span_ms(cue), tuple(_lines(cue)))

@@ -21,6 +21,7 @@ from clients.watch import watch as watch_session
 from decoder.model_hub import pull_model
 from gateway.cli.bench import app as bench_app
 from gateway.cli.capacity import capacity
+from gateway.cli.check import check
 from gateway.cli.doctor import doctor
 from gateway.cli.keys import app as keys_app
 from gateway.cli.options import (
@@ -48,7 +49,7 @@ from gateway.cli.options import (
     settings_of,
     upstream_flags,
 )
-from gateway.cli.running import report_change, reported_errors, run, set_up_logging
+from gateway.cli.running import report_change, report_notes, reported_errors, run, set_up_logging
 from gateway.cli.sessions import app as sessions_app
 from gateway.cli.top import top
 from gateway.cli.transcribe import transcribe
@@ -212,7 +213,7 @@ def watch(
             return
         writer = open_output(output_format, sys.stdout)
         await watch_session(session, writer.event, report_change)
-        writer.close()
+        report_notes(url, writer.close())
 
     run(show)
 
@@ -229,6 +230,7 @@ def pull(
 app.command()(top)
 
 
+app.command()(check)
 app.command()(doctor)
 app.command()(capacity)
 

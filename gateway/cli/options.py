@@ -53,7 +53,10 @@ ApiKey = Annotated[str | None, typer.Option("--api-key", envvar="LIVECUE_API_KEY
 Language = Annotated[str | None, typer.Option("--language", help="Code, tag or name; default: detected.")]
 Languages = Annotated[str | None, typer.Option("--languages", help="Detect among these: en,es.")]
 Prompt = Annotated[str, typer.Option("--prompt", help="Names and context for the engine.")]
-Profile = Annotated[str | None, typer.Option("--profile", help="Cue profile: web, live, broadcast-eu, 608, teams.")]
+Profile = Annotated[
+    str | None,
+    typer.Option("--profile", help="Cue profile: web, live, broadcast-eu, 608, teams, netflix, bbc or ebu."),
+]
 
 
 def engine_flags(*values: object) -> dict[str, object]:

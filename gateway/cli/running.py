@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Literal, NoReturn
@@ -28,6 +28,7 @@ __all__ = [
     "recording_progress",
     "report",
     "report_change",
+    "report_notes",
     "reported_errors",
     "run",
     "set_up_logging",
@@ -110,6 +111,12 @@ def report(error: LivecueError) -> None:
         logger.critical("%s", error)
         return
     notices.print(f"livecue: {error}", style="red", markup=False, soft_wrap=True)
+
+
+def report_notes(subject: str, notes: Iterable[str]) -> None:
+    """Print what a format could not express of a recording or session, a line each."""
+    for note in notes:
+        notices.print(f"livecue: {subject}: {note}", style="yellow", markup=False, soft_wrap=True)
 
 
 def report_change(change: Change) -> None:

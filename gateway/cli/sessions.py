@@ -11,14 +11,16 @@ from typing import Annotated
 import typer
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from clients.caption_writers import OutputFailed
 from gateway.access.audit_record import AuditEvent
 from gateway.captions.correction import corrected_text
 from gateway.captions.cue_profiles import PROFILES
 from gateway.captions.subtitles import to_srt
 from gateway.cli.auditing import Record, open_audit
-from gateway.cli.running import reported_errors
+from gateway.cli.running import report_notes, reported_errors
 from gateway.cli.tables import print_table
 from gateway.errors import ConfigurationError, Conflict
+from gateway.exports.formats import Export
 from gateway.journal.amendment import amendment
 from gateway.journal.corrections import CorrectionRequest, Revision, revision_of
 from gateway.journal.history import Hit, search
@@ -48,6 +50,10 @@ class ExportFormat(StrEnum):
     SRT = "srt"
     VTT = "vtt"
     JSON = "json"
+    ASS = "ass"
+    TTML = "ttml"
+    SCC = "scc"
+    DOCX = "docx"
     JSONL = "jsonl"
 
 
@@ -100,20 +106,30 @@ def show(session: _Session, config: _Config = None, database: _Database = None) 
 @app.command()
 def export(
     session: _Session,
-    export_format: Annotated[ExportFormat, typer.Option("--format", help="Output format.")] = ExportFormat.TXT,
+    export_format: Annotated[
+        ExportFormat | None,
+        typer.Option("--format", help="Output format; default: by the suffix of --output, or txt."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File; default: standard output.")] = None,
     config: _Config = None,
     database: _Database = None,
 ) -> None:
-    """Write the transcript of a session to standard output."""
+    """Write the transcript of a session."""
+    with reported_errors():
+        chosen = _format_of(output, export_format)
     with _opened(config, database) as journal:
         session_id = journal.find(session).session_id
         messages = [message for _, message in journal.events(session_id)]
-        journal.record(AuditEvent.TRANSCRIPT_READ, session=session_id, format=export_format)
-        if export_format is ExportFormat.JSONL:
-            text = "".join(f"{message}\n" for message in messages)
+        journal.record(AuditEvent.TRANSCRIPT_READ, session=session_id, format=chosen)
+        if chosen is ExportFormat.JSONL:
+            exported = Export("".join(f"{message}\n" for message in messages).encode())
         else:
-            text = transcript(messages, TranscriptFormat(export_format))
-    typer.echo(text, nl=export_format is ExportFormat.JSON)
+            exported = transcript(messages, TranscriptFormat(chosen))
+        if output is not None:
+            _save(output, exported.content)
+    if output is None:
+        typer.echo(exported.content, nl=chosen is ExportFormat.JSON)
+    report_notes(f"session {session_id}", exported.notes)
 
 
 @app.command("correct")
@@ -158,6 +174,22 @@ def delete(
         for entry in entries:
             journal.delete(entry.session_id)
             journal.record(AuditEvent.SESSION_DELETED, session=entry.session_id)
+
+
+def _format_of(output: Path | None, wanted: ExportFormat | None) -> ExportFormat:
+    suffix = "" if output is None else output.suffix.lower()
+    named = next((known for known in ExportFormat if suffix == f".{known}"), None)
+    if wanted is None and named is None and suffix:
+        known = ", ".join(f".{known}" for known in ExportFormat)
+        raise ConfigurationError(f"--output {output}: expected one of {known}, or --format for another suffix")
+    return wanted or named or ExportFormat.TXT
+
+
+def _save(output: Path, content: bytes) -> None:
+    try:
+        output.write_bytes(content)
+    except OSError as error:
+        raise OutputFailed(f"--output {output}: {error.strerror}") from error
 
 
 class _StoredSessions:

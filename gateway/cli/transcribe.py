@@ -22,11 +22,22 @@ from clients.paced_media import MEDIA_FORMAT, MediaFile, paced
 from clients.stream import Lost, stream
 from decoder.settings import SchedulerSettings
 from decoder.types import ModelError
+from gateway.captions.cue_profiles import DEFAULT_PROFILE, PROFILES, CueProfile
 from gateway.cli import options
-from gateway.cli.running import EXIT_FAILED, notices, report, report_change, reported_errors, run, set_up_logging
+from gateway.cli.file_output import FileOutput
+from gateway.cli.running import (
+    EXIT_FAILED,
+    notices,
+    report,
+    report_change,
+    report_notes,
+    reported_errors,
+    run,
+    set_up_logging,
+)
 from gateway.errors import ConfigurationError
 from gateway.in_process import local_gateway
-from gateway.settings import Settings
+from gateway.settings import SessionSettings, Settings
 from gateway.wire import SAMPLE_RATE_HZ, Ack, Finished, ServerEvent, Start
 from vad.errors import LivecueError
 
@@ -78,10 +89,11 @@ def transcribe(
     set_up_logging("warning")
     with reported_errors():
         jobs = plan(files, output, output_format)
+        chosen = _profile_of(profile, settings)
     start = Start(MEDIA_FORMAT, language, prompt, cue_profile=profile, languages=settings.session.languages)
     start = replace(start, resumable=bool(url), file=times is None)
     gateway = _remote(url, api_key) if url else local_gateway(_without_timeout(settings))
-    run(partial(_transcribe_all, gateway, [partial(_Work, job, start, times, track) for job in jobs]))
+    run(partial(_transcribe_all, gateway, [partial(_Work, job, start, times, track, chosen) for job in jobs]))
 
 
 async def _transcribe_all(
@@ -102,6 +114,7 @@ class _Work:
         start: of the session.
         speed: times real time; None: as fast as possible.
         track: audio track, from 1; None: the default.
+        profile: of the cues; None: that of the format.
         connect: opens a connection to the gateway.
     """
 
@@ -109,6 +122,7 @@ class _Work:
     start: Start
     speed: float | None
     track: int | None
+    profile: CueProfile | None
     connect: Connect
 
 
@@ -129,13 +143,15 @@ async def _is_transcribed(work: _Work) -> bool:
 async def _transcribe(work: _Work) -> None:
     job, gaps = work.job, MissingAudio()
     is_log = job.format is OutputFormat.JSONL
-    start = replace(work.start, partials=is_log, words=is_log)
+    start = replace(work.start, partials=is_log, words=True, cue_profile=work.start.cue_profile if is_log else None)
     with (
         MediaFile(job.source, work.track) as media,
         opened(job.output) as target,
         _progress(job.source, media.duration_s) as on_progress,
     ):
         writer = open_output(job.format, target)
+        if not is_log:
+            writer = FileOutput(writer, _profile_for(job.format, work.profile))
 
         def on_event(event: ServerEvent) -> None:
             on_progress(event)
@@ -147,7 +163,7 @@ async def _transcribe(work: _Work) -> None:
             try:
                 await stream(work.connect, start, paced(media.frames(), work.speed), on_event, lost)
             finally:
-                writer.close()
+                report_notes(job.source, writer.close())
         if media.broken_packets:
             logger.warning("%s: %d broken packets were skipped", job.source, media.broken_packets)
     if (missing := gaps.sentence()) is not None:
@@ -176,6 +192,21 @@ def _incomplete_reported(job: Job, gaps: MissingAudio) -> Iterator[None]:
 @asynccontextmanager
 async def _remote(url: str, api_key: str | None) -> AsyncIterator[Connect]:
     yield partial(connect, url, api_key)
+
+
+def _profile_of(name: str | None, settings: Settings) -> CueProfile | None:
+    """Return the profile for the cues of a recording, which are laid out here; None: that of the format."""
+    default = SessionSettings().cue_profile
+    chosen = name or (settings.session.cue_profile if settings.session.cue_profile != default else None)
+    if chosen is not None and chosen not in PROFILES:
+        raise ConfigurationError(f"unknown cue profile {chosen!r}: expected one of {', '.join(PROFILES)}")
+    return None if chosen is None else PROFILES[chosen]
+
+
+def _profile_for(output_format: OutputFormat, chosen: CueProfile | None) -> CueProfile:
+    if output_format is OutputFormat.SCC:  # its writer transliterates, and counts what that replaces
+        return replace(chosen or PROFILES["608"], latin_only=False)
+    return chosen or PROFILES[DEFAULT_PROFILE]
 
 
 def _without_timeout(settings: Settings) -> Settings:

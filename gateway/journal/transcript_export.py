@@ -7,6 +7,8 @@ from typing import assert_never
 
 from gateway.captions.correction import SettledUtterance
 from gateway.captions.subtitles import to_json, to_srt, to_vtt
+from gateway.exports.document import Document, Passage, caption_of, most_spoken, passage_of
+from gateway.exports.formats import DocumentFormat, Export, export
 from gateway.journal.details import details_in
 from gateway.journal.utterances import UtteranceKey, settled_utterances
 from gateway.wire import Cue
@@ -22,6 +24,10 @@ class TranscriptFormat(StrEnum):
     SRT = "srt"
     VTT = "vtt"
     JSON = "json"
+    ASS = "ass"
+    TTML = "ttml"
+    SCC = "scc"
+    DOCX = "docx"
 
     @property
     def media_type(self) -> str:
@@ -35,12 +41,16 @@ class TranscriptFormat(StrEnum):
                 return "text/vtt; charset=utf-8"
             case TranscriptFormat.JSON:
                 return "application/json"
+            case TranscriptFormat.ASS | TranscriptFormat.TTML | TranscriptFormat.SCC | TranscriptFormat.DOCX:
+                return DocumentFormat(self).media_type
             case _:
                 assert_never(self)
 
 
-def transcript(messages: Iterable[str], transcript_format: TranscriptFormat) -> str:
-    """Return the transcript of a session, sorted by start: one line for each utterance as text, else the final cues.
+def transcript(messages: Iterable[str], transcript_format: TranscriptFormat) -> Export:
+    """Return the transcript of a session, sorted by start.
+
+    As text it has a line for each utterance, as DOCX a paragraph for each piece of speech, else the final cues.
 
     Corrected utterances have their newest text. In a session with several channels the id of a cue begins with its
     channel: `1/3.2`. Names of channels are voices in WebVTT and JSON; in text and SubRip they precede the words where
@@ -48,41 +58,61 @@ def transcript(messages: Iterable[str], transcript_format: TranscriptFormat) -> 
 
     Args:
         messages: of one session, as `event_json` returned them.
+        transcript_format: of the transcript.
 
     Raises:
         ProtocolError: a message is malformed.
+        NotLatin: the format is SCC, and most of the text is in another script.
     """
     messages = tuple(messages)
     utterances, details = settled_utterances(messages), details_in(messages)
     names = names_of(details.names)
-    numbered = [
-        (channel or 0, _with_channel(channel, cue)) for (channel, _), own in utterances.items() for cue in own.cues
+    cues = [
+        (_with_channel(channel, cue), channel or 0) for (channel, _), each in utterances.items() for cue in each.cues
     ]
-    ordered = sorted((cue for _, cue in numbered), key=lambda cue: cue.start_sample)
-    voices = {cue.cue_id: names[channel] for channel, cue in numbered if channel in names}
-    is_prefixed = len(names) > 1
+    cues.sort(key=lambda numbered: numbered[0].start_sample)
+    ordered = [cue for cue, _ in cues]
+    voices = {cue.cue_id: names[channel] for cue, channel in cues if channel in names}
+    passages = _passages(utterances, names)
     match transcript_format:
         case TranscriptFormat.TXT:
-            return _text(utterances, names if is_prefixed else {}, details.title)
+            return _text(_plain(passages, details.title, is_prefixed=len(names) > 1))
         case TranscriptFormat.SRT:
-            return to_srt(ordered, voices if is_prefixed else {})
+            return _text(to_srt(ordered, voices if len(names) > 1 else {}))
         case TranscriptFormat.VTT:
-            return to_vtt(ordered, voices, details.title)
+            return _text(to_vtt(ordered, voices, details.title))
         case TranscriptFormat.JSON:
-            return to_json(ordered, voices)
+            return _text(to_json(ordered, voices))
+        case TranscriptFormat.ASS | TranscriptFormat.TTML | TranscriptFormat.SCC | TranscriptFormat.DOCX:
+            captions = tuple(caption_of(cue, voices.get(cue.cue_id)) for cue in ordered)
+            language = most_spoken(each.final for each in utterances.values() if each.final is not None)
+            document = Document(captions, passages, details.title, language)
+            return export(document, DocumentFormat(transcript_format))
         case _:
             assert_never(transcript_format)
 
 
-def _text(utterances: Mapping[UtteranceKey, SettledUtterance], names: Mapping[int, str], title: str | None) -> str:
+def _text(text: str) -> Export:
+    return Export(text.encode())
+
+
+def _plain(passages: Iterable[Passage], title: str | None, *, is_prefixed: bool) -> str:
     heading = "" if title is None else f"{title}\n\n"
+    lines = (
+        f"{passage.speaker}: {passage.text}\n" if is_prefixed and passage.speaker else f"{passage.text}\n"
+        for passage in passages
+    )
+    return heading + "".join(lines)
+
+
+def _passages(utterances: Mapping[UtteranceKey, SettledUtterance], names: Mapping[int, str]) -> tuple[Passage, ...]:
     spoken = [
-        (each.final.start_sample, names.get(channel or 0), each.text)
+        (replace(each.final, text=each.text), names.get(channel or 0))
         for (channel, _), each in utterances.items()
         if each.final is not None and each.text
     ]
-    spoken.sort(key=lambda found: found[0])
-    return heading + "".join(f"{text}\n" if name is None else f"{name}: {text}\n" for _, name, text in spoken)
+    spoken.sort(key=lambda found: found[0].start_sample)
+    return tuple(passage_of(final, speaker) for final, speaker in spoken)
 
 
 def _with_channel(channel: int | None, cue: Cue) -> Cue:

@@ -1,9 +1,12 @@
 """Captions of sessions with several channels, in each format."""
 
 import json
+import re
 from dataclasses import replace
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
+from typing import TextIO
+from zipfile import ZipFile
 
 import pytest
 
@@ -14,13 +17,27 @@ CUE = Cue("0.1", 0, 1, 0, 16_000, ("good morning",), 12, CueState.FINAL)
 FINAL = Final(2, 0, 0, 16_000, "good morning", "en", Latency(0.0, 0.0, 0.0, 0.0))
 
 
-def written(output_format: OutputFormat) -> str:
-    file = StringIO()
+GAP = replace(FINAL, utterance_id=1, start_sample=8_000, end_sample=48_000, text="", error="engine_failed")
+
+
+def written(output_format: OutputFormat, *events: ServerEvent) -> str:
+    """Return what is written, of a document for Word its text."""
+    content = BytesIO()
+    file = TextIOWrapper(content, encoding="utf-8", newline="\n")
     output = open_output(output_format, file)
-    output.event(OfChannel(1, CueEvent(1, CUE)))
-    output.event(OfChannel(1, FINAL))
+    for event in events or (OfChannel(1, CueEvent(1, CUE)), OfChannel(1, FINAL)):
+        output.event(event)
     output.close()
-    return file.getvalue()
+    if output_format is OutputFormat.DOCX:
+        with ZipFile(content) as package:
+            return package.read("word/document.xml").decode()
+    return scc_text(content.getvalue().decode()) if output_format is OutputFormat.SCC else content.getvalue().decode()
+
+
+def scc_text(content: str) -> str:
+    """Return the characters of the basic set in a file."""
+    codes = bytes.fromhex("".join(re.findall(r"[0-9a-f]{4}", content)))
+    return "".join(chr(code & 0x7F) for code in codes)
 
 
 @pytest.mark.parametrize("output_format", list(OutputFormat))
@@ -34,18 +51,20 @@ def test_every_event_names_its_channel() -> None:
     assert [(line["type"], line["channel"]) for line in lines] == [("cue", 1), ("final", 1)]
 
 
-@pytest.mark.parametrize("output_format", [OutputFormat.SRT, OutputFormat.VTT, OutputFormat.TXT, OutputFormat.JSON])
+@pytest.mark.parametrize("output_format", [known for known in OutputFormat if known is not OutputFormat.JSONL])
 def test_an_utterance_without_words_is_a_marked_gap(output_format: OutputFormat) -> None:
-    file = StringIO()
-    output = open_output(output_format, file)
-    output.event(CueEvent(1, CUE))
-    output.event(FINAL)
-    output.event(replace(FINAL, utterance_id=1, start_sample=8_000, end_sample=48_000, text="", error="engine_failed"))
-    output.close()
-    assert file.getvalue().count(GAP_TEXT) == 1
-    assert file.getvalue().index("good morning") < file.getvalue().index(GAP_TEXT)
+    content = written(output_format, CueEvent(1, CUE), FINAL, GAP)
+    assert content.count(GAP_TEXT) == 1
+    assert content.index("good morning") < content.index(GAP_TEXT)
     if output_format is OutputFormat.SRT:
-        assert "00:00:01,000 --> 00:00:03,000" in file.getvalue()
+        assert "00:00:01,000 --> 00:00:03,000" in content
+
+
+def test_a_document_says_what_its_format_cannot_express() -> None:
+    output = open_output(OutputFormat.SCC, StringIO())
+    assert open_output(OutputFormat.SRT, StringIO()).close() == ()
+    output.event(CueEvent(1, replace(CUE, start_sample=32_000, end_sample=64_000, lines=("Łódź in the morning",))))
+    assert output.close() == ("characters that CEA-608 lacks: 2 spelt with others",)
 
 
 # --- corrections -----------------------------------------------------------------------------------------------------
@@ -58,16 +77,16 @@ CORRECTION = Correction(5, 0, 1, "good evening", (FIXED,))
 SESSION = (CueEvent(1, CUE), FINAL, CueEvent(3, OTHER_CUE), OTHER)
 CORRECTED = (CueEvent(1, FIXED), replace(FINAL, text="good evening"), CueEvent(3, OTHER_CUE), OTHER)
 
-DOCUMENTS = [OutputFormat.SRT, OutputFormat.VTT, OutputFormat.TXT, OutputFormat.JSON]
+DOCUMENTS = [known for known in OutputFormat if known is not OutputFormat.JSONL]
 
 
-def document(output_format: OutputFormat, *events: ServerEvent, path: Path) -> str:
+def document(output_format: OutputFormat, *events: ServerEvent, path: Path) -> bytes:
     with opened(path) as file:
         output = open_output(output_format, file)
         for event in events:
             output.event(event)
         output.close()
-    return path.read_text()
+    return path.read_bytes()
 
 
 @pytest.mark.parametrize("output_format", DOCUMENTS)
@@ -114,6 +133,12 @@ def test_json_lines_have_the_correction_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full disk at hand")
-def test_a_full_disk_is_named() -> None:
+@pytest.mark.parametrize("output_format", [OutputFormat.TXT, OutputFormat.DOCX])
+def test_a_full_disk_is_named(output_format: OutputFormat) -> None:
+    def write(file: TextIO) -> None:
+        output = open_output(output_format, file)
+        output.event(FINAL)
+        output.close()
+
     with opened(Path("/dev/full")) as file, pytest.raises(OutputFailed, match="/dev/full: No space left on device"):
-        open_output(OutputFormat.TXT, file).event(FINAL)
+        write(file)

@@ -44,8 +44,8 @@ def test_a_format_that_contradicts_the_name_is_refused(folder: Path) -> None:
 
 
 def test_a_name_without_a_format_needs_one(folder: Path) -> None:
-    assert "expected one of .srt, .vtt" in refusal("talk.mp4", output="talk.docx")
-    assert plan(["talk.mp4"], Path("talk.docx"), TXT)[0].format is TXT
+    assert "expected one of .srt, .vtt" in refusal("talk.mp4", output="talk.pdf")
+    assert plan(["talk.mp4"], Path("talk.pdf"), TXT)[0].format is TXT
 
 
 def test_several_files_and_folders_go_to_a_folder(folder: Path) -> None:

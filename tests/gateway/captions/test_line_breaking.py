@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decoder.types import Word
-from gateway.captions.line_breaking import LineAim, Piece, best_break, lexicon_of, line_width, pieces_of
+from gateway.captions.line_breaking import (
+    LineAim,
+    Piece,
+    bare_word,
+    best_break,
+    gap_score,
+    lexicon_of,
+    line_width,
+    pieces_of,
+)
 from gateway.text import join_lines, text_width
 
 
@@ -47,6 +56,16 @@ def broken(text: str, language: str | None = None, max_width: int = 42) -> tuple
 )
 def test_a_full_line_breaks_where_the_sense_does(text: str, language: str | None, second_line: str) -> None:
     assert broken(text, language)[1] == second_line
+
+
+def test_letters_of_two_words_are_no_word() -> None:
+    first, second, third = pieces("others then came")
+    english = lexicon_of("en")  # which has "st", of a saint
+    assert gap_score(first, second, english) == gap_score(second, third, english) == 0.0
+
+
+def test_a_word_is_compared_without_case_and_punctuation() -> None:
+    assert bare_word("(The,") == "the"
 
 
 def test_a_question_mark_that_stands_alone_begins_no_line() -> None:

@@ -3,7 +3,9 @@
 import json
 import re
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from zipfile import ZipFile
 
 import anyio
 import pytest
@@ -108,6 +110,32 @@ def test_show_prints_all_but_the_transcript(path: Path) -> None:
 def test_export_writes_the_transcript(path: Path, arguments: tuple[str, ...], text: str) -> None:
     keep(path, FIRST, ready(), final_cue(2), final(3))
     assert done("export", FIRST, *arguments) == text
+
+
+def test_export_writes_a_file_in_the_format_of_its_suffix(path: Path, tmp_path: Path) -> None:
+    keep(path, FIRST, ready(), final_cue(2), final(3))
+    assert done("export", FIRST, "-o", str(tmp_path / "talk.docx")) == ""
+    with ZipFile(tmp_path / "talk.docx") as package:
+        assert "words 1" in package.read("word/document.xml").decode()
+    done("export", FIRST, "-o", str(tmp_path / "talk.xml"), "--format", "ttml")
+    assert "line 1</p>" in (tmp_path / "talk.xml").read_text()
+
+
+def test_export_says_what_the_format_cannot_express(path: Path) -> None:
+    keep(path, FIRST, ready(), replace(final_cue(2), cue=replace(final_cue(2).cue, lines=("Łódź",))), final(3))
+    result = sessions("export", FIRST, "--format", "scc")
+    assert result.exit_code == 0
+    assert f"livecue: session {FIRST}: characters that CEA-608 lacks: 2 spelt with others" in result.stderr
+
+
+def test_export_refuses_an_unknown_suffix_and_names_a_file_that_cannot_be_written(path: Path, tmp_path: Path) -> None:
+    keep(path, FIRST, ready(), final(2))
+    unknown = sessions("export", FIRST, "-o", "talk.pdf")
+    assert unknown.exit_code == 2
+    assert "--output talk.pdf: expected one of .txt, .srt" in unknown.stderr
+    refused = sessions("export", FIRST, "-o", str(tmp_path / "none" / "talk.txt"))
+    assert refused.exit_code == 1
+    assert "talk.txt: No such file or directory" in refused.stderr
 
 
 def test_export_writes_json_and_every_event(path: Path) -> None:

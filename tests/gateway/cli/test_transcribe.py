@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from unittest.mock import patch
+from zipfile import ZipFile
 
 import anyio
 import pytest
@@ -14,7 +15,7 @@ from typer.testing import CliRunner, Result
 from clients.caption_writers import OutputFormat
 from clients.output_paths import Job
 from decoder.engines.scripted import ScriptedEngine, spoken_count
-from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis
+from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, Word
 from gateway.cli.main import app
 from gateway.cli.transcribe import _transcribe, _Work
 from gateway.in_process import local_gateway
@@ -65,6 +66,12 @@ class StuckEngine(ScriptedEngine):
         return await super().decode(batch)
 
 
+def polish(request: DecodeRequest) -> Hypothesis:
+    """Answer with a word whose first and last letter are not in CEA-608."""
+    word = Word(" Łódź", request.start_sample, request.end_sample, 1.0)
+    return Hypothesis.answering(request, (word,), "pl")
+
+
 def failing_from(first: int, last: int) -> Script:
     """Return a script that always fails at some utterances."""
 
@@ -79,7 +86,25 @@ def test_several_recordings_are_transcribed_to_a_folder(recording: Path, tmp_pat
     result = transcribe(recording, tmp_path / "other.wav", "-o", tmp_path / "out", "--format", "srt")
     assert result.exit_code == 0, result.output
     assert [path.name for path in sorted((tmp_path / "out").iterdir())] == ["other.srt", "talk.srt"]
-    assert (tmp_path / "out" / "talk.srt").read_text().count("-->") == 10
+    assert (tmp_path / "out" / "talk.srt").read_text().count("-->") == 5
+
+
+def test_the_cues_of_a_recording_are_laid_out_by_the_profile(recording: Path, tmp_path: Path) -> None:
+    result = transcribe(recording, "-o", tmp_path / "talk.srt", "--profile", "bbc")
+    assert result.exit_code == 0, result.output
+    assert "00:00:02,080 --> 00:00:03,2" not in (tmp_path / "talk.srt").read_text()
+
+
+def test_an_unknown_profile_is_refused_before_anything_is_transcribed(recording: Path) -> None:
+    result = transcribe(recording, "--profile", "cinema")
+    assert result.exit_code == 2
+    assert "unknown cue profile 'cinema': expected one of web, live," in result.stderr
+
+
+def test_what_scenarist_captions_cannot_express_is_said(recording: Path, tmp_path: Path) -> None:
+    result = transcribe(recording, "-o", tmp_path / "talk.scc", script=polish)
+    assert result.exit_code == 0, result.output
+    assert f"{recording}: characters that CEA-608 lacks: 20 spelt with others" in result.stderr
 
 
 def test_an_utterance_that_the_engine_cannot_do_is_a_marked_gap_and_an_exit_code(
@@ -130,14 +155,19 @@ async def test_an_interrupt_keeps_the_captions_so_far_and_reports_it(
     with patch("gateway.in_process.create_engine", lambda settings: engine):
         async with local_gateway(settings) as connect, anyio.create_task_group() as tasks:
             job = Job(str(recording), output, output_format)
-            tasks.start_soon(_transcribe, _Work(job, Start(file=True), None, None, connect))
+            tasks.start_soon(_transcribe, _Work(job, Start(file=True), None, None, None, connect))
             await engine.is_stuck.wait()
             await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
     assert f"interrupted: {output} has the words up to 0:00:" in capsys.readouterr().err
     if output_format is OutputFormat.JSON:
         assert json.loads(output.read_text())[0]["lines"] == ["two three four five"]
-    assert "two three four" in output.read_text()
+    elif output_format is OutputFormat.DOCX:
+        assert "two three four" in ZipFile(output).read("word/document.xml").decode()
+    elif output_format is OutputFormat.SCC:
+        assert output.read_text().count("\t") == 2  # displayed and erased
+    else:
+        assert "two three four" in output.read_text()
 
 
 def test_a_reader_that_goes_away_ends_it_with_one_line() -> None:

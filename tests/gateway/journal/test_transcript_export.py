@@ -1,6 +1,8 @@
 """Transcripts are made of what the journal has."""
 
 import json
+from io import BytesIO
+from zipfile import ZipFile
 
 import pytest
 
@@ -13,7 +15,11 @@ EVENTS = (ready(), partial_cue(2), final_cue(3), final_cue(4, 1, 2), final(5), p
 
 
 def written(transcript_format: TranscriptFormat, *emitted: ServerEvent) -> str:
-    return transcript([*map(event_json, emitted), '{"type":"applause","seq":99}'], transcript_format)
+    return exported(transcript_format, *emitted).decode()
+
+
+def exported(transcript_format: TranscriptFormat, *emitted: ServerEvent) -> bytes:
+    return transcript([*map(event_json, emitted), '{"type":"applause","seq":99}'], transcript_format).content
 
 
 def test_text_has_a_line_for_each_utterance() -> None:
@@ -95,8 +101,29 @@ def test_a_session_without_channels_has_the_name_of_channel_0() -> None:
     assert "<v Ann>line 2\n" in written(TranscriptFormat.VTT, *EVENTS, Details(9, None, (ANN,)))
 
 
+def test_a_document_has_the_final_cues_and_the_language_that_is_spoken() -> None:
+    assert "0:00:01.00,0:00:01.01,Default,,0,0,0,,line 1\n" in written(TranscriptFormat.ASS, *EVENTS)
+    ttml = written(TranscriptFormat.TTML, *EVENTS)
+    assert 'xml:lang="en"' in ttml
+    assert 'begin="00:00:01.006" end="00:00:01.012">line 1</p>' in ttml
+
+
+def test_a_document_for_word_has_the_finals() -> None:
+    with ZipFile(BytesIO(exported(TranscriptFormat.DOCX, *EVENTS, final(7, 2)))) as package:
+        assert "words 1 words 2" in package.read("word/document.xml").decode()
+
+
 @pytest.mark.parametrize("transcript_format", TranscriptFormat)
 def test_a_session_without_words_has_an_empty_transcript(transcript_format: TranscriptFormat) -> None:
-    empty = {TranscriptFormat.VTT: "WEBVTT\n\n", TranscriptFormat.JSON: "[]"}
-    assert written(transcript_format, ready()) == empty.get(transcript_format, "")
+    empty = {
+        TranscriptFormat.TXT: "",
+        TranscriptFormat.SRT: "",
+        TranscriptFormat.VTT: "WEBVTT\n\n",
+        TranscriptFormat.JSON: "[]",
+        TranscriptFormat.SCC: "Scenarist_SCC V1.0\n\n",
+    }
+    content = exported(transcript_format, ready())
+    if transcript_format in empty:
+        assert content.decode() == empty[transcript_format]
+    assert b"line" not in content.partition(b"<body>")[2]
     assert transcript_format.media_type.partition("/")[0] in ("text", "application")

@@ -78,7 +78,7 @@ async def kept(context: SessionContext, session_id: str) -> list[Message]:
 
 
 async def text_of(context: SessionContext, session_id: str) -> str:
-    return transcript(map(json.dumps, await kept(context, session_id)), TranscriptFormat.TXT)
+    return transcript(map(json.dumps, await kept(context, session_id)), TranscriptFormat.TXT).content.decode()
 
 
 def corrections(messages: list[Message]) -> list[tuple[object, object]]:

@@ -1,11 +1,15 @@
 """Transcripts over HTTP, while a session is live and after."""
 
 import json
+from io import BytesIO
 from pathlib import Path
+from unittest.mock import patch
+from zipfile import ZipFile
 
 import httpx2
 import pytest
 
+from gateway.exports.scc import NotLatin
 from tests.uploading import serving_files
 from tests.viewing import session, settings_with, speak, stopped_session
 
@@ -20,6 +24,8 @@ WORDS = "two three four five"
         ("srt", "application/x-subrip; charset=utf-8", "1\n00:00:00,"),
         ("vtt", "text/vtt; charset=utf-8", "WEBVTT"),
         ("json", "application/json", "["),
+        ("ass", "text/x-ssa; charset=utf-8", "[Script Info]"),
+        ("ttml", "application/ttml+xml; charset=utf-8", "<?xml"),
     ],
 )
 async def test_a_transcript_is_there_while_the_session_is_live_and_after(
@@ -47,6 +53,33 @@ async def test_a_transcript_is_there_while_the_session_is_live_and_after(
     assert after.text == live.text
 
 
+async def test_a_document_for_word_and_scenarist_captions_are_there_too(tmp_path: Path) -> None:
+    async with (
+        serving_files(settings=settings_with(tmp_path)) as served,
+        httpx2.AsyncClient(base_url=served.url) as client,
+    ):
+        past, _ = await stopped_session(served)
+        document = await client.get(f"/v1/sessions/{past}/transcript.docx")
+        captions = await client.get(f"/v1/sessions/{past}/transcript.scc")
+    with ZipFile(BytesIO(document.content)) as package:
+        assert WORDS in package.read("word/document.xml").decode()
+    assert document.headers["content-type"].endswith("wordprocessingml.document")
+    assert captions.text.startswith("Scenarist_SCC V1.0\n")
+    assert captions.headers["livecue-notes"].startswith("captions displayed late: 1, by up to")
+
+
+async def test_text_in_other_letters_is_refused_as_scenarist_captions(tmp_path: Path) -> None:
+    async with (
+        serving_files(settings=settings_with(tmp_path)) as served,
+        httpx2.AsyncClient(base_url=served.url) as client,
+    ):
+        past, _ = await stopped_session(served)
+        with patch("gateway.http.sessions.transcripts.transcript", side_effect=NotLatin("9 of 10 characters")):
+            refused = await client.get(f"/v1/sessions/{past}/transcript.scc")
+    assert refused.status_code == 400
+    assert refused.json()["error"]["message"] == "9 of 10 characters"
+
+
 async def test_a_browser_saves_it_when_asked(tmp_path: Path) -> None:
     async with (
         serving_files(settings=settings_with(tmp_path)) as served,
@@ -67,7 +100,7 @@ async def test_another_format_is_refused_and_the_allowed_are_named(tmp_path: Pat
         refused = await client.get(f"/v1/sessions/{past}/transcript.{suffix}")
     assert refused.status_code == (400 if suffix else 404)
     if suffix:
-        assert "'txt', 'srt', 'vtt' or 'json'" in refused.json()["error"]["message"]
+        assert "'txt', 'srt', 'vtt', 'json', 'ass', 'ttml', 'scc' or 'docx'" in refused.json()["error"]["message"]
 
 
 async def test_without_a_journal_transcripts_are_refused_with_the_reason(tmp_path: Path) -> None:

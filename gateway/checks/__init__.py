@@ -1,0 +1,1 @@
+"""Subtitle files read back, and checked against the rules of a profile."""
