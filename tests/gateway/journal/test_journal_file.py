@@ -112,3 +112,11 @@ def test_a_journal_of_an_earlier_version_is_migrated_with_its_sessions(tmp_path:
         assert (entry.touched_s, entry.details, entry.event) == (2.0, None, None)
         assert store.caption_events.add(CaptionEvent("weekly", None, None, 3.0))
         assert store.caption_events.all() == [CaptionEvent("weekly", None, None, 3.0)]
+
+
+def test_the_text_of_a_deleted_session_is_not_in_the_file(store: JournalFile) -> None:
+    store.write(Batch([ADA], {("a", 1): ready()}))
+    store.texts.set("a", 1, "secret words")
+    store.delete("a")
+    store.erase_deleted()
+    assert b"secret words" not in store.path.read_bytes()
