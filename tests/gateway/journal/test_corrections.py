@@ -36,6 +36,11 @@ def test_a_repeated_request_makes_no_other_whatever_revision_it_has_seen() -> No
         assert again == Revision(correction(4), None, is_new=False)
 
 
+def test_a_revision_gets_the_number_of_its_event() -> None:
+    numbered = made(CorrectionRequest(1, "lines one")).numbered(7)
+    assert (json.loads(numbered.message)["seq"], numbered.is_new) == (7, True)
+
+
 def test_the_text_of_the_engine_can_be_confirmed_and_restored() -> None:
     assert made(CorrectionRequest(1, "words 1")).is_new
     assert made(CorrectionRequest(1, "words 1"), correction(4)).correction.revision == 2

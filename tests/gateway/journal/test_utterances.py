@@ -63,6 +63,10 @@ def test_the_newest_cues_of_a_neighbour_count() -> None:
     assert room(3, correction(10, 1)) == Room(16_200, 80_100)
 
 
+def test_an_utterance_with_partial_cues_only_takes_no_time() -> None:
+    assert room(3, partial_cue(10, 4)) == Room(16_200, 80_100)
+
+
 def test_channels_do_not_see_each_other() -> None:
     assert room(1, OfChannel(1, final(10, 1)), channel=1) == Room(None, None)
     assert room(1, OfChannel(1, final(10, 2))) == Room(None, 32_000)
