@@ -107,6 +107,7 @@ ADAPTERS = {
         "gateway/journal/redis_caption_events.py",
         "gateway/journal/redis_client.py",
         "gateway/journal/redis_store.py",
+        "gateway/journal/redis_texts.py",
         "gateway/journal/redis_tokens.py",
     ),
     "webrtcvad": ("vad/webrtc.py",),

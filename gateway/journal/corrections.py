@@ -1,7 +1,7 @@
 """Corrections of utterances from what the journal has of their session. PURE."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.captions.correction import corrected
 from gateway.captions.cue_profiles import CueProfile
@@ -50,6 +50,10 @@ class Revision:
     def event(self) -> ServerEvent:
         """The event."""
         return self.correction if self.channel is None else OfChannel(self.channel, self.correction)
+
+    def numbered(self, seq: int) -> "Revision":
+        """Return it with the number of its event."""
+        return replace(self, correction=replace(self.correction, seq=seq))
 
     @property
     def message(self) -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import anyio
 from anyio.lowlevel import checkpoint
 
-from gateway.journal.amendment import amendment
 from gateway.journal.caption_events import CaptionEvents
 from gateway.journal.compaction import EventCompactor
 from gateway.journal.event_json import event_of
@@ -18,11 +17,10 @@ from gateway.journal.maintenance import Maintenance
 from gateway.journal.open_store import owned_store, store_name
 from gateway.journal.ordered_delivery import EventSink
 from gateway.journal.session_log import SessionLog
-from gateway.journal.store import Entry, JournalStore, Opening, Resumable, Row
+from gateway.journal.store import Batch, Entry, JournalStore, Opening, Resumable, Row
 from gateway.journal.unwritten_events import JournalCounts, JournaledSession
 from gateway.journal.writer import JournalWriter
 from gateway.settings import JournalSettings, Settings
-from gateway.wire import ServerEvent
 
 __all__ = ["Entry", "Journal", "Opening", "Row", "SavedSession", "open_journal"]
 
@@ -97,8 +95,6 @@ class Journal:
     def counts(self) -> JournalCounts:
         """Counts of events written and lost so far."""
         return self._writer.counts
-
-    # --- writing -------------------------------------------------------------------------------------------------
 
     def open(self, opening: Opening, sink: EventSink, next_seq: Callable[[], int]) -> SessionLog:
         """Begin to record a session, and return its log.
@@ -200,22 +196,9 @@ class Journal:
         rows = self._writer.merged(session_id, 0, written)
         return SavedSession(entry, found.start, found.token_digest, tuple(rows))
 
-    async def amend(self, entry: Entry, event: ServerEvent, superseded: Iterable[int]) -> bool:
-        """Add an event to a session that has ended, and that this gateway has acquired.
-
-        Args:
-            entry: of the session.
-            event: numbered above all of the session's events.
-            superseded: numbers of the events that it supersedes.
-
-        Returns:
-            Whether it is written: not if another gateway has acquired the session meanwhile.
-
-        Raises:
-            StateUnavailable: the journal cannot be written.
-        """
-        batch = amendment(entry, event, superseded, self._clock())
-        return entry.session_id not in await self._writer.run_flushed(lambda: self.store.write(batch))
+    async def write(self, batch: Batch) -> frozenset[str]:
+        """Write a batch of sessions that have ended, as `JournalStore.write` says."""
+        return await self._writer.run_flushed(lambda: self.store.write(batch))
 
     async def check_owned(self) -> None:
         """Give up the sessions that another gateway has taken over meanwhile; their sinks are closed."""
@@ -229,8 +212,7 @@ class Journal:
         try:
             yield
         finally:
-            self._pinned[session_id] -= 1
-            self._pinned = +self._pinned  # drop zeros
+            self._pinned -= Counter([session_id])  # drops zeros
 
     async def delete(self, session_id: str) -> bool:
         """Delete a session with its recordings, unless it is open here or pinned; return whether it was deleted.

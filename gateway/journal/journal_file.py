@@ -10,6 +10,7 @@ from gateway.journal.caption_event_table import CAPTION_EVENTS_STEP, CaptionEven
 from gateway.journal.details import details_of
 from gateway.journal.event_json import details_text, event_json
 from gateway.journal.store import Batch, Entry, Resumable, Row, ViewToken
+from gateway.journal.text_table import TEXTS_STEP, TextTable
 from gateway.settings import JournalSettings
 from gateway.sqlite import Schema, StateDatabase, data_path
 
@@ -53,6 +54,7 @@ JOURNAL_SCHEMA = Schema(
         ("ALTER TABLE view_tokens ADD COLUMN owner TEXT",),
         ("ALTER TABLE sessions ADD COLUMN details TEXT",),
         CAPTION_EVENTS_STEP,
+        TEXTS_STEP,
     ),
 )
 """Events refer to `sessions.number`, which is never reused: writes for a deleted session have no effect."""
@@ -131,6 +133,8 @@ class JournalFile:
         self._database = StateDatabase(path, (JOURNAL_SCHEMA,), "journal.database", _PRAGMAS)
         self.caption_events = CaptionEventTable(self._database)
         """The table of caption events."""
+        self.texts = TextTable(self._database)
+        """The table of texts."""
 
     async def run(self, work: Callable[[], _Result]) -> _Result:
         """Run blocking work of this file in a thread, one at a time, and return its result."""
@@ -217,6 +221,7 @@ class JournalFile:
         def work(connection: sqlite3.Connection) -> bool:
             numbers = connection.execute("SELECT number FROM sessions WHERE session_id = ?", (session_id,)).fetchall()
             connection.executemany("DELETE FROM events WHERE session = ?", numbers)
+            connection.executemany("DELETE FROM texts WHERE session = ?", numbers)
             connection.executemany("DELETE FROM sessions WHERE number = ?", numbers)
             connection.execute("DELETE FROM view_tokens WHERE session_id = ?", (session_id,))
             return bool(numbers)

@@ -15,7 +15,6 @@ from uuid import uuid4
 from redis.asyncio.client import Pipeline
 
 from gateway.journal.ownership import Ownership
-from gateway.journal.redis_caption_events import RedisCaptionEvents
 from gateway.journal.redis_client import BLOCK_S, RedisClient
 from gateway.journal.redis_records import (
     Argument,
@@ -28,6 +27,7 @@ from gateway.journal.redis_records import (
     update_arguments,
 )
 from gateway.journal.redis_scripts import ACQUIRE, DELETE, INTERRUPT, TAKEN, WRITE
+from gateway.journal.redis_texts import RedisTexts
 from gateway.journal.store import Batch, Entry, Resumable, Row
 from gateway.settings import JournalSettings
 from gateway.sqlite import StateUnavailable, StateVanished
@@ -40,7 +40,7 @@ _BATCH_DELAY_S = 0.1
 _MS_PER_S = 1_000
 
 
-class RedisStore(RedisCaptionEvents):
+class RedisStore(RedisTexts):
     """A `JournalStore` in Redis 6.2 or later.
 
     Args:
@@ -174,7 +174,8 @@ class RedisStore(RedisCaptionEvents):
 
     async def delete(self, session_id: str) -> bool:
         """Delete a session with its events and view tokens; return whether it existed."""
-        keys = self._keys.session(session_id), self._keys.events(session_id), self._keys.tokens(session_id)
+        names = self._keys
+        keys = names.session(session_id), names.events(session_id), names.tokens(session_id), names.text(session_id)
         with self._client.connected() as redis:
             was_found, *digests = await redis.eval(DELETE, len(keys), *keys)
             await redis.zrem(self._keys.sessions, session_id)

@@ -1,6 +1,6 @@
 """The journal in a SQLite file of its own gateway: its blocking calls run in a thread, one at a time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import anyio
 
@@ -100,6 +100,14 @@ class SqliteStore:
     ) -> list[str]:
         """Apply the retention to view tokens and sessions, as `JournalStore.sweep` says."""
         return await self._file.run(lambda: self._file.sweep(silent_since_s, ended_before_s, now_s, own))
+
+    async def texts(self, session_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the stored texts of these sessions, without those stored before their newest event."""
+        return await self._file.run(lambda: self._file.texts.find(session_ids))
+
+    async def set_text(self, session_id: str, seq: int, text: str) -> None:
+        """Store the text of a session; ignore it if the session is deleted."""
+        await self._file.run(lambda: self._file.texts.set(session_id, seq, text))
 
     async def add_view_token(self, digest: bytes, token: ViewToken) -> None:
         """Store the view token of that SHA-256."""

@@ -277,6 +277,20 @@ class JournalStore(Protocol):
         """
         ...
 
+    async def texts(self, session_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the stored texts of these sessions, without those stored before their newest event."""
+        ...
+
+    async def set_text(self, session_id: str, seq: int, text: str) -> None:
+        """Store the text of a session; ignore it if the session is deleted.
+
+        Args:
+            session_id: of the session.
+            seq: number of the newest event in the text, 0 if there is none.
+            text: by which the session is found.
+        """
+        ...
+
     async def add_view_token(self, digest: bytes, token: ViewToken) -> None:
         """Store the view token of that SHA-256."""
         ...

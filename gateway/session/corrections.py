@@ -3,23 +3,24 @@
 Requests for one session run one after the other, and not while it is being resumed.
 """
 
+import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 from anyio import to_thread
 
 from gateway.captions.cue_profiles import CueProfile
 from gateway.errors import Conflict, NotFound, SessionMoved, SessionOpen
+from gateway.journal.amendment import amendment
 from gateway.journal.corrections import CorrectionRequest, Revision, revision_of
 from gateway.journal.event_json import event_json
-from gateway.journal.journal import Journal
+from gateway.journal.journal import Entry, Journal
 from gateway.session.context import SessionContext
 from gateway.session.session import Session
 from gateway.session.stage_options import cue_profile_of
 from gateway.wire import Start
 from gateway.wire.server_events import seq_of
 
-__all__ = ["correct"]
+__all__ = ["correct", "ended_entry"]
 
 
 async def correct(context: SessionContext, session_id: str, request: CorrectionRequest) -> Revision:
@@ -60,7 +61,7 @@ async def _correct_live(context: SessionContext, session: Session, request: Corr
         return None
     if not made.is_new:
         return made
-    made = _numbered(made, session.parts.pipeline.next_seq())
+    made = made.numbered(session.parts.pipeline.next_seq())
     session.parts.output.append(made.event)
     if journal is not None:
         await _await_written(journal, session.session_id, made)
@@ -72,7 +73,6 @@ def _has_emitted_all(session: Session) -> bool:
 
 
 async def _await_written(journal: Journal, session_id: str, made: Revision) -> None:
-    await journal.flush()
     seq = made.correction.seq
     if not any(number == seq for number, _ in await journal.events(session_id, seq - 1, limit=1)):
         raise SessionMoved(f"session {session_id} continues at another gateway: send the correction there")
@@ -80,13 +80,9 @@ async def _await_written(journal: Journal, session_id: str, made: Revision) -> N
 
 async def _correct_ended(context: SessionContext, session_id: str, request: CorrectionRequest) -> Revision:
     journal = context.journal
-    if journal is None or (entry := await journal.find(session_id)) is None:
-        raise NotFound(f"no session {session_id!r}", "session_id")
-    if entry.ended_s is None:
-        raise SessionOpen(
-            f"session {session_id} is open at another gateway, or waits for its client: "
-            "send the correction there, or when it is over"
-        )
+    if journal is None:
+        raise _not_found(session_id)
+    entry = await ended_entry(journal, session_id, context.settings.session.grace_s)
     with journal.pinned(session_id):
         await journal.store.acquire(session_id)  # before it is read: no other gateway changes it from now on
         messages = await _messages(journal, session_id)
@@ -94,10 +90,32 @@ async def _correct_ended(context: SessionContext, session_id: str, request: Corr
         made = await to_thread.run_sync(revision_of, messages, request, profile)
         if not made.is_new:
             return made
-        made = _numbered(made, await journal.store.last_seq(session_id) + 1)
-        if not await journal.amend(entry, made.event, made.superseded):
+        made = made.numbered(await journal.store.last_seq(session_id) + 1)
+        if await journal.write(amendment(entry, made.event, made.superseded, time.time())):
             raise Conflict(f"session {session_id} is being changed at another gateway: try again", "session_id")
         return made
+
+
+async def ended_entry(journal: Journal, session_id: str, grace_s: float) -> Entry:
+    """Return the journal's entry of a session that has ended, perhaps by a crash that was not noticed yet.
+
+    Raises:
+        NotFound: no such session.
+        SessionOpen: it is open at another gateway, or waits for its client.
+        StateUnavailable: the journal cannot be read.
+    """
+    entry = await journal.find(session_id)
+    if entry is not None and entry.ended_s is None and time.time() - entry.touched_s > grace_s:
+        await journal.maintenance.sweep()
+        entry = await journal.find(session_id)
+    if entry is None:
+        raise _not_found(session_id)
+    if entry.ended_s is None:
+        raise SessionOpen(
+            f"session {session_id} is open at another gateway, or waits for its client: "
+            "send the request there, or when it is over"
+        )
+    return entry
 
 
 async def _messages(journal: Journal, session_id: str) -> list[str]:
@@ -110,8 +128,8 @@ def _remembered(session: Session) -> Sequence[str]:
         return [event_json(event) for event in viewer.backlog if seq_of(event) is not None]
 
 
-def _numbered(made: Revision, seq: int) -> Revision:
-    return replace(made, correction=replace(made.correction, seq=seq))
+def _not_found(session_id: str) -> NotFound:
+    return NotFound(f"no session {session_id!r}", "session_id")
 
 
 def _profile_of(context: SessionContext, name: str | None) -> CueProfile:

@@ -3,12 +3,14 @@
 Requests for one session run one after the other, and not while it is being resumed.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from gateway.errors import Conflict, NotFound, SessionOpen
-from gateway.journal.journal import Entry, Journal
+from gateway.errors import Conflict, NotFound
+from gateway.journal.amendment import amendment
 from gateway.session.context import SessionContext
+from gateway.session.corrections import ended_entry
 from gateway.wire import Details
 
 __all__ = ["DetailsChange", "change_details"]
@@ -43,24 +45,14 @@ async def _change_ended(context: SessionContext, session_id: str, change: Detail
     journal = context.journal
     if journal is None:
         raise NotFound(f"no session {session_id!r}", "session_id")
+    grace_s = context.settings.session.grace_s
     with journal.pinned(session_id):
-        entry = await _ended(journal, session_id)
+        entry = await ended_entry(journal, session_id, grace_s)
         if await journal.store.acquire(session_id):  # no other gateway changes it from now on
-            entry = await _ended(journal, session_id)
+            entry = await ended_entry(journal, session_id, grace_s)
         before = entry.details or Details(0)
         details = replace(change(before), seq=await journal.store.last_seq(session_id) + 1)
-        if not await journal.amend(entry, details, [] if entry.details is None else [before.seq]):
+        superseded = [] if entry.details is None else [before.seq]
+        if await journal.write(amendment(entry, details, superseded, time.time())):
             raise Conflict(f"session {session_id} is being changed at another gateway: try again", "session_id")
         return details
-
-
-async def _ended(journal: Journal, session_id: str) -> Entry:
-    entry = await journal.find(session_id)
-    if entry is None:
-        raise NotFound(f"no session {session_id!r}", "session_id")
-    if entry.ended_s is None:
-        raise SessionOpen(
-            f"session {session_id} is open at another gateway, or waits for its client: "
-            "send the change there, or when it is over"
-        )
-    return entry

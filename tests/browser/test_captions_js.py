@@ -53,6 +53,8 @@ class Entry(TypedDict):
     stable: str
     tail: str
     isFinal: bool
+    utteranceId: int | None
+    revision: int
     error: str | None
     language: str | None
 
@@ -117,12 +119,6 @@ def final(text: str, **more: object) -> Message:
     return {"type": "final", "utterance_id": 0, "start_s": 0.2, "end_s": 2.0, "text": text, **more}
 
 
-def correction(text: str, revision: int = 1, **more: object) -> Message:
-    lines = [{"id": "0.9", "revision": 1, "start_s": 0.2, "state": "final", "stable_chars": len(text), "lines": [text]}]
-    cues = lines if text else []
-    return {"type": "correction", "utterance_id": 0, "revision": revision, "text": text, "cues": cues, **more}
-
-
 def details(title: str | None, *names: str) -> dict[str, object]:
     named = [{"channel": n, "name": name, "color": "#1f6feb"} for n, name in enumerate(names)]
     return {"type": "details", "title": title, "names": named}
@@ -165,6 +161,54 @@ async def test_an_utterance_displays_its_newest_cues_and_then_its_final(
     assert words(await visible(page, *messages)) == ([] if expected is None else [expected])
 
 
+def correction(text: str, revision: int = 1, **more: object) -> Message:
+    lines = text.split("\n") if text else []
+    cues = [{**cue(line, 0, 9, f"0.{n}"), "state": "final"} for n, line in enumerate(lines, start=1)]
+    text = text.replace("\n", " ")
+    common = {"utterance_id": 0, "seq": 100 + revision, "revision": revision}
+    return {"type": "correction", **common, "text": text, "cues": cues, **more}
+
+
+SPOKEN = [cue("two free", 8, 2, state="final"), final("two free")]
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        ([*SPOKEN, correction("two three")], "two three"),
+        ([*SPOKEN, correction("two three"), *SPOKEN], "two three"),
+        ([*SPOKEN, correction("two"), correction("two three", 2)], "two three"),
+        ([*SPOKEN, correction("two three", 2), correction("two")], "two three"),
+        ([*SPOKEN, correction("two", 2), correction("two three", 2, seq=109)], "two three"),
+        ([*SPOKEN, correction("")], None),
+        ([*SPOKEN, correction(""), correction("two three", 2)], "two three"),
+        ([final(""), correction("two")], "two"),
+        ([*SPOKEN, correction("other", channel=1)], "two free"),
+        ([correction("two")], None),
+        ([cue("two"), correction("three")], None),
+    ],
+    ids=str,
+)
+async def test_a_correction_replaces_the_final_of_its_utterance(
+    page: Page, messages: list[Message], expected: str | None
+) -> None:
+    entries = [entry for entry in await visible(page, *messages) if entry["isFinal"]]
+    assert words(entries) == ([] if expected is None else [(expected, "")])
+
+
+async def test_a_correction_replaces_all_cues_and_says_which_revision_it_is(page: Page) -> None:
+    second = cue("five", 4, 2, "0.2", state="final")
+    found = await versions(page, [SPOKEN[0], second, SPOKEN[1], correction("two\nthree", 4)])
+    assert [line["stable"] for line in found[-2]["lines"]] == ["two free", "five"]
+    assert [line["stable"] for line in found[-1]["lines"]] == ["two", "three"]
+    assert [(v["visible"][0]["revision"], v["visible"][0]["utteranceId"]) for v in found[-2:]] == [(0, 0), (4, 0)]
+
+
+async def test_corrected_words_are_no_longer_missing(page: Page) -> None:
+    (entry,) = await visible(page, final("", error="engine_failed"), correction("two"))
+    assert (entry["stable"], entry["error"]) == ("two", None)
+
+
 async def test_missing_words_and_lost_audio_are_marked(page: Page) -> None:
     gap = {"type": "gap", "start_s": 5.0, "end_s": 8.0}
     entries = await visible(page, gap, final("", error="engine_failed"), gap)
@@ -182,37 +226,6 @@ async def test_words_have_a_language_when_it_is_known(page: Page) -> None:
     ready = {"type": "ready", "language": "de"}
     assert (await visible(page, ready, cue("zwei")))[0]["language"] == "de"
     assert (await visible(page, ready, final("two", language="en")))[0]["language"] == "en"
-
-
-@pytest.mark.parametrize(
-    ("messages", "expected"),
-    [
-        ([final("ground"), correction("round")], "round"),
-        ([final("ground"), correction("round", 2), correction("bound", 1)], "round"),
-        ([final("ground"), correction("round"), final("ground"), cue("gr", revision=9)], "round"),
-        ([final("ground"), correction("")], None),
-        ([final("ground"), correction(""), correction("round", 2)], "round"),
-        ([final("", error="engine_failed"), correction("round")], "round"),
-        ([correction("round")], None),
-        ([final("ground"), correction("round", channel=1)], "ground"),
-    ],
-    ids=str,
-)
-async def test_a_correction_replaces_the_final(page: Page, messages: list[Message], expected: str | None) -> None:
-    entries = await visible(page, *messages)
-    assert [(entry["stable"], entry["tail"], entry["error"]) for entry in entries] == (
-        [] if expected is None else [(expected, "", None)]
-    )
-
-
-async def test_a_correction_replaces_the_cues(page: Page) -> None:
-    first = cue("two three", 9, state="final")
-    found = await versions(page, [first, final("two three"), correction("to free"), correction("", 2)])
-    assert [version["lines"] for version in found[1:]] == [
-        [{"stable": "two three", "tail": "", "speaker": None}],
-        [{"stable": "to free", "tail": "", "speaker": None}],
-        [],
-    ]
 
 
 @pytest.mark.parametrize(
@@ -249,12 +262,16 @@ async def test_a_reload_keeps_the_finals_and_continues_after_them(page: Page) ->
         {"type": "ready", "seq": 1, "language": "de"},
         details("Talk", "Ann", "Bo") | {"seq": 2},
         final("yes", seq=3, channel=0),
-        correction("Yes.", seq=4, channel=0),
+        correction("Yes.", channel=0, seq=4),
         cue("no", seq=5, channel=1),
     ]
     kept = await reloaded(page, before)
     assert (kept["seq"], kept["text"], kept["title"]) == (4, "Ann: Yes.\n", "Talk")
-    later = [final("Yes", seq=3, channel=0), final("No.", seq=6, channel=1, start_s=1.0), correction("", 2, channel=0)]
+    later = [
+        final("Yes", seq=3, channel=0),
+        final("No.", seq=6, channel=1, start_s=1.0),
+        correction("", 2, channel=0, seq=7),
+    ]
     continued = await reloaded(page, before, later)
     assert continued["text"] == "Bo: No.\n"
     assert [entry["language"] for entry in continued["visible"]] == ["de"]

@@ -142,8 +142,8 @@ async def test_a_key_admits_the_captioner_and_a_link_admits_viewers(
         expired, foreign = (f"vt_{letter * 43}" for letter in "ef")
         journal = served.gateway.sessions.journal
         assert journal is not None
-        await journal.add_view_token(digest_of(expired), ViewToken(place.rpartition("/")[2], None, time() - 1))
-        await journal.add_view_token(digest_of(foreign), ViewToken("another", None, time() + 60))
+        await journal.store.add_view_token(digest_of(expired), ViewToken(place.rpartition("/")[2], None, time() - 1))
+        await journal.store.add_view_token(digest_of(foreign), ViewToken("another", None, time() + 60))
         for query in (f"?token={expired}", f"?token={foreign}", "?token=nonsense", ""):
             await viewer.goto(place + query)
             await expect(viewer.locator("#sentence")).to_have_text("This link is not valid, or has expired.")

@@ -6,20 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from gateway.journal.amendment import amendment
 from gateway.journal.open_store import make_store
 from gateway.journal.store import (
     Batch,
     CaptionEvent,
     Change,
     Entry,
+    EventKey,
     JournalStore,
     Opening,
     ViewToken,
     event_subject,
 )
 from gateway.settings import JournalSettings
-from gateway.wire import ChannelName, Details
-from tests.events import final, partial_cue, ready
+from gateway.wire import ChannelName, Details, ServerEvent
+from tests.events import correction, final, partial_cue, ready
 from tests.redis_servers import RedisServer, redis_server
 
 ADA = Opening("a", "native", "ada", 100.0, {"call_id": "CA1"}, "{}", b"\x00digest\xff")
@@ -103,6 +105,33 @@ async def test_the_newest_details_of_a_session_are_kept(store: JournalStore) -> 
     assert (await found(store)).details == second
 
 
+async def test_what_is_added_to_a_session_that_has_ended_leaves_its_end_as_it_was(store: JournalStore) -> None:
+    events: dict[EventKey, ServerEvent] = {("a", 1): ready(), ("a", 2): final(2), ("a", 3): correction(3)}
+    await store.write(Batch([ADA], events, (), [Change("a", 101.0, "en", finals=1, ended_s=102.5, outcome="finished")]))
+    await store.acquire("a")
+    assert await store.write(amendment(await found(store), correction(4), (3,), 200.0)) == frozenset()
+    assert await seqs(store) == [1, 2, 4]
+    expected = Entry("a", "native", "ada", {"call_id": "CA1"}, "en", 100.0, 200.0, 102.5, "finished", True, 1)
+    assert await found(store) == expected
+
+
+@pytest.mark.parametrize(
+    ("start", "profile"),
+    [
+        (None, None),
+        ('{"type":"start"}', None),
+        ('{"type":"start","cues":{"profile":"teams"}}', "teams"),
+        ('{"type":"start","a_newer_field":1,"cues":{"profile":"608"}}', "608"),
+    ],
+)
+async def test_a_session_has_the_cue_profile_that_its_client_requested(
+    store: JournalStore, start: str | None, profile: str | None
+) -> None:
+    await store.write(Batch([Opening("a", "native", None, 0.0, {}, start)]))
+    assert (await found(store)).cue_profile == profile
+    assert await store.resumable("a") is None
+
+
 async def test_only_a_session_with_start_and_token_is_resumable(store: JournalStore) -> None:
     await store.write(Batch([ADA, BOB]))
     resumable = await store.resumable("a")
@@ -168,6 +197,23 @@ async def test_a_deleted_caption_event_is_not_brought_back_by_a_change(store: Jo
     await store.set_caption_event_title("gone", "title")
     await store.set_caption_event_session("gone", "a")
     assert await store.caption_event("gone") is None
+
+
+async def test_a_text_is_stored_until_an_event_is_newer_or_the_session_is_deleted(store: JournalStore) -> None:
+    assert await store.texts(["a"]) == {}
+    await store.write(Batch([ADA, BOB], {("a", 1): ready(), ("a", 2): final(2)}))
+    for session_id, seq, text in (("a", 2, "wörds 1"), ("b", 0, ""), ("gone", 0, "x")):
+        await store.set_text(session_id, seq, text)
+    assert await store.texts(["a", "b", "gone"]) == {"a": "wörds 1", "b": ""}
+    assert await store.texts([]) == {}
+    await store.write(Batch((), {("a", 3): final(3)}))
+    assert await store.texts(["a"]) == {}
+    await store.set_text("a", 3, "newer")
+    assert await store.texts(["a"]) == {"a": "newer"}
+    await store.delete("a")
+    await store.set_text("a", 3, "of a deleted session")
+    await store.write(Batch([ADA], {("a", 3): ready(3)}))
+    assert await store.texts(["a"]) == {}
 
 
 async def test_a_session_keeps_its_caption_event(store: JournalStore) -> None:

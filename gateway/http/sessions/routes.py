@@ -15,6 +15,8 @@ from gateway.http.openapi import ERRORS, OPEN
 from gateway.http.request_body import read_body
 from gateway.http.security import API_KEY
 from gateway.http.sessions.directory import SessionDirectory, SessionRecord
+from gateway.http.sessions.history import SessionHistory
+from gateway.journal.text_search import MAX_QUERY_CHARS
 from gateway.runtime import Gateway
 from gateway.session.session import Session
 
@@ -22,12 +24,24 @@ __all__ = ["sessions_router"]
 
 _MAX_BODY_BYTES = 1_024
 
+_MAX_LISTED = 1_000
+"""Sessions of a page, some 500 KB."""
+
 _MIN_LIFETIME_S, _MAX_LIFETIME_S = 60, 30 * 86_400
 """Of a view token. The longest is the default retention of a session in the journal."""
 
 _DEFAULT_LIFETIME_S = 86_400
 
 _All = Annotated[bool, Query(alias="all", description="Whether to list sessions that are over, too.")]
+
+_Words = Annotated[
+    str,
+    Query(max_length=MAX_QUERY_CHARS, description="Only past sessions whose title or text has all of these words."),
+]
+_Limit = Annotated[
+    int | None, Query(ge=1, le=_MAX_LISTED, description="Only so many, the newest; a search ends at 50.")
+]
+_Before = Annotated[float | None, Query(description="Only sessions opened before it, in seconds since 1970.")]
 
 _TOKEN_FORM: dict[str, object] = OPEN | {
     "requestBody": {
@@ -84,6 +98,7 @@ class ListedSession(BaseModel):
         title: null: it has none.
         names: of its channels.
         event: name of its caption event; null: it has none.
+        excerpt: of its text, with words that were searched; null: nothing was searched.
     """
 
     id: str
@@ -101,13 +116,21 @@ class ListedSession(BaseModel):
     title: str | None
     names: list[ListedName]
     event: str | None
+    excerpt: str | None
 
 
 class ListedSessions(BaseModel):
-    """A list of sessions, the oldest first."""
+    """A list of sessions, the oldest first.
+
+    Attributes:
+        object: `list`.
+        data: the sessions.
+        more_before: value of `before` for the sessions before these; null: there are no more.
+    """
 
     object: str = "list"
     data: list[ListedSession]
+    more_before: float | None
 
 
 class ViewTokenAnswer(BaseModel):
@@ -136,13 +159,7 @@ def sessions_router(gateway: Gateway) -> APIRouter:
     router = APIRouter(prefix="/v1/sessions", tags=["sessions"], dependencies=[Security(API_KEY)])
     directory = SessionDirectory(gateway)
 
-    def listed(record: SessionRecord) -> ListedSession:
-        return _listed(record, gateway.sessions.live.find(record.session_id))
-
-    @router.get("", responses=ERRORS, openapi_extra=OPEN)
-    async def list_sessions(request: Request, with_past: _All = False) -> ListedSessions:
-        """List the open sessions: those of the key; with the scope admin, all."""
-        return ListedSessions(data=[listed(record) for record in await directory.all(request, with_past=with_past)])
+    _add_list(router, directory, gateway)
 
     @router.post(
         "/{session_id}/view_tokens", response_model=ViewTokenAnswer, responses=ERRORS, openapi_extra=_TOKEN_FORM
@@ -168,6 +185,23 @@ def sessions_router(gateway: Gateway) -> APIRouter:
     return router
 
 
+def _add_list(router: APIRouter, directory: SessionDirectory, gateway: Gateway) -> None:
+    history = SessionHistory(directory.journal)
+
+    def listed(record: SessionRecord, excerpt: str | None) -> ListedSession:
+        return _listed(record, gateway.sessions.live.find(record.session_id), excerpt)
+
+    @router.get("", responses=ERRORS, openapi_extra=OPEN)
+    async def list_sessions(
+        request: Request, with_past: _All = False, q: _Words = "", limit: _Limit = None, before: _Before = None
+    ) -> ListedSessions:
+        """List the open sessions, or past ones too, or search these: those of the key; with the scope admin, all."""
+        records = await directory.all(request, with_past=with_past or bool(q))
+        older = [record for record in records if before is None or record.opened_s < before]
+        page = await history.page(older, q, limit)
+        return ListedSessions(data=[listed(*row) for row in page.rows], more_before=page.more_before)
+
+
 def _lifetime_s(body: bytes) -> int:
     if not body:
         return _DEFAULT_LIFETIME_S
@@ -178,7 +212,7 @@ def _lifetime_s(body: bytes) -> int:
         raise InvalidRequest(f"{error}; expires_after_s: {expected}", "expires_after_s") from error
 
 
-def _listed(record: SessionRecord, live: Session | None) -> ListedSession:
+def _listed(record: SessionRecord, live: Session | None, excerpt: str | None) -> ListedSession:
     if record.watched is None:
         assert record.entry is not None, "either live or in the journal"
         entry = record.entry
@@ -205,4 +239,5 @@ def _listed(record: SessionRecord, live: Session | None) -> ListedSession:
         title=None if details is None else details.title,
         names=[] if details is None else [ListedName(**asdict(each)) for each in details.names],
         event=record.event,
+        excerpt=excerpt,
     )

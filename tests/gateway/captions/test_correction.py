@@ -159,4 +159,4 @@ def test_any_text_fits_into_the_time_without_overlaps(words: int, after_sample: 
     assert " ".join(line for cue in correction.cues for line in cue.lines) == text
     assert all(cue.start_sample < cue.end_sample for cue in correction.cues)
     assert all(before.end_sample <= after.start_sample for before, after in pairwise(correction.cues))
-    assert all(16_000 <= cue.start_sample and cue.end_sample <= after_sample for cue in correction.cues)
+    assert all(cue.start_sample >= 16_000 and cue.end_sample <= after_sample for cue in correction.cues)

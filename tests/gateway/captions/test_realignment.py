@@ -53,8 +53,11 @@ def test_words_added_at_the_ends_take_the_rest_of_the_utterance() -> None:
 
 def test_words_beyond_the_utterance_leave_no_time_for_those_added_before_and_after() -> None:
     words = (Word("one", 500, 900), Word(" two", 900, 9_500))
-    assert times("so one two then", words) == [("so", 500, 500), (" one", 500, 900), (" two", 900, 9_500)] + [
-        (" then", 9_000, 9_000)
+    assert times("so one two then", words) == [
+        ("so", 500, 500),
+        (" one", 500, 900),
+        (" two", 900, 9_500),
+        (" then", 9_000, 9_000),
     ]
 
 
@@ -69,8 +72,11 @@ def test_words_where_there_were_none_share_the_utterance() -> None:
 
 def test_text_without_spaces_is_aligned_by_character() -> None:
     before = words_of(replace(FINAL, text="今日は雨"), [cue(1, 1_000, 5_000, "今日は雨")])
-    assert times("今日も雨", before) == [("今", 1_000, 2_000), ("日", 2_000, 3_000), ("も", 3_000, 4_000)] + [
-        ("雨", 4_000, 5_000)
+    assert times("今日も雨", before) == [
+        ("今", 1_000, 2_000),
+        ("日", 2_000, 3_000),
+        ("も", 3_000, 4_000),
+        ("雨", 4_000, 5_000),
     ]
 
 

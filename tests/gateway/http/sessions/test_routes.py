@@ -22,7 +22,7 @@ async def test_the_list_has_the_open_sessions() -> None:
         assert listed.pop("opened") > 0
         open_now: dict[str, object] = {"ended": None, "outcome": None, "viewers": 1, "key": None}
         open_now |= {"audio_s": 0.0, "lag_s": 0.0, "words": 0}
-        open_now |= {"title": None, "names": [], "event": None}
+        open_now |= {"title": None, "names": [], "event": None, "excerpt": None}
         assert listed == {"id": session_id, "dialect": "native", "language": "en", "about": {}} | open_now
         assert "livecue_viewers 1.0" in metrics
 
