@@ -92,7 +92,6 @@ TESTED_BY = {
     "gateway/session/assembly.py": "tests/gateway/session/test_resume.py",
     "gateway/session/client_input.py": "tests/gateway/session/test_resume.py",
     "gateway/session/connection.py": "tests/gateway/access/test_live_credits.py",
-    "gateway/session/details.py": "tests/gateway/http/sessions/test_details.py",
     "gateway/session/output.py": "tests/gateway/session/test_resume.py",
     "gateway/session/request_policy.py": "tests/gateway/session/test_pipeline.py",
     "gateway/shutdown.py": "tests/attacks/test_drain.py",

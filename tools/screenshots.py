@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from playwright.async_api import Browser, Page, ViewportSize, expect
+from playwright.async_api import Browser, Page, ViewportSize
 
 from benchmarks.processes import GatewayProcess
+from tests.browser.captioning import link_of
 from tests.browsers import with_microphone, write_wav
 from tests.meeting import TALK, spoken_frames
 
@@ -66,12 +67,11 @@ async def _taken() -> dict[str, bytes]:
             await captioner.select_option("#language", "en")
             await captioner.select_option("#profile", "live")
             await captioner.click("#start")
-            await expect(captioner.locator("#share")).to_be_visible()
-            link = await captioner.input_value("#link")
+            link = await link_of(captioner)
             viewer = await _page(browser, PHONE, is_dark=True)
             await viewer.goto(link)
             overlay = await _page(browser, PICTURE)
-            await overlay.goto(f"{link}&overlay=1")
+            await overlay.goto(await link_of(captioner, overlay="1"))
             await captioner.wait_for_function(_IS_DISPLAYED, arg=[SENTENCE, WORD], timeout=60_000)
             pictures = await asyncio.gather(
                 captioner.screenshot(), viewer.screenshot(), overlay.screenshot(omit_background=True)

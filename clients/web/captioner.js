@@ -1,194 +1,244 @@
-// The captioner: captions the audio of a microphone or a tab, on this page and for everyone with the link.
+// The captioner: captions the audio of a microphone, a tab or a file, on this page and for everyone with the link.
 
-import { CaptionView } from "./caption-view.js";
-import { Captions } from "./captions.js";
-import { Capture, CaptureFailed, Source, hasPermission, microphones } from "./capture.js";
+import { streamAddress } from "./api.js";
+import { Audience } from "./audience.js";
+import { AudioFile } from "./audio-file.js";
+import { AudioInput } from "./audio-input.js";
+import { CaptureFailed, Source, hasPermission } from "./capture.js";
 import { Link, Session } from "./connection.js";
-import { claim, rememberKey, rememberSession, rememberedKey, rememberedSession } from "./local-storage.js";
-import { engineLanguages, figures, fillLanguages, levelOf, sentence, describeState } from "./status-text.js";
-import { makeShare, showShare } from "./share.js";
+import { DisplayedSession } from "./displayed-session.js";
+import { useFileDrop } from "./file-drop.js";
+import { localize, t, useLanguage } from "./i18n.js";
+import { KeyForm } from "./key-form.js";
+import { claim, rememberSession, rememberedKey, rememberedSession } from "./local-storage.js";
+import { MicrophoneTest } from "./microphone-test.js";
+import { PastSessions } from "./past-sessions.js";
+import { useTheme } from "./preferences.js";
+import { problemText } from "./problem-text.js";
+import { Problems } from "./problems.js";
+import { SessionOptions } from "./session-options.js";
+import { SettingsPanel } from "./settings-panel.js";
+import { SinkStatus } from "./sink-status.js";
+import { Phase, hintOf } from "./status-text.js";
+import { isOpenPhase, showBacklog, showElapsed, showLatency, showProgress, showState } from "./transport-bar.js";
+import { WakeLock } from "./wake-lock.js";
 
 const TICK_MS = 250; // while no audio drives the updates
 const CLAIM_MS = 3000; // the page before a reload releases its session a little later
-const QUIET_PEAK = 0.002; // −54 dB of full scale
-const QUIET_FRAMES = 100; // 5 s
-const RESTART_QUESTION =
-  "Start a new session? This page then discards the captions of the last one; you can save its transcript under “Share” first.";
 
 const element = (id) => document.getElementById(id);
-
-/** States of the audio capture. */
-const Phase = Object.freeze({ IDLE: "idle", LIVE: "live", PAUSED: "paused", NO_AUDIO: "no_audio", STOPPING: "stopping" });
 
 class Captioner {
   #phase = Phase.IDLE;
   #link = Link.OVER;
   #session = null;
-  #capture = null;
-  #isOpening = false;
-  #captions = new Captions();
-  #view = null;
-  #share = null;
+  #test = null;
+  #file = null;
+  #startedMs = null;
   #release = null;
-  #wakeLock = null;
-  #quietFrames = 0;
-  #problems = new Map();
+  #wakeLock = new WakeLock();
+  #problems = new Problems(element("problem"));
+  #panel = new SettingsPanel();
+  #sinks = new SinkStatus(element("sinks-card"), element("sinks"));
+  #options = new SessionOptions(() => this.#changeDetails());
+  #displayed = new DisplayedSession(this.#options, this.#problems);
+  #key = new KeyForm(this.#problems, (key) => this.#unlock(key));
+  #audience = new Audience(() => this.#options.title, (error) => this.#key.ask(error));
+  #input = new AudioInput({
+    audio: (samples) => this.#onAudio(samples),
+    ended: (reason) => this.#stopAudio(reason),
+    changed: () => this.#changeSource(),
+  });
 
   constructor() {
-    element("start").addEventListener("click", () => this.#start());
-    element("continue").addEventListener("click", () => this.#continue());
-    element("pause").addEventListener("click", () => this.#pause());
-    element("stop").addEventListener("click", () => this.#stop());
-    element("source").addEventListener("change", () => this.#changeSource());
-    element("device").addEventListener("change", () => this.#changeSource());
-    element("lock").addEventListener("submit", (event) => this.#unlock(event));
-    element("copy").addEventListener("click", () => this.#copy());
-    navigator.mediaDevices?.addEventListener("devicechange", () => this.#listDevices());
-    addEventListener("online", () => this.#session?.retryNow());
+    const actions = { start: () => this.#start(), test: () => this.#toggleTest(), continue: () => this.#continue() };
+    for (const [id, act] of Object.entries({ ...actions, pause: () => this.#pause(), stop: () => this.#stop() })) {
+      element(id).addEventListener("click", act);
+    }
+    const isIdle = () => this.#phase === Phase.IDLE;
+    new PastSessions(isIdle, (past) => this.#openPast(past));
+    useFileDrop(isIdle, (file) => this.#startFile(file));
+    addEventListener("online", () => (this.#session ?? this.#test)?.retryNow());
     addEventListener("pagehide", () => this.#remember());
-    addEventListener("beforeunload", (event) => this.#confirmLeaving(event));
-    document.addEventListener("visibilitychange", () => this.#keepScreenOn());
+    addEventListener("beforeunload", (event) => isOpenPhase(this.#phase) && event.preventDefault());
+    document.addEventListener("languagechange", () => this.#refresh());
     setInterval(() => this.#tick(), TICK_MS);
-    this.#clearCaptions();
-    this.#listDevices();
     this.#refresh();
   }
 
-  /** Resumes the session that this tab had before a reload, if any. */
+  /** Opens the caption event, and resumes the session that this tab had before a reload, if any. */
   async restore() {
-    fillLanguages(element("language"), await engineLanguages());
+    await Promise.all([this.#options.listLanguages(), this.#input.listDevices(), this.#audience.open()]);
     const record = rememberedSession();
     if (record === null) return;
     const release = claim(record.saved.id, CLAIM_MS);
     if ((await release) === null) {
       rememberSession(null);
-      this.#setProblem("audio", "The session of this tab is open in another tab.");
+      this.#problems.set("audio", t("problem.open_elsewhere"));
       return;
     }
     this.#release = release;
-    this.#share = record.share;
-    element("source").value = record.source;
-    element("language").value = record.saved.start.language ?? "";
-    element("profile").value = record.saved.start.cues.profile;
+    this.#startedMs = record.startedMs;
+    this.#options.showStart(record.saved.start);
+    await this.#input.select(record.source, record.deviceId);
+    await this.#audience.showSession(record.saved.id, record.share);
     this.#phase = record.saved.isStopping ? Phase.STOPPING : record.isPaused ? Phase.PAUSED : Phase.NO_AUDIO;
     this.#open({ saved: record.saved });
     if (this.#phase !== Phase.NO_AUDIO) return;
-    if (record.source === Source.MICROPHONE && (await hasPermission())) {
-      await this.#listDevices();
-      element("device").value = record.deviceId;
-      if (element("device").selectedIndex < 0) element("device").value = "";
-      await this.#resumeCapture();
-    } else {
-      await this.#stopAudio("The page was reloaded. Press “Continue” to resume the audio.");
-    }
+    if (record.source === Source.MICROPHONE && (await hasPermission())) await this.#resumeCapture();
+    else await this.#stopAudio(t("audio.reloaded"));
   }
 
   async #start() {
-    if (this.#hasWords && !confirm(RESTART_QUESTION)) return;
-    for (const topic of ["audio", "link", "words"]) this.#setProblem(topic, null);
-    if (!(await this.#openCapture(null))) return;
-    this.#clearCaptions();
-    this.#share = null;
-    this.#phase = Phase.LIVE;
-    const audio = { encoding: "pcm_s16le", sample_rate_hz: this.#capture.rateHz, channels: 1 };
-    const start = { audio, language: element("language").value || null, cues: { profile: element("profile").value } };
+    if (!this.#mayDiscard()) return;
+    this.#problems.clear();
+    if (this.#options.isForeign) this.#options.reset();
+    if (this.#test === null && !(await this.#openInput(null))) return;
+    this.#endTest();
+    element("start").disabled = true;
+    await this.#audience.opened;
+    element("start").disabled = false;
+    const event = this.#audience.eventName;
+    const details = { ...this.#options.details, ...(event !== null && { event }) };
+    this.#begin(Phase.LIVE, this.#options.start(this.#input.rateHz, details));
+  }
+
+  /** Returns whether the displayed captions may be discarded: the gateway keeps them, or the user agrees. */
+  #mayDiscard() {
+    const isExpendable = this.#test !== null || this.#displayed.isKept || !this.#displayed.hasWords;
+    return isExpendable || confirm(t("captioner.confirm_restart"));
+  }
+
+  async #startFile(file) {
+    if (!this.#mayDiscard()) return;
+    this.#endTest();
+    this.#problems.clear();
+    this.#displayed.clear();
+    this.#options.isForeign = true;
+    this.#file = { name: file.name };
+    this.#setPhase(Phase.READING);
+    try {
+      const decoded = await AudioFile.open(file);
+      if (this.#phase !== Phase.READING) return; // stopped meanwhile
+      this.#file = decoded;
+    } catch (error) {
+      this.#fail(error);
+      this.#ended();
+      return;
+    }
+    this.#begin(Phase.READING, this.#options.start(this.#file.rateHz, { file: true, title: file.name }));
+  }
+
+  #begin(phase, start) {
+    this.#displayed.clear();
+    this.#sinks.clear();
+    this.#startedMs = Date.now();
     this.#open({ start });
-    this.#keepScreenOn();
-  }
-
-  get #hasWords() {
-    return this.#captions.entries.some((entry) => entry.isVisible);
-  }
-
-  /** Makes the browser ask for confirmation during a session. */
-  #confirmLeaving(event) {
-    if (this.#phase !== Phase.IDLE) event.preventDefault();
+    this.#setPhase(phase);
   }
 
   #open(options) {
-    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     const on = { message: (message) => this.#receive(message), link: (change) => this.#linkChanged(change) };
-    const address = `${scheme}//${location.host}/v1/stream`;
-    this.#session = new Session({ address, key: rememberedKey(), on, ...options });
+    this.#session = new Session({ address: streamAddress(), key: rememberedKey(), on, ...options });
     this.#session.open();
   }
 
-  async #continue() {
-    if (this.#capture !== null) {
-      this.#phase = Phase.LIVE;
-      this.#refresh();
-    } else {
-      await this.#resumeCapture();
+  async #toggleTest() {
+    if (this.#test !== null) {
+      await this.#stopTest();
+      return;
     }
+    if (!this.#mayDiscard()) return;
+    this.#problems.clear();
+    if (!(await this.#openInput(null))) return;
+    this.#displayed.clear();
+    const on = { message: (message) => this.#displayed.take(message), link: (change) => this.#testLinkChanged(change) };
+    this.#test = new MicrophoneTest(this.#options.start(this.#input.rateHz), on);
+    this.#setPhase(Phase.TESTING);
+  }
+
+  async #stopTest() {
+    this.#endTest();
+    await this.#input.close();
+  }
+
+  /** Ends a test, if any; the input stays open. */
+  #endTest() {
+    if (this.#test === null) return;
+    this.#test.end();
+    this.#test = null;
+    this.#displayed.clear();
+    this.#setPhase(Phase.IDLE);
+  }
+
+  #testLinkChanged({ link, code, message }) {
+    this.#showLink({ link, code, message });
+    if (link === Link.OVER) this.#stopTest();
+    this.#refresh();
+  }
+
+  async #continue() {
+    if (this.#input.isOpen) this.#phase = Phase.LIVE;
+    else await this.#resumeCapture();
+    this.#refresh();
   }
 
   /** Captures audio for the open session. */
   async #resumeCapture() {
-    this.#setProblem("audio", null);
-    if (!(await this.#openCapture(this.#session.rateHz))) {
+    this.#problems.set("audio", null);
+    if (!(await this.#openInput(this.#session.rateHz))) {
       if (this.#phase === Phase.NO_AUDIO) this.#session?.flush();
       return;
     }
     if (this.#session === null || this.#phase === Phase.STOPPING) {
-      this.#closeCapture();
+      this.#input.close();
       return;
     }
     this.#phase = Phase.LIVE;
-    this.#keepScreenOn();
     this.#refresh();
   }
 
-  /** Opens the capture, and returns whether it succeeded. */
-  async #openCapture(rateHz) {
-    if (this.#isOpening) return false;
-    this.#isOpening = true;
-    const [source, deviceId] = [element("source").value, element("device").value];
-    const on = { audio: (samples, peak) => this.#onAudio(samples, peak), ended: (reason) => this.#stopAudio(reason) };
+  /** Opens the input, and returns whether it succeeded. */
+  async #openInput(rateHz) {
     try {
-      this.#capture = await Capture.open({ source, deviceId, rateHz, on });
+      return await this.#input.open(rateHz);
     } catch (error) {
-      if (!(error instanceof CaptureFailed)) throw error;
-      this.#setProblem("audio", error.message);
+      this.#fail(error);
       return false;
-    } finally {
-      this.#isOpening = false;
     }
-    this.#listDevices(); // with permission, they have names
-    return true;
   }
 
-  #onAudio(samples, peak) {
-    element("level").value = levelOf(peak);
-    this.#quietFrames = peak < QUIET_PEAK ? this.#quietFrames + 1 : 0;
-    element("quiet").textContent = this.#quietFrames > QUIET_FRAMES ? "No audio is coming in." : "";
-    if (this.#phase === Phase.LIVE) this.#session?.send(samples);
+  #fail(error) {
+    if (!(error instanceof CaptureFailed)) throw error;
+    this.#problems.set("audio", error.message);
+  }
+
+  #onAudio(samples) {
+    if (this.#phase === Phase.TESTING) this.#test.send(samples);
+    else if (this.#phase === Phase.LIVE) this.#session?.send(samples);
     else this.#session?.tick();
   }
 
   async #stopAudio(reason) {
-    await this.#closeCapture();
+    await this.#input.close();
     if (this.#phase === Phase.LIVE) this.#phase = Phase.NO_AUDIO;
+    if (this.#phase === Phase.TESTING) this.#endTest();
     this.#session?.flush();
-    this.#setProblem("audio", reason);
-    this.#listDevices();
+    this.#problems.set("audio", reason);
+    this.#input.listDevices();
     this.#refresh();
-  }
-
-  async #closeCapture() {
-    const capture = this.#capture;
-    this.#capture = null;
-    element("level").value = 0;
-    element("quiet").textContent = "";
-    await capture?.close();
   }
 
   async #changeSource() {
-    this.#refresh();
-    if (this.#phase !== Phase.LIVE) {
-      if (this.#phase === Phase.PAUSED) await this.#closeCapture(); // “Continue” opens the new source
+    const phase = this.#phase;
+    if (phase === Phase.PAUSED) await this.#input.close(); // “Continue” opens the new source
+    if (phase !== Phase.LIVE && phase !== Phase.TESTING) return;
+    await this.#input.close();
+    if (phase === Phase.TESTING) {
+      this.#endTest();
+      await this.#toggleTest(); // the new source may have another rate
       return;
     }
-    await this.#closeCapture();
     this.#phase = Phase.NO_AUDIO;
     await this.#resumeCapture();
     this.#refresh();
@@ -202,13 +252,17 @@ class Captioner {
   }
 
   async #stop() {
+    if (this.#session === null) {
+      this.#ended(); // while a file is read
+      return;
+    }
     if (this.#phase === Phase.STOPPING) {
       this.#session.abandon();
       return;
     }
     const wasLive = this.#phase === Phase.LIVE;
     if (!wasLive) this.#phase = Phase.STOPPING;
-    await this.#closeCapture(); // delivers its last audio, which is still sent
+    await this.#input.close(); // delivers its last audio, which is still sent
     this.#phase = Phase.STOPPING;
     this.#session.stop();
     this.#remember();
@@ -217,127 +271,119 @@ class Captioner {
 
   #receive(message) {
     if (message.type === "ready") this.#ready(message);
-    if (message.type === "final") {
-      element("latency").textContent = figures.latency(message.latency_ms);
-      this.#setProblem("words", null);
+    else if (message.type === "sinks") this.#sinksChanged(message);
+    else if (message.type === "final") {
+      showLatency(message.latency_ms);
+      this.#problems.set("words", null);
     }
     if (message.type === "warning" || (message.type === "error" && !message.fatal)) {
-      this.#setProblem("words", message.message);
+      this.#problems.set("words", problemText(message));
     }
-    this.#view.update(this.#captions.take(message));
-    element("empty").hidden = this.#hasWords;
+    this.#displayed.take(message);
     this.#showFigures();
   }
 
-  async #ready(ready) {
+  async #ready({ session_id: id }) {
+    this.#displayed.name(id, null);
     this.#remember();
-    this.#release ??= claim(ready.session_id, CLAIM_MS);
-    this.#share ??= await makeShare(ready.session_id, rememberedKey());
-    showShare(this.#share);
+    this.#release ??= claim(id, CLAIM_MS);
+    if (this.#file !== null) return;
+    await this.#audience.showSession(id);
+    this.#displayed.name(id, this.#audience.share.token);
     this.#remember();
+  }
+
+  #sinksChanged(message) {
+    const failed = this.#sinks.take(message);
+    const names = new Intl.ListFormat(document.documentElement.lang).format(failed);
+    this.#problems.set("sinks", failed.length ? t("problem.sinks", { names }) : null);
   }
 
   #linkChanged({ link, code, message }) {
     this.#link = link;
-    element("lock").hidden = link !== Link.LOCKED;
-    if (link === Link.LOCKED) element("key").focus();
-    this.#setProblem("link", message);
-    if (link === Link.OVER) this.#ended(code);
+    this.#showLink({ link, code, message });
+    if (link === Link.OVER) this.#ended();
     this.#refresh();
   }
 
-  #ended(code) {
+  #showLink({ link, code, message }) {
+    const isLocked = link === Link.LOCKED;
+    this.#problems.set("link", isLocked ? null : problemText({ code, message }));
+    if (isLocked) this.#key.ask({ code, message });
+  }
+
+  #ended() {
     this.#session = null;
+    this.#file = null;
     this.#phase = Phase.IDLE;
-    this.#closeCapture();
-    this.#wakeLock?.release();
+    this.#link = Link.OVER;
+    this.#input.close();
     this.#release?.then((release) => release?.());
     this.#release = null;
     rememberSession(null);
-    if (code === "resumed_elsewhere") this.#setProblem("link", "This session was resumed elsewhere; this page has stopped.");
+    this.#displayed.end();
+    this.#refresh();
   }
 
-  #unlock(event) {
-    event.preventDefault();
-    rememberKey(element("key").value.trim());
-    element("key").value = "";
-    this.#session.unlock(rememberedKey());
+  #unlock(key) {
+    (this.#session ?? this.#test)?.unlock(key);
+    this.#audience.open();
   }
 
-  async #copy() {
-    const link = element("link");
-    try {
-      await navigator.clipboard.writeText(link.value);
-      element("copied").textContent = "Copied.";
-    } catch {
-      link.select();
-      element("copied").textContent = "The browser does not allow this page to copy. The address is selected: copy it yourself.";
-    }
+  async #openPast(past) {
+    this.#startedMs = null;
+    this.#options.isForeign = true;
+    await this.#displayed.openPast(past);
+    this.#refresh();
+  }
+
+  #changeDetails() {
+    this.#displayed.changeDetails();
+    if (this.#audience.eventName !== null && !this.#options.isForeign) this.#audience.open(); // it has the title, too
   }
 
   #remember() {
     const saved = this.#session?.save();
-    if (!saved) return;
-    const [source, deviceId, isPaused] = [element("source").value, element("device").value, this.#phase === Phase.PAUSED];
-    rememberSession({ saved, silent: this.#session.save(0), source, deviceId, isPaused, share: this.#share });
-  }
-
-  async #listDevices() {
-    const select = element("device");
-    const chosen = select.value;
-    const options = (await microphones()).map(({ id, label }) => new Option(label, id));
-    select.replaceChildren(new Option("The browser’s default", ""), ...options);
-    select.value = chosen;
-    if (select.selectedIndex < 0) select.value = "";
-  }
-
-  /** Keeps the screen on if the browser allows it: a phone stops the audio when its screen turns off. */
-  async #keepScreenOn() {
-    if (document.visibilityState !== "visible" || this.#session === null) return;
-    this.#wakeLock = await navigator.wakeLock?.request("screen").catch(() => null);
-  }
-
-  #clearCaptions() {
-    this.#captions = new Captions();
-    element("history").replaceChildren();
-    element("now").replaceChildren();
-    this.#view = new CaptionView(this.#captions, element("history"), element("now"));
+    if (!saved || this.#file !== null) return; // a reload loses the file
+    const [source, deviceId, isPaused] = [this.#input.source, this.#input.deviceId, this.#phase === Phase.PAUSED];
+    const [silent, share, startedMs] = [this.#session.save(0), this.#audience.share, this.#startedMs];
+    rememberSession({ saved, silent, source, deviceId, isPaused, share, startedMs });
   }
 
   #tick() {
     this.#session?.tick();
+    this.#test?.tick();
     if (this.#session) this.#showFigures();
-  }
-
-  /** Displays a problem with the audio, the link or the words; null clears it. */
-  #setProblem(topic, text) {
-    this.#problems.set(topic, text);
-    const all = [...this.#problems.values()].filter(Boolean).map(sentence).join(" ");
-    element("problem").hidden = all === "";
-    if (element("problem").textContent !== all) element("problem").textContent = all;
+    if (isOpenPhase(this.#phase)) showElapsed(this.#startedMs);
   }
 
   #showFigures() {
-    const { unsentS, lagS } = this.#session?.backlog ?? { unsentS: 0, lagS: 0 };
-    element("unsent").textContent = figures.seconds(unsentS);
-    element("lag").textContent = figures.seconds(lagS);
+    showBacklog(this.#session?.backlog ?? { unsentS: 0, lagS: 0 });
+    if (!(this.#file instanceof AudioFile) || this.#session === null) return;
+    this.#file.feed(this.#session);
+    showProgress(this.#file.name, this.#file.progress(this.#session));
+  }
+
+  #setPhase(phase) {
+    this.#phase = phase;
+    scrollTo({ top: 0 }); // where the captions are
+    this.#refresh();
   }
 
   #refresh() {
-    const phase = this.#phase;
-    const isOpen = phase !== Phase.IDLE;
-    element("device-field").hidden = element("source").value !== Source.MICROPHONE;
-    element("start").hidden = isOpen;
-    element("continue").hidden = phase !== Phase.PAUSED && phase !== Phase.NO_AUDIO;
-    element("pause").hidden = phase !== Phase.LIVE;
-    element("stop").hidden = !isOpen;
-    element("stop").textContent = phase === Phase.STOPPING ? "Stop now" : "Stop";
-    for (const id of ["language", "profile"]) element(id).disabled = isOpen; // fixed for a session
-    const { state, text } = describeState(phase, this.#link, this.#captions);
-    element("state").dataset.state = state;
-    if (element("state").textContent !== text) element("state").textContent = text;
-    document.title = isOpen ? `${text.split(/[.:]/)[0]} – livecue captioner` : "livecue captioner";
+    const [phase, captions, hasWords] = [this.#phase, this.#displayed.captions, this.#displayed.hasWords];
+    showState({ phase, link: this.#test?.link ?? this.#link, captions, hasWords, hasFile: this.#file !== null });
+    if (this.#file !== null && this.#session === null) showProgress(this.#file.name, null);
+    const isOpen = isOpenPhase(phase);
+    this.#panel.isLive = isOpen;
+    this.#options.isFixed = this.#audience.isFixed = isOpen;
+    this.#wakeLock.isWanted = isOpen;
+    this.#displayed.hint = hintOf(phase);
+    if (!isOpen && !hasWords) showElapsed(null);
   }
 }
 
+localize();
+useTheme(element("theme"));
+useLanguage(element("interface"));
 new Captioner().restore();

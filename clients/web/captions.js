@@ -147,6 +147,11 @@ export class Captions {
     return this.#entries;
   }
 
+  /** Returns the entry with a key, or undefined. */
+  find(key) {
+    return this.#byKey.get(key);
+  }
+
   /** Whether an utterance is open or its final outstanding. */
   get isPending() {
     return !this.isFinished && this.#entries.some((entry) => !entry.isFinal);

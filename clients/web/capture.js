@@ -1,5 +1,7 @@
 // Captures the audio of a microphone or a tab.
 
+import { t } from "./i18n.js";
+
 const MAX_RATE_HZ = 48_000; // of the gateway
 const RUNNING_WITHIN_MS = 1000; // otherwise the browser requires a click first
 const LAST_WITHIN_MS = 500; // an unplugged device delivers nothing more
@@ -46,7 +48,7 @@ export class Capture {
    */
   static async open({ source, deviceId = "", rateHz = null, on }) {
     if (!navigator.mediaDevices) {
-      throw new CaptureFailed("The browser allows audio capture only over https, or from this machine (localhost).");
+      throw new CaptureFailed(t("audio.insecure"));
     }
     const stream = await (source === Source.TAB ? tabAudio() : microphone(deviceId));
     let capture = null;
@@ -56,7 +58,7 @@ export class Capture {
     } catch (error) {
       capture?.#context.close();
       for (const track of stream.getTracks()) track.stop();
-      throw error instanceof CaptureFailed ? error : new CaptureFailed(`The audio cannot be used: ${error.message}.`);
+      throw error instanceof CaptureFailed ? error : new CaptureFailed(t("audio.unusable", { reason: error.message }));
     }
     return capture;
   }
@@ -81,7 +83,7 @@ export class Capture {
     track.onended = () => this.#on.ended(endedMessage(source));
     this.#context.onstatechange = () => {
       if (this.#context.state === "suspended" || this.#context.state === "interrupted") {
-        this.#on.ended("The browser has stopped the audio.");
+        this.#on.ended(t("audio.suspended"));
       }
     };
     this.#context.createMediaStreamSource(this.#stream).connect(this.#collector);
@@ -93,7 +95,7 @@ export async function microphones() {
   const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
   return devices
     .filter(({ kind, deviceId }) => kind === "audioinput" && deviceId !== "")
-    .map(({ deviceId, label }, index) => ({ id: deviceId, label: label || `Microphone ${index + 1}` }));
+    .map(({ deviceId, label }, index) => ({ id: deviceId, label: label || t("audio.microphone", { number: index + 1 }) }));
 }
 
 /** Returns whether the page may use the microphone without asking again. */
@@ -129,16 +131,16 @@ async function tabAudio() {
   try {
     stream = await navigator.mediaDevices.getDisplayMedia({ audio, video: true, systemAudio: "include" });
   } catch (error) {
-    if (error.name === "InvalidStateError") throw new CaptureFailed("Press the button to choose the tab again.");
+    if (error.name === "InvalidStateError") throw new CaptureFailed(t("audio.tab_again"));
     throw new CaptureFailed(
       error.name === "NotAllowedError"
-        ? "No tab was shared. Press Start again, choose a tab and tick “Also share tab audio”."
-        : `This browser cannot share the audio of a tab (${error.name}). Chrome and Edge can.`,
+        ? t("audio.tab_refused")
+        : t("audio.tab_unsupported", { reason: error.name }),
     );
   }
   for (const track of stream.getVideoTracks()) track.stop();
   if (stream.getAudioTracks().length === 0) {
-    throw new CaptureFailed("The tab was shared without its audio. Press Start again and tick “Also share tab audio”.");
+    throw new CaptureFailed(t("audio.tab_silent"));
   }
   return stream;
 }
@@ -154,7 +156,7 @@ async function runningContext(rateHz) {
   await Promise.race([context.resume(), late]); // blocks until the user clicks
   if (context.state !== "running") {
     await context.close();
-    throw new CaptureFailed("The browser requires a click before this page may capture audio: press the button.");
+    throw new CaptureFailed(t("audio.click_needed"));
   }
   return context;
 }
@@ -164,21 +166,21 @@ function refusalMessage(error, hasMicrophone) {
   switch (error.name === "NotAllowedError" && !hasMicrophone ? "NotFoundError" : error.name) {
     case "NotAllowedError":
       return /system/i.test(error.message)
-        ? "The system does not allow the browser to use the microphone. Allow it in the system’s settings, then press Start again."
-        : "The browser does not allow this page to use the microphone. Allow it next to the address bar, then press Start again.";
+        ? t("audio.denied_by_system")
+        : t("audio.denied");
     case "NotFoundError":
-      return "No microphone found. Connect one, then press Start again.";
+      return t("audio.none");
     case "OverconstrainedError":
-      return "The chosen microphone is not connected. Choose another one.";
+      return t("audio.not_connected");
     case "NotReadableError":
-      return "The microphone cannot be opened. Another program may be using it: close that program, then press Start again.";
+      return t("audio.busy");
     default:
-      return `The microphone cannot be opened (${error.name}).`;
+      return t("audio.failed", { reason: error.name });
   }
 }
 
 function endedMessage(source) {
   return source === Source.TAB
-    ? "The tab is no longer shared. Choose a tab again to continue."
-    : "The microphone was disconnected. Reconnect it or choose another one to continue.";
+    ? t("audio.tab_ended")
+    : t("audio.unplugged");
 }

@@ -52,6 +52,7 @@ export class Session {
   #isStopping = false;
   #hasSentStop = false;
   #isFinished = false;
+  #isOver = false;
   #failure = null;
 
   /**
@@ -92,6 +93,11 @@ export class Session {
 
   get isStopping() {
     return this.#isStopping;
+  }
+
+  /** Whether nothing more is sent or received. */
+  get isOver() {
+    return this.#isOver;
   }
 
   /** Backlog in seconds: `unsentS` of audio are not sent yet, `lagS` are captured and have no final yet. */
@@ -276,7 +282,7 @@ export class Session {
     if (this.#isFinished || this.#failure) {
       this.#end(this.#failure);
     } else if (this.#id !== null && this.#token === null) {
-      this.#end({ code: "connection_lost", message: "the connection was lost, and this session cannot be resumed" });
+      this.#end({ code: "not_resumable", message: "the connection was lost, and this session cannot be resumed" });
     } else {
       this.#retry({ code: reason || "connection_lost", message: "the connection to the gateway was lost" });
       if (!wasOpen) this.#fetchRefusal();
@@ -294,7 +300,8 @@ export class Session {
   /** Requests the reason of a refusal over HTTP: the WebSocket API does not expose it. */
   async #fetchRefusal() {
     const url = new URL("/v1/sessions", this.#address.replace(/^ws/, "http"));
-    const headers = this.#key === null ? {} : { authorization: `Bearer ${this.#key}` };
+    const key = this.#key;
+    const headers = key === null ? {} : { authorization: `Bearer ${key}` };
     let error;
     try {
       const response = await fetch(url, { headers, cache: "no-store", signal: AbortSignal.timeout(ACK_TIMEOUT_MS) });
@@ -302,7 +309,7 @@ export class Session {
     } catch {
       return; // unreachable, or not a gateway
     }
-    if (this.#isReady || this.#failure || !error) return;
+    if (this.#isReady || this.#failure || !error || this.#key !== key) return; // `unlock` may have been called meanwhile
     if (error.code === "unauthorized") {
       this.#disconnect();
       this.#notify(Link.LOCKED, error);
@@ -324,6 +331,7 @@ export class Session {
   #end(failure) {
     this.#disconnect();
     this.#token = null;
+    this.#isOver = true;
     this.#notify(Link.OVER, failure);
   }
 

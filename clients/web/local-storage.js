@@ -1,15 +1,13 @@
-// State of the captioner that survives a reload, in this tab only.
+// State of the captioner that survives a reload: the session and the key in this tab only, choices in this browser.
 
 const SESSION = "livecue.captioner";
 const KEY = "livecue.key";
+const EVENT = "livecue.event";
+const CHOICES = "livecue.choices";
 
 /** Returns the record that `rememberSession` stored, or null. */
 export function rememberedSession() {
-  try {
-    return JSON.parse(sessionStorage.getItem(SESSION));
-  } catch {
-    return null; // the browser forbids storage
-  }
+  return parsed(() => sessionStorage, SESSION);
 }
 
 /**
@@ -19,8 +17,10 @@ export function rememberedSession() {
  *   it is stored instead if there is no room for the audio.
  */
 export function rememberSession(record) {
-  if (record === null) put(SESSION, null);
-  else if (!put(SESSION, JSON.stringify(record))) put(SESSION, JSON.stringify({ ...record, saved: record.silent }));
+  if (record === null) put(() => sessionStorage, SESSION, null);
+  else if (!put(() => sessionStorage, SESSION, JSON.stringify(record))) {
+    put(() => sessionStorage, SESSION, JSON.stringify({ ...record, saved: record.silent }));
+  }
 }
 
 /** Returns the gateway's key, or null. */
@@ -33,14 +33,42 @@ export function rememberedKey() {
 }
 
 export function rememberKey(key) {
-  put(KEY, key);
+  put(() => sessionStorage, KEY, key);
+}
+
+/** Returns the caption event `{name, path, expires_at}` of this browser, or null. */
+export function rememberedEvent() {
+  return parsed(() => localStorage, EVENT);
+}
+
+export function rememberEvent(event) {
+  put(() => localStorage, EVENT, JSON.stringify(event));
+}
+
+/** Returns what the user chose last, by the id of the field; `names` are the channels' names. */
+export function rememberedChoices() {
+  return parsed(() => localStorage, CHOICES) ?? {};
+}
+
+/** Adds to what `rememberedChoices` returns. */
+export function rememberChoices(choices) {
+  put(() => localStorage, CHOICES, JSON.stringify({ ...rememberedChoices(), ...choices }));
+}
+
+/** Returns a stored value, or null; the browser may forbid storage, even the access to its object. */
+function parsed(storage, name) {
+  try {
+    return JSON.parse(storage().getItem(name));
+  } catch {
+    return null;
+  }
 }
 
 /** Returns whether the value was stored. */
-function put(name, value) {
+function put(storage, name, value) {
   try {
-    if (value === null) sessionStorage.removeItem(name);
-    else sessionStorage.setItem(name, value);
+    if (value === null) storage().removeItem(name);
+    else storage().setItem(name, value);
     return true;
   } catch {
     return false;

@@ -1,12 +1,13 @@
 """Actions on the captioner page, and what it displays."""
 
 import re
+from urllib.parse import urlencode
 
 from playwright.async_api import Page, expect
 
 from tests.meeting import words
 
-__all__ = ["MEETING_MS", "final_words", "start", "stop", "unsent", "until_mid_sentence"]
+__all__ = ["MEETING_MS", "final_words", "link_of", "open_settings", "start", "stop", "unsent", "until_mid_sentence"]
 
 MEETING_MS = 60_000
 """Timeout until the recording has been played and transcribed."""
@@ -20,6 +21,24 @@ async def start(page: Page, url: str) -> None:
     await page.goto(url)
     await page.click("#start")
     await expect(page.locator("#state")).to_have_text("Live: speech is captioned.")
+
+
+async def open_settings(page: Page) -> None:
+    """Open the settings of a captioner that is live."""
+    await page.click("#toggle-settings")
+    await expect(page.locator("#settings")).to_be_visible()
+
+
+async def link_of(page: Page, **query: str) -> str:
+    """Return the link for viewers of a captioner that is live.
+
+    Args:
+        query: more of it.
+    """
+    await expect(page.locator("#link")).to_have_value(re.compile("^http"))
+    link = await page.input_value("#link")
+    joint = "&" if "?" in link else "?"
+    return link + (joint + urlencode(query) if query else "")
 
 
 async def unsent(page: Page, seconds: str) -> None:

@@ -3,14 +3,20 @@
 import pytest
 from playwright.async_api import Page, ViewportSize, expect
 
-from tests.browser.captioning import start
-from tests.browser.resumable import ResumableGateway, resumable_gateway
+from tests.browser.captioning import open_settings
+from tests.browser.prepared import Prepared, captioner, live_captioner
+from tests.browser.resumable import resumable_gateway
+from tests.browser.scripted_api import scripted_api
 from tests.browsers import PHONE, network, serious_faults, speaking
 from tests.uploading import serving_files
 
 DESKTOP: ViewportSize = {"width": 1280, "height": 720}
 
 STATE = "#state"
+
+DENY = """() => {
+  MediaDevices.prototype.getUserMedia = async () => { throw new DOMException("", "NotAllowedError"); };
+}"""
 
 
 async def is_accessible(page: Page) -> None:
@@ -23,59 +29,86 @@ async def is_accessible(page: Page) -> None:
     assert await page.evaluate("document.scrollingElement.scrollWidth") <= PHONE["width"]
 
 
-async def emit_captions(gateway: ResumableGateway) -> None:
-    """Emit a final, and a partial of the next sentence."""
-    latency = {"endpoint_ms": 500, "queue_ms": 0, "decode_ms": 20, "emit_ms": 1}
-    sentence = {"utterance_id": 1, "start_s": 0.0, "end_s": 1.0, "text": "Hello.", "latency_ms": latency}
-    await gateway.emit(type="final", language="en", error=None, words=[], **sentence)
-    cue = {"id": "2.1", "utterance_id": 2, "revision": 1, "start_s": 2.0, "end_s": 3.0, "state": "partial"}
-    await gateway.emit(type="cue", lines=["Can you read"], stable_chars=7, **cue)
+async def emit_tail(prepared: Prepared) -> None:
+    """Emit a partial, of which the end may change."""
+    cue = {"id": "2.1", "utterance_id": 2, "revision": 1, "start_s": 9.0, "end_s": 10.0, "state": "partial"}
+    await prepared.gateway.emit(type="cue", lines=["Can you read"], stable_chars=7, **cue)
 
 
-async def test_the_captioner_before_it_has_started(page: Page) -> None:
-    async with resumable_gateway("captioner.html") as gateway:
-        await page.goto(gateway.url)
-        await expect(page.locator(STATE)).to_have_text("Not started.")
+async def test_the_captioner_before_it_has_started_and_when_the_microphone_is_denied(page: Page) -> None:
+    async with captioner(page):
+        await page.click("#overlay summary")
+        await is_accessible(page)
+        await page.evaluate(DENY)
+        await page.click("#start")
+        await expect(page.locator("#problem")).to_be_visible()
         await is_accessible(page)
 
 
-async def test_the_captioner_while_it_is_live_and_paused(page: Page) -> None:
-    async with resumable_gateway("captioner.html") as gateway:
-        await start(page, gateway.url)
-        await emit_captions(gateway)
+async def test_the_captioner_during_a_test(page: Page) -> None:
+    async with captioner(page) as prepared:
+        await page.click("#test")
+        await expect(page.locator("#badge")).to_have_text("Test")
+        await prepared.final(0, "Hello.")
+        await expect(page.locator("#history p")).to_have_count(1)
+        await is_accessible(page)
+
+
+async def test_the_captioner_while_it_is_live_corrected_and_paused(page: Page) -> None:
+    async with live_captioner(page, "Hello.") as prepared:
+        await emit_tail(prepared)
         await expect(page.locator("#now .tail")).to_have_text(" read")
-        await expect(page.locator("#share")).to_be_visible()
         await is_accessible(page)
+        await page.click("text=Hello.")
+        await is_accessible(page)
+        await page.keyboard.press("Escape")
+        await open_settings(page)
+        await is_accessible(page)
+        await page.click("#close-settings")
         await page.click("#pause")
-        await expect(page.locator(STATE)).to_contain_text("Paused")
+        await expect(page.locator("#badge")).to_have_text("Paused")
         await is_accessible(page)
 
 
-async def test_the_captioner_when_the_connection_is_lost(page: Page) -> None:
-    async with resumable_gateway("captioner.html") as gateway:
-        await start(page, gateway.url)
-        await emit_captions(gateway)
-        gateway.accepts = False
-        gateway.cut()
-        await expect(page.locator(STATE)).to_contain_text("Not connected")
+async def test_the_captioner_when_the_connection_is_lost_and_when_it_has_stopped(page: Page) -> None:
+    async with live_captioner(page, "Hello.") as prepared:
+        prepared.gateway.accepts = False
+        prepared.gateway.cut()
+        await expect(page.locator("#badge")).to_have_text("Reconnecting")
         await is_accessible(page)
-
-
-async def test_the_captioner_when_it_has_stopped(page: Page) -> None:
-    async with resumable_gateway("captioner.html") as gateway:
-        await start(page, gateway.url)
-        await emit_captions(gateway)
+        prepared.gateway.accepts = True
         await page.click("#stop")
-        await expect(page.locator(STATE)).to_have_text("Stopped: all audio was transcribed.")
+        await expect(page.locator("#badge")).to_have_text("Ended")
         await is_accessible(page)
 
 
 async def test_the_captioner_that_requires_a_key(page: Page) -> None:
     async with resumable_gateway("captioner.html") as gateway:
-        gateway.key = "secret"
+        (await scripted_api(page)).key = "secret"
         await page.goto(gateway.url)
-        await page.click("#start")
         await expect(page.locator("#lock")).to_be_visible()
+        await is_accessible(page)
+
+
+async def test_the_history_of_the_captioner(page: Page) -> None:
+    async with captioner(page) as prepared:
+        common = {"ended": 1763005400.0, "outcome": "finished", "language": "en", "about": {}, "event": "council"}
+        prepared.api.sessions = [
+            {"id": "a", "title": "Council", "opened": 1763000000.0, "excerpt": "a bridge", **common}
+        ]
+        await page.click("#open-sessions")
+        await page.fill("#query", "bridge")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("mark")).to_be_visible()
+        await page.get_by_role("button", name="Delete").click()
+        await is_accessible(page)
+
+
+async def test_the_captioner_from_right_to_left(page: Page) -> None:
+    async with live_captioner(page, "Hello.") as prepared:
+        await page.goto(f"{prepared.gateway.url}/?lang=ar")
+        await expect(page.locator("#badge")).to_have_text("مباشر")
+        await open_settings(page)
         await is_accessible(page)
 
 

@@ -14,7 +14,7 @@ from benchmarks.processes import GatewayProcess
 from clients.paced_media import MediaFile
 from gateway.access.api_keys import digest_of
 from gateway.journal.store import ViewToken
-from tests.browser.captioning import MEETING_MS, final_words, start, stop, unsent, until_mid_sentence
+from tests.browser.captioning import MEETING_MS, final_words, link_of, start, stop, unsent, until_mid_sentence
 from tests.browsers import network, opened, with_microphone, write_wav
 from tests.meeting import spoken_words, words
 from tests.recordings import recording_path
@@ -61,10 +61,8 @@ async def test_a_meeting_survives_a_cut_network_a_reload_and_a_killed_gateway(pa
     with GatewayProcess(*EMBEDDED) as gateway:
         async with network(gateway.url) as way, opened(browser) as viewer, opened(browser) as overlay:
             await start(page, way.url)
-            await expect(page.locator("#share")).to_be_visible()
-            link = await page.input_value("#link")
-            await viewer.goto(link)
-            await overlay.goto(f"{link}&overlay=1&lines=8&clear=60")
+            await viewer.goto(await link_of(page))
+            await overlay.goto(await link_of(page, overlay="1", lines="8", clear="60"))
 
             await until_mid_sentence(page, finals=1)
             way.is_down = True
@@ -113,7 +111,7 @@ async def test_people_are_transcribed(tmp_path: Path) -> None:
         with GatewayProcess(*EMBEDDED) as gateway:
             await start(page, gateway.url)
             async with opened(browser) as viewer:
-                await viewer.goto(await page.input_value("#link"))
+                await viewer.goto(await link_of(page))
                 for watching in (page, viewer):
                     patterns = [re.compile(pattern, re.IGNORECASE) for pattern in UNDERSTOOD.values()]
                     await expect(watching.locator("#history p")).to_have_text(patterns)
@@ -132,8 +130,7 @@ async def test_a_key_admits_the_captioner_and_a_link_admits_viewers(
         await page.fill("#key", MASTER)
         await page.keyboard.press("Enter")
         await expect(page.locator("#state")).to_have_text("Live: speech is captioned.")
-        await expect(page.locator("#share")).to_be_visible()
-        link = await page.input_value("#link")
+        link = await link_of(page)
         assert MASTER not in link
         await viewer.goto(link)
         await expect(viewer.locator("#history p").first).to_be_visible()
