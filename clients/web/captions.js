@@ -39,23 +39,24 @@ function keyOf({ channel, utterance_id }) {
  * - `key`: the same in all versions of the entry.
  * - `kind`: "words", or "gap" for lost audio.
  * - `channel`: number, or null in a session with one channel.
- * - `utteranceId`: number in its channel; undefined for a gap.
+ * - `utteranceId`: number of the utterance in its channel, or null for a gap.
  * - `startS`, `endS`: seconds of the session's audio; `endS` is null while the utterance is in progress.
  * - `stable`: committed words, which only the final may correct; `tail`: words that may still change, with the space
  *   before them.
  * - `isFinal`: the entry no longer changes, unless the captioner corrects it.
- * - `revision`: number of corrections.
+ * - `revision`: of the captioner's newest correction; 0: the text is the engine's.
  * - `error`: why words are missing, or null.
  * - `language`: ISO-639-1, or null if unknown.
  */
 class Entry {
   #cues = new Map();
+  #correctionSeq = 0;
 
   constructor(key, kind, message) {
     this.key = key;
     this.kind = kind;
     this.channel = message.channel ?? null;
-    this.utteranceId = message.utterance_id;
+    this.utteranceId = message.utterance_id ?? null;
     this.startS = message.start_s;
     this.endS = null;
     this.stable = "";
@@ -110,14 +111,13 @@ class Entry {
     return true;
   }
 
-  /** Replaces the text and the cues by those of the captioner. */
-  correct({ revision, text, cues }) {
-    if (revision <= this.revision) return false;
-    this.revision = revision;
+  /** Applies a correction, which replaces all cues; it may remove the words, and a later one bring them back. */
+  correction({ seq, revision, text, cues }) {
+    if (!this.isFinal || seq <= this.#correctionSeq) return false;
+    this.#correctionSeq = seq;
     this.#cues = new Map(cues.map((cue) => [cue.id, cue]));
     this.stable = text;
-    this.tail = "";
-    this.isFinal = true;
+    this.revision = revision;
     this.error = null;
     return true;
   }
@@ -227,7 +227,7 @@ export class Captions {
       case "final":
         return this.#changed(message, (entry) => entry.final(message));
       case "correction":
-        return this.#has(message) ? this.#changed(message, (entry) => entry.correct(message)) : null; // it was discarded
+        return this.#has(message) ? this.#changed(message, (entry) => entry.correction(message)) : null; // it was discarded
       case "gap":
         return this.#gap(message);
       case "finished":

@@ -24,7 +24,7 @@ async def test_a_viewer_follows_an_event_by_its_link_alone(page: Page, tmp_path:
         await expect(page.locator("h1")).to_have_text("Weekly")
         names = [{"channel": 0, "name": "Ann"}]
         async with session(served, MASTER, event="weekly", title="Part one", names=names) as (websocket, first):
-            early = await Speaker(websocket, first).speak()
+            early = await Speaker(websocket, first, served.url).speak()
             await expect(page.locator(HISTORY)).to_have_text([early])
             await expect(page.locator("#history .speaker")).to_have_text(["Ann"])
             await expect(page.locator("h1")).to_have_text("Part one")
@@ -32,13 +32,13 @@ async def test_a_viewer_follows_an_event_by_its_link_alone(page: Page, tmp_path:
             path = f"/v1/sessions/{first}/utterances/{final['utterance_id']}"
             assert (await http.put(path, json={"text": "Corrected."})).status_code == 200
             await expect(page.locator(HISTORY)).to_have_text(["Corrected."])
-            await Speaker(websocket, first).stop()
+            await Speaker(websocket, first, served.url).stop()
         await expect(page.locator(STATE)).to_have_attribute("data-state", "over")
         async with session(served, MASTER, event="weekly") as (websocket, second):
             way.is_down = True
             way.cut()
             await expect(page.locator(STATE)).to_have_attribute("data-state", "lost")
-            late = await Speaker(websocket, second).speak()
+            late = await Speaker(websocket, second, served.url).speak()
             way.is_down = False
             await expect(page.locator(HISTORY)).to_have_text(["Corrected.", late])
             await expect(page.locator(STATE)).to_have_attribute("data-state", "live")

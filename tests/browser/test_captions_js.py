@@ -119,12 +119,6 @@ def final(text: str, **more: object) -> Message:
     return {"type": "final", "utterance_id": 0, "start_s": 0.2, "end_s": 2.0, "text": text, **more}
 
 
-def correction(text: str, revision: int = 1, **more: object) -> Message:
-    lines = [{"id": "0.9", "revision": 1, "start_s": 0.2, "state": "final", "stable_chars": len(text), "lines": [text]}]
-    cues = lines if text else []
-    return {"type": "correction", "utterance_id": 0, "revision": revision, "text": text, "cues": cues, **more}
-
-
 def details(title: str | None, *names: str) -> dict[str, object]:
     named = [{"channel": n, "name": name, "color": "#1f6feb"} for n, name in enumerate(names)]
     return {"type": "details", "title": title, "names": named}
@@ -235,37 +229,6 @@ async def test_words_have_a_language_when_it_is_known(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("messages", "expected"),
-    [
-        ([final("ground"), correction("round")], "round"),
-        ([final("ground"), correction("round", 2), correction("bound", 1)], "round"),
-        ([final("ground"), correction("round"), final("ground"), cue("gr", revision=9)], "round"),
-        ([final("ground"), correction("")], None),
-        ([final("ground"), correction(""), correction("round", 2)], "round"),
-        ([final("", error="engine_failed"), correction("round")], "round"),
-        ([correction("round")], None),
-        ([final("ground"), correction("round", channel=1)], "ground"),
-    ],
-    ids=str,
-)
-async def test_a_correction_replaces_the_final(page: Page, messages: list[Message], expected: str | None) -> None:
-    entries = await visible(page, *messages)
-    assert [(entry["stable"], entry["tail"], entry["error"]) for entry in entries] == (
-        [] if expected is None else [(expected, "", None)]
-    )
-
-
-async def test_a_correction_replaces_the_cues(page: Page) -> None:
-    first = cue("two three", 9, state="final")
-    found = await versions(page, [first, final("two three"), correction("to free"), correction("", 2)])
-    assert [version["lines"] for version in found[1:]] == [
-        [{"stable": "two three", "tail": "", "speaker": None}],
-        [{"stable": "to free", "tail": "", "speaker": None}],
-        [],
-    ]
-
-
-@pytest.mark.parametrize(
     ("names", "text"),
     [
         ((), "yes\nno\n"),
@@ -299,12 +262,16 @@ async def test_a_reload_keeps_the_finals_and_continues_after_them(page: Page) ->
         {"type": "ready", "seq": 1, "language": "de"},
         details("Talk", "Ann", "Bo") | {"seq": 2},
         final("yes", seq=3, channel=0),
-        correction("Yes.", seq=4, channel=0),
+        correction("Yes.", channel=0, seq=4),
         cue("no", seq=5, channel=1),
     ]
     kept = await reloaded(page, before)
     assert (kept["seq"], kept["text"], kept["title"]) == (4, "Ann: Yes.\n", "Talk")
-    later = [final("Yes", seq=3, channel=0), final("No.", seq=6, channel=1, start_s=1.0), correction("", 2, channel=0)]
+    later = [
+        final("Yes", seq=3, channel=0),
+        final("No.", seq=6, channel=1, start_s=1.0),
+        correction("", 2, channel=0, seq=7),
+    ]
     continued = await reloaded(page, before, later)
     assert continued["text"] == "Bo: No.\n"
     assert [entry["language"] for entry in continued["visible"]] == ["de"]
