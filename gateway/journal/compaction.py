@@ -1,6 +1,6 @@
 """Which events of a session a newer one supersedes. PURE."""
 
-from gateway.wire import Ack, CadenceChanged, CueEvent, CueState, Final, ServerEvent, SessionEvent
+from gateway.wire import Ack, CadenceChanged, CueEvent, CueState, Final, ServerEvent, SessionEvent, SinksStatus
 from gateway.wire.server_events import channel_of
 
 __all__ = ["EventCompactor"]
@@ -10,7 +10,7 @@ class EventCompactor:
     """Tracks the events of one session that newer ones supersede.
 
     A partial cue is superseded by a newer revision of the cue and by the final of its utterance; an `Ack` by a newer
-    `Ack`, and `CadenceChanged` likewise, each within its channel. Other events are never superseded.
+    `Ack`, and `CadenceChanged` and `SinksStatus` likewise, each within its channel. Other events are never superseded.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class EventCompactor:
             case Final(_, utterance_id):
                 keys = [key for key in self._partials if key[:2] == (channel, utterance_id)]
                 return tuple(self._partials.pop(key) for key in keys)
-            case Ack(seq) | CadenceChanged(seq):
+            case Ack(seq) | CadenceChanged(seq) | SinksStatus(seq):
                 older = self._newest.get((channel, type(inner)))
                 self._newest[channel, type(inner)] = seq
                 return () if older is None else (older,)

@@ -7,6 +7,7 @@ Keys of one session have its id as their hash tag, so that they are in one slot 
 | `p:{ID}`           | hash       | the session, the gateway that owns it, and its fencing token `fence` |
 | `p:{ID}:events`    | stream     | its events; the id of an event is its number, and `-0`               |
 | `p:{ID}:tokens`    | sorted set | SHA-256 of its view tokens, by expiry in seconds since 1970          |
+| `p:{ID}:sinks`     | hash       | how far its sinks are, by name                                       |
 | `p:sessions`       | sorted set | the ids of all sessions, by opening in seconds since 1970            |
 | `p:token:SHA-256`  | string     | a view token, which expires                                          |
 | `p:gateway:ID`     | string     | the lease of a gateway, which expires; says which gateway it is      |
@@ -75,6 +76,10 @@ class Keys:
     def tokens(self, session_id: str) -> str:
         """Of the view tokens of a session."""
         return f"{self.session(session_id)}:tokens"
+
+    def sinks(self, session_id: str) -> str:
+        """Of the positions of a session's sinks."""
+        return f"{self.session(session_id)}:sinks"
 
     def token(self, digest: bytes) -> str:
         """Of a view token."""

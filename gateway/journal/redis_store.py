@@ -27,6 +27,7 @@ from gateway.journal.redis_records import (
     update_arguments,
 )
 from gateway.journal.redis_scripts import ACQUIRE, DELETE, INTERRUPT, TAKEN, WRITE
+from gateway.journal.redis_sinks import RedisSinks
 from gateway.journal.redis_tokens import RedisTokens
 from gateway.journal.store import Batch, Entry, Resumable, Row
 from gateway.settings import JournalSettings
@@ -40,7 +41,7 @@ _BATCH_DELAY_S = 0.1
 _MS_PER_S = 1_000
 
 
-class RedisStore(RedisTokens):
+class RedisStore(RedisTokens, RedisSinks):
     """A `JournalStore` in Redis 6.2 or later.
 
     Args:
@@ -174,7 +175,8 @@ class RedisStore(RedisTokens):
 
     async def delete(self, session_id: str) -> bool:
         """Delete a session with its events and view tokens; return whether it existed."""
-        keys = self._keys.session(session_id), self._keys.events(session_id), self._keys.tokens(session_id)
+        tokens, sinks = self._keys.tokens(session_id), self._keys.sinks(session_id)
+        keys = self._keys.session(session_id), self._keys.events(session_id), tokens, sinks
         with self._client.connected() as redis:
             was_found, *digests = await redis.eval(DELETE, len(keys), *keys)
             await redis.zrem(self._keys.sessions, session_id)

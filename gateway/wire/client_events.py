@@ -17,6 +17,7 @@ __all__ = [
     "Note",
     "ProtocolError",
     "Resume",
+    "SinkChoice",
     "Start",
     "Stop",
     "Update",
@@ -63,6 +64,19 @@ class Endpointing:
 
 
 @dataclass(frozen=True, slots=True)
+class SinkChoice:
+    """A sink that the client wants its captions sent to.
+
+    Attributes:
+        name: of one that the operator has configured; of its own, if there is a URL.
+        url: of a sink that the client brings; it contains secrets.
+    """
+
+    name: str
+    url: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
     """The first event of a session: its audio format and its options.
 
@@ -88,6 +102,7 @@ class Start:
         ignored: warnings about other options that the codec dropped for the same reason.
         task: transcription or translation.
         temperature: 0..1, as of `DecodeRequest`.
+        sinks: where captions are sent; None: to the sinks that the operator has chosen for all sessions.
     """
 
     audio: AudioFormat = field(default_factory=lambda: AudioFormat(Encoding.PCM_S16LE, SAMPLE_RATE_HZ, 1))
@@ -108,6 +123,7 @@ class Start:
     ignored: tuple[str, ...] = ()
     task: Task = Task.TRANSCRIBE
     temperature: float = 0.0
+    sinks: tuple[SinkChoice, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ __all__ = [
     "Resumed",
     "ServerEvent",
     "SessionEvent",
+    "SinkStatus",
+    "SinksStatus",
     "SpeechEnded",
     "SpeechStarted",
     "Warning",
@@ -264,6 +266,35 @@ class Warning:
 
 
 @dataclass(frozen=True, slots=True)
+class SinkStatus:
+    """How far one sink is.
+
+    Attributes:
+        name: of the sink.
+        state: ok, retrying, failed or stopped.
+        sent: events that it has taken.
+        queued: events that wait.
+        dropped: events that were lost.
+        message: why it is not ok, or what was lost; None: nothing to say.
+    """
+
+    name: str
+    state: str
+    sent: int
+    queued: int
+    dropped: int = 0
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SinksStatus:
+    """The state of all sinks of the session has changed; for its client only."""
+
+    seq: int
+    sinks: tuple[SinkStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DrainBegun:
     """The gateway is stopping; the client should connect to another one.
 
@@ -337,6 +368,7 @@ SessionEvent = (
     | CadenceChanged
     | Gap
     | Warning
+    | SinksStatus
     | DrainBegun
     | Error
     | Finished

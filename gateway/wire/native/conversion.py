@@ -27,6 +27,7 @@ from gateway.wire import (
     Resumed,
     ServerEvent,
     SessionEvent,
+    SinksStatus,
     SpeechEnded,
     SpeechStarted,
     Start,
@@ -57,12 +58,14 @@ from gateway.wire.native.messages import (
     ResumedMessage,
     ResumeMessage,
     ServerMessage,
+    SinksMessage,
     SpeechEndedMessage,
     SpeechStartedMessage,
     StartMessage,
     StopMessage,
     WarningMessage,
 )
+from gateway.wire.native.sink_messages import choice_objects, sink_choices, sinks_event, sinks_message
 from gateway.wire.native.units import to_ms, to_samples, to_seconds
 from gateway.wire.native.utterance_messages import utterance_event, utterance_message
 from vad.errors import AudioFormatError
@@ -116,6 +119,7 @@ def _start_event(message: StartMessage) -> Start:
         resumable=message.resumable,
         languages=message.languages,
         file=message.file,
+        sinks=sink_choices(message.sinks),
     )
 
 
@@ -141,6 +145,7 @@ def start_message(event: Start) -> StartMessage:
         resumable=event.resumable,
         languages=event.languages,
         file=event.file,
+        sinks=choice_objects(event.sinks),
     )
 
 
@@ -161,6 +166,8 @@ def server_message(event: SessionEvent) -> ServerMessage:
             return GapMessage(seq, to_seconds(start), to_seconds(end))
         case Warning(seq, code, text):
             return WarningMessage(seq, code, text)
+        case SinksStatus():
+            return sinks_message(event)
         case DrainBegun(seq, grace_s, can_resume):
             return DrainingMessage(seq, grace_s, can_resume)
         case Error(seq, code, text, fatal, field):
@@ -197,6 +204,8 @@ def server_event(message: ServerMessage) -> ServerEvent:
             return Gap(seq, to_samples(start_s), to_samples(end_s))
         case WarningMessage(seq=seq, code=code, message=text):
             return Warning(seq, code, text)
+        case SinksMessage():
+            return sinks_event(message)
         case DrainingMessage(seq=seq, grace_s=grace_s, can_resume=can_resume):
             return DrainBegun(seq, grace_s, can_resume)
         case ErrorMessage(seq=seq, code=code, message=text, fatal=fatal, field=field):

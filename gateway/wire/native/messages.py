@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from gateway.wire import SAMPLE_RATE_HZ, CueState, Encoding
-from gateway.wire.bounds import Id, Name, Names, Number, Text, Whole
+from gateway.wire.bounds import MAX_SINKS, Id, Name, Names, Number, Text, Url, Whole
 
 PROTOCOL_VERSION = 1
 
@@ -51,6 +51,15 @@ class CuesObject(_Strict):
     profile: Name | None = None
 
 
+class SinkObject(_Strict):
+    name: Name
+    url: Url
+
+
+Sinks = Annotated[tuple[Name | SinkObject, ...], msgspec.Meta(max_length=MAX_SINKS)]
+"""Names of the operator's sinks, and sinks of the client's own."""
+
+
 class StartMessage(_Message, tag="start"):
     version: Whole = PROTOCOL_VERSION
     audio: AudioFormatObject = msgspec.field(default_factory=AudioFormatObject)
@@ -65,6 +74,7 @@ class StartMessage(_Message, tag="start"):
     resumable: bool = False
     languages: Names = ()
     file: bool = False
+    sinks: Sinks | None = None
 
 
 class ResumeMessage(_Message, tag="resume"):
@@ -211,6 +221,20 @@ class WarningMessage(_Reply, tag="warning"):
     message: str
 
 
+class SinkStatusObject(_Open, omit_defaults=False):
+    name: str
+    state: str
+    sent: int
+    queued: int
+    dropped: int = 0
+    message: str | None = None
+
+
+class SinksMessage(_Reply, tag="sinks"):
+    seq: int
+    sinks: tuple[SinkStatusObject, ...]
+
+
 class DrainingMessage(_Reply, tag="draining", omit_defaults=False):
     seq: int
     grace_s: float
@@ -246,6 +270,7 @@ ServerMessage = (
     | CadenceMessage
     | GapMessage
     | WarningMessage
+    | SinksMessage
     | DrainingMessage
     | ErrorMessage
     | FinishedMessage
