@@ -88,7 +88,8 @@ class SinkRunner:
         self._progress = run.progress
         self._pacing = run.pacing
         self._failures = 0
-        self._saved = run.progress.acknowledged
+        self._saved = run.progress.acknowledged or None
+        """The position that is kept; None: none, so that after a restart nobody would know of this sink."""
         self._saved_at_s = 0.0
 
     async def run(self) -> None:
@@ -114,11 +115,13 @@ class SinkRunner:
 
     async def _send_all(self, sink: Sink) -> None:
         while True:
-            if self._progress.queued == 0:
+            if self._progress.queued == 0 and self._saved is not None:
                 await self._save()
             event = await self._feed.next()
             if event is None:
                 return
+            if self._saved is None:  # the session's first event is published once the journal has the session
+                await self._save()
             item = self._run.takes(event)
             if item is not None:
                 await self._deliver(sink, self._delivery(event, item))
