@@ -117,16 +117,24 @@ async def open_sessions(
     scheduler = Scheduler(engine, settings.planner, settings.scheduler, clock)
     session = replace(settings.session, max_waiting=settings.session.max_waiting or settings.server.max_sessions)
     pipeline = PipelineSettings(settings.segmenter, settings.stabiliser, settings.guard, session)
-    is_written = journal is not None and journal.is_enabled
-    broadcaster = Broadcaster(SPARE_BACKLOG_EVENTS if is_written else BACKLOG_EVENTS)
+    broadcaster = Broadcaster(SPARE_BACKLOG_EVENTS if journal is not None and journal.is_enabled else BACKLOG_EVENTS)
     metrics = Metrics(scheduler, broadcaster)
-    services = journal, _recordings(settings, journal), broadcaster
+    overload = Overload(session, settings.limits)
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(scheduler.run)
-            overload = Overload(session, settings.limits)
-            parts = scheduler, info, pipeline, metrics, clock, tasks, *services
-            context = SessionContext(*parts, tracer=tracer, overload=overload, sinks=sinks)
+            options = (
+                scheduler,
+                info,
+                pipeline,
+                metrics,
+                clock,
+                tasks,
+                journal,
+                _recordings(settings, journal),
+                broadcaster,
+            )
+            context = SessionContext(*options, tracer=tracer, overload=overload, sinks=sinks)
             tasks.start_soon(overload.run, scheduler, context.live)
             yield context
             tasks.cancel_scope.cancel()
