@@ -110,30 +110,19 @@ async def open_sessions(
     Raises:
         ModelError: the engine's model cannot be loaded.
     """
-    await engine.warm_up()
-    create_detector(settings.session.detector)  # loads its model now rather than in the first session
+    await _warm_up(engine, settings)
     info, clock = engine.info, time.monotonic
-    logger.info("engine ready engine=%s model=%s device=%s", info.engine, info.model, info.device)
     scheduler = Scheduler(engine, settings.planner, settings.scheduler, clock)
     session = replace(settings.session, max_waiting=settings.session.max_waiting or settings.server.max_sessions)
     pipeline = PipelineSettings(settings.segmenter, settings.stabiliser, settings.guard, session)
     broadcaster = Broadcaster(SPARE_BACKLOG_EVENTS if journal is not None and journal.is_enabled else BACKLOG_EVENTS)
     metrics = Metrics(scheduler, broadcaster)
     overload = Overload(session, settings.limits)
+    services = journal, _recordings(settings, journal), broadcaster
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(scheduler.run)
-            options = (
-                scheduler,
-                info,
-                pipeline,
-                metrics,
-                clock,
-                tasks,
-                journal,
-                _recordings(settings, journal),
-                broadcaster,
-            )
+            options = scheduler, info, pipeline, metrics, clock, tasks, *services
             context = SessionContext(*options, tracer=tracer, overload=overload, sinks=sinks)
             tasks.start_soon(overload.run, scheduler, context.live)
             yield context
@@ -141,6 +130,12 @@ async def open_sessions(
     finally:
         with anyio.CancelScope(shield=True):
             await engine.aclose()
+
+
+async def _warm_up(engine: Engine, settings: Settings) -> None:
+    await engine.warm_up()
+    create_detector(settings.session.detector)  # loads its model now rather than in the first session
+    logger.info("engine ready engine=%s model=%s device=%s", engine.info.engine, engine.info.model, engine.info.device)
 
 
 def _recordings(settings: Settings, journal: Journal | None) -> Path | None:

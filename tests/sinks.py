@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from types import SimpleNamespace
-from typing import ClassVar
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
@@ -172,7 +171,7 @@ def receiving(
     received: list[Request] = []
 
     class Handler(BaseHTTPRequestHandler):
-        protocol_version: ClassVar[str] = "HTTP/1.1"
+        protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             parts = urlsplit(self.path)

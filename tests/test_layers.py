@@ -112,6 +112,7 @@ ADAPTERS = {
     ),
     "webrtcvad": ("vad/webrtc.py",),
     "jwt": ("gateway/access/token_verifier.py",),
+    "simpleobsws": ("gateway/sinks/obs.py",),
     "soxr": ("vad/resample.py",),
     "opentelemetry": ("gateway/otel.py",),
 }

@@ -13,6 +13,7 @@ from gateway.access.scopes import Scope
 from gateway.http.admin import admin_router
 from gateway.http.deepgram.routes import deepgram_router
 from gateway.http.errors import RequestIds, shape_errors
+from gateway.http.hls import hls_router
 from gateway.http.host_check import HostGuard, known_hosts
 from gateway.http.openai.realtime import realtime_router
 from gateway.http.openai.routes import rest_router
@@ -41,6 +42,7 @@ _ROUTERS = (
     sessions_router,
     viewers_router,
     transcripts_router,
+    hls_router,
     twilio_router,
     vosk_router,
 )

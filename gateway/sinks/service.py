@@ -120,6 +120,10 @@ class Sinks:
         if targets:
             self._tasks.start_soon(self._run, SessionSinks(session, targets, self._services, broadcast, report))
 
+    def configured(self, kind: str) -> SinkTarget | None:
+        """Return the first sink of a kind in the settings; None: there is none."""
+        return next((each.target for each in self._configured.values() if each.target.kind == kind), None)
+
     def of_session(self, session_id: str) -> list[SinkProgress]:
         """Return how far the sinks of a session are that are at work."""
         running = self._running.get(session_id)

@@ -210,6 +210,8 @@ SINKS = {
     "zoom": "gateway.sinks.zoom:ZOOM",
     "youtube": "gateway.sinks.youtube:YOUTUBE",
     "teams": "gateway.sinks.teams:TEAMS",
+    "obs": "gateway.sinks.obs:OBS",
+    "hls": "gateway.sinks.hls:HLS",
 }
 """Name → module and `SinkKind`, imported when it is first used."""
 

@@ -6,7 +6,10 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, asyn
 from dataclasses import dataclass
 from pathlib import Path
 
+import webvtt
+
 from tests.caption_services import Service, teams, youtube, zoom
+from tests.obs_server import obs
 from tests.sinks import Request, receiving
 
 __all__ = ["PLACES", "Place", "http_place"]
@@ -80,21 +83,49 @@ def _webhook_text(request: Request) -> str | None:
     return text
 
 
+def _move_aside(folder: Path, aside: Path, *, is_down: bool) -> None:
+    """Have a file in the place of a folder, or the folder again."""
+    if is_down:
+        folder.mkdir(exist_ok=True)
+        folder.rename(aside)
+        folder.touch()
+    else:
+        folder.unlink()
+        aside.rename(folder)
+
+
 @asynccontextmanager
 async def _file(folder: Path) -> AsyncIterator[Place]:
     path = folder / "files" / "all.txt"
 
     def set_down(is_down: bool) -> None:
-        aside = folder / "aside"
-        if is_down:
-            path.parent.mkdir(exist_ok=True)
-            path.parent.rename(aside)
-            path.parent.touch()
-        else:
-            path.parent.unlink()
-            aside.rename(path.parent)
+        _move_aside(path.parent, folder / "aside", is_down=is_down)
 
     yield Place(f"file://{path}", lambda: path.read_text().splitlines(), set_down)
+
+
+@asynccontextmanager
+async def _obs(folder: Path) -> AsyncIterator[Place]:
+    async with obs() as server:
+
+        def set_down(is_down: bool) -> None:
+            server.is_down = is_down
+
+        yield Place(server.url, lambda: server.streamed, set_down)
+
+
+@asynccontextmanager
+async def _hls(folder: Path) -> AsyncIterator[Place]:
+    files = folder / "hls" / "a"
+
+    def texts() -> list[str]:
+        cues = [cue for path in files.glob("*.vtt") for cue in webvtt.read(str(path)).captions]
+        return [cue.text for cue in sorted(cues, key=lambda cue: cue.start)]
+
+    def set_down(is_down: bool) -> None:
+        _move_aside(files.parent, folder / "aside", is_down=is_down)
+
+    yield Place(f"hls://{files.parent}#target=3600", texts, set_down)
 
 
 PLACES: dict[str, Opens] = {
@@ -103,4 +134,6 @@ PLACES: dict[str, Opens] = {
     "zoom": _service("zoom", zoom),
     "youtube": _service("youtube", youtube),
     "teams": _service("teams", teams),
+    "obs": _obs,
+    "hls": _hls,
 }

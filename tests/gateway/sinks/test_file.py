@@ -44,7 +44,7 @@ async def test_a_block_that_was_written_before_a_crash_is_not_written_again(tmp_
         await written(tmp_path / name, CUES[:2])
         await written(tmp_path / name, CUES[1:], 2)
     assert (tmp_path / "a.srt").read_text() == expected(CUES)
-    assert [caption.identifier for caption in webvtt.read(tmp_path / "a.vtt")] == ["1.1", "2.1", "3.1"]
+    assert [caption.identifier for caption in webvtt.read(str(tmp_path / "a.vtt")).captions] == ["1.1", "2.1", "3.1"]
     assert len((tmp_path / "all.jsonl").read_text().splitlines()) == 3
 
 
