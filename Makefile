@@ -189,7 +189,7 @@ $(SUPPLY_STAMP): pyproject.toml constraints.txt
 
 lock: $(SUPPLY_STAMP)
 	$(SUPPLY_VENV)/bin/uv pip compile pyproject.toml --constraint constraints.txt --universal --generate-hashes \
-		--no-header --no-annotate --quiet --output-file requirements.lock
+		--extra redis --no-header --no-annotate --quiet --output-file requirements.lock
 
 audit: $(SUPPLY_STAMP)
 	$(SUPPLY_VENV)/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip

@@ -3,8 +3,8 @@
 One session receives recordings in a loop, in frames of 100 ms, with partials. Pipeline, planner and engine are real;
 the clock is virtual, and a decode takes `--cost-ms`.
 
-- Memory: resident memory at each minute of audio. All audio is loaded, as 16-bit samples, before the first frame;
-  events of the session are only counted.
+- Memory: resident memory at each minute of audio; open files and threads at each quarter. All audio is loaded, as
+  16-bit samples, before the first frame; events of the session are only counted.
 - Cost of an update: CPU time of this process for a partial in the engine, and for a frame in the pipeline, voice
   activity detection included; decoder steps and encoder seconds per partial, which are counts and the same in every
   run. Utterances differ between recordings, so compare quarters with the same recordings (`--recordings`).
@@ -57,6 +57,7 @@ class Quarter:
         pipeline_p50_ms, pipeline_p95_ms: CPU time of a frame outside the engine.
         encoder_s_per_partial: audio encoded, padding included.
         sound_s_per_partial: length of the utterance so far.
+        files, threads: open at its end; 0 on systems without /proc.
     """
 
     end_s: float
@@ -72,6 +73,8 @@ class Quarter:
     steps_per_partial: float | None
     encoder_s_per_partial: float | None
     sound_s_per_partial: float | None
+    files: int = 0
+    threads: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,8 @@ class _Tally:
     engine_ms: "array[float]" = field(default_factory=lambda: array("d"))
     pipeline_ms: "array[float]" = field(default_factory=lambda: array("d"))
     resident_mib: list[float] = field(default_factory=list)
+    files: int = 0
+    threads: int = 0
 
     def quarter(self, end_s: float) -> Quarter:
         def a_partial(total: float) -> float | None:
@@ -206,6 +211,8 @@ class _Tally:
             steps_per_partial=a_partial(self.decoder_steps),
             encoder_s_per_partial=a_partial(self.encoder_s),
             sound_s_per_partial=a_partial(self.audio_s),
+            files=self.files,
+            threads=self.threads,
         )
 
 
@@ -276,6 +283,7 @@ class SoakRun:
             tally.pipeline_ms.append(1000 * await self._step())
             if frame % frames_a_minute == 0 or following != quarter:
                 tally.resident_mib.append(resident_mib())
+                tally.files, tally.threads = entries("fd"), entries("task")
         return Soak(
             quarters=tuple(tally.quarter(n * self._quarter_s) for n, tally in enumerate(self._tallies, start=1)),
             resident_mib=tuple(chain.from_iterable(tally.resident_mib for tally in self._tallies)),
@@ -305,6 +313,12 @@ def resident_mib() -> float:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB elsewhere: getrusage(2)
+
+
+def entries(folder: str, process: int | str = "self") -> int:
+    """Return the number of open files (`fd`) or threads (`task`) of a process; 0 on systems without /proc."""
+    path = Path(f"/proc/{process}/{folder}")
+    return len(list(path.iterdir())) if path.is_dir() else 0
 
 
 def looped(recordings: Sequence[Path], duration_s: float) -> bytes:
@@ -350,7 +364,7 @@ def print_soak(soak: Soak) -> None:
         "pipeline ms p50",
         "p95",
     ]
-    columns += ["steps / partial", "encoder s / partial", "audio s / partial"]
+    columns += ["steps / partial", "encoder s / partial", "audio s / partial", "files", "threads"]
     quarters = (asdict(replace(quarter, end_s=quarter.end_s / MINUTE_S)).values() for quarter in soak.quarters)
     rows = [["–" if figure is None else figure for figure in quarter] for quarter in quarters]
     print_table("quarters: CPU ms of the engine for a partial, of the pipeline for a frame of 100 ms", columns, rows)

@@ -8,10 +8,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from gateway.captions.subtitles import VTT_HEADER, srt_block, to_json, vtt_block
-from gateway.wire import Cue, CueEvent, CueState, Final, LivecueError, OfChannel, ServerEvent
+from gateway.captions.subtitles import VTT_HEADER, srt_block, to_json, to_srt, to_vtt, vtt_block
+from gateway.wire import Correction, Cue, CueEvent, CueState, Final, LivecueError, OfChannel, ServerEvent
 from gateway.wire.native.codec import NativeCodec
-from gateway.wire.server_events import without_channel
+from gateway.wire.server_events import channel_of, without_channel
 
 __all__ = ["GAP_TEXT", "Output", "OutputFailed", "OutputFormat", "open_output", "opened"]
 
@@ -36,10 +36,14 @@ class OutputFormat(StrEnum):
 
 
 class Output(Protocol):
-    """Writes a session's captions to a file."""
+    """Writes a session's captions to a file.
+
+    A correction changes what is written. Standard output, a pipe or a device keeps what it has; JSON is written at the
+    end, and JSON lines have the correction itself.
+    """
 
     def event(self, event: ServerEvent) -> None:
-        """Write the text that the event adds."""
+        """Write the text that the event adds, or the file again if it is a correction."""
         ...
 
     def close(self) -> None:
@@ -47,24 +51,49 @@ class Output(Protocol):
         ...
 
 
+_Key = tuple[int | None, int]
+"""Channel and utterance."""
+
+
 class _Cues:
-    """Selects the cues to write: final ones, and one for each failed utterance."""
+    """Selects the cues to write: final ones, one for each failed utterance, and those of corrections."""
 
     def __init__(self) -> None:
         self._end_sample = 0
         """End of the previous cue."""
+        self._by_utterance: dict[_Key, tuple[Cue, ...]] = {}
 
-    def of(self, event: ServerEvent) -> Cue | None:
+    @property
+    def all(self) -> list[Cue]:
+        """All cues so far, sorted by start."""
+        cues = (cue for own in self._by_utterance.values() for cue in own)
+        return sorted(cues, key=lambda cue: cue.start_sample)
+
+    def add(self, event: ServerEvent) -> Cue | None:
         """Return the cue that the event completes; None for other events and for a cue without text."""
-        match without_channel(event):
+        channel, inner = channel_of(event)
+        cue = self._cue_of(inner)
+        if cue is not None:
+            self._end_sample = cue.end_sample
+            key = channel, cue.utterance_id
+            self._by_utterance[key] = (*self._by_utterance.get(key, ()), cue)
+        return cue
+
+    def correct(self, event: ServerEvent) -> bool:
+        """Replace the cues of an utterance if the event is a correction; return whether it is."""
+        channel, inner = channel_of(event)
+        if isinstance(inner, Correction):
+            self._by_utterance[channel, inner.utterance_id] = inner.cues
+        return isinstance(inner, Correction)
+
+    def _cue_of(self, event: ServerEvent) -> Cue | None:
+        match event:
             case CueEvent(cue=cue) if cue.state is CueState.FINAL and cue.lines:
-                self._end_sample = cue.end_sample
                 return cue
             case Final(error=str(), text="") as final:
                 start_sample = max(self._end_sample, final.start_sample)
-                self._end_sample = max(start_sample + 1, final.end_sample)
+                span = start_sample, max(start_sample + 1, final.end_sample)
                 name = f"{final.utterance_id}.0"
-                span = start_sample, self._end_sample
                 return Cue(name, final.utterance_id, 1, *span, (GAP_TEXT,), len(GAP_TEXT), CueState.FINAL)
         return None
 
@@ -76,7 +105,10 @@ class _Srt:
         self._number = 0
 
     def event(self, event: ServerEvent) -> None:
-        if (cue := self._cues.of(event)) is not None:
+        if self._cues.correct(event):
+            if _rewrite(self._file, to_srt(self._cues.all)):
+                self._number = len(self._cues.all)
+        elif (cue := self._cues.add(event)) is not None:
             self._number += 1
             _write(self._file, srt_block(self._number, cue))
 
@@ -91,7 +123,9 @@ class _Vtt:
         _write(file, VTT_HEADER)
 
     def event(self, event: ServerEvent) -> None:
-        if (cue := self._cues.of(event)) is not None:
+        if self._cues.correct(event):
+            _rewrite(self._file, to_vtt(self._cues.all))
+        elif (cue := self._cues.add(event)) is not None:
             _write(self._file, vtt_block(cue))
 
     def close(self) -> None:
@@ -103,11 +137,23 @@ class _Text:
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
+        self._lines: dict[_Key, str] = {}
+        """In the order of their finals."""
 
     def event(self, event: ServerEvent) -> None:
-        inner = without_channel(event)
-        if isinstance(inner, Final) and (inner.text or inner.error):
-            _write(self._file, f"{inner.text} {GAP_TEXT if inner.error else ''}".strip() + "\n")
+        channel, inner = channel_of(event)
+        match inner:
+            case Final(utterance_id=utterance_id) if inner.text or inner.error:
+                line = f"{inner.text} {GAP_TEXT if inner.error else ''}".strip() + "\n"
+                self._lines[channel, utterance_id] = line
+                _write(self._file, line)
+            case Final(utterance_id=utterance_id):
+                self._lines[channel, utterance_id] = ""  # a correction may add words
+            case Correction(utterance_id=utterance_id, text=text):
+                self._lines[channel, utterance_id] = f"{text}\n" if text else ""
+                _rewrite(self._file, "".join(self._lines.values()))
+            case _:
+                pass
 
     def close(self) -> None:
         pass
@@ -119,14 +165,13 @@ class _Json:
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._cues = _Cues()
-        self._written: list[Cue] = []
 
     def event(self, event: ServerEvent) -> None:
-        if (cue := self._cues.of(event)) is not None:
-            self._written.append(cue)
+        if not self._cues.correct(event):
+            self._cues.add(event)
 
     def close(self) -> None:
-        _write(self._file, to_json(self._written))
+        _write(self._file, to_json(self._cues.all))
 
 
 class _JsonLines:
@@ -177,6 +222,20 @@ def opened(path: Path | None) -> Iterator[TextIO]:
     finally:
         with suppress(OSError):  # each caption was flushed when written, so that errors were raised then
             file.close()
+
+
+def _rewrite(file: TextIO, text: str) -> bool:
+    """Replace what was written to a file, and return whether that is possible: not to a pipe.
+
+    Raises:
+        OutputFailed: the disk is full.
+    """
+    if file is sys.stdout or not file.seekable():  # what `>>` appends to must not be truncated
+        return False
+    file.seek(0)
+    file.truncate()
+    _write(file, text)
+    return True
 
 
 def _write(file: TextIO, text: str) -> None:

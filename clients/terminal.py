@@ -9,6 +9,7 @@ from rich.text import Text
 
 from gateway.wire import (
     SAMPLE_RATE_HZ,
+    Correction,
     Cue,
     CueEvent,
     CueState,
@@ -30,7 +31,7 @@ _REFRESH_HZ = 10
 class CaptionView:
     """Displays a session's captions while the block lasts.
 
-    If the console is not a terminal, only finals are printed, one per line.
+    If the console is not a terminal, only finals and corrections are printed, one per line.
 
     Args:
         console: to print to.
@@ -64,6 +65,8 @@ class CaptionView:
                 self._keep_partial(channel, cue)
             case Final():
                 self._print_final(channel, inner)
+            case Correction():
+                self._print_correction(channel, inner)
             case Gap(start_sample=start_sample, end_sample=end_sample):
                 lost_s = (end_sample - start_sample) / SAMPLE_RATE_HZ
                 self._warn(f"{lost_s:.1f} s of audio were lost")
@@ -90,6 +93,12 @@ class CaptionView:
             time = f"{_clock(final.start_sample)}  " if self._with_times else ""
             speaker = "" if channel is None else f"{channel}: "
             self._console.print(Text.assemble((time, "cyan"), (speaker, "cyan"), final.text), soft_wrap=True)
+
+    def _print_correction(self, channel: int | None, correction: Correction) -> None:
+        time = f"{_clock(correction.cues[0].start_sample)}  " if self._with_times and correction.cues else ""
+        speaker = "" if channel is None else f"{channel}: "
+        what = f"corrected: {correction.text}" if correction.text else f"utterance {correction.utterance_id} removed"
+        self._console.print(Text.assemble((time, "cyan"), (speaker, "cyan"), what), soft_wrap=True)
 
     def _warn(self, message: str) -> None:
         self._console.print(Text(f"! {message}", "yellow"), soft_wrap=True)

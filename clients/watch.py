@@ -119,7 +119,8 @@ class _Viewer:
                 if inner.seq <= self.seq:
                     continue
                 self.seq = inner.seq
-                self._is_over = isinstance(inner, Finished) or (isinstance(inner, Error) and inner.fatal)
+                # corrections may follow the end
+                self._is_over |= isinstance(inner, Finished) or (isinstance(inner, Error) and inner.fatal)
                 outage.progress()
                 self._on_event(event)
 

@@ -30,6 +30,7 @@ LivecueError
     ├── ResumedElsewhere      the session was resumed on another connection
     ├── SessionMoved          another gateway has taken the session over
     ├── SessionOpen           the session is still open
+    ├── Conflict              the request contradicts what has happened meanwhile
     ├── Unavailable           a dependency cannot be reached at the moment
     ├── StartTimeout          connected, but sent no start in time
     ├── IdleTimeout           started, but then sent nothing
@@ -46,6 +47,7 @@ from vad.errors import AudioError, LivecueError
 __all__ = [
     "ConcurrencyLimited",
     "ConfigurationError",
+    "Conflict",
     "Disconnected",
     "Draining",
     "FilesPaused",
@@ -258,6 +260,12 @@ class SessionOpen(GatewayError):
     code = "session_open"
 
 
+class Conflict(_FieldError):
+    """The request contradicts what has happened meanwhile."""
+
+    code = "conflict"
+
+
 class Unavailable(GatewayError):
     """A dependency, such as the journal, cannot be reached at the moment."""
 
@@ -323,6 +331,7 @@ _REPLIES: dict[type[LivecueError], Reply] = {
     ResumedElsewhere: Reply(409, 1008),
     SessionMoved: Reply(409, 1012),
     SessionOpen: Reply(409, 1008),
+    Conflict: Reply(409, 1008),
     Unavailable: Reply(503, 1013),
     StartTimeout: Reply(408, 1008),
     IdleTimeout: Reply(408, 1008),

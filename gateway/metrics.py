@@ -61,6 +61,9 @@ class Metrics:
         )
         self.call_frames = counter("livecue_call_frames_total", "Frames of telephone calls, by fate", "fate")
         self.call_silence_s = counter("livecue_call_silence_seconds_total", "Silence inserted for missing frames")
+        self.corrections = counter(
+            "livecue_corrections_total", "Finals corrected, in live or ended sessions", "session"
+        )
         self._finals = counter("livecue_finals_total", "Finals sent, by outcome", "outcome")
         parts = "End of speech to final sent, by part: endpoint, queue, decode, delivery and total"
         self._latency_s = histogram("livecue_final_latency_seconds", parts, "part")

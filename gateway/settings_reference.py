@@ -172,4 +172,7 @@ def _meanings(group: type) -> dict[str, str]:
 
 
 def _unit(key: str) -> str | None:
-    return _UNITS.get(key.rpartition("_")[2]) if "_" in key else None
+    name, _, suffix = key.rpartition("_")
+    if name.endswith("_per"):
+        return "per second" if suffix == "s" else None
+    return _UNITS.get(suffix) if name else None

@@ -6,10 +6,12 @@ import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from shutil import which
 from urllib.parse import urlsplit
 
+import httpx2
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, async_playwright
 from websockets.asyncio.client import ClientConnection, connect
@@ -122,6 +124,13 @@ class Speaker:
 
     websocket: ClientConnection
     session_id: str
+    url: str
+
+    async def correct(self, utterance_id: int, text: str) -> None:
+        """Correct an utterance, and wait until that is durable."""
+        async with httpx2.AsyncClient(base_url=self.url) as client:
+            place = f"/v1/sessions/{self.session_id}/utterances/{utterance_id}"
+            assert (await client.put(place, json={"text": text})).status_code == HTTPStatus.OK
 
     async def speak(self) -> str:
         """Speak one utterance, and return the text of its final."""
@@ -157,7 +166,7 @@ async def speaking(served: Served) -> AsyncIterator[Speaker]:
     async with connect(served.stream_url) as websocket:
         await websocket.send(json.dumps({"type": "start", "language": "en"}))
         ready = json.loads(await websocket.recv())
-        yield Speaker(websocket, ready["session_id"])
+        yield Speaker(websocket, ready["session_id"], served.url)
 
 
 @dataclass(slots=True)

@@ -1,9 +1,9 @@
 """Events of sessions, for tests of the journal and of delivery."""
 
-from gateway.wire import CueEvent, Final, Latency, Ready
+from gateway.wire import Correction, CueEvent, Final, Latency, Ready
 from gateway.wire.cue import Cue, CueState
 
-__all__ = ["final", "final_cue", "partial_cue", "ready"]
+__all__ = ["correction", "final", "final_cue", "partial_cue", "ready"]
 
 
 def ready(seq: int = 1, session_id: str = "a") -> Ready:
@@ -21,6 +21,14 @@ def final_cue(seq: int, utterance_id: int = 1, line: int = 1) -> CueEvent:
 def final(seq: int, utterance_id: int = 1) -> Final:
     start = utterance_id * 16_000
     return Final(seq, utterance_id, start, start + 8_000, f"words {utterance_id}", "en", Latency(0, 0, 0, 0))
+
+
+def correction(seq: int, utterance_id: int = 1, text: str = "corrected", revision: int = 1) -> Correction:
+    start = utterance_id * 16_000 + 100
+    cue = Cue(
+        f"{utterance_id}.1", utterance_id, 1_000 + revision, start, start + 100, (text,), len(text), CueState.FINAL
+    )
+    return Correction(seq, utterance_id, revision, text, (cue,) if text else ())
 
 
 def _cue(seq: int, utterance_id: int, line: int, state: CueState) -> CueEvent:

@@ -76,7 +76,7 @@ def _summary(streams: Sequence[MeasuredStream], limits: Limits, uncut: Mapping[i
         unanswered_s=sum(stream.unanswered_s for stream in timed),
         terms=_terms(speech),
         invented=invented_words([(each.trace.audio_s, each.timeline) for each in admitted if not each.is_speech]),
-        cuts=cost_of_cuts(_with_uncut(timed, uncut)),
+        cuts=cost_of_cuts(_with_uncut(speech, uncut)),
         per_stream=[stream.entry() for stream in streams],
     )
     return withhold(run, admitted)
@@ -115,4 +115,4 @@ def _with_uncut(streams: Sequence[MeasuredStream], uncut: Mapping[int, StreamTra
         if trace is not None:
             timeline = WordTimeline(trace.transcripts, stream.reference.language)
             matches = match_words(stream.reference, timeline.final_segments)
-        yield CutStream(stream.trace.cuts, stream.matches, matches)
+        yield CutStream(stream.trace.cuts, stream.matches if stream.is_timed else None, matches)

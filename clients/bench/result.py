@@ -177,12 +177,12 @@ class Invented(msgspec.Struct, frozen=True):
 
 
 class Cuts(msgspec.Struct, frozen=True):
-    """What cut connections cost, against the same words without a cut."""
+    """What cut connections cost, against the same words without a cut; words are null if their times are unknown."""
 
     cuts: int
     resumed: int
-    words_lost: int
-    words_doubled: int
+    words_lost: int | None
+    words_doubled: int | None
     live_again: Percentiles
 
 

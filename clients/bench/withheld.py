@@ -20,7 +20,6 @@ _OF_TIMES = (
     "update_gap",
     "unanswered_s",
     "goodput",
-    "cuts",
 )
 _OF_PARTIALS = ("first_shown", "word_shown", "first_partial", "update_gap", "stability")
 

@@ -1,5 +1,5 @@
-// Displays the transcript as paragraphs. A final paragraph never changes; of any other, only the end changes
-// until its final, which may correct it once.
+// Displays the transcript as paragraphs. A final paragraph changes only when the captioner corrects it; of any other,
+// only the end changes until its final, which may correct it once.
 
 /**
  * Keeps two elements up to date: final text goes to the history, whose additions screen readers announce; text that
@@ -73,6 +73,7 @@ export class CaptionView {
 class Paragraph {
   #words = span("words");
   #tail = span("tail");
+  #note = span("note");
 
   constructor(entry) {
     this.root = document.createElement("p");
@@ -85,10 +86,11 @@ class Paragraph {
     setText(this.#words, entry.stable);
     setText(this.#tail, entry.tail);
     if (entry.language !== null) this.root.lang = entry.language;
+    this.root.classList.toggle("corrected", entry.revision > 0);
     const note = noteOf(entry);
-    if (note !== null && this.root.querySelector(".note") === null) {
-      this.root.append(entry.stable ? " " : "", span("note", note));
-    }
+    if (note === null) this.#note.remove();
+    else if (!this.#note.isConnected) this.root.append(this.#note);
+    setText(this.#note, `${entry.stable ? " " : ""}${note ?? ""}`);
   }
 }
 

@@ -35,20 +35,25 @@ function linesOf(cue) {
  * - `key`: the same in all versions of the entry.
  * - `kind`: "words", or "gap" for lost audio.
  * - `channel`: number, or null in a session with one channel.
+ * - `utteranceId`: number of the utterance in its channel, or null for a gap.
+ * - `revision`: of the captioner's newest correction; 0: the text is the engine's.
  * - `startS`, `endS`: seconds of the session's audio; `endS` is null while the utterance is in progress.
  * - `stable`: committed words, which only the final may correct; `tail`: words that may still change, with the space
  *   before them.
- * - `isFinal`: the entry no longer changes.
+ * - `isFinal`: the entry no longer changes, but by corrections.
  * - `error`: why words are missing, or null.
  * - `language`: ISO-639-1, or null if unknown.
  */
 class Entry {
   #cues = new Map();
+  #correctionSeq = 0;
 
   constructor(key, kind, message) {
     this.key = key;
     this.kind = kind;
     this.channel = message.channel ?? null;
+    this.utteranceId = message.utterance_id ?? null;
+    this.revision = 0;
     this.startS = message.start_s;
     this.endS = null;
     this.stable = "";
@@ -97,9 +102,24 @@ class Entry {
     return true;
   }
 
+  /** Applies a correction, which replaces all cues; it may remove the words, and a later one bring them back. */
+  correction(message) {
+    if (!this.isFinal || message.seq <= this.#correctionSeq) return false;
+    this.#correctionSeq = message.seq;
+    this.#cues = new Map(message.cues.map((cue) => [cue.id, cue]));
+    this.stable = message.text;
+    this.revision = message.revision;
+    this.error = null;
+    return true;
+  }
+
   #ordered() {
     return [...this.#cues.values()].sort((a, b) => a.start_s - b.start_s);
   }
+}
+
+function keyOf(message) {
+  return `${message.channel ?? ""}/${message.utterance_id}`;
 }
 
 /** The transcript of a session. Messages may arrive twice; each is applied once. */
@@ -141,6 +161,10 @@ export class Captions {
         const entry = this.#utterance(message);
         return entry.final(message) ? entry : null;
       }
+      case "correction": {
+        const entry = this.#byKey.get(keyOf(message)); // unknown if it was discarded, and is off the screen
+        return entry?.correction(message) ? entry : null;
+      }
       case "gap":
         return this.#gap(message);
       case "finished":
@@ -167,7 +191,7 @@ export class Captions {
   }
 
   #utterance(message) {
-    const key = `${message.channel ?? ""}/${message.utterance_id}`;
+    const key = keyOf(message);
     return this.#byKey.get(key) ?? this.#add(new Entry(key, "words", message));
   }
 

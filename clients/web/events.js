@@ -46,6 +46,7 @@ export class SessionEvents {
   #retry = null;
   #watchdog = null;
   #missedSince = null;
+  #isFinished = false;
   #isClosed = false;
 
   /**
@@ -83,6 +84,7 @@ export class SessionEvents {
     source.onmessage = ({ data }) => this.#receive(JSON.parse(data));
     source.onerror = () => {
       if (source !== this.#source) return;
+      if (this.#isFinished) return this.#end(State.OVER);
       const isRefused = source.readyState === EventSource.CLOSED;
       source.close(); // an EventSource retries after three seconds, and never after a refusal
       if (isRefused) this.#fetchRefusal();
@@ -96,12 +98,18 @@ export class SessionEvents {
     if (message.seq <= this.#seq) return;
     this.#seq = message.seq;
     this.#onMessage(message);
-    if (message.type === "finished") this.#end(State.OVER);
+    if (message.type === "finished") this.#finish();
+  }
+
+  /** Waits for the end of the stream: corrections of a session that has ended come after its last event. */
+  #finish() {
+    this.#isFinished = true;
+    this.#onState(State.OVER);
   }
 
   #watch() {
     clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(() => this.#connect(), MAX_SILENCE_MS);
+    this.#watchdog = setTimeout(() => (this.#isFinished ? this.#end(State.OVER) : this.#connect()), MAX_SILENCE_MS);
   }
 
   /** Fetches the same URL to get the reason of a refusal: an EventSource does not report it. */

@@ -19,6 +19,7 @@ class AuditEvent(StrEnum):
     SESSION_RESUMED = "session.resumed"
     SESSION_WATCHED = "session.watched"
     SESSION_DELETED = "session.deleted"
+    UTTERANCE_CORRECTED = "utterance.corrected"
     TRANSCRIPT_READ = "transcript.read"
     FILE_TRANSCRIBED = "file.transcribed"
     VIEW_TOKEN_CREATED = "view_token.created"  # noqa: S105  # an event

@@ -1,5 +1,6 @@
-"""`livecue sessions`: lists, shows, exports and deletes what the journal has of sessions."""
+"""`livecue sessions`: lists, shows, exports, corrects and deletes what the journal has of sessions."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,10 +12,15 @@ import typer
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from gateway.access.audit_record import AuditEvent
+from gateway.captions.correction import corrected_text
+from gateway.captions.cue_profiles import PROFILES
+from gateway.captions.subtitles import to_srt
 from gateway.cli.auditing import Record, open_audit
 from gateway.cli.running import reported_errors
 from gateway.cli.tables import print_table
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, Conflict
+from gateway.journal.amendment import amendment
+from gateway.journal.corrections import CorrectionRequest, Revision, revision_of
 from gateway.journal.journal_file import journal_path
 from gateway.journal.open_store import make_store
 from gateway.journal.recording import recordings_folder, recordings_of
@@ -29,7 +35,7 @@ _ID_CHARS = 8
 
 _HEADINGS = ("session", "opened", "length", "outcome", "dialect", "language", "finals", "key")
 
-app = typer.Typer(help="List, show, export and delete sessions of the journal.", no_args_is_help=True)
+app = typer.Typer(help="List, show, export, correct and delete sessions of the journal.", no_args_is_help=True)
 
 
 class ExportFormat(StrEnum):
@@ -100,6 +106,30 @@ def export(
     typer.echo(text, nl=export_format is ExportFormat.JSON)
 
 
+@app.command("correct")
+def correct_utterance(
+    session: _Session,
+    utterance: Annotated[int, typer.Argument(metavar="UTTERANCE", min=0, help="Number of the utterance.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Its new text; empty: the utterance is removed.")],
+    channel: Annotated[int | None, typer.Option(min=0, help="Of the utterance, if there are several.")] = None,
+    config: _Config = None,
+    database: _Database = None,
+) -> None:
+    """Replace the text of an utterance of a session that has ended, and print its new cues."""
+    with _opened(config, database) as journal:
+        entry = journal.find(session)
+        if entry.ended_s is None:
+            raise ConfigurationError(
+                f"session {entry.session_id} is open, or its gateway was killed: correct it over HTTP, "
+                f"PUT /v1/sessions/{entry.session_id}/utterances/{utterance}"
+            )
+        revision = journal.correct(entry, CorrectionRequest(utterance, _plain(text), channel))
+        if revision.is_new:
+            facts = {"utterance": str(utterance), "revision": str(revision.correction.revision)}
+            journal.record(AuditEvent.UTTERANCE_CORRECTED, session=entry.session_id, **facts)
+    typer.echo(to_srt(revision.correction.cues), nl=False)
+
+
 @app.command()
 def delete(
     sessions: _Sessions,
@@ -121,20 +151,29 @@ def delete(
 
 
 class _StoredSessions:
-    """The sessions of the journal, read and deleted from a thread without an event loop.
+    """The sessions of the journal, read and changed from a thread without an event loop.
 
     Args:
         store: of the journal.
         portal: to the event loop that it runs in.
         recordings: their folder; None: a shared journal has none.
         record: what is done with them, in the audit log.
+        cue_profile: the gateway's, for sessions whose clients requested none.
     """
 
-    def __init__(self, store: JournalStore, portal: BlockingPortal, recordings: Path | None, record: Record) -> None:
+    def __init__(
+        self,
+        store: JournalStore,
+        portal: BlockingPortal,
+        recordings: Path | None,
+        record: Record,
+        cue_profile: str,
+    ) -> None:
         self._store = store
         self._portal = portal
         self._recordings = recordings
         self.record = record
+        self._cue_profile = cue_profile
 
     def entries(self) -> list[Entry]:
         """Return all sessions, the oldest first."""
@@ -147,6 +186,20 @@ class _StoredSessions:
     def recordings_of(self, session_id: str) -> list[Path]:
         """Return the files of a session's recordings."""
         return [] if self._recordings is None else recordings_of(self._recordings, session_id)
+
+    def correct(self, entry: Entry, request: CorrectionRequest) -> Revision:
+        """Correct an utterance of a session that has ended."""
+        session_id = entry.session_id
+        self._portal.call(self._store.acquire, session_id)
+        messages = [message for _, message in self.events(session_id)]
+        profile = PROFILES.get(entry.cue_profile or "", PROFILES[self._cue_profile])
+        revision = revision_of(messages, request, profile)
+        if revision.is_new:
+            revision = revision.numbered(self._portal.call(self._store.last_seq, session_id) + 1)
+            batch = amendment(entry, revision.event, revision.superseded, time.time())
+            if self._portal.call(self._store.write, batch):
+                raise Conflict(f"session {session_id} is being changed by a gateway: try again")
+        return revision
 
     def delete(self, session_id: str) -> None:
         """Delete a session with all that belongs to it."""
@@ -161,6 +214,13 @@ class _StoredSessions:
             how_many = f"{len(found) or 'no'} sessions begin with that"
             raise ConfigurationError(f"session {beginning!r}: {how_many}; 'livecue sessions list' lists all")
         return (exact or found)[0]
+
+
+def _plain(text: str) -> str:
+    try:
+        return corrected_text(text)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def _row(entry: Entry, id_chars: int) -> tuple[str, ...]:
@@ -199,6 +259,6 @@ def _opened(config: Path | None, database: Path | None) -> Iterator[_StoredSessi
         recordings = None if store.is_shared else recordings_folder(journal_path(settings))
         with start_blocking_portal() as portal:
             try:
-                yield _StoredSessions(store, portal, recordings, record)
+                yield _StoredSessions(store, portal, recordings, record, loaded.session.cue_profile)
             finally:
                 portal.call(store.aclose)

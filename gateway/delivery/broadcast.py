@@ -15,6 +15,7 @@ from gateway.journal.compaction import EventCompactor
 from gateway.journal.event_json import event_json
 from gateway.wire import (
     Ack,
+    Correction,
     CueEvent,
     DialectMessage,
     DrainBegun,
@@ -104,8 +105,8 @@ class Viewer:
 class Broadcast:
     """Broadcasts the live events of one session to its viewers.
 
-    The backlog holds finals, final cues, warnings, a fatal error, and the newest revision of each partial cue. Beyond
-    `backlog_events` or `BACKLOG_BYTES` the oldest are dropped.
+    The backlog holds finals, final cues, corrections, warnings, a fatal error, and the newest revision of each partial
+    cue. Beyond `backlog_events` or `BACKLOG_BYTES` the oldest are dropped.
 
     Args:
         info: metadata of the session.
@@ -219,7 +220,7 @@ class Broadcast:
     def _add_to_backlog(self, event: ServerEvent) -> None:
         _, inner = channel_of(event)
         match inner:
-            case CueEvent(seq) | Final(seq) | Warning(seq) | Error(seq, fatal=True) | Finished(seq):
+            case CueEvent(seq) | Final(seq) | Correction(seq) | Warning(seq) | Error(seq, fatal=True) | Finished(seq):
                 self._backlog[seq] = event
                 self._backlog_bytes += bytes_of(event)
             case _:

@@ -18,6 +18,7 @@ from gateway.http.host_check import HostGuard, known_hosts
 from gateway.http.openai.realtime import realtime_router
 from gateway.http.openai.routes import rest_router
 from gateway.http.pages import pages_router
+from gateway.http.sessions.corrections import corrections_router
 from gateway.http.sessions.events import viewers_router
 from gateway.http.sessions.routes import sessions_router
 from gateway.http.sessions.transcripts import transcripts_router
@@ -40,6 +41,7 @@ _ROUTERS = (
     deepgram_router,
     pages_router,
     sessions_router,
+    corrections_router,
     viewers_router,
     transcripts_router,
     hls_router,

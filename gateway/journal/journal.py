@@ -16,7 +16,7 @@ from gateway.journal.maintenance import Maintenance
 from gateway.journal.open_store import owned_store, store_name
 from gateway.journal.ordered_delivery import EventSink
 from gateway.journal.session_log import SessionLog
-from gateway.journal.store import Entry, JournalStore, Opening, Resumable, Row, ViewToken
+from gateway.journal.store import Batch, Entry, JournalStore, Opening, Resumable, Row, ViewToken
 from gateway.journal.unwritten_events import JournalCounts, JournaledSession
 from gateway.journal.writer import JournalWriter
 from gateway.settings import JournalSettings, Settings
@@ -53,10 +53,10 @@ class SavedSession:
 class Journal:
     """Writes the events of sessions in batches, and reads them.
 
-    `Ready`, finals, final cues and `Finished` are published once they are written, or after a tenth of a second; what
-    is written survives the process. Other events are published at once, but never before an earlier event of their
-    session. While the store cannot be written, captions continue: each session is warned once, and its events are kept
-    in memory, within limits, until they can be written.
+    `Ready`, finals, final cues, corrections and `Finished` are published once they are written, or after a tenth of a
+    second; what is written survives the process. Other events are published at once, but never before an earlier event
+    of their session. While the store cannot be written, captions continue: each session is warned once, and its events
+    are kept in memory, within limits, until they can be written.
 
     Args:
         store: where they are kept.
@@ -92,8 +92,6 @@ class Journal:
     def counts(self) -> JournalCounts:
         """Counts of events written and lost so far."""
         return self._writer.counts
-
-    # --- writing -------------------------------------------------------------------------------------------------
 
     def open(self, opening: Opening, sink: EventSink, next_seq: Callable[[], int]) -> SessionLog:
         """Begin to record a session, and return its log.
@@ -194,6 +192,10 @@ class Journal:
         rows = self._writer.merged(session_id, 0, written)
         return SavedSession(entry, found.start, found.token_digest, tuple(rows))
 
+    async def write(self, batch: Batch) -> frozenset[str]:
+        """Write a batch of sessions that have ended, as `JournalStore.write` says."""
+        return await self._writer.run_flushed(lambda: self.store.write(batch))
+
     async def check_owned(self) -> None:
         """Give up the sessions that another gateway has taken over meanwhile; their sinks are closed."""
         if self.store.is_shared:
@@ -206,8 +208,7 @@ class Journal:
         try:
             yield
         finally:
-            self._pinned[session_id] -= 1
-            self._pinned = +self._pinned  # drop zeros
+            self._pinned -= Counter([session_id])  # drops zeros
 
     async def delete(self, session_id: str) -> bool:
         """Delete a session with its recordings, unless it is open here or pinned; return whether it was deleted.

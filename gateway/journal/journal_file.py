@@ -89,7 +89,8 @@ _UPDATE_SESSION = """
 """
 
 _SELECT_ENTRIES = """
-    SELECT session_id, dialect, owner, about, language, opened_s, touched_s, ended_s, outcome, is_complete, finals
+    SELECT session_id, dialect, owner, about, language, opened_s, touched_s, ended_s, outcome, is_complete, finals,
+        json_extract(start, '$.cues.profile') AS cue_profile
     FROM sessions
 """
 

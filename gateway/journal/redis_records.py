@@ -45,6 +45,19 @@ Fields = Mapping[bytes, bytes]
 """A hash as it is read."""
 
 
+class _Cues(msgspec.Struct):
+    profile: str | None = None
+
+
+class _Start(msgspec.Struct):
+    """The part of a start message that concerns cues; a newer gateway may have written others."""
+
+    cues: _Cues = msgspec.field(default_factory=_Cues)
+
+
+_start_decoder = msgspec.json.Decoder(_Start)
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The names of keys.
@@ -143,7 +156,12 @@ def entry_of(session_id: str, fields: Fields) -> Entry | None:
         outcome=None if outcome is None else outcome.decode(),
         is_complete=fields[b"is_complete"] == b"1",
         finals=int(fields[b"finals"]),
+        cue_profile=_cue_profile(fields.get(b"start")),
     )
+
+
+def _cue_profile(start: bytes | None) -> str | None:
+    return None if start is None else _start_decoder.decode(start).cues.profile
 
 
 def resumable_of(session_id: str, fields: Fields) -> Resumable | None:

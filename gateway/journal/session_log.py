@@ -41,6 +41,11 @@ class SessionLog:
         """Number of the first event that is not published yet; None: no such event."""
         return self._delivery.next_seq
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called, so that it accepts no more events; pending ones are still published."""
+        return self._delivery.is_closed
+
     def append(self, event: ServerEvent) -> None:
         """Record an event and publish it; discard it after `close`."""
         if self._delivery.is_closed:

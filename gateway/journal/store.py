@@ -25,7 +25,8 @@ class Opening:
         owner: name of the key that opened it; None: no key.
         opened_s: when it was opened, in seconds since 1970.
         about: more metadata, such as the number of a call.
-        start: JSON of the native start message; None: it cannot be resumed.
+        start: JSON of the native start message: with all options if it can be resumed, else with the cue profile only;
+            None: it was not recorded.
         token_digest: SHA-256 of its resume token; None: it cannot be resumed.
     """
 
@@ -49,6 +50,7 @@ class Entry:
         outcome: `finished`, the code of the error that ended it, or `interrupted`; None: it is open.
         is_complete: whether all of its events are in the journal.
         finals: number of finals written.
+        cue_profile: requested; None: the gateway's.
     """
 
     session_id: str
@@ -62,6 +64,7 @@ class Entry:
     outcome: str | None
     is_complete: bool
     finals: int
+    cue_profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,10 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import assert_never
 
+from gateway.captions.correction import SettledUtterance
 from gateway.captions.subtitles import to_json, to_srt, to_vtt
-from gateway.journal.event_json import event_of
-from gateway.wire import CueEvent, Final
-from gateway.wire.cue import Cue, CueState
-from gateway.wire.server_events import channel_of
+from gateway.journal.utterances import settled_utterances
+from gateway.wire import Cue
 
 __all__ = ["TranscriptFormat", "transcript"]
 
@@ -41,7 +40,8 @@ class TranscriptFormat(StrEnum):
 def transcript(messages: Iterable[str], transcript_format: TranscriptFormat) -> str:
     """Return the transcript of a session, sorted by start: one line for each utterance as text, else the final cues.
 
-    In a session with several channels the id of a cue begins with its channel: `1/3.2`.
+    Corrected utterances have their newest text. In a session with several channels the id of a cue begins with its
+    channel: `1/3.2`.
 
     Args:
         messages: of one session, as `gateway.journal.event_json.event_json` returned them.
@@ -50,39 +50,25 @@ def transcript(messages: Iterable[str], transcript_format: TranscriptFormat) -> 
     Raises:
         ProtocolError: a message is malformed.
     """
-    cues: dict[tuple[int | None, int], list[Cue]] = {}
-    finals: list[Final] = []
-    for channel, event in (channel_of(known) for message in messages if (known := event_of(message)) is not None):
-        match event:
-            case CueEvent(_, cue) if cue.state is CueState.FINAL and cue.lines:
-                _add_cue(cues.setdefault((channel, cue.utterance_id), []), cue)
-            case Final() if event.text:
-                finals.append(event)
-            case _:
-                pass
-    numbered = [_with_channel(channel, cue) for (channel, _), own in cues.items() for cue in own]
-    numbered.sort(key=lambda cue: cue.start_sample)
+    utterances = settled_utterances(messages)
+    cues = [_with_channel(channel, cue) for (channel, _), each in utterances.items() for cue in each.cues]
+    cues.sort(key=lambda cue: cue.start_sample)
     match transcript_format:
         case TranscriptFormat.TXT:
-            return "".join(f"{final.text}\n" for final in sorted(finals, key=lambda final: final.start_sample))
+            return "".join(f"{text}\n" for text in _texts(utterances.values()))
         case TranscriptFormat.SRT:
-            return to_srt(numbered)
+            return to_srt(cues)
         case TranscriptFormat.VTT:
-            return to_vtt(numbered)
+            return to_vtt(cues)
         case TranscriptFormat.JSON:
-            return to_json(numbered)
+            return to_json(cues)
         case _:
             assert_never(transcript_format)
 
 
-def _add_cue(cues: list[Cue], cue: Cue) -> None:
-    """Add a final cue to those of its utterance; a repeated cue replaces them all.
-
-    An utterance whose final was not written before a crash is decoded again.
-    """
-    if any(known.cue_id == cue.cue_id for known in cues):
-        cues.clear()
-    cues.append(cue)
+def _texts(utterances: Iterable[SettledUtterance]) -> list[str]:
+    texts = [(each.final.start_sample, each.text) for each in utterances if each.final is not None and each.text]
+    return [text for _, text in sorted(texts, key=lambda found: found[0])]
 
 
 def _with_channel(channel: int | None, cue: Cue) -> Cue:

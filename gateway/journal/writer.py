@@ -13,7 +13,7 @@ from gateway.journal.ordered_delivery import PendingEvent
 from gateway.journal.store import JournalStore
 from gateway.journal.unwritten_events import JournalCounts, JournaledSession
 from gateway.sqlite import StateUnavailable, StateVanished
-from gateway.wire import CueEvent, DrainBegun, Final, Finished, Ready, ServerEvent
+from gateway.wire import Correction, CueEvent, DrainBegun, Final, Finished, Ready, ServerEvent
 from gateway.wire.cue import CueState
 from gateway.wire.server_events import channel_of
 
@@ -30,9 +30,9 @@ _RETRY_S = 1.0
 class JournalWriter:
     """Writes the events of all sessions, and releases held events once they are durable.
 
-    `Ready`, finals, final cues and `Finished` are held, and all events while another gateway may have taken the
-    sessions over. A session that was taken over publishes nothing more. While the store cannot be written, no event is
-    held: each session is warned, and its events stay in memory, within limits.
+    `Ready`, finals, final cues, corrections and `Finished` are held, and all events while another gateway may have
+    taken the sessions over. A session that was taken over publishes nothing more. While the store cannot be written, no
+    event is held: each session is warned, and its events stay in memory, within limits.
 
     Args:
         store: where they are written.
@@ -209,7 +209,7 @@ def _must_be_durable(event: ServerEvent) -> bool:
     match channel_of(event)[1]:
         case CueEvent(_, cue):
             return cue.state is CueState.FINAL
-        case Ready() | Final() | Finished():
+        case Ready() | Final() | Correction() | Finished():
             return True
         case _:
             return False

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import anyio
 
+from gateway.captions.cue_profiles import CueProfile
 from gateway.delivery.broadcast import SessionInfo
 from gateway.journal.journal import SavedSession
 from gateway.journal.recording import Recording
@@ -18,6 +19,7 @@ from gateway.session.context import SessionContext
 from gateway.session.output import SessionOutput
 from gateway.session.pipeline_driver import PipelineDriver
 from gateway.session.session_trace import SessionTrace
+from gateway.session.stage_options import cue_profile_of
 from gateway.session.traced_log import TracedLog, open_trace
 from gateway.sinks.sink import SinkTarget
 from gateway.wire import AudioFormat, Start
@@ -55,6 +57,7 @@ class SessionParts:
         intake: takes the client's audio.
         recording: records the audio; None: it is not recorded.
         output: takes events.
+        profile: of its cues.
         trace: records their timings; None: the gateway does not trace.
         sinks: where its captions go beside the client and the viewers.
     """
@@ -69,6 +72,7 @@ class SessionParts:
     intake: AudioIntake
     recording: Recording | None
     output: SessionOutput
+    profile: CueProfile
     trace: SessionTrace | None
     sinks: tuple[SinkTarget, ...]
 
@@ -107,7 +111,8 @@ def assemble(context: SessionContext, start: Start, info: SessionInfo, restored:
     recording = _recording(context, session_id, start, output)
     intake = AudioIntake(driver, pipeline, start.audio, context.metrics, recording, checkpoint.paid_sample)
     options = start.audio, start.channels, pipeline.audio_samples, start.file
-    return SessionParts(session_id, *options, pipeline, driver, intake, recording, output, trace, sinks)
+    profile, _ = cue_profile_of(start, context.settings.session)
+    return SessionParts(session_id, *options, pipeline, driver, intake, recording, output, profile, trace, sinks)
 
 
 def _recording(context: SessionContext, session_id: str, start: Start, output: SessionOutput) -> Recording | None:

@@ -161,6 +161,7 @@ def _new_token(context: SessionContext, start: Start) -> str | None:
 
 def _opening(session_id: str, info: SessionInfo, start: Start, token: str | None) -> Opening:
     metadata = info.dialect, info.owner, info.opened_s, info.about()
-    if token is None:
-        return Opening(session_id, *metadata, start=None, token_digest=None)
-    return Opening(session_id, *metadata, start=str(NativeClientCodec().send(start)[0]), token_digest=digest_of(token))
+    # without a resume, only the cue profile is needed later, for corrections
+    kept = Start(cue_profile=start.cue_profile) if token is None else start
+    token_digest = None if token is None else digest_of(token)
+    return Opening(session_id, *metadata, start=str(NativeClientCodec().send(kept)[0]), token_digest=token_digest)

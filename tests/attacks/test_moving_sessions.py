@@ -41,6 +41,7 @@ class Talk:
         self._processes = ExitStack()
         self._gateway = self._processes.enter_context(serving_command(data))
         self._has_final = anyio.Event()
+        self._is_draining = anyio.Event()
 
     async def run(self) -> None:
         """Talk until the session has finished."""
@@ -56,6 +57,7 @@ class Talk:
                 if number == _MOVES_AT and self._moves:
                     await self._has_final.wait()
                     tasks.start_soon(self._move)
+                    await self._is_draining.wait()  # else the session may finish before
                 yield frame
 
     async def _move(self) -> None:
@@ -73,6 +75,7 @@ class Talk:
             self._has_final.set()
         elif isinstance(event, DrainBegun):
             self.drains.append(event)
+            self._is_draining.set()
 
 
 @pytest.mark.slow  # it starts three processes

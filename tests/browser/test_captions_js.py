@@ -41,6 +41,8 @@ class Entry(TypedDict):
     stable: str
     tail: str
     isFinal: bool
+    utteranceId: int | None
+    revision: int
     error: str | None
     language: str | None
 
@@ -116,6 +118,54 @@ async def test_an_utterance_displays_its_newest_cues_and_then_its_final(
     page: Page, messages: list[Message], expected: tuple[str, str] | None
 ) -> None:
     assert words(await visible(page, *messages)) == ([] if expected is None else [expected])
+
+
+def correction(text: str, revision: int = 1, **more: object) -> Message:
+    lines = text.split("\n") if text else []
+    cues = [{**cue(line, 0, 9, f"0.{n}"), "state": "final"} for n, line in enumerate(lines, start=1)]
+    text = text.replace("\n", " ")
+    common = {"utterance_id": 0, "seq": 100 + revision, "revision": revision}
+    return {"type": "correction", **common, "text": text, "cues": cues, **more}
+
+
+SPOKEN = [cue("two free", 8, 2, state="final"), final("two free")]
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        ([*SPOKEN, correction("two three")], "two three"),
+        ([*SPOKEN, correction("two three"), *SPOKEN], "two three"),
+        ([*SPOKEN, correction("two"), correction("two three", 2)], "two three"),
+        ([*SPOKEN, correction("two three", 2), correction("two")], "two three"),
+        ([*SPOKEN, correction("two", 2), correction("two three", 2, seq=109)], "two three"),
+        ([*SPOKEN, correction("")], None),
+        ([*SPOKEN, correction(""), correction("two three", 2)], "two three"),
+        ([final(""), correction("two")], "two"),
+        ([*SPOKEN, correction("other", channel=1)], "two free"),
+        ([correction("two")], None),
+        ([cue("two"), correction("three")], None),
+    ],
+    ids=str,
+)
+async def test_a_correction_replaces_the_final_of_its_utterance(
+    page: Page, messages: list[Message], expected: str | None
+) -> None:
+    entries = [entry for entry in await visible(page, *messages) if entry["isFinal"]]
+    assert words(entries) == ([] if expected is None else [(expected, "")])
+
+
+async def test_a_correction_replaces_all_cues_and_says_which_revision_it_is(page: Page) -> None:
+    second = cue("five", 4, 2, "0.2", state="final")
+    found = await versions(page, [SPOKEN[0], second, SPOKEN[1], correction("two\nthree", 4)])
+    assert [line["stable"] for line in found[-2]["lines"]] == ["two free", "five"]
+    assert [line["stable"] for line in found[-1]["lines"]] == ["two", "three"]
+    assert [(v["visible"][0]["revision"], v["visible"][0]["utteranceId"]) for v in found[-2:]] == [(0, 0), (4, 0)]
+
+
+async def test_corrected_words_are_no_longer_missing(page: Page) -> None:
+    (entry,) = await visible(page, final("", error="engine_failed"), correction("two"))
+    assert (entry["stable"], entry["error"]) == ("two", None)
 
 
 async def test_missing_words_and_lost_audio_are_marked(page: Page) -> None:

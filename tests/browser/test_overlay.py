@@ -61,6 +61,20 @@ async def test_lines_disappear_two_seconds_after_the_last_speech(page: Page) -> 
         await expect(page.locator(LINES)).to_have_text([text])  # cleared lines do not return
 
 
+async def test_a_correction_changes_lines_on_the_screen_and_brings_none_back(page: Page) -> None:
+    async with meeting() as (served, speaker):
+        await open_overlay(page, served.url, speaker.session_id)
+        text = await speaker.speak()
+        await expect(page.locator(LINES)).to_have_text([text])
+        await speaker.correct(0, "two, three")
+        await expect(page.locator(LINES)).to_have_text(["two, three"])
+        await page.clock.run_for(CLEAR_MS)
+        await expect(page.locator(LINES)).to_have_count(0)
+        await speaker.correct(0, "two")
+        text = await speaker.speak()
+        await expect(page.locator(LINES)).to_have_text([text])
+
+
 async def test_new_speech_keeps_the_lines(page: Page) -> None:
     async with meeting() as (served, speaker):
         await open_overlay(page, served.url, speaker.session_id)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
@@ -15,6 +16,7 @@ from tests.browsers import PHONE, Network, Speaker, network, serious_faults, spe
 from tests.servers import Served
 from tests.sessions import failing_finals
 from tests.uploading import serving_files
+from tests.viewing import settings_with
 
 STATE = "#state"
 HISTORY = "#history p"
@@ -92,6 +94,37 @@ async def test_missing_words_are_marked(page: Page) -> None:
         await watch(page, served.url, speaker.session_id)
         text = await speaker.speak()
         await expect(page.locator(HISTORY)).to_have_text([f"{text} [words are missing]"])
+
+
+async def test_a_correction_replaces_the_text_where_it_is(page: Page) -> None:
+    async with meeting() as (served, speaker):
+        await watch(page, served.url, speaker.session_id)
+        texts = [await speaker.speak(), await speaker.speak()]
+        await speaker.correct(0, "two, three")
+        await expect(page.locator(HISTORY)).to_have_text(["two, three", texts[1]])
+        await expect(page.locator(HISTORY).first).to_have_class("corrected")
+        await speaker.correct(0, "")
+        await expect(page.locator(HISTORY)).to_have_text([texts[1]])
+        await speaker.correct(0, "two")
+        await expect(page.locator(HISTORY)).to_have_text(["two", texts[1]])
+
+
+async def test_the_mark_of_missing_words_goes_when_they_are_written(page: Page) -> None:
+    async with serving_files(ScriptedEngine(failing_finals)) as served, speaking(served) as speaker:
+        await watch(page, served.url, speaker.session_id)
+        await speaker.speak()
+        await speaker.correct(0, "all of the words")
+        await expect(page.locator(HISTORY)).to_have_text(["all of the words"])
+
+
+async def test_a_session_that_was_corrected_after_its_end_is_displayed_so(page: Page, tmp_path: Path) -> None:
+    async with serving_files(settings=settings_with(tmp_path)) as served, speaking(served) as speaker:
+        await speaker.speak()
+        await speaker.stop()
+        await speaker.correct(0, "two, three")
+        await page.goto(f"{served.url}/watch/{speaker.session_id}")
+        await has_state(page, "over")
+        await expect(page.locator(HISTORY)).to_have_text(["two, three"])
 
 
 async def test_right_to_left_text_is_right_aligned(page: Page) -> None:

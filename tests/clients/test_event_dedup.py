@@ -19,6 +19,7 @@ from gateway.wire import (
     SpeechStarted,
     Warning,
 )
+from tests.events import correction
 
 
 def ready(seq: int) -> Ready:
@@ -51,6 +52,12 @@ def test_a_sequence_number_is_accepted_once() -> None:
         Warning(7, "lagging", "m"),
     ]
     assert accepted(*events, ready(7), *events[1:], Ack(8, 9, 9)) == [*events, Ack(8, 9, 9)]
+
+
+def test_corrections_are_accepted_whatever_their_revision() -> None:
+    """A killed gateway may not have recorded the last one, and then gives its revision again."""
+    events: list[ServerEvent] = [ready(1), final(2, 0), correction(3, 0, "one"), correction(104, 0, "other")]
+    assert accepted(*events, correction(104, 0, "other")) == events
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from clients.terminal import CaptionView, styled_cue
 from gateway.wire import Cue, CueEvent, CueState, Final, Gap, Latency, OfChannel, Warning
+from tests.events import correction
 
 
 def cue(text: str, stable_chars: int, state: CueState = CueState.PARTIAL) -> Cue:
@@ -60,6 +61,15 @@ def test_lost_audio_is_emitted() -> None:
     with CaptionView(Console(file=output, width=80)) as view:
         view.event(Gap(1, 16_000, 56_000))
     assert output.getvalue() == "! 2.5 s of audio were lost\n"
+
+
+def test_a_correction_is_printed_below_with_the_time_of_its_words() -> None:
+    output = StringIO()
+    with CaptionView(Console(file=output, width=80)) as view:
+        view.event(final("good morning"))
+        view.event(correction(2, 7, "good evening"))
+        view.event(OfChannel(1, correction(3, 7, "", 2)))
+    assert output.getvalue().splitlines()[1:] == ["00:07  corrected: good evening", "1: utterance 7 removed"]
 
 
 def test_finals_of_several_channels_name_theirs() -> None:

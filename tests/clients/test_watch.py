@@ -24,6 +24,7 @@ from gateway.settings import load_settings
 from gateway.wire import Error, Final, Finished, Latency, OfChannel, ProtocolError, Ready, ServerEvent, Start
 from gateway.wire.native.codec import NativeCodec
 from tests.clients.playing import at_once, unreachable
+from tests.events import correction
 from tests.servers import serving
 
 READY = Ready(1, "s", "e", "m", "d", None)
@@ -115,6 +116,12 @@ async def test_a_session_that_ends_without_a_last_word_is_over_too() -> None:
 @pytest.mark.parametrize("last", [FINISHED, Error(5, "lagging", "90 s behind", True)])
 async def test_after_its_last_word_a_lost_connection_is_the_end(last: ServerEvent) -> None:
     assert await seen(PlayedSession([(texts(READY, last), LOST)])) == ([READY, last], [])
+
+
+@pytest.mark.parametrize("code", [LOST, GOODBYE])
+async def test_corrections_after_the_end_are_seen_and_the_session_is_over(code: int) -> None:
+    emitted = (READY, FINISHED, correction(6), correction(7, revision=2))
+    assert await seen(PlayedSession([(texts(*emitted), code)])) == (list(emitted), [])
 
 
 async def test_events_of_several_channels_name_theirs() -> None:

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.journal.amendment import amendment
 from gateway.journal.open_store import make_store
-from gateway.journal.store import Batch, Change, Entry, JournalStore, Opening, ViewToken
+from gateway.journal.store import Batch, Change, Entry, EventKey, JournalStore, Opening, ViewToken
 from gateway.settings import JournalSettings
-from tests.events import final, partial_cue, ready
+from gateway.wire import ServerEvent
+from tests.events import correction, final, partial_cue, ready
 from tests.redis_servers import RedisServer, redis_server
 
 ADA = Opening("a", "native", "ada", 100.0, {"call_id": "CA1"}, "{}", b"\x00digest\xff")
@@ -81,6 +83,33 @@ async def test_the_end_of_a_session_is_kept(store: JournalStore) -> None:
     await store.write(Batch([ADA], changes=[Change("a", 101.0, "en", ended_s=102.5, outcome="finished")]))
     entry = await found(store)
     assert (entry.ended_s, entry.outcome) == (102.5, "finished")
+
+
+async def test_what_is_added_to_a_session_that_has_ended_leaves_its_end_as_it_was(store: JournalStore) -> None:
+    events: dict[EventKey, ServerEvent] = {("a", 1): ready(), ("a", 2): final(2), ("a", 3): correction(3)}
+    await store.write(Batch([ADA], events, (), [Change("a", 101.0, "en", finals=1, ended_s=102.5, outcome="finished")]))
+    await store.acquire("a")
+    assert await store.write(amendment(await found(store), correction(4), (3,), 200.0)) == frozenset()
+    assert await seqs(store) == [1, 2, 4]
+    expected = Entry("a", "native", "ada", {"call_id": "CA1"}, "en", 100.0, 200.0, 102.5, "finished", True, 1)
+    assert await found(store) == expected
+
+
+@pytest.mark.parametrize(
+    ("start", "profile"),
+    [
+        (None, None),
+        ('{"type":"start"}', None),
+        ('{"type":"start","cues":{"profile":"teams"}}', "teams"),
+        ('{"type":"start","a_newer_field":1,"cues":{"profile":"608"}}', "608"),
+    ],
+)
+async def test_a_session_has_the_cue_profile_that_its_client_requested(
+    store: JournalStore, start: str | None, profile: str | None
+) -> None:
+    await store.write(Batch([Opening("a", "native", None, 0.0, {}, start)]))
+    assert (await found(store)).cue_profile == profile
+    assert await store.resumable("a") is None
 
 
 async def test_only_a_session_with_start_and_token_is_resumable(store: JournalStore) -> None:

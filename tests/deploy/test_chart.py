@@ -88,7 +88,7 @@ def test_the_default_settings_are_accepted() -> None:
 
 def test_the_environment_of_the_container_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in re.findall(r"(LIVECUE_\w+)", deployment().partition("env:")[2]):
-        monkeypatch.setenv(name, "30")
+        monkeypatch.setenv(name, "redis://redis:6379" if name.endswith("URL") else "30")
     for name in re.findall(r"^  (LIVECUE_\w+):", (CHART / "templates/secret.yaml").read_text("utf-8"), re.MULTILINE):
         monkeypatch.setenv(name, "one,two")
     assert len(load_settings().server.api_keys) == 2
@@ -168,6 +168,17 @@ def test_a_disk_for_the_journal_means_that_one_gateway_ends_before_the_next_begi
     assert objects["PersistentVolumeClaim"]["metadata"]
 
 
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [("rediss://redis.example.com:6380/2", 6380), ("redis://redis", 6379), ("redis://10.0.0.1/1", 6379)],
+)
+def test_gateways_reach_the_journal_that_they_share(url: str, port: int) -> None:
+    objects = rendered(*KEYS, "--set", f"redis.url={url},replicaCount=3")
+    assert f"{{'name': 'LIVECUE_JOURNAL__URL', 'value': '{url}'}}" in str(objects["Deployment"])
+    assert f"{{'protocol': 'TCP', 'port': {port}}}" in str(objects["NetworkPolicy"])
+    assert "6379" not in str(rendered(*KEYS)["NetworkPolicy"])
+
+
 @pytest.mark.parametrize(("kind", "rendered_as"), [("hpa", "HorizontalPodAutoscaler"), ("keda", "ScaledObject")])
 def test_the_number_of_gateways_is_left_to_the_autoscaler(kind: str, rendered_as: str) -> None:
     objects = rendered(*KEYS, "--set", f"autoscaling.kind={kind}")
@@ -181,7 +192,7 @@ def test_the_number_of_gateways_is_left_to_the_autoscaler(kind: str, rendered_as
     ("values", "message"),
     [
         ("replicaCount=1", "secret: expected existing or apiKeys"),
-        ("secret.existing=keys,persistence.data.enabled=true,replicaCount=2", "gateways cannot share a journal"),
+        ("secret.existing=keys,persistence.data.enabled=true,replicaCount=2", "gateways cannot share a volume"),
         ("secret.existing=keys,autoscaling.kind=vpa", "expected none, hpa or keda"),
     ],
 )

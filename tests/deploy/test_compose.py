@@ -23,12 +23,20 @@ def strings(service_name: str, key: str) -> list[str]:
 
 
 def environment(name: str) -> dict[str, str]:
-    """Return the environment of a service, with a word in place of each variable."""
+    """Return the environment of a service, with a word in place of each variable; what .env may set is left out."""
     given = service(name)["environment"]
     assert isinstance(given, dict)
     return {
-        key: re.sub(r"\$\{\w+(?::-([^}]*)|:\?[^}]*)\}", lambda m: m[1] or "word", value) for key, value in given.items()
+        key: re.sub(r"\$\{\w+(?::-([^}]*)|:\?[^}]*)\}", lambda m: m[1] or "word", value)
+        for key, value in given.items()
+        if value is not None
     }
+
+
+def environment_names(name: str) -> list[str]:
+    given = service(name)["environment"]
+    assert isinstance(given, dict)
+    return list(given)
 
 
 def test_the_settings_accept_the_environment_of_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,6 +45,30 @@ def test_the_settings_accept_the_environment_of_the_gateway(monkeypatch: pytest.
     settings = load_settings()
     assert len(settings.server.api_keys) == 2
     assert settings.engine.model == "tiny.en"
+
+
+def test_the_journal_of_two_gateways_is_the_redis_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    commented = dict(re.findall(r"^# (\w+)=(.+)$", read("deploy/compose.env.example"), re.MULTILINE))
+    assert "LIVECUE_JOURNAL__URL" in environment_names("gateway")
+    monkeypatch.setenv("LIVECUE_JOURNAL__URL", commented["LIVECUE_JOURNAL__URL"])
+    url = load_settings().journal.url
+    assert url is not None
+    assert url.get_secret_value().startswith("redis://redis:")
+    assert service("gateway-2")["profiles"] == service("redis")["profiles"] == [commented["COMPOSE_PROFILES"]]
+
+
+def test_two_gateways_share_neither_port_nor_data() -> None:
+    assert set(strings("gateway", "ports")).isdisjoint(strings("gateway-2", "ports"))
+    data = [
+        {volume for volume in strings(name, "volumes") if volume.endswith(":/data")}
+        for name in ("gateway", "gateway-2")
+    ]
+    assert data[0].isdisjoint(data[1])
+
+
+def test_redis_forgets_nothing_on_its_own() -> None:
+    assert strings("redis", "command")[-2:] == ["--maxmemory-policy", "noeviction"]
+    assert "ports" not in service("redis")
 
 
 def test_every_variable_is_in_the_example() -> None:
@@ -72,7 +104,7 @@ def test_a_service_with_a_secret_of_the_environment_has_a_writable_root() -> Non
     assert "read_only" not in service("prometheus")
 
 
-@pytest.mark.parametrize("name", ["gateway", "prometheus", "grafana"])
+@pytest.mark.parametrize("name", ["gateway", "gateway-2", "prometheus", "grafana"])
 def test_a_port_is_published_on_this_machine_alone(name: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in strings(name, "ports"))
 

@@ -58,6 +58,10 @@ def test_every_setting_is_explained_with_its_unit() -> None:
     assert lines[place - 1].endswith("[seconds]")
 
 
+def test_a_rate_is_not_a_duration() -> None:
+    assert "| `syllables_per_s` | `12.0` per second |" in settings_page()
+
+
 def test_the_page_names_every_setting() -> None:
     page = settings_page()
     for group, field in Settings.model_fields.items():

@@ -1,5 +1,6 @@
 """`livecue sessions`, as a user meets it."""
 
+import json
 import re
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +14,7 @@ from gateway.journal.journal_file import JournalFile
 from gateway.journal.open_store import make_store
 from gateway.journal.recording import recordings_folder
 from gateway.journal.store import Batch, Change, Opening
-from gateway.wire import ServerEvent
+from gateway.wire import Finished, OfChannel, ServerEvent
 from tests.events import final, final_cue, ready
 from tests.redis_servers import redis_server
 
@@ -97,6 +98,72 @@ def test_export_writes_json_and_every_event(path: Path) -> None:
     assert types == ["ready", "cue", "final"]
 
 
+def test_correct_replaces_the_text_and_prints_the_cues(path: Path) -> None:
+    keep(path, FIRST, ready(), final_cue(2), final(3), Finished(4, 0, 1))
+    assert done("correct", FIRST[:4], "1", "  other\twords ") == "1\n00:00:01,006 --> 00:00:01,420\nother words\n\n"
+    assert done("correct", FIRST, "1", "better words").endswith("better words\n\n")
+    assert done("export", FIRST) == "better words\n"
+    types = re.findall(r'^{"type":"(\w+)","seq":(\d+)', done("export", FIRST, "--format", "jsonl"), re.MULTILINE)
+    assert types == [("ready", "1"), ("cue", "2"), ("final", "3"), ("finished", "4"), ("correction", "6")]
+    assert listed()[1][3] == "finished"
+
+
+def test_correct_removes_an_utterance_and_repeats_nothing(path: Path) -> None:
+    keep(path, FIRST, ready(), final_cue(2), final(3))
+    for _ in range(2):
+        assert done("correct", FIRST, "1", "") == ""
+    assert done("export", FIRST) == ""
+    assert done("export", FIRST, "--format", "jsonl").count('"correction"') == 1
+
+
+def test_correct_names_the_channel(path: Path) -> None:
+    keep(path, FIRST, ready(), OfChannel(0, final(2)), OfChannel(1, final(3)))
+    done("correct", FIRST, "1", "right", "--channel", "1")
+    assert done("export", FIRST) == "words 1\nright\n"
+
+
+def test_corrections_are_in_the_audit_log_without_words(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(path, FIRST, ready(), final(2))
+    log = path.with_name("audit.jsonl")
+    monkeypatch.setenv("LIVECUE_AUDIT__PATH", str(log))
+    for _ in range(2):
+        done("correct", FIRST, "1", "secret")
+    (line,) = log.read_text().splitlines()
+    assert json.loads(line) | {"time": "", "actor": ""} == {
+        "time": "",
+        "event": "utterance.corrected",
+        "actor": "",
+        "address": None,
+        "session": FIRST,
+        "utterance": "1",
+        "revision": "1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("2", "a"), "utterance 2 has no final"),
+        (("1", "a", "--channel", "0"), "utterance 1 in channel 0 has no final"),
+        (("1", "a\0"), "text with the control character U+0000"),
+        (("1", "x" * 2_001), "text of 2001 characters: at most 2000 allowed"),
+    ],
+)
+def test_a_correction_that_is_not_possible_is_refused(path: Path, arguments: tuple[str, ...], message: str) -> None:
+    keep(path, FIRST, ready(), final(2))
+    result = sessions("correct", FIRST, *arguments)
+    assert result.exit_code in (1, 2)
+    assert message in result.stderr
+    assert done("export", FIRST) == "words 1\n"
+
+
+def test_a_session_that_is_open_is_corrected_over_http_only(path: Path) -> None:
+    keep(path, FIRST, ready(), final(2), ended_s=None)
+    result = sessions("correct", FIRST, "1", "a")
+    assert result.exit_code == 2
+    assert f"PUT /v1/sessions/{FIRST}/utterances/1" in result.stderr
+
+
 def test_delete_takes_out_the_sessions_named_and_their_recordings(path: Path) -> None:
     for session_id in ("a1", "a2", "b1"):
         keep(path, session_id, ready())
@@ -165,7 +232,9 @@ def test_the_sessions_of_a_shared_journal_are_listed_exported_and_deleted(
         anyio.run(write)
         assert "finished" in done("list")
         assert "outcome: finished" in done("show", "a")
-        assert done("export", "a").strip()
+        done("correct", "a", "1", "other words")
+        assert done("export", "a") == "other words\n"
+        assert "outcome: finished" in done("show", "a"), "it has ended as before"
         done("delete", "a")
         assert "finished" not in done("list")
     assert sessions("list").exit_code == 1, "it cannot be reached"

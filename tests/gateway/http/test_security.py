@@ -50,6 +50,7 @@ ROUTES: Mapping[tuple[str, str], Scope | None] = {
     ("GET", "/v1/sessions/{id}/events"): Scope.READ,
     ("GET", "/v1/sessions/{id}/transcript.txt"): Scope.READ,
     ("POST", "/v1/sessions/{id}/view_tokens"): Scope.READ,
+    ("PUT", "/v1/sessions/{id}/utterances/0"): Scope.INGEST,
     ("DELETE", "/v1/sessions/{id}/view_tokens"): Scope.READ,
     ("DELETE", "/v1/sessions/{id}"): Scope.DELETE,
     ("GET", "/metrics"): Scope.ADMIN,
@@ -149,7 +150,8 @@ async def test_no_route_is_left_out_of_these_tests(tmp_path: Path) -> None:
         (method, path.replace("{id}", "{session_id}").replace("transcript.txt", "transcript.{transcript_format}"))
         for method, path in ROUTES
     }
-    renamed = {path.replace("whisper-1", "{model_id}") for _, path in tested}
+    names = {"whisper-1": "{model_id}", "utterances/0": "utterances/{utterance_id}"}
+    renamed = {path for _, path in tested} | {path.replace(*name) for _, path in tested for name in names.items()}
     assert {path for method, path in there - public} <= renamed
 
 
@@ -440,6 +442,8 @@ async def test_who_opened_read_watched_and_deleted_what_is_recorded_and_no_word_
         await http.get(f"{here}/events", headers=headers)
         await http.get(f"{here}/transcript.srt", headers=bearer(reader))
         await http.delete(here, headers=bearer(reader))
+        for _ in range(2):
+            await http.put(f"{here}/utterances/0", headers=headers, json={"text": "another secret"})
         await http.delete(f"{here}/view_tokens", headers=headers)
         await http.delete(here, headers=headers)
         upload = {"file": ("secret name.wav", SPOKEN)}
@@ -455,6 +459,7 @@ async def test_who_opened_read_watched_and_deleted_what_is_recorded_and_no_word_
         ("transcript.read", "view_token", session_id),
         ("session.watched", "key:studio", session_id),
         ("access.denied", "key:reader", None),
+        ("utterance.corrected", "key:studio", session_id),
         ("view_tokens.revoked", "key:studio", session_id),
         ("session.deleted", "key:studio", session_id),
         ("file.transcribed", "key:studio", None),
@@ -463,7 +468,7 @@ async def test_who_opened_read_watched_and_deleted_what_is_recorded_and_no_word_
     ]
     assert {each["address"] for each in lines} == {"127.0.0.1"}
     finals = [message["text"] for message in messages if message["type"] == "final"]
-    for private in (secret, reader, token, "lc_guess", "secret name", *finals):
+    for private in (secret, reader, token, "lc_guess", "secret name", "another secret", *finals):
         assert str(private) not in text
 
 

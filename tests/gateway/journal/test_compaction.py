@@ -1,4 +1,4 @@
-"""Newer events supersede partial cues, acks and cadence changes, and nothing else."""
+"""Newer events supersede partial cues, corrections, acks and cadence changes, and nothing else."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +7,7 @@ from gateway.journal.compaction import EventCompactor
 from gateway.wire import Ack, CadenceChanged, CueEvent, Final, OfChannel, ServerEvent
 from gateway.wire.cue import CueState
 from gateway.wire.server_events import channel_of, seq_of
-from tests.events import final, final_cue, partial_cue, ready
+from tests.events import correction, final, final_cue, partial_cue, ready
 
 
 def superseded(*events: ServerEvent) -> list[tuple[int, ...]]:
@@ -22,6 +22,11 @@ def test_a_newer_revision_supersedes_a_partial_cue() -> None:
 def test_a_final_supersedes_the_partial_cues_of_its_utterance() -> None:
     events = partial_cue(1, 1, 1), partial_cue(2, 1, 2), partial_cue(3, 2, 1), final(4, 1)
     assert superseded(*events)[-1] == (1, 2)
+
+
+def test_a_correction_supersedes_an_earlier_one_of_its_utterance_and_neither_the_final_nor_its_cues() -> None:
+    events = final_cue(1), final(2), correction(3), correction(4, 2), correction(5), OfChannel(1, correction(6))
+    assert superseded(*events) == [(), (), (), (), (3,), ()]
 
 
 def test_acks_and_cadence_changes_supersede_their_own_kind() -> None:

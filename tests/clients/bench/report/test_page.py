@@ -201,12 +201,12 @@ def test_a_stream_that_displayed_nothing_is_the_slowest() -> None:
 
 def test_without_times_of_words_there_are_errors_but_no_timeline_and_no_delivery() -> None:
     result = a_result(loads=[1], has_capacity=False)
-    names = ("word_final", "finals", "goodput", "cuts", "unanswered_s", "stability")
+    names = ("word_final", "finals", "goodput", "unanswered_s", "stability")
     run = structs.replace(result.runs[0], withheld=dict.fromkeys(names, "the times of the spoken words are unknown"))
     root = parsed_page([structs.replace(result, runs=[run])])
     headings = [heading.text for heading in root.iter("h3")]
     assert "timeline" not in sections(root)
-    assert {"Finals", "Cut connections", "Stability of the display"}.isdisjoint(headings)
+    assert {"Finals", "Stability of the display"}.isdisjoint(headings)
     assert "On time, refused and failed" in headings
 
 
