@@ -16,7 +16,7 @@ _Interval = Annotated[float, Field(gt=0)]
 _Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Signatures by a private key (RFC 7518 §3.1, RFC 8037). Neither `none` nor the HMACs, whose key would be public."""
 
-_SCOPES = ("ingest", "read", "delete", "admin")
+_SCOPES = ("ingest", "read", "delete", "sinks", "admin")
 
 
 def _split_commas(value: object) -> object:
@@ -85,6 +85,7 @@ class OidcSettings:
         "livecue:ingest=ingest",
         "livecue:read=read",
         "livecue:delete=delete",
+        "livecue:sinks=sinks",
         "livecue:admin=admin",
     )
     max_open: Annotated[int, Field(ge=1)] | None = None

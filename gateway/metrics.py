@@ -18,6 +18,8 @@ from gateway.delivery.broadcast import Broadcaster
 from gateway.journal.unwritten_events import JournalCounts
 from gateway.label_limit import with_limited_labels
 from gateway.load.ladder import Step
+from gateway.sinks.progress import SinkState
+from gateway.sinks.service import Sinks
 from gateway.wire import Final
 
 __all__ = ["LoadReport", "Metrics"]
@@ -98,6 +100,10 @@ class Metrics:
     def watch_journal(self, counts: JournalCounts) -> None:
         """Also export what the journal has written and lost."""
         self._registry.register(_JournalCollector(counts))
+
+    def watch_sinks(self, sinks: Sinks) -> None:
+        """Also export what sinks have taken and lost."""
+        self._registry.register(_SinkCollector(sinks))
 
     def call(self, fates: Iterable[tuple[str, int]], filled_ms: int) -> None:
         """Count the frames of a telephone call that is over."""
@@ -258,6 +264,28 @@ class _JournalCollector(Collector):
         yield CounterMetricFamily("livecue_journal_events", "Events written", counts.written)
         yield CounterMetricFamily("livecue_journal_failures", "Failures to write the journal", counts.failures)
         yield CounterMetricFamily("livecue_journal_events_lost", "Events that were never written", counts.lost)
+
+
+class _SinkCollector(Collector):
+    """Reads the counts of the sinks on each scrape."""
+
+    def __init__(self, sinks: Sinks) -> None:
+        self._sinks = sinks
+
+    def collect(self) -> Iterator[Metric]:
+        events = CounterMetricFamily(
+            "livecue_sink_events", "Events for sinks, by sink and outcome", labels=["sink", "outcome"]
+        )
+        for (sink, outcome), count in self._sinks.counts.outcomes.items():
+            events.add_metric([sink, outcome], count)
+        yield events
+        states = CounterOf(progress.state for progress in self._sinks.all())
+        running = GaugeMetricFamily("livecue_sinks", "Sinks of sessions now, by state", labels=["state"])
+        for state in SinkState:
+            running.add_metric([state], states[state])
+        yield running
+        waiting = sum(progress.queued for progress in self._sinks.all())
+        yield GaugeMetricFamily("livecue_sink_waiting", "Events that wait for a sink", waiting)
 
 
 class _SchedulerCollector(Collector):

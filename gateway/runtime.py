@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import anyio
 
@@ -30,6 +31,7 @@ from gateway.session.context import SessionContext
 from gateway.session.overload import Overload
 from gateway.session.stage_options import PipelineSettings
 from gateway.settings import Settings
+from gateway.sinks.service import Sinks, open_sinks
 from gateway.tracing import Tracer
 from gateway.transport import Transport
 from gateway.wire import Codec
@@ -69,8 +71,10 @@ async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gate
         open_audit_log(settings.audit) as audit,
         open_authenticator(settings, audit) as authenticator,
         open_journal(settings) as journal,
-        open_sessions(settings, engine, journal, tracer) as sessions,
+        open_sinks(settings.sinks, journal, settings.session.grace_s) as sinks,
+        open_sessions(settings, engine, journal, tracer, sinks) as sessions,
     ):
+        sessions.metrics.watch_sinks(sinks)
         sessions.metrics.watch(authenticator, settings.limits.max_key_labels, sessions.live.by_owner)
         sessions.metrics.watch_audit(audit)
         sessions.metrics.watch_journal(journal.counts)
@@ -88,7 +92,11 @@ async def open_gateway(settings: Settings, engine: Engine) -> AsyncIterator[Gate
 
 @asynccontextmanager
 async def open_sessions(
-    settings: Settings, engine: Engine, journal: Journal | None = None, tracer: Tracer | None = None
+    settings: Settings,
+    engine: Engine,
+    journal: Journal | None = None,
+    tracer: Tracer | None = None,
+    sinks: Sinks | None = None,
 ) -> AsyncIterator[SessionContext]:
     """Warm up an engine and schedule its requests while the block lasts; then close it.
 
@@ -97,36 +105,43 @@ async def open_sessions(
         engine: not warmed up yet.
         journal: of the sessions.
         tracer: records traces of the sessions; None: off.
+        sinks: send captions to other places; None: there are none.
 
     Raises:
         ModelError: the engine's model cannot be loaded.
     """
-    await engine.warm_up()
-    create_detector(settings.session.detector)  # loads its model now rather than in the first session
+    await _warm_up(engine, settings)
     info, clock = engine.info, time.monotonic
-    logger.info("engine ready engine=%s model=%s device=%s", info.engine, info.model, info.device)
     scheduler = Scheduler(engine, settings.planner, settings.scheduler, clock)
     session = replace(settings.session, max_waiting=settings.session.max_waiting or settings.server.max_sessions)
     pipeline = PipelineSettings(settings.segmenter, settings.stabiliser, settings.guard, session)
-    is_written = journal is not None and journal.is_enabled
-    broadcaster = Broadcaster(SPARE_BACKLOG_EVENTS if is_written else BACKLOG_EVENTS)
+    broadcaster = Broadcaster(SPARE_BACKLOG_EVENTS if journal is not None and journal.is_enabled else BACKLOG_EVENTS)
     metrics = Metrics(scheduler, broadcaster)
-    is_recorded = journal is not None and settings.journal.record
-    recordings = recordings_folder(journal_path(settings.journal)) if is_recorded else None
+    overload = Overload(session, settings.limits)
+    services = journal, _recordings(settings, journal), broadcaster
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(scheduler.run)
-            overload = Overload(session, settings.limits)
-            services = journal, recordings, broadcaster
-            context = SessionContext(
-                scheduler, info, pipeline, metrics, clock, tasks, *services, tracer=tracer, overload=overload
-            )
+            options = scheduler, info, pipeline, metrics, clock, tasks, *services
+            context = SessionContext(*options, tracer=tracer, overload=overload, sinks=sinks)
             tasks.start_soon(overload.run, scheduler, context.live)
             yield context
             tasks.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
             await engine.aclose()
+
+
+async def _warm_up(engine: Engine, settings: Settings) -> None:
+    await engine.warm_up()
+    create_detector(settings.session.detector)  # loads its model now rather than in the first session
+    logger.info("engine ready engine=%s model=%s device=%s", engine.info.engine, engine.info.model, engine.info.device)
+
+
+def _recordings(settings: Settings, journal: Journal | None) -> Path | None:
+    """Return the folder of recorded audio; None: it is not recorded."""
+    is_recorded = journal is not None and settings.journal.record
+    return recordings_folder(journal_path(settings.journal)) if is_recorded else None
 
 
 @asynccontextmanager
@@ -168,6 +183,6 @@ async def serve(
         event = AuditEvent.SESSION_RESUMED if is_resumed else AuditEvent.SESSION_OPENED
         gateway.audit.record(event, caller, session=session_id, dialect=dialect)
 
-    info = SessionInfo(dialect, caller.owner, time.time(), about, record)
+    info = SessionInfo(dialect, caller.owner, time.time(), about, record, scopes=caller.scopes)
     charge = partial(gateway.authenticator.charge, caller)
     await Connection(transport, codec, gateway.sessions, charge, info).run()

@@ -27,6 +27,7 @@ from gateway.access_settings import AuditSettings, OidcSettings
 from gateway.errors import ConfigurationError
 from gateway.journal_settings import JournalSettings
 from gateway.limit_settings import LimitSettings
+from gateway.sink_settings import SinkSettings
 from vad.settings import SegmenterSettings
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "ServerSettings",
     "SessionSettings",
     "Settings",
+    "SinkSettings",
     "StateSettings",
     "TelephonySettings",
     "UploadSettings",
@@ -44,7 +46,7 @@ __all__ = [
 
 _ENV_PREFIX = "LIVECUE_"
 
-_SECRETS = ("key", "token", "password", "journal.url")
+_SECRETS = ("key", "token", "password", "journal.url", "sinks.targets")
 """Settings with such names are not displayed."""
 
 _CLIENTS_VARIABLES = frozenset({"LIVECUE_API_KEY"})
@@ -127,12 +129,20 @@ def _split_bucket_edges(group: object) -> object:
 
 
 def _parse_upstreams(group: object) -> object:
-    """Parse the list of upstreams from an environment variable in JSON."""
-    if isinstance(group, dict) and isinstance(group.get("upstreams"), str):
+    return _parse_tables(group, "upstreams")
+
+
+def _parse_targets(group: object) -> object:
+    return _parse_tables(group, "targets")
+
+
+def _parse_tables(group: object, key: str) -> object:
+    """Parse a list of tables from an environment variable in JSON."""
+    if isinstance(group, dict) and isinstance(group.get(key), str):
         try:
-            return {**group, "upstreams": json.loads(group["upstreams"])}
+            return {**group, key: json.loads(group[key])}
         except ValueError as error:
-            raise ValueError(f"upstreams: expected a JSON list of objects: {error}") from error
+            raise ValueError(f"{key}: expected a JSON list of objects: {error}") from error
     return group
 
 
@@ -308,6 +318,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     oidc: OidcSettings = OidcSettings()
     audit: AuditSettings = AuditSettings()
+    sinks: Annotated[SinkSettings, BeforeValidator(_parse_targets)] = SinkSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from decoder.settings import UpstreamSettings
 from gateway.settings import Settings
+from gateway.sink_settings import SinkTargetSettings
 
 __all__ = ["settings_page", "to_toml"]
 
@@ -33,7 +34,7 @@ _UNITS = {
 }
 """Suffix of a name → its unit."""
 
-_ITEMS: Mapping[str, type] = {"engine.upstreams": UpstreamSettings}
+_ITEMS: Mapping[str, type] = {"engine.upstreams": UpstreamSettings, "sinks.targets": SinkTargetSettings}
 """Settings that are lists of tables → class of an item."""
 
 _PAGE_HEAD = """# Settings

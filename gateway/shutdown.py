@@ -44,6 +44,8 @@ async def drain(gateway: Gateway) -> None:
                 tasks.start_soon(_drain_session, session, sessions.journal)
             tasks.start_soon(gateway.admission.emptied)
             tasks.start_soon(gateway.file_admission.emptied)
+        if sessions.sinks is not None:
+            await sessions.sinks.settle()
     sessions.drain.is_due.set()
     with anyio.move_on_after(_LEAVE_S):
         for session in sessions.live:

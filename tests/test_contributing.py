@@ -1,4 +1,4 @@
-"""The detector, engine and dialect of CONTRIBUTING.md pass the contract suites as they stand there."""
+"""The detector, engine, dialect and sink of CONTRIBUTING.md pass the contract suites as they stand there."""
 
 import re
 import sys
@@ -6,15 +6,18 @@ from collections.abc import Awaitable, Callable, Iterator
 from inspect import signature
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import parse_qs
 
 import pytest
 
 from decoder.engine import ENGINES
 from decoder.engine_selection import create_engine
 from decoder.settings import EngineSettings
+from gateway.sinks.sink import SINKS
 from gateway.wire import CODECS
-from tests.contracts import test_codecs, test_detectors, test_engines
+from tests.contracts import test_codecs, test_detectors, test_engines, test_sinks
 from tests.contracts.engines import EngineCase
+from tests.contracts.sinks import PLACES, http_place
 from tests.test_layers import ROOT
 from vad.detector import DETECTORS
 
@@ -50,7 +53,7 @@ def promises(suite: ModuleType, *parameters: str) -> Iterator[tuple[Callable[...
 
 
 def test_there_is_one_file_for_each_seam() -> None:
-    entries = [named_in(table)[1].partition(":")[0] for table in ("DETECTORS", "ENGINES", "CODECS")]
+    entries = [named_in(table)[1].partition(":")[0] for table in ("DETECTORS", "ENGINES", "CODECS", "SINKS")]
 
     assert list(CODE) == entries
 
@@ -93,6 +96,25 @@ def test_the_dialect_keeps_the_contract(monkeypatch: pytest.MonkeyPatch) -> None
 
     ran = [test(name, **values) for test, values in promises(test_codecs, "name")]
     assert len(ran) > 8
+
+
+async def test_the_sink_keeps_the_contract(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    name, factory = named_in("SINKS")
+    written(factory.partition(":")[0], monkeypatch)
+    monkeypatch.setitem(SINKS, name, factory)
+    place = http_place("vmix+{url}/api/#input=Captions", lambda request: parse_qs(request.query)["Value"][0])
+    monkeypatch.setitem(PLACES, name, place)
+    assert 'lambda request: parse_qs(request.query)["Value"][0])`' in TEXT
+
+    ran = 0
+    for number, (test, values) in enumerate(promises(test_sinks, "name", "tmp_path")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        running = test(name, tmp_path=folder, **values)
+        assert isinstance(running, Awaitable)
+        await running
+        ran += 1
+    assert ran >= 6
 
 
 @pytest.mark.parametrize("folder", re.findall(r"^ *([\w/]+)/ ", TEXT.partition("## The tree")[2], re.MULTILINE))

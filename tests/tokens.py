@@ -85,7 +85,7 @@ class Issuer:
             "sub": "alice",
             "iat": now_s,
             "exp": now_s + 300,
-            "scope": "openid livecue:ingest livecue:read livecue:delete livecue:admin",
+            "scope": "openid livecue:ingest livecue:read livecue:delete livecue:sinks livecue:admin",
             **claims,
         }
         kept = {name: value for name, value in every.items() if value is not None}

@@ -4,7 +4,16 @@ import { request, sessionPath } from "./api.js";
 import { rememberedKey } from "./local-storage.js";
 
 /** Suffix → name of the format, which is the same in all languages but for the text. */
-const FORMATS = { txt: "TXT", srt: "SubRip (SRT)", vtt: "WebVTT", json: "JSON" };
+const FORMATS = {
+  txt: "TXT",
+  docx: "Word (DOCX)",
+  srt: "SubRip (SRT)",
+  vtt: "WebVTT",
+  ass: "ASS",
+  ttml: "TTML",
+  scc: "SCC",
+  json: "JSON",
+};
 
 /**
  * Returns a link for each format.

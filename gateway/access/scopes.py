@@ -17,6 +17,8 @@ class Scope(StrEnum):
     """List, watch and read its own sessions, and create and revoke their view tokens."""
     DELETE = "delete"
     """Delete its own sessions."""
+    SINKS = "sinks"
+    """Bring sinks of its own: have captions sent to public addresses of its choice."""
     ADMIN = "admin"
     """Delete sessions, read metrics, and operate the gateway; `read` then covers the sessions of all callers."""
 

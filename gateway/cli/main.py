@@ -41,6 +41,7 @@ from gateway.cli.options import (
     Profile,
     Prompt,
     Set,
+    Sinks,
     UpstreamKeyFile,
     UpstreamModel,
     UpstreamUrl,
@@ -48,11 +49,13 @@ from gateway.cli.options import (
     engine_flags,
     read_settings,
     settings_of,
+    sink_targets,
     upstream_flags,
 )
 from gateway.cli.relay import relay
 from gateway.cli.running import report_change, report_notes, reported_errors, run, set_up_logging
 from gateway.cli.sessions import app as sessions_app
+from gateway.cli.sinks import app as sinks_app
 from gateway.cli.top import top
 from gateway.cli.transcribe import transcribe
 from gateway.in_process import local_connection
@@ -72,6 +75,7 @@ app = typer.Typer(
 app.add_typer(keys_app, name="keys")
 app.add_typer(sessions_app, name="sessions")
 app.add_typer(bench_app, name="bench")
+app.add_typer(sinks_app, name="sinks")
 
 
 def _print_version(wanted: bool) -> None:
@@ -113,6 +117,7 @@ def serve(
     jwt_audience: Annotated[str | None, typer.Option(help="Audience of its tokens.")] = None,
     wyoming: Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="For Home Assistant.")] = None,
     record: Annotated[bool | None, typer.Option("--record", help="Record the audio of sessions, too.")] = None,
+    sinks: Sinks = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     log_format: Annotated[str | None, typer.Option(help="text or json, an object a line.")] = None,
     traces: Annotated[bool | None, typer.Option("--traces", help="Export traces: OTEL_* variables say where.")] = None,
@@ -136,6 +141,7 @@ def serve(
         "server.traces": traces,
         "session.languages": languages,
         "journal.record": record,
+        "sinks.targets": sink_targets(sinks),
         "engine.partial_window": partial_window,
         "engine.final_window": final_window,
         **engine_flags(engine, model, device, compute_type, offline),

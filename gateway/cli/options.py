@@ -28,6 +28,7 @@ __all__ = [
     "PublicOnly",
     "ReconnectFor",
     "Set",
+    "Sinks",
     "Track",
     "UpstreamKeyFile",
     "UpstreamModel",
@@ -36,11 +37,15 @@ __all__ = [
     "engine_flags",
     "read_settings",
     "settings_of",
+    "sink_targets",
     "upstream_flags",
 ]
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="GROUP.KEY=VALUE", help="Any other setting.")]
+Sinks = Annotated[
+    list[str] | None, typer.Option("--sink", metavar="NAME=URL", help="Send captions there, too: docs/sinks.md.")
+]
 Engine = Annotated[str | None, typer.Option("--engine", help="auto, whisper, torch, moonshine, upstream or ray.")]
 Model = Annotated[str | None, typer.Option("--model", help="Model: tiny.en, a name of the hub, or a directory.")]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
@@ -87,6 +92,18 @@ def upstream_flags(
         return flags
     upstream = {"base_url": url, "model": model, **({} if key_file is None else {"key_file": key_file})}
     return {**flags, "engine.name": engine or "upstream", "engine.upstreams": [upstream]}
+
+
+def sink_targets(sinks: list[str] | None) -> list[dict[str, str]] | None:
+    """Return the sinks of the command line, in place of those of the settings; None: there are none."""
+    if not sinks:
+        return None
+    pairs = [text.partition("=") for text in sinks]
+    with reported_errors():
+        for name, equals, _ in pairs:
+            if not equals or ":" in name:
+                raise ConfigurationError(f"--sink {name[:40]}: expected NAME=URL")
+    return [{"name": name.strip(), "url": url.strip()} for name, _, url in pairs]
 
 
 def read_settings(flags: dict[str, object], config: Path | None, settings_list: list[str] | None) -> Settings:

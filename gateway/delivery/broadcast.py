@@ -9,6 +9,7 @@ from enum import StrEnum
 import anyio
 from anyio.lowlevel import checkpoint
 
+from gateway.access.scopes import Scope
 from gateway.delivery.send_queue import SendQueue
 from gateway.journal.compaction import EventCompactor
 from gateway.journal.event_json import event_json
@@ -28,6 +29,7 @@ from gateway.wire import (
     Partial,
     Ready,
     ServerEvent,
+    SinksStatus,
     Warning,
 )
 from gateway.wire.event_size import bytes_of
@@ -74,6 +76,7 @@ class SessionInfo:
         about: returns more metadata as known now, such as the number of a call.
         on_attach: called with the id of the session that its connection opens or resumes, and whether it resumes it.
         event: name of its caption event; None: it has none.
+        scopes: of the caller that opened it; empty: of none, or of one that is unknown since a restart.
     """
 
     dialect: str
@@ -82,6 +85,7 @@ class SessionInfo:
     about: Callable[[], Mapping[str, str]] = dict
     on_attach: Callable[[str, bool], None] = lambda session_id, is_resumed: None
     event: str | None = None
+    scopes: frozenset[Scope] = frozenset()
 
 
 @dataclass(eq=False, slots=True)
@@ -92,11 +96,13 @@ class Viewer:
         backlog: events from before it subscribed, oldest first.
         live: queue of later events, until the session ends or the viewer is dropped. May repeat some of the backlog.
         is_dropped: whether its queue has overflowed.
+        is_counted: whether it is somebody who watches, and not a sink.
     """
 
     backlog: tuple[ServerEvent, ...]
     live: SendQueue = field(default_factory=lambda: SendQueue(VIEWER_EVENTS))
     is_dropped: bool = False
+    is_counted: bool = True
 
 
 class Broadcast:
@@ -145,12 +151,12 @@ class Broadcast:
     @property
     def viewers(self) -> int:
         """Number of viewers."""
-        return len(self._viewers)
+        return sum(viewer.is_counted for viewer in self._viewers)
 
     def publish(self, event: ServerEvent) -> None:
         """Add an event to the backlog, and queue it for `run`, so that the client does not wait for viewers."""
         _, inner = channel_of(event)
-        if isinstance(inner, DialectMessage | Ack | Flushed | Partial | OfChannel | DrainBegun):
+        if isinstance(inner, DialectMessage | Ack | Flushed | Partial | OfChannel | DrainBegun | SinksStatus):
             return  # for the client only
         if isinstance(inner, Ready):
             self.ready = inner
@@ -186,21 +192,22 @@ class Broadcast:
                 self._deliver(viewer, event)
 
     @contextmanager
-    def subscribe(self, after: int) -> Iterator[Viewer]:
+    def subscribe(self, after: int, *, is_counted: bool = True) -> Iterator[Viewer]:
         """Subscribe a viewer while the block lasts.
 
         Args:
             after: number of the last event that the viewer has received; 0: none.
+            is_counted: whether it is somebody who watches, and not a sink.
         """
         events = ({self.ready.seq: self.ready} if self.ready else {}) | self._backlog
-        viewer = Viewer(tuple(events[seq] for seq in sorted(events) if seq > after))
+        viewer = Viewer(tuple(events[seq] for seq in sorted(events) if seq > after), is_counted=is_counted)
         if self._has_ended:
             viewer.live.close()
         self._viewers.append(viewer)
         try:
             yield viewer
         finally:
-            self._losses[Loss.REPLACED] += viewer.live.replaced
+            self._losses[Loss.REPLACED] += viewer.live.replaced if is_counted else 0
             if viewer in self._viewers:
                 self._viewers.remove(viewer)
 
@@ -243,7 +250,7 @@ class Broadcast:
     def _deliver(self, viewer: Viewer, event: ServerEvent) -> None:
         viewer.live.put(event)
         if viewer.live.overflowed.is_set() and not viewer.is_dropped:
-            self._losses[Loss.DROPPED] += 1
+            self._losses[Loss.DROPPED] += viewer.is_counted
             viewer.is_dropped = True
             viewer.live.close()
             self._viewers.remove(viewer)

@@ -14,6 +14,7 @@ from gateway.http.admin import admin_router
 from gateway.http.caption_events.routes import caption_events_router
 from gateway.http.deepgram.routes import deepgram_router
 from gateway.http.errors import RequestIds, shape_errors
+from gateway.http.hls import hls_router
 from gateway.http.host_check import HostGuard, known_hosts
 from gateway.http.openai.realtime import realtime_router
 from gateway.http.openai.routes import rest_router
@@ -47,6 +48,7 @@ _ROUTERS = (
     details_router,
     viewers_router,
     transcripts_router,
+    hls_router,
     twilio_router,
     vosk_router,
 )

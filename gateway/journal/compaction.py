@@ -10,6 +10,7 @@ from gateway.wire import (
     Final,
     ServerEvent,
     SessionEvent,
+    SinksStatus,
 )
 from gateway.wire.server_events import channel_of
 
@@ -20,8 +21,8 @@ class EventCompactor:
     """Tracks the events of one session that newer ones supersede.
 
     A partial cue is superseded by a newer revision of the cue and by the final of its utterance; a correction by a
-    newer one of the same utterance; an `Ack` by a newer `Ack`, and `CadenceChanged` and `Details` likewise, each within
-    its channel. Other events are never superseded: a corrected final stays.
+    newer one of the same utterance; an `Ack` by a newer `Ack`, and `CadenceChanged`, `Details` and `SinksStatus`
+    likewise, each within its channel. Other events are never superseded: a corrected final stays.
     """
 
     def __init__(self) -> None:
@@ -52,7 +53,7 @@ class EventCompactor:
                 older = self._corrections.get((channel, utterance_id))
                 self._corrections[channel, utterance_id] = seq
                 return () if older is None else (older,)
-            case Ack(seq) | CadenceChanged(seq) | Details(seq):
+            case Ack(seq) | CadenceChanged(seq) | Details(seq) | SinksStatus(seq):
                 older = self._newest.get((channel, type(inner)))
                 self._newest[channel, type(inner)] = seq
                 return () if older is None else (older,)

@@ -55,6 +55,16 @@ JOURNAL_SCHEMA = Schema(
         ("ALTER TABLE sessions ADD COLUMN details TEXT",),
         CAPTION_EVENTS_STEP,
         TEXTS_STEP,
+        (
+            """
+            CREATE TABLE sinks (
+                session INTEGER NOT NULL,
+                name TEXT NOT NULL,
+                position TEXT NOT NULL,
+                PRIMARY KEY (session, name)
+            ) WITHOUT ROWID
+            """,
+        ),
     ),
 )
 """Events refer to `sessions.number`, which is never reused: writes for a deleted session have no effect."""
@@ -98,6 +108,14 @@ _SELECT_RESUMABLE = """
 _INTERRUPT = """
     UPDATE sessions SET ended_s = touched_s, outcome = 'interrupted'
     WHERE ended_s IS NULL AND touched_s < ? AND session_id NOT IN (SELECT value FROM json_each(?))
+"""
+
+_SAVE_SINK = """
+    INSERT OR REPLACE INTO sinks SELECT number, ?, ? FROM sessions WHERE session_id = ?
+"""
+
+_SELECT_SINKS = """
+    SELECT name, position FROM sinks WHERE session = (SELECT number FROM sessions WHERE session_id = ?)
 """
 
 _NO_LIMIT = -1
@@ -222,6 +240,7 @@ class JournalFile:
             numbers = connection.execute("SELECT number FROM sessions WHERE session_id = ?", (session_id,)).fetchall()
             connection.executemany("DELETE FROM events WHERE session = ?", numbers)
             connection.executemany("DELETE FROM texts WHERE session = ?", numbers)
+            connection.executemany("DELETE FROM sinks WHERE session = ?", numbers)
             connection.executemany("DELETE FROM sessions WHERE number = ?", numbers)
             connection.execute("DELETE FROM view_tokens WHERE session_id = ?", (session_id,))
             return bool(numbers)
@@ -251,6 +270,15 @@ class JournalFile:
         if ended_before_s is None:
             return []
         return self._select(str, "SELECT session_id FROM sessions WHERE ended_s < ?", ended_before_s)
+
+    def sink_positions(self, session_id: str) -> dict[str, str]:
+        """Return how far the sinks of a session are, by name."""
+        return dict(self._select(lambda name, position: (name, position), _SELECT_SINKS, session_id))
+
+    def save_sink_position(self, session_id: str, name: str, position: str) -> None:
+        """Keep how far a sink of a session is; ignored if there is no such session."""
+        if self._database.exists():
+            self._database.write(lambda connection: connection.execute(_SAVE_SINK, (name, position, session_id)))
 
     def add_view_token(self, digest: bytes, token: ViewToken) -> None:
         """Store the view token of that SHA-256."""

@@ -8,6 +8,7 @@ Keys of one session have its id as their hash tag, so that they are in one slot 
 | `p:{ID}:events`    | stream     | its events; the id of an event is its number, and `-0`               |
 | `p:{ID}:tokens`    | sorted set | SHA-256 of its view tokens, by expiry in seconds since 1970          |
 | `p:{ID}:text`      | hash       | the text by which it is found, and the number of its newest event    |
+| `p:{ID}:sinks`     | hash       | how far its sinks are, by name                                       |
 | `p:sessions`       | sorted set | the ids of all sessions, by opening in seconds since 1970            |
 | `p:token:SHA-256`  | string     | a view token, which expires                                          |
 | `p:gateway:ID`     | string     | the lease of a gateway, which expires; says which gateway it is      |
@@ -106,6 +107,15 @@ class Keys:
     def text(self, session_id: str) -> str:
         """Of the text of a session."""
         return f"{self.session(session_id)}:text"
+
+    def sinks(self, session_id: str) -> str:
+        """Of the positions of a session's sinks."""
+        return f"{self.session(session_id)}:sinks"
+
+    def all_of(self, session_id: str) -> tuple[str, ...]:
+        """Return all keys of a session, its own first."""
+        parts = self.events, self.tokens, self.text, self.sinks
+        return self.session(session_id), *(part(session_id) for part in parts)
 
     def token(self, digest: bytes) -> str:
         """Of a view token."""

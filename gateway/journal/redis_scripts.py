@@ -4,7 +4,7 @@ A script touches the keys of one session only, which a cluster keeps in one slot
 gateway whose fencing token is the session's newest: a gateway that has lost the session can write nothing more.
 """
 
-__all__ = ["ACQUIRE", "DELETE", "INTERRUPT", "SET_TEXT", "TAKEN", "WRITE"]
+__all__ = ["ACQUIRE", "DELETE", "INTERRUPT", "SAVE_SINK", "SET_TEXT", "TAKEN", "WRITE"]
 
 TAKEN = -1
 """What `WRITE` returns if another gateway owns the session."""
@@ -75,11 +75,18 @@ if now[1] == ARGV[1] and now[2] == ARGV[2] and not now[3] then
 end
 """
 
+SAVE_SINK = """
+-- KEYS: session, sinks; ARGV: name, position
+if redis.call('EXISTS', KEYS[1]) == 1 then
+    redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+end
+"""
+
 DELETE = """
--- KEYS: session, events, tokens, text; returns 1 if it existed, then the SHA-256 of its view tokens
+-- KEYS: session, events, tokens, text, sinks; returns 1 if it existed, then the SHA-256 of its view tokens
 local deleted = redis.call('ZRANGE', KEYS[3], 0, -1)
 table.insert(deleted, 1, redis.call('DEL', KEYS[1]))
-redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
+redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 return deleted
 """
 

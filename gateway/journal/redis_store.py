@@ -27,6 +27,7 @@ from gateway.journal.redis_records import (
     update_arguments,
 )
 from gateway.journal.redis_scripts import ACQUIRE, DELETE, INTERRUPT, TAKEN, WRITE
+from gateway.journal.redis_sinks import RedisSinks
 from gateway.journal.redis_texts import RedisTexts
 from gateway.journal.store import Batch, Entry, Resumable, Row
 from gateway.settings import JournalSettings
@@ -40,7 +41,7 @@ _BATCH_DELAY_S = 0.1
 _MS_PER_S = 1_000
 
 
-class RedisStore(RedisTexts):
+class RedisStore(RedisTexts, RedisSinks):
     """A `JournalStore` in Redis 6.2 or later.
 
     Args:
@@ -174,8 +175,7 @@ class RedisStore(RedisTexts):
 
     async def delete(self, session_id: str) -> bool:
         """Delete a session with its events and view tokens; return whether it existed."""
-        names = self._keys
-        keys = names.session(session_id), names.events(session_id), names.tokens(session_id), names.text(session_id)
+        keys = self._keys.all_of(session_id)
         with self._client.connected() as redis:
             was_found, *digests = await redis.eval(DELETE, len(keys), *keys)
             await redis.zrem(self._keys.sessions, session_id)

@@ -109,6 +109,14 @@ class SqliteStore:
         """Store the text of a session; ignore it if the session is deleted."""
         await self._file.run(lambda: self._file.texts.set(session_id, seq, text))
 
+    async def sink_positions(self, session_id: str) -> dict[str, str]:
+        """Return how far the sinks of a session are, by name."""
+        return await self._file.run(lambda: self._file.sink_positions(session_id))
+
+    async def save_sink_position(self, session_id: str, name: str, position: str) -> None:
+        """Keep how far a sink of a session is."""
+        await self._file.run(lambda: self._file.save_sink_position(session_id, name, position))
+
     async def add_view_token(self, digest: bytes, token: ViewToken) -> None:
         """Store the view token of that SHA-256."""
         await self._file.run(lambda: self._file.add_view_token(digest, token))

@@ -291,6 +291,14 @@ class JournalStore(Protocol):
         """
         ...
 
+    async def sink_positions(self, session_id: str) -> dict[str, str]:
+        """Return how far the sinks of a session are, by name: texts that `save_sink_position` was given."""
+        ...
+
+    async def save_sink_position(self, session_id: str, name: str, position: str) -> None:
+        """Keep how far a sink of a session is, in place of what was kept before; ignored if there is no session."""
+        ...
+
     async def add_view_token(self, digest: bytes, token: ViewToken) -> None:
         """Store the view token of that SHA-256."""
         ...

@@ -67,12 +67,7 @@ def transcript(messages: Iterable[str], transcript_format: TranscriptFormat) -> 
     messages = tuple(messages)
     utterances, details = settled_utterances(messages), details_in(messages)
     names = names_of(details.names)
-    cues = [
-        (_with_channel(channel, cue), channel or 0) for (channel, _), each in utterances.items() for cue in each.cues
-    ]
-    cues.sort(key=lambda numbered: numbered[0].start_sample)
-    ordered = [cue for cue, _ in cues]
-    voices = {cue.cue_id: names[channel] for cue, channel in cues if channel in names}
+    ordered, voices = _cues(utterances, names)
     passages = _passages(utterances, names)
     match transcript_format:
         case TranscriptFormat.TXT:
@@ -90,6 +85,17 @@ def transcript(messages: Iterable[str], transcript_format: TranscriptFormat) -> 
             return export(document, DocumentFormat(transcript_format))
         case _:
             assert_never(transcript_format)
+
+
+def _cues(
+    utterances: Mapping[UtteranceKey, SettledUtterance], names: Mapping[int, str]
+) -> tuple[list[Cue], dict[str, str]]:
+    """Return the cues of all channels, sorted by start, and the names of their channels by the ids of cues."""
+    numbered = [
+        (_with_channel(channel, cue), channel or 0) for (channel, _), each in utterances.items() for cue in each.cues
+    ]
+    numbered.sort(key=lambda found: found[0].start_sample)
+    return [cue for cue, _ in numbered], {cue.cue_id: names[channel] for cue, channel in numbered if channel in names}
 
 
 def _text(text: str) -> Export:

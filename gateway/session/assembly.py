@@ -21,6 +21,7 @@ from gateway.session.pipeline_driver import PipelineDriver
 from gateway.session.session_trace import SessionTrace
 from gateway.session.stage_options import cue_profile_of
 from gateway.session.traced_log import TracedLog, open_trace
+from gateway.sinks.sink import SinkTarget
 from gateway.wire import AudioFormat, Start
 
 __all__ = ["Restored", "SessionParts", "assemble"]
@@ -58,6 +59,7 @@ class SessionParts:
         output: takes events.
         profile: of its cues.
         trace: records their timings; None: the gateway does not trace.
+        sinks: where its captions go beside the client and the viewers.
     """
 
     session_id: str
@@ -72,6 +74,7 @@ class SessionParts:
     output: SessionOutput
     profile: CueProfile
     trace: SessionTrace | None
+    sinks: tuple[SinkTarget, ...]
 
     async def run(self, *tasks: Callable[[], Coroutine[None, None, None]]) -> None:
         """Run the parts, and more tasks, until the output is closed."""
@@ -98,6 +101,7 @@ def assemble(context: SessionContext, start: Start, info: SessionInfo, restored:
     checkpoint, saved, token = FRESH, None, None
     if restored is not None:
         checkpoint, saved, token = restored.checkpoint, restored.saved, restored.token
+    sinks = () if context.sinks is None else context.sinks.choose(start, info, is_restored=restored is not None)
     session_id = uuid4().hex if saved is None else saved.entry.session_id
     pipeline = open_pipeline(session_id, start, context.settings, context.engine, checkpoint)
     output = SessionOutput(session_id, context, start, info, pipeline.next_seq, saved, token)
@@ -108,7 +112,7 @@ def assemble(context: SessionContext, start: Start, info: SessionInfo, restored:
     intake = AudioIntake(driver, pipeline, start.audio, context.metrics, recording, checkpoint.paid_sample)
     options = start.audio, start.channels, pipeline.audio_samples, start.file
     profile, _ = cue_profile_of(start, context.settings.session)
-    return SessionParts(session_id, *options, pipeline, driver, intake, recording, output, profile, trace)
+    return SessionParts(session_id, *options, pipeline, driver, intake, recording, output, profile, trace, sinks)
 
 
 def _recording(context: SessionContext, session_id: str, start: Start, output: SessionOutput) -> Recording | None:

@@ -18,6 +18,7 @@ from gateway.journal.journal import Journal
 from gateway.metrics import Metrics
 from gateway.session.overload import Overload
 from gateway.session.stage_options import PipelineSettings
+from gateway.sinks.service import Sinks
 from gateway.tracing import Tracer
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class SessionContext:
         drain: whether the gateway is stopping.
         tracer: records traces; None: off.
         overload: its load, and the step of the overload ladder.
+        sinks: send captions to other places; None: there are none.
     """
 
     scheduler: Scheduler
@@ -117,6 +119,7 @@ class SessionContext:
     drain: Drain = field(default_factory=Drain)
     tracer: Tracer | None = None
     overload: Overload = field(default_factory=Overload)
+    sinks: Sinks | None = None
 
     def free(self, connected: int) -> int | None:
         """Return how many more clients the engine has room for, ≥ 0; None: unknown.

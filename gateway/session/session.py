@@ -17,6 +17,7 @@ from gateway.session.audio_intake import Charge
 from gateway.session.client_input import ClientInput
 from gateway.session.context import SessionContext
 from gateway.session.lifecycle import Lifecycle, State, Transition
+from gateway.session.sink_reports import start_sinks
 from gateway.session.stats import SessionStats
 from gateway.session.traced_log import bind_logs
 from gateway.wire import Gap, ProtocolError, Resume, Start, Stop
@@ -188,6 +189,7 @@ class Session:
         self._resources.enter_context(_registered(context, self, self._output.broadcast))
         self._life.apply(Transition.ATTACH)
         context.tasks.start_soon(self._run)
+        start_sinks(context, self.parts, self.info.opened_s)
 
     async def _run(self) -> None:
         try:

@@ -13,6 +13,7 @@ from gateway.wire.client_events import (
     Note,
     ProtocolError,
     Resume,
+    SinkChoice,
     Start,
     Stop,
     Update,
@@ -40,11 +41,13 @@ from gateway.wire.server_events import (
     Resumed,
     ServerEvent,
     SessionEvent,
+    SinksStatus,
     SpeechEnded,
     SpeechStarted,
     Warning,
     WordSpan,
 )
+from gateway.wire.sink_status import SinkStatus
 from vad.audio import SAMPLE_RATE_HZ, AudioFormat, Encoding
 from vad.errors import LivecueError
 
@@ -87,6 +90,9 @@ __all__ = [
     "Resumed",
     "ServerEvent",
     "SessionEvent",
+    "SinkChoice",
+    "SinkStatus",
+    "SinksStatus",
     "SpeechEnded",
     "SpeechStarted",
     "Start",

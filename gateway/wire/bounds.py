@@ -14,7 +14,9 @@ __all__ = [
     "MAX_NAME_CHARS",
     "MAX_PHRASES",
     "MAX_PHRASE_CHARS",
+    "MAX_SINKS",
     "MAX_TEXT_CHARS",
+    "MAX_URL_CHARS",
     "AudioBytes",
     "Id",
     "Name",
@@ -23,6 +25,7 @@ __all__ = [
     "OpenObject",
     "Phrases",
     "Text",
+    "Url",
     "Whole",
 ]
 
@@ -50,9 +53,16 @@ MAX_AUDIO_BYTES = 2**26
 MAX_FLUSHES = 1_000
 """Outstanding in one session; a client that flushes after each word for half an hour sends fewer."""
 
+MAX_URL_CHARS = 4_096
+"""The caption URLs of meetings carry signatures of some hundred characters."""
+
+MAX_SINKS = 32
+"""In one message; `sinks.max_per_session` is the effective limit."""
+
 Id = Annotated[str, Meta(max_length=MAX_ID_CHARS)]
 Name = Annotated[str, Meta(max_length=MAX_NAME_CHARS)]
 Names = Annotated[tuple[Name, ...], Meta(max_length=1_000)]
+Url = Annotated[str, Meta(max_length=MAX_URL_CHARS)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT_CHARS)]
 Phrases = Annotated[list[Annotated[str, Meta(max_length=MAX_PHRASE_CHARS)]], Meta(max_length=MAX_PHRASES)]
 OpenObject = Annotated[dict[Name, object], Meta(max_length=MAX_FIELDS)]

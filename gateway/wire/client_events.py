@@ -18,6 +18,7 @@ __all__ = [
     "Note",
     "ProtocolError",
     "Resume",
+    "SinkChoice",
     "Start",
     "Stop",
     "Update",
@@ -64,6 +65,19 @@ class Endpointing:
 
 
 @dataclass(frozen=True, slots=True)
+class SinkChoice:
+    """A sink that the client wants its captions sent to.
+
+    Attributes:
+        name: of one that the operator has configured; of its own, if there is a URL.
+        url: of a sink that the client brings; it contains secrets.
+    """
+
+    name: str
+    url: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
     """The first event of a session: its audio format and its options.
 
@@ -92,6 +106,7 @@ class Start:
         title: of the session, for people; None: it has none.
         names: of its channels.
         event: name of the caption event at whose address it is watched; None: it has none.
+        sinks: where captions are sent; None: to the sinks that the operator has chosen for all sessions.
     """
 
     audio: AudioFormat = field(default_factory=lambda: AudioFormat(Encoding.PCM_S16LE, SAMPLE_RATE_HZ, 1))
@@ -115,6 +130,7 @@ class Start:
     title: str | None = None
     names: tuple[ChannelName, ...] = ()
     event: str | None = None
+    sinks: tuple[SinkChoice, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gateway.wire.client_events import Note
 from gateway.wire.cue import Cue
 from gateway.wire.details import ChannelName
+from gateway.wire.sink_status import SinkStatus
 
 __all__ = [
     "Ack",
@@ -30,6 +31,7 @@ __all__ = [
     "Resumed",
     "ServerEvent",
     "SessionEvent",
+    "SinksStatus",
     "SpeechEnded",
     "SpeechStarted",
     "Warning",
@@ -280,6 +282,14 @@ class Warning:
 
 
 @dataclass(frozen=True, slots=True)
+class SinksStatus:
+    """The state of all sinks of the session has changed; for its client only."""
+
+    seq: int
+    sinks: tuple[SinkStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DrainBegun:
     """The gateway is stopping; the client should connect to another one.
 
@@ -354,6 +364,7 @@ SessionEvent = (
     | Gap
     | Details
     | Warning
+    | SinksStatus
     | DrainBegun
     | Error
     | Finished

@@ -92,7 +92,7 @@ def counting(event: ServerEvent, utterances: int = 0, audio_samples: int = 0) ->
 
 
 def soak(resident_mib: Sequence[float] = (1.0,) * QUARTERS, problems: Sequence[str] = ()) -> Soak:
-    quarters = [Quarter(0.0, 0, 0, 0, mib, mib, *[None] * 4, *[None] * 3) for mib in resident_mib]
+    quarters = [Quarter(0.0, 0, 0, 0, mib, mib, None, None, None, None, None, None, None) for mib in resident_mib]
     return Soak(tuple(quarters), tuple(resident_mib), 0, tuple(problems))
 
 

@@ -221,6 +221,21 @@ async def test_a_session_keeps_its_caption_event(store: JournalStore) -> None:
     assert [entry.event for entry in await store.entries()] == ["weekly", None]
 
 
+async def test_positions_of_sinks_are_kept_with_their_session(store: JournalStore) -> None:
+    assert await store.sink_positions("a") == {}
+    await store.save_sink_position("a", "zoom", "early")
+    await store.write(Batch([ADA, BOB]))
+    assert await store.sink_positions("a") == {}, "there was no session"
+    await store.save_sink_position("a", "zoom", "1")
+    await store.save_sink_position("a", "hook", "2")
+    await store.save_sink_position("a", "zoom", "3")
+    assert await store.sink_positions("a") == {"zoom": "3", "hook": "2"}
+    assert await store.sink_positions("b") == {}
+    await store.delete("a")
+    await store.write(Batch([ADA]))
+    assert await store.sink_positions("a") == {}
+
+
 async def test_newer_events_are_waited_for(store: JournalStore) -> None:
     await store.write(Batch([ADA], {("a", 1): ready()}))
     assert [seq for seq, _ in await store.newer_events("a", 0, 10.0)] == [1]

@@ -21,7 +21,7 @@ __all__ = ["EventFeed", "follow"]
 PAGE_ROWS = 500
 """Missed events are read in pages of about 250 KB, since a viewer may be slow and a session long."""
 
-_PEER_ONLY = frozenset({"ack", "flushed"})
+_PEER_ONLY = frozenset({"ack", "flushed", "sinks"})
 """Viewers do not get these live, and so not later either."""
 
 

@@ -28,6 +28,7 @@ from gateway.wire import (
     Resumed,
     ServerEvent,
     SessionEvent,
+    SinksStatus,
     SpeechEnded,
     SpeechStarted,
     Start,
@@ -61,12 +62,14 @@ from gateway.wire.native.messages import (
     ResumedMessage,
     ResumeMessage,
     ServerMessage,
+    SinksMessage,
     SpeechEndedMessage,
     SpeechStartedMessage,
     StartMessage,
     StopMessage,
     WarningMessage,
 )
+from gateway.wire.native.sink_messages import choice_objects, sink_choices, sinks_event, sinks_message
 from gateway.wire.native.units import to_ms, to_samples, to_seconds
 from gateway.wire.native.utterance_messages import utterance_event, utterance_message
 from vad.errors import AudioFormatError
@@ -123,6 +126,7 @@ def _start_event(message: StartMessage) -> Start:
         title=read_title(message.title),
         names=read_names(message.names),
         event=read_event_name(message.event),
+        sinks=sink_choices(message.sinks),
     )
 
 
@@ -151,6 +155,7 @@ def start_message(event: Start) -> StartMessage:
         title=event.title,
         names=name_objects(event.names),
         event=event.event,
+        sinks=choice_objects(event.sinks),
     )
 
 
@@ -173,6 +178,8 @@ def server_message(event: SessionEvent) -> ServerMessage:
             return details_message(event)
         case Warning(seq, code, text):
             return WarningMessage(seq, code, text)
+        case SinksStatus():
+            return sinks_message(event)
         case DrainBegun(seq, grace_s, can_resume):
             return DrainingMessage(seq, grace_s, can_resume)
         case Error(seq, code, text, fatal, field):
@@ -211,6 +218,8 @@ def server_event(message: ServerMessage) -> ServerEvent:
             return details_event(message)
         case WarningMessage(seq=seq, code=code, message=text):
             return Warning(seq, code, text)
+        case SinksMessage():
+            return sinks_event(message)
         case DrainingMessage(seq=seq, grace_s=grace_s, can_resume=can_resume):
             return DrainBegun(seq, grace_s, can_resume)
         case ErrorMessage(seq=seq, code=code, message=text, fatal=fatal, field=field):

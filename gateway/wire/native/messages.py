@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from gateway.wire import SAMPLE_RATE_HZ, CueState, Encoding
-from gateway.wire.bounds import Id, Name, Names, Number, Text, Whole
+from gateway.wire.bounds import MAX_SINKS, Id, Name, Names, Number, Text, Url, Whole
 from gateway.wire.details import MAX_CHANNEL_NAMES, MAX_NAME_CHARS, MAX_TITLE_CHARS
 from gateway.wire.event_name import EVENT_NAME_PATTERN
 
@@ -67,6 +67,15 @@ class NameObject(_Strict):
 NameObjects = Annotated[tuple[NameObject, ...], msgspec.Meta(max_length=MAX_CHANNEL_NAMES)]
 
 
+class SinkObject(_Strict):
+    name: Name
+    url: Url
+
+
+Sinks = Annotated[tuple[Name | SinkObject, ...], msgspec.Meta(max_length=MAX_SINKS)]
+"""Names of the operator's sinks, and sinks of the client's own."""
+
+
 class StartMessage(_Message, tag="start"):
     version: Whole = PROTOCOL_VERSION
     audio: AudioFormatObject = msgspec.field(default_factory=AudioFormatObject)
@@ -84,6 +93,7 @@ class StartMessage(_Message, tag="start"):
     title: Title | None = None
     names: NameObjects = ()
     event: EventName | None = None
+    sinks: Sinks | None = None
 
 
 class DetailsChange(_Strict):
@@ -247,6 +257,20 @@ class WarningMessage(_Reply, tag="warning"):
     message: str
 
 
+class SinkStatusObject(_Open, omit_defaults=False):
+    name: str
+    state: str
+    sent: int
+    queued: int
+    dropped: int = 0
+    message: str | None = None
+
+
+class SinksMessage(_Reply, tag="sinks"):
+    seq: int
+    sinks: tuple[SinkStatusObject, ...]
+
+
 class DrainingMessage(_Reply, tag="draining", omit_defaults=False):
     seq: int
     grace_s: float
@@ -283,6 +307,7 @@ ServerMessage = (
     | GapMessage
     | DetailsMessage
     | WarningMessage
+    | SinksMessage
     | DrainingMessage
     | ErrorMessage
     | FinishedMessage

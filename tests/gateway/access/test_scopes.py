@@ -13,7 +13,9 @@ def test_names_of_scopes_are_read_in_any_order_and_written_in_one() -> None:
     assert parse_scopes(scopes_text(ALL_SCOPES).split(",")) == ALL_SCOPES
 
 
-@pytest.mark.parametrize(("names", "message"), [(["write"], "'write'.*ingest, read, delete, admin"), ([], "no scope")])
+@pytest.mark.parametrize(
+    ("names", "message"), [(["write"], "'write'.*ingest, read, delete, sinks, admin"), ([], "no scope")]
+)
 def test_an_unknown_scope_and_no_scope_are_refused(names: list[str], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         parse_scopes(names)

@@ -101,7 +101,7 @@ def test_the_database_of_the_settings_is_used_unless_another_is_named(tmp_path: 
         (("create", "new", "--credit-seconds", "nan"), "--credit-seconds = nan"),
         (("create", "new", "--requests-per-minute", "0"), "--requests-per-minute"),
         (("create", "new", "--config", "missing.toml"), "missing.toml"),
-        (("create", "new", "--scopes", "write"), "expected one or more of ingest, read, delete, admin"),
+        (("create", "new", "--scopes", "write"), "expected one or more of ingest, read, delete, sinks, admin"),
         (("create", "new", "--expires", "soon"), "--expires 'soon': expected never, a duration such as 90d"),
         (("create", "new", "--from", "example.com"), "expected an IP address"),
         (("create", "new", "--owner", "static-1"), "1 to 64 letters"),

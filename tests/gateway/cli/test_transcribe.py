@@ -17,6 +17,7 @@ from clients.output_paths import Job
 from decoder.engines.scripted import ScriptedEngine, spoken_count
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, Word
 from gateway.cli.main import app
+from gateway.cli.reading import SourceReading
 from gateway.cli.transcribe import _transcribe, _Work
 from gateway.in_process import local_gateway
 from gateway.settings import load_settings
@@ -155,7 +156,7 @@ async def test_an_interrupt_keeps_the_captions_so_far_and_reports_it(
     with patch("gateway.in_process.create_engine", lambda settings: engine):
         async with local_gateway(settings) as connect, anyio.create_task_group() as tasks:
             job = Job(str(recording), output, output_format)
-            tasks.start_soon(_transcribe, _Work(job, Start(file=True), None, None, None, connect))
+            tasks.start_soon(_transcribe, _Work(job, Start(file=True), SourceReading(), None, connect))
             await engine.is_stuck.wait()
             await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()

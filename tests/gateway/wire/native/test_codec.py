@@ -283,7 +283,7 @@ def test_controls_are_read() -> None:
 TYPES = "start, resume, flush, stop, keepalive"
 FIELDS = (
     "type, version, audio, language, engine, endpointing, cues, partials, words, eager, guard, resumable, languages, "
-    "file, title, names, event"
+    "file, title, names, event, sinks"
 )
 RESUME_FIELDS = "type, session_id, token, after_seq, held_sample"
 ENCODINGS = "pcm_s16le, pcm_s24le, pcm_f32le, pcm_mulaw, pcm_alaw"

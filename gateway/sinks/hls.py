@@ -1,0 +1,169 @@
+"""The sink `hls`: a live playlist of WebVTT segments in a folder, for the subtitles of an HLS stream.
+
+The stream's time is the wall clock's since the session was opened, so it goes on while the client pauses.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import anyio
+from anyio import to_thread
+
+from gateway.errors import ConfigurationError
+from gateway.sinks.hls_files import TimedCue, playlist_text, segment_name, segment_text
+from gateway.sinks.pacing import Pacing
+from gateway.sinks.sink import Delivery, Item, SessionFacts, Sink, SinkKind, SinkTarget, SinkUnavailable
+from gateway.wire import CueEvent
+from vad.audio import SAMPLE_RATE_HZ
+
+__all__ = ["HLS", "PLAYLIST", "HlsSink", "folder_of"]
+
+PLAYLIST = "captions.m3u8"
+
+_DEFAULTS = {"target": 6, "window": 10, "hold": 6, "mpegts": 900_000}
+"""Option → default. target: seconds of a segment, as Apple advises. window: segments in the playlist. hold: seconds
+that a segment is kept open for late finals. mpegts: timestamp of the video at its beginning; 10 s, as Apple's tools."""
+
+_PATIENCE_S = 3_600.0
+"""No player goes back further in a live playlist."""
+
+
+class HlsSink:
+    """Writes the segments of one session.
+
+    The file of a segment is written with each of its cues, and listed when the segment is over. A cue whose segment is
+    listed already goes into the next one, with its own time.
+
+    Args:
+        folder: of the session.
+        options: as `_DEFAULTS`.
+        session: whose cues it writes.
+        pacing: its clock.
+    """
+
+    def __init__(self, folder: Path, options: dict[str, int], session: SessionFacts, pacing: Pacing) -> None:
+        self._folder = folder
+        self._target_s, self._window, self._hold_s = options["target"], options["window"], options["hold"]
+        self._mpegts = options["mpegts"]
+        self._opened_s = session.opened_s
+        self._pacing = pacing
+        self._first = self._open = self._due()
+        """Numbers of the first segment of the playlist, and of the first that is not listed."""
+        self._cues: defaultdict[int, list[TimedCue]] = defaultdict(list)
+
+    async def send(self, delivery: Delivery) -> None:
+        """Write a cue into the segments in which it is displayed."""
+        event = delivery.inner
+        assert isinstance(event, CueEvent), "it takes cues only"
+        start_s = max(0.0, delivery.spoken_at_s - self._opened_s)
+        end_s = start_s + (event.cue.end_sample - event.cue.start_sample) / SAMPLE_RATE_HZ
+        timed = TimedCue(event.cue, round(start_s * 1_000), round(end_s * 1_000))
+        first = max(self._open, int(start_s // self._target_s))
+        numbers = range(first, max(first, int(end_s // self._target_s)) + 1)
+        for number in numbers:
+            if timed not in self._cues[number]:
+                self._cues[number].append(timed)
+        await self._write(numbers)
+
+    async def run(self) -> None:
+        """List segments when they are over, until cancelled."""
+        while True:
+            while self._open >= self._due():
+                over_s = self._opened_s + (self._open + 1) * self._target_s + self._hold_s
+                await self._pacing.sleep(max(0.01, over_s - self._pacing.clock()))
+            await self._list(self._due())
+
+    async def finish(self) -> None:
+        """List all segments that have cues, and end the playlist."""
+        await self._list(max((*self._cues, self._open - 1)) + 1, is_over=True)
+
+    async def _list(self, until: int, *, is_over: bool = False) -> None:
+        """List the segments up to one, in a thread; where that fails, the next call does."""
+        numbers = range(self._open, until)
+        first = max(self._first, until - self._window)
+
+        def work() -> None:
+            for number in numbers:
+                self._write_segment(number)
+            text = playlist_text(range(first, until), self._target_s, self._opened_s, is_over=is_over)
+            self._replace(PLAYLIST, text)
+            for number in range(first - 2 * self._window, first - self._window):  # players may still load later ones
+                (self._folder / segment_name(number)).unlink(missing_ok=True)
+
+        self._open = until  # cues that come meanwhile belong into the next segment
+        try:
+            await to_thread.run_sync(work)
+        except OSError:
+            self._open = numbers.start
+            await self._pacing.sleep(1.0)
+            return
+        for number in [number for number in self._cues if number < until]:
+            del self._cues[number]
+
+    async def _write(self, numbers: range) -> None:
+        def work() -> None:
+            for number in numbers:
+                self._write_segment(number)
+
+        try:
+            await to_thread.run_sync(work)
+        except OSError as error:
+            raise SinkUnavailable(error.strerror or str(error)) from error
+
+    def _due(self) -> int:
+        """Return the number of the first segment that is not over."""
+        return max(0, int((self._pacing.clock() - self._opened_s - self._hold_s) // self._target_s))
+
+    def _write_segment(self, number: int) -> None:
+        cues = sorted(self._cues.get(number, ()), key=lambda timed: timed.start_ms)
+        self._replace(segment_name(number), segment_text(cues, self._mpegts))
+
+    def _replace(self, name: str, text: str) -> None:
+        """Write a file that a player sees either whole or not at all."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        new = self._folder / f".{name}.new"
+        new.write_text(text, encoding="utf-8")
+        new.replace(self._folder / name)
+
+
+def folder_of(target: SinkTarget, session_id: str) -> Path:
+    """Return the folder of a session's files."""
+    return Path(unquote(urlsplit(target.url).path), session_id)
+
+
+@asynccontextmanager
+async def _open(target: SinkTarget, session: SessionFacts) -> AsyncIterator[Sink]:
+    sink = HlsSink(folder_of(target, session.session_id), _options(target), session, Pacing())
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(sink.run)
+        yield sink
+        tasks.cancel_scope.cancel()
+    await sink.finish()
+
+
+def _options(target: SinkTarget) -> dict[str, int]:
+    options = dict(_DEFAULTS)
+    for name, value in target.options.items():
+        if not (value.isascii() and value.isdigit()) or (int(value) < 1 and name in ("target", "window")):
+            raise ConfigurationError(f"sink {target.name}: {name}={value!r}: expected a whole number")
+        options[name] = int(value)
+    return options
+
+
+def _check(target: SinkTarget) -> None:
+    parts = urlsplit(target.url)
+    if parts.scheme != "hls" or parts.netloc or not Path(unquote(parts.path)).is_absolute():
+        raise ConfigurationError(f"sink {target.name}: expected hls:///FOLDER")
+    _options(target)
+
+
+HLS = SinkKind(
+    _open,
+    lambda target: frozenset({Item.CUE}),
+    check=_check,
+    options=frozenset(_DEFAULTS),
+    patience_s=_PATIENCE_S,
+)

@@ -1,0 +1,120 @@
+"""HLS subtitles in a folder: a live playlist that goes on by the clock, and cues where players look for them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from gateway.errors import ConfigurationError
+from gateway.sinks.hls import HlsSink
+from gateway.sinks.sink import Delivery, Item, SessionFacts, SinkUnavailable
+from gateway.sinks.target import parse_target
+from gateway.wire import Cue, CueEvent, CueState
+from tests.sessions import settled
+from tests.sinks import OPENED_S, VirtualTime
+
+FACTS = SessionFacts("a", OPENED_S)
+OPTIONS = {"target": 6, "window": 3, "hold": 6, "mpegts": 0}
+
+
+def cue(number: int, start_s: float, length_s: float = 2.0) -> Delivery:
+    made = Cue(f"{number}.1", number, 1, 0, round(length_s * 16_000), (f"text {number}",), 0, CueState.FINAL)
+    return Delivery(CueEvent(number, made), Item.CUE, number, FACTS, OPENED_S + start_s)
+
+
+@asynccontextmanager
+async def running(folder: Path, time: VirtualTime) -> AsyncIterator[HlsSink]:
+    sink = HlsSink(folder, OPTIONS, FACTS, time.pacing())
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(sink.run)
+        await settled()
+        yield sink
+        tasks.cancel_scope.cancel()
+
+
+async def listed(folder: Path, expected: list[str]) -> list[str]:
+    """Return the segments of the playlist, once they are the expected ones; files are written in a thread."""
+    path, names = folder / "captions.m3u8", list[str]()
+    for _ in range(1_000):
+        names = [line for line in path.read_text().splitlines() if line[0] != "#"] if path.exists() else []
+        if names == expected:
+            break
+        await anyio.sleep(0.01)
+    return names
+
+
+async def passed(time: VirtualTime, folder: Path, seconds: int, names: list[str]) -> None:
+    """Let time pass, until the playlist has these segments."""
+    for _ in range(seconds):
+        await time.pass_time(1.0)
+    assert await listed(folder, names) == names
+
+
+async def test_segments_are_listed_when_they_are_over_with_or_without_cues(tmp_path: Path) -> None:
+    time = VirtualTime()
+    async with running(tmp_path, time) as sink:
+        await sink.send(cue(1, 5.0))
+        assert not (tmp_path / "captions.m3u8").exists()
+        await passed(time, tmp_path, 13, ["captions-0.vtt"])
+        await passed(time, tmp_path, 12, ["captions-0.vtt", "captions-1.vtt", "captions-2.vtt"])
+    for name, has_cue in (("captions-0.vtt", True), ("captions-1.vtt", True), ("captions-2.vtt", False)):
+        assert ("text 1" in (tmp_path / name).read_text()) is has_cue, "a cue is in each segment that it overlaps"
+    assert "00:00:05.000 --> 00:00:07.000" in (tmp_path / "captions-0.vtt").read_text()
+
+
+async def test_a_cue_that_comes_too_late_is_in_the_next_segment_with_its_own_time(tmp_path: Path) -> None:
+    time = VirtualTime()
+    async with running(tmp_path, time) as sink:
+        await passed(time, tmp_path, 13, ["captions-0.vtt"])
+        await sink.send(cue(1, 2.0))
+        await sink.send(cue(1, 2.0))
+    text = (tmp_path / "captions-1.vtt").read_text()
+    assert text.count("00:00:02.000 --> 00:00:04.000") == 1, "once, though it was sent again"
+
+
+async def test_the_window_moves_and_the_end_is_marked(tmp_path: Path) -> None:
+    time = VirtualTime()
+    async with running(tmp_path, time) as sink:
+        for number in range(12):
+            await sink.send(cue(number, 6.0 * number + 1.0))
+            await passed(time, tmp_path, 6, [f"captions-{n}.vtt" for n in range(max(0, number - 3), number)][-3:])
+    await sink.finish()
+    playlist = (tmp_path / "captions.m3u8").read_text()
+    assert playlist.endswith("captions-11.vtt\n#EXT-X-ENDLIST\n")
+    assert not (tmp_path / "captions-0.vtt").exists()
+
+
+async def test_after_a_restart_the_numbers_go_on(tmp_path: Path) -> None:
+    time = VirtualTime(OPENED_S + 600.0)
+    async with running(tmp_path, time) as sink:
+        await sink.send(cue(1, 595.0))
+        await passed(time, tmp_path, 7, ["captions-99.vtt"])
+    assert "#EXT-X-MEDIA-SEQUENCE:99" in (tmp_path / "captions.m3u8").read_text()
+    assert "text 1" in (tmp_path / "captions-99.vtt").read_text()
+
+
+async def test_a_folder_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
+    folder, time = tmp_path / "a", VirtualTime()
+    folder.touch()
+    async with running(folder, time) as sink:
+        with pytest.raises(SinkUnavailable):
+            await sink.send(cue(1, 5.0))
+        folder.unlink()
+        await sink.send(cue(1, 5.0))
+        assert "text 1" in (folder / "captions-0.vtt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("hls:a", "expected hls:///FOLDER"),
+        ("hls://host/a", "expected hls:///FOLDER"),
+        ("hls:///a#target=0", "target='0': expected a whole number"),
+        ("hls:///a#mpegts=x", "mpegts='x': expected a whole number"),
+    ],
+)
+def test_a_wrong_url_is_refused(url: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        parse_target("hls", url)
