@@ -120,7 +120,6 @@ TESTED_BY = {
     "gateway/wire/native/messages.py": "tests/gateway/wire/native/test_asyncapi.py",
     "gateway/wire/native/units.py": "tests/gateway/wire/native/test_codec.py",
     "gateway/wire/native/utterance_messages.py": "tests/gateway/wire/native/test_codec.py",
-    "gateway/wire/native/sink_messages.py": "tests/gateway/wire/native/test_codec.py",
     "gateway/wire/native/validation_errors.py": "tests/gateway/wire/native/test_codec.py",
     "gateway/wire/openai_realtime/items.py": "tests/gateway/wire/openai_realtime/test_codec.py",
     "gateway/wire/openai_realtime/messages.py": "tests/attacks/test_unbounded_text.py",

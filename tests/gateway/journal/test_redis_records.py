@@ -5,6 +5,7 @@ import pytest
 from gateway.journal.event_json import event_json
 from gateway.journal.redis_records import (
     Keys,
+    caption_event_of,
     entry_of,
     event_arguments,
     opening_fields,
@@ -13,7 +14,7 @@ from gateway.journal.redis_records import (
     token_text,
     update_arguments,
 )
-from gateway.journal.store import Change, EventKey, Opening, ViewToken
+from gateway.journal.store import CaptionEvent, Change, EventKey, Opening, ViewToken
 from gateway.wire import Details, OfChannel, ServerEvent
 from tests.events import final, ready
 
@@ -27,10 +28,19 @@ def stored(opening: Opening) -> dict[bytes, bytes]:
 
 
 def test_the_keys_of_a_session_are_in_one_slot_of_a_cluster() -> None:
-    for key in (KEYS.session("a"), KEYS.events("a"), KEYS.tokens("a")):
-        assert key.startswith("livecue:{a}")
+    keys = KEYS.all_of("a")
+    assert keys == (KEYS.session("a"), KEYS.events("a"), KEYS.tokens("a"), KEYS.text("a"), KEYS.sinks("a"))
+    assert all(key.startswith("livecue:{a}") for key in keys)
     names = (KEYS.sessions, KEYS.generation, KEYS.token(b"\xab"), KEYS.gateway("g"))
     assert names == ("livecue:sessions", "livecue:generation", "livecue:token:ab", "livecue:gateway:g")
+
+
+def test_a_caption_event_is_read_as_it_is_kept() -> None:
+    assert (KEYS.caption_events, KEYS.caption_event("weekly")) == ("livecue:events", "livecue:event:weekly")
+    fields = {b"owner": b"ada", b"title": b"Sunday", b"created_s": b"100.5", b"session_id": b"s1"}
+    assert caption_event_of("weekly", fields) == CaptionEvent("weekly", "ada", "Sunday", 100.5, "s1")
+    assert caption_event_of("weekly", {b"owner": b""}) == CaptionEvent("weekly", None, None, 0.0)
+    assert caption_event_of("weekly", {b"title": b"of a deleted one"}) is None
 
 
 def test_what_is_absent_is_not_kept() -> None:

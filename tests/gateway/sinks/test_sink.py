@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.errors import ConfigurationError
-from gateway.sinks.sink import Delivery, Item, SessionFacts, SinkTarget, item_of, kind_of
+from gateway.sinks.sink import Delivery, Item, SessionFacts, SinkTarget, SinkUnavailable, item_of, kind_of
 from gateway.wire import Correction, CueEvent, CueState, Finished, OfChannel, ServerEvent, SpeechStarted
 from tests.events import final, final_cue, partial_cue, ready
 
@@ -44,3 +44,8 @@ def test_a_kind_that_does_not_exist_is_refused() -> None:
 def test_a_target_does_not_print_its_secrets() -> None:
     target = SinkTarget("one", "webhook", "https://example.com/?token=secret", {"secret": "very-secret"})
     assert "secret" not in repr(target)
+
+
+def test_a_place_may_say_when_it_is_to_be_tried_again() -> None:
+    assert SinkUnavailable("HTTP 503", 12.0).retry_after_s == 12.0
+    assert SinkUnavailable("no route").retry_after_s is None
