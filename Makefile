@@ -54,25 +54,27 @@ demo: $(RUNTIME)
 serve: $(RUNTIME)
 	$(BIN)/livecue serve
 
-# A process for each core; `worksteal` keeps them busy to the end, and the tests of a file mostly together.
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m 'not slow'
+# A process for each core, and one more where most tests also wait; `worksteal` keeps them busy to the end, and the tests
+# of a file mostly together.
+PYTEST := $(BIN)/python -m pytest --dist worksteal -m 'not slow'
+CORES := $(shell getconf _NPROCESSORS_ONLN 2> /dev/null || echo 2)
 CORE_TESTS = $$($(BIN)/python -m tools.coverage_floor tests)
 COVERED := --cov --cov-report=json:build/coverage.json
 
 test: coverage-core
-	$(PYTEST) --ignore tests/browser $$(printf -- '--ignore %s ' $(CORE_TESTS))
+	$(PYTEST) --numprocesses $$(($(CORES) + 1)) --ignore tests/browser $$(printf -- '--ignore %s ' $(CORE_TESTS))
 
 # The floor of coverage, every branch of the pure core, by the tests that carry its modules' names: only these run at the
 # speed of a tracer.
 coverage-core: $(STAMP)
 	mkdir -p build
-	$(PYTEST) $(COVERED) $(CORE_TESTS)
+	$(PYTEST) --numprocesses auto $(COVERED) $(CORE_TESTS)
 	$(BIN)/python -m tools.coverage_floor build/coverage.json
 
 # Coverage of each module by all tests of `make test`.
 coverage: $(STAMP)
 	mkdir -p build
-	$(PYTEST) --ignore tests/browser $(COVERED) --cov-report=term
+	$(PYTEST) --numprocesses auto --ignore tests/browser $(COVERED) --cov-report=term
 
 # Real weights on many recordings, which take minutes; one process, so that each model is loaded once. And examples for
 # the properties that `make test` does not try.

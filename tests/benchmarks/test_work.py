@@ -38,6 +38,7 @@ def texts(words: Sequence[Word]) -> list[str]:
     return [word.text for word in words]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "mode",
     [mode if mode == "livecue" else pytest.param(mode, marks=pytest.mark.slow) for mode in MODES],
@@ -61,6 +62,7 @@ async def test_words_follow_the_audio_whatever_was_committed(mode: str, model: M
     await engine.aclose()
 
 
+@pytest.mark.slow
 async def test_work_is_the_same_in_every_run_and_less_than_that_of_peers(model: Model) -> None:
     speech = pcm(silence(0.5), speechlike(3.0), silence(1.0), speechlike(2.0))
 

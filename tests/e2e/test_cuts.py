@@ -29,6 +29,7 @@ PLAN = Plan(
 """Cuts within messages of either side; the client detects each, as detection by pings would take too long."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("partials", [True, False])
 async def test_cuts_and_a_killed_gateway_do_not_change_the_transcript(tmp_path: Path, partials: bool) -> None:
     frames, journal = recording(RECORDING, AUDIO_S), tmp_path / "journal.db"

@@ -13,7 +13,7 @@ from gateway.settings import load_settings
 from tests.meeting import RECORDING, spoken_words, words
 from tests.servers import EMBEDDED, serving
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
 
 
 def wrong_share(text: str) -> float:

@@ -91,7 +91,10 @@ def test_every_dialect_is_here() -> None:
     assert DIALECTS.keys() == CODECS.keys() - {"native"}
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    "dialect",
+    [each if each in ("deepgram", "twilio") else pytest.param(each, marks=pytest.mark.slow) for each in DIALECTS],
+)
 def test_the_words_are_those_of_the_native_dialect(dialect: str) -> None:
     async def run() -> str:
         settings = load_settings(SETTINGS)

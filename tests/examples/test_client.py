@@ -44,6 +44,7 @@ async def test_finals_are_printed_with_their_times() -> None:
     assert [line.partition(" s  ")[2].split()[0] for line in lines] == ["one", "seven"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(command() is None, reason="no Node with a WebSocket")
 async def test_audio_beyond_the_send_ahead_limit_waits_for_acks() -> None:
     run = command()

@@ -173,6 +173,7 @@ async def test_a_peer_that_hangs_up_leaves_its_place_to_the_next() -> None:
         assert await ask(served, sentence())
 
 
+@pytest.mark.slow
 async def test_a_silent_peer_is_disconnected() -> None:
     quick = settings(session={"idle_timeout_s": 0.05})
     async with serving(ScriptedEngine(), quick) as served, connected(served) as client:

@@ -15,7 +15,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """Integers that every language represents exactly: a 64-bit float has a significand of 53 bits."""
 
 
-EventName = Annotated[str, msgspec.Meta(pattern=EVENT_NAME_PATTERN)]
+EventName = Annotated[str, msgspec.Meta(pattern=EVENT_NAME_PATTERN, max_length=64)]
 Title = Annotated[str, msgspec.Meta(max_length=MAX_TITLE_CHARS)]
 Color = Annotated[str, msgspec.Meta(pattern="^#[0-9a-fA-F]{6}$", max_length=7)]
 
@@ -59,7 +59,7 @@ class CuesObject(_Strict):
 
 
 class NameObject(_Strict):
-    channel: Annotated[int, msgspec.Meta(ge=0, lt=MAX_CHANNEL_NAMES)]
+    channel: Annotated[int, msgspec.Meta(ge=0, le=MAX_CHANNEL_NAMES - 1)]
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_CHARS)]
     color: Color | None = None
 

@@ -30,6 +30,7 @@ def capacity(tmp_path: Path, recording: Path, *arguments: str) -> Result:
         return CliRunner().invoke(app, [*common, *arguments, *(each for line in settings for each in ("--set", line))])
 
 
+@pytest.mark.slow
 def test_it_prints_what_the_machine_holds_and_records_it_for_serve(tmp_path: Path, recording: Path) -> None:
     result = capacity(tmp_path, recording)
     assert result.exit_code == 0, result.output

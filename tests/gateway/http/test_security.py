@@ -51,6 +51,13 @@ ROUTES: Mapping[tuple[str, str], Scope | None] = {
     ("GET", "/v1/sessions/{id}/transcript.txt"): Scope.READ,
     ("POST", "/v1/sessions/{id}/view_tokens"): Scope.READ,
     ("PUT", "/v1/sessions/{id}/utterances/0"): Scope.INGEST,
+    ("PATCH", "/v1/sessions/{id}"): Scope.INGEST,
+    ("GET", "/v1/sessions/{id}/hls/captions.m3u8"): Scope.READ,
+    ("PUT", "/v1/events/weekly"): Scope.INGEST,
+    ("GET", "/v1/events"): Scope.READ,
+    ("GET", "/v1/events/weekly"): Scope.READ,
+    ("DELETE", "/v1/events/weekly/view_tokens"): Scope.INGEST,
+    ("DELETE", "/v1/events/weekly"): Scope.DELETE,
     ("DELETE", "/v1/sessions/{id}/view_tokens"): Scope.READ,
     ("DELETE", "/v1/sessions/{id}"): Scope.DELETE,
     ("GET", "/metrics"): Scope.ADMIN,
@@ -150,7 +157,12 @@ async def test_no_route_is_left_out_of_these_tests(tmp_path: Path) -> None:
         (method, path.replace("{id}", "{session_id}").replace("transcript.txt", "transcript.{transcript_format}"))
         for method, path in ROUTES
     }
-    names = {"whisper-1": "{model_id}", "utterances/0": "utterances/{utterance_id}"}
+    names = {
+        "whisper-1": "{model_id}",
+        "utterances/0": "utterances/{utterance_id}",
+        "hls/captions.m3u8": "hls/{name}",
+        "weekly": "{event}",
+    }
     renamed = {path for _, path in tested} | {path.replace(*name) for _, path in tested for name in names.items()}
     assert {path for method, path in there - public} <= renamed
 
