@@ -31,6 +31,7 @@ class VirtualTime:
     def __init__(self, now_s: float = OPENED_S) -> None:
         self.now_s = now_s
         self._sleepers: list[tuple[float, anyio.Event]] = []
+        self._has_sleeper = anyio.Event()
 
     def pacing(self) -> Pacing:
         return Pacing(lambda: self.now_s, self.sleep, lambda: 0.0)
@@ -38,7 +39,14 @@ class VirtualTime:
     async def sleep(self, seconds: float) -> None:
         woken = anyio.Event()
         self._sleepers.append((self.now_s + seconds, woken))
+        self._has_sleeper.set()
         await woken.wait()
+
+    async def until_somebody_sleeps(self, seconds: float) -> None:
+        """Wait until somebody sleeps so long: what works in a thread before may take a while."""
+        while self.now_s + seconds not in [due_s for due_s, _ in self._sleepers]:
+            self._has_sleeper = anyio.Event()
+            await self._has_sleeper.wait()
 
     async def pass_time(self, seconds: float) -> None:
         """Let time pass, and everything happen that is due by then."""

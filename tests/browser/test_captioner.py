@@ -338,4 +338,4 @@ async def test_viewers_get_a_link_a_qr_code_and_downloads(page: Page) -> None:
         hrefs = await page.locator("#exports [data-suffix]").evaluate_all(
             "links => links.map((link) => new URL(link.href).pathname)"
         )
-        assert [href.rpartition(".")[2] for href in hrefs][:4] == ["txt", "srt", "vtt", "json"]
+        assert [href.rpartition(".")[2] for href in hrefs][:4] == ["txt", "docx", "srt", "vtt"]

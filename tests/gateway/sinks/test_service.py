@@ -152,7 +152,7 @@ async def test_a_session_that_a_crash_left_open_is_sent_once_it_is_over_and_an_o
             await journal.store.save_sink_position("a", "one", '{"acknowledged":2,"sent":1}')
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(context.sinks.resume, 60.0)
-                await anyio.sleep(0.05)  # reads of the journal run in a thread
+                await time.until_somebody_sleeps(60.0)
                 assert sink.taken == []
                 await time.pass_time(61.0)
                 while not sink.taken:
@@ -161,6 +161,7 @@ async def test_a_session_that_a_crash_left_open_is_sent_once_it_is_over_and_an_o
             await journal.store.save_sink_position("a", "one", '{"acknowledged":2,"sent":1}')
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(context.sinks.resume, 0.0)
+                await time.until_somebody_sleeps(0.0)
                 await time.pass_time(1.0)
     assert [(each.seq, each.number) for each in sink.taken] == [(3, 2)]
 
