@@ -10,7 +10,7 @@ fault; its finals are what all others are compared with.
   at the end does not have.
 - *Doubled*: words that they have besides.
 - *Moved*: sessions that another gateway continued.
-- *Away*: from the fault until a client that lost its connection has the next one.
+- *Away*: from the loss of a client's connection, as it notices it, until it has its session again.
 - *Gap*: the longest time without an event at each viewer from the fault on; compare with that of the first run.
 - *Late*: the longest time from the end of an utterance's audio to its final at the viewer.
 

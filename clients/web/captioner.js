@@ -325,9 +325,11 @@ class Captioner {
     this.#refresh();
   }
 
-  #unlock(key) {
-    (this.#session ?? this.#test)?.unlock(key);
-    this.#audience.open();
+  async #unlock(key) {
+    await this.#audience.open(); // first, for a session belongs to the event that its start message names
+    const event = this.#options.isForeign ? null : this.#audience.eventName;
+    if (this.#session) this.#session.unlock(key, event === null ? {} : { event });
+    else this.#test?.unlock(key);
   }
 
   async #openPast(past) {

@@ -113,9 +113,15 @@ export class Session {
     this.#connect();
   }
 
-  /** Retries with another key. */
-  unlock(key) {
+  /**
+   * Retries with another key.
+   *
+   * @param {object} more options of the start message that were unknown without the key; of no effect on a session that
+   *   has begun.
+   */
+  unlock(key, more = {}) {
     this.#key = key;
+    if (this.#token === null) this.#start = { ...this.#start, ...more };
     this.#notify(this.#id ? Link.LOST : Link.CONNECTING);
     this.#connect();
   }

@@ -109,8 +109,16 @@ class Viewer {
       this.#isAnnouncing = true;
       keepScreenOn();
     }
-    if (state === State.FORBIDDEN || state === State.NOT_FOUND) forgetCaptions(this.#page);
+    if (state === State.FORBIDDEN || state === State.NOT_FOUND) this.#forget();
     this.#showState();
+  }
+
+  /** Deletes what is stored of captions that this link does not give access to, and what it displays of them. */
+  #forget() {
+    forgetCaptions(this.#page);
+    if (this.#isAnnouncing) return; // it was live here, so the reader has read them
+    this.#sessions = [];
+    element("history").replaceChildren();
   }
 
   #showState() {

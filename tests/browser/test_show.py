@@ -130,6 +130,7 @@ async def test_a_key_admits_the_captioner_and_a_link_admits_viewers(
         await page.fill("#key", MASTER)
         await page.keyboard.press("Enter")
         await expect(page.locator("#state")).to_have_text("Live: speech is captioned.")
+        await expect(page.locator("#link")).to_have_value(re.compile("token=vt_"))
         link = await link_of(page)
         assert MASTER not in link
         await viewer.goto(link)
