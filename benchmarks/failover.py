@@ -24,7 +24,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass, field
-from itertools import cycle, islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -36,8 +36,9 @@ from benchmarks.hosts import Host, Network
 from benchmarks.percentile import percentile
 from benchmarks.recordings import SHARED_AUDIO
 from benchmarks.report import print_table, write_json
+from benchmarks.talks import read_talk, talk_from
 from clients.connection import Connection, ConnectionFailed, connect
-from clients.paced_media import MEDIA_FORMAT, MediaFile, paced
+from clients.paced_media import MEDIA_FORMAT, paced
 from clients.reconnect import BackOff, Change
 from clients.stream import Lost, stream
 from clients.watch import watch
@@ -45,7 +46,6 @@ from gateway.wire import SAMPLE_RATE_HZ, Final, Ready, ServerEvent, Start
 
 __all__ = ["FAULTS", "Outcome", "Session", "differences", "longest_gap_s"]
 
-FRAME_S = 0.1
 CONNECT_S = 3.0
 """A load balancer gives up a gateway that does not accept a connection for so long."""
 
@@ -219,7 +219,9 @@ async def run(
 ) -> tuple[list[Session], float, int | None]:
     """Return what was observed of the sessions of one run, the time of the fault, and the gateway's exit status."""
     sessions = [Session(number) for number in range(options.sessions)]
-    frames = _audio(options.audio, options.seconds, options.sessions)
+    talk = read_talk(options.audio)
+    starts = [number * len(talk) // options.sessions for number in range(options.sessions)]
+    frames = [talk_from(talk, start, options.seconds) for start in starts]
     fault_s, status = 0.0, None
     async with anyio.create_task_group() as tasks:
         for session, audio in zip(sessions, frames, strict=True):
@@ -274,21 +276,6 @@ def _spread(times_s: Sequence[float]) -> tuple[float, float, float]:
     if not times_s:
         return 0.0, 0.0, 0.0
     return percentile(times_s, 50) or 0.0, percentile(times_s, 95) or 0.0, max(times_s)
-
-
-def _audio(folder: Path, seconds: float, sessions: int) -> list[list[bytes]]:
-    """Return the frames of each session: the recordings of a folder one after the other, from another place in each."""
-    pause = [bytes(round(SAMPLE_RATE_HZ * FRAME_S) * MEDIA_FORMAT.bytes_per_sample_frame)] * round(1 / FRAME_S)
-    recordings = []
-    for path in sorted(folder.glob("*.flac")):
-        with MediaFile(str(path)) as media:
-            recordings.append([*media.frames(), *pause])
-    frames = [frame for recording in recordings for frame in recording]
-    step = len(frames) // sessions
-    return [
-        list(islice(cycle(frames), number * step, number * step + round(seconds / FRAME_S)))
-        for number in range(sessions)
-    ]
 
 
 def _print(outcomes: Sequence[Outcome]) -> None:

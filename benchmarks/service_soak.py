@@ -14,7 +14,6 @@ import argparse
 import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -22,12 +21,13 @@ from urllib.parse import urlsplit
 import anyio
 
 from benchmarks.percentile import percentile
+from benchmarks.process_figures import entries, resident_mib
 from benchmarks.processes import GatewayProcess
 from benchmarks.recordings import SHARED_AUDIO
 from benchmarks.report import print_table, write_json
-from benchmarks.soak import entries
+from benchmarks.talks import read_talk, talk_from
 from clients.connection import ConnectionFailed, connect
-from clients.paced_media import MEDIA_FORMAT, MediaFile, paced
+from clients.paced_media import MEDIA_FORMAT, paced
 from clients.reconnect import Change
 from clients.stream import Lost, SessionFailed, stream
 from clients.watch import find_session, watch
@@ -35,9 +35,8 @@ from decoder.packaged_models import EMBEDDED
 from gateway.wire import SAMPLE_RATE_HZ, Final, Ready, ServerEvent, Start
 from tools.fault_proxy import Cut, FaultProxy, Learns, Way, proxying
 
-__all__ = ["Quarter", "Tally", "resident_mib_of"]
+__all__ = ["Quarter", "Tally"]
 
-FRAME_S = 0.1
 QUARTERS = 4
 SHORTEST_S, LONGEST_S = 20.0, 180.0
 """Of a session."""
@@ -86,16 +85,10 @@ class Quarter:
         )
 
 
-def resident_mib_of(pid: int) -> float:
-    """Return the resident memory of a process; Linux only."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 2**10
-
-
 class _Load:
     """The clients of the run."""
 
-    def __init__(self, options: argparse.Namespace, port: int, frames: Sequence[bytes]) -> None:
+    def __init__(self, options: argparse.Namespace, port: int, frames: list[bytes]) -> None:
         self.tallies = [Tally() for _ in range(QUARTERS)]
         self.quarter = 0
         self.is_over = False
@@ -114,7 +107,7 @@ class _Load:
             kind = self._chance.randrange(5)
             seconds = self._chance.uniform(SHORTEST_S, LONGEST_S)
             first = self._chance.randrange(len(self._frames))
-            frames = list(islice(cycle(self._frames), first, first + round(seconds / FRAME_S)))
+            frames = talk_from(self._frames, first, seconds)
             self.tally.begun += 1
             async with proxying(self._port) as (proxy, port), anyio.create_task_group() as tasks:
                 try:
@@ -170,7 +163,7 @@ class _Load:
         proxy.cut(Cut(self._chance.choice(list(Way)), self._chance.randrange(400), Learns.BOTH))
 
 
-async def measure(options: argparse.Namespace, gateway: GatewayProcess, frames: Sequence[bytes]) -> list[Quarter]:
+async def measure(options: argparse.Namespace, gateway: GatewayProcess, frames: list[bytes]) -> list[Quarter]:
     """Run the load, and return the figures of each quarter."""
     port = urlsplit(gateway.url).port
     assert port is not None, "the URL of a gateway process has a port"
@@ -183,7 +176,7 @@ async def measure(options: argparse.Namespace, gateway: GatewayProcess, frames: 
         for minute in range(1, minutes + 1):
             await anyio.sleep(60)
             tally = load.tally
-            tally.resident_mib.append(resident_mib_of(gateway.pid))
+            tally.resident_mib.append(resident_mib(gateway.pid))
             tally.files, tally.threads = entries("fd", gateway.pid), entries("task", gateway.pid)
             if (quarter := minute * QUARTERS // minutes) > load.quarter:
                 quarters.append(Quarter.of(tally, minute))
@@ -215,17 +208,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, help="file for the results")
     options = parser.parse_args()
-    pause = [bytes(round(SAMPLE_RATE_HZ * FRAME_S) * MEDIA_FORMAT.bytes_per_sample_frame)] * round(1 / FRAME_S)
-    frames: list[bytes] = []
-    for path in sorted(options.audio.glob("*.flac")):
-        with MediaFile(str(path)) as media:
-            frames += [*media.frames(), *pause]
     with TemporaryDirectory() as folder:
         serve = ["--engine", "whisper", "--model", options.model, "--offline"]
         serve += ["--set", f"journal.database={folder}/journal.db"]
         serve += [f"--{option}" for option in options.serve]
         with GatewayProcess(*serve) as gateway:
-            quarters = anyio.run(measure, options, gateway, frames)
+            quarters = anyio.run(measure, options, gateway, read_talk(options.audio))
     write_json(options.json, "service_soak", [asdict(quarter) for quarter in quarters])
 
 

@@ -13,8 +13,6 @@ the clock is virtual, and a decode takes `--cost-ms`.
 """
 
 import argparse
-import os
-import sys
 import time
 from array import array
 from collections.abc import Iterator, Sequence
@@ -26,6 +24,7 @@ import anyio
 
 from benchmarks.arms import gateway_settings
 from benchmarks.percentile import percentile
+from benchmarks.process_figures import entries, resident_mib
 from benchmarks.recordings import SHARED_AUDIO
 from benchmarks.report import print_table, write_json
 from benchmarks.virtual import TimedEvents, VirtualGateway
@@ -302,23 +301,6 @@ class SoakRun:
             if isinstance(event, Final):
                 self._engine.tally.finals += 1
                 self._engine.tally.words += len(event.text.split())
-
-
-def resident_mib() -> float:
-    """Return the resident memory of this process, or its peak on systems without /proc."""
-    statm = Path("/proc/self/statm")
-    if statm.is_file():
-        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-    import resource  # not on Windows
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB elsewhere: getrusage(2)
-
-
-def entries(folder: str, process: int | str = "self") -> int:
-    """Return the number of open files (`fd`) or threads (`task`) of a process; 0 on systems without /proc."""
-    path = Path(f"/proc/{process}/{folder}")
-    return len(list(path.iterdir())) if path.is_dir() else 0
 
 
 def looped(recordings: Sequence[Path], duration_s: float) -> bytes:

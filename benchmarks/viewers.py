@@ -10,7 +10,6 @@ buffers of the server's sockets are small (`SO_SNDBUF`), because the kernel woul
 import argparse
 import asyncio
 import multiprocessing
-import os
 import re
 import tempfile
 import time
@@ -31,6 +30,7 @@ from websockets.asyncio.client import connect
 
 from benchmarks.gateway import RECORDING, decoded
 from benchmarks.percentile import percentile
+from benchmarks.process_figures import resident_mib
 from benchmarks.report import print_table, write_json
 from clients.paced_media import MEDIA_FORMAT
 from clients.stream import stream
@@ -52,8 +52,6 @@ _BEFORE_S = 20.0
 
 _SERVER_BUFFER_BYTES, _STALLED_BUFFER_BYTES = 4_096, 4_096
 """Of the sockets; Linux doubles them."""
-
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 _SEQ = re.compile(r'"seq":(\d+)')
 
@@ -191,7 +189,7 @@ async def _speak(gateway: Gateway, arm: Arm) -> None:
 async def _watch(arm: Arm, url: str, watching: TimedBroadcaster) -> Result:
     await anyio.sleep(_BEFORE_S)
     (session_id,) = watching.open_sessions()
-    before_mib = peak_mib = _resident_mib()
+    before_mib = peak_mib = resident_mib()
     ours, theirs = multiprocessing.Pipe()
     path = f"/v1/sessions/{session_id}/events"
     viewers = multiprocessing.get_context("spawn").Process(target=_view, args=(theirs, url, path, arm))
@@ -202,10 +200,10 @@ async def _watch(arm: Arm, url: str, watching: TimedBroadcaster) -> Result:
     while session_id in watching.open_sessions():
         stalled_left = watching.viewers - arm.live
         await anyio.sleep(1.0)
-        peak_mib = max(peak_mib, _resident_mib())
+        peak_mib = max(peak_mib, resident_mib())
     cpu_share = (time.process_time() - joined_cpu_s) / (time.monotonic() - joined_s)
     received: list[dict[int, float]] = await to_thread.run_sync(ours.recv)
-    after_mib = _resident_mib()
+    after_mib = resident_mib()
     await to_thread.run_sync(viewers.join)
     delays_s = [
         at_s - watching.published_s[seq]
@@ -232,10 +230,6 @@ async def _watch(arm: Arm, url: str, watching: TimedBroadcaster) -> Result:
         after_mib=after_mib,
         cpu_share=cpu_share,
     )
-
-
-def _resident_mib() -> float:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES / 2**20
 
 
 # --- the viewers' process ----------------------------------------------------------------------------------------

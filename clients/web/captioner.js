@@ -326,10 +326,13 @@ class Captioner {
   }
 
   async #unlock(key) {
-    await this.#audience.open(); // first, for a session belongs to the event that its start message names
-    const event = this.#options.isForeign ? null : this.#audience.eventName;
-    if (this.#session) this.#session.unlock(key, event === null ? {} : { event });
-    else this.#test?.unlock(key);
+    try {
+      await this.#audience.open(); // first, for a session belongs to the event that its start message names
+    } finally {
+      const event = this.#options.isForeign ? null : this.#audience.eventName;
+      if (this.#session) this.#session.unlock(key, event === null ? {} : { event });
+      else this.#test?.unlock(key);
+    }
   }
 
   async #openPast(past) {

@@ -24,7 +24,7 @@ class ZoomSink:
     """Sends the cues of one session.
 
     Zoom drops a caption whose number it has, so a repeated one is shown once. The meeting keeps its number when a
-    session ends, so a new one continues from the number that Zoom tells.
+    session ends, so a new one continues from the number that Zoom returns.
 
     Args:
         client: of HTTP.

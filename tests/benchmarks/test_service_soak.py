@@ -1,12 +1,6 @@
 """Figures of a long run of a service, from tallies made by hand."""
 
-import os
-from pathlib import Path
-
-import pytest
-
-from benchmarks.service_soak import Quarter, Tally, resident_mib_of
-from benchmarks.soak import entries
+from benchmarks.service_soak import Quarter, Tally
 
 
 def test_a_quarter_has_the_median_of_its_minutes_and_the_end() -> None:
@@ -15,16 +9,3 @@ def test_a_quarter_has_the_median_of_its_minutes_and_the_end() -> None:
     assert (quarter.end_min, quarter.begun, quarter.failed, quarter.finals) == (22, 3, 1, 3)
     assert (quarter.late_p50_s, quarter.median_mib, quarter.end_mib) == (2.0, 200.0, 200.0)
     assert (quarter.files, quarter.threads) == (20, 8)
-
-
-@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
-def test_memory_files_and_threads_are_those_of_the_process() -> None:
-    before = entries("fd")
-    with Path(os.devnull).open():
-        assert entries("fd", os.getpid()) == before + 1
-    assert entries("task") >= 1
-    assert resident_mib_of(os.getpid()) > 10
-
-
-def test_a_process_that_is_gone_has_no_files() -> None:
-    assert entries("fd", 2**22 + 1) == 0

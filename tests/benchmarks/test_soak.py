@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.soak import QUARTERS, FinalsCheck, Quarter, Soak, SoakRun, looped, require_complete, resident_mib
+from benchmarks.process_figures import resident_mib
+from benchmarks.soak import QUARTERS, FinalsCheck, Quarter, Soak, SoakRun, looped, require_complete
 from benchmarks.virtual import TimedEvents, VirtualGateway
 from decoder.engines.scripted import CostModel, ScriptedEngine
 from decoder.types import DecodeRequest, EngineError, Hypothesis, RequestKind

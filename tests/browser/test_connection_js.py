@@ -224,8 +224,9 @@ async def test_a_key_is_requested_if_the_gateway_requires_one(page: Page, gatewa
     assert await page.evaluate("links.at(-1).message") == "this API key is not known here"
     await page.evaluate("session.unlock('wrong')")
     await page.wait_for_function("() => links.filter(({ link }) => link === 'locked').length === 2")
-    await page.evaluate("(key) => session.unlock(key)", gateway.key)
+    await page.evaluate("(key) => session.unlock(key, { event: 'weekly' })", gateway.key)
     await received(gateway, 800)
+    assert gateway.hellos[-1]["event"] == "weekly", "it could not be created without a key"
 
 
 async def test_audio_captured_before_a_reload_is_sent_after_it(page: Page, gateway: ResumableGateway) -> None:
