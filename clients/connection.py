@@ -42,6 +42,10 @@ _MAX_BODY_CHARS = 300
 _PING_S, _PONG_S = 5.0, 20.0
 """A dead connection is detected within the sum, well before a gateway drops its session."""
 
+_STALL_S = 20.0
+"""A gateway always reads, so one that has not read for so long is cut off. Pings do not detect it: they wait in the
+same full buffer."""
+
 _CLOSE_S = 1.0
 """A gateway answers a close frame at once; later messages are not awaited."""
 
@@ -90,8 +94,9 @@ class NormalClosure(Closed):
 
 
 class _WebSocketStream(ObjectStream[str | bytes]):
-    def __init__(self, websocket: ClientConnection) -> None:
+    def __init__(self, websocket: ClientConnection, stall_s: float | None) -> None:
         self._websocket = websocket
+        self._stall_s = stall_s
 
     async def receive(self) -> str | bytes:
         try:
@@ -104,8 +109,12 @@ class _WebSocketStream(ObjectStream[str | bytes]):
 
     async def send(self, item: str | bytes) -> None:
         try:
-            await self._websocket.send(item)
+            with anyio.fail_after(self._stall_s):
+                await self._websocket.send(item)
         except ConnectionClosed as error:
+            raise anyio.BrokenResourceError from error
+        except TimeoutError as error:
+            self._websocket.transport.abort()
             raise anyio.BrokenResourceError from error
 
     async def send_eof(self) -> None:
@@ -144,7 +153,8 @@ async def connect_websocket(
         url: `ws:` or `wss:`, complete.
         headers: of the upgrade.
         subprotocols: offered in the upgrade.
-        pings: whether a server that answers no ping for 25 s is given up; it may merely be slow.
+        pings: whether a server that answers no ping for 25 s, or reads nothing for 20 s, is given up; it may merely be
+            slow.
 
     Raises:
         ConnectionFailed: it cannot be reached, or refuses; the message says why.
@@ -169,7 +179,7 @@ async def connect_websocket(
     except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as error:
         raise ConnectionFailed(f"{displayed} cannot be reached: {error}") from error
     async with websocket:
-        yield _WebSocketStream(websocket)
+        yield _WebSocketStream(websocket, _STALL_S if pings else None)
 
 
 def reason_of(body: bytes) -> str:
