@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,10 +25,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the tests from the user's API keys and journals."""
+def _no_state_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep the tests, and fixtures that several share, from the user's API keys and journals."""
+    path = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("XDG_DATA_HOME", str(path))
+        yield path
+
+
+@pytest.fixture(autouse=True)
+def _state_of_its_own(_no_state_of_the_user: Path) -> Iterator[None]:
+    """Keep each test from the sessions and keys of others; the directory exists once something is written."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(_no_state_of_the_user / uuid4().hex))
         yield
 
 
@@ -36,9 +46,3 @@ def _log_level_of_its_own() -> Iterator[None]:
     """Undo what a command has done to the log."""
     yield
     logging.getLogger("livecue").setLevel(logging.NOTSET)
-
-
-@pytest.fixture(autouse=True)
-def _no_keys_of_other_tests(_state_of_its_own: None) -> None:
-    """Forget that another test has made keys."""
-    Path(os.environ["XDG_DATA_HOME"], "livecue", "keys-were-made").unlink(missing_ok=True)
