@@ -12,7 +12,7 @@ SUPPLY_STAMP := $(SUPPLY_VENV)/.installed
 BOUNDS_VENV := .venv-bounds
 AUDIO ?= ../shared/audio
 
-.PHONY: demo serve models torch redis-server ffmpeg test test-slow test-browser test-bounds test-pythons coverage coverage-core screenshots settings metrics bench-schema test-compat \
+.PHONY: demo serve models torch redis-server ffmpeg chromium test test-slow test-browser test-bounds test-pythons coverage coverage-core screenshots settings metrics bench-schema test-compat \
 	check format hooks bench changelog lock audit sbom clean
 
 # What livecue itself needs; the first caption does not wait for the tools of its developers.
@@ -78,15 +78,18 @@ coverage: $(STAMP)
 
 # Real weights on many recordings, which take minutes; one process, so that each model is loaded once. And examples for
 # the properties that `make test` does not try.
-test-slow: $(STAMP)
-	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest --ignore tests/browser -m 'slow or hypothesis'
+test-slow: $(STAMP) chromium
+	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -m 'slow or hypothesis'
 
-# Debian's Chromium: the browsers that Playwright downloads are as large again and change with each of its versions.
-test-browser: $(STAMP)
-	@if ! command -v chromium > /dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
-		apt-get update --quiet=2 && apt-get install --quiet=2 --no-install-recommends chromium; \
+test-browser: $(STAMP) chromium
+	$(PYTEST) --numprocesses $$(($(CORES) + 1)) tests/browser
+
+# Debian's Chromium: the browsers that Playwright downloads are as large again and change with each of its versions. It has
+# the whole browser, too, which takes twice the CPU time.
+chromium:
+	@if ! command -v chromium-headless-shell > /dev/null && ! command -v chromium > /dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		apt-get update --quiet=2 && apt-get install --quiet=2 --no-install-recommends chromium-headless-shell; \
 	fi
-	$(BIN)/python -m pytest tests/browser --numprocesses auto --dist worksteal
 
 # What the README and docs/pages.md show, taken anew.
 screenshots: $(STAMP)

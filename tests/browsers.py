@@ -36,8 +36,8 @@ __all__ = [
     "write_wav",
 ]
 
-CHROMIUM = which("chromium")
-"""Path of Chromium; None: not installed."""
+CHROMIUM = which("chromium-headless-shell") or which("chromium")
+"""Path of Chromium, without its windows if there is a choice; None: not installed."""
 
 TIMEOUT_MS = 20_000
 """Of every wait; generous, as the machine may be busy."""
@@ -58,7 +58,7 @@ async def launched(*arguments: str) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=CHROMIUM,
-            args=["--no-sandbox", *arguments],  # its sandbox does not run as root
+            args=["--no-sandbox", "--disable-gpu", *arguments],  # its sandbox does not run as root
         )
         yield browser
         await browser.close()
@@ -83,7 +83,7 @@ async def with_microphone(recording: Path) -> AsyncIterator[Browser]:
 async def opened(browser: Browser) -> AsyncIterator[Page]:
     """Open a page in a new context, and check that no script fails and no content security policy is violated."""
     faults: list[str] = []
-    context = await browser.new_context()
+    context = await browser.new_context(permissions=["microphone"])
     page = await context.new_page()
     page.set_default_timeout(TIMEOUT_MS)
 
@@ -93,8 +93,10 @@ async def opened(browser: Browser) -> AsyncIterator[Page]:
 
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", receive)
-    yield page
-    await context.close()
+    try:
+        yield page
+    finally:
+        await context.close()
     assert not faults
 
 

@@ -21,7 +21,7 @@ from gateway.runtime import Gateway, open_gateway
 from gateway.settings import Settings, load_settings
 from gateway.wyoming_server import bind_wyoming, serve_wyoming, wyoming_url
 
-__all__ = ["EMBEDDED", "Reply", "Served", "get", "serving"]
+__all__ = ["EMBEDDED", "Reply", "Served", "get", "listening", "serving"]
 
 EMBEDDED: Mapping[str, Mapping[str, object]] = {
     "engine": {"name": "whisper", "model": EMBEDDED_MODEL},
@@ -72,19 +72,35 @@ class Reply:
 @asynccontextmanager
 async def serving(engine: Engine, settings: Settings | None = None) -> AsyncIterator[Served]:
     settings = settings or load_settings()
-    with create_server(("127.0.0.1", 0)) as listener, bind_wyoming(settings.server) or nullcontext() as wyoming:
-        async with (
-            open_gateway(settings, engine) as gateway,
-            serve_wyoming(gateway, wyoming),
-            anyio.create_task_group() as tasks,
-        ):
+    with bind_wyoming(settings.server) or nullcontext() as wyoming:
+        async with open_gateway(settings, engine) as gateway, serve_wyoming(gateway, wyoming):
             certificate = open_certificate(settings.server)
             server = uvicorn.Server(ServerConfig(create_app(gateway), settings, shutdown_s=1, certificate=certificate))
-            tasks.start_soon(server.serve, [listener])
-            scheme = "http" if certificate is None else "https"
-            url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
-            yield Served(url, gateway, wyoming_url(wyoming) if wyoming else "", server, certificate)
-            server.should_exit = True
+            async with listening(server) as port:
+                scheme = "http" if certificate is None else "https"
+                url = f"{scheme}://127.0.0.1:{port}"
+                yield Served(url, gateway, wyoming_url(wyoming) if wyoming else "", server, certificate)
+
+
+@asynccontextmanager
+async def listening(server: uvicorn.Server) -> AsyncIterator[int]:
+    """Serve on a free loopback port while the block lasts, and yield the port.
+
+    The server exits even where the block fails: one that is cancelled leaves its socket registered with the event loop,
+    which then accepts no connections for the next socket of the same number.
+    """
+
+    async def serve() -> None:
+        with anyio.CancelScope(shield=True):
+            await server.serve([listener])
+
+    with create_server(("127.0.0.1", 0)) as listener:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(serve)
+            try:
+                yield listener.getsockname()[1]
+            finally:
+                server.should_exit = True
 
 
 async def get(url: str) -> Reply:

@@ -4,7 +4,6 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from socket import create_server
 
 import anyio
 import uvicorn
@@ -17,6 +16,7 @@ from decoder.engines.scripted import ScriptedEngine, spoken_count
 from gateway.http.pages import pages_router
 from gateway.runtime import open_gateway
 from gateway.settings import load_settings
+from tests.servers import listening
 
 __all__ = ["ScriptedFeed", "scripted_feed"]
 
@@ -147,13 +147,13 @@ async def scripted_feed() -> AsyncIterator[ScriptedFeed]:
         Route("/v1/events/talk", feed._event_state),
     ]
     settings = load_settings({"journal": {"enabled": False}})
-    with create_server(("127.0.0.1", 0)) as listener:
-        async with open_gateway(settings, ScriptedEngine(spoken_count)) as gateway, anyio.create_task_group() as tasks:
-            app = FastAPI(routes=routes)
-            app.include_router(pages_router(gateway))
-            server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error", timeout_graceful_shutdown=1))
-            tasks.start_soon(server.serve, [listener])
-            feed.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            yield feed
-            feed.cut(503)
-            server.should_exit = True
+    async with open_gateway(settings, ScriptedEngine(spoken_count)) as gateway:
+        app = FastAPI(routes=routes)
+        app.include_router(pages_router(gateway))
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error", timeout_graceful_shutdown=1))
+        async with listening(server) as port:
+            feed.url = f"http://127.0.0.1:{port}"
+            try:
+                yield feed
+            finally:
+                feed.cut(503)

@@ -133,6 +133,7 @@ async def test_a_hidden_page_with_a_live_session_does_not_poll(page: Page) -> No
     )
     async with talk("One.") as feed:
         await watch(page, feed)
+        await expect(page.locator(HISTORY)).to_have_text(["One."])
         feed.begin("evening")
         feed.final(0, "Two.")
         polls = [path for path in feed.requested if path.startswith("/v1/events")]

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from time import time
 
@@ -11,6 +10,7 @@ from anyio import to_thread
 from playwright.async_api import Browser, Page, expect
 
 from benchmarks.processes import GatewayProcess
+from benchmarks.scoring import count_errors
 from clients.paced_media import MediaFile
 from gateway.access.api_keys import digest_of
 from gateway.journal.store import ViewToken
@@ -51,11 +51,7 @@ async def transcript(page: Page, suffix: str) -> str:
     return (await answer.text()).removeprefix("WEBVTT")
 
 
-def wrong_words(words: Sequence[str], spoken: Sequence[str]) -> int:
-    """Return the number of wrong words; the generated voices of the meeting are unfamiliar to the model."""
-    return sum(word != other for word, other in zip(words, spoken, strict=True))
-
-
+@pytest.mark.slow
 async def test_a_meeting_survives_a_cut_network_a_reload_and_a_killed_gateway(page: Page, browser: Browser) -> None:
     """A reload restarts the microphone's recording: the meeting is captioned up to the reload, then from its start."""
     with GatewayProcess(*EMBEDDED) as gateway:
@@ -85,10 +81,10 @@ async def test_a_meeting_survives_a_cut_network_a_reload_and_a_killed_gateway(pa
             await expect(page.locator("#history")).to_contain_text("meeting is over", timeout=MEETING_MS)
             await stop(page)
             captioned, meeting = await final_words(page), spoken_words()
-            assert wrong_words(captioned[-len(meeting) :], meeting) <= 2
+            assert count_errors([meeting], captioned[-len(meeting) :]) <= 2  # the model does not know generated voices
             cut = captioned[: -len(meeting)]
             assert cut[: len(before)] == before
-            assert wrong_words(cut[:-1], meeting[: len(cut) - 1]) <= 2  # the reload may have cut the last word
+            assert count_errors([meeting[: len(cut) - 1]], cut[:-1]) <= 2  # the reload may have cut the last word
             await expect(page.locator("#history .note")).to_have_count(0)
 
             await expect(viewer.locator("#state")).to_have_attribute("data-state", "over")
@@ -102,6 +98,7 @@ async def test_a_meeting_survives_a_cut_network_a_reload_and_a_killed_gateway(pa
             assert words(" ".join(line for cue in cues for line in cue["lines"])) == captioned
 
 
+@pytest.mark.slow
 async def test_people_are_transcribed(tmp_path: Path) -> None:
     audio = silence(0.5)
     for name in UNDERSTOOD:
