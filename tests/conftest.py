@@ -14,7 +14,7 @@ from tests.compatibility import Recorder
 # How long an example takes says how busy the machine is. `make test` tries the same examples each time, so that what
 # fails has been broken by the change at hand; `make test-slow` searches among others.
 settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("repeat", settings.get_profile("search"), derandomize=True)
+settings.register_profile("repeat", settings.get_profile("search"), derandomize=True, max_examples=50)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 
 
