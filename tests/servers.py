@@ -75,20 +75,34 @@ async def serving(engine: Engine, settings: Settings | None = None) -> AsyncIter
     with bind_wyoming(settings.server) or nullcontext() as wyoming:
         async with open_gateway(settings, engine) as gateway, serve_wyoming(gateway, wyoming):
             certificate = open_certificate(settings.server)
-            server = uvicorn.Server(ServerConfig(create_app(gateway), settings, shutdown_s=1, certificate=certificate))
-            async with listening(server) as port:
+            async with listening(
+                ServerConfig(create_app(gateway), settings, shutdown_s=1, certificate=certificate)
+            ) as (server, port):
                 scheme = "http" if certificate is None else "https"
                 url = f"{scheme}://127.0.0.1:{port}"
                 yield Served(url, gateway, wyoming_url(wyoming) if wyoming else "", server, certificate)
 
 
-@asynccontextmanager
-async def listening(server: uvicorn.Server) -> AsyncIterator[int]:
-    """Serve on a free loopback port while the block lasts, and yield the port.
+class _Server(uvicorn.Server):
+    """Stops at once; uvicorn's own looks ten times a second whether it has to."""
 
-    The server exits even where the block fails: one that is cancelled leaves its socket registered with the event loop,
-    which then accepts no connections for the next socket of the same number.
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.stopping = anyio.Event()
+
+    async def main_loop(self) -> None:
+        """Wait until the server has to stop."""
+        await self.stopping.wait()
+
+
+@asynccontextmanager
+async def listening(config: uvicorn.Config) -> AsyncIterator[tuple[uvicorn.Server, int]]:
+    """Serve on a free loopback port while the block lasts, and yield the server and the port.
+
+    It stops by itself even where the block fails: one that is cancelled leaves its socket registered with the event
+    loop, which then accepts no connections for the next socket of the same number.
     """
+    server = _Server(config)
 
     async def serve() -> None:
         with anyio.CancelScope(shield=True):
@@ -98,9 +112,9 @@ async def listening(server: uvicorn.Server) -> AsyncIterator[int]:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(serve)
             try:
-                yield listener.getsockname()[1]
+                yield server, listener.getsockname()[1]
             finally:
-                server.should_exit = True
+                server.stopping.set()
 
 
 async def get(url: str) -> Reply:

@@ -150,8 +150,8 @@ async def scripted_feed() -> AsyncIterator[ScriptedFeed]:
     async with open_gateway(settings, ScriptedEngine(spoken_count)) as gateway:
         app = FastAPI(routes=routes)
         app.include_router(pages_router(gateway))
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error", timeout_graceful_shutdown=1))
-        async with listening(server) as port:
+        config = uvicorn.Config(app, lifespan="off", log_level="error", timeout_graceful_shutdown=1)
+        async with listening(config) as (_, port):
             feed.url = f"http://127.0.0.1:{port}"
             try:
                 yield feed
