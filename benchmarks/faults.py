@@ -210,9 +210,9 @@ class TimedUpstream(HttpUpstream):
     async def post(self, ask: UpstreamRequest, *, on_new_connection: bool) -> Transcription:
         """UpstreamRequest once, and note when."""
         asked_s = time.monotonic()
-        heard = await super().post(ask, on_new_connection=on_new_connection)
+        received = await super().post(ask, on_new_connection=on_new_connection)
         self.answers.append((asked_s, time.monotonic()))
-        return heard
+        return received
 
 
 @asynccontextmanager

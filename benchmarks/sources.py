@@ -69,7 +69,7 @@ class Word:
 
 
 @dataclass(slots=True)
-class _Heard:
+class _Received:
     """What one stream became."""
 
     words: list[Word] = field(default_factory=list)
@@ -132,28 +132,28 @@ def audio_differences(pcm: bytes, recording: bytes) -> Iterator[tuple[float, flo
             yield float(second), second - (begin + place) / SAMPLE_RATE_HZ
 
 
-async def _reference(url: str, recording: Path) -> _Heard:
-    heard = _Heard()
+async def _reference(url: str, recording: Path) -> _Received:
+    received = _Received()
     with MediaFile(str(recording)) as media:
         for frame in media.frames():
-            heard.pcm += frame
+            received.pcm += frame
     with MediaFile(str(recording)) as media:
         start = Start(MEDIA_FORMAT, words=True, partials=False, file=True)
-        await stream(partial(connect, url), start, paced(media.frames(), None), heard.event)
-    return heard
+        await stream(partial(connect, url), start, paced(media.frames(), None), received.event)
+    return received
 
 
-async def _relayed(url: str, kind: str, recording: Path, cut_at_s: float, cut_s: float) -> _Heard:
-    heard = _Heard()
+async def _relayed(url: str, kind: str, recording: Path, cut_at_s: float, cut_s: float) -> _Received:
+    received = _Received()
     with TemporaryDirectory() as folder, playing(_KINDS[kind], recording, Path(folder)) as live:
         live.serve()
         policy, back_off = AddressPolicy(("127.0.0.1",)), BackOff(give_up_s=cut_s + 10)
-        options = SourceOptions(live.url, policy, wait_s=30, back_off=back_off, on_gap=heard.gaps.append)
+        options = SourceOptions(live.url, policy, wait_s=30, back_off=back_off, on_gap=received.gaps.append)
         async with open_source(parse_source_url(live.url), options) as source, anyio.create_task_group() as tasks:
 
             async def audio() -> AsyncIterator[bytes | Flush]:
                 async for item in source.audio():
-                    heard.pcm += item if isinstance(item, bytes) else b""
+                    received.pcm += item if isinstance(item, bytes) else b""
                     yield item
 
             async def cut() -> None:
@@ -164,13 +164,13 @@ async def _relayed(url: str, kind: str, recording: Path, cut_at_s: float, cut_s:
 
             tasks.start_soon(cut)
             start = Start(MEDIA_FORMAT, words=True, partials=False, resumable=True)
-            await stream(partial(connect, url), start, audio(), heard.event, Lost(is_live=True))
-    return heard
+            await stream(partial(connect, url), start, audio(), received.event, Lost(is_live=True))
+    return received
 
 
 async def _measure(url: str, kinds: Sequence[str], recording: Path, cut_at_s: float, cut_s: float) -> None:
     reference = await _reference(url, recording)
-    streams: dict[str, _Heard] = {}
+    streams: dict[str, _Received] = {}
 
     async def relay(kind: str) -> None:
         streams[kind] = await _relayed(url, kind, recording, cut_at_s, cut_s)
@@ -184,18 +184,18 @@ async def _measure(url: str, kinds: Sequence[str], recording: Path, cut_at_s: fl
     print(machine())
 
 
-def _row(kind: str, heard: _Heard, reference: _Heard, cut_at_s: float) -> Sequence[object]:
+def _row(kind: str, received: _Received, reference: _Received, cut_at_s: float) -> Sequence[object]:
     cut_s = (
-        max(heard.gaps, key=lambda gap: gap.end_sample - gap.start_sample).end_sample / SAMPLE_RATE_HZ
-        if heard.gaps
+        max(received.gaps, key=lambda gap: gap.end_sample - gap.start_sample).end_sample / SAMPLE_RATE_HZ
+        if received.gaps
         else cut_at_s
     )
-    pairs = list(matched(heard.words, reference.words))
+    pairs = list(matched(received.words, reference.words))
     differences = [(word.start_s, word.start_s - known.start_s) for word, known in pairs]
-    starts = np.array(heard.cue_starts_s)
+    starts = np.array(received.cue_starts_s)
     cues = [pair for pair in differences if np.min(np.abs(starts - pair[0])) < _SAME_S]
-    audio = list(audio_differences(bytes(heard.pcm), bytes(reference.pcm)))
-    silence_s = sum(gap.end_sample - gap.start_sample for gap in heard.gaps) / SAMPLE_RATE_HZ
+    audio = list(audio_differences(bytes(received.pcm), bytes(reference.pcm)))
+    silence_s = sum(gap.end_sample - gap.start_sample for gap in received.gaps) / SAMPLE_RATE_HZ
     words, cue_starts, sound = (Shift.of(each, cut_s) for each in (differences, cues, audio))
     return (kind, f"{silence_s:.1f}", *words.row(), *cue_starts.row(), *sound.row()[:2])
 

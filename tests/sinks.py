@@ -63,7 +63,7 @@ class VirtualTime:
 
 @dataclass
 class ScriptedSink:
-    """A sink that takes what it is sent, unless told to raise.
+    """A sink that takes what it is sent, unless it has to raise.
 
     Attributes:
         taken: what it has taken.

@@ -93,7 +93,7 @@ class Benchmark:
         self.runs: list[Run] = []
         """All runs, in order."""
         self.other_cores: list[float] = []
-        """Cores busy with other processes in each run, where the system tells."""
+        """Cores busy with other processes in each run, where the system reports it."""
         self._play = play
         self._pid = pid
 

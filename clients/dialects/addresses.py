@@ -29,7 +29,7 @@ _DIALECTS_BY_HOST = {
     "streaming.assemblyai.com": "assemblyai",
     "streaming.eu.assemblyai.com": "assemblyai",
 }
-"""Host of a cloud service → dialect, where the URL has no path that tells it."""
+"""Host of a cloud service → dialect, where the URL has no path of its own."""
 
 
 def address(url: str, path: str, query: Iterable[tuple[str, str]] = (), *, http: bool = False) -> str:
@@ -64,7 +64,7 @@ def query_of(pairs: Iterable[tuple[str, str | None]], extra: Mapping[str, str]) 
 
 
 def detect(url: str) -> str | None:
-    """Return the dialect that the scheme, path or host of a URL tells; None: it tells none.
+    """Return the dialect of the scheme, path or host of a URL; None: they leave it open.
 
     vLLM's and OpenAI's Realtime have the same path, and `openai-realtime` is returned for both.
     """

@@ -115,7 +115,7 @@ class _Session:
             await self._send_if_open()
 
     async def _send_if_open(self) -> None:
-        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # receiving tells why
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # receiving raises the reason
             await self._send()
 
     async def _receive(self) -> str | bytes:

@@ -20,7 +20,7 @@ __all__ = ["WhisperLiveDriver"]
 _END_OF_AUDIO = b"END_OF_AUDIO"
 
 _UID = "livecue"
-"""The server repeats it in its messages, and tells its clients apart by their connections."""
+"""The server repeats it in its messages, and distinguishes its clients by their connections."""
 
 _MODEL = "small"
 """WhisperLive's own client's; a server that was started with a model ignores it."""

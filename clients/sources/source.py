@@ -66,7 +66,7 @@ class SourceOptions:
         policy: hosts and addresses that may be contacted.
         track: of its audio tracks, from 1; None: the default one.
         wait_s: for a stream that has not begun.
-        back_off: timing of the retries; its clock also tells when audio arrives.
+        back_off: timing of the retries; its clock also dates the audio.
         on_change: called when the stream is lost, is back, or has not come back.
         on_gap: called with each gap of 1 s or more; its audio is silence.
         flush_s: after so long without a connection, what was spoken before gets its final.

@@ -119,13 +119,13 @@ def create(name: str) -> Codec:
 
 
 def opened(name: str) -> Codec:
-    """Return a codec that has heard its dialect's first message."""
+    """Return a codec that has received its dialect's first message."""
     codec = create(name)
     codec.receive(SESSIONS[name][0])
     return codec
 
 
-def heard(codec: Codec, *messages: str | bytes) -> list[ClientEvent]:
+def received(codec: Codec, *messages: str | bytes) -> list[ClientEvent]:
     """Return the events of the messages that are allowed, but for what a dialect answers by itself."""
     events: list[ClientEvent] = []
     refusals: list[str | bytes] = []
@@ -195,16 +195,16 @@ def test_a_session_is_understood(name: str) -> None:
 @properties
 @given(messages=st.lists(st.binary(max_size=200) | st.text(max_size=200), max_size=5))
 def test_any_message_is_an_event_or_refused(name: str, messages: list[str | bytes]) -> None:
-    assert keeps_the_order(name, heard(create(name), *messages))
-    assert keeps_the_order(name, heard(create(name), SESSIONS[name][0], *messages))
+    assert keeps_the_order(name, received(create(name), *messages))
+    assert keeps_the_order(name, received(create(name), SESSIONS[name][0], *messages))
 
 
 @every_dialect
 @properties
 @given(value=JSON_VALUES)
 def test_any_json_is_an_event_or_refused(name: str, value: object) -> None:
-    heard(create(name), json.dumps(value))
-    heard(opened(name), json.dumps(value))
+    received(create(name), json.dumps(value))
+    received(opened(name), json.dumps(value))
 
 
 @every_dialect_of_text
@@ -212,15 +212,15 @@ def test_any_json_is_an_event_or_refused(name: str, value: object) -> None:
 @given(data=st.data())
 def test_a_damaged_message_is_an_event_or_refused(name: str, data: st.DataObject) -> None:
     message = data.draw(damaged(name))
-    heard(create(name), message)
-    heard(opened(name), message)
+    received(create(name), message)
+    received(opened(name), message)
 
 
 @every_dialect
 @pytest.mark.parametrize("text", ODD_TEXTS, ids=range(len(ODD_TEXTS)))
 def test_an_odd_text_is_refused(name: str, text: str) -> None:
-    assert heard(create(name), text) == []
-    assert heard(opened(name), text) == []
+    assert received(create(name), text) == []
+    assert received(opened(name), text) == []
 
 
 @every_dialect
@@ -228,14 +228,14 @@ def test_an_odd_text_is_refused(name: str, text: str) -> None:
 @given(messages=st.data())
 def test_messages_in_any_order_keep_the_order_of_events(name: str, messages: st.DataObject) -> None:
     spoken = messages.draw(st.lists(st.sampled_from(SESSIONS[name]), max_size=8))
-    assert keeps_the_order(name, heard(create(name), *spoken))
+    assert keeps_the_order(name, received(create(name), *spoken))
 
 
 @every_dialect
 def test_a_refusal_changes_nothing(name: str) -> None:
     codec, undisturbed = create(name), create(name)
     for message in SESSIONS[name]:
-        assert heard(codec, "nonsense") == []
+        assert received(codec, "nonsense") == []
         assert codec.receive(message) == undisturbed.receive(message)
 
 

@@ -31,7 +31,7 @@ Point = tuple[float, float]
 """A value on the horizontal axis, and one on the vertical axis."""
 
 STYLES = 6
-"""Colours and line styles that can be told apart; more servers repeat them."""
+"""Colours and line styles that can be distinguished; more servers repeat them."""
 
 
 @dataclass(frozen=True, slots=True)

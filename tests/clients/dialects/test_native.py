@@ -221,7 +221,7 @@ def test_a_server_that_requests_audio_from_the_future_is_refused() -> None:
 class Server:
     """Receives audio; a lost connection loses what it has not read."""
 
-    heard: bytes = b""
+    received: bytes = b""
     seq: int = 1
     has_stopped: bool = False
 
@@ -229,12 +229,12 @@ class Server:
         messages = list(driver.take_outgoing())
         for message in messages[: round(share * len(messages))]:
             if isinstance(message, bytes):
-                self.heard += message
+                self.received += message
             self.has_stopped = self.has_stopped or '"stop"' in str(message)
 
     def ready(self, driver: Driver) -> None:
         self.seq += 1
-        fed(driver, ready(self.seq, next_sample=len(self.heard) // 2))
+        fed(driver, ready(self.seq, next_sample=len(self.received) // 2))
 
 
 @settings(max_examples=60)
@@ -256,6 +256,6 @@ def test_the_server_gets_all_audio_once_wherever_the_wire_is_cut(steps: list[tup
     driver.send_audio(pcm[position:])
     driver.finish()
     server.read(driver, 1.0)
-    assert server.heard == pcm
+    assert server.received == pcm
     assert server.has_stopped
     assert fed(driver, {"type": "finished", "seq": 99, "audio_s": 1.0, "utterances": 0}) == [Finished()]

@@ -85,7 +85,7 @@ def speech(begin_s: float, seconds: float) -> list[Message | float | None]:
     return [TimedAudio(begin_s + index * PIECE_S, PCM) for index in range(round(seconds / PIECE_S))]
 
 
-async def heard(air: Air, **options: object) -> tuple[bytes, list[Flush]]:
+async def received(air: Air, **options: object) -> tuple[bytes, list[Flush]]:
     async with open_source(parse_source_url(URL), air.options(**options)) as source:
         return await collected(source.audio())
 
@@ -106,7 +106,7 @@ def seconds(pcm: bytes) -> float:
 
 async def test_a_stream_that_is_cut_goes_on_after_a_gap_of_the_right_length() -> None:
     air = Air([[LIVE, *speech(5, 2), Ended(False)], [20.0, LIVE, *speech(0, 3), Ended(True)]])
-    pcm, flushes = await heard(air)
+    pcm, flushes = await received(air)
     assert air.changes == [SourceChange.LOST, SourceChange.RESTORED]
     [gap] = air.gaps
     assert gap.start_sample == 32_000
@@ -121,7 +121,7 @@ async def test_a_stream_that_is_cut_goes_on_after_a_gap_of_the_right_length() ->
 async def test_retries_back_off_until_the_stream_counts_as_over() -> None:
     air = Air([[LIVE, *speech(0, 1), Failed("reset")]])
     begin_s = air.now_s
-    pcm, _ = await heard(air)
+    pcm, _ = await received(air)
     assert seconds(pcm) == pytest.approx(1.0)
     assert air.changes == [SourceChange.LOST, SourceChange.OVER]
     assert 60 < air.now_s - begin_s < 70
@@ -132,7 +132,7 @@ async def test_retries_back_off_until_the_stream_counts_as_over() -> None:
 
 async def test_lost_packets_are_silence_but_no_marked_gap() -> None:
     air = Air([[LIVE, *speech(0, 1), 0.5, *speech(1.5, 1), Ended(True)]])
-    pcm, _ = await heard(air)
+    pcm, _ = await received(air)
     assert seconds(pcm) == pytest.approx(2.5)
     assert air.gaps == []
 
@@ -147,23 +147,23 @@ async def test_after_audio_has_come_the_retries_begin_anew() -> None:
         await air.sleep(seconds)
 
     back_off = BackOff(give_up_s=60.0, clock=lambda: air.now_s, sleep=sleep, jitter=lambda: 0.0)
-    await heard(air, back_off=back_off)
+    await received(air, back_off=back_off)
     assert waits[:7] == [0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
     assert waits[-1] == 0.25
 
 
 async def test_a_stream_that_has_not_begun_is_waited_for_if_that_was_requested() -> None:
     air = Air([[Failed("none")], [Failed("none")], [LIVE, *speech(0, 1), Ended(True)]])
-    pcm, _ = await heard(air, wait_s=30.0)
+    pcm, _ = await received(air, wait_s=30.0)
     assert seconds(pcm) == pytest.approx(1.0)
     with pytest.raises(SourceError, match="none"):
-        await heard(Air([[Failed("none")]]))
+        await received(Air([[Failed("none")]]))
 
 
 async def test_a_stream_that_is_refused_is_not_tried_again() -> None:
     air = Air([[Failed("not allowed", is_refused=True)]])
     with pytest.raises(SourceRefused, match="not allowed"):
-        await heard(air, wait_s=30.0)
+        await received(air, wait_s=30.0)
     assert len(air.requests) == 1
 
 
@@ -173,7 +173,7 @@ async def test_a_stream_that_comes_back_with_a_redirect_elsewhere_is_refused(
 ) -> None:
     air = Air([[LIVE, *speech(0, 1), Ended(False)], connection])
     with pytest.raises(SourceRefused, match="elsewhere"):
-        await heard(air)
+        await received(air)
 
 
 async def test_a_recording_is_read_once_and_its_loss_is_an_error() -> None:
@@ -184,12 +184,12 @@ async def test_a_recording_is_read_once_and_its_loss_is_an_error() -> None:
         assert (source.is_live, source.duration_s, source.broken_packets) == (False, 2.0, 2)
     assert seconds(pcm) == pytest.approx(2.0)
     with pytest.raises(SourceError, match="reset"):
-        await heard(Air([[recording, *speech(0, 1), Failed("reset")]]))
+        await received(Air([[recording, *speech(0, 1), Failed("reset")]]))
 
 
 async def test_a_short_outage_flushes_nothing() -> None:
     air = Air([[LIVE, *speech(0, 1), Ended(False)], [LIVE, *speech(0, 1), Ended(True)]])
-    _, flushes = await heard(air)
+    _, flushes = await received(air)
     assert flushes == []
     assert air.gaps == []
 
