@@ -3,9 +3,11 @@
 The stream's time is the wall clock's since the session was opened, so it goes on while the client pauses.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -19,16 +21,56 @@ from gateway.sinks.sink import Delivery, Item, SessionFacts, Sink, SinkKind, Sin
 from gateway.wire import CueEvent
 from vad.audio import SAMPLE_RATE_HZ
 
-__all__ = ["HLS", "PLAYLIST", "HlsSink", "folder_of"]
+__all__ = ["HLS", "PLAYLIST", "HlsOptions", "HlsSink", "folder_of"]
 
 PLAYLIST = "captions.m3u8"
 
-_DEFAULTS = {"target": 6, "window": 10, "hold": 6, "mpegts": 900_000}
-"""Option → default. target: seconds of a segment, as Apple advises. window: segments in the playlist. hold: seconds
-that a segment is kept open for late finals. mpegts: timestamp of the video at its beginning; 10 s, as Apple's tools."""
+_TICKS_HZ = 90_000
+"""Of MPEG-2 timestamps."""
+
+_NAMES = frozenset({"target", "window", "hold", "mpegts", "epoch"})
 
 _PATIENCE_S = 3_600.0
 """No player goes back further in a live playlist."""
+
+
+@dataclass(frozen=True, slots=True)
+class HlsOptions:
+    """The options of a target.
+
+    Attributes:
+        target_s: length of a segment; as Apple advises.
+        window: segments in the playlist.
+        hold_s: how long a segment is kept open for late finals.
+        mpegts: the video's timestamp, at 90 kHz, when the session was opened; 10 s, as Apple's tools begin.
+        epoch_s: when the video's timestamp was 0, in seconds since 1970; None: `mpegts` is known instead.
+    """
+
+    target_s: int = 6
+    window: int = 10
+    hold_s: int = 6
+    mpegts: int = 900_000
+    epoch_s: float | None = None
+
+    @classmethod
+    def of(cls, target: SinkTarget) -> "HlsOptions":
+        """Read them.
+
+        Raises:
+            ConfigurationError: one has another value than allowed.
+        """
+        given = {name: value for name, value in target.options.items() if name != "epoch"}
+        for name, value in given.items():
+            if not (value.isascii() and value.isdigit()) or (int(value) < 1 and name in ("target", "window")):
+                raise ConfigurationError(f"sink {target.name}: {name}={value!r}: expected a whole number")
+        if "mpegts" in given and "epoch" in target.options:
+            raise ConfigurationError(f"sink {target.name}: expected mpegts or epoch, not both")
+        units = {"target": "target_s", "hold": "hold_s"}
+        return cls(**{units.get(name, name): int(value) for name, value in given.items()}, epoch_s=_epoch_s(target))
+
+    def mpegts_at(self, opened_s: float) -> int:
+        """Return the video's timestamp when a session was opened."""
+        return self.mpegts if self.epoch_s is None else round((opened_s - self.epoch_s) * _TICKS_HZ)
 
 
 class HlsSink:
@@ -39,15 +81,15 @@ class HlsSink:
 
     Args:
         folder: of the session.
-        options: as `_DEFAULTS`.
+        options: of the target.
         session: whose cues it writes.
         pacing: its clock.
     """
 
-    def __init__(self, folder: Path, options: dict[str, int], session: SessionFacts, pacing: Pacing) -> None:
+    def __init__(self, folder: Path, options: HlsOptions, session: SessionFacts, pacing: Pacing) -> None:
         self._folder = folder
-        self._target_s, self._window, self._hold_s = options["target"], options["window"], options["hold"]
-        self._mpegts = options["mpegts"]
+        self._target_s, self._window, self._hold_s = options.target_s, options.window, options.hold_s
+        self._mpegts = options.mpegts_at(session.opened_s)
         self._opened_s = session.opened_s
         self._pacing = pacing
         self._first = self._open = self._due()
@@ -136,7 +178,7 @@ def folder_of(target: SinkTarget, session_id: str) -> Path:
 
 @asynccontextmanager
 async def _open(target: SinkTarget, session: SessionFacts) -> AsyncIterator[Sink]:
-    sink = HlsSink(folder_of(target, session.session_id), _options(target), session, Pacing())
+    sink = HlsSink(folder_of(target, session.session_id), HlsOptions.of(target), session, Pacing())
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(sink.run)
         yield sink
@@ -144,26 +186,27 @@ async def _open(target: SinkTarget, session: SessionFacts) -> AsyncIterator[Sink
     await sink.finish()
 
 
-def _options(target: SinkTarget) -> dict[str, int]:
-    options = dict(_DEFAULTS)
-    for name, value in target.options.items():
-        if not (value.isascii() and value.isdigit()) or (int(value) < 1 and name in ("target", "window")):
-            raise ConfigurationError(f"sink {target.name}: {name}={value!r}: expected a whole number")
-        options[name] = int(value)
-    return options
+def _epoch_s(target: SinkTarget) -> float | None:
+    """Return the option `epoch`; None: it is not given."""
+    text = target.options.get("epoch")
+    if text is None:
+        return None
+    if not re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII):
+        raise ConfigurationError(f"sink {target.name}: epoch={text!r}: expected seconds since 1970")
+    return float(text)
 
 
 def _check(target: SinkTarget) -> None:
     parts = urlsplit(target.url)
     if parts.scheme != "hls" or parts.netloc or not Path(unquote(parts.path)).is_absolute():
         raise ConfigurationError(f"sink {target.name}: expected hls:///FOLDER")
-    _options(target)
+    HlsOptions.of(target)
 
 
 HLS = SinkKind(
     _open,
     lambda target: frozenset({Item.CUE}),
     check=_check,
-    options=frozenset(_DEFAULTS),
+    options=_NAMES,
     patience_s=_PATIENCE_S,
 )

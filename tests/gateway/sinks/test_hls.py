@@ -8,15 +8,15 @@ import anyio
 import pytest
 
 from gateway.errors import ConfigurationError
-from gateway.sinks.hls import HlsSink
-from gateway.sinks.sink import Delivery, Item, SessionFacts, SinkUnavailable
+from gateway.sinks.hls import HlsOptions, HlsSink
+from gateway.sinks.sink import Delivery, Item, SessionFacts, SinkTarget, SinkUnavailable
 from gateway.sinks.target import parse_target
 from gateway.wire import Cue, CueEvent, CueState
 from tests.sessions import settled
 from tests.sinks import OPENED_S, VirtualTime
 
 FACTS = SessionFacts("a", OPENED_S)
-OPTIONS = {"target": 6, "window": 3, "hold": 6, "mpegts": 0}
+OPTIONS = {"target": "6", "window": "3", "hold": "6", "mpegts": "0"}
 
 
 def cue(number: int, start_s: float, length_s: float = 2.0) -> Delivery:
@@ -26,7 +26,7 @@ def cue(number: int, start_s: float, length_s: float = 2.0) -> Delivery:
 
 @asynccontextmanager
 async def running(folder: Path, time: VirtualTime) -> AsyncIterator[HlsSink]:
-    sink = HlsSink(folder, OPTIONS, FACTS, time.pacing())
+    sink = HlsSink(folder, HlsOptions.of(SinkTarget("hls", "hls", "", OPTIONS)), FACTS, time.pacing())
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(sink.run)
         await settled()
@@ -107,12 +107,33 @@ async def test_a_folder_that_cannot_be_written_is_tried_again(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    ("options", "mpegts"),
+    [
+        ({}, 900_000),
+        ({"mpegts": "5"}, 5),
+        ({"epoch": str(OPENED_S - 61.5)}, 61.5 * 90_000),
+        ({"epoch": str(OPENED_S + 1.0)}, 2**33 - 90_000),
+    ],
+)
+async def test_cues_are_mapped_to_the_timestamps_of_the_video(
+    tmp_path: Path, options: dict[str, str], mpegts: float
+) -> None:
+    time = VirtualTime()
+    sink = HlsSink(tmp_path, HlsOptions.of(SinkTarget("hls", "hls", "", options)), FACTS, time.pacing())
+    await sink.send(cue(1, 5.0))
+    assert f"X-TIMESTAMP-MAP=MPEGTS:{mpegts:.0f}," in (tmp_path / "captions-0.vtt").read_text()
+
+
+@pytest.mark.parametrize(
     ("url", "message"),
     [
         ("hls:a", "expected hls:///FOLDER"),
         ("hls://host/a", "expected hls:///FOLDER"),
         ("hls:///a#target=0", "target='0': expected a whole number"),
         ("hls:///a#mpegts=x", "mpegts='x': expected a whole number"),
+        ("hls:///a#epoch=x", "epoch='x': expected seconds since 1970"),
+        ("hls:///a#epoch=nan", "epoch='nan': expected seconds since 1970"),
+        ("hls:///a#epoch=1&mpegts=1", "expected mpegts or epoch, not both"),
     ],
 )
 def test_a_wrong_url_is_refused(url: str, message: str) -> None:
