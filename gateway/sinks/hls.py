@@ -28,6 +28,9 @@ PLAYLIST = "captions.m3u8"
 _TICKS_HZ = 90_000
 """Of MPEG-2 timestamps."""
 
+_LISTED_FIRST = 3
+"""Segments in the first playlist: players begin three target durations before its end, RFC 8216 §6.3.3."""
+
 _NAMES = frozenset({"target", "window", "hold", "mpegts", "epoch"})
 
 _PATIENCE_S = 3_600.0
@@ -79,6 +82,9 @@ class HlsSink:
     The file of a segment is written with each of its cues, and listed when the segment is over. A cue whose segment is
     listed already goes into the next one, with its own time.
 
+    The playlist is there from the beginning, with empty segments of the time before the session: players request it as
+    soon as they have its address, and hls.js stops the whole video where it fails.
+
     Args:
         folder: of the session.
         options: of the target.
@@ -92,7 +98,10 @@ class HlsSink:
         self._mpegts = options.mpegts_at(session.opened_s)
         self._opened_s = session.opened_s
         self._pacing = pacing
-        self._first = self._open = self._due()
+        self._before = -(-self._hold_s // self._target_s) + _LISTED_FIRST
+        """Segments of the time before the session."""
+        due = self._due()
+        self._first = self._open = 0 if due <= self._before else due  # after a restart the numbers go on
         """Numbers of the first segment of the playlist, and of the first that is not listed."""
         self._cues: defaultdict[int, list[TimedCue]] = defaultdict(list)
 
@@ -103,8 +112,8 @@ class HlsSink:
         start_s = max(0.0, delivery.spoken_at_s - self._opened_s)
         end_s = start_s + (event.cue.end_sample - event.cue.start_sample) / SAMPLE_RATE_HZ
         timed = TimedCue(event.cue, round(start_s * 1_000), round(end_s * 1_000))
-        first = max(self._open, int(start_s // self._target_s))
-        numbers = range(first, max(first, int(end_s // self._target_s)) + 1)
+        first = max(self._open, self._number_of(start_s))
+        numbers = range(first, max(first, self._number_of(end_s)) + 1)
         for number in numbers:
             if timed not in self._cues[number]:
                 self._cues[number].append(timed)
@@ -114,7 +123,7 @@ class HlsSink:
         """List segments when they are over, until cancelled."""
         while True:
             while self._open >= self._due():
-                over_s = self._opened_s + (self._open + 1) * self._target_s + self._hold_s
+                over_s = self._begins_s(self._open + 1) + self._hold_s
                 await self._pacing.sleep(max(0.01, over_s - self._pacing.clock()))
             await self._list(self._due())
 
@@ -130,7 +139,7 @@ class HlsSink:
         def work() -> None:
             for number in numbers:
                 self._write_segment(number)
-            text = playlist_text(range(first, until), self._target_s, self._opened_s, is_over=is_over)
+            text = playlist_text(range(first, until), self._target_s, self._begins_s(0), is_over=is_over)
             self._replace(PLAYLIST, text)
             for number in range(first - 2 * self._window, first - self._window):  # players may still load later ones
                 (self._folder / segment_name(number)).unlink(missing_ok=True)
@@ -157,7 +166,15 @@ class HlsSink:
 
     def _due(self) -> int:
         """Return the number of the first segment that is not over."""
-        return max(0, int((self._pacing.clock() - self._opened_s - self._hold_s) // self._target_s))
+        return max(0, self._number_of(self._pacing.clock() - self._opened_s - self._hold_s))
+
+    def _number_of(self, time_s: float) -> int:
+        """Return the number of the segment at a time, in seconds since the session was opened."""
+        return int(time_s // self._target_s) + self._before
+
+    def _begins_s(self, number: int) -> float:
+        """Return when a segment begins, in seconds since 1970."""
+        return self._opened_s + (number - self._before) * self._target_s
 
     def _write_segment(self, number: int) -> None:
         cues = sorted(self._cues.get(number, ()), key=lambda timed: timed.start_ms)

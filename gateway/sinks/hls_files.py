@@ -44,13 +44,13 @@ def segment_text(cues: Iterable[TimedCue], mpegts: int) -> str:
     return head + "".join(map(_block, cues))
 
 
-def playlist_text(numbers: range, target_s: int, opened_s: float, *, is_over: bool) -> str:
+def playlist_text(numbers: range, target_s: int, begins_s: float, *, is_over: bool) -> str:
     """Return the media playlist of some segments.
 
     Args:
         numbers: of the segments, whose length is the target duration.
         target_s: that duration.
-        opened_s: when the stream began, in seconds since 1970.
+        begins_s: when segment 0 begins, in seconds since 1970.
         is_over: whether no segment follows.
     """
     lines = [
@@ -60,7 +60,7 @@ def playlist_text(numbers: range, target_s: int, opened_s: float, *, is_over: bo
         f"#EXT-X-MEDIA-SEQUENCE:{numbers.start}",
     ]
     for number in numbers:
-        begins = datetime.fromtimestamp(opened_s + number * target_s, UTC).isoformat(timespec="milliseconds")
+        begins = datetime.fromtimestamp(begins_s + number * target_s, UTC).isoformat(timespec="milliseconds")
         lines += [
             f"#EXT-X-PROGRAM-DATE-TIME:{begins.replace('+00:00', 'Z')}",
             f"#EXTINF:{target_s:.3f},",
