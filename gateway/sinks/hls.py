@@ -15,7 +15,7 @@ import anyio
 from anyio import to_thread
 
 from gateway.errors import ConfigurationError
-from gateway.sinks.hls_files import TimedCue, playlist_text, segment_name, segment_text
+from gateway.sinks.hls_files import TimedCue, blocks_of, listed_in, playlist_text, segment_name, segment_text
 from gateway.sinks.pacing import Pacing
 from gateway.sinks.sink import Delivery, Item, SessionFacts, Sink, SinkKind, SinkTarget, SinkUnavailable
 from gateway.wire import CueEvent
@@ -101,14 +101,19 @@ class HlsSink:
         self._before = -(-self._hold_s // self._target_s) + _LISTED_FIRST
         """Segments of the time before the session."""
         due = self._due()
-        self._first = self._open = 0 if due <= self._before else due  # after a restart the numbers go on
+        self._first = self._open = 0 if due <= self._before else due
         """Numbers of the first segment of the playlist, and of the first that is not listed."""
         self._cues: defaultdict[int, list[TimedCue]] = defaultdict(list)
+        self._kept: dict[int, tuple[str, ...]] = {}
+        """Segment → what an earlier run has written, whose cues do not come again."""
+        self._resuming = anyio.Lock()
+        self._has_resumed = False
 
     async def send(self, delivery: Delivery) -> None:
         """Write a cue into the segments in which it is displayed."""
         event = delivery.inner
         assert isinstance(event, CueEvent), "it takes cues only"
+        await self._resume()
         start_s = max(0.0, delivery.spoken_at_s - self._opened_s)
         end_s = start_s + (event.cue.end_sample - event.cue.start_sample) / SAMPLE_RATE_HZ
         timed = TimedCue(event.cue, round(start_s * 1_000), round(end_s * 1_000))
@@ -121,6 +126,11 @@ class HlsSink:
 
     async def run(self) -> None:
         """List segments when they are over, until cancelled."""
+        while not self._has_resumed:
+            try:
+                await self._resume()
+            except SinkUnavailable:
+                await self._pacing.sleep(1.0)
         while True:
             while self._open >= self._due():
                 over_s = self._begins_s(self._open + 1) + self._hold_s
@@ -131,9 +141,26 @@ class HlsSink:
         """List all segments that have cues, and end the playlist."""
         await self._list(max((*self._cues, self._open - 1)) + 1, is_over=True)
 
+    async def _resume(self) -> None:
+        """Go on with the playlist of an earlier run, if there was one.
+
+        Raises:
+            SinkUnavailable: it cannot be read.
+        """
+        async with self._resuming:
+            if self._has_resumed:
+                return
+            try:
+                playlist = await to_thread.run_sync(_read, self._folder / PLAYLIST)
+            except OSError as error:
+                raise SinkUnavailable(error.strerror or str(error)) from error
+            if (listed := listed_in(playlist or "")) is not None:
+                self._first, self._open = listed.start, listed.stop
+            self._has_resumed = True
+
     async def _list(self, until: int, *, is_over: bool = False) -> None:
         """List the segments up to one, in a thread; where that fails, the next call does."""
-        numbers = range(self._open, until)
+        numbers = range(max(self._open, until - self._window), until)
         first = max(self._first, until - self._window)
 
         def work() -> None:
@@ -144,15 +171,16 @@ class HlsSink:
             for number in range(first - 2 * self._window, first - self._window):  # players may still load later ones
                 (self._folder / segment_name(number)).unlink(missing_ok=True)
 
-        self._open = until  # cues that come meanwhile belong into the next segment
+        start, self._open = self._open, until  # cues that come meanwhile belong into the next segment
         try:
             await to_thread.run_sync(work)
         except OSError:
-            self._open = numbers.start
+            self._open = start
             await self._pacing.sleep(1.0)
             return
-        for number in [number for number in self._cues if number < until]:
-            del self._cues[number]
+        for number in [number for number in {**self._cues, **self._kept} if number < until]:
+            self._cues.pop(number, None)
+            self._kept.pop(number, None)
 
     async def _write(self, numbers: range) -> None:
         def work() -> None:
@@ -178,7 +206,9 @@ class HlsSink:
 
     def _write_segment(self, number: int) -> None:
         cues = sorted(self._cues.get(number, ()), key=lambda timed: timed.start_ms)
-        self._replace(segment_name(number), segment_text(cues, self._mpegts))
+        if number not in self._kept:
+            self._kept[number] = blocks_of(_read(self._folder / segment_name(number)) or "")
+        self._replace(segment_name(number), segment_text(cues, self._mpegts, self._kept[number]))
 
     def _replace(self, name: str, text: str) -> None:
         """Write a file that a player sees either whole or not at all."""
@@ -186,6 +216,14 @@ class HlsSink:
         new = self._folder / f".{name}.new"
         new.write_text(text, encoding="utf-8")
         new.replace(self._folder / name)
+
+
+def _read(path: Path) -> str | None:
+    """Return the text of a file; None: there is none."""
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        return None
 
 
 def folder_of(target: SinkTarget, session_id: str) -> Path:

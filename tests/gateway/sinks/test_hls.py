@@ -108,6 +108,22 @@ async def test_after_a_restart_the_numbers_go_on(tmp_path: Path) -> None:
     assert "text 1" in (tmp_path / "captions-103.vtt").read_text()
 
 
+async def test_after_a_restart_the_playlist_and_its_cues_go_on(tmp_path: Path) -> None:
+    time = VirtualTime()
+    async with running(tmp_path, time) as sink:
+        await sink.send(cue(1, 5.0))
+        await sink.send(cue(2, 7.0))
+        await passed(time, tmp_path, 13, ["captions-2.vtt", "captions-3.vtt", "captions-4.vtt"])
+    await time.pass_time(4.0)
+    async with running(tmp_path, time) as sink:
+        await sink.send(cue(2, 7.0))  # it was taken, but the gateway could not note that
+        await sink.send(cue(3, 13.0))
+        await passed(time, tmp_path, 8, ["captions-4.vtt", "captions-5.vtt", "captions-6.vtt"])
+    text = (tmp_path / "captions-5.vtt").read_text()
+    assert [text.count(f"text {number}") for number in (1, 2, 3)] == [1, 1, 0]
+    assert "text 3" in (tmp_path / "captions-6.vtt").read_text()
+
+
 async def test_a_folder_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
     folder, time = tmp_path / "a", VirtualTime()
     folder.touch()
