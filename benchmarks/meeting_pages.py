@@ -118,9 +118,9 @@ def playing_video(folder: Path) -> Iterator[Video]:
         raise LivecueError(f"no {HLS_JS}: `make test-compat` installs it")
     shutil.copy(HLS_JS, folder / "hls.js")
     shutil.copy(Path(__file__).with_name("meeting_player.html"), folder / "player.html")
-    output = ("-f", "hls", "-hls_time", str(_SEGMENT_S), "-hls_list_size", "20")
-    output += ("-hls_flags", "program_date_time+delete_segments+temp_file", str(folder / "video.m3u8"))
-    command = ["ffmpeg", "-nostdin", "-loglevel", "error", *_PICTURES, *_ENCODED, *output]
+    flags = "program_date_time+delete_segments+temp_file"
+    segments = ("-f", "hls", "-hls_time", str(_SEGMENT_S), "-hls_list_size", "20", "-hls_flags", flags)
+    command = ["ffmpeg", "-nostdin", "-loglevel", "error", *_PICTURES, *_ENCODED, *segments, str(folder / "video.m3u8")]
     encoder = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - our own command
     try:
         with serving_http(partial(_QuietHandler, directory=str(folder))) as url:
