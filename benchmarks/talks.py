@@ -16,12 +16,18 @@ _PAUSE_S = 1.0
 
 
 def read_talk(folder: Path) -> list[bytes]:
-    """Return the FLAC recordings of a folder, one after the other, in frames of `MEDIA_FORMAT`."""
+    """Return the FLAC recordings of a folder, one after the other, in frames of `MEDIA_FORMAT`.
+
+    The last frame of a recording is as long as the others, for `paced` sends as many of them in a second.
+    """
     silence = bytes(round(SAMPLE_RATE_HZ * FRAME_S) * MEDIA_FORMAT.bytes_per_sample_frame)
     frames: list[bytes] = []
     for path in sorted(folder.glob("*.flac")):
         with MediaFile(str(path)) as media:
-            frames += [*media.frames(), *[silence] * round(_PAUSE_S / FRAME_S)]
+            frames += [
+                *(frame.ljust(len(silence), b"\0") for frame in media.frames()),
+                *[silence] * round(_PAUSE_S / FRAME_S),
+            ]
     return frames
 
 

@@ -3,11 +3,12 @@
 import base64
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 __all__ = ["PASSWORD", "Obs", "obs"]
 
@@ -76,6 +77,10 @@ async def obs() -> AsyncIterator[Obs]:
             await connection.close(_AUTHENTICATION_FAILED)
             return
         await connection.send(msgpack.packb({"op": _IDENTIFIED, "d": {"negotiatedRpcVersion": 1}}))
+        with suppress(ConnectionClosed):  # a network may be cut
+            await converse(connection)
+
+    async def converse(connection: ServerConnection) -> None:
         async for message in connection:
             request = msgpack.unpackb(message)
             assert request["op"] == _REQUEST

@@ -88,6 +88,11 @@ class Segmenter:
         self._progress_interval_samples = settings.progress_interval_samples
 
     @property
+    def pad_after_samples(self) -> int:
+        """Audio that is kept after the last speech."""
+        return self._settings.pad_after_samples
+
+    @property
     def progress_interval_samples(self) -> int:
         """New audio between two progress events, > 0; may be stretched under load at any time."""
         return self._progress_interval_samples

@@ -55,6 +55,11 @@ class SpeechFrontend:
         return self._decoder.leftover_bytes
 
     @property
+    def pad_after_samples(self) -> int:
+        """Audio that an utterance keeps after its last speech."""
+        return self._segmenter.pad_after_samples
+
+    @property
     def progress_interval_samples(self) -> int:
         """New audio between two progress events; stretched under load."""
         return self._segmenter.progress_interval_samples

@@ -81,6 +81,11 @@ class ChannelPipelines:
         """The requested language, ISO 639-1; None: it is detected."""
         return self._pipelines[0].language
 
+    @property
+    def pad_after_samples(self) -> int:
+        """Audio that an utterance keeps after its last speech."""
+        return self._pipelines[0].pad_after_samples
+
     def next_seq(self) -> int:
         """Return the number of the next event, for one that does not come from a pipeline."""
         return self._next_seq()

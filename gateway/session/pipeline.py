@@ -127,6 +127,11 @@ class Pipeline:
         return self._requests.languages.code
 
     @property
+    def pad_after_samples(self) -> int:
+        """Audio that an utterance keeps after its last speech."""
+        return self._frontend.pad_after_samples
+
+    @property
     def stats(self) -> SessionStats:
         """The counts so far."""
         captioner = self._captioner

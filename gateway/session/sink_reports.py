@@ -7,6 +7,7 @@ from gateway.session.context import SessionContext
 from gateway.sinks.progress import SinkProgress
 from gateway.sinks.sink import SessionFacts
 from gateway.wire import SinksStatus, SinkStatus
+from vad.audio import SAMPLE_RATE_HZ
 
 __all__ = ["start_sinks"]
 
@@ -26,5 +27,6 @@ def start_sinks(context: SessionContext, parts: SessionParts, opened_s: float) -
             parts.output.append(SinksStatus(parts.pipeline.next_seq(), tuple(statuses)))
 
     if context.sinks is not None:
-        session = SessionFacts(parts.session_id, opened_s, parts.pipeline.language)
+        pad_after_s = parts.pipeline.pad_after_samples / SAMPLE_RATE_HZ
+        session = SessionFacts(parts.session_id, opened_s, parts.pipeline.language, pad_after_s)
         context.sinks.start(session, parts.sinks, parts.output.broadcast, report)

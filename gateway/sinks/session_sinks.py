@@ -69,7 +69,7 @@ class SessionSinks:
         self._broadcast = broadcast
         self._report = report
         self._changed = anyio.Event()
-        self._clock = SessionClock(session.opened_s)
+        self._clock = SessionClock(session.opened_s, session.pad_after_s)
         positions = SinkPositions(services.journal)
         self._positions = positions
         self._runs = [self._run_of(target, positions) for target in targets]

@@ -101,11 +101,13 @@ class SessionFacts:
         session_id: of the session.
         opened_s: when it was opened, in seconds since 1970.
         language: requested, ISO 639-1; None: it is detected.
+        pad_after_s: silence that an utterance keeps after its last speech.
     """
 
     session_id: str
     opened_s: float
     language: str | None = None
+    pad_after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

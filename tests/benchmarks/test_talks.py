@@ -27,5 +27,10 @@ def test_recordings_follow_each_other_after_a_pause(tmp_path: Path) -> None:
     assert spoken == [True] * 3 + [False] * 10 + [True] * 2 + [False] * 10
 
 
+def test_every_frame_is_as_long_as_the_next_is_later(tmp_path: Path) -> None:
+    recorded(tmp_path / "a.flac", 0.25)
+    assert {len(frame) for frame in read_talk(tmp_path)} == {3_200}
+
+
 def test_a_talk_begins_again_at_its_end() -> None:
     assert talk_from([b"a", b"b", b"c"], 2, 0.4) == [b"c", b"a", b"b", b"c"]

@@ -61,6 +61,11 @@ def test_speech_starts_pauses_and_ends() -> None:
     assert end.reason is EndReason.SILENCE
 
 
+def test_no_more_than_the_silence_that_ends_an_utterance_is_kept_after_its_speech() -> None:
+    assert Segmenter(SETTINGS, WINDOW).pad_after_samples == SETTINGS.pause_samples
+    assert Segmenter(replace(SETTINGS, silence_ms=100), WINDOW).pad_after_samples == s_to_samples(0.1)
+
+
 def test_a_blip_shorter_than_the_onset_never_starts() -> None:
     assert events_of((0, 5), (1, 2), (0, 1), (1, 2), (0.24, 30)) == []
 

@@ -206,6 +206,13 @@ def test_the_lag_of_a_session_is_that_of_the_channel_that_is_furthest_behind() -
     assert made.stretch == 1.0
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_silence_that_utterances_keep_follows_the_options(channels: int) -> None:
+    made = pipelines(Start(channels=channels))
+    made.update(Start(channels=channels, endpointing=Endpointing(pause_ms=200)))
+    assert made.pad_after_samples == 3_200
+
+
 def test_overload_and_changed_options_reach_every_channel() -> None:
     made = pipelines(Start(channels=2))
     made.drop_partial_frame()

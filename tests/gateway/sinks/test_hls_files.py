@@ -1,6 +1,8 @@
 """The text of HLS subtitle files."""
 
-from gateway.sinks.hls_files import TimedCue, playlist_text, segment_name, segment_text
+from dataclasses import replace
+
+from gateway.sinks.hls_files import TimedCue, blocks_of, listed_in, playlist_text, segment_name, segment_text
 from gateway.wire.cue import Cue, CueState
 from tests.sinks import OPENED_S
 
@@ -34,3 +36,18 @@ def test_a_playlist_names_its_segments_with_their_dates() -> None:
     ]
     assert playlist_text(range(1), 6, OPENED_S, is_over=True).splitlines()[-1] == "#EXT-X-ENDLIST"
     assert segment_name(7) == "captions-7.vtt"
+
+
+def test_what_was_written_can_be_read_again() -> None:
+    assert listed_in(playlist_text(range(4, 6), 6, OPENED_S, is_over=False)) == range(4, 6)
+    assert listed_in("") is None
+    first, second = TimedCue(CUE, 61_500, 62_500), TimedCue(CUE, 63_000, 64_000)
+    assert "".join(blocks_of(segment_text([first, second], 0))) == segment_text([first, second], 0).partition("\n\n")[2]
+    assert len(blocks_of(segment_text([first, second], 0))) == 2
+    assert blocks_of(segment_text([], 0)) == ()
+
+
+def test_a_segment_keeps_what_an_earlier_run_has_written_and_has_each_cue_once() -> None:
+    first, second = TimedCue(CUE, 61_500, 62_500), TimedCue(replace(CUE, cue_id="3.2"), 63_000, 64_000)
+    kept = blocks_of(segment_text([first], 0))
+    assert segment_text([replace(first, start_ms=61_501), second], 0, kept) == segment_text([first, second], 0)

@@ -48,6 +48,15 @@ async def start(context: SessionContext, info: SessionInfo = ANYBODY, **fields: 
         return await peer.receive_all()
 
 
+async def test_sinks_know_how_much_silence_an_utterance_keeps() -> None:
+    with scripted("one", Item.FINAL) as one:
+        async with with_sinks(settings("one")) as context:
+            await start(context)
+            await start(context, endpointing={"pause_ms": 100})
+            await settled()
+        assert [delivery.session.pad_after_s for delivery in one.taken] == [0.2, 0.1]
+
+
 async def test_a_live_session_goes_to_all_automatic_sinks_and_a_file_to_none() -> None:
     with scripted("one", Item.FINAL) as one, scripted("two", Item.FINAL) as two:
         options = settings("one")
