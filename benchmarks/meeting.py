@@ -5,7 +5,7 @@ Chromium: one joins late, one loses its network in the middle. The sinks send to
 can be cut, and to folders that cannot be written for a while; hls.js in Chromium plays a live video with the captions.
 In mid-meeting one utterance is corrected.
 
-- *Had to have*: captions that the client got, of those that the sink takes. *Lost*, *repeated*: of these, what the
+- *Expected*: captions that the client got, of those that the sink takes. *Lost*, *repeated*: of these, what the
   place has not, or more than once. *Dropped*: what the sink says that it gave up, in the session and in the metric.
 - *Caught up*: from the end of the outage until everything from before was there.
 - *Delay*: from the client's receipt of a caption to that of the place, seconds at p50 and p95, without the place's own

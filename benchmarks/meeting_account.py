@@ -1,4 +1,4 @@
-"""What each place of a meeting had to have, has and has lost, and how late it was. PURE."""
+"""What each place of a meeting was to receive, has received and has lost, and how late it was. PURE."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -38,7 +38,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What a place had to have, and when the captioner's client had it, in seconds since 1970."""
+    """What a place was to receive, and when the captioner's client had it, in seconds since 1970."""
 
     key: str
     at_s: float
@@ -57,7 +57,7 @@ class Account:
     """One place.
 
     Attributes:
-        expected: captions that it had to have.
+        expected: captions that it was to receive.
         lost: those that it has not.
         repeated: captions that it has more than once.
         foreign: what it has beside.
@@ -100,11 +100,11 @@ def schedule(names: Sequence[str], start_s: float, length_s: float, down_s: floa
 def account_of(
     name: str, expected: Sequence[Caption], arrivals: Iterable[Arrival], outages: Sequence[Outage]
 ) -> Account:
-    """Return what a place has of what it had to have; both in order, in which alone equal captions can be told apart.
+    """Return what a place has of what it was to receive, in order, by which equal captions are distinguished.
 
     Args:
         name: of the place.
-        expected: what it had to have.
+        expected: what it was to receive.
         arrivals: what it had.
         outages: of all places.
     """

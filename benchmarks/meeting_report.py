@@ -23,7 +23,7 @@ class SinkFinding:
     Attributes:
         account: of what its place has.
         may_lose: whether it may drop captions that are late.
-        announced: dropped captions, as the client was told.
+        announced: dropped captions, as announced to the client.
         dropped: events, as the metric counts.
         unsupported: corrections that it could not take, as the metric counts.
         has_correction: whether its place has the correction.
@@ -82,7 +82,7 @@ def faults_of(findings: Findings) -> list[str]:
         if calm_s is not None and others_s is not None and others_s > calm_s + _DELAYED_S:
             faults.append(f"{account.name} was delayed by outages of others: {others_s:.2f} s, else {calm_s:.2f} s")
         if account.foreign:
-            faults.append(f"{account.name} has {account.foreign} captions that it had not to have")
+            faults.append(f"{account.name} has {account.foreign} unexpected captions")
     faults += [f"the {each.name} has lost {len(each.lost)} finals" for each in findings.viewers if each.lost]
     player = findings.player
     if early_or_late := sum(abs(late_s) > _SHOWN_WITHIN_S for late_s in player.late_s):
@@ -94,7 +94,7 @@ def faults_of(findings: Findings) -> list[str]:
 
 def print_findings(findings: Findings) -> None:
     """Print the tables."""
-    columns = ["", "had to have", "has", "lost", "dropped", "repeated", "caught up s", "correction"]
+    columns = ["", "expected", "has", "lost", "dropped", "repeated", "caught up s", "correction"]
     columns += ["delay s p50", "p95", "others' outages p50", "p95"]
     rows = [_row(sink.account, sink.announced, _correction(sink)) for sink in findings.sinks]
     rows += [_row(account, "–", "yes") for account in findings.viewers]

@@ -84,7 +84,7 @@ class MeetingSession:
         return {cue.cue_id: self.began_s + cue.start_sample / SAMPLE_RATE_HZ for cue, _ in self.cues}
 
     def expected_of(self, name: str) -> list[Caption]:
-        """Return what the sink of that name, or a viewer, had to have."""
+        """Return what the sink of that name, or a viewer, was to receive."""
         match name:
             case "webhook":
                 return self._events

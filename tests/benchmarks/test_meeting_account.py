@@ -1,4 +1,4 @@
-"""What places of a meeting had to have, have and have lost, from times made by hand."""
+"""What places of a meeting were to receive, have received and have lost, from times made by hand."""
 
 import pytest
 

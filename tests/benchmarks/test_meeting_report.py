@@ -43,7 +43,7 @@ def test_outages_delay_nobody_else() -> None:
 def test_viewers_have_every_final_and_nothing_else() -> None:
     wrong = replace(VIEWER, lost=("a",), foreign=2)
     assert faults_of(replace(GOOD, viewers=(wrong,))) == [
-        "viewer, late has 2 captions that it had not to have",
+        "viewer, late has 2 unexpected captions",
         "the viewer, late has lost 1 finals",
     ]
 
