@@ -14,6 +14,7 @@ from ray.serve.handle import DeploymentHandle
 
 from decoder.engine_process.messages import Start
 from decoder.engines.ray_serve.engine import ReplicaLost
+from decoder.engines.ray_serve.reachability import check_reachable
 from decoder.engines.ray_serve.replica import Replica, frame_of
 from decoder.settings import EngineSettings, RaySettings
 from decoder.types import EngineFailed, ModelError
@@ -117,6 +118,7 @@ class ServeCluster:
     @staticmethod
     def _connect(settings: RaySettings) -> None:
         if settings.address is not None:
+            check_reachable(settings.address)
             ray.init(address=settings.address, configure_logging=False, log_to_driver=False)
             return
         most = settings.max_replicas or settings.replicas
