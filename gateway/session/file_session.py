@@ -12,12 +12,12 @@ from anyio.lowlevel import checkpoint
 
 from decoder.scheduler import Answer
 from decoder.types import EngineError, Hypothesis
+from gateway.captions.cue_profiles import CueProfile
 from gateway.session.context import SessionContext
 from gateway.session.pipeline import Pipeline
 from gateway.session.pipeline_driver import PipelineDriver
-from gateway.session.stage_options import PipelineSettings
-from gateway.wire import CueEvent, Final, ServerEvent, SpeechEnded, Start, Stop
-from gateway.wire.cue import Cue
+from gateway.session.stage_options import PipelineSettings, cue_profile_of
+from gateway.wire import Final, ServerEvent, SpeechEnded, Start, Stop
 from vad.audio import SAMPLE_RATE_HZ
 from vad.errors import LivecueError
 
@@ -34,13 +34,11 @@ class Passage:
 
     Attributes:
         final: its words; without an error.
-        cues: the same words as final subtitle cues, oldest first.
         avg_logprob: nats per token, ≤ 0; None: the engine does not report it.
         no_speech_probability: 0..1; None: the engine does not report it.
     """
 
     final: Final
-    cues: tuple[Cue, ...]
     avg_logprob: float | None
     no_speech_probability: float | None
 
@@ -77,6 +75,11 @@ class FileSession:
         self._pipeline = Pipeline(self.session_id, self._start, _unacknowledged(context.settings), context.engine)
         self._collector = _PassageCollector()
         self._driver = PipelineDriver(self._pipeline, context.scheduler, self._collector)
+
+    @property
+    def cue_profile(self) -> CueProfile:
+        """Of its subtitles."""
+        return cue_profile_of(self._start, self._context.settings.session)[0]
 
     @property
     def audio_s(self) -> float:
@@ -148,8 +151,6 @@ class _PassageCollector:
         """Utterances that have ended without a final so far."""
         self._outcomes: dict[int, Hypothesis | EngineError] = {}
         """The latest outcome of each outstanding utterance."""
-        self._cues: list[Cue] = []
-        """Cues of the utterance whose final comes next."""
         self._passages: deque[Passage] = deque()
 
     def record(self, answer: Answer) -> None:
@@ -165,8 +166,6 @@ class _PassageCollector:
         match event:
             case SpeechEnded():
                 self.outstanding += 1
-            case CueEvent(cue=cue):
-                self._cues.append(cue)
             case Final():
                 self.outstanding -= 1
                 self._add(event)
@@ -185,8 +184,7 @@ class _PassageCollector:
         outcome = self._outcomes.pop(final.utterance_id)
         if isinstance(outcome, EngineError):
             raise _with_span(outcome, final)
-        cues, self._cues = tuple(self._cues), []
-        self._passages.append(Passage(final, cues, outcome.avg_logprob, outcome.no_speech_probability))
+        self._passages.append(Passage(final, outcome.avg_logprob, outcome.no_speech_probability))
 
 
 def _unacknowledged(settings: PipelineSettings) -> PipelineSettings:

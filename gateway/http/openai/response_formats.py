@@ -11,6 +11,8 @@ from pydantic import BaseModel
 
 from decoder.languages import LANGUAGE_NAMES
 from decoder.types import Task
+from gateway.captions.cue_profiles import CueProfile
+from gateway.captions.file_captions import FileCaptions
 from gateway.captions.subtitles import to_srt, to_vtt
 from gateway.http.openai.request_form import Granularity, Order, ResponseFormat
 from gateway.session.file_session import Passage
@@ -123,13 +125,14 @@ class Body:
     media_type: str
 
 
-def body_of(order: Order, passages: Sequence[Passage], duration_s: float) -> Body:
+def body_of(order: Order, passages: Sequence[Passage], duration_s: float, profile: CueProfile) -> Body:
     """Return the transcript in the requested format.
 
     Args:
         order: the options.
         passages: all of the file, in order.
         duration_s: of the file, in seconds.
+        profile: of the cues.
     """
     match order.response_format:
         case ResponseFormat.JSON:
@@ -141,9 +144,9 @@ def body_of(order: Order, passages: Sequence[Passage], duration_s: float) -> Bod
         case ResponseFormat.TEXT:
             return Body(text_of(passages) + "\n", "text/plain; charset=utf-8")
         case ResponseFormat.SRT:
-            return Body(to_srt(_cues(passages)), "application/x-subrip; charset=utf-8")
+            return Body(to_srt(_cues(passages, profile)), "application/x-subrip; charset=utf-8")
         case ResponseFormat.VTT:
-            return Body(to_vtt(_cues(passages)), "text/vtt; charset=utf-8")
+            return Body(to_vtt(_cues(passages, profile)), "text/vtt; charset=utf-8")
         case _:
             assert_never(order.response_format)
 
@@ -276,8 +279,9 @@ def _timed(word: WordSpan) -> TimedWord:
     return TimedWord(word=word.text, start=_to_s(word.start_sample), end=_to_s(word.end_sample))
 
 
-def _cues(passages: Iterable[Passage]) -> list[Cue]:
-    return [cue for passage in passages for cue in passage.cues]
+def _cues(passages: Iterable[Passage], profile: CueProfile) -> list[Cue]:
+    captions = FileCaptions(profile)
+    return [*(cue for passage in passages for cue in captions.add(passage.final)), *captions.finish()]
 
 
 def _usage(duration_s: float) -> Usage:

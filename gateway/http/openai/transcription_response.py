@@ -4,6 +4,7 @@ import json
 from contextlib import aclosing
 from functools import partial
 
+from anyio import to_thread
 from starlette.requests import Request
 from starlette.types import Send
 
@@ -69,7 +70,9 @@ class TranscriptionResponse(UploadResponse):
                 return await while_connected(request, partial(respond, order, session, audio, send))
 
     async def _send_body(self, order: Order, session: FileSession, audio: DecodedAudio, send: Send) -> str:
-        body = body_of(order, await passages_of(session, audio), session.audio_s)
+        passages = await passages_of(session, audio)
+        # the cues of hours of speech take seconds
+        body = await to_thread.run_sync(body_of, order, passages, session.audio_s, session.cue_profile)
         content = body.text.encode()
         headers = [(b"content-type", body.media_type.encode()), (b"content-length", str(len(content)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -8,6 +8,7 @@ import pytest
 
 from decoder.engines.scripted import spoken_count
 from decoder.types import DecodeRequest, EngineError, EngineFailed, Hypothesis, RequestKind, Task
+from gateway.captions.cue_profiles import PROFILES
 from gateway.errors import InsufficientCredits
 from gateway.session.context import SessionContext
 from gateway.session.file_session import FileSession, Passage
@@ -64,11 +65,15 @@ async def test_each_utterance_is_requested_once_and_as_part_of_a_file() -> None:
         assert (request.language, request.prompt) == ("en", "Numbers")
 
 
-async def test_passages_have_words_and_final_cues_of_the_same_text() -> None:
+async def test_passages_have_words_of_the_same_text() -> None:
     async with open_context() as context:
         for passage in await transcribe(context, utterances(2)):
-            displayed = " ".join(line for cue in passage.cues for line in cue.lines)
-            assert displayed == passage.final.text == " ".join(word.text for word in passage.final.words)
+            assert passage.final.text == " ".join(word.text for word in passage.final.words)
+
+
+async def test_the_cue_profile_is_that_of_the_settings() -> None:
+    async with open_context() as context:
+        assert FileSession(Start(), context, 4).cue_profile is PROFILES["web"]
 
 
 async def test_a_file_leaves_two_lines_in_the_log_and_none_of_its_words(caplog: pytest.LogCaptureFixture) -> None:

@@ -244,17 +244,17 @@ def test_wyoming(first: tuple[Word, ...], second: tuple[Word, ...]) -> None:
 @given_two
 def test_a_file(first: tuple[Word, ...], second: tuple[Word, ...]) -> None:
     finals = [passage(number, words) for number, words in enumerate((first, second))]
-    plain = json.loads(body_of(order(logprobs=True), finals, 20.0).text)
+    plain = json.loads(body_of(order(logprobs=True), finals, 20.0, PROFILES[DEFAULT_PROFILE]).text)
     assert plain["text"] == joined(first, second)
     for one in finals:
-        tokens = json.loads(body_of(order(logprobs=True), [one], 20.0).text)["logprobs"]
+        tokens = json.loads(body_of(order(logprobs=True), [one], 20.0, PROFILES[DEFAULT_PROFILE]).text)["logprobs"]
         assert "".join(token["token"] for token in tokens).strip(" ") == one.final.text
 
 
 def passage(number: int, words: tuple[Word, ...]) -> Passage:
     start = number * UTTERANCE_SAMPLES
     sent = text_of(words), "en", Latency(0, 0, 0, 0), whole_words(words)
-    return Passage(Final(1, number, start, start + UTTERANCE_SAMPLES, *sent), (), None, None)
+    return Passage(Final(1, number, start, start + UTTERANCE_SAMPLES, *sent), None, None)
 
 
 def test_every_dialect_that_writes_words_is_here() -> None:

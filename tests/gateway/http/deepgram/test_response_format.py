@@ -15,7 +15,7 @@ HELLO = (Word(" Hello", 8_000, 16_000, 0.9), Word(" there", 16_000, 24_000, 0.7)
 
 def passage(number: int, words: tuple[Word, ...], language: str | None) -> Passage:
     final = Final(1, number, 0, 32_000, text_of(words), language, Latency(0, 0, 0, 0), whole_words(words))
-    return Passage(final, (), None, None)
+    return Passage(final, None, None)
 
 
 def test_the_words_of_all_passages_are_one_transcript() -> None:

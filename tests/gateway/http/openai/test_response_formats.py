@@ -9,12 +9,14 @@ import pytest
 import webvtt
 
 from decoder.types import Task
+from gateway.captions.cue_profiles import PROFILES
 from gateway.http.openai.request_form import Granularity, Order, ResponseFormat
 from gateway.http.openai.response_formats import DeltaWriter, body_of, text_of
 from gateway.session.file_session import Passage
 from gateway.wire import Final, Latency, WordSpan
-from gateway.wire.cue import Cue, CueState
 from vad.audio import SAMPLE_RATE_HZ
+
+PROFILE = PROFILES["netflix"]
 
 SEGMENT_KEYS = {
     "id", "seek", "start", "end", "text", "tokens",
@@ -39,8 +41,7 @@ def passage(
     )
     end = start + (len(words) + 2) * quarter
     final = Final(1, number, start, end, text, language, Latency(0, 0, 0, 0), words)
-    cue = Cue(f"{number}.1", number, 1, start + quarter, end - quarter, (text,), len(text), CueState.FINAL)
-    return Passage(final, (cue,) if text else (), avg_logprob, None)
+    return Passage(final, avg_logprob, None)
 
 
 def order(response_format: ResponseFormat = ResponseFormat.JSON, **options: object) -> Order:
@@ -60,7 +61,7 @@ def order(response_format: ResponseFormat = ResponseFormat.JSON, **options: obje
 
 
 def read(wanted: Order, *passages: Passage, duration_s: float = 3.0) -> dict[str, object]:
-    parsed = json.loads(body_of(wanted, passages, duration_s).text)
+    parsed = json.loads(body_of(wanted, passages, duration_s, PROFILE).text)
     assert isinstance(parsed, dict)
     return parsed
 
@@ -143,17 +144,23 @@ def test_log_probabilities_are_those_of_words_whose_probability_is_known() -> No
 
 
 def test_text_is_one_line() -> None:
-    body = body_of(order(ResponseFormat.TEXT), [passage(0, "Hello there."), passage(2, "Bye.")], 3.0)
+    body = body_of(order(ResponseFormat.TEXT), [passage(0, "Hello there."), passage(2, "Bye.")], 3.0, PROFILE)
     assert (body.text, body.media_type) == ("Hello there. Bye.\n", "text/plain; charset=utf-8")
 
 
 def test_subtitles_are_read_back_by_others() -> None:
-    items = [passage(0, "Hello there."), passage(2, "Bye.")]
-    srt, vtt = (body_of(order(kind), items, 3.0) for kind in (ResponseFormat.SRT, ResponseFormat.VTT))
+    items = [passage(0, "Hello there."), passage(4, "Bye.")]
+    srt, vtt = (body_of(order(kind), items, 6.0, PROFILE) for kind in (ResponseFormat.SRT, ResponseFormat.VTT))
     assert (srt.media_type, vtt.media_type) == ("application/x-subrip; charset=utf-8", "text/vtt; charset=utf-8")
     assert [event.text for event in pysubs2.SSAFile.from_string(srt.text, format_="srt")] == ["Hello there.", "Bye."]
     captions = webvtt.from_buffer(io.StringIO(vtt.text)).captions
-    assert [caption.start for caption in captions] == ["00:00:00.250", "00:00:02.250"]
+    assert [caption.start for caption in captions] == ["00:00:00.250", "00:00:04.250"]
+
+
+def test_subtitles_keep_a_sentence_of_two_utterances_together() -> None:
+    items = [passage(0, "We were"), passage(1, "late.")]
+    srt = body_of(order(ResponseFormat.SRT), items, 3.0, PROFILE)
+    assert [event.text for event in pysubs2.SSAFile.from_string(srt.text, format_="srt")] == ["We were late."]
 
 
 def test_deltas_together_are_the_text_of_done() -> None:
