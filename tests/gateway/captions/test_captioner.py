@@ -440,7 +440,8 @@ def test_whatever_the_order_of_answers_each_utterance_speaks_in_its_turn(
     numbers = [event.seq for event in events if not isinstance(event, DialectMessage | OfChannel)]
     assert numbers == sorted(set(numbers))
     transcript = " ".join(event.text for event in finals(events) if event.text)
-    assert " ".join(captions(events, CueState.FINAL)).split() == transcript.split()
+    # lines of Chinese may end within what the engine calls a word
+    assert "".join(" ".join(captions(events, CueState.FINAL)).split()) == "".join(transcript.split())
     assert not utterances or isinstance(events[-1], Finished)
 
 
