@@ -1,11 +1,11 @@
-"""A Redis server of the tests, on this machine."""
+"""A Redis server of the tests, on this machine, and gateways that share it."""
 
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
@@ -13,9 +13,12 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 
-from gateway.settings import JournalSettings
+from gateway.journal.journal import open_journal
+from gateway.session.context import SessionContext
+from gateway.settings import JournalSettings, Settings
+from tests.sessions import SETTINGS, open_context
 
-__all__ = ["MISSING", "RedisServer", "free_port", "redis_server"]
+__all__ = ["MISSING", "RedisServer", "free_port", "gateways", "redis_server"]
 
 _START_S = 10.0
 
@@ -107,3 +110,14 @@ def free_port() -> int:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
     return port
+
+
+@asynccontextmanager
+async def gateways(journal: JournalSettings, number: int = 2) -> AsyncIterator[list[SessionContext]]:
+    """Run gateways that share a journal while the block lasts."""
+    async with AsyncExitStack() as stack:
+        made = []
+        for _ in range(number):
+            opened = await stack.enter_async_context(open_journal(Settings(journal=journal, session=SETTINGS)))
+            made.append(await stack.enter_async_context(open_context(journal=opened)))
+        yield made

@@ -1,7 +1,7 @@
 """Sends the requests of sinks over HTTP. Errors never contain the URL, which has a token."""
 
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -15,9 +15,9 @@ from anyio import to_thread
 
 from gateway.access.origin import is_loopback
 from gateway.errors import ConfigurationError
-from gateway.sinks.sink import SinkRefused, SinkTarget, SinkUnavailable
+from gateway.sinks.sink import SessionFacts, Sink, SinkOpener, SinkRefused, SinkTarget, SinkUnavailable
 
-__all__ = ["HttpClient", "HttpReply", "check_http_url", "open_http_client", "with_parameters"]
+__all__ = ["HttpClient", "HttpReply", "check_http_url", "open_http_client", "over_http", "with_parameters"]
 
 _TIMEOUT_S = 5.0
 """For all of a request: the next captions wait for it."""
@@ -111,6 +111,21 @@ async def open_http_client(target: SinkTarget) -> AsyncIterator[HttpClient]:
         verify=certificates, trust_env=trust_env, timeout=_TIMEOUT_S, follow_redirects=False
     ) as client:
         yield HttpClient(client, only_public=target.is_clients)
+
+
+def over_http(create: Callable[[HttpClient, SinkTarget, SessionFacts], Sink]) -> SinkOpener:
+    """Return what opens the sinks of a kind that needs nothing but an HTTP client.
+
+    Args:
+        create: creates a sink; it must not use the client yet.
+    """
+
+    @asynccontextmanager
+    async def opened(target: SinkTarget, session: SessionFacts) -> AsyncIterator[Sink]:
+        async with open_http_client(target) as client:
+            yield create(client, target, session)
+
+    return opened
 
 
 def check_http_url(target: SinkTarget) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "Sink",
     "SinkError",
     "SinkKind",
+    "SinkOpener",
     "SinkRefused",
     "SinkTarget",
     "SinkUnavailable",
@@ -184,6 +185,9 @@ class SinkTarget:
     is_clients: bool = False
 
 
+SinkOpener = Callable[[SinkTarget, SessionFacts], AbstractAsyncContextManager[Sink]]
+
+
 @dataclass(frozen=True, slots=True)
 class SinkKind:
     """What all sinks of one kind have in common.
@@ -198,7 +202,7 @@ class SinkKind:
         is_for_clients: whether clients may bring sinks of this kind: those that only send to the internet.
     """
 
-    open: Callable[[SinkTarget, SessionFacts], AbstractAsyncContextManager[Sink]]
+    open: SinkOpener
     takes: Callable[[SinkTarget], frozenset[Item]]
     check: Callable[[SinkTarget], None] = lambda target: None
     options: frozenset[str] = frozenset()

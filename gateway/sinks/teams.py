@@ -4,13 +4,11 @@ https://learn.microsoft.com/microsoftteams/platform/apps-in-teams-meetings/meeti
 The organiser copies the CART link from the meeting's options.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from gateway.sinks.caption_text import language_tag, text_of
-from gateway.sinks.http_client import HttpClient, check_http_url, open_http_client, with_parameters
-from gateway.sinks.sink import Delivery, Item, SessionFacts, Sink, SinkKind, SinkRefused, SinkTarget
+from gateway.sinks.http_client import HttpClient, check_http_url, over_http, with_parameters
+from gateway.sinks.sink import Delivery, Item, SessionFacts, SinkKind, SinkRefused, SinkTarget
 
 __all__ = ["TEAMS", "TeamsSink"]
 
@@ -46,14 +44,8 @@ class TeamsSink:
             raise reply.unavailable()
 
 
-@asynccontextmanager
-async def _open(target: SinkTarget, session: SessionFacts) -> AsyncIterator[Sink]:
-    async with open_http_client(target) as client:
-        yield TeamsSink(client, target, session)
-
-
 TEAMS = SinkKind(
-    _open,
+    over_http(TeamsSink),
     lambda target: frozenset({Item.CUE}),
     check=check_http_url,
     options=frozenset({"lang"}),

@@ -7,15 +7,13 @@ import base64
 import binascii
 import hmac
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 from gateway.errors import ConfigurationError
 from gateway.journal.event_json import event_json
-from gateway.sinks.http_client import HttpClient, check_http_url, open_http_client
-from gateway.sinks.sink import Delivery, Item, SessionFacts, Sink, SinkKind, SinkRefused, SinkTarget
+from gateway.sinks.http_client import HttpClient, check_http_url, over_http
+from gateway.sinks.sink import Delivery, Item, SessionFacts, SinkKind, SinkRefused, SinkTarget
 
 __all__ = ["WEBHOOK", "WebhookSink", "key_of", "signature"]
 
@@ -94,19 +92,13 @@ def _body(delivery: Delivery) -> bytes:
     return f'{head}"session_id":"{delivery.session.session_id}","data":{event_json(delivery.event)}}}'.encode()
 
 
-@asynccontextmanager
-async def _open(target: SinkTarget, session: SessionFacts) -> AsyncIterator[Sink]:
-    async with open_http_client(target) as client:
-        yield WebhookSink(client, target, session)
-
-
 def _check(target: SinkTarget) -> None:
     check_http_url(target)
     key_of(target)
 
 
 WEBHOOK = SinkKind(
-    _open,
+    over_http(WebhookSink),
     lambda target: frozenset({Item.READY, Item.FINAL, Item.CORRECTION, Item.FINISHED}),
     check=_check,
     options=frozenset({"secret"}),

@@ -3,13 +3,11 @@
 https://support.google.com/youtube/answer/6077032. The URL is in YouTube Studio: Closed captions, Post captions to URL.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from gateway.sinks.caption_text import text_of
-from gateway.sinks.http_client import HttpClient, check_http_url, open_http_client, with_parameters
-from gateway.sinks.sink import Delivery, Item, SessionFacts, Sink, SinkKind, SinkTarget
+from gateway.sinks.http_client import HttpClient, check_http_url, over_http, with_parameters
+from gateway.sinks.sink import Delivery, Item, SessionFacts, SinkKind, SinkTarget
 
 __all__ = ["YOUTUBE", "YoutubeSink"]
 
@@ -46,14 +44,8 @@ class YoutubeSink:
             raise reply.unavailable()
 
 
-@asynccontextmanager
-async def _open(target: SinkTarget, session: SessionFacts) -> AsyncIterator[Sink]:
-    async with open_http_client(target) as client:
-        yield YoutubeSink(client, target, session)
-
-
 YOUTUBE = SinkKind(
-    _open,
+    over_http(YoutubeSink),
     lambda target: frozenset({Item.CUE}),
     check=check_http_url,
     patience_s=_PATIENCE_S,

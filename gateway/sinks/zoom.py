@@ -3,13 +3,11 @@
 https://support.zoom.us/hc/en-us/articles/115002212983. The host copies the API token, an URL, in the meeting.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
 
 from gateway.sinks.caption_text import language_tag, text_of
-from gateway.sinks.http_client import HttpClient, check_http_url, open_http_client, with_parameters
-from gateway.sinks.sink import Delivery, Item, SessionFacts, Sink, SinkKind, SinkTarget
+from gateway.sinks.http_client import HttpClient, check_http_url, over_http, with_parameters
+from gateway.sinks.sink import Delivery, Item, SessionFacts, SinkKind, SinkTarget
 
 __all__ = ["ZOOM", "ZoomSink"]
 
@@ -63,14 +61,8 @@ class ZoomSink:
         return int(number) if reply.is_success and number.isascii() and number.isdigit() else 0
 
 
-@asynccontextmanager
-async def _open(target: SinkTarget, session: SessionFacts) -> AsyncIterator[Sink]:
-    async with open_http_client(target) as client:
-        yield ZoomSink(client, target, session)
-
-
 ZOOM = SinkKind(
-    _open,
+    over_http(ZoomSink),
     lambda target: frozenset({Item.CUE}),
     check=check_http_url,
     options=frozenset({"lang"}),

@@ -1,6 +1,5 @@
 """Caption events: their limit, and waiting for the next session at any gateway of a shared store."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -10,18 +9,12 @@ import pytest
 from gateway.errors import InvalidRequest
 from gateway.journal.caption_events import CaptionEvents
 from gateway.journal.open_store import make_store
-from tests.redis_servers import RedisServer, redis_server
+from tests.redis_servers import RedisServer
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as made:
-        yield made
-
-
-async def test_a_session_at_another_gateway_ends_the_wait(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_session_at_another_gateway_ends_the_wait(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.journal.caption_events._POLL_S", 0.01)
-    settings = server.settings()
+    settings = redis.settings()
     one, other = make_store(settings), make_store(settings)
     waiting, elsewhere = CaptionEvents(one), CaptionEvents(other)
     await waiting.add("weekly", None, None)
@@ -37,10 +30,10 @@ async def test_a_session_at_another_gateway_ends_the_wait(server: RedisServer, m
 
 
 async def test_an_owner_has_a_limited_number_of_events(
-    server: RedisServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("gateway.journal.caption_events._MAX_OF_OWNER", 1)
-    store = make_store(server.settings())
+    store = make_store(redis.settings())
     events = CaptionEvents(store)
     await events.add("weekly", "ada", None)
     assert await events.add("weekly", "bob", None) is None, "the name is taken"

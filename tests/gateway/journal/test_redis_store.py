@@ -28,12 +28,6 @@ else:
     pytest.skip(MISSING, allow_module_level=True)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as made:
-        yield made
-
-
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[RedisServer]:
     with redis_server(tmp_path) as made:
@@ -68,8 +62,8 @@ def is_ready(journal: Journal) -> bool:
 # --- ownership -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_gateway_that_has_lost_a_session_writes_nothing_more_of_it(server: RedisServer) -> None:
-    async with stores(server.settings(), Clock(), Clock()) as (first, second):
+async def test_a_gateway_that_has_lost_a_session_writes_nothing_more_of_it(redis: RedisServer) -> None:
+    async with stores(redis.settings(), Clock(), Clock()) as (first, second):
         await first.write(Batch([opening("a"), opening("b")], {("a", 1): ready()}))
         assert await second.acquire("a")
         batch = Batch((), {("a", 2): final(2), ("b", 1): ready()}, {("a", 1)}, [Change("a", NOW_S, ended_s=NOW_S)])
@@ -82,8 +76,8 @@ async def test_a_gateway_that_has_lost_a_session_writes_nothing_more_of_it(serve
         assert await second.write(Batch((), {("a", 3): final(3)})) == frozenset()
 
 
-async def test_a_check_finds_sessions_that_others_have_taken_over(server: RedisServer) -> None:
-    async with stores(server.settings(), Clock(), Clock()) as (first, second):
+async def test_a_check_finds_sessions_that_others_have_taken_over(redis: RedisServer) -> None:
+    async with stores(redis.settings(), Clock(), Clock()) as (first, second):
         await first.write(Batch([opening("a"), opening("b")]))
         await second.acquire("a")
         assert await first.check() == {"a"}
@@ -92,15 +86,15 @@ async def test_a_check_finds_sessions_that_others_have_taken_over(server: RedisS
         assert await second.check() == {"a"}
 
 
-async def test_a_deleted_session_cannot_be_acquired(server: RedisServer) -> None:
-    async with stores(server.settings(), Clock()) as (store,):
+async def test_a_deleted_session_cannot_be_acquired(redis: RedisServer) -> None:
+    async with stores(redis.settings(), Clock()) as (store,):
         await store.acquire("a")
         assert await store.find("a") is None
 
 
-async def test_a_lease_lasts_from_before_its_renewal(server: RedisServer) -> None:
+async def test_a_lease_lasts_from_before_its_renewal(redis: RedisServer) -> None:
     clock = Clock()
-    async with stores(server.settings(lease_s=5.0), clock) as (store,):
+    async with stores(redis.settings(lease_s=5.0), clock) as (store,):
         found = [is_owner(store)]
         await store.check()
         for clock.now_s in (4.9, 5.0):
@@ -109,8 +103,8 @@ async def test_a_lease_lasts_from_before_its_renewal(server: RedisServer) -> Non
         assert [*found, is_owner(store)] == [False, True, False, True]
 
 
-async def test_only_sessions_of_dead_gateways_are_interrupted(server: RedisServer) -> None:
-    settings = server.settings()
+async def test_only_sessions_of_dead_gateways_are_interrupted(redis: RedisServer) -> None:
+    settings = redis.settings()
     async with stores(settings, Clock(), Clock()) as (first, second):
         await first.check()
         await first.write(Batch([Opening("a", "native", None, 0.0, {})]))
@@ -126,8 +120,8 @@ async def test_only_sessions_of_dead_gateways_are_interrupted(server: RedisServe
         assert (entry.outcome, entry.ended_s) == ("interrupted", 0.0)
 
 
-async def test_a_session_that_failed_to_be_resumed_here_is_interrupted(server: RedisServer) -> None:
-    async with stores(server.settings(), Clock()) as (store,):
+async def test_a_session_that_failed_to_be_resumed_here_is_interrupted(redis: RedisServer) -> None:
+    async with stores(redis.settings(), Clock()) as (store,):
         await store.check()
         await store.write(Batch([Opening("a", "native", None, 0.0, {})]))
         await store.sweep(50.0, None, 100.0, ())
@@ -136,13 +130,13 @@ async def test_a_session_that_failed_to_be_resumed_here_is_interrupted(server: R
         assert entry.outcome == "interrupted"
 
 
-async def test_a_listed_session_without_content_is_forgotten(server: RedisServer) -> None:
-    settings = server.settings()
-    server.command("ZADD", Keys(settings.prefix).sessions, "1", "a")
+async def test_a_listed_session_without_content_is_forgotten(redis: RedisServer) -> None:
+    settings = redis.settings()
+    redis.command("ZADD", Keys(settings.prefix).sessions, "1", "a")
     async with stores(settings, Clock()) as (store,):
         assert await store.entries() == []
         await store.sweep(50.0, None, 100.0, ())
-        assert b"*0" in server.command("ZRANGE", Keys(settings.prefix).sessions, "0", "-1")
+        assert b"*0" in redis.command("ZRANGE", Keys(settings.prefix).sessions, "0", "-1")
 
 
 # --- outages ---------------------------------------------------------------------------------------------------------
@@ -228,9 +222,9 @@ async def running(store: RedisStore) -> AsyncIterator[Journal]:
 
 
 async def test_a_gateway_that_was_paused_publishes_nothing_of_a_session_that_was_taken_over(
-    server: RedisServer,
+    redis: RedisServer,
 ) -> None:
-    clock, settings = Clock(), server.settings()
+    clock, settings = Clock(), redis.settings()
     async with stores(settings, clock, Clock()) as (first, second), running(first) as journal:
         sink = Sink()
         log = journal.open(opening("a"), sink, count(10_000).__next__)
@@ -252,8 +246,8 @@ async def test_a_gateway_that_was_paused_publishes_nothing_of_a_session_that_was
         assert journal.counts.lost == 0, "the other gateway has them"
 
 
-async def test_a_gateway_that_was_paused_goes_on_if_nobody_took_its_sessions(server: RedisServer) -> None:
-    clock, settings = Clock(), server.settings()
+async def test_a_gateway_that_was_paused_goes_on_if_nobody_took_its_sessions(redis: RedisServer) -> None:
+    clock, settings = Clock(), redis.settings()
     async with stores(settings, clock) as (store,), running(store) as journal:
         sink = Sink()
         log = journal.open(opening("a"), sink, count(10_000).__next__)

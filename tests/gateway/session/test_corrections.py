@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import cast
 
@@ -14,38 +14,19 @@ from anyio import from_thread
 from gateway.captions.cue_profiles import CueProfile
 from gateway.errors import Conflict, NotFound, SessionMoved, SessionOpen
 from gateway.journal.corrections import CorrectionRequest, Revision, revision_of
-from gateway.journal.journal import open_journal
 from gateway.journal.journal_file import JournalFile
 from gateway.journal.store import Batch, Opening
 from gateway.journal.transcript_export import TranscriptFormat, transcript
 from gateway.session.context import SessionContext
 from gateway.session.corrections import correct
-from gateway.settings import JournalSettings, Settings
 from gateway.sqlite import StateUnavailable
 from gateway.wire import ServerEvent
 from tests.events import final, ready
 from tests.gateway.session.test_resume import START, STOP, gateway, killed, resume
-from tests.redis_servers import RedisServer, redis_server
-from tests.sessions import SETTINGS, Message, Peer, call, open_context, settled, silence, speech
+from tests.redis_servers import RedisServer, gateways
+from tests.sessions import Message, Peer, call, open_context, settled, silence, speech
 
 UTTERANCE = silence(0.5) + speech(1.0) + silence(1.0)
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as made:
-        yield made
-
-
-@asynccontextmanager
-async def gateways(journal: JournalSettings, number: int = 2) -> AsyncIterator[list[SessionContext]]:
-    """Gateways that share a journal."""
-    async with AsyncExitStack() as stack:
-        made = []
-        for _ in range(number):
-            opened = await stack.enter_async_context(open_journal(Settings(journal=journal, session=SETTINGS)))
-            made.append(await stack.enter_async_context(open_context(journal=opened)))
-        yield made
 
 
 async def spoken(peer: Peer, start: Message = START) -> str:

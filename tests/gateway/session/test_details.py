@@ -1,6 +1,5 @@
 """The details of a session are changed where it is open, and at any gateway once it has ended."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -10,17 +9,10 @@ from gateway.journal.store import Batch
 from gateway.session.details import DetailsChange, change_details
 from gateway.wire import ChannelName
 from tests.gateway.session.test_resume import START, STOP
-from tests.gateway.session.test_takeover import gateways
-from tests.redis_servers import RedisServer, redis_server
+from tests.redis_servers import RedisServer, gateways
 from tests.sessions import call, open_context
 
 NAMES = (ChannelName(0, "Ann"),)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as made:
-        yield made
 
 
 def renamed(title: str) -> DetailsChange:
@@ -28,9 +20,9 @@ def renamed(title: str) -> DetailsChange:
 
 
 async def test_gateways_change_the_details_of_a_session_one_after_the_other(
-    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with gateways(server.settings()) as (one, other):
+    async with gateways(redis.settings()) as (one, other):
         assert one.journal is not None
         assert other.journal is not None
         async with call(one) as peer:

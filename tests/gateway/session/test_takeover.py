@@ -1,18 +1,16 @@
 """Several gateways on one journal in Redis: sessions move between them, and viewers follow at any."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import anyio
 import httpx2
 import pytest
 from websockets.asyncio.client import connect
 
-from gateway.journal.journal import open_journal
 from gateway.session.checkpoint import STEP
-from gateway.session.context import SessionContext
-from gateway.settings import JournalSettings, Settings
+from gateway.settings import JournalSettings
 from tests.gateway.session.test_resume import (
     RATE_HZ,
     START,
@@ -24,28 +22,11 @@ from tests.gateway.session.test_resume import (
     spans,
     spoken_audio,
 )
-from tests.redis_servers import RedisServer, redis_server
+from tests.redis_servers import RedisServer, gateways
 from tests.servers import Served
-from tests.sessions import SETTINGS, Message, call, open_context
+from tests.sessions import Message, call
 from tests.uploading import serving_files
 from tests.viewing import SPEECH, open_ids, received_on, session, speak, watch, watch_socket
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as made:
-        yield made
-
-
-@asynccontextmanager
-async def gateways(journal: JournalSettings, number: int = 2) -> AsyncIterator[list[SessionContext]]:
-    """Gateways that share a journal."""
-    async with AsyncExitStack() as stack:
-        made = []
-        for _ in range(number):
-            opened = await stack.enter_async_context(open_journal(Settings(journal=journal, session=SETTINGS)))
-            made.append(await stack.enter_async_context(open_context(journal=opened)))
-        yield made
 
 
 async def uncut(journal: JournalSettings) -> list[Message]:
@@ -59,10 +40,10 @@ async def uncut(journal: JournalSettings) -> list[Message]:
 
 @pytest.mark.parametrize("cut_s", [0.3, 2.5, 4.6, 8.4])
 async def test_a_session_continues_at_another_gateway_without_losing_or_repeating_a_word(
-    server: RedisServer, cut_s: float
+    redis: RedisServer, cut_s: float
 ) -> None:
     whole, at = spoken_audio(), round(cut_s * RATE_HZ) * 2
-    async with gateways(server.settings()) as (one, other), call(one) as first:
+    async with gateways(redis.settings()) as (one, other), call(one) as first:
         await first.send(START, whole[:at])
         messages = [await first.receive(), *await received_so_far(first)]
         await part(first)
@@ -72,7 +53,7 @@ async def test_a_session_continues_at_another_gateway_without_losing_or_repeatin
             assert isinstance(again["next_sample"], int)
             await second.send(whole[again["next_sample"] * 2 :], STOP)
             messages += await second.receive_all()
-    expected = await uncut(server.settings())
+    expected = await uncut(redis.settings())
     assert spans(messages) == spans(expected)
     assert cues(messages) == cues(expected)
     seqs = [message["seq"] for message in messages]
@@ -80,9 +61,9 @@ async def test_a_session_continues_at_another_gateway_without_losing_or_repeatin
 
 
 async def test_a_gateway_that_lost_a_session_closes_its_client_with_1012_and_sends_nothing_more(
-    server: RedisServer,
+    redis: RedisServer,
 ) -> None:
-    async with gateways(server.settings()) as (one, other), call(one) as first, call(other) as second:
+    async with gateways(redis.settings()) as (one, other), call(one) as first, call(other) as second:
         await first.send(START, spoken_audio()[: 2 * RATE_HZ])
         ready = await first.receive()
         await received_so_far(first)
@@ -97,9 +78,9 @@ async def test_a_gateway_that_lost_a_session_closes_its_client_with_1012_and_sen
         assert (await second.receive_all())[-1]["type"] == "finished"
 
 
-async def test_a_session_returns_to_the_gateway_that_it_began_at(server: RedisServer) -> None:
+async def test_a_session_returns_to_the_gateway_that_it_began_at(redis: RedisServer) -> None:
     whole, at = spoken_audio(), [round(cut_s * RATE_HZ) * 2 for cut_s in (2.5, 5.0)]
-    async with gateways(server.settings()) as (one, other):
+    async with gateways(redis.settings()) as (one, other):
         messages: list[Message] = []
         async with call(one) as first:
             await first.send(START, whole[: at[0]])
@@ -115,14 +96,14 @@ async def test_a_session_returns_to_the_gateway_that_it_began_at(server: RedisSe
                     if context is one:
                         await peer.send(STOP)
                         messages += await peer.receive_all()
-    assert spans(messages) == spans(await uncut(server.settings()))
+    assert spans(messages) == spans(await uncut(redis.settings()))
 
 
 async def test_what_the_owner_writes_until_the_moment_of_the_takeover_is_kept(
-    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, at = spoken_audio(), round(1.6 * RATE_HZ) * 2
-    async with gateways(server.settings()) as (one, other), call(one) as first, call(other) as second:
+    async with gateways(redis.settings()) as (one, other), call(one) as first, call(other) as second:
         await first.send(START, whole[:at])
         ready = await first.receive()
         assert other.journal is not None
@@ -139,14 +120,14 @@ async def test_what_the_owner_writes_until_the_moment_of_the_takeover_is_kept(
         assert isinstance(again["next_sample"], int)
         await second.send(whole[again["next_sample"] * 2 :], STOP)
         messages = await second.receive_all()
-    assert spans(messages) == spans(await uncut(server.settings()))
+    assert spans(messages) == spans(await uncut(redis.settings()))
     kept = next(message["seq"] for message in messages if message["type"] == "final")
     assert isinstance(kept, int)
     assert kept < STEP, "it is the first gateway's, not decoded again"
 
 
-async def test_a_wrong_token_takes_nothing_over(server: RedisServer) -> None:
-    async with gateways(server.settings()) as (one, other), call(one) as first, call(other) as second:
+async def test_a_wrong_token_takes_nothing_over(redis: RedisServer) -> None:
+    async with gateways(redis.settings()) as (one, other), call(one) as first, call(other) as second:
         await first.send(START)
         ready = await first.receive()
         await second.send(resume(ready) | {"token": "guessed"})
@@ -155,8 +136,8 @@ async def test_a_wrong_token_takes_nothing_over(server: RedisServer) -> None:
         assert (await first.receive_all())[-1]["type"] == "finished"
 
 
-async def test_a_session_that_has_finished_is_read_at_any_gateway(server: RedisServer) -> None:
-    async with gateways(server.settings()) as (one, other):
+async def test_a_session_that_has_finished_is_read_at_any_gateway(redis: RedisServer) -> None:
+    async with gateways(redis.settings()) as (one, other):
         async with call(one) as first:
             await first.send(START, spoken_audio(), STOP)
             whole = await first.receive_all()
@@ -170,9 +151,9 @@ async def test_a_session_that_has_finished_is_read_at_any_gateway(server: RedisS
 
 
 @asynccontextmanager
-async def served_twice(server: RedisServer) -> AsyncIterator[tuple[Served, Served]]:
-    settings = server.settings()
-    journal = {"url": server.url, "prefix": settings.prefix}
+async def served_twice(redis: RedisServer) -> AsyncIterator[tuple[Served, Served]]:
+    settings = redis.settings()
+    journal = {"url": redis.url, "prefix": settings.prefix}
     async with (
         serving_files(settings={"journal": journal}) as one,
         serving_files(settings={"journal": journal}) as other,
@@ -184,8 +165,8 @@ def kinds(messages: list[Message]) -> list[object]:
     return [message["type"] for message in messages]
 
 
-async def test_viewers_at_another_gateway_follow_live_and_from_the_start(server: RedisServer) -> None:
-    async with served_twice(server) as (one, other), session(one) as (websocket, session_id):
+async def test_viewers_at_another_gateway_follow_live_and_from_the_start(redis: RedisServer) -> None:
+    async with served_twice(redis) as (one, other), session(one) as (websocket, session_id):
         first = await speak(websocket)
         assert await open_ids(other, with_past=True) == [session_id]
         async with watch(other, session_id) as stream, watch_socket(other, session_id) as socket:
@@ -210,15 +191,15 @@ async def test_viewers_at_another_gateway_follow_live_and_from_the_start(server:
         assert await open_ids(one, with_past=True) == []
 
 
-async def test_an_open_session_of_another_gateway_is_not_deleted(server: RedisServer) -> None:
-    async with served_twice(server) as (one, other), session(one) as (websocket, session_id):
+async def test_an_open_session_of_another_gateway_is_not_deleted(redis: RedisServer) -> None:
+    async with served_twice(redis) as (one, other), session(one) as (websocket, session_id):
         await speak(websocket)
         async with httpx2.AsyncClient(base_url=other.url) as client:
             assert (await client.delete(f"/v1/sessions/{session_id}")).status_code == 409
 
 
-async def test_viewers_are_sent_elsewhere_when_their_session_moves(server: RedisServer) -> None:
-    async with served_twice(server) as (one, other), connect(one.stream_url) as websocket:
+async def test_viewers_are_sent_elsewhere_when_their_session_moves(redis: RedisServer) -> None:
+    async with served_twice(redis) as (one, other), connect(one.stream_url) as websocket:
         await websocket.send(json.dumps(START))
         ready = json.loads(await websocket.recv())
         messages = await speak(websocket)
@@ -240,16 +221,16 @@ async def test_viewers_are_sent_elsewhere_when_their_session_moves(server: Redis
 # --- outages ---------------------------------------------------------------------------------------------------------
 
 
-async def test_a_gateway_is_not_ready_while_redis_is_away(server: RedisServer) -> None:
-    async with served_twice(server) as (one, _), httpx2.AsyncClient(base_url=one.url) as client:
+async def test_a_gateway_is_not_ready_while_redis_is_away(redis: RedisServer) -> None:
+    async with served_twice(redis) as (one, _), httpx2.AsyncClient(base_url=one.url) as client:
         assert (await client.get("/readyz")).status_code == 200
-        server.command("CONFIG", "SET", "maxmemory", "1")
+        redis.command("CONFIG", "SET", "maxmemory", "1")
         try:
             with anyio.fail_after(10):
                 while (found := await client.get("/readyz")).status_code == 200:
                     pass
         finally:
-            server.command("CONFIG", "SET", "maxmemory", "0")
+            redis.command("CONFIG", "SET", "maxmemory", "0")
         assert found.json()["status"] == "journal_failing"
         with anyio.fail_after(10):
             while (await client.get("/readyz")).status_code != 200:
