@@ -32,7 +32,7 @@ from clients.sources.address_policy import AddressPolicy
 from clients.sources.source import SourceOptions, open_source
 from clients.sources.source_url import parse_source_url
 from clients.stream import Lost, stream
-from gateway.wire import SAMPLE_RATE_HZ, CueEvent, CueState, Final, Flush, Gap, ServerEvent, Start
+from gateway.wire import SAMPLE_RATE_HZ, CueEvent, CueState, Final, Flush, Gap, LostAudio, ServerEvent, Start
 from tools.stream_servers import FFMPEG_MISSING, HlsStream, RtmpStream, RtspStream, SrtStream, has_srt, playing
 
 __all__ = ["Shift", "Word", "matched"]
@@ -83,6 +83,8 @@ class _Received:
                 self.words += [Word(_plain(word.text), word.start_sample / SAMPLE_RATE_HZ) for word in words]
             case CueEvent(cue=cue) if cue.state is CueState.FINAL and cue.lines:
                 self.cue_starts_s.append(cue.start_sample / SAMPLE_RATE_HZ)
+            case Gap():
+                self.gaps.append(event)
             case _:
                 pass
 
@@ -148,10 +150,10 @@ async def _relayed(url: str, kind: str, recording: Path, cut_at_s: float, cut_s:
     with TemporaryDirectory() as folder, playing(_KINDS[kind], recording, Path(folder)) as live:
         live.serve()
         policy, back_off = AddressPolicy(("127.0.0.1",)), BackOff(give_up_s=cut_s + 10)
-        options = SourceOptions(live.url, policy, wait_s=30, back_off=back_off, on_gap=received.gaps.append)
+        options = SourceOptions(live.url, policy, wait_s=30, back_off=back_off)
         async with open_source(parse_source_url(live.url), options) as source, anyio.create_task_group() as tasks:
 
-            async def audio() -> AsyncIterator[bytes | Flush]:
+            async def audio() -> AsyncIterator[bytes | Flush | LostAudio]:
                 async for item in source.audio():
                     received.pcm += item if isinstance(item, bytes) else b""
                     yield item

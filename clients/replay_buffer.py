@@ -3,9 +3,11 @@
 from collections import deque
 from math import inf
 
-from gateway.wire import Audio, AudioFormat, Flush, ProtocolError, Stop
+from gateway.wire import Audio, AudioFormat, Flush, LostAudio, ProtocolError, Stop
 
-__all__ = ["KEPT_S", "SEND_AHEAD_S", "ReplayBuffer"]
+__all__ = ["KEPT_S", "SEND_AHEAD_S", "Item", "ReplayBuffer"]
+
+Item = Audio | Flush | LostAudio | Stop
 
 KEPT_S = 23.0
 """Audio kept from before what the newest ack calls processed: a restarted gateway rewinds by that much, two eras of the
@@ -22,7 +24,7 @@ _PIECE_S = 1.0
 class ReplayBuffer:
     """The audio of a session with its controls: a sent part that is kept, then an unsent part.
 
-    Audio is counted from the session's first byte, and resumed only between two sample frames. A flush or stop that was
+    Audio is counted from the session's first byte, and resumed only between two sample frames. A control that was
     sent is sent again together with the audio around it, as it may not have arrived.
 
     Args:
@@ -34,8 +36,8 @@ class ReplayBuffer:
         self._frame_bytes = audio.bytes_per_sample_frame
         self._bytes_per_second = audio.sample_rate_hz * self._frame_bytes
         self._limit_bytes = inf if limit_s is None else limit_s * self._bytes_per_second
-        self._sent: deque[Audio | Flush | Stop] = deque()
-        self._unsent: deque[Audio | Flush | Stop] = deque()
+        self._sent: deque[Item] = deque()
+        self._unsent: deque[Item] = deque()
         self._held = 0
         """The first byte held; if beyond the next one to send, unsent audio has been dropped."""
         self._next = 0
@@ -63,7 +65,7 @@ class ReplayBuffer:
         """Whether unsent audio has been dropped; only a resume can continue then."""
         return self._held > self._next
 
-    def add(self, item: Audio | Flush | Stop) -> None:
+    def add(self, item: Item) -> None:
         """Append audio, cut anywhere, or a control."""
         if not isinstance(item, Audio):
             self._unsent.append(item)
@@ -75,7 +77,7 @@ class ReplayBuffer:
         while self._end - self._held > self._limit_bytes:
             self._drop_oldest()
 
-    def take(self) -> Audio | Flush | Stop | None:
+    def take(self) -> Item | None:
         """Return the next item to send, and count it as sent; None: there is none yet, or `has_gap`."""
         if not self._unsent or self.has_gap:
             return None
@@ -116,7 +118,7 @@ class ReplayBuffer:
         self._end -= self._next
         self._held = self._next = self._processed = 0
 
-    def _take_back(self, item: Audio | Flush | Stop) -> None:
+    def _take_back(self, item: Item) -> None:
         self._unsent.appendleft(item)
         self._next -= _bytes(item)
 
@@ -139,5 +141,5 @@ class ReplayBuffer:
                     return
 
 
-def _bytes(item: Audio | Flush | Stop) -> int:
+def _bytes(item: Item) -> int:
     return len(item.data) if isinstance(item, Audio) else 0

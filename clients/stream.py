@@ -11,7 +11,7 @@ import anyio
 from clients.connection import Connect, Connection, ConnectionFailed
 from clients.event_dedup import EventDeduplicator
 from clients.reconnect import BackOff, Change, Outage
-from clients.replay_buffer import SEND_AHEAD_S, ReplayBuffer
+from clients.replay_buffer import SEND_AHEAD_S, Item, ReplayBuffer
 from gateway.wire import (
     Ack,
     Audio,
@@ -21,6 +21,7 @@ from gateway.wire import (
     Flush,
     KeepAlive,
     LivecueError,
+    LostAudio,
     Ready,
     Resume,
     ServerEvent,
@@ -117,6 +118,14 @@ class CaptionStream:
         self._dedup.expect(flush_id)
         self._queue(Flush(flush_id))
 
+    def lost(self, samples: int) -> None:
+        """Mark the next audio as silence in place of lost audio.
+
+        Args:
+            samples: length of that silence, at 16 kHz.
+        """
+        self._queue(LostAudio(samples))
+
     def stop(self) -> None:
         """End the audio; `Finished` will be the last event."""
         self._is_stopped = True
@@ -172,7 +181,7 @@ class CaptionStream:
 
     # --- sending -------------------------------------------------------------------------------------------------
 
-    def _queue(self, item: Audio | Flush | Stop) -> None:
+    def _queue(self, item: Item) -> None:
         if self._is_over:
             raise ConnectionFailed("the session is over")
         self._buffer.add(item)
@@ -256,7 +265,7 @@ class CaptionStream:
 async def stream(
     connect: Connect,
     start: Start,
-    audio: AsyncIterable[bytes | Flush],
+    audio: AsyncIterable[bytes | Flush | LostAudio],
     on_event: Callable[[ServerEvent], None],
     lost: Lost | None = None,
 ) -> None:
@@ -265,7 +274,7 @@ async def stream(
     Args:
         connect: opens a connection; it is called again after a lost connection if the session is resumable.
         start: audio format and options.
-        audio: bytes in that format, cut anywhere, and flushes.
+        audio: bytes in that format, cut anywhere, flushes, and marks of lost audio.
         on_event: called with each event; it must not block.
         lost: options for a lost connection.
 
@@ -293,13 +302,15 @@ async def stream(
         raise failures[0]
 
 
-async def _send_all(session: CaptionStream, audio: AsyncIterable[bytes | Flush]) -> LivecueError | None:
+async def _send_all(session: CaptionStream, audio: AsyncIterable[bytes | Flush | LostAudio]) -> LivecueError | None:
     """Send all audio and the stop, and return the error of its source; None: it has ended, or the session has."""
     await session.connected()  # live audio from before would stay late
     try:
         async for item in audio:
             if isinstance(item, Flush):
                 session.flush(item.flush_id)
+            elif isinstance(item, LostAudio):
+                session.lost(item.samples)
             else:
                 await session.send(item)
         session.stop()

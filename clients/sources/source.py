@@ -17,7 +17,7 @@ from clients.sources.messages import Ended, Failed, Message, Opened, Request
 from clients.sources.reader import Reader
 from clients.sources.source_url import SourceUrl
 from clients.sources.timeline import LiveTimeline, Placed, TimedAudio
-from gateway.wire import SAMPLE_RATE_HZ, Flush, Gap
+from gateway.wire import SAMPLE_RATE_HZ, Flush, LostAudio
 
 __all__ = ["Connection", "Source", "SourceChange", "SourceOptions", "open_source"]
 
@@ -27,7 +27,7 @@ _HLS_BACKLOG_S = 15.0
 """How much later than at best audio of HLS may come: a segment and the interval at which the playlist is fetched."""
 
 _MARKED_SAMPLES = SAMPLE_RATE_HZ
-"""A gap of 1 s or more is reported; shorter ones are lost packets."""
+"""Lost audio of 1 s or more is marked; shorter gaps are lost packets."""
 
 _SILENCE_SAMPLES = SAMPLE_RATE_HZ
 _SILENCE_SPEED = 20.0
@@ -68,7 +68,6 @@ class SourceOptions:
         wait_s: for a stream that has not begun.
         back_off: timing of the retries; its clock also dates the audio.
         on_change: called when the stream is lost, is back, or has not come back.
-        on_gap: called with each gap of 1 s or more; its audio is silence.
         flush_s: after so long without a connection, what was spoken before gets its final.
         connect: begins to read the stream.
     """
@@ -79,7 +78,6 @@ class SourceOptions:
     wait_s: float = 0.0
     back_off: BackOff = field(default_factory=BackOff)
     on_change: Callable[[SourceChange], None] = lambda _: None
-    on_gap: Callable[[Gap], None] = lambda _: None
     flush_s: float = 3.0
     connect: Callable[[Request], Awaitable[Connection]] = Reader.start
 
@@ -158,8 +156,9 @@ class Source:
             await self._reader.aclose()
             self._reader = None
 
-    async def audio(self) -> AsyncIterator[bytes | Flush]:
-        """Yield the audio as s16le mono 16 kHz until the stream ends; a flush where it is lost for longer.
+    async def audio(self) -> AsyncIterator[bytes | Flush | LostAudio]:
+        """Yield the audio as s16le mono 16 kHz until the stream ends; a flush where it is lost for longer, and a mark
+        before silence of 1 s or more that stands in for lost audio.
 
         Raises:
             SourceRefused: it has led to an address that is not allowed.
@@ -250,9 +249,9 @@ class Source:
         policy = self._options.policy
         return Request(self._options.text, policy.hosts, policy.public_only, self._options.track, missed_s)
 
-    async def _with_silence(self, placed: Placed) -> AsyncIterator[bytes]:
+    async def _with_silence(self, placed: Placed) -> AsyncIterator[bytes | LostAudio]:
         if placed.silence_samples >= _MARKED_SAMPLES:
-            self._options.on_gap(Gap(0, placed.start_sample, placed.start_sample + placed.silence_samples))
+            yield LostAudio(placed.silence_samples)
         for silence in _silence(placed.silence_samples):
             yield silence
             if self.is_live:

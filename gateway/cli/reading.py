@@ -11,7 +11,7 @@ from clients.reconnect import BackOff
 from clients.sources.address_policy import AddressPolicy
 from clients.sources.source import SourceChange, SourceOptions, open_source
 from clients.sources.source_url import is_url, parse_source_url
-from gateway.wire import Flush, Gap
+from gateway.wire import Flush, LostAudio
 
 __all__ = ["RECONNECT_FOR_S", "OpenedAudio", "SourceReading", "opened_audio", "report_stream"]
 
@@ -51,22 +51,19 @@ class OpenedAudio:
         broken_packets: returns how many packets could not be decoded.
     """
 
-    audio: AsyncIterable[bytes | Flush]
+    audio: AsyncIterable[bytes | Flush | LostAudio]
     is_live: bool
     duration_s: float | None
     broken_packets: Callable[[], int]
 
 
 @asynccontextmanager
-async def opened_audio(
-    source: str, reading: SourceReading, on_gap: Callable[[Gap], None] = lambda _: None
-) -> AsyncIterator[OpenedAudio]:
+async def opened_audio(source: str, reading: SourceReading) -> AsyncIterator[OpenedAudio]:
     """Open a file or a stream while the block lasts; Ctrl-C ends a live stream, not the block.
 
     Args:
         source: a path, a URL, or `-` for standard input.
         reading: how it is read.
-        on_gap: called with each gap of 1 s or more in a stream.
 
     Raises:
         MediaError, SourceRefused, SourceError: it cannot be opened.
@@ -84,7 +81,6 @@ async def opened_audio(
         reading.wait_s,
         BackOff(give_up_s=reading.reconnect_for_s),
         report_stream,
-        on_gap,
     )
     async with open_source(url, options) as stream:
         if not stream.is_live:

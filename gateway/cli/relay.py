@@ -57,7 +57,7 @@ async def _relay(source: str, reading: SourceReading, gateway: str, api_key: str
                 console.print(f"captions: {_watch_url(gateway, event.session_id)}", soft_wrap=True, highlight=False)
             view.event(event)
 
-        async with opened_audio(source, reading, view.event) as opened:
+        async with opened_audio(source, reading) as opened:
             # it lives as long as the stream, however long the gateway is gone
             lost = Lost(opened.is_live, True, report_change, BackOff(give_up_s=inf))
             await stream(partial(connect, gateway, api_key), start, opened.audio, on_event, lost)

@@ -144,7 +144,7 @@ async def _is_transcribed(work: _Work) -> bool:
 async def _transcribe(work: _Work) -> None:
     job, gaps = work.job, MissingAudio()
     is_log = job.format is OutputFormat.JSONL
-    async with opened_audio(job.source, work.reading, gaps.add) as source:
+    async with opened_audio(job.source, work.reading) as source:
         start = replace(work.start, partials=is_log, words=True, file=work.start.file and not source.is_live)
         start = replace(start, cue_profile=work.start.cue_profile if is_log else None)
         with opened(job.output) as target, _progress(job.name, source.duration_s) as on_progress:

@@ -67,6 +67,17 @@ class ClientInput:
             await self._parts.intake.caught_up(self._is_accepted)
             await self._push(silence, 0, lambda audio_s: None)
 
+    def mark_gap(self, samples: int) -> None:
+        """Emit that the next audio is silence in place of lost audio, once at each place.
+
+        Args:
+            samples: length of the silence, at 16 kHz.
+        """
+        pipeline = self._parts.pipeline
+        begin = pipeline.audio_end_sample
+        if self._is_accepted() and self._parts.intake.begins_gap(begin):
+            self._parts.output.append(Gap(pipeline.next_seq(), begin, begin + samples))
+
     def handle(self, event: Update | Flush | Stop) -> None:
         """Handle a control event; ignore it after a stop.
 

@@ -45,6 +45,7 @@ from gateway.wire import (
     Final,
     Flush,
     KeepAlive,
+    LostAudio,
     Note,
     ProtocolError,
     Resume,
@@ -230,7 +231,7 @@ class Connection:
         self._info.on_attach(self._session.session_id, False)
         await enter_event(self._context, self._session, start.event)
 
-    async def _forward(self, to: ClientInput, event: DialectReply | Audio | Update | Flush | Stop) -> None:
+    async def _forward(self, to: ClientInput, event: DialectReply | Audio | Update | Flush | LostAudio | Stop) -> None:
         match event:
             case DialectReply(message, remind_after_s):
                 to.reply(DialectMessage(message))
@@ -239,6 +240,8 @@ class Connection:
                     self._tasks.start_soon(self._remind, to, message, remind_after_s)
             case Audio(data, channel):
                 await self._push_audio(to, data, channel)
+            case LostAudio(samples):
+                to.mark_gap(samples)
             case Update() | Flush() | Stop():
                 to.handle(event)
             case _:

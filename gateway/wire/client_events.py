@@ -15,6 +15,7 @@ __all__ = [
     "Endpointing",
     "Flush",
     "KeepAlive",
+    "LostAudio",
     "Note",
     "ProtocolError",
     "Resume",
@@ -173,6 +174,17 @@ class Flush:
 
 
 @dataclass(frozen=True, slots=True)
+class LostAudio:
+    """The next audio is silence in place of audio that the client has lost: emit `Gap` for it.
+
+    Attributes:
+        samples: length of that silence at 16 kHz, > 0.
+    """
+
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """No more audio follows: finish and close."""
 
@@ -210,4 +222,4 @@ class DialectReply:
     remind_after_s: float | None = None
 
 
-ClientEvent = Start | Resume | Update | Audio | Flush | Stop | KeepAlive | DialectReply
+ClientEvent = Start | Resume | Update | Audio | Flush | LostAudio | Stop | KeepAlive | DialectReply

@@ -7,14 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.replay_buffer import KEPT_S, ReplayBuffer
-from gateway.wire import Audio, AudioFormat, Encoding, Flush, ProtocolError, Stop
+from clients.replay_buffer import KEPT_S, Item, ReplayBuffer
+from gateway.wire import Audio, AudioFormat, Encoding, Flush, LostAudio, ProtocolError, Stop
 
 RATE_HZ = 8_000
 FORMAT = AudioFormat(Encoding.PCM_S24LE, RATE_HZ, 1)
 FRAME_BYTES = 3
-
-Sent = Audio | Flush | Stop
 
 
 def audio(start: int, count: int) -> bytes:
@@ -31,9 +29,9 @@ class Receiver:
     """The other end: collects audio, and controls with their positions."""
 
     decoded: bytearray = field(default_factory=bytearray)
-    marks: list[tuple[int, Sent]] = field(default_factory=list)
+    marks: list[tuple[int, Item]] = field(default_factory=list)
 
-    def receive(self, buffer: Sent) -> None:
+    def receive(self, buffer: Item) -> None:
         if isinstance(buffer, Audio):
             self.decoded += buffer.data
         else:
@@ -48,6 +46,7 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.integers(0, 12) | st.integers(0, 60_000)),
         st.tuples(st.just("flush"), st.integers(0, 9)),
+        st.tuples(st.just("gap"), st.integers(0, 9)),
         st.tuples(st.just("take"), st.integers(1, 6)),
         st.tuples(st.just("ack"), st.integers(0, 100)),
         st.tuples(st.just("lost"), st.integers(0, 100)),
@@ -66,8 +65,9 @@ def test_whatever_is_lost_the_other_end_receives_all_once_with_controls_in_place
                 data = audio(len(wanted.decoded), number)
                 wanted.receive(Audio(data))
                 buffer.add(Audio(data))
-            case "flush" | "stop":
-                mark = Flush(str(number)) if step == "flush" else Stop()
+            case "flush" | "gap" | "stop":
+                marks: dict[str, Item] = {"flush": Flush(str(number)), "gap": LostAudio(number + 1), "stop": Stop()}
+                mark = marks[step]
                 wanted.receive(mark)
                 buffer.add(mark)
             case "take":

@@ -24,7 +24,9 @@ from gateway.wire import (
     Finished,
     Flush,
     Flushed,
+    Gap,
     KeepAlive,
+    LostAudio,
     Ready,
     Resume,
     ServerEvent,
@@ -164,6 +166,18 @@ async def test_a_flush_among_the_audio_ends_the_utterance_there() -> None:
     events: list[ServerEvent] = []
     await stream(gateway.connect, Start(resumable=True), audio_with_flush(), events.append)
     assert gateway.flushes == {"here": {len(SECOND)}}
+
+
+async def test_lost_audio_is_marked_before_the_silence_in_its_place() -> None:
+    async def audio_with_gap() -> AsyncIterator[bytes | LostAudio]:
+        yield SECOND
+        yield LostAudio(16_000)
+        yield SECOND
+
+    events: list[ServerEvent] = []
+    async with serving(ScriptedEngine()) as served:
+        await stream(partial(connect, served.url), Start(), audio_with_gap(), events.append)
+    assert [(event.start_sample, event.end_sample) for event in events if isinstance(event, Gap)] == [(16_000, 32_000)]
 
 
 async def test_after_stop_the_codec_lets_nothing_through() -> None:

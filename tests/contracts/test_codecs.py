@@ -29,6 +29,7 @@ SESSIONS: dict[str, tuple[str | bytes, ...]] = {
         '{"type":"start","audio":{"encoding":"pcm_f32le","channels":2},"endpointing":{"silence_ms":300},"words":true}',
         b"\0\0",
         '{"type":"flush","id":"a"}',
+        '{"type":"lost","duration_s":1.5}',
         '{"type":"keepalive"}',
         '{"type":"stop"}',
     ),

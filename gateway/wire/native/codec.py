@@ -14,6 +14,7 @@ from gateway.wire import (
     DialectReply,
     Flush,
     KeepAlive,
+    LostAudio,
     OfChannel,
     Partial,
     ProtocolError,
@@ -29,10 +30,12 @@ from gateway.wire.native.messages import (
     ClientMessage,
     FlushMessage,
     KeepAliveMessage,
+    LostMessage,
     ResumeMessage,
     ServerMessage,
     StopMessage,
 )
+from gateway.wire.native.units import to_seconds
 from gateway.wire.native.validation_errors import message_types, refusal, type_of
 
 __all__ = ["PROTOCOL_VERSION", "NativeClientCodec", "NativeCodec"]
@@ -70,7 +73,7 @@ class NativeCodec:
             raise ProtocolError("got a message after stop: expected none")
         if isinstance(event, Start | Resume) is self._has_started:
             if self._has_started:
-                raise ProtocolError(f"got a second {_describe(event)}: expected audio, flush, stop or keepalive")
+                raise ProtocolError(f"got a second {_describe(event)}: expected audio, flush, lost, stop or keepalive")
             raise ProtocolError(f"got {_describe(event)}: expected a start or resume message first")
         self._has_started = True
         self._has_stopped = isinstance(event, Stop)
@@ -108,6 +111,8 @@ class NativeClientCodec:
                 return [data]
             case Flush(flush_id):
                 message: ClientMessage = FlushMessage(flush_id)
+            case LostAudio(samples):
+                message = LostMessage(to_seconds(samples))
             case Stop():
                 message = StopMessage()
             case KeepAlive():

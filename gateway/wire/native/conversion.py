@@ -22,6 +22,7 @@ from gateway.wire import (
     Flushed,
     Gap,
     KeepAlive,
+    LostAudio,
     ProtocolError,
     Ready,
     Resume,
@@ -58,6 +59,7 @@ from gateway.wire.native.messages import (
     FlushMessage,
     GapMessage,
     KeepAliveMessage,
+    LostMessage,
     ReadyMessage,
     ResumedMessage,
     ResumeMessage,
@@ -89,6 +91,8 @@ def client_event(message: ClientMessage) -> ClientEvent:
     match message:
         case FlushMessage(id=flush_id):
             return Flush(flush_id)
+        case LostMessage(duration_s=duration_s):
+            return LostAudio(to_samples(duration_s))
         case StopMessage():
             return Stop()
         case KeepAliveMessage():

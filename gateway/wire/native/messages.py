@@ -16,6 +16,9 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 EventName = Annotated[str, msgspec.Meta(pattern=EVENT_NAME_PATTERN, max_length=64)]
+MAX_LOST_S = 86_400.0
+"""Of audio that is marked as lost at once."""
+
 Title = Annotated[str, msgspec.Meta(max_length=MAX_TITLE_CHARS)]
 Color = Annotated[str, msgspec.Meta(pattern="^#[0-9a-fA-F]{6}$", max_length=7)]
 
@@ -110,6 +113,10 @@ class ResumeMessage(_Message, tag="resume"):
 
 class FlushMessage(_Message, tag="flush"):
     id: Id
+
+
+class LostMessage(_Message, tag="lost"):
+    duration_s: Annotated[float, msgspec.Meta(ge=0.001, le=MAX_LOST_S)]
 
 
 class StopMessage(_Message, tag="stop"):
@@ -291,7 +298,7 @@ class FinishedMessage(_Reply, tag="finished"):
     utterances: int
 
 
-ClientMessage = StartMessage | ResumeMessage | FlushMessage | StopMessage | KeepAliveMessage
+ClientMessage = StartMessage | ResumeMessage | FlushMessage | LostMessage | StopMessage | KeepAliveMessage
 ServerMessage = (
     ReadyMessage
     | SpeechStartedMessage

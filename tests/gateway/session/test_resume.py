@@ -287,6 +287,23 @@ async def test_audio_lost_by_the_client_counts_as_silence_and_is_reported(tmp_pa
     assert messages[-1]["audio_s"] == 7.0
 
 
+async def test_silence_in_place_of_lost_audio_is_a_gap_once_however_often_the_client_says_so(tmp_path: Path) -> None:
+    lost = {"type": "lost", "duration_s": 2.0}
+    async with gateway(tmp_path) as context:
+        async with call(context) as first:
+            await first.send(START, silence(0.5), speech(1.0), silence(1.0), lost, lost)
+            ready = await first.receive()
+            await settled()
+            await part(first)
+        async with call(context) as second:
+            await second.send(resume(ready), lost, silence(2.0), lost, speech(1.0), silence(1.0), STOP)
+            messages = await second.receive_all()
+    gaps = [(message["start_s"], message["end_s"]) for message in messages if message["type"] == "gap"]
+    assert gaps == [(2.5, 4.5), (4.5, 6.5)]
+    assert [span[0] for span in spans(messages)] == [0, 1]
+    assert messages[-1]["audio_s"] == 6.5
+
+
 async def test_audio_lost_by_the_client_while_the_gateway_was_down_is_a_gap_too(tmp_path: Path) -> None:
     async with gateway(tmp_path / "first") as context, call(context) as first:
         await first.send(START, spoken_audio()[: 4 * RATE_HZ * 2])

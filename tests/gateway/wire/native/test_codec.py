@@ -28,6 +28,7 @@ from gateway.wire import (
     Gap,
     KeepAlive,
     Latency,
+    LostAudio,
     OfChannel,
     Partial,
     ProtocolError,
@@ -241,9 +242,9 @@ RESUME = '{"type":"resume","session_id":"s","token":"t"}'
         ((STOP,), "got stop message: expected a start or resume message first"),
         (('{"type":"keepalive"}',), "got keepalive message: expected a start or resume message first"),
         ((b"\0",), "got audio: expected a start or resume message first"),
-        ((START, START), "got a second start message: expected audio, flush, stop or keepalive"),
-        ((START, RESUME), "got a second resume message: expected audio, flush, stop or keepalive"),
-        ((RESUME, START), "got a second start message: expected audio, flush, stop or keepalive"),
+        ((START, START), "got a second start message: expected audio, flush, lost, stop or keepalive"),
+        ((START, RESUME), "got a second resume message: expected audio, flush, lost, stop or keepalive"),
+        ((RESUME, START), "got a second start message: expected audio, flush, lost, stop or keepalive"),
         ((START, STOP, b""), "got a message after stop: expected none"),
         ((START, STOP, STOP), "got a message after stop: expected none"),
         ((START, STOP, START), "got a message after stop: expected none"),
@@ -274,13 +275,14 @@ def test_controls_are_read() -> None:
     codec = NativeCodec()
     codec.receive(START)
     assert codec.receive('{"type":"flush","id":"a"}') == [Flush("a")]
+    assert codec.receive('{"type":"lost","duration_s":1.5}') == [LostAudio(24_000)]
     assert codec.receive('{"type":"keepalive"}') == [KeepAlive()]
     assert codec.receive(STOP) == [Stop()]
 
 
 # --- what is wrong, and what is allowed ------------------------------------------------------------------------------
 
-TYPES = "start, resume, flush, stop, keepalive"
+TYPES = "start, resume, flush, lost, stop, keepalive"
 FIELDS = (
     "type, version, audio, language, engine, endpointing, cues, partials, words, eager, guard, resumable, languages, "
     "file, title, names, event, sinks"
@@ -303,6 +305,8 @@ OPTIONS = "detector, silence_ms, pause_ms, max_utterance_s, partial_interval_ms"
         ('{"type":"flush"}', "missing field `id`", "id"),
         ('{"type":"flush","id":1}', "id: expected `str`, got `int`", "id"),
         ('{"type":"flush","id":"a","x":1}', "unknown field `x`: expected type, id", "x"),
+        ('{"type":"lost","duration_s":0}', "duration_s: expected `float` >= 0.001", "duration_s"),
+        ('{"type":"lost","duration_s":90000}', "duration_s: expected `float` <= 86400.0", "duration_s"),
         ('{"type":"stop","x":1}', "unknown field `x`: expected type", "x"),
         ('{"type":"start","rate":1}', f"unknown field `rate`: expected {FIELDS}", "rate"),
         (
@@ -410,6 +414,7 @@ def test_events_that_the_dialect_cannot_express_are_not_sent(event: ServerEvent)
     ("event", "message"),
     [
         (Flush("a"), {"type": "flush", "id": "a"}),
+        (LostAudio(24_000), {"type": "lost", "duration_s": 1.5}),
         (Stop(), {"type": "stop"}),
         (KeepAlive(), {"type": "keepalive"}),
         (
