@@ -7,6 +7,7 @@ from tests.browser.captioning import open_settings
 from tests.browser.prepared import captioner
 from tests.browser.resumable import resumable_gateway
 from tests.browser.scripted_api import scripted_api
+from tests.browsers import PHONE
 
 EVENTS = "/v1/events/"
 
@@ -137,3 +138,13 @@ async def test_an_event_name_is_made_of_what_is_typed(page: Page, text: str, nam
     async with resumable_gateway() as gateway:
         await page.goto(gateway.url)
         assert await page.evaluate(NAME_FROM, text) == name
+
+
+async def test_on_a_phone_the_audience_follows_the_audio(page: Page) -> None:
+    async with captioner(page):
+        await page.set_viewport_size(PHONE)
+        titles = await page.locator("#settings h3:visible").all_inner_texts()
+        assert titles == ["Audio", "A recording", "Audience", "Names and terms", "This page"]
+        boxes = [await card.bounding_box() for card in await page.locator(".card:visible").all()]
+        tops = [box["y"] for box in boxes if box is not None]
+        assert tops == sorted(tops)
