@@ -587,6 +587,12 @@ export const TRANSLATIONS = {
     es: "No llega audio. ¿Está silenciado el micrófono?",
     ar: "لا يصل أي صوت. هل الميكروفون مكتوم؟",
   },
+  "audio.loud": {
+    en: "The audio is too loud and distorted. Turn the microphone down, or move it away.",
+    de: "Der Ton ist zu laut und verzerrt. Stellen Sie das Mikrofon leiser, oder rücken Sie es weiter weg.",
+    es: "El audio está demasiado alto y distorsionado. Baje el volumen del micrófono o aléjelo.",
+    ar: "الصوت مرتفع جدًا ومشوّه. اخفض مستوى الميكروفون أو أبعده.",
+  },
   "audio.reloaded": {
     en: "The page was reloaded. Press “Continue” to resume the audio.",
     de: "Die Seite wurde neu geladen. Drücken Sie „Fortsetzen“, damit der Ton weiterläuft.",

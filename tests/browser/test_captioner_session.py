@@ -13,6 +13,16 @@ from tests.uploading import serving_files
 
 TEXT = "good evening"
 
+DISTORT = """MediaDevices.prototype.getUserMedia = async () => {
+  const context = new AudioContext();
+  const [tone, gain, microphone] = [new OscillatorNode(context), new GainNode(context, { gain: 4 }),
+    new MediaStreamAudioDestinationNode(context)];
+  tone.connect(gain).connect(microphone);
+  tone.start();
+  return microphone.stream;
+};"""
+"""A microphone whose audio is clipped."""
+
 
 async def test_a_test_displays_words_to_nobody_else_and_is_deleted(page: Page) -> None:
     async with captioner(page) as prepared:
@@ -170,3 +180,9 @@ async def test_the_page_speaks_the_chosen_language_at_once(page: Page) -> None:
         await expect(page.locator("#stop")).to_have_text("Beenden")
         await expect(page.locator("#state")).to_have_text("Live: Gesprochenes wird untertitelt.")
         await expect(page.locator("#language option").first).to_have_text("Automatisch erkannt")
+
+
+async def test_distorted_audio_is_reported_with_a_remedy(page: Page) -> None:
+    await page.add_init_script(DISTORT)
+    async with live_captioner(page):
+        await expect(page.locator("#level-notice")).to_contain_text("too loud and distorted")
