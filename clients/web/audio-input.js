@@ -68,6 +68,7 @@ export class AudioInput {
     } finally {
       this.#isOpening = false;
     }
+    element("device-name").textContent = this.source === Source.MICROPHONE ? this.#capture.label : "";
     this.listDevices(); // with permission, they have names
     return true;
   }
@@ -78,7 +79,7 @@ export class AudioInput {
     this.#capture = null;
     this.#level = new Level();
     element("level").value = 0;
-    element("level-notice").textContent = "";
+    element("level-notice").textContent = element("device-name").textContent = "";
     await capture?.close();
   }
 
