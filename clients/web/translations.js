@@ -193,7 +193,12 @@ export const TRANSLATIONS = {
     ar: "livecue – كتابة الترجمة",
   },
   "captioner.title": { en: "Title", de: "Titel", es: "Título", ar: "العنوان" },
-  "captioner.title_hint": { en: "Untitled", de: "Ohne Titel", es: "Sin título", ar: "بلا عنوان" },
+  "captioner.title_hint": {
+    en: "Title of the event",
+    de: "Titel der Veranstaltung",
+    es: "Título del evento",
+    ar: "اسم الحدث",
+  },
   "captioner.open_viewer": { en: "Open viewer", de: "Ansicht öffnen", es: "Abrir vista", ar: "فتح صفحة المشاهدة" },
   "captioner.sessions": { en: "History", de: "Verlauf", es: "Historial", ar: "السجل" },
   "captioner.settings": { en: "Settings", de: "Einstellungen", es: "Ajustes", ar: "الإعدادات" },
