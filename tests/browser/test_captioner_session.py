@@ -195,3 +195,11 @@ async def test_the_microphone_in_use_is_named_unless_there_is_a_notice(page: Pag
         await expect(page.locator("#device-name")).to_be_hidden()
         await page.click("#stop")
         await expect(page.locator("#device-name")).to_be_empty()
+
+
+async def test_there_is_nothing_to_save_before_the_first_words(page: Page) -> None:
+    async with live_captioner(page) as prepared:
+        await expect(page.locator("#exports a").first).to_be_attached()
+        await expect(page.locator("#downloads")).to_be_hidden()
+        await prepared.final(0, TEXT)
+        await expect(page.locator("#downloads")).to_be_visible()
