@@ -391,6 +391,7 @@ export const TRANSLATIONS = {
   "captioner.overlay_lines": { en: "Lines", de: "Zeilen", es: "Líneas", ar: "الأسطر" },
   "captioner.overlay_size": { en: "Text size", de: "Schriftgröße", es: "Tamaño del texto", ar: "حجم النص" },
   "captioner.overlay_align": { en: "Alignment", de: "Ausrichtung", es: "Alineación", ar: "المحاذاة" },
+  "captioner.align_start": { en: "Start of the line", de: "Zeilenanfang", es: "Inicio de la línea", ar: "بداية السطر" },
   "captioner.align_left": { en: "Left", de: "Links", es: "Izquierda", ar: "يسار" },
   "captioner.align_center": { en: "Centre", de: "Mitte", es: "Centro", ar: "الوسط" },
   "captioner.align_right": { en: "Right", de: "Rechts", es: "Derecha", ar: "يمين" },

@@ -102,6 +102,8 @@ async def test_a_key_is_requested_before_the_start(page: Page) -> None:
 async def test_the_builder_changes_the_overlay_link(page: Page) -> None:
     async with captioner(page) as prepared:
         await page.click("#overlay summary")
+        link = await page.input_value("#overlay-link")
+        assert link.endswith("?overlay=1&lines=2&size=56&color=ffffff&background=000000cc")
         await page.fill("#overlay-lines", "3")
         await page.select_option("#overlay-align", "left")
         await page.fill("#overlay-color", "#ffff00")
