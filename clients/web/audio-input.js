@@ -2,10 +2,10 @@
 
 import { Capture, Source, microphones } from "./capture.js";
 import { t } from "./i18n.js";
+import { Level, Loudness } from "./level.js";
 import { levelOf } from "./status-text.js";
 
-const QUIET_PEAK = 0.002; // −54 dB of full scale
-const QUIET_FRAMES = 100; // 5 s
+const NOTICES = { [Loudness.QUIET]: "audio.quiet", [Loudness.LOUD]: "audio.loud" };
 
 const element = (id) => document.getElementById(id);
 
@@ -13,7 +13,7 @@ const element = (id) => document.getElementById(id);
 export class AudioInput {
   #capture = null;
   #isOpening = false;
-  #quietFrames = 0;
+  #level = new Level();
   #on;
 
   /**
@@ -68,6 +68,7 @@ export class AudioInput {
     } finally {
       this.#isOpening = false;
     }
+    element("device-name").textContent = this.source === Source.MICROPHONE ? this.#capture.label : "";
     this.listDevices(); // with permission, they have names
     return true;
   }
@@ -76,8 +77,9 @@ export class AudioInput {
   async close() {
     const capture = this.#capture;
     this.#capture = null;
+    this.#level = new Level();
     element("level").value = 0;
-    element("quiet").textContent = "";
+    element("level-notice").textContent = element("device-name").textContent = "";
     await capture?.close();
   }
 
@@ -92,9 +94,9 @@ export class AudioInput {
 
   #receive(samples, peak) {
     element("level").value = levelOf(peak);
-    this.#quietFrames = peak < QUIET_PEAK ? this.#quietFrames + 1 : 0;
-    const text = this.#quietFrames > QUIET_FRAMES ? t("audio.quiet") : "";
-    if (element("quiet").textContent !== text) element("quiet").textContent = text;
+    const notice = NOTICES[this.#level.take(peak)];
+    const text = notice === undefined ? "" : t(notice);
+    if (element("level-notice").textContent !== text) element("level-notice").textContent = text;
     this.#on.audio(samples, peak);
   }
 

@@ -35,6 +35,11 @@ export class Capture {
     return this.#stream.getAudioTracks()[0].getSettings().deviceId ?? "";
   }
 
+  /** Name of the device, as the browser has it; that of a tab is an internal address. */
+  get label() {
+    return this.#stream.getAudioTracks()[0].label;
+  }
+
   /**
    * Starts to capture.
    *

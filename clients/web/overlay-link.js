@@ -12,7 +12,8 @@ const FORM = ["lines", "size", "align", "color", "background", "opacity"];
 export function overlayAddress(viewer, { lines, size, align, color, background, opacity }) {
   const url = new URL(viewer);
   const alpha = Math.round((Number(opacity) * 255) / 100).toString(16).padStart(2, "0");
-  const query = { overlay: "1", lines, size, align, color: color.slice(1), background: background.slice(1) + alpha };
+  const aligned = align === "start" ? {} : { align }; // without one, the script decides
+  const query = { overlay: "1", lines, size, ...aligned, color: color.slice(1), background: background.slice(1) + alpha };
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
   return url.href;
 }

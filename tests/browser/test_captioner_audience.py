@@ -7,6 +7,7 @@ from tests.browser.captioning import open_settings
 from tests.browser.prepared import captioner
 from tests.browser.resumable import resumable_gateway
 from tests.browser.scripted_api import scripted_api
+from tests.browsers import PHONE
 
 EVENTS = "/v1/events/"
 
@@ -101,6 +102,8 @@ async def test_a_key_is_requested_before_the_start(page: Page) -> None:
 async def test_the_builder_changes_the_overlay_link(page: Page) -> None:
     async with captioner(page) as prepared:
         await page.click("#overlay summary")
+        link = await page.input_value("#overlay-link")
+        assert link.endswith("?overlay=1&lines=2&size=56&color=ffffff&background=000000cc")
         await page.fill("#overlay-lines", "3")
         await page.select_option("#overlay-align", "left")
         await page.fill("#overlay-color", "#ffff00")
@@ -137,3 +140,13 @@ async def test_an_event_name_is_made_of_what_is_typed(page: Page, text: str, nam
     async with resumable_gateway() as gateway:
         await page.goto(gateway.url)
         assert await page.evaluate(NAME_FROM, text) == name
+
+
+async def test_on_a_phone_the_audience_follows_the_audio(page: Page) -> None:
+    async with captioner(page):
+        await page.set_viewport_size(PHONE)
+        titles = await page.locator("#settings h3:visible").all_inner_texts()
+        assert titles == ["Audio", "A recording", "Audience", "Names and terms", "This page"]
+        boxes = [await card.bounding_box() for card in await page.locator(".card:visible").all()]
+        tops = [box["y"] for box in boxes if box is not None]
+        assert tops == sorted(tops)

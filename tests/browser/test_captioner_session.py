@@ -13,6 +13,16 @@ from tests.uploading import serving_files
 
 TEXT = "good evening"
 
+DISTORT = """MediaDevices.prototype.getUserMedia = async () => {
+  const context = new AudioContext();
+  const [tone, gain, microphone] = [new OscillatorNode(context), new GainNode(context, { gain: 4 }),
+    new MediaStreamAudioDestinationNode(context)];
+  tone.connect(gain).connect(microphone);
+  tone.start();
+  return microphone.stream;
+};"""
+"""A microphone whose audio is clipped."""
+
 
 async def test_a_test_displays_words_to_nobody_else_and_is_deleted(page: Page) -> None:
     async with captioner(page) as prepared:
@@ -170,3 +180,26 @@ async def test_the_page_speaks_the_chosen_language_at_once(page: Page) -> None:
         await expect(page.locator("#stop")).to_have_text("Beenden")
         await expect(page.locator("#state")).to_have_text("Live: Gesprochenes wird untertitelt.")
         await expect(page.locator("#language option").first).to_have_text("Automatisch erkannt")
+
+
+async def test_distorted_audio_is_reported_with_a_remedy(page: Page) -> None:
+    await page.add_init_script(DISTORT)
+    async with live_captioner(page):
+        await expect(page.locator("#level-notice")).to_contain_text("too loud and distorted")
+
+
+async def test_the_microphone_in_use_is_named_unless_there_is_a_notice(page: Page) -> None:
+    async with live_captioner(page):
+        await expect(page.locator("#device-name")).to_have_text("Fake Default Audio Input")
+        await page.evaluate("document.getElementById('level-notice').textContent = 'muted?'")
+        await expect(page.locator("#device-name")).to_be_hidden()
+        await page.click("#stop")
+        await expect(page.locator("#device-name")).to_be_empty()
+
+
+async def test_there_is_nothing_to_save_before_the_first_words(page: Page) -> None:
+    async with live_captioner(page) as prepared:
+        await expect(page.locator("#exports a").first).to_be_attached()
+        await expect(page.locator("#downloads")).to_be_hidden()
+        await prepared.final(0, TEXT)
+        await expect(page.locator("#downloads")).to_be_visible()
