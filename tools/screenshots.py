@@ -36,6 +36,11 @@ _COMPOSE = """(sources) => {
   return Promise.all([...document.images].map((image) => image.decode()));
 }"""
 
+_NAMED = "Object.defineProperty(MediaStreamTrack.prototype, 'label', { get: () => 'Desk microphone' })"
+"""In place of the name of Chromium's simulated microphone."""
+
+TITLE = "An evening of readings"
+
 _STYLE = """
 body { margin: 0; background: #fff }
 .row { display: inline-flex; gap: 24px; align-items: center; padding: 16px }
@@ -63,7 +68,9 @@ async def _taken() -> dict[str, bytes]:
         recording = write_wav(Path(scratch) / "talk.wav", b"".join(spoken_frames(recording=TALK)))
         async with with_microphone(recording) as browser:
             captioner = await _page(browser, CAPTIONER)
+            await captioner.add_init_script(_NAMED)
             await captioner.goto(gateway.url)
+            await captioner.fill("#title", TITLE)
             await captioner.select_option("#language", "en")
             await captioner.select_option("#profile", "live")
             await captioner.click("#start")
