@@ -88,7 +88,9 @@ test-browser: $(STAMP) chromium
 # the whole browser, too, which takes twice the CPU time.
 chromium:
 	@if ! command -v chromium-headless-shell > /dev/null && ! command -v chromium > /dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
-		apt-get update --quiet=2 && apt-get install --quiet=2 --no-install-recommends chromium-headless-shell; \
+		apt-get update --quiet=2; \
+		apt-get install --quiet=2 --no-install-recommends chromium-headless-shell || \
+			apt-get install --quiet=2 --no-install-recommends chromium; \
 	fi
 
 # What the README and docs/pages.md show, taken anew.
