@@ -5,9 +5,10 @@ from math import inf
 
 from gateway.wire import Audio, AudioFormat, Flush, LostAudio, ProtocolError, Stop
 
-__all__ = ["KEPT_S", "SEND_AHEAD_S", "Item", "ReplayBuffer"]
+__all__ = ["KEPT_S", "SEND_AHEAD_S", "Buffered", "ReplayBuffer"]
 
-Item = Audio | Flush | LostAudio | Stop
+Buffered = Audio | Flush | LostAudio | Stop
+"""What a client sends after its start, in order."""
 
 KEPT_S = 23.0
 """Audio kept from before what the newest ack calls processed: a restarted gateway rewinds by that much, two eras of the
@@ -36,8 +37,8 @@ class ReplayBuffer:
         self._frame_bytes = audio.bytes_per_sample_frame
         self._bytes_per_second = audio.sample_rate_hz * self._frame_bytes
         self._limit_bytes = inf if limit_s is None else limit_s * self._bytes_per_second
-        self._sent: deque[Item] = deque()
-        self._unsent: deque[Item] = deque()
+        self._sent: deque[Buffered] = deque()
+        self._unsent: deque[Buffered] = deque()
         self._held = 0
         """The first byte held; if beyond the next one to send, unsent audio has been dropped."""
         self._next = 0
@@ -65,7 +66,7 @@ class ReplayBuffer:
         """Whether unsent audio has been dropped; only a resume can continue then."""
         return self._held > self._next
 
-    def add(self, item: Item) -> None:
+    def add(self, item: Buffered) -> None:
         """Append audio, cut anywhere, or a control."""
         if not isinstance(item, Audio):
             self._unsent.append(item)
@@ -77,7 +78,7 @@ class ReplayBuffer:
         while self._end - self._held > self._limit_bytes:
             self._drop_oldest()
 
-    def take(self) -> Item | None:
+    def take(self) -> Buffered | None:
         """Return the next item to send, and count it as sent; None: there is none yet, or `has_gap`."""
         if not self._unsent or self.has_gap:
             return None
@@ -118,7 +119,7 @@ class ReplayBuffer:
         self._end -= self._next
         self._held = self._next = self._processed = 0
 
-    def _take_back(self, item: Item) -> None:
+    def _take_back(self, item: Buffered) -> None:
         self._unsent.appendleft(item)
         self._next -= _bytes(item)
 
@@ -141,5 +142,5 @@ class ReplayBuffer:
                     return
 
 
-def _bytes(item: Item) -> int:
+def _bytes(item: Buffered) -> int:
     return len(item.data) if isinstance(item, Audio) else 0

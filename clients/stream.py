@@ -11,7 +11,7 @@ import anyio
 from clients.connection import Connect, Connection, ConnectionFailed
 from clients.event_dedup import EventDeduplicator
 from clients.reconnect import BackOff, Change, Outage
-from clients.replay_buffer import SEND_AHEAD_S, Item, ReplayBuffer
+from clients.replay_buffer import SEND_AHEAD_S, Buffered, ReplayBuffer
 from gateway.wire import (
     Ack,
     Audio,
@@ -181,7 +181,7 @@ class CaptionStream:
 
     # --- sending -------------------------------------------------------------------------------------------------
 
-    def _queue(self, item: Item) -> None:
+    def _queue(self, item: Buffered) -> None:
         if self._is_over:
             raise ConnectionFailed("the session is over")
         self._buffer.add(item)

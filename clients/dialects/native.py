@@ -25,7 +25,7 @@ from clients.dialects.json_messages import encode, with_options
 from clients.dialects.segments import Segments
 from clients.dialects.single_connection import bearer
 from clients.event_dedup import EventDeduplicator
-from clients.replay_buffer import SEND_AHEAD_S, Item, ReplayBuffer
+from clients.replay_buffer import SEND_AHEAD_S, Buffered, ReplayBuffer
 from gateway.wire import (
     SAMPLE_RATE_HZ,
     Ack,
@@ -145,7 +145,7 @@ class NativeDriver:
 
     def _send_buffered(self) -> None:
         while self._may_send and self._buffer.sent_ahead_s <= SEND_AHEAD_S:
-            item: Item | None = self._buffer.take()
+            item: Buffered | None = self._buffer.take()
             if item is None:
                 return
             self._outgoing += self._codec.send(item)

@@ -48,8 +48,8 @@ class AudioIntake:
         self._recording = recording
         self._paid_samples = paid_samples
         self._accounted_samples = pipeline.audio_samples
-        self._gap_sample: int | None = None
-        """Where the newest lost audio begins, at 16 kHz."""
+        self._gap_end_sample = 0
+        """End of the newest lost audio, at 16 kHz."""
         self._slice_bytes = round(audio.sample_rate_hz * _SLICE_S) * audio.bytes_per_sample_frame
 
     def slices(self, data: bytes) -> Iterator[bytes]:
@@ -75,11 +75,17 @@ class AudioIntake:
         self._metrics.audio_s.inc((after - before) / SAMPLE_RATE_HZ)
         charge((max(after, self._paid_samples) - max(before, self._paid_samples)) / SAMPLE_RATE_HZ)
 
-    def begins_gap(self, sample: int) -> bool:
-        """Note that lost audio begins at a sample, and return whether that is new: clients repeat it after a resume."""
-        is_new = sample != self._gap_sample
-        self._gap_sample = sample
-        return is_new
+    def is_new_gap(self, begin: int, end: int) -> bool:
+        """Note lost audio, and return whether it is new: clients repeat a mark after a resume.
+
+        Args:
+            begin: its first sample at 16 kHz; what begins within an earlier span is not new.
+            end: the sample after it.
+        """
+        if begin < self._gap_end_sample:
+            return False
+        self._gap_end_sample = end
+        return True
 
     def gap_slices(self, sample_frames: int) -> Iterator[bytes]:
         """Yield silence in place of lost audio, in pieces.

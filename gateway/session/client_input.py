@@ -75,8 +75,9 @@ class ClientInput:
         """
         pipeline = self._parts.pipeline
         begin = pipeline.audio_end_sample
-        if self._is_accepted() and self._parts.intake.begins_gap(begin):
-            self._parts.output.append(Gap(pipeline.next_seq(), begin, begin + samples))
+        end = begin + samples
+        if self._is_accepted() and self._parts.intake.is_new_gap(begin, end):
+            self._parts.output.append(Gap(pipeline.next_seq(), begin, end))
 
     def handle(self, event: Update | Flush | Stop) -> None:
         """Handle a control event; ignore it after a stop.

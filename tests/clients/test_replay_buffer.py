@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.replay_buffer import KEPT_S, Item, ReplayBuffer
+from clients.replay_buffer import KEPT_S, Buffered, ReplayBuffer
 from gateway.wire import Audio, AudioFormat, Encoding, Flush, LostAudio, ProtocolError, Stop
 
 RATE_HZ = 8_000
@@ -29,9 +29,9 @@ class Receiver:
     """The other end: collects audio, and controls with their positions."""
 
     decoded: bytearray = field(default_factory=bytearray)
-    marks: list[tuple[int, Item]] = field(default_factory=list)
+    marks: list[tuple[int, Buffered]] = field(default_factory=list)
 
-    def receive(self, buffer: Item) -> None:
+    def receive(self, buffer: Buffered) -> None:
         if isinstance(buffer, Audio):
             self.decoded += buffer.data
         else:
@@ -66,7 +66,7 @@ def test_whatever_is_lost_the_other_end_receives_all_once_with_controls_in_place
                 wanted.receive(Audio(data))
                 buffer.add(Audio(data))
             case "flush" | "gap" | "stop":
-                marks: dict[str, Item] = {"flush": Flush(str(number)), "gap": LostAudio(number + 1), "stop": Stop()}
+                marks: dict[str, Buffered] = {"flush": Flush(str(number)), "gap": LostAudio(number + 1), "stop": Stop()}
                 mark = marks[step]
                 wanted.receive(mark)
                 buffer.add(mark)

@@ -26,6 +26,8 @@ from gateway.wire import (
 )
 from gateway.wire.native.conversion import client_event, server_event, server_message, start_message
 from gateway.wire.native.messages import (
+    MAX_LOST_S,
+    MIN_LOST_S,
     PROTOCOL_VERSION,
     ClientMessage,
     FlushMessage,
@@ -112,7 +114,8 @@ class NativeClientCodec:
             case Flush(flush_id):
                 message: ClientMessage = FlushMessage(flush_id)
             case LostAudio(samples):
-                message = LostMessage(to_seconds(samples))
+                # within the limits, since a refusal would end the session
+                message = LostMessage(min(max(to_seconds(samples), MIN_LOST_S), MAX_LOST_S))
             case Stop():
                 message = StopMessage()
             case KeepAlive():

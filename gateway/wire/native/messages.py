@@ -16,8 +16,8 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 EventName = Annotated[str, msgspec.Meta(pattern=EVENT_NAME_PATTERN, max_length=64)]
-MAX_LOST_S = 86_400.0
-"""Of audio that is marked as lost at once."""
+MIN_LOST_S, MAX_LOST_S = 0.1, 86_400.0
+"""Of audio that is marked as lost at once. Marks do not overlap, so that they are few."""
 
 Title = Annotated[str, msgspec.Meta(max_length=MAX_TITLE_CHARS)]
 Color = Annotated[str, msgspec.Meta(pattern="^#[0-9a-fA-F]{6}$", max_length=7)]
@@ -116,7 +116,7 @@ class FlushMessage(_Message, tag="flush"):
 
 
 class LostMessage(_Message, tag="lost"):
-    duration_s: Annotated[float, msgspec.Meta(ge=0.001, le=MAX_LOST_S)]
+    duration_s: Annotated[float, msgspec.Meta(ge=MIN_LOST_S, le=MAX_LOST_S)]
 
 
 class StopMessage(_Message, tag="stop"):

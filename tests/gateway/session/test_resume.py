@@ -296,7 +296,9 @@ async def test_silence_in_place_of_lost_audio_is_a_gap_once_however_often_the_cl
             await settled()
             await part(first)
         async with call(context) as second:
-            await second.send(resume(ready), lost, silence(2.0), lost, speech(1.0), silence(1.0), STOP)
+            await second.send(
+                resume(ready), lost, silence(1.0), lost, silence(1.0), lost, speech(1.0), silence(1.0), STOP
+            )
             messages = await second.receive_all()
     gaps = [(message["start_s"], message["end_s"]) for message in messages if message["type"] == "gap"]
     assert gaps == [(2.5, 4.5), (4.5, 6.5)]
